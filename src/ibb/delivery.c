@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What leaves a stream: writes, the zeros of a gap, blocks, and what answers them.
+ */
+#include "ibb/stream_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Writes are taken over, rather than kept in their op, up to this far beyond the window. */
+#define WRITE_SLACK ((size_t)1024 * 1024)
+
+/* Zeros made at a time. */
+#define GAP_CHUNK ((size_t)64 * 1024)
+
+/* ---- writing ---- */
+
+/* Why nothing more can be written; 0: it can. */
+int stream_write_error(const struct stream *stream)
+{
+	if (stream_is_over(stream)) {
+		return stream_outcome(stream);
+	}
+	/* The peer said <close/>: what was written before may still leave, nothing new. */
+	return stream->close_id || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
+}
+
+static bool is_full(const struct stream *stream)
+{
+	return stream->gap > 0 || stream->sender.out.length > stream->config->window;
+}
+
+bool stream_is_delivered(const struct stream *stream)
+{
+	return sender_is_empty(&stream->sender) && stream->gap == 0 && !stream->writers;
+}
+
+/* An answer is awaited from the moment something is to be sent. */
+static void await_delivery(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state == STREAM_OPEN && stream->deadline_ms == STREAM_NO_DEADLINE) {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	stream_take_turn(stream);
+}
+
+void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms)
+{
+	struct op **done = &stream->effects->done;
+	struct sender *sender = &stream->sender;
+
+	int error = stream_write_error(stream);
+	if (error) {
+		op_complete(op, error, done);
+		return;
+	}
+	if (op->nonblock && is_full(stream)) {
+		op_complete(op, -EAGAIN, done);
+		return;
+	}
+	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->writers ||
+	    stream->gap > 0) {
+		/* Only after interrupted writes, a gap, or behind another writer, comes one that
+		 * must keep its bytes itself. */
+		op->data = malloc(op->size);
+		if (!op->data) {
+			op_complete(op, -ENOMEM, done);
+			return;
+		}
+		memcpy(op->data, bytes, op->size);
+		op_park(op, &stream->writers);
+		return;
+	}
+	error = sender_append(sender, bytes, op->size);
+	if (error) {
+		op_complete(op, error, done);
+		return;
+	}
+	await_delivery(stream, now_ms);
+	if (is_full(stream) && !op->nonblock) {
+		op_park(op, &stream->writers);
+	} else {
+		op_complete(op, (ssize_t)op->size, done);
+	}
+}
+
+/* Turns as much of the gap into zeros as there is room for. */
+static void fill_gap(struct stream *stream)
+{
+	while (stream->gap > 0 && stream->sender.out.length <= stream->config->window) {
+		size_t length = stream->gap < GAP_CHUNK ? (size_t)stream->gap : GAP_CHUNK;
+		if (sender_append(&stream->sender, NULL, length)) {
+			stream_abort(stream, -ENOMEM);
+			return;
+		}
+		stream->gap -= length;
+	}
+}
+
+int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms)
+{
+	int error = stream_write_error(stream);
+	if (error) {
+		return error;
+	}
+	stream->gap += length;
+	fill_gap(stream);
+	await_delivery(stream, now_ms);
+	return stream->state == STREAM_BROKEN ? stream->error : 0;
+}
+
+/* Lets the gap and waiting writers go on while there is room. */
+static void release_writers(struct stream *stream)
+{
+	fill_gap(stream);
+	while (stream->writers && !is_full(stream)) {
+		struct op *op = stream->writers;
+		ssize_t result = (ssize_t)op->size;
+		if (op->data && sender_append(&stream->sender, op->data, op->size)) {
+			result = -ENOMEM;
+		}
+		op_complete(op, result, &stream->effects->done);
+	}
+	if (stream->flushers || stream->state == STREAM_CLOSING) {
+		sender_push(&stream->sender);
+	}
+}
+
+void stream_push(struct stream *stream)
+{
+	sender_push(&stream->sender);
+	stream_take_turn(stream);
+}
+
+void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
+{
+	struct op **done = &stream->effects->done;
+
+	if (stream->state == STREAM_BROKEN) {
+		op_complete(op, stream->error, done);
+	} else if (stream_is_delivered(stream)) {
+		op_complete(op, 0, done);
+	} else {
+		op_park(op, &stream->flushers);
+		sender_push(&stream->sender);
+		await_delivery(stream, now_ms);
+	}
+}
+
+/* ---- blocks that leave ---- */
+
+bool stream_has_block(const struct stream *stream)
+{
+	return (stream->state == STREAM_OPEN || stream->state == STREAM_CLOSING) &&
+	       sender_next_length(&stream->sender, stream->block_size, stream->config->window) > 0;
+}
+
+/*
+ * Messages are not answered. But stanzas between two full JIDs stay in order (RFC 6120 section
+ * 10.1), so the answer to a request that follows them, whatever it is, says that the peer has
+ * got the blocks before `end`.
+ */
+static void ask_for_delivery(struct stream *stream, uint64_t end)
+{
+	struct msg question = {
+		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
+	};
+	stream->unasked = 0;
+	if (stream_send_request(stream, &question, 'b', end)) {
+		stream_abort(stream, -ENOMEM);
+	}
+}
+
+struct msg *stream_take_block(struct stream *stream, int64_t now_ms)
+{
+	if (!stream_has_block(stream)) {
+		stream_leave_turns(stream);
+		return NULL;
+	}
+	size_t length =
+		sender_next_length(&stream->sender, stream->block_size, stream->config->window);
+	uint64_t number = stream->sender.first + stream->sender.blocks_length;
+	char id[48];
+	snprintf(id, sizeof(id), "d%" PRIx64 ".%" PRIx64, stream->number, number);
+	struct msg block = {
+		.kind = MSG_DATA,
+		.peer = stream->peer,
+		.id = id,
+		.sid = stream->sid,
+		.carrier = stream->carrier,
+		.seq = (uint16_t)number,
+		.data_length = length,
+	};
+	struct msg *msg = msg_create(&block);
+	if (!msg || sender_take(&stream->sender, length, msg_room(msg), &number)) {
+		/* Its turn comes again with the next acknowledgement, write or tick. */
+		msg_destroy(msg);
+		stream_leave_turns(stream);
+		return NULL;
+	}
+	if (stream->deadline_ms == STREAM_NO_DEADLINE) {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	/* To the end of the row, so that every stream gets its share. */
+	stream_leave_turns(stream);
+	stream_take_turn(stream);
+	if (stream->carrier == CARRIER_MESSAGE) {
+		stream->unasked += length;
+		if (stream->unasked > stream->config->window / 2 || !stream->has_turn) {
+			ask_for_delivery(stream, number + 1);
+		}
+	}
+	return msg;
+}
+
+void stream_delivered(struct stream *stream, uint64_t end, int64_t now_ms)
+{
+	while (!stream_is_over(stream) && stream->sender.blocks_length > 0 &&
+	       stream->sender.first < end) {
+		stream_acknowledged(stream, stream->sender.first, now_ms);
+	}
+}
+
+void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_ms)
+{
+	if (stream_is_over(stream) || !sender_acknowledge(&stream->sender, block)) {
+		return;
+	}
+	release_writers(stream);
+	if (sender_is_empty(&stream->sender)) {
+		stream_rest(stream, now_ms);
+		op_complete_all(&stream->flushers, 0, &stream->effects->done);
+	} else {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	stream_take_turn(stream);
+	stream_close_when_delivered(stream, now_ms);
+	stream_answer_when_delivered(stream);
+}
+
+void stream_data_refused(struct stream *stream, uint64_t block, const struct msg *error)
+{
+	if (stream_is_over(stream) || !sender_is_in_flight(&stream->sender, block)) {
+		return;
+	}
+	int result = condition_stream_error(error->condition);
+	if (condition_means_gone(error->condition) ||
+	    error->condition == CONDITION_ITEM_NOT_FOUND ||
+	    error->condition == CONDITION_SERVICE_UNAVAILABLE) {
+		stream_break(stream, result);
+	} else {
+		/* XEP-0047 section 2.2: the sender must close after an error about the data. */
+		stream_abort(stream, result);
+	}
+}
+
+bool stream_can_write(const struct stream *stream)
+{
+	return stream_write_error(stream) || !is_full(stream);
+}

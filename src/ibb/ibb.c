@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/* A table that cannot grow says so, and the entry is not in it (see add_by_key). */
+#define HASH_NONFATAL_OOM 1
+
+#include "ibb/ibb.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* Messages that may wait to be sent before strangers get no more answers. */
+#define MAX_QUEUED 1000
+
+void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_streams)
+{
+	*ibb = (struct ibb){
+		.config = *config,
+		.max_streams = max_streams,
+		.effects.deadline_ms = STREAM_NO_DEADLINE,
+	};
+}
+
+static void forget(struct ibb *ibb, struct stream *stream);
+
+void ibb_finish(struct ibb *ibb)
+{
+	struct stream *stream, *next;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		forget(ibb, stream);
+	}
+	effects_finish(&ibb->effects);
+}
+
+/* ---- the tables ---- */
+
+/* The key is "PEER\nSID": neither can hold a newline. A full JID has 3071 bytes at most (RFC 7622
+ * section 3.1), a sid that the codec lets through 1023. */
+#define KEY_SIZE (3071 + 1 + 1023 + 1)
+
+static bool make_key(char *key, const char *peer, const char *sid)
+{
+	int length = snprintf(key, KEY_SIZE, "%s\n%s", peer, sid);
+	return length >= 0 && length < KEY_SIZE;
+}
+
+static struct stream *find_by_key(const struct ibb *ibb, const char *peer, const char *sid)
+{
+	char key[KEY_SIZE];
+	struct stream *stream = NULL;
+	if (make_key(key, peer, sid)) {
+		HASH_FIND(by_key, ibb->by_key, key, strlen(key), stream);
+	}
+	return stream;
+}
+
+/* -EINVAL for a key that is too long, -ENOMEM. */
+static int add_by_key(struct ibb *ibb, struct stream *stream)
+{
+	char key[KEY_SIZE];
+	if (!make_key(key, stream->peer, stream->sid)) {
+		return -EINVAL;
+	}
+	size_t size = strlen(key) + 1;
+	stream->key = malloc(size);
+	if (!stream->key) {
+		return -ENOMEM;
+	}
+	memcpy(stream->key, key, size);
+	HASH_ADD_KEYPTR(by_key, ibb->by_key, stream->key, size - 1, stream);
+	if (!stream->by_key.tbl) {
+		free(stream->key);
+		stream->key = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void remove_by_key(struct ibb *ibb, struct stream *stream)
+{
+	if (stream->key) {
+		HASH_DELETE(by_key, ibb->by_key, stream);
+		free(stream->key);
+		stream->key = NULL;
+	}
+}
+
+static struct stream *add_stream(struct ibb *ibb, const char *sid, int *error)
+{
+	struct stream *stream =
+		stream_create(&ibb->config, &ibb->effects, ibb->last_number + 1, sid);
+	if (!stream) {
+		*error = -ENOMEM;
+		return NULL;
+	}
+	HASH_ADD(by_number, ibb->by_number, number, sizeof(stream->number), stream);
+	if (!stream->by_number.tbl) {
+		stream_destroy(stream);
+		*error = -ENOMEM;
+		return NULL;
+	}
+	ibb->last_number++;
+	return stream;
+}
+
+static void forget(struct ibb *ibb, struct stream *stream)
+{
+	remove_by_key(ibb, stream);
+	HASH_DELETE(by_number, ibb->by_number, stream);
+	stream_destroy(stream);
+}
+
+/* After every call that may have ended the stream: the wire cannot find it any more, and it goes
+ * if nobody holds it. */
+static void settle(struct ibb *ibb, struct stream *stream)
+{
+	if (stream_is_over(stream)) {
+		remove_by_key(ibb, stream);
+		if (!stream->owned) {
+			forget(ibb, stream);
+		}
+	}
+}
+
+/* ---- the user's side ---- */
+
+/* Those that are over and wait to be read take nothing from a stream of ours. */
+static unsigned count_live(const struct ibb *ibb)
+{
+	const struct stream *stream, *next;
+	unsigned count = 0;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		count += !stream_is_over(stream) && !stream->close_sent;
+	}
+	return count;
+}
+
+struct stream *ibb_create_stream(struct ibb *ibb, const char *sid, int *error)
+{
+	if (count_live(ibb) >= ibb->max_streams) {
+		*error = -ENFILE;
+		return NULL;
+	}
+	struct stream *stream = add_stream(ibb, sid, error);
+	if (stream) {
+		stream->owned = true;
+	}
+	return stream;
+}
+
+int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
+	     const char *name, int64_t now_ms)
+{
+	char key[KEY_SIZE];
+	if (!make_key(key, peer, stream->sid)) {
+		return -EINVAL;
+	}
+	int error = stream_dial(stream, peer, features, name, now_ms);
+	if (error) {
+		return error;
+	}
+	error = add_by_key(ibb, stream);
+	if (error) {
+		/* The <open/> is queued already. */
+		stream_abort(stream, error);
+	}
+	return error;
+}
+
+void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_t now_ms)
+{
+	assert(stream->owned);
+	stream->owned = false;
+	stream_close(stream, good_order, now_ms);
+	settle(ibb, stream);
+}
+
+void ibb_abort(struct ibb *ibb, struct stream *stream, int error)
+{
+	stream_abort(stream, error);
+	settle(ibb, stream);
+}
+
+struct stream *ibb_take_arrived(struct ibb *ibb)
+{
+	struct stream *stream = ibb->arrived;
+	if (stream) {
+		DL_DELETE(ibb->arrived, stream);
+		stream->owned = true;
+	}
+	return stream;
+}
+
+/* ---- requests that came in ---- */
+
+static void refuse(struct ibb *ibb, const struct msg *request, enum condition condition)
+{
+	if (request->kind != MSG_DATA || request->carrier == CARRIER_IQ) {
+		/* Short of memory, silence: the sender has a time limit of its own. */
+		effects_send_error(&ibb->effects, request->peer, request->id, condition);
+	}
+}
+
+static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
+{
+	if (find_by_key(ibb, open->peer, open->sid)) {
+		/* A sid names one session at a time. */
+		refuse(ibb, open, CONDITION_NOT_ACCEPTABLE);
+		return;
+	}
+	if (open->block_size > ibb->config.block_size) {
+		refuse(ibb, open, CONDITION_RESOURCE_CONSTRAINT);
+		return;
+	}
+	/* Those that wait to be read count here: they hold memory. */
+	if (HASH_CNT(by_number, ibb->by_number) >= ibb->max_streams) {
+		refuse(ibb, open, CONDITION_NOT_ACCEPTABLE);
+		return;
+	}
+	int error = 0;
+	struct stream *stream = add_stream(ibb, open->sid, &error);
+	if (!stream) {
+		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
+		return;
+	}
+	if (stream_arrive(stream, open, now_ms)) {
+		forget(ibb, stream);
+		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
+		return;
+	}
+	if (add_by_key(ibb, stream)) {
+		/* The acceptance is queued already. */
+		stream_close(stream, false, 0);
+		forget(ibb, stream);
+		return;
+	}
+	DL_APPEND(ibb->arrived, stream);
+	stream->owned = true; /* by the list */
+}
+
+static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms)
+{
+	struct stream *stream = NULL;
+
+	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE) {
+		stream = find_by_key(ibb, msg->peer, msg->sid);
+		if (stream && msg->kind == MSG_DATA) {
+			stream_receive_data(stream, msg, now_ms);
+			settle(ibb, stream);
+			return;
+		}
+		if (stream) {
+			stream_receive_close(stream, msg);
+			settle(ibb, stream);
+			return;
+		}
+	}
+	if (!allowed && ibb->effects.queued > MAX_QUEUED) {
+		return; /* a flood; silence is as good an answer */
+	}
+	if (!allowed) {
+		/* As the server answers for somebody who is not there (RFC 6121 section 8.5). */
+		refuse(ibb, msg, CONDITION_SERVICE_UNAVAILABLE);
+	} else if (msg->kind == MSG_OPEN) {
+		receive_open(ibb, msg, now_ms);
+	} else if (msg->kind == MSG_PING) {
+		effects_send_result(&ibb->effects, msg->peer, msg->id);
+	} else if (msg->kind == MSG_UNKNOWN) {
+		refuse(ibb, msg, msg->condition);
+	} else {
+		refuse(ibb, msg, CONDITION_ITEM_NOT_FOUND);
+	}
+}
+
+/* ---- answers that came in ---- */
+
+/* Takes an id of ours apart; false for any other. */
+static bool parse_id(const char *id, char *kind, uint64_t *number, uint64_t *count)
+{
+	char *end;
+	*kind = id[0];
+	if (*kind == '\0') {
+		return false;
+	}
+	*number = strtoull(id + 1, &end, 16);
+	if (end == id + 1 || *end != '.') {
+		return false;
+	}
+	const char *rest = end + 1;
+	*count = strtoull(rest, &end, 16);
+	return end != rest && *end == '\0';
+}
+
+static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_ms)
+{
+	char kind;
+	uint64_t number, count;
+	struct stream *stream = NULL;
+
+	if (parse_id(msg->id, &kind, &number, &count)) {
+		HASH_FIND(by_number, ibb->by_number, &number, sizeof(number), stream);
+	}
+	/* Whoever did not get the request cannot answer it. */
+	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0) {
+		return;
+	}
+	bool success = msg->kind == MSG_RESULT;
+	if (kind == 'd' && success) {
+		stream_acknowledged(stream, count, now_ms);
+	} else if (kind == 'd') {
+		stream_data_refused(stream, count, msg);
+	} else if (kind == 'o' && count == stream->attempt && success) {
+		stream_accepted(stream, now_ms);
+	} else if (kind == 'o' && count == stream->attempt) {
+		stream_refused(stream, msg, now_ms);
+	} else if (kind == 'b' && success) {
+		stream_delivered(stream, count, now_ms);
+	} else if (kind == 'b') {
+		/* Any client that knows IBB can be asked; the server answers for one that is
+		 * gone. */
+		stream_break(stream, -ECONNRESET);
+	} else if (kind == 'c') {
+		stream_close_answered(stream);
+	} else if (kind == 'p') {
+		stream_ping_answered(stream, msg, now_ms);
+	}
+	settle(ibb, stream);
+}
+
+void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms)
+{
+	if (msg->kind == MSG_RESULT || msg->kind == MSG_ERROR || msg->kind == MSG_BOUNCE) {
+		receive_answer(ibb, msg, now_ms);
+	} else {
+		receive_request(ibb, msg, allowed, now_ms);
+	}
+}
+
+/* ---- what leaves ---- */
+
+struct msg *ibb_next(struct ibb *ibb, int64_t now_ms)
+{
+	struct msg *msg = effects_take_message(&ibb->effects);
+	while (!msg && ibb->effects.turns) {
+		struct stream *stream = ibb->effects.turns;
+		msg = stream_take_block(stream, now_ms);
+		settle(ibb, stream);
+	}
+	return msg;
+}
+
+bool ibb_has_peer(const struct ibb *ibb, const char *peer)
+{
+	const struct stream *stream, *next;
+	HASH_ITER (by_key, ibb->by_key, stream, next) {
+		if (strcmp(stream->peer, peer) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ibb_is_drained(const struct ibb *ibb)
+{
+	struct stream *stream, *next;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		if (!stream->owned && !stream_is_over(stream)) {
+			return false;
+		}
+	}
+	return !ibb->effects.messages && !ibb->effects.turns;
+}
+
+/* ---- what happens to many ---- */
+
+void ibb_peer_gone(struct ibb *ibb, const char *peer)
+{
+	struct stream *stream, *next;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		if (stream->peer && strcmp(stream->peer, peer) == 0) {
+			bool begun = stream->state >= STREAM_OPEN;
+			stream_break(stream, begun ? -ECONNRESET : -EHOSTDOWN);
+			settle(ibb, stream);
+		}
+	}
+}
+
+void ibb_disconnect(struct ibb *ibb)
+{
+	struct stream *stream, *next;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		bool begun = stream->state >= STREAM_OPEN;
+		stream_break(stream, begun ? -ECONNRESET : -ENETDOWN);
+		settle(ibb, stream);
+	}
+	struct msg *msg;
+	while ((msg = effects_take_message(&ibb->effects))) {
+		msg_destroy(msg);
+	}
+}
+
+int64_t ibb_deadline(const struct ibb *ibb)
+{
+	return ibb->effects.deadline_ms;
+}
+
+void ibb_tick(struct ibb *ibb, int64_t now_ms)
+{
+	struct stream *stream, *next;
+
+	if (now_ms < ibb->effects.deadline_ms) {
+		return;
+	}
+	ibb->effects.deadline_ms = STREAM_NO_DEADLINE;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		if (now_ms >= stream_deadline(stream)) {
+			stream_tick(stream, now_ms);
+		}
+		int64_t deadline = stream_deadline(stream);
+		if (deadline < ibb->effects.deadline_ms) {
+			ibb->effects.deadline_ms = deadline;
+		}
+		settle(ibb, stream);
+	}
+}

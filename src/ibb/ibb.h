@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ibb - all bytestreams of one account: finds the stream that a stanza belongs to, keeps the
+ * limits, and says what is to be sent next.
+ *
+ * A request is found by the peer's full JID and sid, an answer by the peer's full JID and id,
+ * never by one alone. Ids of ours are "KIND NUMBER.COUNT": which request, of which stream.
+ *
+ * Units:   bytes before base64; ms of the caller's monotonic clock.
+ * Errors:  0 or -errno; what goes wrong on the wire is answered there.
+ * Threads: none; the caller serialises (the hub's lock).
+ * Source:  XEP-0047; RFC 6120 section 8.2.3 (iq semantics).
+ */
+#ifndef IBB_IBB_H
+#define IBB_IBB_H
+
+#include "ibb/stream.h"
+
+struct ibb {
+	struct stream_config config;
+	unsigned max_streams;
+	struct effects effects;
+	struct stream *by_number, *by_key; /* uthash */
+	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
+	uint64_t last_number;
+};
+
+void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_streams);
+
+/* Frees everything. Every op must be completed and taken (ibb_disconnect does the first). */
+void ibb_finish(struct ibb *ibb);
+
+/* A stream to be dialled, NULL and *error: -ENFILE (max_streams are running), -ENOMEM. Owned by the
+ * caller until ibb_release. `sid` is copied; it must be random. */
+struct stream *ibb_create_stream(struct ibb *ibb, const char *sid, int *error);
+
+/* stream_dial, and the stream can be found. -EINVAL (a JID of impossible length): it is still NEW;
+ * -ENOMEM: it is NEW or BROKEN. */
+int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
+	     const char *name, int64_t now_ms);
+
+/* stream_close; the stream is not the caller's any more, and is freed when it is over. */
+void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_t now_ms);
+
+/*
+ * A stanza that came in. `allowed`: its sender may open streams and learn of our presence; to
+ * anyone else, every request that does not belong to a stream is answered service-unavailable.
+ * MSG_INFO and its answers are not for here.
+ */
+void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms);
+
+/* stream_abort; the stream is still the caller's. */
+void ibb_abort(struct ibb *ibb, struct stream *stream, int error);
+
+/* The oldest incoming stream that was not yet taken, now owned by the caller; or NULL. */
+struct stream *ibb_take_arrived(struct ibb *ibb);
+
+/* What to send next, the caller's: answers and requests first, then one block of each stream in
+ * turn. NULL when there is nothing. */
+struct msg *ibb_next(struct ibb *ibb, int64_t now_ms);
+
+/* The resource `peer` (full JID) has gone: its streams break, with -EHOSTDOWN if it had not
+ * accepted yet, else -ECONNRESET. */
+void ibb_peer_gone(struct ibb *ibb, const char *peer);
+
+/* Our connection has gone: every stream breaks, with -ENETDOWN if it had not been accepted yet,
+ * else -ECONNRESET; unsent messages are dropped. */
+void ibb_disconnect(struct ibb *ibb);
+
+/* Whether there is a stream with that full JID that is not over. */
+bool ibb_has_peer(const struct ibb *ibb, const char *peer);
+
+/* Whether no stream waits to send anything or for an answer to its <close/>, and no message is
+ * unsent. */
+bool ibb_is_drained(const struct ibb *ibb);
+
+/* When ibb_tick wants to be called, or STREAM_NO_DEADLINE. */
+int64_t ibb_deadline(const struct ibb *ibb);
+void ibb_tick(struct ibb *ibb, int64_t now_ms);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "ibb/msg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t string_size(const char *string)
+{
+	return string != NULL ? strlen(string) + 1 : 0;
+}
+
+/* Copies `string` to *at, which moves behind it. NULL stays NULL. */
+static const char *copy_string(char **at, const char *string)
+{
+	if (string == NULL) {
+		return NULL;
+	}
+	size_t size = strlen(string) + 1;
+	char *copy = memcpy(*at, string, size);
+	*at += size;
+	return copy;
+}
+
+struct msg *msg_create(const struct msg *template)
+{
+	/* One block: the message, its data, its strings. */
+	struct msg *msg = malloc(sizeof *msg + template->data_length + string_size(template->peer) +
+				 string_size(template->id) + string_size(template->sid) +
+				 string_size(template->name) + string_size(template->node));
+	if (msg == NULL) {
+		return NULL;
+	}
+	*msg = *template;
+	msg->prev = msg->next = NULL;
+	msg->data = msg_room(msg);
+	if (template->data != NULL) {
+		memcpy(msg_room(msg), template->data, template->data_length);
+	}
+	char *at = (char *)msg_room(msg) + template->data_length;
+	msg->peer = copy_string(&at, template->peer);
+	msg->id = copy_string(&at, template->id);
+	msg->sid = copy_string(&at, template->sid);
+	msg->name = copy_string(&at, template->name);
+	msg->node = copy_string(&at, template->node);
+	return msg;
+}
+
+void msg_destroy(struct msg *msg)
+{
+	free(msg);
+}
+
+uint8_t *msg_room(struct msg *msg)
+{
+	return (uint8_t *)(msg + 1);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * msg - one stanza as the core sees it: which request or answer, from or to whom, with what.
+ *
+ * A message that came in borrows everything it points at from whoever decoded it, for the call.
+ * A message that goes out owns one block of memory with everything in it.
+ *
+ * Units:   bytes before base64.
+ * Errors:  NULL when memory is short.
+ * Threads: none; a message that went out belongs to who took it.
+ * Source:  XEP-0047 (open, data, close), XEP-0030 (info), XEP-0199 (ping), RFC 6120 section 8.2.3.
+ */
+#ifndef IBB_MSG_H
+#define IBB_MSG_H
+
+#include "ibb/condition.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum msg_kind {
+	MSG_OPEN,    /* request: <open/> */
+	MSG_DATA,    /* request, or with CARRIER_MESSAGE a message: <data/> */
+	MSG_CLOSE,   /* request: <close/> */
+	MSG_PING,    /* request: XEP-0199 */
+	MSG_INFO,    /* request: disco#info */
+	MSG_UNKNOWN, /* request: anything else, or one of the above misshapen (see condition) */
+	MSG_RESULT,  /* answer: success; to MSG_INFO with features */
+	MSG_ERROR,   /* answer: condition and type */
+	MSG_BOUNCE,  /* a <data/> message of ours that came back with an error */
+};
+
+/* XEP-0047 section 2.1, attribute "stanza". */
+enum carrier {
+	CARRIER_IQ,
+	CARRIER_MESSAGE,
+};
+
+/* What a peer's disco#info says, as bits. */
+enum feature {
+	FEATURE_IBB = 1 << 0,	 /* http://jabber.org/protocol/ibb */
+	FEATURE_SILENT = 1 << 2, /* it was asked, and somebody said service-unavailable */
+	FEATURE_IBBFS = 1 << 1, /* MSG_NAMESPACE: takes names in <open/> and <reset/> in <close/> */
+};
+
+/* The namespace of what two ibbfs say to each other; documented in docs/wire.md. */
+#define MSG_NAMESPACE "urn:ibbfs:0"
+
+struct msg {
+	struct msg *prev, *next; /* effects.messages */
+
+	enum msg_kind kind;
+	const char *peer; /* full JID: sender of what came in, recipient of what goes out; "" when
+			     the stanza has no "from": our own server or account */
+	const char *id;	  /* never NULL; "" where the stanza has none */
+	const char *sid;  /* open, data, close, bounce; else NULL */
+
+	uint32_t block_size;  /* open: 1 to 65535 */
+	enum carrier carrier; /* open; data */
+	const char *name;     /* open: the file's name, UTF-8, or NULL */
+	int64_t size;	      /* open: the file's size, or -1 */
+
+	uint16_t seq;	     /* data */
+	const uint8_t *data; /* data: NULL when it was not canonical base64 */
+	size_t data_length;  /* data */
+
+	bool reset; /* close: the stream did not end in good order (FEATURE_IBBFS) */
+
+	unsigned features; /* result of MSG_INFO: enum feature */
+	const char *node;  /* request MSG_INFO, and our answer to it: the node asked for, or NULL */
+	bool answers_info; /* result going out: carry our own disco#info */
+
+	enum condition condition; /* error, bounce; request: what is wrong with it already */
+	enum error_type error_type;
+};
+
+/*
+ * A copy of `template` for sending, with its strings and `template->data_length` bytes of room at
+ * msg->data, filled from template->data unless that is NULL. NULL when memory is short.
+ */
+struct msg *msg_create(const struct msg *template);
+
+/* Frees a message that msg_create made; NULL-safe. */
+void msg_destroy(struct msg *msg);
+
+/* Where the data of a message that msg_create made may be written. */
+uint8_t *msg_room(struct msg *msg);
+
+#endif

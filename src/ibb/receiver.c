@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "ibb/receiver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* What a sender may have in flight beyond a small buffer. */
+#define MIN_SLACK ((size_t)1024 * 1024)
+
+static void drop_held(struct receiver *receiver, struct held_block *block)
+{
+	DL_DELETE(receiver->held, block);
+	receiver->held_memory -= block->memory;
+	free(block);
+}
+
+void receiver_finish(struct receiver *receiver)
+{
+	if (receiver) {
+		queue_finish(&receiver->in);
+		while (receiver->held) {
+			drop_held(receiver, receiver->held);
+		}
+	}
+}
+
+/* Remembers the id of a block that cannot be acknowledged yet. */
+static int hold(struct receiver *receiver, const char *id, uint64_t end)
+{
+	size_t length = strlen(id) + 1;
+	size_t memory = sizeof(struct held_block) + length;
+	struct held_block *block = malloc(memory);
+	if (!block) {
+		return -ENOMEM;
+	}
+	block->end = end;
+	block->memory = memory;
+	memcpy(block->id, id, length);
+	DL_APPEND(receiver->held, block);
+	receiver->held_memory += memory;
+	return 0;
+}
+
+enum condition receiver_take(struct receiver *receiver, const struct msg *data, size_t block_size,
+			     size_t buffer, struct effects *effects)
+{
+	if (data->seq != receiver->seq) {
+		return CONDITION_UNEXPECTED_REQUEST;
+	}
+	if (!data->data || data->data_length > block_size) {
+		return CONDITION_BAD_REQUEST;
+	}
+
+	size_t unread = receiver->in.length + data->data_length;
+	bool fits = unread <= buffer;
+	size_t slack = buffer > MIN_SLACK ? buffer : MIN_SLACK;
+	bool bounded = unread <= buffer + slack && receiver->held_memory <= slack;
+	if (!fits && (!bounded || data->carrier == CARRIER_MESSAGE)) {
+		return CONDITION_RESOURCE_CONSTRAINT;
+	}
+	if (queue_append(&receiver->in, data->data, data->data_length)) {
+		return CONDITION_RESOURCE_CONSTRAINT;
+	}
+	uint64_t end = receiver->received + data->data_length;
+	if (data->carrier == CARRIER_IQ) {
+		/* Behind a block that waits, the next one waits too: answers stay in order. */
+		bool at_once = fits && !receiver->held;
+		if (at_once ? effects_send_result(effects, data->peer, data->id)
+			    : hold(receiver, data->id, end)) {
+			queue_drop_end(&receiver->in, data->data_length);
+			return CONDITION_RESOURCE_CONSTRAINT;
+		}
+	}
+	receiver->received = end;
+	receiver->seq++;
+	return CONDITION_NONE;
+}
+
+ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)
+{
+	size_t length = receiver->in.length < size ? receiver->in.length : size;
+	if (length == 0) {
+		return 0;
+	}
+	uint8_t *copy = malloc(length);
+	if (!copy) {
+		return -ENOMEM;
+	}
+	queue_copy(&receiver->in, 0, copy, length);
+	queue_drop(&receiver->in, length);
+	*bytes = copy;
+	return (ssize_t)length;
+}
+
+int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
+		     struct effects *effects)
+{
+	uint64_t read = receiver->received - receiver->in.length;
+	while (receiver->held &&
+	       (receiver->held->end <= read || receiver->held->end - read <= buffer)) {
+		int error = effects_send_result(effects, peer, receiver->held->id);
+		if (error) {
+			return error;
+		}
+		drop_held(receiver, receiver->held);
+	}
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sender - the outgoing half of a stream: bytes written, cut into blocks, until acknowledged.
+ *
+ *     out:  | in flight: blocks sent, unacknowledged | unsent |
+ *                                             ^ push: up to here even a partial block leaves
+ *
+ * Units:   bytes before base64; blocks are numbered from 0, their seq is that modulo 65536.
+ * Errors:  0 or -errno; on error nothing has changed.
+ * Threads: none; the caller serialises.
+ * Source:  XEP-0047 section 2.2.
+ */
+#ifndef IBB_SENDER_H
+#define IBB_SENDER_H
+
+#include "ibb/queue.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A block in flight. */
+struct sent_block {
+	uint32_t length;
+	bool acknowledged; /* out of turn: an older block is not yet */
+};
+
+/* Zeroed memory is a sender that has sent nothing. */
+struct sender {
+	struct queue out;
+	size_t in_flight;
+	size_t push;		   /* <= out.length */
+	struct sent_block *blocks; /* a ring; the oldest in flight at blocks_head */
+	size_t blocks_capacity, blocks_head, blocks_length;
+	uint64_t first; /* number of the oldest block in flight */
+	uint64_t written;
+	uint64_t acknowledged; /* bytes of blocks before `first` */
+};
+
+/* NULL-safe. */
+void sender_finish(struct sender *sender);
+
+/* Copies the bytes to the end; NULL stands for zeros. -ENOMEM. */
+int sender_append(struct sender *sender, const void *bytes, size_t length);
+
+/* Lets everything written so far leave, even if the last block is not full. */
+void sender_push(struct sender *sender);
+
+/*
+ * How long the block is that may be sent now; 0: none. A block is `block_size` long, or what
+ * there is if nothing is in flight (Nagle's rule) or it was pushed. No more than `window` bytes
+ * are in flight, but one block always may be.
+ */
+size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window);
+
+/* Copies the next `length` bytes out and counts them as the block *number, in flight. -ENOMEM. */
+int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number);
+
+/* Whether block `number` was sent and is not acknowledged. */
+bool sender_is_in_flight(const struct sender *sender, uint64_t number);
+
+/* Block `number` was acknowledged. False if it is not in flight: an answer to nothing. */
+bool sender_acknowledge(struct sender *sender, uint64_t number);
+
+/* Whether every byte written was acknowledged. */
+bool sender_is_empty(const struct sender *sender);
+
+/* Forgets every byte that is not acknowledged: nobody wants it any more. */
+void sender_discard(struct sender *sender);
+
+#endif

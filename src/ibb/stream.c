@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: MIT */
+#include "ibb/stream_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* Blocks smaller than this are not tried when a peer asks for smaller ones. */
+#define MIN_NEGOTIATED_BLOCK 128
+
+/* How long the answer to our <close/> may take; nobody waits for it, and some never send it. */
+#define CLOSE_TIMEOUT_MS 10000
+
+static char *copy_string(const char *string)
+{
+	size_t size = strlen(string) + 1;
+	char *copy = malloc(size);
+	if (copy) {
+		memcpy(copy, string, size);
+	}
+	return copy;
+}
+
+/* Longer than any directory can hold; what a peer calls a file must not cost more. */
+#define MAX_NAME 1023
+
+static char *copy_name(const char *name)
+{
+	char *copy = copy_string(name);
+	if (copy && strlen(copy) > MAX_NAME) {
+		size_t end = MAX_NAME;
+		while (end > 0 && ((unsigned char)copy[end] & 0xC0) == 0x80) {
+			end--; /* not inside a character */
+		}
+		copy[end] = '\0';
+		char *shorter = realloc(copy, end + 1);
+		copy = shorter ? shorter : copy;
+	}
+	return copy;
+}
+
+/* ---- what every transition uses ---- */
+
+static void note_deadline(struct stream *stream)
+{
+	int64_t nearest = stream_deadline(stream);
+	if (nearest < stream->effects->deadline_ms) {
+		stream->effects->deadline_ms = nearest;
+	}
+}
+
+void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms)
+{
+	stream->deadline_ms = now_ms + timeout_ms;
+	stream->ping_ms =
+		stream->state == STREAM_OPEN ? now_ms + timeout_ms / 2 : STREAM_NO_DEADLINE;
+	note_deadline(stream);
+}
+
+void stream_clear_deadline(struct stream *stream)
+{
+	stream->deadline_ms = STREAM_NO_DEADLINE;
+	stream->ping_ms = STREAM_NO_DEADLINE;
+}
+
+void stream_rest(struct stream *stream, int64_t now_ms)
+{
+	stream_clear_deadline(stream);
+	if (stream->state == STREAM_OPEN && stream->reading) {
+		stream->heard_ms = now_ms;
+		stream->ping_ms = now_ms + stream->config->timeout_ms;
+		note_deadline(stream);
+	}
+}
+
+/* Queues for its turn a stream that has a block to send. */
+void stream_take_turn(struct stream *stream)
+{
+	if (!stream->has_turn && stream_has_block(stream)) {
+		DL_APPEND2(stream->effects->turns, stream, turn_prev, turn_next);
+		stream->has_turn = true;
+	}
+}
+
+void stream_leave_turns(struct stream *stream)
+{
+	if (stream->has_turn) {
+		DL_DELETE2(stream->effects->turns, stream, turn_prev, turn_next);
+		stream->has_turn = false;
+	}
+}
+
+/* A request of ours, with the id by which ibb.c finds its answer: "KIND NUMBER.COUNT", in hex. */
+int stream_send_request(struct stream *stream, struct msg *request, char kind, uint64_t count)
+{
+	char id[48];
+	snprintf(id, sizeof(id), "%c%" PRIx64 ".%" PRIx64, kind, stream->number, count);
+	request->id = id;
+	request->peer = stream->peer;
+	request->sid = stream->sid;
+	return effects_send(stream->effects, request);
+}
+
+static int send_open(struct stream *stream)
+{
+	struct msg open = {
+		.kind = MSG_OPEN,
+		.block_size = stream->block_size,
+		.carrier = stream->carrier,
+		.name = stream->features & FEATURE_IBBFS ? stream->name : NULL,
+		.size = -1,
+	};
+	return stream_send_request(stream, &open, 'o', stream->attempt);
+}
+
+/* When memory is too short for a <close/>, the peer learns from the answer to its next request. */
+static void send_close(struct stream *stream, bool reset)
+{
+	struct msg close = {
+		.kind = MSG_CLOSE,
+		.reset = reset && stream->features & FEATURE_IBBFS,
+	};
+	if (!stream_send_request(stream, &close, 'c', 0)) {
+		stream->close_sent = true;
+	}
+}
+
+/* What the users of a stream that is over get. */
+int stream_outcome(const struct stream *stream)
+{
+	return stream->state == STREAM_BROKEN ? stream->error : -ECONNRESET;
+}
+
+/* The stream has come to its end: no op waits any longer, but bytes that came can be read. */
+static void finish(struct stream *stream, enum stream_state state, int error)
+{
+	struct op **done = &stream->effects->done;
+
+	stream->state = state;
+	stream->error = error;
+	stream_clear_deadline(stream);
+	stream_leave_turns(stream);
+	if (state == STREAM_BROKEN) {
+		sender_discard(&stream->sender);
+		stream->gap = 0;
+	}
+	op_complete_all(&stream->openers, stream_outcome(stream), done);
+	op_complete_all(&stream->writers, stream_outcome(stream), done);
+	op_complete_all(&stream->flushers, error, done);
+	/* A reader is only parked when there is nothing to read. */
+	op_complete_all(&stream->readers, error, done);
+}
+
+void stream_break(struct stream *stream, int error)
+{
+	if (!stream_is_over(stream)) {
+		finish(stream, STREAM_BROKEN, error);
+	}
+}
+
+void stream_abort(struct stream *stream, int error)
+{
+	if (stream_is_over(stream)) {
+		return;
+	}
+	if (stream->state != STREAM_NEW && !stream->close_sent) {
+		send_close(stream, true);
+	}
+	finish(stream, STREAM_BROKEN, error);
+}
+
+/* Fewer bytes than announced are no good end. */
+static bool is_whole(const struct stream *stream)
+{
+	return stream->announced < 0 || stream->receiver.received == (uint64_t)stream->announced;
+}
+
+/* The session is closed at both ends. */
+static void finish_closed(struct stream *stream)
+{
+	if (is_whole(stream)) {
+		finish(stream, STREAM_CLOSED, 0);
+	} else {
+		finish(stream, STREAM_BROKEN, -ECONNRESET);
+	}
+}
+
+/* ---- life ---- */
+
+struct stream *stream_create(const struct stream_config *config, struct effects *effects,
+			     uint64_t number, const char *sid)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+	if (!stream) {
+		return NULL;
+	}
+	stream->sid = copy_string(sid);
+	if (!stream->sid) {
+		free(stream);
+		return NULL;
+	}
+	stream->config = config;
+	stream->effects = effects;
+	stream->number = number;
+	stream->carrier = config->carrier;
+	stream->block_size = config->block_size;
+	stream->announced = -1;
+	stream_clear_deadline(stream);
+	return stream;
+}
+
+void stream_destroy(struct stream *stream)
+{
+	if (!stream) {
+		return;
+	}
+	assert(!stream->openers && !stream->readers && !stream->writers && !stream->flushers);
+	stream_leave_turns(stream);
+	sender_finish(&stream->sender);
+	receiver_finish(&stream->receiver);
+	free(stream->close_id);
+	free(stream->name);
+	free(stream->peer);
+	free(stream->sid);
+	free(stream);
+}
+
+/* ---- opening ---- */
+
+void stream_await(struct stream *stream, int64_t now_ms)
+{
+	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+}
+
+int stream_dial(struct stream *stream, const char *peer, unsigned features, const char *name,
+		int64_t now_ms)
+{
+	assert(stream->state == STREAM_NEW);
+	char *peer_copy = copy_string(peer);
+	char *name_copy = name ? copy_string(name) : NULL;
+	if (!peer_copy || (name && !name_copy)) {
+		free(peer_copy);
+		free(name_copy);
+		return -ENOMEM;
+	}
+	stream->peer = peer_copy;
+	stream->name = name_copy;
+	stream->features = features;
+	int error = send_open(stream);
+	if (error) {
+		free(peer_copy);
+		free(name_copy);
+		stream->peer = NULL;
+		stream->name = NULL;
+		return error;
+	}
+	stream->state = STREAM_OPENING;
+	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	return 0;
+}
+
+int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
+{
+	assert(stream->state == STREAM_NEW);
+	stream->peer = copy_string(open->peer);
+	stream->name = open->name ? copy_name(open->name) : NULL;
+	if (!stream->peer || (open->name && !stream->name) ||
+	    effects_send_result(stream->effects, open->peer, open->id)) {
+		return -ENOMEM;
+	}
+	stream->incoming = true;
+	stream->reading = true;
+	/* Only an ibbfs gives a name, and only to one that it knows to be another. */
+	stream->features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
+	stream->carrier = open->carrier;
+	stream->block_size = open->block_size;
+	stream->announced = open->size;
+	stream->state = STREAM_OPEN;
+	stream_rest(stream, now_ms);
+	return 0;
+}
+
+void stream_wait_open(struct stream *stream, struct op *op)
+{
+	if (stream_is_over(stream)) {
+		op_complete(op, stream_outcome(stream), &stream->effects->done);
+	} else if (stream->state >= STREAM_OPEN) {
+		op_complete(op, 0, &stream->effects->done);
+	} else {
+		op_park(op, &stream->openers);
+	}
+}
+
+void stream_accepted(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state != STREAM_OPENING) {
+		return;
+	}
+	stream->state = STREAM_OPEN;
+	if (sender_is_empty(&stream->sender)) {
+		stream_rest(stream, now_ms);
+	} else {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	op_complete_all(&stream->openers, 0, &stream->effects->done);
+	stream_take_turn(stream);
+}
+
+void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms)
+{
+	if (stream->state != STREAM_OPENING) {
+		return;
+	}
+	/* XEP-0047 section 2.1: resource-constraint asks for smaller blocks. Its type should be
+	 * modify; slixmpp sends cancel. Type wait speaks of something else. */
+	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
+	    error->error_type != ERROR_TYPE_WAIT &&
+	    stream->block_size / 2 >= MIN_NEGOTIATED_BLOCK) {
+		stream->block_size /= 2;
+		stream->attempt++;
+		if (!send_open(stream)) {
+			stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+			return;
+		}
+	}
+	bool silent = stream->features & FEATURE_SILENT &&
+		      error->condition == CONDITION_SERVICE_UNAVAILABLE;
+	stream_break(stream, silent ? -EHOSTDOWN : condition_open_error(error->condition));
+}
+
+/* ---- the end ---- */
+
+/* Sends <close/> once everything else was delivered. */
+void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state != STREAM_CLOSING || !stream_is_delivered(stream) || stream->close_sent) {
+		return;
+	}
+	send_close(stream, false);
+	stream_set_deadline(stream, now_ms, CLOSE_TIMEOUT_MS);
+}
+
+/* Answers the peer's <close/> once everything else was delivered. */
+void stream_answer_when_delivered(struct stream *stream)
+{
+	if (stream->close_id && stream_is_delivered(stream) && !stream_is_over(stream)) {
+		/* Short of memory, the answer stays out, and the peer takes silence for it. */
+		effects_send_result(stream->effects, stream->peer, stream->close_id);
+		finish_closed(stream);
+	}
+}
+
+void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
+{
+	struct op **done = &stream->effects->done;
+
+	if (stream_is_over(stream) || stream->state == STREAM_CLOSING) {
+		return;
+	}
+	if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
+		op_complete_all(&stream->readers, -ECONNRESET, done);
+		finish(stream, STREAM_CLOSED, 0);
+	} else if (!good_order || stream->state < STREAM_OPEN) {
+		stream_abort(stream, -ECONNRESET);
+	} else if (!stream->close_id) {
+		stream->state = STREAM_CLOSING;
+		op_complete_all(&stream->readers, -ECONNRESET, done);
+		sender_push(&stream->sender);
+		stream_take_turn(stream);
+		stream_close_when_delivered(stream, now_ms);
+	}
+}
+
+void stream_receive_close(struct stream *stream, const struct msg *close)
+{
+	bool empty = stream_is_delivered(stream);
+
+	if (stream->close_id && !close->reset) {
+		effects_send_error(stream->effects, close->peer, close->id,
+				   CONDITION_UNEXPECTED_REQUEST);
+		return;
+	}
+	if (stream->state == STREAM_OPEN && !close->reset) {
+		/* A sender that did not wait: what it sent is here, and will be read. */
+		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+	}
+	if (stream->state == STREAM_OPEN && !close->reset && !empty && stream->reading &&
+	    is_whole(stream)) {
+		/* XEP-0047 section 2.3: the other side may flush its own data first. */
+		stream->close_id = copy_string(close->id);
+		if (stream->close_id) {
+			sender_push(&stream->sender);
+			stream_take_turn(stream);
+			op_complete_all(&stream->writers, -ECONNRESET, &stream->effects->done);
+			if (stream->receiver.in.length == 0) {
+				op_complete_all(&stream->readers, 0, &stream->effects->done);
+			}
+			return;
+		}
+	}
+	effects_send_result(stream->effects, close->peer, close->id);
+	if (stream->state == STREAM_OPENING || close->reset || !empty) {
+		stream_break(stream, -ECONNRESET);
+	} else {
+		finish_closed(stream);
+	}
+}
+
+void stream_close_answered(struct stream *stream)
+{
+	if (stream->state == STREAM_CLOSING && stream->close_sent) {
+		finish(stream, STREAM_CLOSED, 0);
+	}
+}
+
+/* ---- blocks that come ---- */
+
+/* One block always fits. */
+static size_t buffer_size(const struct stream *stream)
+{
+	size_t buffer = stream->config->buffer;
+	return buffer > stream->block_size ? buffer : stream->block_size;
+}
+
+/* Answers that memory is too short for now leave with the next read or block. */
+static void release_held(struct stream *stream)
+{
+	if (!stream_is_over(stream)) {
+		receiver_release(&stream->receiver, stream->peer, buffer_size(stream),
+				 stream->effects);
+	}
+}
+
+void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
+{
+	stream->heard_ms = now_ms;
+	if (stream->state == STREAM_CLOSING) {
+		/* Nobody reads any more, so nothing may be acknowledged; the peer may not know it
+		 * yet. */
+		if (data->carrier == CARRIER_IQ) {
+			effects_send_error(stream->effects, data->peer, data->id,
+					   CONDITION_ITEM_NOT_FOUND);
+		}
+		return;
+	}
+	enum condition condition =
+		stream->state == STREAM_OPEN && !stream->close_id
+			? receiver_take(&stream->receiver, data, stream->block_size,
+					buffer_size(stream), stream->effects)
+			: CONDITION_UNEXPECTED_REQUEST;
+	if (condition != CONDITION_NONE) {
+		if (data->carrier == CARRIER_IQ) {
+			effects_send_error(stream->effects, data->peer, data->id, condition);
+		}
+		/* XEP-0047 section 2.2: after a lost or bad block the stream must be closed. */
+		stream_abort(stream,
+			     condition == CONDITION_RESOURCE_CONSTRAINT ? -ECONNRESET : -EPROTO);
+		return;
+	}
+	while (stream->readers && stream->receiver.in.length > 0) {
+		struct op *op = stream->readers;
+		ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
+		op_complete(op, result, &stream->effects->done);
+	}
+	release_held(stream);
+}
+
+void stream_read(struct stream *stream, struct op *op)
+{
+	struct op **done = &stream->effects->done;
+
+	ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
+	release_held(stream);
+	if (result != 0) {
+		op_complete(op, result, done);
+	} else if (stream_is_over(stream)) {
+		op_complete(op, stream->error, done);
+	} else if (stream->close_id) {
+		op_complete(op, 0, done);
+	} else if (op->nonblock) {
+		op_complete(op, -EAGAIN, done);
+	} else {
+		op_park(op, &stream->readers);
+	}
+}
+
+/* ---- what would happen ---- */
+
+bool stream_is_at_end(const struct stream *stream)
+{
+	return stream->receiver.in.length == 0 && (stream_is_over(stream) || stream->close_id);
+}
+
+bool stream_can_read(const struct stream *stream)
+{
+	return stream->receiver.in.length > 0 || stream_is_at_end(stream);
+}
+
+/* ---- time ---- */
+
+bool stream_is_over(const struct stream *stream)
+{
+	return stream->state == STREAM_CLOSED || stream->state == STREAM_BROKEN;
+}
+
+int64_t stream_deadline(const struct stream *stream)
+{
+	return stream->ping_ms < stream->deadline_ms ? stream->ping_ms : stream->deadline_ms;
+}
+
+/*
+ * The peer is overdue, or a reader has not heard of it for long: it may have gone without a word,
+ * if we do not see its presence. Any client that knows IBB can be asked what else it knows; a
+ * ping is shorter, but to one that does not know pings the answer would be that of a server whose
+ * user has gone.
+ */
+static void ask_whether_there(struct stream *stream, int64_t now_ms)
+{
+	int64_t timeout_ms = stream->config->timeout_ms;
+	struct msg question = {
+		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
+	};
+	stream->ping_ms = STREAM_NO_DEADLINE;
+	if (stream->deadline_ms == STREAM_NO_DEADLINE) {
+		if (now_ms - stream->heard_ms < timeout_ms) {
+			stream->ping_ms = stream->heard_ms + timeout_ms;
+			return;
+		}
+		stream->deadline_ms = now_ms + timeout_ms / 2;
+	}
+	/* Without memory for it the deadline still stands. */
+	stream_send_request(stream, &question, 'p', 0);
+}
+
+void stream_tick(struct stream *stream, int64_t now_ms)
+{
+	if (now_ms >= stream->deadline_ms) {
+		if (stream->state == STREAM_CLOSING && stream->close_sent) {
+			finish(stream, STREAM_CLOSED, 0);
+		} else {
+			stream_abort(stream, -ETIMEDOUT);
+		}
+	} else if (now_ms >= stream->ping_ms) {
+		ask_whether_there(stream, now_ms);
+	}
+	stream_take_turn(stream);
+}
+
+void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
+{
+	if (answer->kind == MSG_ERROR && (condition_means_gone(answer->condition) ||
+					  answer->condition == CONDITION_SERVICE_UNAVAILABLE)) {
+		/* Its server answers for a resource that has gone (RFC 6121 section 8.5.3.2). */
+		stream_break(stream, -ECONNRESET);
+	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
+		stream_rest(stream, now_ms);
+	} else if (stream->state == STREAM_OPEN && stream->features & FEATURE_IBBFS) {
+		/* An ibbfs that is there and does not acknowledge has a reader that pauses. Of
+		 * others that is not known: some just drop what they do not like. */
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+}
+
+/* ---- what it looks like ---- */
+
+uint64_t stream_size(const struct stream *stream)
+{
+	return stream->incoming ? stream->receiver.received : stream_written(stream);
+}
+
+uint64_t stream_written(const struct stream *stream)
+{
+	return stream->sender.written + stream->gap;
+}
+
+const char *stream_state_name(const struct stream *stream)
+{
+	static const char *const names[] = {
+		[STREAM_NEW] = "new",	      [STREAM_OPENING] = "opening",
+		[STREAM_OPEN] = "open",	      [STREAM_CLOSING] = "closing",
+		[STREAM_CLOSED] = "finished", [STREAM_BROKEN] = "broken",
+	};
+	return names[stream->state];
+}

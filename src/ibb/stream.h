@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream - one in-band bytestream, without any I/O.
+ *
+ *            stream_dial            accepted            stream_close
+ *     NEW ----------------> OPENING ---------> OPEN ------------------> CLOSING ---> CLOSED
+ *      |                       |                 |  peer's <close/>        |            ^
+ *      |                       |                 +-------------------------|------------+
+ *      +-----------------------+-------- an error ----> BROKEN <-----------+
+ *
+ * Both directions run on their own: each has its seq, its bytes and its parked ops. What was
+ * received stays readable in CLOSED and BROKEN; only after the last byte does a reader see the
+ * end, or the error. Bytes written stay in `out` until the peer has acknowledged them.
+ *
+ * Units:   sizes are bytes before base64; times are ms of the caller's monotonic clock.
+ * Errors:  0 or -errno; on error the stream is unchanged unless said.
+ * Threads: none; the caller serialises.
+ * Source:  XEP-0047, sections 2.1 (open), 2.2 (data), 2.3 (close), 2.4 (both directions).
+ */
+#ifndef IBB_STREAM_H
+#define IBB_STREAM_H
+
+#include "ibb/effects.h"
+#include "ibb/receiver.h"
+#include "ibb/sender.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+
+enum stream_state {
+	STREAM_NEW,	/* nothing sent: no peer yet */
+	STREAM_OPENING, /* <open/> is out */
+	STREAM_OPEN,
+	STREAM_CLOSING, /* no reader and no writer left; what is unsent leaves, then <close/> */
+	STREAM_CLOSED,	/* ended in good order */
+	STREAM_BROKEN,	/* ended otherwise; see error */
+};
+
+#define STREAM_MAX_BLOCK   65535 /* XEP-0047 section 2.1: block-size is an unsignedShort */
+#define STREAM_NO_DEADLINE INT64_MAX
+
+/* What all streams of an account share; immutable after start. */
+struct stream_config {
+	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK */
+	enum carrier carrier; /* of blocks that we send on streams that we open */
+	size_t window; /* most bytes sent and not acknowledged; at least one block is allowed */
+	size_t buffer; /* most bytes acknowledged and not read */
+	int64_t timeout_ms; /* without an answer */
+};
+
+struct stream {
+	/* The set's (ibb.c). */
+	UT_hash_handle by_number, by_key;
+	char *key;			      /* in ibb.by_key; NULL while it is not */
+	struct stream *prev, *next;	      /* ibb.arrived */
+	struct stream *turn_prev, *turn_next; /* effects.turns */
+	bool has_turn;
+	bool owned; /* somebody outside holds it: not to be freed */
+
+	/* Immutable once the stream is dialled or has arrived. */
+	const struct stream_config *config;
+	struct effects *effects;
+	uint64_t number;
+	bool incoming;
+	char *sid;
+	char *peer; /* full JID; NULL while NEW */
+	enum carrier carrier;
+	unsigned features; /* the peer's, enum feature */
+	char *name;	   /* the file's, or NULL */
+	int64_t announced; /* the file's size in an incoming <open/>, or -1 */
+
+	enum stream_state state;
+	uint32_t block_size; /* as negotiated so far */
+	int error;	     /* BROKEN: -errno for those who use the stream */
+	bool reading;	     /* somebody at this end reads, or will */
+	unsigned attempt;    /* of <open/>, counted for its id */
+	bool close_sent;
+	char *close_id; /* the peer's <close/>, not yet answered: our bytes are still leaving */
+	int64_t deadline_ms; /* when the awaited answer is overdue, or STREAM_NO_DEADLINE */
+	int64_t ping_ms;     /* when to ask whether the peer is still there, likewise */
+	int64_t heard_ms;    /* when a block came last */
+
+	uint64_t gap; /* zeros that come after what the sender has, before what the writers have */
+	size_t unasked; /* CARRIER_MESSAGE: bytes sent since delivery was last asked for */
+	struct sender sender;
+	struct receiver receiver;
+	struct op *openers, *readers, *writers, *flushers; /* parked */
+};
+
+/*
+ * A stream that is NEW, with a copy of `sid`. NULL when memory is short. `config` and `effects`
+ * must outlive it.
+ */
+struct stream *stream_create(const struct stream_config *config, struct effects *effects,
+			     uint64_t number, const char *sid);
+
+/* Frees the stream. No op may be parked on it; NULL-safe. */
+void stream_destroy(struct stream *stream);
+
+/* ---- for the user's side ---- */
+
+/*
+ * NEW: sends <open/> to `peer`, a full JID (copied), with the name (copied, may be NULL) if
+ * FEATURE_IBBFS is in `features`. -ENOMEM; the stream is still NEW then.
+ */
+int stream_dial(struct stream *stream, const char *peer, unsigned features, const char *name,
+		int64_t now_ms);
+
+/*
+ * NEW: what an incoming <open/> says (copied); the stream is OPEN and the answer queued.
+ * -ENOMEM.
+ */
+int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms);
+
+/* Ends NEW or OPENING when the answer takes more than timeout_ms from now. */
+void stream_await(struct stream *stream, int64_t now_ms);
+
+/* Completes `op` once the peer has accepted, or with the stream's error. */
+void stream_wait_open(struct stream *stream, struct op *op);
+
+/*
+ * Takes op->size bytes over (copied) and completes `op` when less than a window is waiting.
+ * Errors: -EAGAIN (nonblock; nothing is taken over), -ECONNRESET (the peer has closed), -ENOMEM,
+ * the stream's error.
+ */
+void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms);
+
+/* As stream_write, for `length` zero bytes that nobody waits for; they take no more memory than
+ * the window, however many they are. -ENOMEM, the stream's error. */
+int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms);
+
+/* Whether the peer has acknowledged everything that was written. */
+bool stream_is_delivered(const struct stream *stream);
+
+/* Where the next write goes: bytes written, and zeros. */
+uint64_t stream_written(const struct stream *stream);
+
+/* Whether a read, or a write, would complete at once, be it with an error; and whether a read
+ * would find the end, in good order or not. */
+bool stream_can_read(const struct stream *stream);
+bool stream_can_write(const struct stream *stream);
+bool stream_is_at_end(const struct stream *stream);
+
+/* Lets everything written so far leave, even if the last block is not full. */
+void stream_push(struct stream *stream);
+
+/* Completes `op` with 0 when the peer has acknowledged every byte written, or with the stream's
+ * error. */
+void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
+
+/*
+ * Completes `op` with at least one byte in op->data (the caller's), with 0 at the end in good
+ * order, or with an error: -EAGAIN (nonblock), -ENOMEM (no byte is lost), the stream's error
+ * once every byte before it was read.
+ */
+void stream_read(struct stream *stream, struct op *op);
+
+/*
+ * The last user has gone. In good order: unsent bytes leave, then <close/>, and the stream is
+ * CLOSING until that is answered. Otherwise <close/> leaves at once, with <reset/> for a peer
+ * that understands it, and the stream is BROKEN. Parked ops end in -ECONNRESET. Nothing happens
+ * in CLOSED and BROKEN.
+ */
+void stream_close(struct stream *stream, bool good_order, int64_t now_ms);
+
+/* BROKEN with `error` (negative): with <close/>, or without a word to the peer. Nothing happens in
+ * CLOSED and BROKEN. */
+void stream_abort(struct stream *stream, int error);
+void stream_break(struct stream *stream, int error);
+
+/* ---- for the wire's side; called by ibb.c once it has found the stream ---- */
+
+void stream_accepted(struct stream *stream, int64_t now_ms);
+void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
+
+/* The answer, at once or later, is queued. */
+void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms);
+void stream_receive_close(struct stream *stream, const struct msg *close);
+
+/* `block` is the running number in the answered id. */
+void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_ms);
+void stream_data_refused(struct stream *stream, uint64_t block, const struct msg *error);
+
+/* The blocks before `end` have arrived: what was asked for after CARRIER_MESSAGE was answered. */
+void stream_delivered(struct stream *stream, uint64_t end, int64_t now_ms);
+
+/* Our <close/> was answered, by result or error. */
+void stream_close_answered(struct stream *stream);
+
+/* The peer, or its server, answered the question whether it is still there. */
+void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
+
+/* ---- for the set ---- */
+
+/* Whether a block may be sent now. */
+bool stream_has_block(const struct stream *stream);
+
+/* The next block, counted as sent; NULL if there is none, or memory is short. */
+struct msg *stream_take_block(struct stream *stream, int64_t now_ms);
+
+/* Whether the stream is CLOSED or BROKEN. */
+bool stream_is_over(const struct stream *stream);
+
+/* When stream_tick wants to be called: min of deadline and ping, or STREAM_NO_DEADLINE. */
+int64_t stream_deadline(const struct stream *stream);
+
+/* Fails the stream, or pings its peer, when an answer is overdue. */
+void stream_tick(struct stream *stream, int64_t now_ms);
+
+/* Bytes of a file that this stream is, so far: written, or received. */
+uint64_t stream_size(const struct stream *stream);
+
+/* The word for user.ibb.state and `status`; static. */
+const char *stream_state_name(const struct stream *stream);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream_internal - what stream.c (the session) and delivery.c (what leaves it) share.
+ *
+ * Threads: none; the caller serialises.
+ */
+#ifndef IBB_STREAM_INTERNAL_H
+#define IBB_STREAM_INTERNAL_H
+
+#include "ibb/stream.h"
+
+/* ---- stream.c ---- */
+
+/* An answer is awaited until `timeout_ms` from now; a peer that has accepted is pinged halfway. */
+void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms);
+void stream_clear_deadline(struct stream *stream);
+
+/* Nothing is awaited; but a reader's peer that is silent for long is asked whether it is there. */
+void stream_rest(struct stream *stream, int64_t now_ms);
+
+/* Puts a stream that has a block to send at the end of the row, unless it is in it. */
+void stream_take_turn(struct stream *stream);
+void stream_leave_turns(struct stream *stream);
+
+/* Queues a request of ours, with the id by which ibb.c finds its answer: "KIND NUMBER.COUNT", in
+ * hex. -ENOMEM. */
+int stream_send_request(struct stream *stream, struct msg *request, char kind, uint64_t count);
+
+/* What those get who use a stream that is over. */
+int stream_outcome(const struct stream *stream);
+
+/* CLOSING: sends <close/> if everything else was delivered. */
+void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
+
+/* The peer has sent <close/>: answers it if everything was delivered. */
+void stream_answer_when_delivered(struct stream *stream);
+
+/* ---- delivery.c ---- */
+
+/* Why nothing more can be written; 0: it can. */
+int stream_write_error(const struct stream *stream);
+
+#endif

@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: MIT */
+#include "script.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MOST_WORDS   8
+#define LEAST_SLACK  ((size_t)1024 * 1024) /* beyond `buffer`, see receiver.h */
+
+const struct stream_config script_config = {
+	.block_size = 8,
+	.carrier = CARRIER_IQ,
+	.window = 16,
+	.buffer = 32,
+	.timeout_ms = SCRIPT_TIMEOUT_MS,
+};
+
+uint8_t script_pattern(uint64_t place)
+{
+	return (uint8_t)(1 + place % 251);
+}
+
+/* ---- what comes of it ---- */
+
+static void put(struct script *script, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* One more event. */
+static void put(struct script *script, const char *format, ...)
+{
+	size_t length = strlen(script->out);
+	if (length > 0) {
+		length +=
+			(size_t)snprintf(script->out + length, sizeof(script->out) - length, "; ");
+	}
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(script->out + length, sizeof(script->out) - length, format, arguments);
+	va_end(arguments);
+	assert_true(strlen(script->out) < sizeof(script->out) - 1);
+}
+
+static const char *error_name(int error)
+{
+	static const struct {
+		int error;
+		const char *name;
+	} names[] = {
+		{EACCES, "EACCES"},
+		{EAGAIN, "EAGAIN"},
+		{ECONNREFUSED, "ECONNREFUSED"},
+		{ECONNRESET, "ECONNRESET"},
+		{EHOSTDOWN, "EHOSTDOWN"},
+		{EHOSTUNREACH, "EHOSTUNREACH"},
+		{EINTR, "EINTR"},
+		{EINVAL, "EINVAL"},
+		{EIO, "EIO"},
+		{ENETDOWN, "ENETDOWN"},
+		{ENFILE, "ENFILE"},
+		{ENOMEM, "ENOMEM"},
+		{EPROTO, "EPROTO"},
+		{EPROTONOSUPPORT, "EPROTONOSUPPORT"},
+		{ETIMEDOUT, "ETIMEDOUT"},
+	};
+	for (size_t i = 0; i < COUNT(names); i++) {
+		if (names[i].error == error) {
+			return names[i].name;
+		}
+	}
+	return "another error";
+}
+
+static void put_result(struct script *script, const char *name, ssize_t result)
+{
+	if (result < 0) {
+		put(script, "%s=%s", name, error_name((int)-result));
+	} else {
+		put(script, "%s=%zd", name, result);
+	}
+}
+
+/* ---- streams ---- */
+
+static struct script_stream *find_stream(struct script *script, const char *name)
+{
+	for (size_t i = 0; i < script->streams_length; i++) {
+		if (strcmp(script->streams[i].name, name) == 0) {
+			return &script->streams[i];
+		}
+	}
+	return NULL;
+}
+
+static struct script_stream *get_stream(struct script *script, const char *name)
+{
+	struct script_stream *stream = find_stream(script, name);
+	if (!stream || !stream->stream) {
+		fail_msg("no stream %s", name);
+	}
+	return stream;
+}
+
+static struct script_stream *add_stream(struct script *script, const char *name,
+					struct stream *stream)
+{
+	assert_true(script->streams_length < COUNT(script->streams));
+	assert_null(find_stream(script, name));
+	struct script_stream *added = &script->streams[script->streams_length++];
+	*added = (struct script_stream){.stream = stream, .number = stream->number};
+	snprintf(added->name, sizeof(added->name), "%s", name);
+	return added;
+}
+
+static struct script_stream *create_stream(struct script *script, const char *name)
+{
+	int error = 0;
+	struct stream *stream = ibb_create_stream(&script->ibb, name, &error);
+	if (!stream) {
+		put_result(script, name, error);
+		return NULL;
+	}
+	return add_stream(script, name, stream);
+}
+
+static uint8_t written_byte(const struct script_stream *stream, uint64_t place)
+{
+	for (size_t i = 0; i < stream->gaps_length; i++) {
+		if (place >= stream->gaps[i][0] && place < stream->gaps[i][1]) {
+			return 0;
+		}
+	}
+	return script_pattern(place);
+}
+
+/* What holds at any time. */
+static void check_stream(const struct script *script, const struct stream *stream)
+{
+	const struct sender *sender = &stream->sender;
+	const struct receiver *receiver = &stream->receiver;
+	size_t window = script->ibb.config.window, buffer = script->ibb.config.buffer;
+	size_t block = stream->block_size;
+
+	assert_true(sender->in_flight <= sender->out.length);
+	assert_true(sender->push <= sender->out.length);
+	assert_true(sender->in_flight <= (window > block ? window : block));
+	if (buffer < block) {
+		buffer = block;
+	}
+	/* The last block that was held counts only for the next one. */
+	size_t last = receiver->held ? receiver->held->prev->memory : 0;
+	size_t slack = buffer > LEAST_SLACK ? buffer : LEAST_SLACK;
+	assert_true(receiver->in.length <= buffer + slack);
+	assert_true(receiver->held_memory <= slack + last);
+	if (stream_is_over(stream)) {
+		assert_false(stream->has_turn);
+		assert_null(stream->key);
+		assert_true(!stream->openers && !stream->readers && !stream->writers &&
+			    !stream->flushers);
+		assert_true(stream_deadline(stream) == STREAM_NO_DEADLINE);
+	}
+	if (stream->readers) {
+		assert_int_equal(receiver->in.length, 0);
+	}
+}
+
+/* ---- calls ---- */
+
+static struct script_op *find_op(struct script *script, const char *name)
+{
+	for (size_t i = 0; i < script->ops_length; i++) {
+		if (strcmp(script->ops[i].name, name) == 0) {
+			return &script->ops[i];
+		}
+	}
+	return NULL;
+}
+
+static struct op *add_op(struct script *script, struct script_stream *stream, enum op_kind kind,
+			 char **words)
+{
+	assert_true(script->ops_length < COUNT(script->ops));
+	assert_null(find_op(script, words[2]));
+	struct script_op *added = &script->ops[script->ops_length++];
+	size_t size = words[3] ? strtoul(words[3], NULL, 10) : 0;
+	op_init(&added->op, kind, script->ops_length, size, strncmp(words[0], "try-", 4) == 0);
+	snprintf(added->name, sizeof(added->name), "%s", words[2]);
+	added->completed = 0;
+	added->stream = stream;
+	return &added->op;
+}
+
+static void take_done(struct script *script)
+{
+	struct op *op, *next;
+	struct op *done = effects_take_done(&script->ibb.effects);
+	DL_FOREACH_SAFE (done, op, next) {
+		struct script_op *call = (struct script_op *)op;
+		assert_null(op->list);
+		call->completed++;
+		assert_int_equal(call->completed, 1);
+		put_result(script, call->name, op->result);
+		if (op->kind == OP_READ && op->result > 0) {
+			assert_true((size_t)op->result <= op->size);
+			for (ssize_t i = 0; i < op->result; i++) {
+				assert_int_equal(op->data[i], script_pattern(call->stream->read++));
+			}
+		}
+		if (op->kind == OP_WRITE && op->result >= 0) {
+			assert_int_equal(op->result, op->size);
+		}
+		op_finish(op);
+	}
+}
+
+static void write_bytes(struct script *script, struct script_stream *stream, struct op *op)
+{
+	static uint8_t bytes[SCRIPT_MOST_BYTES];
+	const struct op *waiting;
+	uint64_t place = stream_written(stream->stream);
+	DL_FOREACH (stream->stream->writers, waiting) {
+		place += waiting->data ? waiting->size : 0;
+	}
+	assert_true(op->size <= sizeof(bytes));
+	for (size_t i = 0; i < op->size; i++) {
+		bytes[i] = script_pattern(place + i);
+	}
+	stream_write(stream->stream, op, bytes, script->now_ms);
+	memset(bytes, 0xff, op->size); /* they are borrowed for the call only */
+}
+
+static void write_zeros(struct script *script, struct script_stream *stream, uint64_t length)
+{
+	assert_true(stream->gaps_length < COUNT(stream->gaps));
+	uint64_t from = stream_written(stream->stream);
+	stream->gaps[stream->gaps_length][0] = from;
+	stream->gaps[stream->gaps_length][1] = from + length;
+	stream->gaps_length++;
+	int error = stream_write_zeros(stream->stream, length, script->now_ms);
+	if (error) {
+		put_result(script, "zeros", error);
+	}
+}
+
+/* ---- what leaves ---- */
+
+static void put_data(struct script *script, const struct msg *msg)
+{
+	struct script_stream *stream = NULL;
+	uint64_t number = strtoull(msg->id + 1, NULL, 16);
+	for (size_t i = 0; i < script->streams_length; i++) {
+		if (script->streams[i].number == number) {
+			stream = &script->streams[i];
+		}
+	}
+	assert_non_null(stream);
+	for (size_t i = 0; i < msg->data_length; i++) {
+		assert_int_equal(msg->data[i], written_byte(stream, stream->sent++));
+	}
+	put(script, "%s data %s %s %u %zu%s", msg->id, msg->peer, msg->sid, msg->seq,
+	    msg->data_length, msg->carrier == CARRIER_MESSAGE ? " message" : "");
+}
+
+static void put_message(struct script *script, const struct msg *msg)
+{
+	switch (msg->kind) {
+	case MSG_OPEN:
+		assert_int_equal(msg->size, -1);
+		put(script, "%s open %s %s %u%s%s%s", msg->id, msg->peer, msg->sid,
+		    (unsigned)msg->block_size, msg->carrier == CARRIER_MESSAGE ? " message" : "",
+		    msg->name ? " name=" : "", msg->name ? msg->name : "");
+		break;
+	case MSG_DATA:
+		put_data(script, msg);
+		break;
+	case MSG_CLOSE:
+		put(script, "%s close %s %s%s", msg->id, msg->peer, msg->sid,
+		    msg->reset ? " reset" : "");
+		break;
+	case MSG_PING:
+		put(script, "%s ping %s", msg->id, msg->peer);
+		break;
+	case MSG_INFO:
+		put(script, "%s info %s", msg->id, msg->peer);
+		break;
+	case MSG_RESULT:
+		put(script, "%s result %s", msg->id, msg->peer);
+		break;
+	case MSG_ERROR:
+		put(script, "%s error %s %s %s", msg->id, msg->peer, condition_name(msg->condition),
+		    error_type_name(msg->error_type));
+		break;
+	case MSG_UNKNOWN:
+	case MSG_BOUNCE:
+		fail_msg("message of kind %d leaves", msg->kind);
+	}
+}
+
+static bool take_message(struct script *script)
+{
+	struct msg *msg = ibb_next(&script->ibb, script->now_ms);
+	if (!msg) {
+		return false;
+	}
+	put_message(script, msg);
+	msg_destroy(msg);
+	return true;
+}
+
+static void settle(struct script *script)
+{
+	take_done(script);
+	while (!script->holds && take_message(script)) {
+		take_done(script);
+	}
+	const struct stream *stream, *next;
+	HASH_ITER (by_number, script->ibb.by_number, stream, next) {
+		check_stream(script, stream);
+	}
+}
+
+/* ---- what happens on the wire ---- */
+
+static struct script_feed *get_feed(struct script *script, const char *peer, const char *sid)
+{
+	for (size_t i = 0; i < script->feeds_length; i++) {
+		struct script_feed *feed = &script->feeds[i];
+		if (strcmp(feed->peer, peer) == 0 && strcmp(feed->sid, sid) == 0) {
+			return feed;
+		}
+	}
+	assert_true(script->feeds_length < COUNT(script->feeds));
+	struct script_feed *feed = &script->feeds[script->feeds_length++];
+	feed->sent = 0;
+	snprintf(feed->peer, sizeof(feed->peer), "%s", peer);
+	snprintf(feed->sid, sizeof(feed->sid), "%s", sid);
+	return feed;
+}
+
+/* words: kind, sid or id, ... */
+static void receive(struct script *script, const char *peer, bool allowed, char **words)
+{
+	static uint8_t bytes[STREAM_MAX_BLOCK + 1];
+	const char *kind = words[0];
+	struct msg msg = {.peer = peer, .id = words[1], .size = -1};
+
+	if (strcmp(kind, "open") == 0 || strcmp(kind, "data") == 0 || strcmp(kind, "close") == 0) {
+		msg.sid = words[1];
+		msg.id = words[2];
+	}
+	for (size_t i = 3; words[1] && words[2] && words[i]; i++) {
+		if (strcmp(words[i], "message") == 0) {
+			msg.carrier = CARRIER_MESSAGE;
+		} else if (strncmp(words[i], "name=", 5) == 0) {
+			msg.name = words[i] + 5;
+		} else if (strncmp(words[i], "size=", 5) == 0) {
+			msg.size = strtoll(words[i] + 5, NULL, 10);
+		} else if (strcmp(words[i], "reset") == 0) {
+			msg.reset = true;
+		}
+	}
+	if (strcmp(kind, "open") == 0) {
+		msg.kind = MSG_OPEN;
+		msg.block_size = (uint32_t)strtoul(words[3], NULL, 10);
+		get_feed(script, peer, msg.sid)->sent = 0;
+	} else if (strcmp(kind, "data") == 0) {
+		struct script_feed *feed = get_feed(script, peer, msg.sid);
+		msg.kind = MSG_DATA;
+		msg.seq = (uint16_t)strtoul(words[3], NULL, 10);
+		if (strcmp(words[4], "bad") != 0) {
+			msg.data = bytes;
+			msg.data_length = strtoul(words[4], NULL, 10);
+		}
+		assert_true(msg.data_length <= sizeof(bytes));
+		for (size_t i = 0; i < msg.data_length; i++) {
+			bytes[i] = script_pattern(feed->sent++);
+		}
+	} else if (strcmp(kind, "close") == 0) {
+		msg.kind = MSG_CLOSE;
+	} else if (strcmp(kind, "ping") == 0) {
+		msg.kind = MSG_PING;
+	} else if (strcmp(kind, "unknown") == 0) {
+		msg.kind = MSG_UNKNOWN;
+		msg.condition = CONDITION_BAD_REQUEST;
+	} else if (strcmp(kind, "result") == 0) {
+		msg.kind = MSG_RESULT;
+	} else if (strcmp(kind, "error") == 0 || strcmp(kind, "bounce") == 0) {
+		msg.kind = kind[0] == 'e' ? MSG_ERROR : MSG_BOUNCE;
+		msg.condition = condition_from_name(words[2]);
+		msg.error_type =
+			words[3] ? error_type_from_name(words[3]) : condition_type(msg.condition);
+	} else {
+		fail_msg("no message %s", kind);
+	}
+	ibb_receive(&script->ibb, &msg, allowed, script->now_ms);
+}
+
+/* ---- what happens on the user's side ---- */
+
+static void dial(struct script *script, char **words)
+{
+	struct script_stream *stream = find_stream(script, words[1]);
+	if (!stream) {
+		stream = create_stream(script, words[1]);
+	}
+	unsigned features = FEATURE_IBB;
+	const char *name = NULL;
+	for (char **word = words + 3; *word; word++) {
+		if (strcmp(*word, "ibbfs") == 0) {
+			features |= FEATURE_IBBFS;
+		} else if (strncmp(*word, "name=", 5) == 0) {
+			name = *word + 5;
+		}
+	}
+	int error = stream ? ibb_dial(&script->ibb, stream->stream, words[2], features, name,
+				      script->now_ms)
+			   : 0;
+	if (error) {
+		put_result(script, "dial", error);
+	}
+}
+
+static void take_arrived(struct script *script, const char *name)
+{
+	struct stream *stream = ibb_take_arrived(&script->ibb);
+	if (stream) {
+		assert_true(stream->incoming && stream->owned);
+		add_stream(script, name, stream);
+	} else {
+		put(script, "nothing");
+	}
+}
+
+static void wait_until(struct script *script, int64_t until_ms)
+{
+	unsigned ticks = 0;
+	while (ibb_deadline(&script->ibb) <= until_ms) {
+		int64_t deadline_ms = ibb_deadline(&script->ibb);
+		script->now_ms = deadline_ms > script->now_ms ? deadline_ms : script->now_ms;
+		ibb_tick(&script->ibb, script->now_ms);
+		settle(script);
+		assert_true(++ticks < 1000); /* or it wants to be called for ever */
+	}
+	script->now_ms = until_ms;
+}
+
+static void release(struct script *script, const char *name, bool good_order)
+{
+	struct script_stream *stream = get_stream(script, name);
+	ibb_release(&script->ibb, stream->stream, good_order, script->now_ms);
+	stream->stream = NULL;
+}
+
+static void interrupt(struct script *script, const char *name)
+{
+	struct script_op *call = find_op(script, name);
+	assert_non_null(call);
+	assert_int_equal(call->completed, 0);
+	op_interrupt(&call->op, &script->ibb.effects.done);
+}
+
+static void call_stream(struct script *script, char **words)
+{
+	static const struct {
+		const char *word;
+		enum op_kind kind;
+	} kinds[] = {
+		{"open", OP_OPEN},	 {"flush", OP_FLUSH}, {"write", OP_WRITE},
+		{"try-write", OP_WRITE}, {"read", OP_READ},   {"try-read", OP_READ},
+	};
+	struct script_stream *stream = get_stream(script, words[1]);
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		if (strcmp(words[0], kinds[i].word) != 0) {
+			continue;
+		}
+		struct op *op = add_op(script, stream, kinds[i].kind, words);
+		switch (kinds[i].kind) {
+		case OP_OPEN:
+			stream_wait_open(stream->stream, op);
+			return;
+		case OP_FLUSH:
+			stream_flush(stream->stream, op, script->now_ms);
+			return;
+		case OP_WRITE:
+			write_bytes(script, stream, op);
+			return;
+		default:
+			stream_read(stream->stream, op);
+			return;
+		}
+	}
+	fail_msg("no act %s", words[0]);
+}
+
+static void put_can(struct script *script, const struct stream *stream)
+{
+	bool reads = stream_can_read(stream), writes = stream_can_write(stream);
+	bool at_end = stream_is_at_end(stream);
+	put(script, "can%s%s%s%s", reads ? " read" : "", writes ? " write" : "",
+	    at_end ? " end" : "", reads || writes || at_end ? "" : " nothing");
+}
+
+static void put_deadline(struct script *script)
+{
+	int64_t deadline_ms = ibb_deadline(&script->ibb);
+	if (deadline_ms == STREAM_NO_DEADLINE) {
+		put(script, "deadline never");
+	} else {
+		put(script, "deadline %" PRId64, deadline_ms - script->now_ms);
+	}
+}
+
+/* What is asked for; false if it is another act. */
+static bool answer(struct script *script, char **words)
+{
+	const char *act = words[0];
+	if (strcmp(act, "state") == 0) {
+		put(script, "%s", stream_state_name(get_stream(script, words[1])->stream));
+	} else if (strcmp(act, "can") == 0) {
+		put_can(script, get_stream(script, words[1])->stream);
+	} else if (strcmp(act, "size") == 0) {
+		put(script, "size %" PRIu64, stream_size(get_stream(script, words[1])->stream));
+	} else if (strcmp(act, "deadline") == 0) {
+		put_deadline(script);
+	} else if (strcmp(act, "drained") == 0) {
+		put(script, "%s", ibb_is_drained(&script->ibb) ? "drained" : "not drained");
+	} else if (strcmp(act, "count") == 0) {
+		put(script, "count %u", (unsigned)HASH_CNT(by_number, script->ibb.by_number));
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void act_here(struct script *script, char **words)
+{
+	const char *act = words[0];
+	if (strcmp(act, "create") == 0) {
+		create_stream(script, words[1]);
+	} else if (strcmp(act, "dial") == 0) {
+		dial(script, words);
+	} else if (strcmp(act, "reading") == 0) {
+		get_stream(script, words[1])->stream->reading = true;
+	} else if (strcmp(act, "await") == 0) {
+		stream_await(get_stream(script, words[1])->stream, script->now_ms);
+	} else if (strcmp(act, "take") == 0) {
+		take_arrived(script, words[1]);
+	} else if (strcmp(act, "zeros") == 0) {
+		write_zeros(script, get_stream(script, words[1]), strtoull(words[2], NULL, 10));
+	} else if (strcmp(act, "interrupt") == 0) {
+		interrupt(script, words[1]);
+	} else if (strcmp(act, "release") == 0) {
+		release(script, words[1], true);
+	} else if (strcmp(act, "reset") == 0) {
+		release(script, words[1], false);
+	} else if (strcmp(act, "abort") == 0) {
+		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -EIO);
+	} else if (strcmp(act, "gone") == 0) {
+		ibb_peer_gone(&script->ibb, words[1]);
+	} else if (strcmp(act, "disconnect") == 0) {
+		ibb_disconnect(&script->ibb);
+	} else if (strcmp(act, "wait") == 0) {
+		wait_until(script, script->now_ms + strtoll(words[1], NULL, 10));
+	} else if (strcmp(act, "hold") == 0 || strcmp(act, "go") == 0) {
+		script->holds = act[0] == 'h';
+	} else if (strcmp(act, "next") == 0) {
+		if (!take_message(script)) {
+			put(script, "nothing");
+		}
+	} else {
+		call_stream(script, words);
+	}
+}
+
+/* One act; `line` is cut into words. */
+static void play_one(struct script *script, char *line)
+{
+	char *words[MOST_WORDS + 1] = {NULL}, *rest = NULL;
+	size_t count = 0;
+	for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+		assert_true(count < MOST_WORDS);
+		words[count++] = word;
+	}
+	assert_true(count > 0);
+	char *last = words[0] + strlen(words[0]) - 1;
+	if (*last == ':' || *last == '!') {
+		bool allowed = *last == ':';
+		*last = '\0';
+		receive(script, words[0], allowed, words + 1);
+	} else if (answer(script, words)) {
+		return;
+	} else {
+		act_here(script, words);
+	}
+	settle(script);
+}
+
+const char *script_play(struct script *script, const char *act)
+{
+	char acts[1024], *rest = NULL;
+	assert_true(strlen(act) < sizeof(acts));
+	snprintf(acts, sizeof(acts), "%s", act);
+	script->out[0] = '\0';
+	for (char *one = strtok_r(acts, ";", &rest); one; one = strtok_r(NULL, ";", &rest)) {
+		play_one(script, one);
+	}
+	return script->out;
+}
+
+void script_run(struct script *script, const struct script_step *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *out = script_play(script, steps[i].act);
+		if (strcmp(out, steps[i].expect) != 0) {
+			fail_msg("step %zu, \"%s\"\n  must give  \"%s\"\n  but gives  \"%s\"", i,
+				 steps[i].act, steps[i].expect, out);
+		}
+	}
+}
+
+void script_start(struct script *script, const struct stream_config *config, unsigned max_streams)
+{
+	memset(script, 0, sizeof(*script));
+	script->now_ms = 1000;
+	ibb_init(&script->ibb, config, max_streams);
+}
+
+void script_finish(struct script *script)
+{
+	ibb_disconnect(&script->ibb);
+	settle(script);
+	for (size_t i = 0; i < script->ops_length; i++) {
+		assert_int_equal(script->ops[i].completed, 1);
+	}
+	assert_true(ibb_is_drained(&script->ibb));
+	ibb_finish(&script->ibb);
+}
+
+void script_test(const struct script_step *steps, size_t count)
+{
+	struct script script;
+	script_start(&script, &script_config, 16);
+	script_run(&script, steps, count);
+	script_finish(&script);
+}
