@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cause - why a connection failed or ended, as one line for the user.
+ *
+ * libstrophe gives the reason only as lines of its log, and a number in its disconnect event that
+ * mixes errno values, OpenSSL's and 0. What is learnt on the way is collected here; of several
+ * reasons the most telling one wins, and of two alike the first.
+ *
+ * Threads: the XMPP thread.
+ * Source:  libstrophe 0.12.2's log lines; RFC 6120 sections 4.9.3 (stream errors) and 6.5 (SASL
+ *          errors).
+ */
+#ifndef XMPP_CAUSE_H
+#define XMPP_CAUSE_H
+
+#include <stdbool.h>
+#include <strophe.h>
+
+/* From the least telling to the most. */
+enum cause_kind {
+	CAUSE_NONE,
+	CAUSE_CLOSED,	   /* by the server, without a reason */
+	CAUSE_LOST,	   /* detail: why */
+	CAUSE_TLS,	   /* the handshake failed */
+	CAUSE_NOT_XMPP,	   /* what the server says makes no sense */
+	CAUSE_INTERNAL,	   /* detail: what */
+	CAUSE_MECHANISM,   /* no way to log in that both know */
+	CAUSE_BIND,	   /* the resource was refused */
+	CAUSE_UNREACHABLE, /* detail: errno's text */
+	CAUSE_NAME,	   /* host not found; detail: the resolver's text */
+	CAUSE_TIMEOUT,	   /* detail: of what */
+	CAUSE_STREAM,	   /* stream error; detail: condition and text */
+	CAUSE_CONFLICT,	   /* another client took our resource */
+	CAUSE_NO_TLS,	   /* not offered */
+	CAUSE_CA,	   /* detail: which file, and why */
+	CAUSE_CERTIFICATE, /* not trusted; detail: why */
+	CAUSE_LOGIN,	   /* refused; detail: the SASL condition */
+	CAUSE_PASSWORD,	   /* refused */
+};
+
+struct cause {
+	const char *account; /* bare JID; borrowed, as `domain` and `cafile`, for as long as this */
+	const char *domain;
+	const char *cafile; /* or NULL */
+
+	enum cause_kind kind;
+	char detail[256];
+	char place[320];  /* where we connect: "127.0.0.1:5222" */
+	bool connected;	  /* as far as TCP */
+	bool without_srv; /* there is no SRV record for the domain */
+	bool temporary;	  /* a refused login may succeed later */
+	char line[1024];
+};
+
+/* Forgets what was learnt; a new attempt begins, which goes to `place` (copied). */
+void cause_reset(struct cause *cause, const char *place);
+
+/* `detail` is copied; may be NULL. Nothing happens if a more telling cause is known. */
+void cause_set(struct cause *cause, enum cause_kind kind, const char *detail);
+
+/* As cause_set, with errno's text. */
+void cause_set_errno(struct cause *cause, enum cause_kind kind, int error);
+
+/* What a line of libstrophe's log says. No part of a line that was sent is kept. */
+void cause_learn(struct cause *cause, const char *text);
+
+/* What the disconnect event says; `stream_error` may be NULL. */
+void cause_end(struct cause *cause, int error, const xmpp_stream_error_t *stream_error);
+
+/* The line, without a newline; borrowed until the next call with `cause`. */
+const char *cause_line(struct cause *cause);
+
+/* Whether trying again is of no use until somebody does something: a refused password, or another
+ * client that took our resource (the two would chase each other away for ever). */
+bool cause_is_final(const struct cause *cause);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/client.h"
+
+#include "xmpp/loop.h"
+#include "xmpp/session.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKOFF_MS     1000
+#define BACKOFF_MAX_MS 60000
+
+struct client {
+	struct client_config config;
+	struct client_events events;
+	struct session session;
+	struct loop loop;
+	pthread_t thread;
+	bool started;
+};
+
+/* ---- where to connect ---- */
+
+/* libstrophe tries a second address only if connecting to the first fails without delay, which
+ * it hardly ever does; so addresses are looked up here and tried in turn. */
+static void attempt_addresses(struct client *client, const char *host, uint16_t port)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct addrinfo *addresses = NULL;
+	char place[320], numeric[128];
+
+	int error = getaddrinfo(host, NULL, &hints, &addresses);
+	if (error != 0) {
+		cause_reset(&client->session.cause, host);
+		cause_set(&client->session.cause, CAUSE_NAME,
+			  error == EAI_SYSTEM ? "no answer" : gai_strerror(error));
+		return;
+	}
+	for (struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
+		if (getnameinfo(at->ai_addr, at->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
+				NI_NUMERICHOST) != 0) {
+			continue;
+		}
+		bool brackets = at->ai_family == AF_INET6;
+		snprintf(place, sizeof(place), "%s%s%s:%u", brackets ? "[" : "", numeric,
+			 brackets ? "]" : "", (unsigned)port);
+		loop_run(&client->loop, numeric, port, place);
+		if (client->session.cause.kind != CAUSE_UNREACHABLE ||
+		    atomic_load(&client->loop.stopping)) {
+			break;
+		}
+	}
+	freeaddrinfo(addresses);
+}
+
+static bool check_trust(struct client *client)
+{
+	const char *paths[] = {client->config.cafile, client->config.capath};
+
+	if (client->config.tls == CLIENT_TLS_OFF) {
+		return true;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		if (paths[i] != NULL && access(paths[i], R_OK) < 0) {
+			char reason[128], detail[256];
+
+			if (strerror_r(errno, reason, sizeof(reason)) != 0) {
+				reason[0] = '\0';
+			}
+			snprintf(detail, sizeof(detail), "%.100s: %s", paths[i], reason);
+			cause_set(&client->session.cause, CAUSE_CA, detail);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void connect_and_serve(struct client *client)
+{
+	const struct client_config *config = &client->config;
+	struct session *session = &client->session;
+	uint16_t port = config->port != 0		   ? config->port
+			: config->tls == CLIENT_TLS_DIRECT ? 5223
+							   : 5222;
+
+	cause_reset(&session->cause, session->domain);
+	if (!check_trust(client)) {
+		return;
+	}
+	if (config->host != NULL) {
+		attempt_addresses(client, config->host, port);
+		return;
+	}
+	if (config->tls != CLIENT_TLS_DIRECT && config->port == 0) {
+		loop_run(&client->loop, NULL, 0, session->domain);
+		bool unreachable = session->cause.kind == CAUSE_UNREACHABLE ||
+				   session->cause.kind == CAUSE_NAME;
+		if (!session->cause.without_srv || !unreachable ||
+		    atomic_load(&client->loop.stopping)) {
+			return;
+		}
+	}
+	attempt_addresses(client, session->domain, port);
+}
+
+/* ---- the thread ---- */
+
+/* `delay_ms`, give or take a quarter: clients that a restarting server has thrown out should not
+ * all come back at once. */
+static int64_t with_jitter(int64_t delay_ms)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
+		return delay_ms;
+	}
+	return delay_ms - delay_ms / 4 + random % (delay_ms / 2);
+}
+
+static void pause_until(struct loop *loop, int64_t until_ms)
+{
+	while (!atomic_load(&loop->stopping)) {
+		int64_t left_ms = until_ms - loop_now_ms();
+		if (left_ms <= 0) {
+			break;
+		}
+		loop_sleep(loop, left_ms);
+	}
+}
+
+static void *run(void *argument)
+{
+	struct client *client = argument;
+	struct session *session = &client->session;
+	struct loop *loop = &client->loop;
+	int64_t timeout_ms = client->config.connect_timeout_ms;
+	int64_t delay_ms = BACKOFF_MS;
+	bool was_online = false;
+
+	for (;;) {
+		atomic_store(&loop->deadline_ms, loop_now_ms() + timeout_ms);
+		connect_and_serve(client);
+		if (atomic_load(&loop->stopping)) {
+			break;
+		}
+		if (atomic_load(&loop->deadline_ms) == INT64_MAX) {
+			was_online = true;
+			delay_ms = BACKOFF_MS;
+		}
+		/* A session that is not OFF cannot be connected again. */
+		bool final = !was_online || cause_is_final(&session->cause) ||
+			     session->state != SESSION_OFF;
+		int64_t retry_ms = loop_now_ms() + with_jitter(delay_ms);
+		delay_ms = delay_ms * 2 < BACKOFF_MAX_MS ? delay_ms * 2 : BACKOFF_MAX_MS;
+		/* Before the event: whoever hears of it learns when to watch the next attempt. */
+		atomic_store(&loop->deadline_ms, final ? INT64_MAX : retry_ms + timeout_ms);
+		client->events.offline(client->events.context, cause_line(&session->cause), final);
+		if (final) {
+			break;
+		}
+		pause_until(loop, retry_ms);
+	}
+	return NULL;
+}
+
+int client_start(struct client *client)
+{
+	sigset_t all, before;
+
+	atomic_store(&client->loop.deadline_ms, loop_now_ms() + client->config.connect_timeout_ms);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&client->thread, NULL, run, client);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	client->started = error == 0;
+	return -error;
+}
+
+void client_wake(struct client *client)
+{
+	loop_wake(&client->loop);
+}
+
+int64_t client_watch(struct client *client, int64_t now_ms)
+{
+	return loop_watch(&client->loop, now_ms);
+}
+
+void client_stop(struct client *client)
+{
+	if (client->started) {
+		loop_stop(&client->loop);
+		pthread_join(client->thread, NULL);
+		client->started = false;
+	}
+}
+
+/* ---- life ---- */
+
+static pthread_once_t initialized = PTHREAD_ONCE_INIT;
+
+struct client *client_create(const struct client_config *config, const struct client_events *events)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (client == NULL) {
+		return NULL;
+	}
+	pthread_once(&initialized, xmpp_initialize);
+	client->config = *config;
+	client->events = *events;
+	if (session_init(&client->session, &client->config, &client->events) < 0) {
+		free(client);
+		return NULL;
+	}
+	if (loop_init(&client->loop, &client->session) < 0) {
+		session_finish(&client->session);
+		free(client);
+		return NULL;
+	}
+	client->config.password = NULL; /* libstrophe has a copy; wiped by session_finish */
+	return client;
+}
+
+void client_destroy(struct client *client)
+{
+	if (client == NULL) {
+		return;
+	}
+	session_finish(&client->session);
+	loop_finish(&client->loop);
+	free(client);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client - one account's connection: a thread that owns libstrophe, and what it tells the hub.
+ *
+ * The thread connects, requires TLS, logs in, fetches the roster, sends presence and then a ping
+ * to the server; the answer to that ping is `online`, so whatever the server knew of our contacts
+ * has come in before. When the connection breaks it says `offline` and connects again, waiting 1,
+ * 2, 4 ... 60 s with jitter; but not before it has been online once: then it gives up with the
+ * cause.
+ *
+ * Stanzas to be sent are fetched one at a time (`next`), only while libstrophe's own queue is
+ * short, so that what is queued stays bounded and fairness is decided by the core.
+ *
+ * Units:   ms.
+ * Errors:  0 or -errno; the cause of a failed connection as a line for the user (offline).
+ * Threads: client_wake and client_watch may be called from any thread, the rest from one. Events
+ *          are called in the XMPP thread, without any lock of the client's held; they may call
+ *          client_wake, and nothing else of this.
+ * Source:  RFC 6120, RFC 6121 sections 2 and 4, XEP-0115, XEP-0199.
+ */
+#ifndef XMPP_CLIENT_H
+#define XMPP_CLIENT_H
+
+#include "ibb/msg.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum client_tls {
+	CLIENT_TLS_STARTTLS, /* required */
+	CLIENT_TLS_DIRECT,   /* XEP-0368 */
+	CLIENT_TLS_OFF,
+};
+
+/* Borrowed until client_destroy; `password` only until client_create returns. */
+struct client_config {
+	const char *jid; /* normal form, bare or full; without a resource we make a random one,
+			    "ibbfs-" and 8 hex digits, and keep it */
+	const char *password;
+	const char *host; /* connect there, or NULL: look SRV records up */
+	uint16_t port;	  /* 0: the default of the kind of TLS */
+	enum client_tls tls;
+	const char *cafile, *capath;   /* or NULL */
+	int64_t connect_timeout_ms;    /* from connecting to online */
+	bool debug;		       /* log every stanza, but for credentials and file contents */
+	void (*log)(const char *line); /* for that; in the XMPP thread; or NULL */
+};
+
+struct client_events {
+	void *context; /* first argument of each */
+
+	/* Connected, and the roster is complete. May come again after `offline`. */
+	void (*online)(void *context, const char *full_jid);
+
+	/* Every stream is lost. Or: connecting failed. `line` is the cause, and if `final` no
+	 * further attempt will be made: there has been no `online` yet, or the password is refused,
+	 * or another client has taken our resource. */
+	void (*offline)(void *context, const char *line, bool final);
+
+	/* A roster item came, changed or was removed; `jid` is bare. At each `online` before it,
+	 * `roster_reset` announces that the list begins anew. */
+	void (*roster_reset)(void *context);
+	void (*roster_item)(void *context, const char *jid, bool removed);
+
+	/* Presence of a full JID of somebody else's, or of another resource of our account.
+	 * `priority` -128 to 127. A bare JID with available false: all its resources have gone. */
+	void (*presence)(void *context, const char *jid, bool available, int priority);
+
+	/* An iq or message; `msg` is valid for the call. May come shortly before `online`, from
+	 * who has seen our presence. */
+	void (*receive)(void *context, const struct msg *msg);
+
+	/* The next stanza to be sent, or NULL; given to msg_destroy. Called from when `receive` may
+	 * come until `offline`. */
+	struct msg *(*next)(void *context);
+};
+
+struct client;
+
+/* Copies password and events, starts nothing. NULL when memory or descriptors are short. */
+struct client *client_create(const struct client_config *config,
+			     const struct client_events *events);
+
+/* Starts the thread, with all signals blocked. -errno of pthread_create. */
+int client_start(struct client *client);
+
+/* There may be something to be sent. Any thread; cheap, and no system call when the thread is
+ * awake already. */
+void client_wake(struct client *client);
+
+/*
+ * Ends a wait inside libstrophe that has gone on for too long (its TLS handshake has no time
+ * limit): shuts the socket down if connecting began more than connect_timeout_ms before `now_ms`.
+ * Returns when to call it again, or INT64_MAX: then not before the next `offline`. Any thread.
+ */
+int64_t client_watch(struct client *client, int64_t now_ms);
+
+/*
+ * Sends what `next` still gives (for a second at most), unavailable presence and the end of the
+ * stream, if online, and joins the thread; waits 2 s in all for the server's part. `offline` is
+ * not called. Only a look-up of names, which nothing can interrupt, may make it wait for longer.
+ */
+void client_stop(struct client *client);
+
+/* After client_stop, or before client_start; NULL-safe. */
+void client_destroy(struct client *client);
+
+#endif

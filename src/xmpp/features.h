@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * features - what we say that we are and can do, in disco#info and in our presence.
+ *
+ * Errors:  -ENOMEM, or NULL when memory is short.
+ * Threads: pure functions.
+ * Source:  XEP-0030 section 3, XEP-0115 section 5.
+ */
+#ifndef XMPP_FEATURES_H
+#define XMPP_FEATURES_H
+
+#include <stddef.h>
+
+#define NAMESPACE_CAPS "http://jabber.org/protocol/caps"
+#define NAMESPACE_IBB  "http://jabber.org/protocol/ibb"
+#define NAMESPACE_INFO "http://jabber.org/protocol/disco#info"
+#define NAMESPACE_PING "urn:xmpp:ping"
+
+struct identity {
+	const char *category, *type, *name;
+};
+
+/* The base64 of a SHA-1, and NUL. */
+#define FEATURES_VER_SIZE 29
+
+/*
+ * Writes the verification string of what has this identity and these features, which must be in
+ * the order of their bytes. -ENOMEM.
+ */
+int features_ver(const struct identity *identity, const char *const *features, size_t count,
+		 char ver[FEATURES_VER_SIZE]);
+
+/* Our own verification string. -ENOMEM. */
+int features_own_ver(char ver[FEATURES_VER_SIZE]);
+
+/* The children of our disco#info result, as XML; the caller's. */
+char *features_info(void);
+
+/* The <c/> of our presence, as XML; the caller's. */
+char *features_capabilities(const char *ver);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/inbox.h"
+
+#include "xmpp/jid.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Priority -1: messages to our bare JID go to a client that a person reads (RFC 6121 section
+ * 4.7.2.3). */
+static void send_presence(struct session *session)
+{
+	static const char form[] = "<presence><priority>-1</priority>%s</presence>";
+	const char *capabilities = session->codec.capabilities;
+	size_t size = sizeof(form) + strlen(capabilities);
+	char *text = malloc(size);
+
+	if (text != NULL) {
+		int length = snprintf(text, size, form, capabilities);
+		session_send_text(session, text, (size_t)length);
+		free(text);
+	}
+}
+
+static void answer(struct session *session, xmpp_stanza_t *request, enum condition condition)
+{
+	const char *from = xmpp_stanza_get_from(request);
+	const char *id = xmpp_stanza_get_id(request);
+	struct msg msg = {
+		.kind = condition == CONDITION_NONE ? MSG_RESULT : MSG_ERROR,
+		.peer = from != NULL ? from : "",
+		.id = id != NULL ? id : "",
+		.size = -1,
+		.condition = condition,
+		.error_type = condition_type(condition),
+	};
+
+	session_send(session, &msg);
+}
+
+/* Whether the stanza is our own account's: an absent "from" means just that (RFC 6120 section
+ * 8.1.2.1). */
+static bool is_from_account(const struct session *session, xmpp_stanza_t *stanza)
+{
+	const char *from = xmpp_stanza_get_from(stanza);
+
+	return from == NULL || strcmp(from, session->account) == 0;
+}
+
+static bool is_from_server(const struct session *session, xmpp_stanza_t *stanza)
+{
+	const char *from = xmpp_stanza_get_from(stanza);
+
+	return is_from_account(session, stanza) || strcmp(from, session->domain) == 0;
+}
+
+static void report_items(struct session *session, xmpp_stanza_t *query)
+{
+	xmpp_stanza_t *item = query != NULL ? xmpp_stanza_get_children(query) : NULL;
+
+	for (; item != NULL; item = xmpp_stanza_get_next(item)) {
+		const char *name = xmpp_stanza_get_name(item);
+		const char *jid = xmpp_stanza_get_attribute(item, "jid");
+		const char *subscription = xmpp_stanza_get_attribute(item, "subscription");
+
+		if (name != NULL && strcmp(name, "item") == 0 && jid != NULL) {
+			bool removed = subscription != NULL && strcmp(subscription, "remove") == 0;
+			session->events->roster_item(session->events->context, jid, removed);
+		}
+	}
+}
+
+/* An error means a server without rosters: then there are no contacts. */
+static void handle_roster(struct session *session, xmpp_stanza_t *query)
+{
+	session->events->roster_reset(session->events->context);
+	report_items(session, query);
+	send_presence(session);
+	session_ping(session, SESSION_ID_READY);
+	session->state = SESSION_PRESENT;
+}
+
+static void handle_ready(struct session *session)
+{
+	session->state = SESSION_ONLINE;
+	session->was_online = true;
+	/* From here on the log would only cost time: each line is made for it. */
+	if (!session->config->debug) {
+		session->log.handler = NULL;
+	}
+	session->events->online(session->events->context, xmpp_conn_get_bound_jid(session->conn));
+}
+
+/* Whether it was an answer to a request of our own. */
+static bool handle_answer(struct session *session, xmpp_stanza_t *stanza)
+{
+	const char *id = xmpp_stanza_get_id(stanza);
+
+	if (id == NULL) {
+		return false;
+	}
+	if (strcmp(id, SESSION_ID_ROSTER) == 0 && is_from_account(session, stanza)) {
+		if (session->state == SESSION_ROSTER) {
+			handle_roster(session, xmpp_stanza_get_child_by_ns(stanza, XMPP_NS_ROSTER));
+		}
+		return true;
+	}
+	/* An error is an answer as well: the server is there. */
+	if (strcmp(id, SESSION_ID_READY) == 0 && is_from_server(session, stanza)) {
+		if (session->state == SESSION_PRESENT) {
+			handle_ready(session);
+		}
+		return true;
+	}
+	return strcmp(id, SESSION_ID_PING) == 0 && is_from_server(session, stanza);
+}
+
+static void receive(struct session *session, xmpp_stanza_t *stanza)
+{
+	struct msg msg;
+
+	if (codec_decode(&session->codec, stanza, &msg)) {
+		session->events->receive(session->events->context, &msg);
+	}
+}
+
+static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
+{
+	struct session *session = userdata;
+	const char *type = xmpp_stanza_get_type(stanza);
+
+	(void)conn;
+	session->heard = true;
+	if (session->state < SESSION_ROSTER || type == NULL) {
+		return 1; /* still libstrophe's own: bind and session */
+	}
+	bool request = strcmp(type, "set") == 0 || strcmp(type, "get") == 0;
+	if (!request && handle_answer(session, stanza)) {
+		return 1;
+	}
+	session->moved = true;
+	xmpp_stanza_t *query = request ? xmpp_stanza_get_child_by_ns(stanza, XMPP_NS_ROSTER) : NULL;
+	if (query != NULL) {
+		/* RFC 6121 section 2.1.6: from anybody else it is an attempt to forge. */
+		bool push = strcmp(type, "set") == 0 && is_from_account(session, stanza);
+		if (push) {
+			report_items(session, query);
+		}
+		answer(session, stanza, push ? CONDITION_NONE : CONDITION_SERVICE_UNAVAILABLE);
+	} else if (session_is_open(session)) {
+		receive(session, stanza);
+	} else if (request) {
+		answer(session, stanza, CONDITION_SERVICE_UNAVAILABLE);
+	}
+	return 1;
+}
+
+static int on_message(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
+{
+	struct session *session = userdata;
+
+	(void)conn;
+	session->heard = session->moved = true;
+	if (session_is_open(session)) {
+		receive(session, stanza);
+	}
+	return 1;
+}
+
+/* The priority of an available presence; RFC 6121 section 4.7.2.3: without one it is 0. */
+static int presence_priority(xmpp_stanza_t *stanza)
+{
+	xmpp_stanza_t *child = xmpp_stanza_get_child_by_name(stanza, "priority");
+	xmpp_stanza_t *text = child != NULL ? xmpp_stanza_get_children(child) : NULL;
+	const char *digits = text != NULL ? xmpp_stanza_get_text_ptr(text) : NULL;
+	long priority = digits != NULL ? strtol(digits, NULL, 10) : 0;
+
+	return priority < -128 ? -128 : priority > 127 ? 127 : (int)priority;
+}
+
+static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
+{
+	struct session *session = userdata;
+	const char *type = xmpp_stanza_get_type(stanza);
+	const char *from = xmpp_stanza_get_from(stanza);
+	const char *own = xmpp_conn_get_bound_jid(conn);
+
+	session->heard = session->moved = true;
+	/* Presence may come before our own is sent, but not before the roster: it begins anew. */
+	if (session->state < SESSION_PRESENT || session->state == SESSION_LEAVING || from == NULL ||
+	    (own != NULL && strcmp(from, own) == 0)) {
+		return 1;
+	}
+	if (type == NULL) {
+		/* A bare JID, such as a gateway's, has no resource that could be listed. */
+		if (jid_resource(from) != NULL) {
+			session->events->presence(session->events->context, from, true,
+						  presence_priority(stanza));
+		}
+	} else if (strcmp(type, "unavailable") == 0 || strcmp(type, "error") == 0) {
+		session->events->presence(session->events->context, from, false, 0);
+	}
+	return 1;
+}
+
+void inbox_open(struct session *session)
+{
+	/* None for single ids: libstrophe never quite forgets those. */
+	xmpp_handler_add(session->conn, on_iq, NULL, "iq", NULL, session);
+	xmpp_handler_add(session->conn, on_message, NULL, "message", NULL, session);
+	xmpp_handler_add(session->conn, on_presence, NULL, "presence", NULL, session);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* A table that cannot grow says so, and the entry is not in it (see add_contact). */
+#define HASH_NONFATAL_OOM 1
+
+#include "xmpp/roster.h"
+
+#include "ibb/msg.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+static void drop_resources(struct contact *contact)
+{
+	struct resource *resource, *next;
+	DL_FOREACH_SAFE (contact->resources, resource, next) {
+		DL_DELETE(contact->resources, resource);
+		free(resource);
+	}
+}
+
+/* Forgets a contact that is neither on the roster nor online. */
+static void drop_if_unknown(struct roster *roster, struct contact *contact)
+{
+	if (!contact->listed && !contact->resources) {
+		HASH_DEL(roster->contacts, contact);
+		free(contact);
+	}
+}
+
+/* A contact without anything, for the bare JID in `jid`. NULL when memory is short. */
+static struct contact *add_contact(struct roster *roster, const char *jid)
+{
+	size_t length = jid_bare_length(jid);
+	struct contact *contact = calloc(1, sizeof(*contact) + length + 1);
+	if (!contact) {
+		return NULL;
+	}
+	memcpy(contact->jid, jid, length);
+	HASH_ADD_KEYPTR(hh, roster->contacts, contact->jid, length, contact);
+	if (!contact->hh.tbl) {
+		free(contact);
+		return NULL;
+	}
+	return contact;
+}
+
+void roster_finish(struct roster *roster)
+{
+	struct contact *contact, *next;
+	HASH_ITER (hh, roster->contacts, contact, next) {
+		drop_resources(contact);
+		HASH_DEL(roster->contacts, contact);
+		free(contact);
+	}
+}
+
+void roster_reset(struct roster *roster)
+{
+	struct contact *contact, *next;
+	HASH_ITER (hh, roster->contacts, contact, next) {
+		contact->stale = true;
+		drop_resources(contact);
+		drop_if_unknown(roster, contact);
+	}
+}
+
+void roster_settle(struct roster *roster)
+{
+	struct contact *contact, *next;
+	HASH_ITER (hh, roster->contacts, contact, next) {
+		if (contact->stale) {
+			contact->stale = false;
+			contact->listed = false;
+			drop_if_unknown(roster, contact);
+		}
+	}
+}
+
+int roster_item(struct roster *roster, const char *jid, bool removed)
+{
+	struct contact *contact = roster_find(roster, jid);
+	if (removed) {
+		if (contact) {
+			contact->listed = false;
+			drop_if_unknown(roster, contact);
+		}
+		return 0;
+	}
+	if (!contact) {
+		contact = add_contact(roster, jid);
+	}
+	if (!contact) {
+		return -ENOMEM;
+	}
+	contact->listed = true;
+	contact->stale = false;
+	return 0;
+}
+
+static struct resource *find_resource(const struct contact *contact, const char *jid)
+{
+	struct resource *resource;
+	DL_FOREACH (contact->resources, resource) {
+		if (strcmp(resource->jid, jid) == 0) {
+			return resource;
+		}
+	}
+	return NULL;
+}
+
+static int add_resource(struct roster *roster, const char *jid, int priority)
+{
+	size_t size = strlen(jid) + 1;
+	struct resource *resource = calloc(1, sizeof(*resource) + size);
+	if (!resource) {
+		return -ENOMEM;
+	}
+	struct contact *contact = roster_find(roster, jid);
+	if (!contact) {
+		contact = add_contact(roster, jid);
+	}
+	if (!contact) {
+		free(resource);
+		return -ENOMEM;
+	}
+	memcpy(resource->jid, jid, size);
+	resource->priority = priority;
+	DL_PREPEND(contact->resources, resource);
+	return 0;
+}
+
+int roster_presence(struct roster *roster, const char *jid, bool available, int priority)
+{
+	struct contact *contact = roster_find(roster, jid);
+	struct resource *resource = roster_find_resource(roster, jid);
+
+	if (available) {
+		if (!jid_resource(jid)) {
+			return 0; /* who has no resource cannot be sent a stream */
+		}
+		if (!resource) {
+			return add_resource(roster, jid, priority);
+		}
+		resource->priority = priority;
+		DL_DELETE(contact->resources, resource);
+		DL_PREPEND(contact->resources, resource);
+		return 0;
+	}
+	if (resource) {
+		DL_DELETE(contact->resources, resource);
+		free(resource);
+	} else if (contact && !jid_resource(jid)) {
+		drop_resources(contact);
+	}
+	if (contact) {
+		drop_if_unknown(roster, contact);
+	}
+	return 0;
+}
+
+struct contact *roster_find(const struct roster *roster, const char *jid)
+{
+	struct contact *contact;
+	HASH_FIND(hh, roster->contacts, jid, jid_bare_length(jid), contact);
+	return contact;
+}
+
+struct resource *roster_find_resource(const struct roster *roster, const char *jid)
+{
+	const struct contact *contact = roster_find(roster, jid);
+	return contact ? find_resource(contact, jid) : NULL;
+}
+
+/* 0: it says it does not know IBB; 1: it has not said; 2: it says it does. */
+static int rank(const struct resource *resource)
+{
+	if (resource->features_state != FEATURES_KNOWN) {
+		return 1;
+	}
+	return resource->features & FEATURE_IBB ? 2 : 0;
+}
+
+struct resource *roster_choose(const struct contact *contact)
+{
+	struct resource *best = NULL, *resource;
+	DL_FOREACH (contact->resources, resource) {
+		if (!best || rank(resource) > rank(best) ||
+		    (rank(resource) == rank(best) && resource->priority > best->priority)) {
+			best = resource;
+		}
+	}
+	return best;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * roster - who our contacts are, which of their resources are online, and what each can do.
+ *
+ * Plain data: the XMPP thread reports, the user's side asks. A contact is on the roster
+ * (`listed`), or known by presence only, or both.
+ *
+ * Errors:  0 or -errno.
+ * Threads: none; the caller serialises (the hub's lock).
+ * Source:  RFC 6121 section 2 (roster), section 4 (presence); XEP-0030 (features).
+ */
+#ifndef XMPP_ROSTER_H
+#define XMPP_ROSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+enum features_state {
+	FEATURES_UNKNOWN,
+	FEATURES_ASKED, /* disco#info is out */
+	FEATURES_KNOWN, /* or it was not answered in time: features are 0 then */
+};
+
+struct resource {
+	struct resource *prev, *next; /* contact.resources, most recent presence first */
+	int priority;
+	enum features_state features_state;
+	unsigned features; /* enum feature */
+	char jid[];	   /* full */
+};
+
+struct contact {
+	UT_hash_handle hh; /* roster.contacts */
+	bool listed;
+	bool stale; /* not confirmed since roster_reset */
+	struct resource *resources;
+	char jid[]; /* bare */
+};
+
+/* Zeroed memory is empty. */
+struct roster {
+	struct contact *contacts; /* uthash, in order of arrival */
+};
+
+void roster_finish(struct roster *roster);
+
+/* The list begins anew: what roster_item does not name again before roster_settle goes; all
+ * resources go at once. */
+void roster_reset(struct roster *roster);
+void roster_settle(struct roster *roster);
+
+/* -ENOMEM. */
+int roster_item(struct roster *roster, const char *jid, bool removed);
+
+/* A full JID came online, or changed its priority, or went; a bare JID: all its resources went.
+ * What a resource can do is forgotten only when it goes. -ENOMEM. */
+int roster_presence(struct roster *roster, const char *jid, bool available, int priority);
+
+/* `jid` may be full or bare; NULL if unknown. Borrowed until the next change. */
+struct contact *roster_find(const struct roster *roster, const char *jid);
+
+/* The resource of a full JID; NULL if it is not online. Borrowed until the next change. */
+struct resource *roster_find_resource(const struct roster *roster, const char *jid);
+
+/*
+ * The resource of `contact` that a stream should go to: one that says it knows IBB before one that
+ * has not said, before one that says it does not; then the highest priority; then the most recent
+ * presence. NULL when none is online. Borrowed until the next change.
+ */
+struct resource *roster_choose(const struct contact *contact);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/session.h"
+
+#include "xmpp/inbox.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* What libstrophe holds at once. It has no bound of its own, sends one element per call of send,
+ * and frees unsent ones at the next connect. */
+#define QUEUE_LENGTH 8
+
+/* Two callbacks of libstrophe's have no user data. Each session connects in its own thread. */
+static _Thread_local struct session *current;
+
+/* ---- sending ---- */
+
+void session_send_text(struct session *session, const char *text, size_t length)
+{
+	session->largest = length;
+	xmpp_send_raw(session->conn, text, length);
+}
+
+int session_send(struct session *session, const struct msg *msg)
+{
+	size_t length = 0;
+	const char *text = codec_encode(&session->codec, msg, &length);
+
+	if (text == NULL) {
+		return -ENOMEM;
+	}
+	session_send_text(session, text, length);
+	return 0;
+}
+
+void session_ping(struct session *session, const char *id)
+{
+	struct msg ping = {.kind = MSG_PING, .peer = session->domain, .id = id, .size = -1};
+
+	session_send(session, &ping);
+}
+
+/* ---- libstrophe's callbacks, but for stanzas ---- */
+
+/* Logs a stanza for the debugger: no credentials, no contents of files. */
+static void trace(const struct session *session, const char *text)
+{
+	static const char *const secret[] = {"<auth", "<response", "<challenge", "<success"};
+	char line[1024];
+
+	if (strncmp(text, "SENT: ", 6) != 0 && strncmp(text, "RECV: ", 6) != 0) {
+		return;
+	}
+	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++) {
+		if (strstr(text, secret[i]) != NULL) {
+			snprintf(line, sizeof(line), "%.6s%s ... />", text, secret[i]);
+			session->config->log(line);
+			return;
+		}
+	}
+	const char *data = strstr(text, "<data");
+	const char *contents = data != NULL ? strchr(data, '>') : NULL;
+	if (contents != NULL) {
+		snprintf(line, sizeof(line), "%.*s...", (int)(contents + 1 - text), text);
+	} else {
+		snprintf(line, sizeof(line), "%s", text);
+	}
+	session->config->log(line);
+}
+
+static void on_log(void *userdata, xmpp_log_level_t level, const char *area, const char *text)
+{
+	struct session *session = userdata;
+
+	(void)area;
+	if (session->state < SESSION_ONLINE || level >= XMPP_LEVEL_WARN) {
+		cause_learn(&session->cause, text);
+	}
+	if (session->config->debug && session->config->log != NULL) {
+		trace(session, text);
+	}
+}
+
+static int on_certificate(const xmpp_tlscert_t *certificate, const char *const problem)
+{
+	(void)certificate;
+	cause_set(&current->cause, CAUSE_CERTIFICATE, problem);
+	return 0;
+}
+
+static int on_socket(xmpp_conn_t *conn, void *socket)
+{
+	(void)conn;
+	int error = wire_adopt(&current->wire, *(int *)socket);
+	if (error == -EMFILE) {
+		cause_set(&current->cause, CAUSE_INTERNAL, "too many open files");
+	}
+	return error < 0 ? -1 : 0;
+}
+
+static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
+			  xmpp_stream_error_t *stream_error, void *userdata)
+{
+	static const char get[] = "<iq type='get' id='" SESSION_ID_ROSTER "'>"
+				  "<query xmlns='" XMPP_NS_ROSTER "'/></iq>";
+	struct session *session = userdata;
+
+	(void)conn;
+	if (event == XMPP_CONN_CONNECT && session->state == SESSION_CONNECTING) {
+		session->state = SESSION_ROSTER;
+		session->moved = true;
+		session_send_text(session, get, sizeof(get) - 1);
+	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
+		cause_end(&session->cause, error, stream_error);
+		wire_drop(&session->wire);
+		session->state = SESSION_OFF;
+	}
+}
+
+/* ---- life ---- */
+
+/* The JID to log in with, the caller's: a random resource is added if there is none, since one
+ * that is taken from another client of the account would end that client's session. */
+static char *full_jid(const char *jid)
+{
+	size_t size = strlen(jid) + sizeof("/ibbfs-01234567");
+	char *full = malloc(size);
+	uint32_t number = 0;
+
+	if (full == NULL) {
+		return NULL;
+	}
+	if (jid_resource(jid) != NULL) {
+		strcpy(full, jid);
+		return full;
+	}
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
+		free(full);
+		return NULL;
+	}
+	snprintf(full, size, "%s/ibbfs-%08x", jid, (unsigned)number);
+	return full;
+}
+
+static long connection_flags(enum client_tls tls)
+{
+	/* Without stream management, which loses stanzas in 0.12.2. */
+	switch (tls) {
+	case CLIENT_TLS_OFF:
+		return XMPP_CONN_FLAG_DISABLE_SM | XMPP_CONN_FLAG_DISABLE_TLS;
+	case CLIENT_TLS_DIRECT:
+		return XMPP_CONN_FLAG_DISABLE_SM | XMPP_CONN_FLAG_MANDATORY_TLS |
+		       XMPP_CONN_FLAG_LEGACY_SSL;
+	case CLIENT_TLS_STARTTLS:
+		break;
+	}
+	return XMPP_CONN_FLAG_DISABLE_SM | XMPP_CONN_FLAG_MANDATORY_TLS;
+}
+
+static int make_connection(struct session *session)
+{
+	const struct client_config *config = session->config;
+	char *jid = full_jid(config->jid);
+
+	session->ctx = xmpp_ctx_new(NULL, &session->log);
+	session->conn = session->ctx != NULL ? xmpp_conn_new(session->ctx) : NULL;
+	if (session->conn == NULL || jid == NULL) {
+		free(jid);
+		return -ENOMEM;
+	}
+	xmpp_conn_set_jid(session->conn, jid);
+	free(jid);
+	xmpp_conn_set_pass(session->conn, config->password);
+	xmpp_conn_set_flags(session->conn, connection_flags(config->tls));
+	if (config->cafile != NULL) {
+		xmpp_conn_set_cafile(session->conn, config->cafile);
+	}
+	if (config->capath != NULL) {
+		xmpp_conn_set_capath(session->conn, config->capath);
+	}
+	xmpp_conn_set_certfail_handler(session->conn, on_certificate);
+	xmpp_conn_set_sockopt_callback(session->conn, on_socket);
+	inbox_open(session);
+	return 0;
+}
+
+int session_init(struct session *session, const struct client_config *config,
+		 const struct client_events *events)
+{
+	memset(session, 0, sizeof(*session));
+	session->config = config;
+	session->events = events;
+	session->log.userdata = session;
+	int error = wire_init(&session->wire);
+	if (error < 0) {
+		return error;
+	}
+	session->account = strndup(config->jid, jid_bare_length(config->jid));
+	if (session->account == NULL || codec_init(&session->codec) < 0) {
+		session_finish(session);
+		return -ENOMEM;
+	}
+	const char *at = strchr(session->account, '@');
+	session->domain = at != NULL ? at + 1 : session->account;
+	session->cause.account = session->account;
+	session->cause.domain = session->domain;
+	session->cause.cafile = config->cafile;
+	error = make_connection(session);
+	if (error < 0) {
+		session_finish(session);
+	}
+	return error;
+}
+
+/* libstrophe frees its copy as it is; that this is where it lies follows from its interface. */
+static void wipe_password(xmpp_conn_t *conn)
+{
+	for (volatile char *p = (volatile char *)xmpp_conn_get_pass(conn); p && *p; p++) {
+		*p = '\0';
+	}
+}
+
+void session_finish(struct session *session)
+{
+	if (session == NULL) {
+		return;
+	}
+	session->log.handler = NULL;
+	if (session->conn != NULL) {
+		wipe_password(session->conn);
+		xmpp_conn_release(session->conn);
+	}
+	if (session->ctx != NULL) {
+		xmpp_ctx_free(session->ctx);
+	}
+	codec_finish(&session->codec);
+	free(session->account);
+	wire_finish(&session->wire);
+	memset(session, 0, sizeof(*session));
+}
+
+int session_connect(struct session *session, const char *host, uint16_t port, const char *place)
+{
+	current = session;
+	cause_reset(&session->cause, place);
+	session->log.handler = on_log;
+	session->state = SESSION_CONNECTING;
+	session->was_online = false;
+	errno = 0;
+	if (xmpp_connect_client(session->conn, host, port, on_connection, session) == XMPP_EOK) {
+		return 0;
+	}
+	int error = errno;
+	/* No event will come. Nor is it said whether the name or the address was at fault. */
+	wire_drop(&session->wire);
+	session->state = SESSION_OFF;
+	if (session->cause.kind == CAUSE_NONE && host != NULL) {
+		cause_set_errno(&session->cause, CAUSE_UNREACHABLE,
+				error != 0 ? error : EHOSTUNREACH);
+	} else if (session->cause.kind == CAUSE_NONE) {
+		cause_set(&session->cause, CAUSE_NAME, NULL);
+	}
+	return -EHOSTUNREACH;
+}
+
+void session_run(struct session *session)
+{
+	xmpp_run_once(session->ctx, 0);
+	wire_acknowledge(&session->wire);
+}
+
+bool session_is_open(const struct session *session)
+{
+	return session->state == SESSION_PRESENT || session->state == SESSION_ONLINE;
+}
+
+bool session_is_full(const struct session *session)
+{
+	return xmpp_conn_send_queue_len(session->conn) >= QUEUE_LENGTH;
+}
+
+void session_leave(struct session *session)
+{
+	static const char gone[] = "<presence type='unavailable'/>";
+
+	session->state = SESSION_LEAVING;
+	session_send_text(session, gone, sizeof(gone) - 1);
+	xmpp_disconnect(session->conn);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session - one connection at a time through libstrophe, from login to the end of the stream.
+ *
+ *            session_connect      CONNECT         roster          answer to ping
+ *     OFF -----------------> CONNECTING ---> ROSTER ---> PRESENT ---> ONLINE
+ *      ^                         |             |            |            | session_leave
+ *      +------ DISCONNECT -------+-------------+------------+---- LEAVING
+ *
+ * Presence is sent once the roster is in, and a ping right after it. The server answers in order,
+ * so with the answer to the ping comes the end of what it knew of our contacts' presence.
+ *
+ * Errors:  0 or -errno; session->cause says why.
+ * Threads: the XMPP thread; session_init and session_finish while there is none.
+ * Source:  RFC 6120, RFC 6121 sections 2 (roster) and 4 (presence), XEP-0115, XEP-0199.
+ */
+#ifndef XMPP_SESSION_H
+#define XMPP_SESSION_H
+
+#include "xmpp/cause.h"
+#include "xmpp/client.h"
+#include "xmpp/codec.h"
+#include "xmpp/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <strophe.h>
+
+/* The ids of our own requests. The core's are a letter and hexadecimal numbers: never these. */
+#define SESSION_ID_ROSTER "roster"
+#define SESSION_ID_READY  "ready"
+#define SESSION_ID_PING	  "ping"
+
+enum session_state {
+	SESSION_OFF,
+	SESSION_CONNECTING, /* TCP, TLS, SASL, bind: only libstrophe may send */
+	SESSION_ROSTER,
+	SESSION_PRESENT,
+	SESSION_ONLINE,
+	SESSION_LEAVING, /* the end of the stream is sent */
+};
+
+struct session {
+	const struct client_config *config;
+	const struct client_events *events;
+	struct wire wire;
+	struct codec codec;
+	struct cause cause;
+
+	xmpp_log_t log; /* libstrophe looks at it again for each line */
+	xmpp_ctx_t *ctx;
+	xmpp_conn_t *conn;
+	char *account;	    /* our bare JID */
+	const char *domain; /* in `account` */
+
+	enum session_state state;
+	bool was_online; /* since session_connect */
+	/* The caller resets them. */
+	bool heard;	/* a stanza came */
+	bool moved;	/* a stanza came or went that is no ping of ours or its answer */
+	size_t largest; /* the stanza last sent, in bytes */
+};
+
+/* `config` and `events` must outlive the session. -ENOMEM, -errno of getrandom. */
+int session_init(struct session *session, const struct client_config *config,
+		 const struct client_events *events);
+
+/* Frees everything, and wipes the password. NULL-safe. */
+void session_finish(struct session *session);
+
+/*
+ * OFF: begins to connect, to `host` (a numeric address) or, if NULL, to where the domain's SRV
+ * records say, which blocks for looking names up. `place` is how the cause will call it. On error
+ * the session is OFF.
+ */
+int session_connect(struct session *session, const char *host, uint16_t port, const char *place);
+
+/* Does what can be done without waiting: at most one read. */
+void session_run(struct session *session);
+
+/* Whether the core's messages may be sent. */
+bool session_is_open(const struct session *session);
+
+/* Whether libstrophe has taken all it should hold at once. */
+bool session_is_full(const struct session *session);
+
+/* Sends `msg` (open, and not full). -ENOMEM: it is lost. */
+int session_send(struct session *session, const struct msg *msg);
+
+/* Sends `length` characters of XML; not before ROSTER. */
+void session_send_text(struct session *session, const char *text, size_t length);
+
+/* Asks the server whether it is there; not before ROSTER. */
+void session_ping(struct session *session, const char *id);
+
+/* Sends unavailable presence and the end of the stream. LEAVING. */
+void session_leave(struct session *session);
+
+#endif

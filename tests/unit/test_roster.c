@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "failing_malloc.h"
+#include "ibb/msg.h"
+#include "xmpp/roster.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <utlist.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define MANY 500 /* contacts: the table grows several times */
+
+static void come(struct roster *roster, const char *jid, int priority)
+{
+	assert_int_equal(roster_presence(roster, jid, true, priority), 0);
+}
+
+static void go(struct roster *roster, const char *jid)
+{
+	assert_int_equal(roster_presence(roster, jid, false, 0), 0);
+}
+
+static void list(struct roster *roster, const char *jid)
+{
+	assert_int_equal(roster_item(roster, jid, false), 0);
+}
+
+static size_t count_resources(const struct roster *roster, const char *jid)
+{
+	const struct contact *contact = roster_find(roster, jid);
+	struct resource *resource;
+	size_t count = 0;
+	DL_FOREACH (contact->resources, resource) {
+		count++;
+	}
+	return count;
+}
+
+static void test_empty(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+	assert_null(roster_find(&roster, "a@b"));
+	assert_null(roster_find_resource(&roster, "a@b/c"));
+	roster_reset(&roster);
+	roster_settle(&roster);
+	go(&roster, "a@b/c");
+	go(&roster, "a@b");
+	assert_int_equal(roster_item(&roster, "a@b", true), 0);
+	assert_null(roster.contacts);
+	roster_finish(&roster);
+}
+
+static void test_items(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+	list(&roster, "b@x");
+	list(&roster, "a@x");
+	list(&roster, "x");
+	list(&roster, "a@x");
+	assert_int_equal(HASH_COUNT(roster.contacts), 3);
+
+	/* In order of arrival. */
+	assert_string_equal(roster.contacts->jid, "b@x");
+	struct contact *second = roster.contacts->hh.next;
+	assert_string_equal(second->jid, "a@x");
+
+	/* Found by any address below it, and by nothing else. */
+	assert_ptr_equal(roster_find(&roster, "a@x"), second);
+	assert_ptr_equal(roster_find(&roster, "a@x/y"), second);
+	assert_null(roster_find(&roster, "a@xx"));
+	assert_null(roster_find(&roster, "a@"));
+	assert_string_equal(roster_find(&roster, "x/a@x")->jid, "x");
+
+	assert_int_equal(roster_item(&roster, "a@x", true), 0);
+	assert_null(roster_find(&roster, "a@x"));
+	assert_int_equal(HASH_COUNT(roster.contacts), 2);
+	roster_finish(&roster);
+	assert_null(roster.contacts);
+}
+
+static void test_presence(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+
+	/* Somebody who is not on the roster lasts as long as the presence. */
+	come(&roster, "s@x/1", 0);
+	assert_false(roster_find(&roster, "s@x")->listed);
+	go(&roster, "s@x/2");
+	assert_non_null(roster_find(&roster, "s@x"));
+	go(&roster, "s@x/1");
+	assert_null(roster_find(&roster, "s@x"));
+
+	/* A contact stays. */
+	list(&roster, "a@x");
+	come(&roster, "a@x/1", 5);
+	come(&roster, "a@x/2", -5);
+	struct resource *one = roster_find_resource(&roster, "a@x/1");
+	assert_string_equal(one->jid, "a@x/1");
+	assert_int_equal(one->priority, 5);
+	assert_int_equal(one->features_state, FEATURES_UNKNOWN);
+	assert_null(roster_find_resource(&roster, "a@x/3"));
+	assert_null(roster_find_resource(&roster, "a@x"));
+	assert_string_equal(roster_find(&roster, "a@x")->resources->jid, "a@x/2");
+
+	/* What it can do is kept with a new priority, and it is the most recent now. */
+	one->features_state = FEATURES_KNOWN;
+	one->features = FEATURE_IBB;
+	come(&roster, "a@x/1", 7);
+	assert_ptr_equal(roster_find_resource(&roster, "a@x/1"), one);
+	assert_ptr_equal(roster_find(&roster, "a@x")->resources, one);
+	assert_int_equal(one->priority, 7);
+	assert_int_equal(one->features, FEATURE_IBB);
+	assert_int_equal(count_resources(&roster, "a@x"), 2);
+
+	/* But not beyond its going. */
+	go(&roster, "a@x/1");
+	come(&roster, "a@x/1", 7);
+	assert_int_equal(roster_find_resource(&roster, "a@x/1")->features_state, FEATURES_UNKNOWN);
+
+	/* The bare JID: all have gone. */
+	go(&roster, "a@x");
+	assert_null(roster_find(&roster, "a@x")->resources);
+	assert_true(roster_find(&roster, "a@x")->listed);
+	come(&roster, "s@x/1", 0);
+	come(&roster, "s@x/2", 0);
+	go(&roster, "s@x");
+	assert_null(roster_find(&roster, "s@x"));
+
+	/* An entity without a resource is no resource. */
+	come(&roster, "a@x", 0);
+	come(&roster, "s@x", 0);
+	assert_null(roster_find(&roster, "a@x")->resources);
+	assert_null(roster_find(&roster, "s@x"));
+
+	/* Removed from the roster while online. */
+	come(&roster, "a@x/1", 0);
+	assert_int_equal(roster_item(&roster, "a@x", true), 0);
+	assert_false(roster_find(&roster, "a@x")->listed);
+	go(&roster, "a@x/1");
+	assert_null(roster.contacts);
+
+	come(&roster, "a@x/1", 0);
+	list(&roster, "b@x");
+	roster_finish(&roster);
+	assert_null(roster.contacts);
+}
+
+static void test_reset(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+	list(&roster, "a@x");
+	list(&roster, "b@x");
+	list(&roster, "c@x");
+	come(&roster, "a@x/1", 0);
+	come(&roster, "c@x/1", 0);
+	come(&roster, "s@x/1", 0);
+
+	roster_reset(&roster);
+	assert_null(roster_find(&roster, "s@x"));
+	const char *jids[] = {"a@x", "b@x", "c@x"};
+	for (size_t i = 0; i < COUNT(jids); i++) {
+		/* Until the new list is complete, they are shown. */
+		assert_true(roster_find(&roster, jids[i])->listed);
+		assert_true(roster_find(&roster, jids[i])->stale);
+		assert_null(roster_find(&roster, jids[i])->resources);
+	}
+
+	list(&roster, "a@x");
+	come(&roster, "c@x/1", 0);
+	roster_settle(&roster);
+	assert_true(roster_find(&roster, "a@x")->listed);
+	assert_false(roster_find(&roster, "a@x")->stale);
+	assert_null(roster_find(&roster, "b@x"));
+	assert_false(roster_find(&roster, "c@x")->listed);
+	assert_int_equal(count_resources(&roster, "c@x"), 1);
+
+	/* Nothing is stale any more. */
+	roster_settle(&roster);
+	assert_true(roster_find(&roster, "a@x")->listed);
+	roster_finish(&roster);
+}
+
+static void test_choose(void **state)
+{
+	(void)state;
+	/* The resources, oldest presence first; the chosen one is "a@x/1". */
+	static const struct {
+		const char *jid;
+		int priority;
+		enum features_state state;
+		unsigned features;
+	} rows[][3] = {
+		{{"a@x/1", 0, FEATURES_UNKNOWN, 0}},
+		{{"a@x/1", -128, FEATURES_KNOWN, 0}},
+		/* Knows IBB, before priority. */
+		{{"a@x/1", -1, FEATURES_KNOWN, FEATURE_IBB}, {"a@x/2", 9, FEATURES_UNKNOWN, 0}},
+		{{"a@x/2", 9, FEATURES_KNOWN, 0},
+		 {"a@x/1", -1, FEATURES_KNOWN, FEATURE_IBB | FEATURE_IBBFS},
+		 {"a@x/3", 9, FEATURES_ASKED, FEATURE_IBB}},
+		/* Has not said, before does not. */
+		{{"a@x/1", 0, FEATURES_ASKED, 0}, {"a@x/2", 9, FEATURES_KNOWN, FEATURE_IBBFS}},
+		/* Priority. */
+		{{"a@x/2", 1, FEATURES_KNOWN, FEATURE_IBB},
+		 {"a@x/1", 2, FEATURES_KNOWN, FEATURE_IBB},
+		 {"a@x/3", -3, FEATURES_KNOWN, FEATURE_IBB}},
+		/* The most recent. */
+		{{"a@x/2", 1, FEATURES_UNKNOWN, 0},
+		 {"a@x/3", 1, FEATURES_UNKNOWN, 0},
+		 {"a@x/1", 1, FEATURES_ASKED, 0}},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct roster roster = {0};
+		for (size_t j = 0; j < COUNT(rows[i]) && rows[i][j].jid; j++) {
+			come(&roster, rows[i][j].jid, rows[i][j].priority);
+			struct resource *resource = roster_find_resource(&roster, rows[i][j].jid);
+			resource->features_state = rows[i][j].state;
+			resource->features = rows[i][j].features;
+		}
+		assert_string_equal(roster_choose(roster_find(&roster, "a@x"))->jid, "a@x/1");
+		roster_finish(&roster);
+	}
+
+	struct roster roster = {0};
+	list(&roster, "a@x");
+	assert_null(roster_choose(roster_find(&roster, "a@x")));
+	roster_finish(&roster);
+}
+
+/* Every allocation fails once; the roster is then as it was, and the next try succeeds. */
+static void test_memory(void **state)
+{
+	(void)state;
+	bool failed;
+	size_t n = 0, failures = 0;
+	do {
+		struct roster roster = {0};
+		failing_malloc_arm(++n);
+		for (unsigned i = 0; i < MANY; i++) {
+			char jid[32];
+			snprintf(jid, sizeof(jid), i % 2 ? "%u@x" : "%u@x/r", i);
+			int error = i % 2 ? roster_item(&roster, jid, false)
+					  : roster_presence(&roster, jid, true, 0);
+			if (error) {
+				assert_int_equal(error, -ENOMEM);
+				assert_null(roster_find(&roster, jid));
+				assert_int_equal(HASH_COUNT(roster.contacts), i);
+				failures++;
+				i--;
+			}
+		}
+		failed = failing_malloc_disarm();
+
+		assert_int_equal(HASH_COUNT(roster.contacts), MANY);
+		struct contact *contact, *next;
+		unsigned i = 0;
+		HASH_ITER (hh, roster.contacts, contact, next) {
+			char jid[32];
+			snprintf(jid, sizeof(jid), "%u@x", i++);
+			assert_string_equal(contact->jid, jid);
+			assert_ptr_equal(roster_find(&roster, jid), contact);
+		}
+		roster_finish(&roster);
+	} while (failed);
+	assert_int_equal(failures, n - 1);
+
+	/* A second resource. */
+	struct roster roster = {0};
+	come(&roster, "a@x/1", 0);
+	failing_malloc_arm(1);
+	assert_int_equal(roster_presence(&roster, "a@x/2", true, 0), -ENOMEM);
+	assert_true(failing_malloc_disarm());
+	assert_int_equal(count_resources(&roster, "a@x"), 1);
+	roster_finish(&roster);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),	 cmocka_unit_test(test_items),
+		cmocka_unit_test(test_presence), cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_choose),	 cmocka_unit_test(test_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
