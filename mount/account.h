@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * account - one XMPP account as a file system: its tree, its streams, its contacts.
+ *
+ * What comes off the wire becomes directories and files here. Directories are directory.c's, open
+ * files file.c's, the choice of a peer is dial.c's. Pure: no lock, no
+ * thread, no I/O, neither libfuse nor libstrophe. What a call has produced is in
+ * account->ibb.effects.
+ *
+ * Units:   ms of the caller's monotonic clock.
+ * Errors:  0 or -errno, as FUSE wants it.
+ * Threads: none; the caller serialises (the hub's lock).
+ * Source:  DESIGN sections 2 and 3.
+ */
+#ifndef MOUNT_ACCOUNT_H
+#define MOUNT_ACCOUNT_H
+
+#include "ibb/ibb.h"
+#include "mount/tree.h"
+#include "xmpp/roster.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Who may open a stream to us. */
+enum accept {
+	ACCEPT_CONTACTS, /* the roster, and directories made with mkdir */
+	ACCEPT_ANYONE,
+	ACCEPT_NONE,
+};
+
+struct handle;
+struct query;
+
+struct account {
+	struct ibb ibb;
+	struct tree tree;
+	struct roster roster;
+	enum accept accept;
+	char *jid; /* ours: normal form; full once we were online */
+	bool online;
+	char *reason;		/* why not, for `status`; or NULL */
+	bool stopping;		/* no new session is begun */
+	struct handle *handles; /* open files */
+	struct op *pollers;	/* OP_POLL, parked; context: the handle */
+	struct query *queries;	/* of dial.c */
+	uint64_t last_query, last_arrival;
+	int64_t expiry_ms; /* no finished name goes before this */
+};
+
+/* How long the name of a finished file stays (install, mc and gio come back to it), and how long
+ * one that was made and never opened. */
+#define ACCOUNT_FINISHED_MS 60000
+#define ACCOUNT_UNOPENED_MS 10000
+
+/* -ENOMEM. `jid` is copied. */
+int account_init(struct account *account, const struct stream_config *config, unsigned max_streams,
+		 enum accept accept, const char *jid, uid_t uid, gid_t gid);
+
+/* Frees everything; account_take_done must have been called after account_abandon. */
+void account_finish(struct account *account);
+
+/* ---- from the wire ---- */
+
+void account_online(struct account *account, const char *full_jid);
+void account_offline(struct account *account, const char *reason, int64_t now_ms);
+void account_roster_reset(struct account *account, int64_t now_ms);
+void account_roster_item(struct account *account, const char *jid, bool removed);
+void account_presence(struct account *account, const char *jid, bool available, int priority,
+		      int64_t now_ms);
+void account_receive(struct account *account, const struct msg *msg, int64_t now_ms);
+
+/* The next stanza to send, the caller's, or NULL. */
+struct msg *account_next(struct account *account, int64_t now_ms);
+
+/* ---- for whoever holds the lock ---- */
+
+/* The ops completed since the last call, oldest first. An open that failed leaves nothing. */
+struct op *account_take_done(struct account *account, int64_t now_ms);
+
+/* When account_tick wants to be called, or STREAM_NO_DEADLINE. */
+int64_t account_deadline(const struct account *account);
+void account_tick(struct account *account, int64_t now_ms);
+
+/*
+ * The mount is ending: no new session. With `unmounted`, every file is closed as its user left it.
+ * Otherwise streams with an open file, or that nobody has opened, break, as their end will not
+ * be seen, but not before what was written to them is delivered; those that are being flushed,
+ * and those that are closed, go on. That may take until account_is_drained.
+ */
+void account_stop(struct account *account, bool unmounted, int64_t now_ms);
+bool account_is_drained(const struct account *account);
+
+/* Every open file is closed, every stream breaks, every op is completed. */
+void account_abandon(struct account *account, int64_t now_ms);
+
+/* ---- for directory.c, file.c and dial.c ---- */
+
+/* Whether `jid` is that of our own server. */
+bool account_is_server(const struct account *account, const char *jid);
+
+/* The stream of `node` has no user any more; the name stays for ACCOUNT_FINISHED_MS. */
+void account_finish_file(struct account *account, struct node *node, bool good_order,
+			 int64_t now_ms);
+
+/* Takes a name out of the tree; a stream that it has ends in bad order. */
+void account_drop(struct account *account, struct node *node, int64_t now_ms);
+
+/* `node` goes at `when_ms`. */
+void account_expire_at(struct account *account, struct node *node, int64_t when_ms);
+
+#endif

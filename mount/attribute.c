@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/attribute.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char prefix[] = "user.ibb.";
+
+/* What a stream's attributes are written from: the stream, or what is left of it. */
+static struct summary summary_of(const struct node *node)
+{
+	return node->stream ? tree_summarize(node->stream) : node->summary;
+}
+
+static const char *carrier_name(enum carrier carrier)
+{
+	return carrier == CARRIER_MESSAGE ? "message" : "iq";
+}
+
+static ssize_t text(char *value, const char *string)
+{
+	return string ? snprintf(value, ATTRIBUTE_MAX_BYTES, "%s", string) : -ENODATA;
+}
+
+static ssize_t number(char *value, uint64_t n)
+{
+	return snprintf(value, ATTRIBUTE_MAX_BYTES, "%" PRIu64, n);
+}
+
+/* ---- a stream's ---- */
+
+static ssize_t get_sid(const struct summary *summary, char *value)
+{
+	return text(value, summary->sid);
+}
+
+static ssize_t get_peer(const struct summary *summary, char *value)
+{
+	return text(value, summary->peer);
+}
+
+static ssize_t get_block_size(const struct summary *summary, char *value)
+{
+	return number(value, summary->block_size);
+}
+
+static ssize_t get_stanza(const struct summary *summary, char *value)
+{
+	return text(value, carrier_name(summary->carrier));
+}
+
+static ssize_t get_state(const struct summary *summary, char *value)
+{
+	return text(value, summary->state);
+}
+
+static ssize_t get_sent(const struct summary *summary, char *value)
+{
+	return number(value, summary->sent);
+}
+
+static ssize_t get_received(const struct summary *summary, char *value)
+{
+	return number(value, summary->received);
+}
+
+static ssize_t get_window(const struct summary *summary, char *value)
+{
+	return number(value, summary->window);
+}
+
+static const struct {
+	const char *name;
+	bool of_directories; /* which it can be set on */
+	ssize_t (*get)(const struct summary *summary, char *value);
+} attributes[] = {
+	{"block_size", true, get_block_size},
+	{"peer", false, get_peer},
+	{"received", false, get_received},
+	{"sent", false, get_sent},
+	{"sid", false, get_sid},
+	{"stanza", true, get_stanza},
+	{"state", false, get_state},
+	{"window", false, get_window},
+};
+
+#define COUNT (sizeof(attributes) / sizeof(attributes[0]))
+
+/* The row of "user.ibb.NAME", or COUNT. */
+static size_t find(const char *name)
+{
+	size_t row = COUNT;
+	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
+		for (row = 0; row < COUNT; row++) {
+			if (strcmp(attributes[row].name, name + sizeof(prefix) - 1) == 0) {
+				break;
+			}
+		}
+	}
+	return row;
+}
+
+static bool is_stream(const struct node *node)
+{
+	return (node->kind == NODE_OUTGOING || node->kind == NODE_ARRIVED) &&
+	       (node->stream || node->summary.state);
+}
+
+/* Directories that streams of ours can be opened below. */
+static bool has_defaults(const struct node *node)
+{
+	return node->kind == NODE_ROOT || node->kind == NODE_CONTACT || node->kind == NODE_RESOURCE;
+}
+
+uint32_t attribute_block_size(const struct account *account, const struct node *directory)
+{
+	for (; directory; directory = directory->parent) {
+		if (directory->defaults.block_size > 0) {
+			return directory->defaults.block_size;
+		}
+	}
+	return account->ibb.config.block_size;
+}
+
+enum carrier attribute_carrier(const struct account *account, const struct node *directory)
+{
+	for (; directory; directory = directory->parent) {
+		if (directory->defaults.has_carrier) {
+			return directory->defaults.carrier;
+		}
+	}
+	return account->ibb.config.carrier;
+}
+
+ssize_t attribute_get(const struct account *account, const struct node *node, const char *name,
+		      char *value)
+{
+	size_t row = find(name);
+	if (row < COUNT && is_stream(node)) {
+		struct summary summary = summary_of(node);
+		return attributes[row].get(&summary, value);
+	}
+	if (row < COUNT && has_defaults(node) && attributes[row].of_directories) {
+		struct summary defaults = {
+			.block_size = attribute_block_size(account, node),
+			.carrier = attribute_carrier(account, node),
+		};
+		return attributes[row].get(&defaults, value);
+	}
+	return -ENODATA;
+}
+
+ssize_t attribute_list(const struct node *node, char *names)
+{
+	size_t length = 0;
+	for (size_t row = 0; row < COUNT; row++) {
+		if (is_stream(node) || (has_defaults(node) && attributes[row].of_directories)) {
+			length += (size_t)snprintf(names + length, ATTRIBUTE_MAX_BYTES - length,
+						   "%s%s", prefix, attributes[row].name) +
+				  1;
+		}
+	}
+	return (ssize_t)length;
+}
+
+/* ---- a directory's ---- */
+
+static int set_block_size(struct node *node, const char *value)
+{
+	char *end;
+	errno = 0;
+	unsigned long size = strtoul(value, &end, 10);
+	if (errno || value[0] < '0' || value[0] > '9' || *end != '\0' || size < 1 ||
+	    size > STREAM_MAX_BLOCK) {
+		return -EINVAL;
+	}
+	node->defaults.block_size = (uint32_t)size;
+	return 0;
+}
+
+static int set_carrier(struct node *node, const char *value)
+{
+	if (strcmp(value, "iq") == 0) {
+		node->defaults.carrier = CARRIER_IQ;
+	} else if (strcmp(value, "message") == 0) {
+		node->defaults.carrier = CARRIER_MESSAGE;
+	} else {
+		return -EINVAL;
+	}
+	node->defaults.has_carrier = true;
+	return 0;
+}
+
+/* 0: the attribute of `row`, called `name`, can be set on `node`. */
+static int check(const struct node *node, const char *name, size_t row)
+{
+	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0) {
+		return -EOPNOTSUPP; /* which cp and mv take as: not on this file system */
+	}
+	if (row == COUNT) {
+		return -ENODATA;
+	}
+	return has_defaults(node) && attributes[row].of_directories ? 0 : -EPERM;
+}
+
+int attribute_set(struct node *node, const char *name, const char *value, size_t length)
+{
+	char copy[16];
+	size_t row = find(name);
+	int error = check(node, name, row);
+	if (error) {
+		return error;
+	}
+	if (length == 0 || length >= sizeof(copy) || memchr(value, '\0', length)) {
+		return -EINVAL;
+	}
+	memcpy(copy, value, length);
+	copy[length] = '\0';
+	return attributes[row].get == get_stanza ? set_carrier(node, copy)
+						 : set_block_size(node, copy);
+}
+
+int attribute_remove(struct node *node, const char *name)
+{
+	size_t row = find(name);
+	int error = check(node, name, row);
+	if (!error && attributes[row].get == get_stanza) {
+		node->defaults.has_carrier = false;
+	} else if (!error) {
+		node->defaults.block_size = 0;
+	}
+	return error;
+}

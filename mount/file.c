@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/file.h"
+
+#include "mount/attribute.h"
+#include "mount/directory.h"
+#include "mount/name.h"
+#include "mount/status.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* A gap that is larger is a mistake, not a file. */
+#define MAX_GAP ((uint64_t)64 * 1024 * 1024 * 1024)
+
+/* A line of `incoming`: contact's directory, "/in/", name, newline. */
+#define LINE_SIZE (2 * NAME_MAX_BYTES + 8)
+
+static void complete(struct account *account, struct op *op, ssize_t result)
+{
+	op_complete(op, result, &account->ibb.effects.done);
+}
+
+static struct stream *stream_of(const struct handle *handle)
+{
+	return handle->file ? handle->file->stream : NULL;
+}
+
+/* ---- open ---- */
+
+static struct handle *create_handle(struct account *account, struct node *node, int flags,
+				    const char *sid)
+{
+	struct handle *handle = calloc(1, sizeof(*handle));
+	if (!handle) {
+		return NULL;
+	}
+	int access = flags & O_ACCMODE;
+	handle->node = node;
+	handle->readable = access != O_WRONLY;
+	handle->writable = access != O_RDONLY;
+	/* In both directions there are no offsets (FOPEN_STREAM). */
+	handle->append = (flags & O_APPEND) != 0 || access == O_RDWR;
+	snprintf(handle->sid, sizeof(handle->sid), "%s", sid);
+	DL_APPEND(account->handles, handle);
+	node->handles++;
+	return handle;
+}
+
+/* A new session for a name of ours. */
+static int begin_session(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	struct node *node = handle->node;
+	int error = 0;
+	struct stream *stream = ibb_create_stream(&account->ibb, handle->sid, &error);
+	if (!stream) {
+		return error;
+	}
+	stream->reading = handle->readable;
+	stream->block_size = attribute_block_size(account, node->parent);
+	stream->carrier = attribute_carrier(account, node->parent);
+	node->stream = stream;
+	node->size = 0;
+	node->expires_ms = TREE_NEVER;
+	node->opened = true;
+	node->sample = (struct sample){.taken_ms = now_ms};
+	handle->file = node;
+	node_touch(node);
+	return 0;
+}
+
+static void open_outgoing(struct account *account, struct handle *handle, int flags, struct op *op,
+			  int64_t now_ms)
+{
+	if (!handle->writable) {
+		complete(account, op, 0); /* to look at, or for chmod */
+		return;
+	}
+	int error = begin_session(account, handle, now_ms);
+	if (error) {
+		complete(account, op, error);
+		return;
+	}
+	if (flags & O_NONBLOCK) {
+		complete(account, op, 0); /* touch, truncate: begun by the first write */
+		return;
+	}
+	struct stream *stream = handle->node->stream;
+	dial_start(account, handle, now_ms);
+	stream_wait_open(stream, op);
+}
+
+/* Gives `handle` the stream that arrived as `node`. */
+static void attach(struct handle *handle, struct node *node)
+{
+	handle->file = node;
+	node->opened = true;
+	if (node != handle->node) {
+		node->handles++;
+	}
+}
+
+static int check_open(const struct node *node, const struct handle *handle, int flags)
+{
+	switch (node->kind) {
+	case NODE_OUTGOING:
+		return handle->writable && node->stream ? -EBUSY : 0;
+	case NODE_ARRIVED:
+		if (!handle->readable || (flags & O_TRUNC)) {
+			return -EACCES;
+		}
+		if (!node->stream) {
+			return -ENODATA; /* it was read to its end before */
+		}
+		return node->handles > 1 ? -EBUSY : 0;
+	case NODE_NEXT:
+		return !handle->readable || (flags & O_TRUNC) ? -EACCES : 0;
+	case NODE_STATUS:
+	case NODE_INCOMING:
+		return handle->writable ? -EACCES : 0;
+	default:
+		return -EISDIR;
+	}
+}
+
+void file_open(struct account *account, struct node *node, int flags, const char *sid,
+	       struct op *op, int64_t now_ms)
+{
+	struct handle *handle = create_handle(account, node, flags, sid);
+	op->context = handle;
+	if (!handle) {
+		complete(account, op, -ENOMEM);
+		return;
+	}
+	int error = check_open(node, handle, flags);
+	if (!error && node->kind == NODE_STATUS) {
+		error = status_text(account, now_ms, &handle->text, &handle->text_length);
+	}
+	if (error) {
+		complete(account, op, error);
+		return;
+	}
+	if (node->kind == NODE_OUTGOING) {
+		open_outgoing(account, handle, flags, op, now_ms);
+		return;
+	}
+	if (node->kind == NODE_ARRIVED) {
+		attach(handle, node);
+	}
+	handle->first_line = account->last_arrival;
+	complete(account, op, 0);
+}
+
+/* ---- read ---- */
+
+/* Completes `op` with a copy of `length` bytes. */
+static void complete_with(struct account *account, struct op *op, const char *bytes, size_t length)
+{
+	if (length > 0) {
+		op->data = malloc(length);
+		if (!op->data) {
+			complete(account, op, -ENOMEM);
+			return;
+		}
+		memcpy(op->data, bytes, length);
+	}
+	complete(account, op, (ssize_t)length);
+}
+
+/* Bytes of handle->text from where the last read ended: a stream has no offsets. */
+static void read_text(struct account *account, struct handle *handle, struct op *op)
+{
+	size_t length = handle->text_length - handle->text_position;
+	length = length < op->size ? length : op->size;
+	complete_with(account, op, handle->text + handle->text_position, length);
+	if (op->result > 0) {
+		handle->text_position += length;
+	}
+}
+
+/* The oldest stream that `handle`, a reader of `incoming`, has not been told of. */
+static struct node *next_line(const struct account *account, const struct handle *handle)
+{
+	struct node *found = NULL, *contact, *node;
+	DL_FOREACH (account->tree.root->children, contact) {
+		struct node *in =
+			contact->kind == NODE_CONTACT ? tree_only(contact, NODE_IN) : NULL;
+		if (!in) {
+			continue;
+		}
+		DL_FOREACH (in->children, node) {
+			if (node->kind == NODE_ARRIVED && node->arrival > handle->last_line &&
+			    (!node->opened || node->arrival > handle->first_line) &&
+			    (!found || node->arrival < found->arrival)) {
+				found = node;
+			}
+		}
+	}
+	return found;
+}
+
+/* Fetches the line that the reader gets next; false: it must wait. -ENOMEM. */
+static int fetch_line(const struct account *account, struct handle *handle, bool *found)
+{
+	*found = handle->text_position < handle->text_length;
+	if (*found) {
+		return 0;
+	}
+	struct node *node = next_line(account, handle);
+	if (!node) {
+		return 0;
+	}
+	if (!handle->text) {
+		handle->text = malloc(LINE_SIZE);
+		if (!handle->text) {
+			return -ENOMEM;
+		}
+	}
+	int length = node_path(node, handle->text, LINE_SIZE - 1);
+	handle->text[length] = '\n';
+	handle->text_length = (size_t)length + 1;
+	handle->text_position = 0;
+	handle->last_line = node->arrival;
+	*found = true;
+	return 0;
+}
+
+static void read_incoming(struct account *account, struct handle *handle, struct op *op)
+{
+	bool found;
+	int error = fetch_line(account, handle, &found);
+	if (error) {
+		complete(account, op, error);
+	} else if (found) {
+		/* A reader that asks for less, like a shell's `read`, gets the line in pieces. */
+		read_text(account, handle, op);
+	} else if (op->nonblock) {
+		complete(account, op, -EAGAIN);
+	} else {
+		op_park(op, &handle->node->waiters);
+	}
+}
+
+/* The oldest stream in the directory of `next` that nobody has opened. */
+static struct node *next_waiting(const struct node *next)
+{
+	struct node *found = NULL, *node;
+	if (next->parent) {
+		DL_FOREACH (next->parent->children, node) {
+			if (node->kind == NODE_ARRIVED && node->stream && node->handles == 0 &&
+			    !node->opened && (!found || node->arrival < found->arrival)) {
+				found = node;
+			}
+		}
+	}
+	return found;
+}
+
+static void read_next(struct account *account, struct handle *handle, struct op *op)
+{
+	struct node *node = next_waiting(handle->node);
+	/* Who does not wait has not taken it before there is something to read. */
+	if (node && (!op->nonblock || stream_can_read(node->stream))) {
+		attach(handle, node);
+		handle->used = true;
+		stream_read(node->stream, op);
+	} else if (op->nonblock) {
+		complete(account, op, -EAGAIN);
+	} else {
+		op_park(op, &handle->node->waiters);
+	}
+}
+
+void file_read(struct account *account, struct handle *handle, struct op *op)
+{
+	op->context = handle;
+	if (!handle->readable) {
+		complete(account, op, -EBADF);
+	} else if (handle->node->kind == NODE_STATUS) {
+		read_text(account, handle, op);
+	} else if (handle->node->kind == NODE_INCOMING) {
+		read_incoming(account, handle, op);
+	} else if (handle->node->kind == NODE_NEXT && !handle->file) {
+		read_next(account, handle, op);
+	} else if (handle->disk) {
+		complete(account, op, 0); /* dd seek= reads its way to where it writes */
+	} else if (stream_of(handle)) {
+		handle->used = true;
+		stream_read(stream_of(handle), op);
+	} else {
+		complete(account, op, -EACCES); /* what we send is not kept */
+	}
+}
+
+/* Tries the reads again that wait in `node`; those who find nothing wait on, in their order. */
+static void read_again(struct account *account, struct node *node)
+{
+	struct op *waiting = node->waiters;
+	node->waiters = NULL;
+	while (waiting) {
+		struct op *op = waiting;
+		DL_DELETE(waiting, op);
+		op->list = NULL;
+		file_read(account, op->context, op);
+	}
+}
+
+void file_arrived(struct account *account, struct node *node)
+{
+	/* The first to wait in `next` gets the stream; other reads of the same open file are reads
+	 * of that stream then. Every reader of `incoming` gets the line. */
+	read_again(account, tree_only(node->parent, NODE_NEXT));
+	read_again(account, account->tree.incoming);
+}
+
+/* ---- poll ---- */
+
+static short ready(const struct account *account, const struct handle *handle)
+{
+	const struct stream *stream = stream_of(handle);
+	if (stream) {
+		bool end = handle->readable && stream_is_at_end(stream);
+		int now = (handle->readable && stream_can_read(stream) ? POLLIN : 0) |
+			  (handle->writable && stream_can_write(stream) ? POLLOUT : 0) |
+			  (end ? POLLHUP : 0) |
+			  (stream->state == STREAM_BROKEN && (end || !handle->readable) ? POLLERR
+											: 0);
+		return (short)now;
+	}
+	const struct node *next;
+	switch (handle->node->kind) {
+	case NODE_INCOMING:
+		return handle->text_position < handle->text_length || next_line(account, handle)
+			       ? POLLIN
+			       : 0;
+	case NODE_NEXT:
+		next = next_waiting(handle->node);
+		return next && stream_can_read(next->stream) ? POLLIN : 0;
+	default:
+		return POLLIN | POLLOUT; /* whatever is called does not wait */
+	}
+}
+
+short file_poll(struct account *account, struct handle *handle, struct op *op)
+{
+	short now = ready(account, handle);
+	struct op *other, *next;
+	if (op) {
+		/* The kernel must not be woken by its own question, or it asks for ever. */
+		DL_FOREACH_SAFE (account->pollers, other, next) {
+			if (other->context == handle) {
+				complete(account, other, -ECANCELED);
+			}
+		}
+		op->context = handle;
+		op->seen = now;
+		op_park(op, &account->pollers);
+	}
+	return now;
+}
+
+void file_notify_pollers(struct account *account)
+{
+	struct op *op, *next;
+	DL_FOREACH_SAFE (account->pollers, op, next) {
+		short now = ready(account, op->context);
+		short wanted = (short)(op->events | POLLERR | POLLHUP);
+		if (now & ~op->seen & wanted) {
+			complete(account, op, 0);
+		} else {
+			op->seen &= now; /* what has ended may begin again */
+		}
+	}
+}
+
+/* ---- write ---- */
+
+/* Fails the session of a tool that writes as if it had a disk. */
+static int fail_session(struct account *account, struct stream *stream, int error)
+{
+	ibb_abort(&account->ibb, stream, error);
+	return error;
+}
+
+/* Brings the stream to `offset` by zeros, if it is behind. */
+static int seek_to(struct account *account, struct stream *stream, uint64_t offset, int64_t now_ms)
+{
+	uint64_t end = stream_written(stream);
+	if (stream_is_over(stream)) {
+		return stream->error ? stream->error : -ECONNRESET;
+	}
+	if (offset < end) {
+		return fail_session(account, stream, -ESPIPE);
+	}
+	if (offset - end > MAX_GAP) {
+		return fail_session(account, stream, -EFBIG);
+	}
+	return offset > end ? stream_write_zeros(stream, offset - end, now_ms) : 0;
+}
+
+static void ensure_dialled(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	if (handle->file == handle->node && handle->node->kind == NODE_OUTGOING &&
+	    handle->node->stream->state == STREAM_NEW && !handle->dial.active) {
+		dial_start(account, handle, now_ms);
+	}
+}
+
+void file_write(struct account *account, struct handle *handle, struct op *op, const void *bytes,
+		uint64_t offset, int64_t now_ms)
+{
+	struct stream *stream = stream_of(handle);
+	op->context = handle;
+	if (!handle->writable) {
+		complete(account, op, -EBADF);
+		return;
+	}
+	if (!stream) {
+		complete(account, op, -EAGAIN); /* `next` before something has arrived */
+		return;
+	}
+	if (account->stopping) {
+		complete(account, op, -ECONNRESET);
+		return;
+	}
+	ensure_dialled(account, handle, now_ms);
+	int error = handle->append ? 0 : seek_to(account, stream, offset, now_ms);
+	if (error) {
+		complete(account, op, error);
+		return;
+	}
+	node_touch(handle->file);
+	handle->used = true;
+	handle->flushed = false;
+	stream_write(stream, op, bytes, now_ms);
+	handle->refused = op->result == -EAGAIN;
+}
+
+int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,
+		  int64_t now_ms)
+{
+	struct stream *stream = node->stream;
+	if (node->kind != NODE_OUTGOING) {
+		return -EACCES;
+	}
+	if (!stream) {
+		if (size == 0) {
+			node->size = 0;
+		}
+		return size == node->size ? 0 : -EINVAL;
+	}
+	uint64_t end = stream_written(stream);
+	if (size == end) {
+		return 0;
+	}
+	if (size < end) {
+		return -EINVAL;
+	}
+	if (handle && handle->writable && handle->readable) {
+		handle->disk = true;
+		return -ESPIPE; /* dd seek= writes the zeros itself then */
+	}
+	if (!handle || !handle->writable) {
+		return -ESPIPE;
+	}
+	ensure_dialled(account, handle, now_ms);
+	return seek_to(account, stream, size, now_ms);
+}
+
+/* ---- flush, release ---- */
+
+void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
+		int64_t now_ms)
+{
+	struct stream *stream = stream_of(handle);
+	op->context = handle;
+	if (!handle->writable || !stream) {
+		complete(account, op, 0);
+		return;
+	}
+	/* Of several processes that share the file, the last one to go decides. */
+	handle->cut = killed;
+	handle->flushed = !killed;
+	if (killed) {
+		complete(account, op, -EINTR);
+	} else {
+		stream_flush(stream, op, now_ms);
+	}
+}
+
+/* Whether the stream ends as it should when `handle` goes. */
+static bool ends_well(const struct handle *handle, const struct stream *stream)
+{
+	if (stream_is_over(stream)) {
+		return true;
+	}
+	if (handle->writable && (handle->cut || handle->refused || !stream_is_delivered(stream))) {
+		return false;
+	}
+	/* A reader that leaves before the end has not got the file; in a dialogue either side may
+	 * have the last word, but it must have been heard. */
+	return handle->writable ? !handle->readable || stream->receiver.in.length == 0 : false;
+}
+
+static void leave_stream(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	struct node *file = handle->file;
+	struct stream *stream = file->stream;
+
+	if (!stream) {
+		return;
+	}
+	if (handle->node->kind != NODE_OUTGOING && !handle->used && file->parent &&
+	    !account->stopping) {
+		/* Opened and closed again, by `file` or a shell's test: it still waits. */
+		file->opened = false;
+		return;
+	}
+	account_finish_file(account, file, ends_well(handle, stream), now_ms);
+}
+
+static void close_handle(struct account *account, struct handle *handle, bool drop_name,
+			 int64_t now_ms)
+{
+	struct node *node = handle->node, *file = handle->file, *directory = node->parent;
+	struct op *op, *next;
+
+	DL_FOREACH_SAFE (account->pollers, op, next) {
+		if (op->context == handle) {
+			complete(account, op, -ECANCELED);
+		}
+	}
+	if (file) {
+		leave_stream(account, handle, now_ms);
+	}
+	bool left_unread = file && file->kind == NODE_ARRIVED && !file->opened;
+	DL_DELETE(account->handles, handle);
+	if (file && file != node) {
+		tree_close(&account->tree, file);
+	}
+	if (drop_name && node->parent) {
+		tree_detach(&account->tree, node);
+	}
+	tree_close(&account->tree, node);
+	free(handle->text);
+	free(handle);
+	if (left_unread) {
+		file_arrived(account, file);
+	}
+	directory_tidy(account, directory);
+}
+
+void file_release(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	close_handle(account, handle, false, now_ms);
+}
+
+void file_open_failed(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	const struct node *node = handle->node;
+	/* A session that never came about leaves no name behind. */
+	bool began = handle->file || !node->opened;
+	close_handle(account, handle, node->kind == NODE_OUTGOING && handle->writable && began,
+		     now_ms);
+}

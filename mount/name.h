@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * name - what names files and directories may have, and how names off the wire are written.
+ *
+ * Units:   bytes; names are UTF-8 and have 1 to NAME_MAX_BYTES.
+ * Errors:  0 or -errno.
+ * Threads: pure functions.
+ * Source:  DESIGN: "Names"; XML 1.0 section 2.2 (characters that can be sent).
+ */
+#ifndef MOUNT_NAME_H
+#define MOUNT_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define NAME_MAX_BYTES 255
+
+/*
+ * Writes `wire`, a file's name as a peer gave it, as a name that a directory can hold: '/',
+ * control characters (C0, DEL, C1), the bidirectional controls U+200E, U+200F, U+202A to U+202E,
+ * U+2066 to U+2069, U+061C, a leading '.' and bytes that are not UTF-8 become "%XX", byte by
+ * byte, capital hex. "." and ".." thus become "%2E" and "%2E.". What is longer than
+ * NAME_MAX_BYTES then is cut at a character (never inside "%XX") so that an extension, from the
+ * last '.', of up to 16 bytes stays. An empty name becomes "unnamed". `name` has
+ * room for NAME_MAX_BYTES + 1.
+ */
+void name_from_wire(char *name, const char *wire);
+
+/* `name` with " (N)" before its extension ("a (2).txt"), cut to NAME_MAX_BYTES in the same way. */
+void name_number(char *numbered, const char *name, unsigned n);
+
+/*
+ * The name of a directory for a JID or for a JID's resource: as name_from_wire, and a '%' that two
+ * hex digits follow is escaped too, so that name_to_jid gives back what went in. False if it is
+ * empty or would have more than NAME_MAX_BYTES: then it has no directory, and `name` is undefined.
+ */
+bool name_from_jid(char *name, const char *jid);
+
+/* Undoes name_from_jid; `jid` has room for NAME_MAX_BYTES + 1. -EINVAL for "%00", -ENAMETOOLONG;
+ * then `jid` is undefined. */
+int name_to_jid(char *jid, const char *name);
+
+/* Whether a user may give this name to a file of ours: -EPERM for a leading '.', -EILSEQ for what
+ * is not UTF-8 or holds a character that XML cannot (C0 controls but tab, newline and return;
+ * U+FFFE, U+FFFF), -ENAMETOOLONG. */
+int name_check(const char *name);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/status.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#define CELL 16
+
+/* How long a rate is measured at least. */
+#define SAMPLE_MS 500
+
+/* "1.5 MiB", as ls -h would have it. */
+static const char *size_text(char cell[CELL], uint64_t bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+	while (value >= 1024) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(cell, CELL, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+	return cell;
+}
+
+static const char *rate_text(char cell[CELL], uint64_t bytes_per_s)
+{
+	char size[CELL];
+	snprintf(cell, CELL, "%.13s/s", size_text(size, bytes_per_s));
+	return cell;
+}
+
+/* "1:02:03", or "2:03". */
+static const char *time_text(char cell[CELL], uint64_t seconds)
+{
+	unsigned hours = (unsigned)(seconds / 3600 % 100000), minutes = seconds / 60 % 60;
+	if (hours > 0) {
+		snprintf(cell, CELL, "%u:%02u:%02u", hours, minutes, (unsigned)(seconds % 60));
+	} else {
+		snprintf(cell, CELL, "%u:%02u", minutes, (unsigned)(seconds % 60));
+	}
+	return cell;
+}
+
+/* Bytes that have arrived, here or there. */
+static uint64_t progress(const struct stream *stream)
+{
+	return stream->incoming ? stream->receiver.received : stream->sender.acknowledged;
+}
+
+/* Bytes per second since somebody last looked, or since the stream began. */
+static uint64_t measure_rate(struct node *node, int64_t now_ms)
+{
+	struct sample *sample = &node->sample;
+	uint64_t bytes = progress(node->stream);
+	int64_t elapsed_ms = now_ms - sample->taken_ms;
+	if (elapsed_ms >= SAMPLE_MS) {
+		sample->rate = (bytes - sample->bytes) * 1000 / (uint64_t)elapsed_ms;
+		sample->bytes = bytes;
+		sample->taken_ms = now_ms;
+	}
+	return sample->rate;
+}
+
+static void write_stream(FILE *out, struct node *node, int64_t now_ms)
+{
+	const struct stream *stream = node->stream;
+	char path[2048], done[CELL], total[CELL] = "-", speed[CELL] = "-", left[CELL] = "-";
+	bool waits = node->kind == NODE_ARRIVED && !node->opened;
+
+	if (node_path(node, path, sizeof(path)) < 0) {
+		snprintf(path, sizeof(path), "%s (removed)", node->name);
+	}
+	uint64_t bytes = progress(stream);
+	if (!stream_is_over(stream)) {
+		uint64_t rate = measure_rate(node, now_ms);
+		rate_text(speed, rate);
+		if (stream->announced >= 0 && (uint64_t)stream->announced >= bytes && rate > 0) {
+			time_text(left, ((uint64_t)stream->announced - bytes) / rate);
+		}
+	}
+	if (stream->announced >= 0) {
+		size_text(total, (uint64_t)stream->announced);
+	}
+	fprintf(out, "%-4s %-9s %11s %11s %13s %8s  %s  (%s)\n", stream->incoming ? "in" : "out",
+		waits ? "waiting" : stream_state_name(stream), size_text(done, bytes), total, speed,
+		left, path, stream->peer ? stream->peer : "no peer yet");
+}
+
+int status_text(const struct account *account, int64_t now_ms, char **text, size_t *length)
+{
+	struct node *node, *next;
+	unsigned streams = 0;
+	FILE *out = open_memstream(text, length);
+	if (!out) {
+		return -ENOMEM;
+	}
+	HASH_ITER (hh, account->tree.nodes, node, next) {
+		streams += node->stream != NULL;
+	}
+	fprintf(out, "account     %s\n", account->jid);
+	fprintf(out, "connection  %s%s%s\n", account->online ? "online" : "down",
+		account->reason ? ": " : "", account->reason ? account->reason : "");
+	fprintf(out, "streams     %u\n", streams);
+	if (streams > 0) {
+		fprintf(out, "\n%-4s %-9s %11s %11s %13s %8s  %s\n", "", "STATE", "BYTES", "OF",
+			"RATE", "LEFT", "STREAM (PEER)");
+	}
+	HASH_ITER (hh, account->tree.nodes, node, next) {
+		if (node->stream) {
+			write_stream(out, node, now_ms);
+		}
+	}
+	if (fclose(out)) {
+		free(*text);
+		return -ENOMEM;
+	}
+	return 0;
+}

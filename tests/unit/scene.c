@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+#include "scene.h"
+
+#include "mount/directory.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include <cmocka.h>
+
+static const struct stream_config config = {
+	.block_size = SCENE_BLOCK,
+	.carrier = CARRIER_IQ,
+	.window = SCENE_WINDOW,
+	.buffer = SCENE_BUFFER,
+	.timeout_ms = SCENE_TIMEOUT,
+};
+
+int scene_try_start(struct scene *scene, enum accept accept)
+{
+	memset(scene, 0, sizeof(*scene));
+	scene->now_ms = 1000;
+	scene->features = FEATURE_IBB | FEATURE_IBBFS;
+	int error = account_init(&scene->account, &config, SCENE_STREAMS, accept, "me@home.example",
+				 1000, 100);
+	if (!error) {
+		account_online(&scene->account, SCENE_ME);
+	}
+	return error;
+}
+
+void scene_start(struct scene *scene, enum accept accept)
+{
+	assert_int_equal(scene_try_start(scene, accept), 0);
+}
+
+void scene_finish(struct scene *scene)
+{
+	account_abandon(&scene->account, scene->now_ms);
+	scene_settle(scene);
+	msg_destroy(scene->sent);
+	account_finish(&scene->account);
+	for (size_t i = 0; i < scene->calls_length; i++) {
+		assert_int_equal(scene->calls[i].completed, 1);
+		op_finish(&scene->calls[i].op);
+	}
+}
+
+void scene_settle(struct scene *scene)
+{
+	struct op *op, *next;
+	struct op *done = account_take_done(&scene->account, scene->now_ms);
+	DL_FOREACH_SAFE (done, op, next) {
+		struct call *call = (struct call *)op;
+		assert_null(op->list);
+		call->completed++;
+		assert_int_equal(call->completed, 1);
+	}
+}
+
+void scene_wait(struct scene *scene, int64_t ms)
+{
+	int64_t until_ms = scene->now_ms + ms;
+	unsigned ticks = 0;
+	while (account_deadline(&scene->account) <= until_ms) {
+		int64_t deadline_ms = account_deadline(&scene->account);
+		if (deadline_ms > scene->now_ms) {
+			scene->now_ms = deadline_ms;
+		}
+		account_tick(&scene->account, scene->now_ms);
+		scene_settle(scene);
+		assert_true(++ticks < 1000); /* or it wants to be called for ever */
+	}
+	scene->now_ms = until_ms;
+}
+
+struct node *scene_find(const struct scene *scene, const char *path)
+{
+	struct node *node = scene->account.tree.root;
+	while (node && *path != '\0') {
+		char name[256];
+		size_t length = strcspn(path, "/");
+		snprintf(name, sizeof(name), "%.*s", (int)length, path);
+		path += length + (path[length] == '/');
+		node = tree_child(node, name);
+	}
+	return node;
+}
+
+/* The directory of `path`, and the name in it. */
+static struct node *find_parent(const struct scene *scene, const char *path, const char **name)
+{
+	char parent[1024];
+	const char *slash = strrchr(path, '/');
+	*name = slash ? slash + 1 : path;
+	snprintf(parent, sizeof(parent), "%.*s", (int)(slash ? slash - path : 0), path);
+	struct node *node = scene_find(scene, parent);
+	assert_non_null(node);
+	return node;
+}
+
+/* ---- the server ---- */
+
+void scene_contact(struct scene *scene, const char *jid)
+{
+	account_roster_item(&scene->account, jid, false);
+	scene_settle(scene);
+}
+
+void scene_comes(struct scene *scene, const char *jid, int priority)
+{
+	account_presence(&scene->account, jid, true, priority, scene->now_ms);
+	scene_settle(scene);
+}
+
+void scene_goes(struct scene *scene, const char *jid)
+{
+	account_presence(&scene->account, jid, false, 0, scene->now_ms);
+	scene_settle(scene);
+}
+
+/* ---- the wire ---- */
+
+const struct msg *scene_next(struct scene *scene)
+{
+	msg_destroy(scene->sent);
+	scene->sent = account_next(&scene->account, scene->now_ms);
+	return scene->sent;
+}
+
+const struct msg *scene_sent(struct scene *scene, enum msg_kind kind, const char *peer)
+{
+	const struct msg *msg = scene_next(scene);
+	assert_non_null(msg);
+	assert_int_equal(msg->kind, kind);
+	assert_string_equal(msg->peer, peer);
+	return msg;
+}
+
+void scene_is_quiet(struct scene *scene)
+{
+	assert_null(account_next(&scene->account, scene->now_ms));
+}
+
+void scene_receive(struct scene *scene, const struct msg *msg)
+{
+	account_receive(&scene->account, msg, scene->now_ms);
+	scene_settle(scene);
+}
+
+static void answer(struct scene *scene, struct msg answer)
+{
+	assert_non_null(scene->sent);
+	answer.peer = scene->sent->peer;
+	answer.id = scene->sent->id;
+	scene_receive(scene, &answer);
+}
+
+void scene_result(struct scene *scene)
+{
+	answer(scene, (struct msg){.kind = MSG_RESULT});
+}
+
+void scene_says(struct scene *scene, unsigned features)
+{
+	answer(scene, (struct msg){.kind = MSG_RESULT, .features = features});
+}
+
+void scene_error(struct scene *scene, enum condition condition)
+{
+	answer(scene, (struct msg){.kind = MSG_ERROR,
+				   .condition = condition,
+				   .error_type = condition_type(condition)});
+}
+
+void scene_play(struct scene *scene)
+{
+	const struct msg *msg;
+	while ((msg = scene_next(scene))) {
+		if (msg->kind == MSG_DATA) {
+			if (scene->delivered + msg->data_length <= sizeof(scene->text)) {
+				memcpy(scene->text + scene->delivered, msg->data, msg->data_length);
+			}
+			scene->delivered += msg->data_length;
+		}
+		if (msg->kind == MSG_INFO) {
+			scene_says(scene, scene->features);
+		} else if (msg->kind != MSG_RESULT && msg->kind != MSG_ERROR) {
+			scene_result(scene);
+		}
+	}
+}
+
+static void request(struct scene *scene, struct msg msg)
+{
+	char id[16];
+	snprintf(id, sizeof(id), "r%u", ++scene->last_id);
+	msg.id = id;
+	scene_receive(scene, &msg);
+}
+
+void scene_peer_opens(struct scene *scene, const char *peer, const char *sid, const char *name)
+{
+	request(scene, (struct msg){.kind = MSG_OPEN,
+				    .peer = peer,
+				    .sid = sid,
+				    .name = name,
+				    .size = -1,
+				    .block_size = SCENE_BLOCK});
+}
+
+void scene_peer_sends(struct scene *scene, const char *peer, const char *sid, unsigned seq,
+		      const char *text)
+{
+	request(scene, (struct msg){.kind = MSG_DATA,
+				    .peer = peer,
+				    .sid = sid,
+				    .seq = (uint16_t)seq,
+				    .data = (const uint8_t *)text,
+				    .data_length = strlen(text)});
+}
+
+void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, bool reset)
+{
+	request(scene, (struct msg){.kind = MSG_CLOSE, .peer = peer, .sid = sid, .reset = reset});
+}
+
+/* ---- the users ---- */
+
+static struct call *new_call(struct scene *scene, enum op_kind kind, size_t size, bool nonblock)
+{
+	assert_true(scene->calls_length < sizeof(scene->calls) / sizeof(scene->calls[0]));
+	struct call *call = &scene->calls[scene->calls_length++];
+	op_init(&call->op, kind, scene->calls_length, size, nonblock);
+	return call;
+}
+
+struct call *scene_open(struct scene *scene, const char *path, int flags)
+{
+	struct node *node = scene_find(scene, path);
+	char sid[FILE_SID_SIZE];
+	if (!node) {
+		const char *name;
+		struct node *parent = find_parent(scene, path, &name);
+		if (directory_mknod(&scene->account, parent, name, S_IFREG | 0644, scene->now_ms,
+				    &node)) {
+			return NULL;
+		}
+	}
+	struct call *call = new_call(scene, OP_OPEN, 0, false);
+	snprintf(sid, sizeof(sid), "sid%u", ++scene->last_sid);
+	file_open(&scene->account, node, flags, sid, &call->op, scene->now_ms);
+	scene_settle(scene);
+	return call;
+}
+
+static struct call *read_handle(struct scene *scene, struct handle *handle, size_t size,
+				bool nonblock)
+{
+	struct call *call = new_call(scene, OP_READ, size, nonblock);
+	file_read(&scene->account, handle, &call->op);
+	scene_settle(scene);
+	return call;
+}
+
+struct call *scene_read(struct scene *scene, struct handle *handle, size_t size)
+{
+	return read_handle(scene, handle, size, false);
+}
+
+struct call *scene_poll(struct scene *scene, struct handle *handle, size_t size)
+{
+	return read_handle(scene, handle, size, true);
+}
+
+struct call *scene_write(struct scene *scene, struct handle *handle, const char *text,
+			 uint64_t offset)
+{
+	struct call *call = new_call(scene, OP_WRITE, strlen(text), false);
+	file_write(&scene->account, handle, &call->op, text, offset, scene->now_ms);
+	scene_settle(scene);
+	return call;
+}
+
+static struct call *flush(struct scene *scene, struct handle *handle, bool killed)
+{
+	struct call *call = new_call(scene, OP_FLUSH, 0, false);
+	file_flush(&scene->account, handle, &call->op, killed, scene->now_ms);
+	scene_settle(scene);
+	return call;
+}
+
+struct call *scene_flush(struct scene *scene, struct handle *handle)
+{
+	return flush(scene, handle, false);
+}
+
+struct call *scene_killed(struct scene *scene, struct handle *handle)
+{
+	return flush(scene, handle, true);
+}
+
+void scene_release(struct scene *scene, struct handle *handle)
+{
+	file_release(&scene->account, handle, scene->now_ms);
+	scene_settle(scene);
+}
+
+int scene_unlink(struct scene *scene, const char *path)
+{
+	const char *name;
+	struct node *parent = find_parent(scene, path, &name);
+	int error = directory_unlink(&scene->account, parent, name, scene->now_ms);
+	scene_settle(scene);
+	return error;
+}
+
+int scene_mkdir(struct scene *scene, const char *path)
+{
+	const char *name;
+	struct node *parent = find_parent(scene, path, &name), *node;
+	int error = directory_mkdir(&scene->account, parent, name, &node);
+	scene_settle(scene);
+	return error;
+}
+
+int scene_rmdir(struct scene *scene, const char *path)
+{
+	const char *name;
+	struct node *parent = find_parent(scene, path, &name);
+	int error = directory_rmdir(&scene->account, parent, name, scene->now_ms);
+	scene_settle(scene);
+	return error;
+}
+
+struct handle *scene_opened(struct scene *scene, const char *path, int flags)
+{
+	struct call *call = scene_open(scene, path, flags);
+	assert_non_null(call);
+	scene_play(scene);
+	assert_result(call, 0);
+	return call_handle(call);
+}
+
+struct handle *call_handle(const struct call *call)
+{
+	return call->op.context;
+}
+
+bool call_is_done(const struct call *call)
+{
+	return call->completed > 0;
+}
+
+void call_check(const struct call *call, ssize_t result, const char *data, const char *file,
+		int line)
+{
+	_assert_true(call_is_done(call), "the call is done", file, line);
+	_assert_int_equal((LargestIntegralType)call->op.result, (LargestIntegralType)result, file,
+			  line);
+	if (data) {
+		_assert_memory_equal(call->op.data, data, (size_t)result, file, line);
+	}
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scene - an account without a network: the test plays its server and its peers.
+ *
+ * After each step, what the account has completed is taken, as the hub does it; that no call is
+ * completed twice is checked each time, that every call was completed is checked at the end.
+ *
+ * Units:   ms of the scene's own clock.
+ * Threads: none.
+ */
+#ifndef SCENE_H
+#define SCENE_H
+
+#include "mount/account.h"
+#include "mount/file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCENE_ME      "me@home.example/ibbfs"
+#define SCENE_BLOCK   8	 /* bytes; of either side */
+#define SCENE_WINDOW  16 /* bytes */
+#define SCENE_BUFFER  32 /* bytes */
+#define SCENE_STREAMS 8
+#define SCENE_TIMEOUT 60000
+
+/* A call of a user's. */
+struct call {
+	struct op op; /* first */
+	unsigned completed;
+};
+
+struct scene {
+	struct account account;
+	int64_t now_ms;
+	struct call calls[128];
+	size_t calls_length;
+	unsigned last_id, last_sid;
+	struct msg *sent;   /* what scene_next returned last */
+	unsigned features;  /* of every peer that scene_play plays */
+	uint64_t delivered; /* bytes that scene_play has acknowledged */
+	char text[1024];    /* they */
+};
+
+/* -ENOMEM, and there is no scene. */
+int scene_try_start(struct scene *scene, enum accept accept);
+
+/* Our account is online, its roster empty. */
+void scene_start(struct scene *scene, enum accept accept);
+
+/* Abandons the account; every call must then be completed. */
+void scene_finish(struct scene *scene);
+
+/* Takes what is completed. To be called after each call into the account that the functions below
+ * do not make. */
+void scene_settle(struct scene *scene);
+
+/* Lets time pass; the account is called when it wants to be. */
+void scene_wait(struct scene *scene, int64_t ms);
+
+/* ---- what is seen ---- */
+
+/* By its path below the root; NULL if there is none. */
+struct node *scene_find(const struct scene *scene, const char *path);
+
+#define assert_exists(scene, path) assert_non_null(scene_find(scene, path))
+#define assert_no(scene, path)	   assert_null(scene_find(scene, path))
+
+/* ---- the server ---- */
+
+void scene_contact(struct scene *scene, const char *jid);
+void scene_comes(struct scene *scene, const char *jid, int priority);
+void scene_goes(struct scene *scene, const char *jid);
+
+/* ---- the wire ---- */
+
+/* The next stanza that leaves, valid until the next call of this; NULL if there is none. */
+const struct msg *scene_next(struct scene *scene);
+
+/* The next one, which must be this. */
+const struct msg *scene_sent(struct scene *scene, enum msg_kind kind, const char *peer);
+
+/* Nothing leaves; what scene_next returned last is still there. */
+void scene_is_quiet(struct scene *scene);
+
+void scene_receive(struct scene *scene, const struct msg *msg);
+
+/* Answers to what scene_next returned last. */
+void scene_result(struct scene *scene);
+void scene_says(struct scene *scene, unsigned features);
+void scene_error(struct scene *scene, enum condition condition);
+
+/* Answers all that leaves, as peers with scene->features do, until nothing does. */
+void scene_play(struct scene *scene);
+
+/* Requests of a peer; their answers are left in the queue. `name` may be NULL. */
+void scene_peer_opens(struct scene *scene, const char *peer, const char *sid, const char *name);
+void scene_peer_sends(struct scene *scene, const char *peer, const char *sid, unsigned seq,
+		      const char *text);
+void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, bool reset);
+
+/* ---- the users ---- */
+
+/* Opens what is at `path`, which mknod makes if there is nothing; NULL when that fails. */
+struct call *scene_open(struct scene *scene, const char *path, int flags);
+struct call *scene_read(struct scene *scene, struct handle *handle, size_t size);
+struct call *scene_poll(struct scene *scene, struct handle *handle, size_t size); /* O_NONBLOCK */
+struct call *scene_write(struct scene *scene, struct handle *handle, const char *text,
+			 uint64_t offset);
+struct call *scene_flush(struct scene *scene, struct handle *handle);
+struct call *scene_killed(struct scene *scene, struct handle *handle); /* its flush */
+void scene_release(struct scene *scene, struct handle *handle);
+int scene_unlink(struct scene *scene, const char *path);
+int scene_mkdir(struct scene *scene, const char *path);
+int scene_rmdir(struct scene *scene, const char *path);
+
+/* scene_open, with all answers; it must succeed. */
+struct handle *scene_opened(struct scene *scene, const char *path, int flags);
+
+/* What an open that succeeded has given. */
+struct handle *call_handle(const struct call *call);
+
+bool call_is_done(const struct call *call);
+
+#define assert_waits(call) assert_false(call_is_done(call))
+
+#define assert_result(call, expected) call_check(call, expected, NULL, __FILE__, __LINE__)
+
+/* A read that gave this. */
+#define assert_text(call, expected) \
+	call_check(call, sizeof(expected) - 1, expected, __FILE__, __LINE__)
+
+/* The call is done with that result, and that many bytes of `data` unless it is NULL. */
+void call_check(const struct call *call, ssize_t result, const char *data, const char *file,
+		int line);
+
+#endif

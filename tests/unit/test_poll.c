@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* file_poll: what poll(2) says, and when it is told that there is something new. */
+#include "scene.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define PHONE "a@x/phone"
+
+static void start(struct scene *scene)
+{
+	scene_start(scene, ACCEPT_CONTACTS);
+	scene_contact(scene, "a@x");
+	scene_comes(scene, PHONE, 0);
+}
+
+/* Waits for `events`, as the kernel does when somebody sleeps in poll(2); returns what is now. */
+static short watch(struct scene *scene, struct handle *handle, short events, struct call **call)
+{
+	*call = &scene->calls[scene->calls_length++];
+	op_init(&(*call)->op, OP_POLL, 0, 0, false);
+	(*call)->op.events = events;
+	short now = file_poll(&scene->account, handle, &(*call)->op);
+	scene_settle(scene);
+	return now;
+}
+
+static short look(struct scene *scene, struct handle *handle)
+{
+	return file_poll(&scene->account, handle, NULL);
+}
+
+static void test_a_reader(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *call;
+	start(&scene);
+	scene_peer_opens(&scene, PHONE, "s", "f");
+	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDONLY);
+	assert_int_equal(watch(&scene, handle, POLLIN, &call), 0);
+	assert_waits(call);
+
+	scene_peer_sends(&scene, PHONE, "s", 0, "12");
+	assert_result(call, 0);
+	assert_int_equal(look(&scene, handle), POLLIN);
+	/* Nothing new is no news, and a block more is no other event. */
+	assert_int_equal(watch(&scene, handle, POLLIN, &call), POLLIN);
+	scene_peer_sends(&scene, PHONE, "s", 1, "34");
+	assert_waits(call);
+	/* But after everything was read, it is. */
+	assert_text(scene_read(&scene, handle, 8), "1234");
+	assert_int_equal(look(&scene, handle), 0);
+	scene_peer_sends(&scene, PHONE, "s", 2, "5");
+	assert_result(call, 0);
+
+	assert_text(scene_read(&scene, handle, 8), "5");
+	assert_int_equal(watch(&scene, handle, POLLIN, &call), 0);
+	scene_peer_closes(&scene, PHONE, "s", false);
+	assert_result(call, 0);
+	assert_int_equal(look(&scene, handle), POLLIN | POLLHUP);
+	scene_release(&scene, handle);
+	scene_finish(&scene);
+}
+
+static void test_a_reader_whose_stream_breaks(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *call;
+	start(&scene);
+	scene_peer_opens(&scene, PHONE, "s", "f");
+	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDONLY);
+	scene_peer_sends(&scene, PHONE, "s", 0, "12");
+	scene_goes(&scene, PHONE);
+	assert_int_equal(look(&scene, handle), POLLIN);
+	assert_text(scene_read(&scene, handle, 8), "12");
+	assert_int_equal(watch(&scene, handle, 0, &call), POLLIN | POLLHUP | POLLERR);
+	scene_release(&scene, handle);
+	scene_finish(&scene);
+}
+
+static void test_a_writer(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *call;
+	start(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	assert_int_equal(look(&scene, handle), POLLOUT);
+	struct call *write = scene_write(&scene, handle, "123456789012345678901234", 0);
+	assert_waits(write);
+	assert_int_equal(watch(&scene, handle, POLLOUT, &call), 0);
+	scene_sent(&scene, MSG_DATA, PHONE);
+	assert_waits(call);
+	scene_result(&scene);
+	assert_result(write, 24);
+	assert_result(call, 0);
+	assert_int_equal(watch(&scene, handle, 0, &call), POLLOUT);
+	scene_goes(&scene, PHONE);
+	assert_result(call, 0); /* errors are news even to who asked for nothing */
+	assert_int_equal(look(&scene, handle), POLLOUT | POLLERR);
+	scene_release(&scene, handle);
+	scene_finish(&scene);
+}
+
+static void test_both_ways(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *call;
+	start(&scene);
+	scene_peer_opens(&scene, PHONE, "s", "f");
+	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDWR);
+	/* That it can be written to must not hide that there is something to read. */
+	assert_int_equal(watch(&scene, handle, POLLIN | POLLOUT, &call), POLLOUT);
+	assert_waits(call);
+	scene_peer_sends(&scene, PHONE, "s", 0, "12");
+	assert_result(call, 0);
+	assert_int_equal(look(&scene, handle), POLLIN | POLLOUT);
+	scene_release(&scene, handle);
+	scene_finish(&scene);
+}
+
+static void test_next_and_incoming(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *first, *second;
+	start(&scene);
+	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
+	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
+	struct handle *status = scene_opened(&scene, "status", O_RDONLY);
+	assert_int_equal(look(&scene, status) & POLLIN, POLLIN);
+	assert_int_equal(watch(&scene, next, POLLIN, &first), 0);
+	assert_int_equal(watch(&scene, incoming, POLLIN, &second), 0);
+
+	scene_peer_opens(&scene, PHONE, "s", "f");
+	assert_result(second, 0);
+	assert_waits(first); /* a read of it would still wait */
+	scene_peer_sends(&scene, PHONE, "s", 0, "12");
+	assert_result(first, 0);
+	assert_text(scene_read(&scene, next, 8), "12");
+	assert_int_equal(look(&scene, next), 0);
+	assert_text(scene_read(&scene, incoming, 3), "a@x");
+	assert_int_equal(look(&scene, incoming), POLLIN); /* the rest of the line */
+	assert_text(scene_read(&scene, incoming, 99), "/in/f\n");
+	assert_int_equal(look(&scene, incoming), 0);
+	scene_release(&scene, next);
+	scene_release(&scene, incoming);
+	scene_release(&scene, status);
+	scene_finish(&scene);
+}
+
+/* The kernel asks anew whenever it was woken: an answer that woke it would do so for ever. */
+static void test_asked_anew(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *first, *second;
+	start(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/in/next", O_RDONLY);
+	watch(&scene, handle, POLLIN, &first);
+	watch(&scene, handle, POLLIN, &second);
+	assert_result(first, -ECANCELED);
+	assert_waits(second);
+	scene_release(&scene, handle);
+	assert_result(second, -ECANCELED);
+	scene_finish(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_reader),
+		cmocka_unit_test(test_a_reader_whose_stream_breaks),
+		cmocka_unit_test(test_a_writer),
+		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_next_and_incoming),
+		cmocka_unit_test(test_asked_anew),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
