@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * caller - the process that a request comes from.
+ *
+ * Threads: any; reads /proc, so never under the hub's lock.
+ * Source:  proc(5), /proc/PID/stat; the kernel's PF_SIGNALED.
+ */
+#ifndef MOUNT_CALLER_H
+#define MOUNT_CALLER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Whether a signal is killing `pid`: a file that it closes now is not closed on purpose. False
+ * where that cannot be seen (another pid namespace). */
+bool caller_is_killed(pid_t pid);
+
+#endif

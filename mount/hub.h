@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hub - where the two threads meet: the account, and the one mutex around it.
+ *
+ * Every function here does the same: lock; one call into the account; take what it produced;
+ * unlock; deliver. Nothing but that call happens under the lock: no system call, no libfuse, no
+ * libstrophe, no log.
+ *
+ * Units:   ms of CLOCK_MONOTONIC.
+ * Errors:  0 or -errno, as FUSE wants it.
+ * Threads: any. `deliver` of a request is called in whichever thread finished it, without the
+ *          lock; client_events in the XMPP thread.
+ */
+#ifndef MOUNT_HUB_H
+#define MOUNT_HUB_H
+
+#include "ibb/op.h"
+#include "mount/account.h"
+#include "mount/attribute.h"
+#include "mount/listing.h"
+#include "xmpp/client.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+struct handle;
+
+/* A call that may wait. */
+struct request {
+	struct op op;	   /* first: the core knows only this */
+	UT_hash_handle hh; /* hub.parked, by op.token */
+	bool parked;
+	void (*deliver)(struct request *request); /* exactly once; the request is its own then */
+};
+
+enum hub_state {
+	HUB_CONNECTING,
+	HUB_ONLINE,
+	HUB_FAILED, /* for good; hub_failure says why */
+};
+
+/* Whose a new node is. */
+struct owner {
+	uid_t uid;
+	gid_t gid;
+};
+
+struct hub;
+
+/* NULL when memory is short; the arguments are those of account_init. */
+struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
+		       const char *jid);
+
+/* No thread may be in here any more, and every request must have been delivered (hub_abandon). */
+void hub_destroy(struct hub *hub);
+
+/* What a client calls when something comes off the wire. */
+struct client_events hub_client_events(struct hub *hub);
+
+/* Whom to wake when there is something to send; before client_start. */
+void hub_set_client(struct hub *hub, struct client *client);
+
+int64_t hub_now_ms(void);
+
+/* ---- for the main thread's loop ---- */
+
+/* Becomes readable when the deadline has moved nearer or the state has changed; hub_begin_wait
+ * makes it quiet again. */
+int hub_fd(const struct hub *hub);
+
+/* Call before waiting; returns until when, INT64_MAX for ever. */
+int64_t hub_begin_wait(struct hub *hub);
+
+/* Call after waiting. */
+void hub_tick(struct hub *hub);
+
+enum hub_state hub_get_state(struct hub *hub);
+
+/* Why the state is HUB_FAILED: a line, the caller's; NULL when memory is short. */
+char *hub_failure(struct hub *hub);
+
+/* account_stop, account_is_drained, account_abandon. */
+void hub_stop(struct hub *hub, bool unmounted);
+bool hub_is_drained(struct hub *hub);
+void hub_abandon(struct hub *hub);
+
+/* ---- calls of the file system; -ENOENT for an inode that is not there ---- */
+
+/* Those with `attributes` count a lookup of the node they return. */
+int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *attributes);
+int hub_mknod(struct hub *hub, uint64_t parent, const char *name, mode_t mode, struct owner owner,
+	      struct stat *attributes);
+int hub_mkdir(struct hub *hub, uint64_t parent, const char *name, struct owner owner,
+	      struct stat *attributes);
+
+void hub_forget(struct hub *hub, uint64_t ino, uint64_t lookups);
+int hub_get_attributes(struct hub *hub, uint64_t ino, struct stat *attributes);
+
+int hub_set_attributes(struct hub *hub, uint64_t ino, struct handle *handle,
+		       const struct changes *changes, struct stat *attributes);
+
+int hub_rmdir(struct hub *hub, uint64_t parent, const char *name);
+int hub_unlink(struct hub *hub, uint64_t parent, const char *name);
+int hub_list(struct hub *hub, uint64_t ino, struct listing **listing);
+
+/* attribute.c's calls; `value` and `names` have room for ATTRIBUTE_MAX_BYTES. */
+ssize_t hub_get_attribute(struct hub *hub, uint64_t ino, const char *name, char *value);
+ssize_t hub_list_attributes(struct hub *hub, uint64_t ino, char *names);
+int hub_set_attribute(struct hub *hub, uint64_t ino, const char *name, const char *value,
+		      size_t length);
+int hub_remove_attribute(struct hub *hub, uint64_t ino, const char *name);
+
+/* file.c's calls. The request is the hub's until it is delivered. */
+void hub_open(struct hub *hub, uint64_t ino, int flags, const char *sid, struct request *request);
+void hub_read(struct hub *hub, struct handle *handle, struct request *request);
+void hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
+	       uint64_t offset);
+void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed);
+/* The request, which may be NULL, is delivered when there is something new. Returns what there is
+ * now. */
+short hub_poll(struct hub *hub, struct handle *handle, struct request *request);
+
+void hub_release(struct hub *hub, struct handle *handle);
+
+/* A signal ends the wait of the request with that token, if it still waits. */
+void hub_interrupt(struct hub *hub, uint64_t token);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log - lines for whoever looks after the daemon.
+ *
+ * On standard error until log_to_syslog, then in the system's log; debug lines only with -d.
+ * Never a password, never file contents. Each line begins with "ibbfs: " on standard error.
+ *
+ * Threads: log_start before threads run; the rest from any thread, never under the hub's lock.
+ */
+#ifndef MOUNT_LOG_H
+#define MOUNT_LOG_H
+
+#include <stdbool.h>
+
+void log_start(bool debug);
+void log_to_syslog(void);
+
+/* One line each, without the newline; what holds control characters is written with '?' there. */
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ibbfs - an XMPP account as a directory tree; files are In-Band Bytestreams (XEP-0047).
+ *
+ *     kernel --- /dev/fuse ---> ops --+                +--- client <--- TLS ---> server
+ *                  main thread        +----> hub <-----+    XMPP thread
+ *                                            |  the one mutex
+ *                                         account
+ *
+ * The files, from the outside in:
+ *
+ *   mount/    what a user meets; only here is libfuse
+ *     main      start and end
+ *     options   the command line           password  where the password comes from
+ *     endpoint  HOST[:PORT]
+ *     log       lines on stderr or syslog   caller    the process behind a request
+ *     mainloop  the main thread           ops       libfuse's operations
+ *     hub       where the two threads meet: the lock
+ *     account   the account as a file system: what comes off the wire
+ *     directory which directories there are, and calls on them
+ *     file      open files                  dial      which resource a stream goes to
+ *     tree      directories and names       listing   one directory, as readdir gives it
+ *     name      names off the wire          status    the text of `status`
+ *     attribute user.ibb.*
+ *   src/xmpp/  the connection; only here is libstrophe
+ *     client    the thread                session   one connection of libstrophe
+ *     loop      what it waits for           inbox     roster, presence, answers at login
+ *     wire      libstrophe's socket         cause     why connecting failed, in one line
+ *     codec     stanzas and messages        features  our disco#info and capabilities
+ *     jid       addresses                   roster    contacts, resources, what they can do
+ *   src/ibb/   the protocol: no I/O, no thread, no clock
+ *     ibb       all streams of an account   stream    one of them
+ *     delivery  what leaves a stream
+ *     sender    its outgoing half           receiver  its incoming half
+ *     msg       a stanza for the core       effects   what a call has produced
+ *     op        a call that waits           queue     bytes, first in, first out
+ *     condition stanza errors and errnos    base64
+ */
+#include "mount/hub.h"
+#include "mount/log.h"
+#include "mount/mainloop.h"
+#include "mount/ops.h"
+#include "mount/options.h"
+#include "mount/password.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+
+/* Sixteen blocks of the default size: enough to keep a server near by busy. */
+#define DEFAULT_WINDOW ((size_t)64 * 1024)
+
+/* From the first byte to the roster: a server that says nothing must not hold mount(8) up for
+ * ever. */
+#define CONNECT_TIMEOUT_MS 30000
+
+/*
+ * Goes to the background: the child returns and does all the work, the parent waits until the
+ * child says that the mount is ready (finish_background), or ends, and exits with the same
+ * status. Returns what finish_background wants; -1 after a line, when there is no process to be
+ * had.
+ */
+static int start_background(void)
+{
+	int fds[2];
+	if (pipe(fds)) {
+		log_error("pipe: %s", strerror(errno));
+		return -1;
+	}
+	pid_t pid = fork();
+	if (pid < 0) {
+		log_error("fork: %s", strerror(errno));
+		close(fds[0]);
+		close(fds[1]);
+		return -1;
+	}
+	if (pid == 0) {
+		close(fds[0]);
+		fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+		return fds[1];
+	}
+	close(fds[1]);
+	char ready;
+	ssize_t length;
+	do {
+		length = read(fds[0], &ready, 1);
+	} while (length < 0 && errno == EINTR);
+	if (length == 1) {
+		_exit(EXIT_SUCCESS);
+	}
+	int status = 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+	}
+	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
+/* The mount can be used: lets the parent go, and leaves its terminal. False when nobody waits for
+ * the mount any more. */
+static bool finish_background(int ready_fd)
+{
+	log_to_syslog();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (setsid() < 0 || chdir("/") || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(null, 2) < 0) {
+		log_error("cannot leave the terminal: %s", strerror(errno));
+		return false;
+	}
+	close(null);
+	bool told = write(ready_fd, "", 1) == 1;
+	close(ready_fd);
+	return told;
+}
+
+/* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
+ * descriptor that tells of them. */
+static int block_signals(void)
+{
+	sigset_t signals;
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	/* libstrophe writes to sockets that may be closed. */
+	if (sigaction(SIGPIPE, &ignore, NULL) || sigprocmask(SIG_BLOCK, &signals, NULL)) {
+		return -1;
+	}
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void log_stanza(const char *line)
+{
+	log_debug("%s", line);
+}
+
+static struct client *create_client(const struct options *options, const char *password,
+				    struct hub *hub)
+{
+	struct client_config config = {
+		.jid = options->jid,
+		.password = password,
+		.host = options->server_host,
+		.port = options->server_port,
+		.tls = options->tls,
+		.cafile = options->cafile,
+		.capath = options->capath,
+		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
+		.debug = options->debug,
+		.log = options->debug ? log_stanza : NULL,
+	};
+	struct client_events events = hub_client_events(hub);
+	return client_create(&config, &events);
+}
+
+static struct hub *create_hub(const struct options *options)
+{
+	struct stream_config config = {
+		.block_size = options->block_size,
+		.carrier = options->carrier,
+		.window = options->window ? options->window : DEFAULT_WINDOW,
+		.buffer = options->buffer,
+		.timeout_ms = (int64_t)options->timeout_s * 1000,
+	};
+	return hub_create(&config, options->max_streams, options->accept, options->jid);
+}
+
+/* Connects, mounts, serves, unmounts. */
+static int run_session(const struct options *options, const struct mainloop *loop,
+		       struct fuse_session *session, int ready_fd)
+{
+	bool interrupted;
+	if (!mainloop_connect(loop, &interrupted)) {
+		char *line = interrupted ? NULL : hub_failure(loop->hub);
+		log_error("%s", interrupted ? "interrupted" : line ? line : "out of memory");
+		free(line);
+		return EXIT_FAILURE;
+	}
+	if (fuse_session_mount(session, options->mountpoint)) {
+		return EXIT_FAILURE; /* libfuse has said why */
+	}
+	int status = EXIT_FAILURE;
+	if (ready_fd < 0 || finish_background(ready_fd)) {
+		mainloop_run(loop, session);
+		status = EXIT_SUCCESS;
+	}
+	/* Whoever still waits is answered while there is somebody to answer to. */
+	hub_abandon(loop->hub);
+	fuse_session_unmount(session);
+	return status;
+}
+
+static int run(const struct options *options, const char *password, struct fuse_session *session,
+	       struct hub *hub, int ready_fd)
+{
+	struct mainloop loop = {.hub = hub};
+	int status = EXIT_FAILURE;
+
+	loop.signal_fd = block_signals();
+	loop.client = create_client(options, password, hub);
+	if (loop.signal_fd < 0 || !loop.client) {
+		log_error("cannot start: %s", strerror(errno));
+		client_destroy(loop.client);
+		return status;
+	}
+	hub_set_client(hub, loop.client);
+	if (client_start(loop.client) == 0) {
+		status = run_session(options, &loop, session, ready_fd);
+		hub_abandon(hub);
+		client_stop(loop.client);
+	} else {
+		log_error("cannot start a thread");
+	}
+	client_destroy(loop.client);
+	close(loop.signal_fd);
+	return status;
+}
+
+static int start(struct options *options, const char *password)
+{
+	int status = EXIT_FAILURE;
+	int ready_fd = -1;
+
+	if (!options->foreground) {
+		ready_fd = start_background();
+		if (ready_fd < 0) {
+			return status;
+		}
+	}
+	struct hub *hub = create_hub(options);
+	if (!hub) {
+		log_error("out of memory");
+		return status;
+	}
+	struct fuse_session *session =
+		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), hub);
+	if (session) {
+		status = run(options, password, session, hub, ready_fd);
+		fuse_session_destroy(session);
+	}
+	hub_destroy(hub);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	int status = EXIT_FAILURE;
+
+	log_start(false);
+	/* No core and no debugger of others: the password is in memory. */
+	prctl(PR_SET_DUMPABLE, 0);
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_DONE:
+		options_finish(&options);
+		return EXIT_SUCCESS;
+	case OPTIONS_BAD:
+		options_finish(&options);
+		return EXIT_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	log_start(options.debug);
+	/* Blocks come and go in the order they came; without this glibc would give their memory
+	 * back and fetch it again for each, at several times the cost of sending. */
+	mallopt(M_TRIM_THRESHOLD, 128 * 1024 * 1024);
+	mallopt(M_TOP_PAD, 1024 * 1024);
+
+	char *password = password_read(&options);
+	if (password) {
+		status = start(&options, password);
+	}
+	password_wipe(password);
+	options_finish(&options);
+	return status;
+}

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/options.h"
+
+#include "mount/endpoint.h"
+#include "mount/log.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+
+static const char usage[] =
+	"usage: ibbfs [options] JID[/resource] mountpoint\n"
+	"Mount an XMPP account as a directory tree.\n"
+	"\n"
+	"    -f                     stay in the foreground\n"
+	"    -d                     print every request and stanza; implies -f\n"
+	"    -h, --help             print this text\n"
+	"    -V, --version          print the version\n"
+	"\n"
+	"The password comes from the first of these that is given; else it is asked for.\n"
+	"    -o password_file=FILE  its first line; nobody else may have access to FILE\n"
+	"    -o password_stdin      the first line of standard input\n"
+	"    IBBFS_PASSWORD         this environment variable\n"
+	"\n"
+	"    -o server=HOST[:PORT]  connect there (default: look SRV records up)\n"
+	"    -o tls=starttls        require encryption by STARTTLS (default)\n"
+	"    -o tls=direct          TLS from the first byte on\n"
+	"    -o tls=off             none; only with -o server= on this machine\n"
+	"    -o cafile=FILE         trust the CAs in this file too\n"
+	"    -o capath=DIR          trust the CAs in this directory too\n"
+	"    -o block_size=N        largest block, 1 to 65535 bytes (default: 4096)\n"
+	"    -o stanza=iq|message   what carries blocks (default: iq)\n"
+	"    -o window=N            most bytes sent and not yet acknowledged, per stream,\n"
+	"                           1 to 1M (default: 64K)\n"
+	"    -o buffer=N            most bytes received and not yet read, per stream,\n"
+	"                           1 to 1G (default: 1M)\n"
+	"    -o max_streams=N       streams at once, 1 to 65536 (default: 1024)\n"
+	"    -o accept=WHO          who may open streams to us: contacts, anyone or none\n"
+	"                           (default: contacts)\n"
+	"    -o timeout=SECONDS     how long to wait for an answer, 1 to 86400 (default: 60)\n"
+	"\n"
+	"and those of FUSE, such as -o allow_other, -o ro and -o auto_unmount.\n"
+	"ibbfs(1) has the rest. fusermount3 -u mountpoint ends it.\n";
+
+enum key {
+	KEY_HELP,
+	KEY_VERSION,
+	KEY_FOREGROUND,
+	KEY_DEBUG,
+	KEY_FSNAME,
+	KEY_SUBTYPE,
+	KEY_PASSWORD_FILE,
+	KEY_PASSWORD_STDIN,
+	KEY_SERVER,
+	KEY_TLS,
+	KEY_CAFILE,
+	KEY_CAPATH,
+	KEY_BLOCK_SIZE,
+	KEY_STANZA,
+	KEY_WINDOW,
+	KEY_BUFFER,
+	KEY_MAX_STREAMS,
+	KEY_ACCEPT,
+	KEY_TIMEOUT,
+	KEY_ALLOW,
+};
+
+#define KEEP(template)	 FUSE_OPT_KEY(template, FUSE_OPT_KEY_KEEP)
+#define IGNORE(template) FUSE_OPT_KEY(template, FUSE_OPT_KEY_DISCARD)
+
+static const struct fuse_opt known[] = {
+	FUSE_OPT_KEY("-h", KEY_HELP),
+	FUSE_OPT_KEY("--help", KEY_HELP),
+	FUSE_OPT_KEY("-V", KEY_VERSION),
+	FUSE_OPT_KEY("--version", KEY_VERSION),
+	FUSE_OPT_KEY("-f", KEY_FOREGROUND),
+	FUSE_OPT_KEY("-d", KEY_DEBUG),
+	FUSE_OPT_KEY("--debug", KEY_DEBUG),
+	FUSE_OPT_KEY("debug", KEY_DEBUG),
+	FUSE_OPT_KEY("password_file=", KEY_PASSWORD_FILE),
+	FUSE_OPT_KEY("password_stdin", KEY_PASSWORD_STDIN),
+	FUSE_OPT_KEY("server=", KEY_SERVER),
+	FUSE_OPT_KEY("tls=", KEY_TLS),
+	FUSE_OPT_KEY("cafile=", KEY_CAFILE),
+	FUSE_OPT_KEY("capath=", KEY_CAPATH),
+	FUSE_OPT_KEY("block_size=", KEY_BLOCK_SIZE),
+	FUSE_OPT_KEY("stanza=", KEY_STANZA),
+	FUSE_OPT_KEY("window=", KEY_WINDOW),
+	FUSE_OPT_KEY("buffer=", KEY_BUFFER),
+	FUSE_OPT_KEY("max_streams=", KEY_MAX_STREAMS),
+	FUSE_OPT_KEY("accept=", KEY_ACCEPT),
+	FUSE_OPT_KEY("timeout=", KEY_TIMEOUT),
+	FUSE_OPT_KEY("fsname=", KEY_FSNAME),
+	FUSE_OPT_KEY("subtype=", KEY_SUBTYPE),
+
+	/* What fuse_session_new of libfuse 3.14 takes; it refuses the rest in words of its own. */
+	FUSE_OPT_KEY("allow_other", KEY_ALLOW),
+	FUSE_OPT_KEY("allow_root", KEY_ALLOW),
+	KEEP("auto_unmount"),
+	KEEP("default_permissions"),
+	KEEP("max_read="),
+	KEEP("context="),
+	KEEP("fscontext="),
+	KEEP("defcontext="),
+	KEEP("rootcontext="),
+	KEEP("-n"),
+	KEEP("-r"),
+	KEEP("ro"),
+	KEEP("rw"),
+	KEEP("suid"),
+	KEEP("nosuid"),
+	KEEP("dev"),
+	KEEP("nodev"),
+	KEEP("exec"),
+	KEEP("noexec"),
+	KEEP("async"),
+	KEEP("sync"),
+	KEEP("dirsync"),
+	KEEP("atime"),
+	KEEP("noatime"),
+
+	/* For mount(8) and whoever else reads fstab; "x-" and "X-" are in unknown_option. */
+	IGNORE("defaults"),
+	IGNORE("_netdev"),
+	IGNORE("auto"),
+	IGNORE("noauto"),
+	IGNORE("nofail"),
+	IGNORE("user"),
+	IGNORE("user="),
+	IGNORE("nouser"),
+	IGNORE("users"),
+	IGNORE("nousers"),
+	IGNORE("owner"),
+	IGNORE("noowner"),
+	IGNORE("group"),
+	IGNORE("nogroup"),
+	IGNORE("comment="),
+	IGNORE("relatime"),
+	IGNORE("norelatime"),
+	IGNORE("strictatime"),
+	IGNORE("nostrictatime"),
+	IGNORE("diratime"),
+	IGNORE("nodiratime"),
+	IGNORE("lazytime"),
+	IGNORE("nolazytime"),
+	FUSE_OPT_END,
+};
+
+struct parser {
+	struct options *options;
+	bool done; /* --help, --version */
+	bool fsname, subtype;
+	bool others; /* may use the mount */
+};
+
+/* ---- values; each returns 0, or -1 after a line ---- */
+
+static int wrong(const char *option, const char *why)
+{
+	log_error("-o %s: %s", option, why);
+	return -1;
+}
+
+static int set_string(char **string, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy) {
+		log_error("%s", strerror(ENOMEM));
+		return -1;
+	}
+	free(*string);
+	*string = copy;
+	return 0;
+}
+
+/* Decimal digits and, if `suffixes`, one of K, M, G. False for anything else or above `max`. */
+static bool parse_number(const char *text, uint64_t max, bool suffixes, uint64_t *number)
+{
+	static const char letters[] = "kKmMgG";
+	uint64_t value = 0;
+
+	if (*text < '0' || *text > '9') {
+		return false;
+	}
+	for (; *text >= '0' && *text <= '9'; text++) {
+		value = value * 10 + (uint64_t)(*text - '0');
+		if (value > max) {
+			return false;
+		}
+	}
+	if (suffixes && *text) {
+		const char *letter = strchr(letters, *text);
+
+		if (!letter) {
+			return false;
+		}
+		/* No overflow: max is at most 1G, so this is below 2^61. */
+		value <<= 10 * ((letter - letters) / 2 + 1);
+		text++;
+	}
+	if (*text || value > max) {
+		return false;
+	}
+	*number = value;
+	return true;
+}
+
+static int set_number(const char *option, const char *value, uint64_t max, const char *range,
+		      uint64_t *number)
+{
+	bool suffixes = strpbrk(range, "MG") != NULL;
+
+	if (!parse_number(value, max, suffixes, number) || *number < 1) {
+		return wrong(option, range);
+	}
+	return 0;
+}
+
+/* `words` is NULL-terminated; *index says which of them `value` is. */
+static int set_word(const char *option, const char *value, const char *const words[],
+		    const char *must, int *index)
+{
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*index = i;
+			return 0;
+		}
+	}
+	return wrong(option, must);
+}
+
+static int set_server(struct options *options, const char *option, const char *value)
+{
+	char *host;
+	uint16_t port;
+	const char *why = endpoint_parse(value, &host, &port);
+
+	if (why) {
+		return wrong(option, why);
+	}
+	free(options->server_host);
+	options->server_host = host;
+	options->server_port = port;
+	return 0;
+}
+
+/* A path that still holds after chdir("/"). Symbolic links are left: what they point at may be
+ * replaced while we run. NULL after a line. */
+static char *absolute_path(const char *path)
+{
+	char *directory = NULL, *absolute = NULL;
+
+	if (*path == '/') {
+		absolute = strdup(path);
+	} else {
+		directory = getcwd(NULL, 0);
+		size_t size = directory ? strlen(directory) + strlen(path) + 2 : 0;
+
+		absolute = directory ? malloc(size) : NULL;
+		if (absolute) {
+			snprintf(absolute, size, "%s/%s", directory, path);
+		}
+	}
+	if (!absolute) {
+		log_error("%s: %s", path, strerror(errno));
+	}
+	free(directory);
+	return absolute;
+}
+
+/* Opened now, because libstrophe says nothing of a file that it cannot read. */
+static int set_readable(const char *option, const char *value, bool directory, char **path)
+{
+	int fd = open(value, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
+	int error = fd < 0 || fstat(fd, &status) < 0 ? errno : 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (!error && directory && !S_ISDIR(status.st_mode)) {
+		error = ENOTDIR;
+	} else if (!error && !directory && S_ISDIR(status.st_mode)) {
+		error = EISDIR;
+	}
+	if (error) {
+		return wrong(option, strerror(error));
+	}
+	char *absolute = absolute_path(value);
+	if (!absolute) {
+		return -1;
+	}
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+/* ---- arguments ---- */
+
+static int set_jid(struct options *options, const char *text)
+{
+	char *jid;
+	int error = jid_normalize(text, &jid);
+
+	if (error) {
+		log_error("%s: %s", text,
+			  error == -EINVAL ? "not a JID, such as me@example.org"
+					   : strerror(-error));
+		return -1;
+	}
+	if (!jid_has_local(jid)) {
+		free(jid);
+		log_error("%s: not the JID of an account, such as me@example.org", text);
+		return -1;
+	}
+	options->jid = jid;
+	return 0;
+}
+
+static int set_mountpoint(struct options *options, const char *text)
+{
+	struct stat status;
+	char *path = realpath(text, NULL);
+
+	if (!path || stat(path, &status) < 0) {
+		if (errno == ENOTCONN) {
+			log_error("%s: %s: a mount whose daemon has died; "
+				  "run fusermount3 -u %s",
+				  text, strerror(errno), text);
+		} else {
+			log_error("%s: %s", text, strerror(errno));
+		}
+		free(path);
+		return -1;
+	}
+	if (!S_ISDIR(status.st_mode)) {
+		log_error("%s: %s", text, strerror(ENOTDIR));
+		free(path);
+		return -1;
+	}
+	options->mountpoint = path;
+	return 0;
+}
+
+static int set_argument(struct options *options, const char *argument)
+{
+	if (!options->jid) {
+		return set_jid(options, argument);
+	}
+	if (!options->mountpoint) {
+		return set_mountpoint(options, argument);
+	}
+	log_error("%s: one argument too many; see ibbfs --help", argument);
+	return -1;
+}
+
+/* 0: ignored. -1 after a line, without the value: it could be a password. */
+static int unknown_option(const char *argument)
+{
+	if (strncmp(argument, "x-", 2) == 0 || strncmp(argument, "X-", 2) == 0) {
+		return 0;
+	}
+	int length = (int)strcspn(argument, "=");
+
+	for (const struct fuse_opt *option = known; option->templ; option++) {
+		if (strncmp(option->templ, argument, (size_t)length) == 0 &&
+		    strcmp(option->templ + length, "=") == 0) {
+			log_error("-o %s: needs a value", argument);
+			return -1;
+		}
+	}
+	log_error("%s%.*s: unknown option; see ibbfs --help", *argument == '-' ? "" : "-o ", length,
+		  argument);
+	return -1;
+}
+
+/* Called by fuse_opt_parse: 1 keeps the option for libfuse, 0 does not, -1 after a line. */
+static int take_option(void *context, const char *argument, int key, struct fuse_args *out)
+{
+	static const char *const tls[] = {
+		[CLIENT_TLS_STARTTLS] = "starttls",
+		[CLIENT_TLS_DIRECT] = "direct",
+		[CLIENT_TLS_OFF] = "off",
+		NULL,
+	};
+	static const char *const carriers[] = {
+		[CARRIER_IQ] = "iq",
+		[CARRIER_MESSAGE] = "message",
+		NULL,
+	};
+	static const char *const accepts[] = {
+		[ACCEPT_CONTACTS] = "contacts",
+		[ACCEPT_ANYONE] = "anyone",
+		[ACCEPT_NONE] = "none",
+		NULL,
+	};
+	struct parser *parser = context;
+	struct options *options = parser->options;
+	const char *equals = strchr(argument, '=');
+	const char *value = equals ? equals + 1 : "";
+	uint64_t number = 0;
+	int word = 0, error = 0;
+
+	(void)out;
+	if (key == FUSE_OPT_KEY_NONOPT) {
+		return set_argument(options, argument);
+	}
+	if (key == FUSE_OPT_KEY_OPT) {
+		return unknown_option(argument);
+	}
+	if (equals && !*value) {
+		return wrong(argument, "needs a value");
+	}
+	switch ((enum key)key) {
+	case KEY_HELP:
+		fputs(usage, stdout);
+		parser->done = true;
+		return -1;
+	case KEY_VERSION:
+		puts("ibbfs " IBBFS_VERSION);
+		parser->done = true;
+		return -1;
+	case KEY_FOREGROUND:
+		options->foreground = true;
+		break;
+	case KEY_DEBUG:
+		options->foreground = true;
+		options->debug = true;
+		return 1;
+	case KEY_FSNAME:
+		parser->fsname = true;
+		return 1;
+	case KEY_SUBTYPE:
+		parser->subtype = true;
+		return 1;
+	case KEY_ALLOW:
+		parser->others = true;
+		return 1;
+	case KEY_PASSWORD_FILE:
+		error = set_string(&options->password_file, value);
+		break;
+	case KEY_PASSWORD_STDIN:
+		options->password_stdin = true;
+		break;
+	case KEY_SERVER:
+		error = set_server(options, argument, value);
+		break;
+	case KEY_TLS:
+		error = set_word(argument, value, tls, "must be starttls, direct or off", &word);
+		options->tls = (enum client_tls)word;
+		break;
+	case KEY_CAFILE:
+		error = set_readable(argument, value, false, &options->cafile);
+		break;
+	case KEY_CAPATH:
+		error = set_readable(argument, value, true, &options->capath);
+		break;
+	case KEY_BLOCK_SIZE:
+		error = set_number(argument, value, 65535, "must be 1 to 65535", &number);
+		options->block_size = (uint32_t)number;
+		break;
+	case KEY_STANZA:
+		error = set_word(argument, value, carriers, "must be iq or message", &word);
+		options->carrier = (enum carrier)word;
+		break;
+	case KEY_WINDOW:
+		error = set_number(argument, value, MIB, "must be 1 to 1M", &number);
+		options->window = (size_t)number;
+		break;
+	case KEY_BUFFER:
+		error = set_number(argument, value, GIB, "must be 1 to 1G", &number);
+		options->buffer = (size_t)number;
+		break;
+	case KEY_MAX_STREAMS:
+		error = set_number(argument, value, 65536, "must be 1 to 65536", &number);
+		options->max_streams = (unsigned)number;
+		break;
+	case KEY_ACCEPT:
+		error = set_word(argument, value, accepts, "must be contacts, anyone or none",
+				 &word);
+		options->accept = (enum accept)word;
+		break;
+	case KEY_TIMEOUT:
+		error = set_number(argument, value, 86400, "must be 1 to 86400", &number);
+		options->timeout_s = (unsigned)number;
+		break;
+	}
+	return error;
+}
+
+/* ---- the whole ---- */
+
+/* Without TLS the password and every file cross the network in clear: only within this machine. */
+static int check_tls_off(const struct options *options)
+{
+	bool local;
+
+	if (!options->server_host) {
+		log_error(
+			"-o tls=off: needs -o server= with a loopback address, such as 127.0.0.1");
+		return -1;
+	}
+	const char *why = endpoint_is_local(options->server_host, &local);
+	if (why) {
+		log_error("-o server=%s: %s", options->server_host, why);
+		return -1;
+	}
+	if (!local) {
+		log_error("-o tls=off: %s is not on this machine", options->server_host);
+		return -1;
+	}
+	return 0;
+}
+
+static int check_complete(const struct options *options)
+{
+	if (!options->jid) {
+		log_error("no JID and no mount point given; see ibbfs --help");
+		return -1;
+	}
+	if (!options->mountpoint) {
+		log_error("no mount point given; see ibbfs --help");
+		return -1;
+	}
+	return options->tls == CLIENT_TLS_OFF ? check_tls_off(options) : 0;
+}
+
+/* What libfuse is told besides: the names under which mount(8) and df(1) show us, unless the user
+ * gave others. */
+static int add_names(const struct parser *parser, struct fuse_args *fuse)
+{
+	char name[sizeof("fsname=") + JID_MAX];
+	char *list = NULL;
+	int error = 0;
+
+	if (!parser->subtype) {
+		error = fuse_opt_add_opt(&list, "subtype=ibbfs");
+	}
+	if (!error && !parser->fsname) {
+		snprintf(name, sizeof(name), "fsname=%s", parser->options->jid);
+		error = fuse_opt_add_opt_escaped(&list, name);
+	}
+	if (!error && parser->others) {
+		/* What belongs to the user stays the user's: the kernel then checks modes. */
+		error = fuse_opt_add_opt(&list, "default_permissions");
+	}
+	if (!error && list) {
+		error = fuse_opt_add_arg(fuse, "-o");
+	}
+	if (!error && list) {
+		error = fuse_opt_add_arg(fuse, list);
+	}
+	free(list);
+	return error; /* out of memory; libfuse has said so */
+}
+
+enum options_result options_parse(struct options *options, int argc, char *argv[])
+{
+	*options = (struct options){
+		.block_size = 4096,
+		.buffer = MIB,
+		.max_streams = 1024,
+		.timeout_s = 60,
+		.fuse = FUSE_ARGS_INIT(argc, argv),
+	};
+	struct parser parser = {.options = options};
+
+	if (fuse_opt_parse(&options->fuse, &parser, known, take_option) == 0 &&
+	    check_complete(options) == 0 && add_names(&parser, &options->fuse) == 0) {
+		return OPTIONS_RUN;
+	}
+	options_finish(options);
+	return parser.done ? OPTIONS_DONE : OPTIONS_BAD;
+}
+
+void options_finish(struct options *options)
+{
+	if (!options) {
+		return;
+	}
+	free(options->jid);
+	free(options->mountpoint);
+	free(options->password_file);
+	free(options->server_host);
+	free(options->cafile);
+	free(options->capath);
+	fuse_opt_free_args(&options->fuse);
+	*options = (struct options){0};
+}
