@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""The daemon under test, started in the background as a user would, and watched to its end.
+
+The test process is the subreaper of its descendants (adopt_orphans), so a daemon whose launcher
+has ended is its child: its exit status can be demanded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from prosody import Account, Prosody
+
+T = TypeVar("T")
+
+PR_SET_CHILD_SUBREAPER = 36
+SANITIZER_EXIT = 66
+
+
+def adopt_orphans() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+class HasJid(Protocol):
+    """A mount, an account or a peer."""
+
+    jid: str
+
+
+def bare(who: HasJid | str) -> str:
+    jid = who if isinstance(who, str) else who.jid
+    return jid.split("/")[0]
+
+
+def poll_until(question: Callable[[], T], timeout: float = 20, what: str = "condition") -> T:
+    """Asks until the answer is true, and returns it."""
+    deadline = time.monotonic() + timeout
+    while not (answer := question()):
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.02)
+    return answer
+
+
+def is_mounted(path: Path) -> bool:
+    """From the kernel's table: stat() would ask the daemon."""
+    wanted = str(path).replace(" ", "\\040")
+    with open("/proc/self/mountinfo") as table:
+        return any(line.split()[4] == wanted for line in table)
+
+
+def processes_with_argument(argument: str) -> list[int]:
+    """Living processes that have `argument` in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if os.fsencode(argument) in words:
+                found.append(int(entry.name))
+    return found
+
+
+def parent(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rsplit(")", 1)[1].split()[1])
+
+
+@dataclass(frozen=True)
+class Build:
+    """One way in which ibbfs was compiled."""
+
+    name: str
+    binary: Path
+
+    def environment(self, log: Path) -> dict[str, str]:
+        """Sanitizers' options: reports go to files that begin with `log`."""
+        common = f"log_path={log}:exitcode={SANITIZER_EXIT}"
+        return {
+            "ASAN_OPTIONS": f"{common}:detect_leaks=1:detect_stack_use_after_return=1",
+            "UBSAN_OPTIONS": f"{common}:halt_on_error=1:print_stacktrace=1",
+            "TSAN_OPTIONS": f"{common}:second_deadlock_stack=1",
+        }
+
+
+@dataclass
+class Mount:
+    """An account of `server`, mounted at `path` by the ibbfs of `build`."""
+
+    build: Build
+    server: Prosody
+    account: Account
+    resource: str
+    path: Path  # the mount point; files about it are made beside it
+    options: str = ""
+    pid: int = 0
+    _foreground: subprocess.Popen | None = field(default=None, repr=False)
+
+    @property
+    def jid(self) -> str:
+        """The full JID."""
+        return f"{self.account.jid}/{self.resource}"
+
+    def beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    def command(self) -> list[str]:
+        password_file = self.beside(".password")
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.account.password + "\n")
+        options = (
+            f"server=127.0.0.1:{self.server.port},cafile={self.server.cafile}"
+            f",password_file={password_file}"
+        )
+        if self.options:
+            options += "," + self.options
+        return [str(self.build.binary), "-o", options, self.jid, str(self.path)]
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | self.build.environment(self.beside(".sanitizer"))
+
+    def start(self) -> Mount:
+        """Returns when the command has: then the mount must be there."""
+        self.path.mkdir(exist_ok=True)
+        if os.environ.get("IBBFS_TEST_DEBUG"):
+            return self._start_debugging()
+        with open(self.beside(".err"), "wb") as err:
+            status = subprocess.run(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=err,
+                stderr=err,
+                env=self.environment(),
+                timeout=60,
+            ).returncode
+        assert status == 0, f"status {status}\n{self.diagnosis()}"
+        assert is_mounted(self.path), "the command ended before the mount was there"
+        children = [p for p in processes_with_argument(str(self.path)) if parent(p) == os.getpid()]
+        assert len(children) == 1, f"daemons of {self.path}: {children}\n{self.diagnosis()}"
+        self.pid = children[0]
+        return self
+
+    def _start_debugging(self) -> Mount:
+        """IBBFS_TEST_DEBUG=1: in the foreground, every stanza on standard error."""
+        with open(self.beside(".err"), "wb") as err:
+            self._foreground = subprocess.Popen(
+                [*self.command(), "-d"], stdout=err, stderr=err, env=self.environment()
+            )
+        poll_until(lambda: is_mounted(self.path), what=f"{self.path} mounted")
+        self.pid = self._foreground.pid
+        return self
+
+    # ---- the tree ----
+
+    def contact(self, who: HasJid | str) -> Path:
+        """The directory of a contact."""
+        return self.path / bare(who)
+
+    def incoming(self, sender: HasJid | str, name: str = "next") -> Path:
+        return self.contact(sender) / "in" / name
+
+    def status(self) -> str:
+        return (self.path / "status").read_text()
+
+    def wait_online(self, full_jid: str) -> None:
+        """Until that resource can be seen here."""
+        poll_until((self.path / full_jid).is_dir, what=f"{full_jid} seen online by {self.jid}")
+
+    def wait_offline(self, full_jid: str) -> None:
+        poll_until(
+            lambda: not (self.path / full_jid).is_dir(),
+            what=f"{full_jid} seen offline by {self.jid}",
+        )
+
+    # ---- the end ----
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Ends the daemon, which must be in order: status 0, unmounted, no sanitizer's report."""
+        if self.pid:
+            os.kill(self.pid, how)
+            self.expect_exit(0)
+
+    def remove_left_over(self) -> None:
+        """Whatever a failed start or a crash has left."""
+        if is_mounted(self.path):
+            subprocess.run(["fusermount3", "-uz", self.path], timeout=20)
+        for pid in processes_with_argument(str(self.path)):
+            if parent(pid) == os.getpid():
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+    def unmount(self) -> None:
+        subprocess.run(["fusermount3", "-u", self.path], check=True, timeout=20)
+        self.expect_exit(0)
+
+    def kill(self) -> None:
+        """As a crash would: nothing is said to anybody."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.expect_exit(-signal.SIGKILL)
+
+    def expect_exit(self, wanted: int, timeout: float = 20) -> None:
+        pid, self.pid = self.pid, 0
+        status = reap(pid, timeout)
+        left = is_mounted(self.path)
+        if left:
+            subprocess.run(["fusermount3", "-uz", self.path], timeout=20)
+        assert status == wanted, f"exit status of {self.path}: {status}\n{self.diagnosis()}"
+        assert not (left and wanted == 0), "the daemon left its mount behind"
+        assert self.reports() == "", self.reports()
+
+    def stderr(self) -> str:
+        path = self.beside(".err")
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def reports(self) -> str:
+        """What the sanitizers wrote, here or on standard error."""
+        files = sorted(self.path.parent.glob(self.path.name + ".sanitizer.*"))
+        texts = [f.read_text(errors="replace") for f in files]
+        stderr = self.stderr()
+        if "Sanitizer" in stderr or "runtime error:" in stderr:
+            texts.append(stderr)
+        return "\n".join(texts)
+
+    def diagnosis(self) -> str:
+        return f"stderr:\n{self.stderr()}\n{self.reports()}\nserver:\n{self.server.log[-3000:]}"
+
+
+def reap(pid: int, timeout: float) -> int:
+    """The exit status of a child, negative for a signal; it is killed when it does not end."""
+    deadline = time.monotonic() + timeout
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            print(f"the daemon {pid} did not end within {timeout} s", file=sys.stderr)
+            return -signal.SIGKILL
+        time.sleep(0.01)

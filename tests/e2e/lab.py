@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""What one test has running, started on demand and ended in the opposite order."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from daemon import Build, Mount, poll_until
+from prosody import HOST, Account, Prosody
+from rawpeer import RawPeer
+from slixpeer import SlixPeer
+
+numbers = itertools.count(1)
+
+
+class Lab:
+    def __init__(self, build: Build, server: Prosody, folder: Path):
+        self.build = build
+        self.server = server
+        self.folder = folder
+        self.mounts: list[Mount] = []
+        self._stack = contextlib.ExitStack()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def kill_daemons(self) -> None:
+        for mount in self.mounts:
+            if mount.pid:
+                os.kill(mount.pid, signal.SIGKILL)
+
+    # ---- accounts ----
+
+    def accounts(self, *names: str) -> list[Account]:
+        """New accounts, each on the roster of all others."""
+        number = next(numbers)
+        users = [f"{name}{number}" for name in names]
+        return [
+            self.server.add_account(user, tuple(f"{u}@{HOST}" for u in users if u != user))
+            for user in users
+        ]
+
+    # ---- who uses them ----
+
+    def mount(
+        self, account: Account, options: str = "", *, resource: str = "mount", name: str = ""
+    ) -> Mount:
+        path = self.folder / (name or account.user)
+        mount = Mount(self.build, self.server, account, resource, path, options)
+        self._stack.callback(mount.remove_left_over)
+        self._stack.callback(mount.stop)
+        self.mounts.append(mount)
+        return mount.start()
+
+    def pair(self, alice_options: str = "", bob_options: str = "") -> tuple[Mount, Mount]:
+        """Two mounts that see each other."""
+        first, second = self.accounts("alice", "bob")
+        alice, bob = self.mount(first, alice_options), self.mount(second, bob_options)
+        alice.wait_online(bob.jid)
+        bob.wait_online(alice.jid)
+        return alice, bob
+
+    def raw(self, account: Account, resource: str = "raw", **arguments: Any) -> RawPeer:
+        peer = RawPeer(account, self.server.direct_port, self.server.cafile, resource, **arguments)
+        self._stack.callback(peer.stop)
+        return peer
+
+    def with_raw(self, options: str = "", **arguments: Any) -> tuple[Mount, RawPeer]:
+        """A mount, and a raw peer on its roster that it sees online."""
+        first, second = self.accounts("alice", "bob")
+        mount = self.mount(first, options)
+        peer = self.raw(second, **arguments)
+        mount.wait_online(peer.jid)
+        return mount, peer
+
+    def with_slixmpp(self, options: str = "", **arguments: Any) -> tuple[Mount, SlixPeer]:
+        first, second = self.accounts("alice", "bob")
+        mount = self.mount(first, options)
+        peer = SlixPeer(second, self.server.port, self.server.cafile, **arguments)
+        self._stack.callback(peer.stop)
+        mount.wait_online(peer.jid)
+        return mount, peer
+
+    # ---- processes and threads that use the mounts ----
+
+    def spawn(self, *command: str | Path, **arguments: Any) -> subprocess.Popen:
+        """A tool that dies of SIGINT even if these tests run in the background."""
+        arguments.setdefault("stdout", subprocess.PIPE)
+        arguments.setdefault("stderr", subprocess.PIPE)
+        process = subprocess.Popen(["env", "--default-signal=INT", *command], **arguments)
+        self._stack.callback(end_process, process)
+        return process
+
+    def run(self, *command: str | Path, timeout: float = 60) -> subprocess.CompletedProcess:
+        """A tool, run to its end; its output as text, with the messages of the C locale."""
+        process = self.spawn(*command, text=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
+        out, err = process.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def background(self, function: Callable, *arguments: Any) -> Future:
+        """`function` in a thread of its own, which nobody waits for at the end."""
+        future: Future = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+    def random_file(self, size: int, name: str = "random") -> Path:
+        path = self.folder / name
+        path.write_bytes(os.urandom(size))
+        return path
+
+
+def end_process(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait(20)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+
+
+def fuse_call(pid: int) -> str:
+    """The system call in which the process waits for a FUSE daemon; empty while it does not."""
+    process = Path(f"/proc/{pid}")
+    try:
+        waits = (process / "wchan").read_text() == "request_wait_answer"
+        return (process / "syscall").read_text() if waits else ""
+    except OSError:
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_blocked(*pids: int) -> None:
+    """Until each has been in the same call for 100 ms: it is parked, not on its way."""
+
+    def all_blocked() -> bool:
+        assert all(is_running(pid) for pid in pids), "what should wait has ended"
+        before = [fuse_call(pid) for pid in pids]
+        time.sleep(0.1)
+        return all(before) and before == [fuse_call(pid) for pid in pids]
+
+    poll_until(all_blocked, timeout=60, what=f"{len(pids)} processes blocked")

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+"""A scripted XMPP client that says exactly what a test tells it to, well-formed or not.
+
+It logs in by itself; after that every stanza that comes in is recorded, and answered by a rule
+that a test may replace:
+
+    peer.rules["open"] = refuse("not-acceptable", "modify")
+    peer.rules["data"] = silence
+
+A rule is called with the peer and the stanza and returns the XML to send, or None.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import socket
+import ssl
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from prosody import HOST, Account
+
+Stanza = ET.Element
+Rule = Callable[["RawPeer", Stanza], "str | None"]
+
+NS_CLIENT = "jabber:client"
+NS_IBB = "http://jabber.org/protocol/ibb"
+NS_INFO = "http://jabber.org/protocol/disco#info"
+NS_CAPS = "http://jabber.org/protocol/caps"
+NS_FILE = "urn:xmpp:file:metadata:0"
+NS_IBBFS = "urn:ibbfs:0"
+NS_PING = "urn:xmpp:ping"
+NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+NS_ROSTER = "jabber:iq:roster"
+
+STREAM_HEADER = (
+    f"<?xml version='1.0'?><stream:stream to='{HOST}' version='1.0' xmlns='{NS_CLIENT}'"
+    " xmlns:stream='http://etherx.jabber.org/streams'>"
+)
+
+KINDS = {
+    f"{{{NS_IBB}}}open": "open",
+    f"{{{NS_IBB}}}data": "data",
+    f"{{{NS_IBB}}}close": "close",
+    f"{{{NS_INFO}}}query": "info",
+    f"{{{NS_PING}}}ping": "ping",
+}
+
+
+def payload(stanza: Stanza) -> Stanza:
+    """The stanza's first child; an empty element if it has none."""
+    return stanza[0] if len(stanza) else ET.Element("none")
+
+
+def kind(stanza: Stanza) -> str:
+    """What a request asks for ("open", "data", ...), or "result", "error", "presence", "other"."""
+    tag = stanza.tag.split("}")[-1]
+    if tag == "presence":
+        return tag
+    if tag == "iq" and stanza.get("type") in ("result", "error"):
+        return stanza.get("type")
+    return KINDS.get(payload(stanza).tag, "other")
+
+
+def is_kind(*kinds: str, sid: str | None = None) -> Callable[[Stanza], bool]:
+    return lambda s: kind(s) in kinds and (sid is None or payload(s).get("sid") == sid)
+
+
+def condition(stanza: Stanza) -> str | None:
+    """The error's condition, or None for what is no error."""
+    if stanza.get("type") != "error":
+        return None
+    for element in stanza.iter():
+        if element.tag.startswith(f"{{{NS_STANZAS}}}") and not element.tag.endswith("}text"):
+            return element.tag.split("}")[1]
+    return "no condition"
+
+
+def error_type(stanza: Stanza) -> str | None:
+    error = stanza.find(f"{{{NS_CLIENT}}}error")
+    return None if error is None else error.get("type")
+
+
+def result(stanza: Stanza, child: str = "") -> str:
+    to, ident = quoteattr(stanza.get("from", "")), quoteattr(stanza.get("id", ""))
+    return f"<iq type='result' to={to} id={ident}>{child}</iq>"
+
+
+def error(stanza: Stanza, name: str, kind_of_error: str = "cancel") -> str:
+    to, ident = quoteattr(stanza.get("from", "")), quoteattr(stanza.get("id", ""))
+    return (
+        f"<iq type='error' to={to} id={ident}><error type='{kind_of_error}'>"
+        f"<{name} xmlns='{NS_STANZAS}'/></error></iq>"
+    )
+
+
+# ---- rules ----
+
+
+def accept(_peer: RawPeer, stanza: Stanza) -> str:
+    return result(stanza)
+
+
+def silence(_peer: RawPeer, _stanza: Stanza) -> None:
+    return None
+
+
+def refuse(name: str, kind_of_error: str = "cancel") -> Rule:
+    return lambda _peer, stanza: error(stanza, name, kind_of_error)
+
+
+def nth(rule: Rule, n: int, otherwise: Rule = accept) -> Rule:
+    """`rule` for the n-th stanza from now (the first is 1), `otherwise` for all others."""
+    count = itertools.count(1)
+    return lambda peer, stanza: (rule if next(count) == n else otherwise)(peer, stanza)
+
+
+def answer_info(peer: RawPeer, stanza: Stanza) -> str:
+    features = "".join(f"<feature var={quoteattr(f)}/>" for f in peer.features)
+    identity = "<identity category='client' type='bot'/>"
+    return result(stanza, f"<query xmlns='{NS_INFO}'>{identity}{features}</query>")
+
+
+class RawPeer:
+    def __init__(
+        self,
+        account: Account,
+        port: int,
+        cafile: Path,
+        resource: str = "raw",
+        *,
+        priority: int = 0,
+        features: tuple[str, ...] = (NS_INFO, NS_PING, NS_IBB),
+    ):
+        """Logs in by direct TLS at `port`, and is available when this returns."""
+        self.features = features
+        self.rules: dict[str, Rule] = {
+            "open": accept,
+            "data": accept,
+            "close": accept,
+            "ping": accept,
+            "info": answer_info,
+            "other": refuse("service-unavailable"),
+        }
+        self.stanzas: list[Stanza] = []  # all that came in since the login
+        self.news = threading.Condition()
+        self._ids = itertools.count(1)
+        self._sending = threading.Lock()
+        context = ssl.create_default_context(cafile=str(cafile))
+        plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = context.wrap_socket(plain, server_hostname=HOST)
+        self._log_in(account, resource)
+        self._socket.settimeout(None)
+        self._thread = threading.Thread(target=self._receive, daemon=True)
+        self._thread.start()
+        self.send(f"<presence><priority>{priority}</priority></presence>")
+
+    # ---- connection ----
+
+    def _log_in(self, account: Account, resource: str) -> None:
+        self._new_stream()
+        self._next_element()  # features
+        plain = base64.b64encode(f"\0{account.user}\0{account.password}".encode()).decode()
+        ns_sasl = "urn:ietf:params:xml:ns:xmpp-sasl"
+        self.send(f"<auth xmlns='{ns_sasl}' mechanism='PLAIN'>{plain}</auth>")
+        assert self._next_element().tag == f"{{{ns_sasl}}}success"
+        self._new_stream()
+        self._next_element()
+        ns_bind = "urn:ietf:params:xml:ns:xmpp-bind"
+        self.send(
+            f"<iq type='set' id='bind'><bind xmlns='{ns_bind}'>"
+            f"<resource>{escape(resource)}</resource></bind></iq>"
+        )
+        self.jid = self._next_element().findtext(f".//{{{ns_bind}}}jid")
+
+    def _new_stream(self) -> None:
+        self._parser = ET.XMLPullParser(["start", "end"])
+        self._depth = 0
+        self.send(STREAM_HEADER)
+
+    def _next_element(self) -> Stanza | None:
+        """The next child of the stream; None at its end."""
+        while True:
+            for event, element in self._parser.read_events():
+                self._depth += 1 if event == "start" else -1
+                if event == "start" and self._depth == 1:
+                    self._root = element
+                elif event == "end" and self._depth == 1:
+                    self._root.remove(element)
+                    return element
+                elif event == "end" and self._depth == 0:
+                    return None
+            try:
+                received = self._socket.recv(65536)
+            except OSError:
+                return None
+            if not received:
+                return None
+            self._parser.feed(received)
+
+    def _receive(self) -> None:
+        while (stanza := self._next_element()) is not None:
+            with self.news:
+                self.stanzas.append(stanza)
+                self.news.notify_all()
+            rule = self.rules.get(kind(stanza))
+            if rule is None or stanza.tag != f"{{{NS_CLIENT}}}iq":
+                continue
+            answer = rule(self, stanza)
+            if answer is not None:
+                self.send(answer)
+
+    def send(self, xml: str) -> None:
+        # The connection may have gone, as some tests want it.
+        with contextlib.suppress(OSError), self._sending:
+            self._socket.sendall(xml.encode())
+
+    def stop(self) -> None:
+        """Logs out in order."""
+        self.send("<presence type='unavailable'/></stream:stream>")
+        self.drop()
+
+    def drop(self) -> None:
+        """Cuts the connection without a word."""
+        with contextlib.suppress(OSError):
+            # The plain one: SSLSocket.shutdown() would have the thread read what is encrypted.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._socket.close()
+
+    # ---- what came in ----
+
+    def find(self, wanted: Callable[[Stanza], bool]) -> list[Stanza]:
+        with self.news:
+            return [s for s in self.stanzas if wanted(s)]
+
+    def wait_for(
+        self, wanted: Callable[[Stanza], bool], *, count: int = 1, timeout: float = 20
+    ) -> Stanza:
+        """The count-th stanza, of all since the login, that `wanted` is true for."""
+        deadline = time.monotonic() + timeout
+        found: list[Stanza] = []
+        seen = 0
+        with self.news:
+            while True:
+                found += [s for s in self.stanzas[seen:] if wanted(s)]
+                seen = len(self.stanzas)
+                if len(found) >= count:
+                    return found[count - 1]
+                left = deadline - time.monotonic()
+                assert left > 0, "no such stanza; these came:\n" + self.transcript()
+                self.news.wait(left)
+
+    def wait_open(self, count: int = 1) -> Stanza:
+        """The count-th <open/> that came in."""
+        return self.wait_for(is_kind("open"), count=count)
+
+    def received(self, sid: str) -> bytes:
+        """The bytes of all blocks of `sid`, in the order in which they came."""
+        blocks = self.find(is_kind("data", sid=sid))
+        return b"".join(base64.b64decode(payload(s).text or "", validate=True) for s in blocks)
+
+    def transcript(self) -> str:
+        return "\n".join(ET.tostring(s, "unicode")[:2000] for s in self.stanzas[-30:])
+
+    # ---- requests ----
+
+    def request(self, to: str, child: str, *, type_: str = "set", wait: bool = True) -> Stanza:
+        """Sends an <iq/>; returns the answer, whoever sent it, or at once an empty element."""
+        ident = f"raw-{next(self._ids)}"
+        self.send(f"<iq type='{type_}' to={quoteattr(to)} id='{ident}'>{child}</iq>")
+        if not wait:
+            return ET.Element("none")
+        return self.wait_for(lambda s: kind(s) in ("result", "error") and s.get("id") == ident)
+
+    def open(
+        self,
+        to: str,
+        sid: str,
+        *,
+        name: str | None = None,
+        block_size: object = 4096,
+        stanza: str | None = None,
+        wait: bool = True,
+    ) -> Stanza:
+        carrier = "" if stanza is None else f" stanza='{stanza}'"
+        child = ""
+        if name is not None:
+            child = f"<file xmlns='{NS_FILE}'><name>{escape(name)}</name></file>"
+        return self.request(
+            to,
+            f"<open xmlns='{NS_IBB}' sid={quoteattr(sid)} block-size='{block_size}'{carrier}>"
+            f"{child}</open>",
+            wait=wait,
+        )
+
+    def data(
+        self, to: str, sid: str, seq: object, block: bytes | str, *, wait: bool = True
+    ) -> Stanza:
+        """`block` as bytes is encoded; as str it is sent as it is."""
+        text = block if isinstance(block, str) else base64.b64encode(block).decode()
+        return self.request(
+            to, f"<data xmlns='{NS_IBB}' sid={quoteattr(sid)} seq='{seq}'>{text}</data>", wait=wait
+        )
+
+    def close(self, to: str, sid: str, *, wait: bool = True, child: str = "") -> Stanza:
+        return self.request(
+            to, f"<close xmlns='{NS_IBB}' sid={quoteattr(sid)}>{child}</close>", wait=wait
+        )
+
+    def send_file(self, to: str, sid: str, content: bytes, *, name: str | None = None) -> None:
+        """A whole stream in good order; every answer must be a result."""
+        answers = [self.open(to, sid, name=name)]
+        for seq, start in enumerate(range(0, len(content), 4096)):
+            answers.append(self.data(to, sid, seq % 65536, content[start : start + 4096]))
+        answers.append(self.close(to, sid))
+        assert [condition(a) for a in answers if a.get("type") != "result"] == []

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""Calls that wait: they cost nobody else anything, and a signal ends them."""
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon import poll_until
+from lab import Lab, wait_blocked
+from rawpeer import RawPeer, silence
+
+READERS = 200
+BLOCKED = Path(__file__).with_name("blocked.py")
+PROMISED_SECONDS = 0.1  # from the signal to the end
+MACHINE_SECONDS = 1.0  # what a busy test machine may add for one process among hundreds
+
+
+def spawn_readers(lab: Lab, path: Path) -> list[subprocess.Popen]:
+    readers = [lab.spawn("cat", path) for _ in range(READERS)]
+    wait_blocked(*(reader.pid for reader in readers))
+    return readers
+
+
+def seconds(function: Callable[[], object]) -> float:
+    start = time.monotonic()
+    function()
+    return time.monotonic() - start
+
+
+def interrupt_each(readers: list[subprocess.Popen]) -> list[float]:
+    """Seconds that each needed to end after its SIGINT."""
+    took = []
+    for reader in readers:
+        reader.send_signal(signal.SIGINT)
+        took.append(seconds(lambda: reader.wait(20)))
+        assert reader.returncode == -signal.SIGINT
+    return took
+
+
+def wait_ended(readers: list[subprocess.Popen]) -> list[subprocess.Popen]:
+    """Those that have ended, once there is one."""
+    return poll_until(lambda: [r for r in readers if r.poll() is not None], what="a reader's end")
+
+
+def test_200_blocked_readers(lab: Lab, record_property: Callable[[str, object], None]) -> None:
+    alice, bob = lab.pair()
+    readers = spawn_readers(lab, bob.incoming(alice))
+    listing = seconds(lambda: lab.run("ls", "-la", bob.path, bob.contact(alice)))
+    assert listing < 1, f"ls took {listing:.3f} s"
+    copy = lab.run("cp", lab.random_file(10000), alice.contact(bob))
+    assert copy.returncode == 0
+    served = wait_ended(readers)
+    assert len(served) == 1
+    took = sorted(interrupt_each([r for r in readers if r not in served]))
+    record_property("ls_seconds", listing)
+    record_property("interrupt_seconds", (took[0], took[len(took) // 2], took[-1]))
+    assert took[len(took) // 2] < PROMISED_SECONDS, f"median {took[len(took) // 2]:.3f} s"
+    assert took[-1] < MACHINE_SECONDS, f"slowest {took[-1]:.3f} s"
+    assert sorted(os.listdir(bob.contact(alice) / "in"))
+
+
+def test_a_stream_ends_exactly_one_wait(lab: Lab) -> None:
+    alice, bob = lab.pair()
+    readers = [lab.spawn("cat", bob.incoming(alice)) for _ in range(5)]
+    wait_blocked(*(reader.pid for reader in readers))
+    path = lab.random_file(10000)
+    lab.run("cp", path, alice.contact(bob))
+    served = wait_ended(readers)
+    assert [reader.communicate()[0] for reader in served] == [path.read_bytes()]
+    wait_blocked(*(reader.pid for reader in readers if reader not in served))
+
+
+def test_sigterm_with_200_waiting(lab: Lab) -> None:
+    alice, bob = lab.pair()
+    readers = spawn_readers(lab, bob.incoming(alice))
+    bob.stop()
+    for reader in readers:
+        out, message = reader.communicate(timeout=20)
+        assert (reader.returncode, out) == (1, b"")
+        assert message
+
+
+def test_lazy_unmount_with_200_waiting(lab: Lab) -> None:
+    """The name goes at once, the daemon when the last of them has gone."""
+    alice, bob = lab.pair()
+    readers = spawn_readers(lab, bob.incoming(alice))
+    busy = lab.run("fusermount3", "-u", bob.path)
+    assert busy.returncode == 1 and "busy" in busy.stderr
+    subprocess.run(["fusermount3", "-uz", bob.path], check=True)
+    os.kill(bob.pid, 0)
+    interrupt_each(readers)
+    bob.expect_exit(0)
+
+
+# ---- one call, one signal ----
+
+
+def interrupted(lab: Lab, peer: RawPeer, call: str, path: Path) -> tuple[int, int]:
+    """Result and errno of a call that waits for `peer` when SIGINT comes."""
+    process = lab.spawn(sys.executable, BLOCKED, call, path, text=True)
+    assert process.stdout.readline() == "ready\n", process.communicate()
+    wait_blocked(process.pid)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    result, error, returned = process.stdout.readline().split()
+    peer.drop()  # or the close in exit(), which no signal ends, would wait for it
+    assert process.wait(20) == 0
+    took = float(returned) - sent
+    assert took < MACHINE_SECONDS, f"{call} returned {took:.3f} s after the signal"
+    return int(result), int(error)
+
+
+def test_read_of_next(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    assert interrupted(lab, peer, "read", mount.incoming(peer)) == (-1, errno.EINTR)
+
+
+def test_read_of_a_stream(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    peer.open(mount.jid, "s1")
+    assert interrupted(lab, peer, "read", mount.incoming(peer, "s1")) == (-1, errno.EINTR)
+
+
+def test_read_of_incoming(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    assert interrupted(lab, peer, "read", mount.path / "incoming") == (-1, errno.EINTR)
+
+
+def test_open(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    peer.rules["open"] = silence
+    assert interrupted(lab, peer, "open", mount.contact(peer) / "file") == (-1, errno.EINTR)
+
+
+def test_open_while_features_are_asked_for(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    peer.rules["info"] = peer.rules["open"] = silence
+    assert interrupted(lab, peer, "open", mount.contact(peer) / "file") == (-1, errno.EINTR)
+
+
+@pytest.mark.parametrize("call", ["fsync", "close"])
+def test_barrier(lab: Lab, call: str) -> None:
+    mount, peer = lab.with_raw()
+    peer.rules["data"] = silence
+    assert interrupted(lab, peer, call, mount.contact(peer) / "file") == (-1, errno.EINTR)
+
+
+def test_write_counts_as_taken(lab: Lab) -> None:
+    """Its bytes were taken over: EINTR would make a tool send them twice."""
+    mount, peer = lab.with_raw()
+    peer.rules["data"] = silence
+    assert interrupted(lab, peer, "write", mount.contact(peer) / "file") == (65536, 0)
+
+
+def test_cp_that_nobody_reads(lab: Lab) -> None:
+    alice, bob = lab.pair()
+    copy = lab.spawn("cp", lab.random_file(4 * 1024 * 1024), alice.contact(bob))
+    wait_blocked(copy.pid)
+    assert interrupt_each([copy])[0] < MACHINE_SECONDS
+    assert lab.run("ls", alice.contact(bob)).returncode == 0
+
+
+def test_a_reader_that_pauses(lab: Lab) -> None:
+    """For longer than the time limit: an ibbfs that answers is there, and will read on."""
+    alice, bob = lab.pair("timeout=2", "buffer=64K")
+    path = lab.random_file(512 * 1024)
+    copy = lab.spawn("cp", path, alice.contact(bob))
+    with pytest.raises(subprocess.TimeoutExpired):
+        copy.wait(timeout=5)
+    got = lab.spawn("cat", bob.incoming(alice))
+    assert got.communicate(timeout=60)[0] == path.read_bytes()
+    assert copy.wait(timeout=20) == 0
+
+
+# ---- O_NONBLOCK and poll, as on a pipe ----
+
+
+@contextlib.contextmanager
+def opened(path: Path, flags: int):
+    fd = os.open(path, flags)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def is_ready(fd: int, event: int, timeout: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, event)
+    return bool(poll.poll(timeout * 1000))
+
+
+def test_nonblocking_read(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    peer.open(mount.jid, "s1")
+    with opened(mount.incoming(peer, "s1"), os.O_RDONLY | os.O_NONBLOCK) as fd:
+        with pytest.raises(BlockingIOError):
+            os.read(fd, 10)
+        assert not is_ready(fd, select.POLLIN, 0)
+        peer.data(mount.jid, "s1", 0, b"content")
+        assert is_ready(fd, select.POLLIN, 10)
+        assert os.read(fd, 10) == b"content"
+        assert not is_ready(fd, select.POLLIN, 0)
+        peer.close(mount.jid, "s1")
+        assert is_ready(fd, select.POLLIN, 10)
+        assert os.read(fd, 10) == b""
+
+
+def test_nonblocking_read_of_incoming(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    with opened(mount.path / "incoming", os.O_RDONLY | os.O_NONBLOCK) as fd:
+        with pytest.raises(BlockingIOError):
+            os.read(fd, 1000)
+        assert not is_ready(fd, select.POLLIN, 0)
+        peer.open(mount.jid, "s1")
+        assert is_ready(fd, select.POLLIN, 10)
+        assert os.read(fd, 1000).endswith(b"/in/s1\n")
+
+
+def test_poll_wakes_a_waiter(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    peer.open(mount.jid, "s1")
+    with opened(mount.incoming(peer, "s1"), os.O_RDONLY) as fd:
+        waiting = lab.background(is_ready, fd, select.POLLIN, 20)
+        peer.data(mount.jid, "s1", 0, b"x")
+        assert waiting.result(10)
+
+
+def test_poll_tells_of_an_error(lab: Lab) -> None:
+    mount, peer = lab.with_raw()
+    peer.open(mount.jid, "s1")
+    with opened(mount.incoming(peer, "s1"), os.O_RDONLY | os.O_NONBLOCK) as fd:
+        waiting = lab.background(is_ready, fd, select.POLLIN, 20)
+        peer.drop()
+        assert waiting.result(10)
+        with pytest.raises(ConnectionResetError):
+            os.read(fd, 10)
+
+
+def test_nonblocking_write(lab: Lab) -> None:
+    mount, peer = lab.with_raw("window=64K")
+    path = mount.contact(peer) / "file"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    peer.rules["data"] = silence
+    os.set_blocking(fd, False)
+    assert is_ready(fd, select.POLLOUT, 10)
+    with pytest.raises(BlockingIOError):
+        for _ in range(1000):
+            assert os.write(fd, b"x" * 16384) == 16384, "a short write"
+    assert not is_ready(fd, select.POLLOUT, 0)
+    os.unlink(path)
+    assert is_ready(fd, select.POLLOUT, 10)
+    for call in (os.fsync, os.close):  # what was never acknowledged was not delivered
+        with pytest.raises(ConnectionResetError):
+            call(fd)
