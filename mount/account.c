@@ -278,6 +278,22 @@ static void close_failed_opens(struct account *account, int64_t now_ms)
 	}
 }
 
+/* Closes every open file. An open that still waits has failed, and its handle goes with it. */
+static void close_files(struct account *account, int64_t now_ms)
+{
+	struct handle *handle;
+	DL_FOREACH (account->handles, handle) {
+		struct stream *stream = handle->file ? handle->file->stream : NULL;
+		if (stream && stream->state < STREAM_OPEN) {
+			ibb_abort(&account->ibb, stream, -ECONNABORTED);
+		}
+	}
+	close_failed_opens(account, now_ms);
+	while (account->handles) {
+		file_release(account, account->handles, now_ms);
+	}
+}
+
 /* While the mount ends: streams whose user has not closed them break once they have delivered what
  * was written. A file that was flushed is about to be closed. */
 static void break_delivered(struct account *account)
@@ -354,8 +370,8 @@ void account_stop(struct account *account, bool unmounted, int64_t now_ms)
 	account->stopping = true;
 	dial_cancel(account, -ECONNABORTED);
 	dismiss_waiters(account);
-	while (unmounted && account->handles) {
-		file_release(account, account->handles, now_ms);
+	if (unmounted) {
+		close_files(account, now_ms);
 	}
 	DL_FOREACH (account->handles, handle) {
 		if (handle->file && handle->file->stream) {
@@ -392,10 +408,7 @@ void account_abandon(struct account *account, int64_t now_ms)
 	dial_cancel(account, -ECONNABORTED);
 	dismiss_waiters(account);
 	ibb_disconnect(&account->ibb);
-	close_failed_opens(account, now_ms);
-	while (account->handles) {
-		file_release(account, account->handles, now_ms);
-	}
+	close_files(account, now_ms);
 	HASH_ITER (hh, account->tree.nodes, node, next) {
 		if (node->stream) {
 			account_finish_file(account, node, false, now_ms);

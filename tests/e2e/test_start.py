@@ -490,3 +490,14 @@ def test_allow_other_does_not_give_files_away(lab: Lab) -> None:
             assert refused.stderr.endswith(": Permission denied\n")
         finally:
             mount.stop()
+
+
+def test_lazy_unmount(lab: Lab) -> None:
+    """The files that are still open then end as their users leave them."""
+    alice, bob = lab.pair()
+    fd = os.open(alice.contact(bob) / "file", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"content")
+    subprocess.run(["fusermount3", "-uz", alice.path], check=True, timeout=20)
+    os.close(fd)
+    alice.expect_exit(0)
+    assert bob.incoming(alice, "file").read_bytes() == b"content"

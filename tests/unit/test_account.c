@@ -878,6 +878,36 @@ static void test_stop(void **state)
 	scene_finish(&scene);
 }
 
+/* Unmounted with files open: they are closed as their users left them. */
+static void test_stop_when_unmounted(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct handle *written = scene_opened(&scene, "a@x/written", O_WRONLY);
+	scene_write(&scene, written, "abc", 0);
+	scene_play(&scene);
+	struct call *opening = scene_open(&scene, "a@x/opening", O_WRONLY);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	struct call *next = scene_read(&scene, scene_opened(&scene, "a@x/in/next", O_RDONLY), 9);
+	assert_waits(opening);
+	assert_waits(next);
+
+	account_stop(&scene.account, true, scene.now_ms);
+	scene_settle(&scene);
+	assert_true(call_is_done(opening));
+	assert_result(next, -ECONNABORTED);
+	assert_null(scene.account.handles);
+	assert_false(account_is_drained(&scene.account));
+	assert_true(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset); /* what was never accepted */
+	assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
+	scene_result(&scene);
+	assert_true(account_is_drained(&scene.account));
+	scene_finish(&scene);
+}
+
 /* Of an account that nobody uses. */
 static void test_stop_when_idle(void **state)
 {
@@ -1092,6 +1122,7 @@ int main(void)
 		cmocka_unit_test(test_removed_above_what_was_made),
 		cmocka_unit_test(test_resource_goes_while_open),
 		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_stop_when_unmounted),
 		cmocka_unit_test(test_stop_when_idle),
 		cmocka_unit_test(test_release_after_stop),
 		cmocka_unit_test(test_abandon),
