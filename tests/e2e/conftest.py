@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "once: of several builds, only the first")
 
 
+@functools.cache  # the same objects each time, so that fixtures of a module see one build
 def builds(config: pytest.Config) -> list[Build]:
     found = []
     for word in config.getoption("--builds").split(","):

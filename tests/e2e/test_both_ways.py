@@ -8,17 +8,18 @@ import os
 import select
 import socket
 import statistics
-import threading
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bare import BareClient
 from daemon import Mount, poll_until
 from lab import Lab
 from prosody import free_ports
-from rawpeer import NS_IBB, RawPeer, is_kind, payload, result, silence
+from rawpeer import is_kind, payload, result, silence
 
 BOTH = os.O_RDWR | os.O_CREAT
 
@@ -367,45 +368,21 @@ def test_nonblocking_open_does_not_wait_for_the_peer(lab: Lab) -> None:
 
 # ---- how fast an answer comes ----
 
-ROUNDS = 12
-TRIPS = 25
+ROUNDS = 40
+TRIPS = 10
 ALLOWED_RATIO = 3
+BARE = Path(__file__).with_name("bare.py")
 
 
-class BareClient(RawPeer):
-    """Only a socket: what is sent is prepared, what comes is searched for a string."""
-
-    def _receive(self) -> None:
-        pass  # the test reads the socket itself
-
-    def wait_for_text(self, text: bytes) -> None:
-        received = b""
-        while text not in received:
-            part = self._socket.recv(65536)
-            assert part, f"the end, before {text!r}"
-            received = received[-len(text) :] + part
-
-
-def block(to: str, seq: int) -> str:
-    return (
-        f"<iq type='set' to='{to}' id='d{seq}'>"
-        f"<data xmlns='{NS_IBB}' sid='bare' seq='{seq}'>eA==</data></iq>"
-    )
-
-
-def bare_trips(one: BareClient, other: BareClient, first: int) -> list[float]:
-    """Seconds that a byte needs to the other client and back, every block acknowledged."""
+def bare_trips(client: BareClient, peer: str, first: int) -> list[float]:
+    """Seconds that a byte needs to the peer and back, every block acknowledged."""
     took = []
     for seq in range(first, first + TRIPS):
-        expected = f"seq='{seq}'".encode()  # as Prosody writes it
         began = time.perf_counter()
-        one.send(block(other.jid, seq))
-        other.wait_for_text(expected)
-        acknowledged = f"<iq type='result' to='{one.jid}' id='d{seq}'/>"
-        other.send(acknowledged + block(one.jid, seq))
-        one.wait_for_text(expected)
+        client.send_block(peer, seq)
+        assert client.next_block() == seq
         took.append(time.perf_counter() - began)
-        one.send(f"<iq type='result' to='{other.jid}' id='d{seq}'/>")
+        client.send(client.acknowledgement(peer, seq))
     return took
 
 
@@ -419,40 +396,45 @@ def stream_trips(one: int) -> list[float]:
     return took
 
 
-def echo(fd: int) -> None:
-    while byte := os.read(fd, 1):
-        os.write(fd, byte)
+ECHO = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+while byte := os.read(fd, 1):
+    os.write(fd, byte)
+"""
 
 
 @pytest.mark.large
-def test_an_answer_comes_at_once(
-    lab: Lab, record_property: Callable[[str, object], None]
-) -> None:
-    """A byte there and back, against bare sockets over the same server at the same time."""
+def test_an_answer_comes_at_once(lab: Lab, record_property: Callable[[str, object], None]) -> None:
+    """A byte there and back, against bare sockets over the same server at the same time.
+
+    Each of the four clients is a process of its own, and the two ways take turns. What counts is
+    the median of the best round of each: other tests that run meanwhile only add to it.
+    """
     alice, bob = lab.pair()
-    clients = [
-        BareClient(account, lab.server.direct_port, lab.server.cafile)
-        for account in lab.accounts("carol", "dave")
-    ]
-    for client in clients:
-        client._socket.settimeout(20)
+    carol, dave = lab.accounts("carol", "dave")
+    server = lab.server
+    client = BareClient(carol, server.direct_port, server.cafile)
+    client._socket.settimeout(20)
+    login = (dave.jid, dave.password, str(server.direct_port), server.cafile, client.jid)
+    bare_echo = lab.spawn(sys.executable, BARE, *login, bufsize=0)
+    assert bare_echo.stdout.readline() == b"ready\n"
     bare: list[float] = []
     streamed: list[float] = []
     one = os.open(alice.contact(bob) / "talk", BOTH)
-    other = os.open(bob.incoming(alice, "talk"), os.O_RDWR)
-    echoing = threading.Thread(target=echo, args=(other,), daemon=True)
-    echoing.start()
+    echo = lab.spawn(sys.executable, "-c", ECHO, bob.incoming(alice, "talk"))
     for number in range(ROUNDS):
-        bare += bare_trips(*clients, number * TRIPS)
-        streamed += stream_trips(one)
+        bare.append(statistics.median(bare_trips(client, f"{dave.jid}/bare", number * TRIPS)))
+        streamed.append(statistics.median(stream_trips(one)))
     os.close(one)
-    echoing.join(20)
-    os.close(other)
-    for client in clients:
-        client.drop()
-    medians = [statistics.median(times) * 1000 for times in (bare, streamed)]
-    ratio = medians[1] / medians[0]
-    summary = f"bare {medians[0]:.2f} ms, stream {medians[1]:.2f} ms, ratio {ratio:.2f}"
+    assert echo.wait(20) == 0
+    client.drop()
+    best, usual = ([f(bare) * 1000, f(streamed) * 1000] for f in (min, statistics.median))
+    ratio = best[1] / best[0]
+    summary = (
+        f"bare {best[0]:.2f} ms, stream {best[1]:.2f} ms, ratio {ratio:.2f};"
+        f" median of the rounds {usual[0]:.2f} and {usual[1]:.2f} ms"
+    )
     record_property("round_trip", summary)
     print(summary)
     assert ratio < ALLOWED_RATIO, summary
