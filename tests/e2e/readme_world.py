@@ -5,13 +5,14 @@
 
 example.org is this machine and runs an XMPP server whose certificate is trusted; /mnt/xmpp is an
 empty directory; /home/me is home; alice@example.org, a contact of me@example.org, is online and
-mounted at /mnt/alice. The passwords are in FOLDER. Ends as an interactive shell whose prompts are
-PROMPT and MORE.
+mounted at /mnt/alice. ibbfs is installed. FOLDER holds the passwords, and fstab. There is an
+interactive shell then, whose prompts are PROMPT and MORE.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,28 +21,38 @@ import prosody
 
 HOST = "example.org"
 PROMPT, MORE = "@prompt@ ", "@more@ "
-FSTAB = "me@example.org  /mnt/xmpp  fuse.ibbfs"
 
 
 def run(*words: str | Path) -> None:
     subprocess.run(words, check=True)
 
 
-def cover(folder: Path, path: str, text: str) -> None:
-    """Another text in the place of the file at `path`."""
-    cover_file = folder / path.strip("/").replace("/", "-")
-    cover_file.write_text(text)
-    Path(path).touch()
-    run("mount", "--bind", cover_file, path)
+def furnish_etc(folder: Path) -> None:
+    """A copy of /etc, in which example.org is here and its mount in fstab."""
+    etc = folder / "etc"
+    run("cp", "-a", "/etc", etc)
+    texts = {
+        "hosts": f"127.0.0.1 localhost {HOST}\n",
+        "resolv.conf": "nameserver 127.0.0.1\n",
+        "fstab": (folder / "fstab").read_text(),
+    }
+    for name, text in texts.items():
+        (etc / name).unlink(missing_ok=True)
+        (etc / name).write_text(text)
+    run("mount", "--bind", etc, "/etc")
 
 
 def start_server(folder: Path) -> prosody.Prosody:
     prosody.HOST = HOST
     server = prosody.Prosody(folder / "server")
     prosody.make_certificates(server.folder, HOST)
-    config = server.config.read_text().replace(f"c2s_ports = {{ {server.port} }}", "c2s_ports = { 5222 }")
-    server.config.write_text(config)
+    random_port = f"c2s_ports = {{ {server.port} }}"
+    config = server.config.read_text()
+    assert random_port in config
+    server.config.write_text(config.replace(random_port, "c2s_ports = { 5222 }"))
     server.port = 5222
+    # Prosody's spelling of the host in names of files.
+    (server.folder / "data" / HOST.replace(".", "%2e")).symlink_to(HOST)
     server.start()
     return server
 
@@ -50,17 +61,16 @@ def main() -> None:
     folder, ibbfs = Path(sys.argv[1]), Path(sys.argv[2])
     run("mount", "--make-rprivate", "/")
     run("ip", "link", "set", "lo", "up")
-    for path in ("/mnt", "/home"):
+    for path in ("/mnt", "/home", "/usr/local/bin"):
         run("mount", "-t", "tmpfs", "tmpfs", path)
     for path in ("/mnt/xmpp", "/mnt/alice", "/home/me"):
         os.mkdir(path)
-    cover(folder, "/etc/hosts", f"127.0.0.1 localhost {HOST}\n")
-    cover(folder, "/etc/resolv.conf", "nameserver 127.0.0.1\n")
-    cover(folder, "/etc/fstab", (folder / "fstab").read_text())
+    shutil.copy(ibbfs, "/usr/local/bin")
+    furnish_etc(folder)
     server = start_server(folder)
     os.environ |= {
         "SSL_CERT_FILE": str(server.cafile),
-        "PATH": f"{ibbfs.parent}:{os.environ['PATH']}",
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": "/home/me",
         "PS1": PROMPT,
         "PS2": MORE,
@@ -72,9 +82,11 @@ def main() -> None:
         password = folder / f"{user}.password"
         password.touch(mode=0o600)
         password.write_text(account.password + "\n")
-    run("ibbfs", "-o", f"password_file={folder}/alice.password", f"alice@{HOST}/laptop", "/mnt/alice")
+    password_file = f"password_file={folder}/alice.password"
+    run("ibbfs", "-o", password_file, f"alice@{HOST}/laptop", "/mnt/alice")
     os.chdir("/home/me")
-    os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
+    # Not in the place of this process: Prosody must not get the shell's Ctrl-C.
+    subprocess.run(["bash", "--norc", "--noprofile", "--noediting", "-i"])
 
 
 if __name__ == "__main__":
