@@ -27,6 +27,7 @@
  *     loop      what it waits for           inbox     roster, presence, answers at login
  *     wire      libstrophe's socket         cause     why connecting failed, in one line
  *     codec     stanzas and messages        features  our disco#info and capabilities
+ *     expat     lets its parser deliver at once
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them

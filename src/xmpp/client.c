@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/client.h"
 
+#include "xmpp/expat.h"
 #include "xmpp/loop.h"
 #include "xmpp/session.h"
 
@@ -215,6 +216,7 @@ struct client *client_create(const struct client_config *config, const struct cl
 		return NULL;
 	}
 	pthread_once(&initialized, xmpp_initialize);
+	(void)expat_is_prompt(); /* without it, stanzas may wait for the next ping */
 	client->config = *config;
 	client->events = *events;
 	if (session_init(&client->session, &client->config, &client->events) < 0) {
