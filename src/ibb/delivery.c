@@ -165,11 +165,8 @@ bool stream_has_block(const struct stream *stream)
  */
 static void ask_for_delivery(struct stream *stream, uint64_t end)
 {
-	struct msg question = {
-		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
-	};
 	stream->unasked = 0;
-	if (stream_send_request(stream, &question, 'b', end)) {
+	if (stream_ask(stream, 'b', end)) {
 		stream_abort(stream, -ENOMEM);
 	}
 }

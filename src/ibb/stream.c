@@ -105,6 +105,14 @@ int stream_send_request(struct stream *stream, struct msg *request, char kind, u
 	return effects_send(stream->effects, request);
 }
 
+int stream_ask(struct stream *stream, char kind, uint64_t count)
+{
+	struct msg question = {
+		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
+	};
+	return stream_send_request(stream, &question, kind, count);
+}
+
 static int send_open(struct stream *stream)
 {
 	struct msg open = {
@@ -512,18 +520,11 @@ int64_t stream_deadline(const struct stream *stream)
 	return stream->ping_ms < stream->deadline_ms ? stream->ping_ms : stream->deadline_ms;
 }
 
-/*
- * The peer is overdue, or a reader has not heard of it for long: it may have gone without a word,
- * if we do not see its presence. Any client that knows IBB can be asked what else it knows; a
- * ping is shorter, but to one that does not know pings the answer would be that of a server whose
- * user has gone.
- */
+/* The peer is overdue, or a reader has not heard of it for long: it may have gone without a word,
+ * if we do not see its presence. */
 static void ask_whether_there(struct stream *stream, int64_t now_ms)
 {
 	int64_t timeout_ms = stream->config->timeout_ms;
-	struct msg question = {
-		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
-	};
 	stream->ping_ms = STREAM_NO_DEADLINE;
 	if (stream->deadline_ms == STREAM_NO_DEADLINE) {
 		if (now_ms - stream->heard_ms < timeout_ms) {
@@ -533,7 +534,7 @@ static void ask_whether_there(struct stream *stream, int64_t now_ms)
 		stream->deadline_ms = now_ms + timeout_ms / 2;
 	}
 	/* Without memory for it the deadline still stands. */
-	stream_send_request(stream, &question, 'p', 0);
+	stream_ask(stream, 'p', 0);
 }
 
 void stream_tick(struct stream *stream, int64_t now_ms)

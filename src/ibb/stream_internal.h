@@ -26,6 +26,13 @@ void stream_leave_turns(struct stream *stream);
  * hex. -ENOMEM. */
 int stream_send_request(struct stream *stream, struct msg *request, char kind, uint64_t count);
 
+/*
+ * Queues a question that says, by being answered, that the peer is there. Any client that knows IBB
+ * can be asked what else it knows; a ping is shorter, but to one that does not know pings the
+ * answer would be that of a server whose user has gone. -ENOMEM.
+ */
+int stream_ask(struct stream *stream, char kind, uint64_t count);
+
 /* What those get who use a stream that is over. */
 int stream_outcome(const struct stream *stream);
 
