@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A stream as a line to talk over: both directions at once, poll, and how fast an answer comes."""
+"""A stream as a line to talk over: both directions at once, poll, and how soon an answer comes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import contextlib
 import os
 import select
 import socket
-import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bare import BareClient
 from daemon import Mount, poll_until
 from lab import Lab
 from prosody import free_ports
@@ -366,75 +363,22 @@ def test_nonblocking_open_does_not_wait_for_the_peer(lab: Lab) -> None:
     assert peer.received(payload(stanza).get("sid")) == b"content"
 
 
-# ---- how fast an answer comes ----
+# ---- how soon an answer comes ----
 
-ROUNDS = 40
-TRIPS = 10
-ALLOWED_RATIO = 3
-BARE = Path(__file__).with_name("bare.py")
+TRIPS = 100
 
 
-def bare_trips(client: BareClient, peer: str, first: int) -> list[float]:
-    """Seconds that a byte needs to the peer and back, every block acknowledged."""
-    took = []
-    for seq in range(first, first + TRIPS):
-        began = time.perf_counter()
-        client.send_block(peer, seq)
-        assert client.next_block() == seq
-        took.append(time.perf_counter() - began)
-        client.send(client.acknowledgement(peer, seq))
-    return took
+def test_a_byte_leaves_at_once(lab: Lab) -> None:
+    """Nagle's rule: each is a block of its own, though nothing is flushed and nothing follows.
 
-
-def stream_trips(one: int) -> list[float]:
-    took = []
-    for _ in range(TRIPS):
-        began = time.perf_counter()
-        os.write(one, b"x")
-        assert os.read(one, 1) == b"x"
-        took.append(time.perf_counter() - began)
-    return took
-
-
-ECHO = """
-import os, sys
-fd = os.open(sys.argv[1], os.O_RDWR)
-while byte := os.read(fd, 1):
-    os.write(fd, byte)
-"""
-
-
-@pytest.mark.large
-def test_an_answer_comes_at_once(lab: Lab, record_property: Callable[[str, object], None]) -> None:
-    """A byte there and back, against bare sockets over the same server at the same time.
-
-    Each of the four clients is a process of its own, and the two ways take turns. What counts is
-    the median of the best round of each: other tests that run meanwhile only add to it.
+    How long that takes against bare sockets is for scripts/bench to say.
     """
-    alice, bob = lab.pair()
-    carol, dave = lab.accounts("carol", "dave")
-    server = lab.server
-    client = BareClient(carol, server.direct_port, server.cafile)
-    client._socket.settimeout(20)
-    login = (dave.jid, dave.password, str(server.direct_port), server.cafile, client.jid)
-    bare_echo = lab.spawn(sys.executable, BARE, *login, bufsize=0)
-    assert bare_echo.stdout.readline() == b"ready\n"
-    bare: list[float] = []
-    streamed: list[float] = []
-    one = os.open(alice.contact(bob) / "talk", BOTH)
-    echo = lab.spawn(sys.executable, "-c", ECHO, bob.incoming(alice, "talk"))
-    for number in range(ROUNDS):
-        bare.append(statistics.median(bare_trips(client, f"{dave.jid}/bare", number * TRIPS)))
-        streamed.append(statistics.median(stream_trips(one)))
-    os.close(one)
-    assert echo.wait(20) == 0
-    client.drop()
-    best, usual = ([f(bare) * 1000, f(streamed) * 1000] for f in (min, statistics.median))
-    ratio = best[1] / best[0]
-    summary = (
-        f"bare {best[0]:.2f} ms, stream {best[1]:.2f} ms, ratio {ratio:.2f};"
-        f" median of the rounds {usual[0]:.2f} and {usual[1]:.2f} ms"
-    )
-    record_property("round_trip", summary)
-    print(summary)
-    assert ratio < ALLOWED_RATIO, summary
+    mount, peer = lab.with_raw()
+    with opened(mount.contact(peer) / "talk", BOTH) as fd:
+        sid = payload(peer.wait_open()).get("sid")
+        for trip in range(TRIPS):
+            assert os.write(fd, b"?") == 1
+            block = payload(peer.wait_for(is_kind("data"), count=trip + 1))
+            assert (block.get("seq"), block.text) == (str(trip), "Pw==")
+            peer.data(mount.jid, sid, trip, b"!")
+            assert os.read(fd, 1) == b"!"

@@ -145,7 +145,7 @@ WRITING = [
     Tool("rsync --append file bob/"),
     Tool('curl -s -o bob/x "file://$PWD/file"', complaint=""),
     Tool("curl -sS -o bob/x $URL/file", complaint="Failure writing output to destination"),
-    Tool("wget -nv -O bob/x $URL/file 2> log || { cat log >&2; false; }"),
+    Tool('log=$(wget -nv -O bob/x $URL/file 2>&1) || { echo "$log" >&2; false; }'),
     Tool("gio copy file bob/x"),
     Tool("socat -u OPEN:file OPEN:bob/x,creat,wronly"),
     Tool("socat -u OPEN:file CREATE:bob/x"),
