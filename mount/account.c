@@ -232,8 +232,9 @@ static void place(struct account *account, struct stream *stream, int64_t now_ms
 	file_arrived(account, node);
 }
 
-void account_receive(struct account *account, const struct msg *msg, int64_t now_ms)
+void account_receive(struct account *account, const struct msg *msg, int64_t now_us)
 {
+	int64_t now_ms = now_us / 1000;
 	bool allowed = is_allowed(account, msg);
 
 	if ((msg->kind == MSG_RESULT || msg->kind == MSG_ERROR) &&
@@ -252,16 +253,16 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 	if (msg->kind == MSG_OPEN && account->stopping) {
 		allowed = false;
 	}
-	ibb_receive(&account->ibb, msg, allowed, now_ms);
+	ibb_receive(&account->ibb, msg, allowed, now_us);
 	struct stream *stream;
 	while ((stream = ibb_take_arrived(&account->ibb))) {
 		place(account, stream, now_ms);
 	}
 }
 
-struct msg *account_next(struct account *account, int64_t now_ms)
+struct msg *account_next(struct account *account, int64_t now_us)
 {
-	return account->online ? ibb_next(&account->ibb, now_ms) : NULL;
+	return account->online ? ibb_next(&account->ibb, now_us) : NULL;
 }
 
 /* ---- for whoever holds the lock ---- */

@@ -7,7 +7,7 @@
  * thread, no I/O, neither libfuse nor libstrophe. What a call has produced is in
  * account->ibb.effects.
  *
- * Units:   ms of the caller's monotonic clock.
+ * Units:   ms of the caller's monotonic clock, or microseconds (now_us).
  * Errors:  0 or -errno, as FUSE wants it.
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN sections 2 and 3.
@@ -68,10 +68,10 @@ void account_roster_reset(struct account *account, int64_t now_ms);
 void account_roster_item(struct account *account, const char *jid, bool removed);
 void account_presence(struct account *account, const char *jid, bool available, int priority,
 		      int64_t now_ms);
-void account_receive(struct account *account, const struct msg *msg, int64_t now_ms);
+void account_receive(struct account *account, const struct msg *msg, int64_t now_us);
 
 /* The next stanza to send, the caller's, or NULL. */
-struct msg *account_next(struct account *account, int64_t now_ms);
+struct msg *account_next(struct account *account, int64_t now_us);
 
 /* ---- for whoever holds the lock ---- */
 

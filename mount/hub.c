@@ -30,11 +30,16 @@ struct hub {
 	int64_t waits_until_ms; /* the main thread; INT64_MIN while it is awake */
 };
 
-int64_t hub_now_ms(void)
+static int64_t now_us(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t hub_now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
@@ -208,16 +213,18 @@ static void on_presence(void *context, const char *jid, bool available, int prio
 static void on_receive(void *context, const struct msg *msg)
 {
 	struct hub *hub = context;
+	int64_t received_us = now_us();
 	int64_t now_ms = enter(hub);
-	account_receive(&hub->account, msg, now_ms);
+	account_receive(&hub->account, msg, received_us);
 	leave(hub, now_ms);
 }
 
 static struct msg *on_next(void *context)
 {
 	struct hub *hub = context;
+	int64_t sent_us = now_us();
 	int64_t now_ms = enter(hub);
-	struct msg *msg = account_next(&hub->account, now_ms);
+	struct msg *msg = account_next(&hub->account, sent_us);
 	leave(hub, now_ms);
 	return msg;
 }

@@ -28,11 +28,13 @@
  *     wire      libstrophe's socket         cause     why connecting failed, in one line
  *     codec     stanzas and messages        features  our disco#info and capabilities
  *     expat     lets its parser deliver at once
+ *     render    spares it from writing stanzas out
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
  *     delivery  what leaves a stream
  *     sender    its outgoing half           receiver  its incoming half
+ *     window    how much of it may be on its way
  *     msg       a stanza for the core       effects   what a call has produced
  *     op        a call that waits           queue     bytes, first in, first out
  *     condition stanza errors and errnos    base64
@@ -57,8 +59,8 @@
 
 #define EXIT_USAGE 2
 
-/* Sixteen blocks of the default size: enough to keep a server near by busy. */
-#define DEFAULT_WINDOW ((size_t)64 * 1024)
+/* What a server of 40 MB/s at a distance of 200 ms takes. */
+#define DEFAULT_WINDOW ((size_t)8 * 1024 * 1024)
 
 /* From the first byte to the roster: a server that says nothing must not hold mount(8) up for
  * ever. */

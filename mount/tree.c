@@ -214,7 +214,7 @@ struct summary tree_summarize(const struct stream *stream)
 		.carrier = stream->carrier,
 		.sent = stream->sender.acknowledged,
 		.received = stream->receiver.received,
-		.window = stream->config->window,
+		.window = stream->window.size,
 	};
 }
 

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes taken from writers, however small the window is. */
+#define WRITE_AHEAD ((size_t)64 * 1024)
+
 /* Writes are taken over, rather than kept in their op, up to this far beyond the window. */
 #define WRITE_SLACK ((size_t)1024 * 1024)
 
@@ -28,9 +31,16 @@ int stream_write_error(const struct stream *stream)
 	return stream->close_id || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
 }
 
+/* What may wait to be sent, so that the window never runs dry while a writer is being woken. */
+static size_t write_ahead(const struct stream *stream)
+{
+	size_t least = stream->config->window < WRITE_AHEAD ? stream->config->window : WRITE_AHEAD;
+	return stream->window.size > least ? stream->window.size : least;
+}
+
 static bool is_full(const struct stream *stream)
 {
-	return stream->gap > 0 || stream->sender.out.length > stream->config->window;
+	return stream->gap > 0 || stream->sender.out.length > write_ahead(stream);
 }
 
 bool stream_is_delivered(const struct stream *stream)
@@ -90,7 +100,7 @@ void stream_write(struct stream *stream, struct op *op, const void *bytes, int64
 /* Turns as much of the gap into zeros as there is room for. */
 static void fill_gap(struct stream *stream)
 {
-	while (stream->gap > 0 && stream->sender.out.length <= stream->config->window) {
+	while (stream->gap > 0 && stream->sender.out.length <= write_ahead(stream)) {
 		size_t length = stream->gap < GAP_CHUNK ? (size_t)stream->gap : GAP_CHUNK;
 		if (sender_append(&stream->sender, NULL, length)) {
 			stream_abort(stream, -ENOMEM);
@@ -155,7 +165,7 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 bool stream_has_block(const struct stream *stream)
 {
 	return (stream->state == STREAM_OPEN || stream->state == STREAM_CLOSING) &&
-	       sender_next_length(&stream->sender, stream->block_size, stream->config->window) > 0;
+	       sender_next_length(&stream->sender, stream->block_size, stream->window.size) > 0;
 }
 
 /*
@@ -171,15 +181,16 @@ static void ask_for_delivery(struct stream *stream, uint64_t end)
 	}
 }
 
-struct msg *stream_take_block(struct stream *stream, int64_t now_ms)
+struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 {
+	int64_t now_ms = now_us / 1000;
 	if (!stream_has_block(stream)) {
 		stream_leave_turns(stream);
 		return NULL;
 	}
 	size_t length =
-		sender_next_length(&stream->sender, stream->block_size, stream->config->window);
-	uint64_t number = stream->sender.first + stream->sender.blocks_length;
+		sender_next_length(&stream->sender, stream->block_size, stream->window.size);
+	uint64_t number = sender_next_number(&stream->sender);
 	char id[48];
 	snprintf(id, sizeof(id), "d%" PRIx64 ".%" PRIx64, stream->number, number);
 	struct msg block = {
@@ -192,7 +203,7 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_ms)
 		.data_length = length,
 	};
 	struct msg *msg = msg_create(&block);
-	if (!msg || sender_take(&stream->sender, length, msg_room(msg), &number)) {
+	if (!msg || sender_take(&stream->sender, length, msg_room(msg), &number, now_us)) {
 		/* Its turn comes again with the next acknowledgement, write or tick. */
 		msg_destroy(msg);
 		stream_leave_turns(stream);
@@ -206,26 +217,27 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_ms)
 	stream_take_turn(stream);
 	if (stream->carrier == CARRIER_MESSAGE) {
 		stream->unasked += length;
-		if (stream->unasked > stream->config->window / 2 || !stream->has_turn) {
+		if (stream->unasked > stream->window.size / 2 || !stream->has_turn) {
 			ask_for_delivery(stream, number + 1);
 		}
 	}
 	return msg;
 }
 
-void stream_delivered(struct stream *stream, uint64_t end, int64_t now_ms)
+/* A block came back, in its own answer or in that to a question after it. */
+static void measure(struct stream *stream, uint64_t block, int64_t now_us)
 {
-	while (!stream_is_over(stream) && stream->sender.blocks_length > 0 &&
-	       stream->sender.first < end) {
-		stream_acknowledged(stream, stream->sender.first, now_ms);
+	const struct sender *sender = &stream->sender;
+	if (sender->out.length - sender->in_flight >= stream->block_size) {
+		window_note_full(&stream->window);
 	}
+	window_measure(&stream->window, block, sender_next_number(sender),
+		       sender_sent_us(sender, block), now_us, stream->block_size);
 }
 
-void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_ms)
+/* After acknowledgements: what waited for them goes on. */
+static void advance(struct stream *stream, int64_t now_ms)
 {
-	if (stream_is_over(stream) || !sender_acknowledge(&stream->sender, block)) {
-		return;
-	}
 	release_writers(stream);
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);
@@ -236,6 +248,32 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_ms)
 	stream_take_turn(stream);
 	stream_close_when_delivered(stream, now_ms);
 	stream_answer_when_delivered(stream);
+}
+
+void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
+{
+	if (stream_is_over(stream) || !sender_is_in_flight(&stream->sender, block)) {
+		return;
+	}
+	measure(stream, block, now_us);
+	sender_acknowledge(&stream->sender, block);
+	advance(stream, now_us / 1000);
+}
+
+void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
+{
+	struct sender *sender = &stream->sender;
+	uint64_t next = sender_next_number(sender);
+	end = end < next ? end : next;
+	if (stream_is_over(stream) || sender->first >= end) {
+		return;
+	}
+	/* Those before the last one have waited for the question. */
+	measure(stream, end - 1, now_us);
+	while (sender->blocks_length > 0 && sender->first < end) {
+		sender_acknowledge(sender, sender->first);
+	}
+	advance(stream, now_us / 1000);
 }
 
 void stream_data_refused(struct stream *stream, uint64_t block, const struct msg *error)

@@ -293,8 +293,9 @@ static bool parse_id(const char *id, char *kind, uint64_t *number, uint64_t *cou
 	return end != rest && *end == '\0';
 }
 
-static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_ms)
+static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_us)
 {
+	int64_t now_ms = now_us / 1000;
 	char kind;
 	uint64_t number, count;
 	struct stream *stream = NULL;
@@ -308,7 +309,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_m
 	}
 	bool success = msg->kind == MSG_RESULT;
 	if (kind == 'd' && success) {
-		stream_acknowledged(stream, count, now_ms);
+		stream_acknowledged(stream, count, now_us);
 	} else if (kind == 'd') {
 		stream_data_refused(stream, count, msg);
 	} else if (kind == 'o' && count == stream->attempt && success) {
@@ -316,7 +317,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_m
 	} else if (kind == 'o' && count == stream->attempt) {
 		stream_refused(stream, msg, now_ms);
 	} else if (kind == 'b' && success) {
-		stream_delivered(stream, count, now_ms);
+		stream_delivered(stream, count, now_us);
 	} else if (kind == 'b') {
 		/* Any client that knows IBB can be asked; the server answers for one that is
 		 * gone. */
@@ -329,23 +330,23 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_m
 	settle(ibb, stream);
 }
 
-void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms)
+void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us)
 {
 	if (msg->kind == MSG_RESULT || msg->kind == MSG_ERROR || msg->kind == MSG_BOUNCE) {
-		receive_answer(ibb, msg, now_ms);
+		receive_answer(ibb, msg, now_us);
 	} else {
-		receive_request(ibb, msg, allowed, now_ms);
+		receive_request(ibb, msg, allowed, now_us / 1000);
 	}
 }
 
 /* ---- what leaves ---- */
 
-struct msg *ibb_next(struct ibb *ibb, int64_t now_ms)
+struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 {
 	struct msg *msg = effects_take_message(&ibb->effects);
 	while (!msg && ibb->effects.turns) {
 		struct stream *stream = ibb->effects.turns;
-		msg = stream_take_block(stream, now_ms);
+		msg = stream_take_block(stream, now_us);
 		settle(ibb, stream);
 	}
 	return msg;

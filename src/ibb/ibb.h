@@ -6,7 +6,8 @@
  * A request is found by the peer's full JID and sid, an answer by the peer's full JID and id,
  * never by one alone. Ids of ours are "KIND NUMBER.COUNT": which request, of which stream.
  *
- * Units:   bytes before base64; ms of the caller's monotonic clock.
+ * Units:   bytes before base64; ms of the caller's monotonic clock; microseconds of the same where
+ *          round trips are measured (now_us).
  * Errors:  0 or -errno; what goes wrong on the wire is answered there.
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  XEP-0047; RFC 6120 section 8.2.3 (iq semantics).
@@ -47,7 +48,7 @@ void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_
  * anyone else, every request that does not belong to a stream is answered service-unavailable.
  * MSG_INFO and its answers are not for here.
  */
-void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms);
+void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us);
 
 /* stream_abort; the stream is still the caller's. */
 void ibb_abort(struct ibb *ibb, struct stream *stream, int error);
@@ -57,7 +58,7 @@ struct stream *ibb_take_arrived(struct ibb *ibb);
 
 /* What to send next, the caller's: answers and requests first, then one block of each stream in
  * turn. NULL when there is nothing. */
-struct msg *ibb_next(struct ibb *ibb, int64_t now_ms);
+struct msg *ibb_next(struct ibb *ibb, int64_t now_us);
 
 /* The resource `peer` (full JID) has gone: its streams break, with -EHOSTDOWN if it had not
  * accepted yet, else -ECONNRESET. */

@@ -83,7 +83,8 @@ static int grow_blocks(struct sender *sender)
 	return 0;
 }
 
-int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number)
+int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
+		int64_t now_us)
 {
 	assert(length > 0 && sender->in_flight + length <= sender->out.length);
 	int error = grow_blocks(sender);
@@ -92,8 +93,8 @@ int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *
 	}
 	queue_copy(&sender->out, sender->in_flight, bytes, length);
 	size_t end = (sender->blocks_head + sender->blocks_length) % sender->blocks_capacity;
-	sender->blocks[end] = (struct sent_block){.length = (uint32_t)length};
-	*number = sender->first + sender->blocks_length;
+	sender->blocks[end] = (struct sent_block){.length = (uint32_t)length, .sent_us = now_us};
+	*number = sender_next_number(sender);
 	sender->blocks_length++;
 	sender->in_flight += length;
 	return 0;
@@ -114,6 +115,18 @@ bool sender_is_in_flight(const struct sender *sender, uint64_t number)
 {
 	const struct sent_block *block = find_block(sender, number);
 	return block && !block->acknowledged;
+}
+
+int64_t sender_sent_us(const struct sender *sender, uint64_t number)
+{
+	const struct sent_block *block = find_block(sender, number);
+	assert(block);
+	return block->sent_us;
+}
+
+uint64_t sender_next_number(const struct sender *sender)
+{
+	return sender->first + sender->blocks_length;
 }
 
 bool sender_acknowledge(struct sender *sender, uint64_t number)

@@ -23,6 +23,7 @@
 struct sent_block {
 	uint32_t length;
 	bool acknowledged; /* out of turn: an older block is not yet */
+	int64_t sent_us;
 };
 
 /* Zeroed memory is a sender that has sent nothing. */
@@ -53,11 +54,19 @@ void sender_push(struct sender *sender);
  */
 size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window);
 
-/* Copies the next `length` bytes out and counts them as the block *number, in flight. -ENOMEM. */
-int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number);
+/* Copies the next `length` bytes out and counts them as the block *number, in flight since now_us.
+ * -ENOMEM. */
+int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
+		int64_t now_us);
 
 /* Whether block `number` was sent and is not acknowledged. */
 bool sender_is_in_flight(const struct sender *sender, uint64_t number);
+
+/* When a block in flight was sent. */
+int64_t sender_sent_us(const struct sender *sender, uint64_t number);
+
+/* The number of the next block to be sent. */
+uint64_t sender_next_number(const struct sender *sender);
 
 /* Block `number` was acknowledged. False if it is not in flight: an answer to nothing. */
 bool sender_acknowledge(struct sender *sender, uint64_t number);

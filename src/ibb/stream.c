@@ -217,6 +217,7 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream->carrier = config->carrier;
 	stream->block_size = config->block_size;
 	stream->announced = -1;
+	window_init(&stream->window, config->window);
 	stream_clear_deadline(stream);
 	return stream;
 }

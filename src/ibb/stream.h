@@ -12,7 +12,8 @@
  * received stays readable in CLOSED and BROKEN; only after the last byte does a reader see the
  * end, or the error. Bytes written stay in `out` until the peer has acknowledged them.
  *
- * Units:   sizes are bytes before base64; times are ms of the caller's monotonic clock.
+ * Units:   sizes are bytes before base64; times are ms of the caller's monotonic clock, or, where
+ *          round trips are measured (now_us), microseconds of the same.
  * Errors:  0 or -errno; on error the stream is unchanged unless said.
  * Threads: none; the caller serialises.
  * Source:  XEP-0047, sections 2.1 (open), 2.2 (data), 2.3 (close), 2.4 (both directions).
@@ -23,6 +24,7 @@
 #include "ibb/effects.h"
 #include "ibb/receiver.h"
 #include "ibb/sender.h"
+#include "ibb/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,9 +47,9 @@ enum stream_state {
 struct stream_config {
 	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK */
 	enum carrier carrier; /* of blocks that we send on streams that we open */
-	size_t window; /* most bytes sent and not acknowledged; at least one block is allowed */
-	size_t buffer; /* most bytes acknowledged and not read */
-	int64_t timeout_ms; /* without an answer */
+	size_t window;	      /* most bytes sent and not acknowledged; one block always may be */
+	size_t buffer;	      /* most bytes acknowledged and not read */
+	int64_t timeout_ms;   /* without an answer */
 };
 
 struct stream {
@@ -84,6 +86,7 @@ struct stream {
 
 	uint64_t gap; /* zeros that come after what the sender has, before what the writers have */
 	size_t unasked; /* CARRIER_MESSAGE: bytes sent since delivery was last asked for */
+	struct window window;
 	struct sender sender;
 	struct receiver receiver;
 	struct op *openers, *readers, *writers, *flushers; /* parked */
@@ -180,11 +183,11 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 void stream_receive_close(struct stream *stream, const struct msg *close);
 
 /* `block` is the running number in the answered id. */
-void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_ms);
+void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us);
 void stream_data_refused(struct stream *stream, uint64_t block, const struct msg *error);
 
 /* The blocks before `end` have arrived: what was asked for after CARRIER_MESSAGE was answered. */
-void stream_delivered(struct stream *stream, uint64_t end, int64_t now_ms);
+void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
 
 /* Our <close/> was answered, by result or error. */
 void stream_close_answered(struct stream *stream);
@@ -198,7 +201,7 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 bool stream_has_block(const struct stream *stream);
 
 /* The next block, counted as sent; NULL if there is none, or memory is short. */
-struct msg *stream_take_block(struct stream *stream, int64_t now_ms);
+struct msg *stream_take_block(struct stream *stream, int64_t now_us);
 
 /* Whether the stream is CLOSED or BROKEN. */
 bool stream_is_over(const struct stream *stream);

@@ -2,6 +2,7 @@
 #include "xmpp/inbox.h"
 
 #include "xmpp/jid.h"
+#include "xmpp/render.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,7 @@ static void handle_ready(struct session *session)
 	/* From here on the log would only cost time: each line is made for it. */
 	if (!session->config->debug) {
 		session->log.handler = NULL;
+		render_set(false);
 	}
 	session->events->online(session->events->context, xmpp_conn_get_bound_jid(session->conn));
 }

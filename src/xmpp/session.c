@@ -3,6 +3,7 @@
 
 #include "xmpp/inbox.h"
 #include "xmpp/jid.h"
+#include "xmpp/render.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -248,6 +249,7 @@ int session_connect(struct session *session, const char *host, uint16_t port, co
 	current = session;
 	cause_reset(&session->cause, place);
 	session->log.handler = on_log;
+	render_set(true); /* libstrophe logs in with stanzas that it writes out */
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
 	errno = 0;

@@ -129,7 +129,7 @@ void scene_goes(struct scene *scene, const char *jid)
 const struct msg *scene_next(struct scene *scene)
 {
 	msg_destroy(scene->sent);
-	scene->sent = account_next(&scene->account, scene->now_ms);
+	scene->sent = account_next(&scene->account, scene->now_ms * 1000);
 	return scene->sent;
 }
 
@@ -144,12 +144,12 @@ const struct msg *scene_sent(struct scene *scene, enum msg_kind kind, const char
 
 void scene_is_quiet(struct scene *scene)
 {
-	assert_null(account_next(&scene->account, scene->now_ms));
+	assert_null(account_next(&scene->account, scene->now_ms * 1000));
 }
 
 void scene_receive(struct scene *scene, const struct msg *msg)
 {
-	account_receive(&scene->account, msg, scene->now_ms);
+	account_receive(&scene->account, msg, scene->now_ms * 1000);
 	scene_settle(scene);
 }
 

@@ -306,7 +306,7 @@ static void put_message(struct script *script, const struct msg *msg)
 
 static bool take_message(struct script *script)
 {
-	struct msg *msg = ibb_next(&script->ibb, script->now_ms);
+	struct msg *msg = ibb_next(&script->ibb, script->now_ms * 1000);
 	if (!msg) {
 		return false;
 	}
@@ -400,7 +400,7 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 	} else {
 		fail_msg("no message %s", kind);
 	}
-	ibb_receive(&script->ibb, &msg, allowed, script->now_ms);
+	ibb_receive(&script->ibb, &msg, allowed, script->now_ms * 1000);
 }
 
 /* ---- what happens on the user's side ---- */

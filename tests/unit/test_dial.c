@@ -34,7 +34,7 @@ static void test_choice(void **state)
 	assert_waits(open);
 	account_receive(&scene.account,
 			&(struct msg){.kind = MSG_RESULT, .peer = "a@x/chat", .id = "q2"},
-			scene.now_ms);
+			scene.now_ms * 1000);
 	scene_settle(&scene);
 	const struct msg *msg = scene_sent(&scene, MSG_OPEN, "a@x/files");
 	assert_string_equal(msg->sid, "sid1");

@@ -391,7 +391,7 @@ static void play_start(struct play *play, enum carrier carrier)
 static void play_answer(struct play *play, enum msg_kind kind, const char *id)
 {
 	ibb_receive(&play->ibb, &(struct msg){.kind = kind, .peer = "j", .id = id}, true,
-		    play->now_ms);
+		    play->now_ms * 1000);
 }
 
 /* The peer gets `msg`. */
@@ -437,7 +437,7 @@ static void play_message(struct play *play, const struct msg *msg)
 static void play_messages(struct play *play)
 {
 	struct msg *msg;
-	while ((msg = ibb_next(&play->ibb, play->now_ms))) {
+	while ((msg = ibb_next(&play->ibb, play->now_ms * 1000))) {
 		play_message(play, msg);
 		msg_destroy(msg);
 	}
@@ -545,7 +545,7 @@ static void peer_request(struct play *play, struct msg msg)
 {
 	msg.peer = "j";
 	msg.sid = "s";
-	ibb_receive(&play->ibb, &msg, true, play->now_ms);
+	ibb_receive(&play->ibb, &msg, true, play->now_ms * 1000);
 }
 
 /* The peer sends what it may: no more than six blocks that are not acknowledged, two more than we

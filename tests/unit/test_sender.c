@@ -45,7 +45,7 @@ static uint64_t take(struct model *model, size_t length)
 	uint64_t number;
 	uint8_t *bytes = malloc(length);
 	assert_non_null(bytes);
-	assert_int_equal(sender_take(&model->sender, length, bytes, &number), 0);
+	assert_int_equal(sender_take(&model->sender, length, bytes, &number, 0), 0);
 	for (size_t i = 0; i < length; i++) {
 		assert_int_equal(bytes[i], pattern(model->taken + i));
 	}
@@ -339,7 +339,7 @@ static void test_zeros(void **state)
 	assert_int_equal(sender_append(&sender, "b", 1), 0);
 	assert_int_equal(sender.written, sizeof(bytes));
 	memset(bytes, 0xff, sizeof(bytes));
-	assert_int_equal(sender_take(&sender, sizeof(bytes), bytes, &number), 0);
+	assert_int_equal(sender_take(&sender, sizeof(bytes), bytes, &number, 0), 0);
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		assert_int_equal(bytes[i], i == 0 ? 'a' : i == 10001 ? 'b' : 0);
 	}
@@ -391,11 +391,11 @@ static void test_memory_is_short(void **state)
 	for (size_t i = 0; i < 40; i++) {
 		struct sender before = *sender;
 		failing_malloc_arm(1);
-		int error = sender_take(sender, 1, bytes, &number);
+		int error = sender_take(sender, 1, bytes, &number, 0);
 		if (failing_malloc_disarm()) {
 			assert_int_equal(error, -ENOMEM);
 			assert_memory_equal(sender, &before, sizeof(before));
-			error = sender_take(sender, 1, bytes, &number);
+			error = sender_take(sender, 1, bytes, &number, 0);
 		}
 		assert_int_equal(error, 0);
 		assert_int_equal(number, i);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * render - spares libstrophe from writing out every stanza that comes in.
+ *
+ * libstrophe makes text of each stanza for a line of its log before it looks whether anybody reads
+ * that, at more than half of what receiving costs. It calls a public function of its own for it,
+ * which is wrapped by a symbol of that name in the executable; what we send is text already.
+ *
+ * Threads: the XMPP thread.
+ * Source:  libstrophe 0.12, _handle_stream_stanza.
+ */
+#ifndef XMPP_RENDER_H
+#define XMPP_RENDER_H
+
+#include <stdbool.h>
+
+/* Whether this thread's stanzas are to be written out. They are, until it is told otherwise. */
+void render_set(bool wanted);
+
+#endif

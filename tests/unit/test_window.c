@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "ibb/window.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define BLOCK 4096
+#define MOST  ((size_t)8 * 1024 * 1024)
+
+/* A way: `service_us` for each block at its narrowest point, `distance_us` for the rest of it. */
+struct way {
+	struct window window;
+	int64_t service_us, distance_us;
+	int64_t now_us;
+	int64_t sent_us[4096]; /* of the blocks on the way, by number */
+	uint64_t sent, back;
+	int64_t free_us; /* when the narrowest point is free again */
+	int64_t longest_us;
+};
+
+static void leave(struct way *way)
+{
+	while (way->sent == way->back || (way->sent - way->back + 1) * BLOCK <= way->window.size) {
+		way->sent_us[way->sent % 4096] = way->now_us;
+		way->sent++;
+	}
+	window_note_full(&way->window);
+}
+
+/* The oldest block comes back. */
+static void come_back(struct way *way)
+{
+	int64_t sent_us = way->sent_us[way->back % 4096];
+	int64_t begin_us = sent_us + way->distance_us;
+	way->free_us = (begin_us > way->free_us ? begin_us : way->free_us) + way->service_us;
+	way->now_us = way->free_us > way->now_us ? way->free_us : way->now_us;
+	int64_t trip_us = way->now_us - sent_us;
+	way->longest_us = trip_us > way->longest_us ? trip_us : way->longest_us;
+	window_measure(&way->window, way->back, way->sent, sent_us, way->now_us, BLOCK);
+	way->back++;
+}
+
+static void run(struct way *way, unsigned blocks)
+{
+	way->longest_us = 0;
+	for (unsigned i = 0; i < blocks; i++) {
+		leave(way);
+		come_back(way);
+	}
+}
+
+static struct way start(size_t most, int64_t service_us, int64_t distance_us)
+{
+	struct way way = {.service_us = service_us, .distance_us = distance_us};
+	window_init(&way.window, most);
+	return way;
+}
+
+static void test_small_at_the_start(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 100, 0);
+	assert_int_equal(way.window.size, 4 * BLOCK);
+	way = start(1000, 100, 0);
+	assert_int_equal(way.window.size, 1000);
+}
+
+/* Whatever the distance, the way is busy, and the queue is short. */
+static void test_finds_its_size(void **state)
+{
+	static const struct {
+		int64_t service_us, distance_us, longest_us;
+	} rows[] = {
+		/* service, distance, longest round trip */
+		{100, 100, 2600},      /* a server near by */
+		{400, 300, 3000},      /* a slow one: four blocks are the least */
+		{100, 40000, 60000},   /* 40 ms */
+		{200, 200000, 300000}, /* 200 ms */
+		{5000, 20000, 45000},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct way way = start(MOST, rows[i].service_us, rows[i].distance_us);
+		run(&way, 30000);
+		int64_t before_us = way.now_us;
+		run(&way, 5000);
+		double busy =
+			5000.0 * (double)rows[i].service_us / (double)(way.now_us - before_us);
+		if (busy < 0.97 || way.longest_us > rows[i].longest_us) {
+			fail_msg("row %zu: busy %.2f, longest %jd, size %zu", i, busy,
+				 (intmax_t)way.longest_us, way.window.size);
+		}
+	}
+}
+
+/* 4 MiB on a way of 200 ms, after at most 8 round trips. */
+static void test_grows_fast_far_away(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 20, 200000);
+	while (way.window.size < MOST / 2) {
+		run(&way, 1);
+	}
+	assert_true(way.now_us < 8 * 200000);
+}
+
+static void test_no_more_than_it_may(void **state)
+{
+	(void)state;
+	struct way way = start(65536, 10, 200000);
+	run(&way, 5000);
+	assert_int_equal(way.window.size, 65536);
+}
+
+/* A writer that does not fill it gives no reason to grow. */
+static void test_not_full(void **state)
+{
+	struct window window;
+	(void)state;
+	window_init(&window, MOST);
+	size_t size = window.size;
+	for (uint64_t number = 0; number < 1000; number++) {
+		int64_t now_us = (int64_t)number * 1000;
+		window_measure(&window, number, number + 1, now_us, now_us + 300, BLOCK);
+	}
+	assert_int_equal(window.size, size);
+}
+
+/* The way gets slower, and fast again. */
+static void test_follows(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 50, 20000);
+	run(&way, 20000);
+	size_t fast = way.window.size;
+	way.service_us = 1000;
+	run(&way, 20000);
+	size_t slow = way.window.size;
+	assert_true(slow < fast / 8);
+	way.service_us = 50;
+	run(&way, 60000);
+	assert_true(way.window.size > fast / 2);
+}
+
+static void test_cut(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 50, 20000);
+	run(&way, 20000);
+	window_cut(&way.window);
+	assert_true(way.window.size <= BLOCK);
+	run(&way, 20000);
+	assert_true(way.window.size > 50 * BLOCK);
+}
+
+/* A clock that stands still, or a block that came before it left, divides by nothing. */
+static void test_no_time_at_all(void **state)
+{
+	struct window window;
+	(void)state;
+	window_init(&window, MOST);
+	for (uint64_t number = 0; number < 1000; number++) {
+		window_note_full(&window);
+		window_measure(&window, number, number + 4, 10, number % 2 ? 10 : 5, BLOCK);
+		assert_true(window.size >= BLOCK && window.size <= MOST);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small_at_the_start),
+		cmocka_unit_test(test_finds_its_size),
+		cmocka_unit_test(test_grows_fast_far_away),
+		cmocka_unit_test(test_no_more_than_it_may),
+		cmocka_unit_test(test_not_full),
+		cmocka_unit_test(test_follows),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_no_time_at_all),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
