@@ -260,6 +260,11 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 	}
 }
 
+void account_lull(struct account *account)
+{
+	ibb_serve_readers(&account->ibb);
+}
+
 struct msg *account_next(struct account *account, int64_t now_us)
 {
 	return account->online ? ibb_next(&account->ibb, now_us) : NULL;

@@ -70,6 +70,9 @@ void account_presence(struct account *account, const char *jid, bool available, 
 		      int64_t now_ms);
 void account_receive(struct account *account, const struct msg *msg, int64_t now_us);
 
+/* Nothing more has come for now: reads get what has. */
+void account_lull(struct account *account);
+
 /* The next stanza to send, the caller's, or NULL. */
 struct msg *account_next(struct account *account, int64_t now_us);
 

@@ -219,6 +219,14 @@ static void on_receive(void *context, const struct msg *msg)
 	leave(hub, now_ms);
 }
 
+static void on_lull(void *context)
+{
+	struct hub *hub = context;
+	int64_t now_ms = enter(hub);
+	account_lull(&hub->account);
+	leave(hub, now_ms);
+}
+
 static struct msg *on_next(void *context)
 {
 	struct hub *hub = context;
@@ -239,6 +247,7 @@ struct client_events hub_client_events(struct hub *hub)
 		.roster_item = on_roster_item,
 		.presence = on_presence,
 		.receive = on_receive,
+		.lull = on_lull,
 		.next = on_next,
 	};
 }

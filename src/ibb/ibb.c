@@ -339,6 +339,13 @@ void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t n
 	}
 }
 
+void ibb_serve_readers(struct ibb *ibb)
+{
+	while (ibb->effects.ripe) {
+		stream_serve_readers(ibb->effects.ripe);
+	}
+}
+
 /* ---- what leaves ---- */
 
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us)

@@ -50,6 +50,9 @@ void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_
  */
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us);
 
+/* Nothing more has come for now: completes the reads that wait for what has. */
+void ibb_serve_readers(struct ibb *ibb);
+
 /* stream_abort; the stream is still the caller's. */
 void ibb_abort(struct ibb *ibb, struct stream *stream, int error);
 

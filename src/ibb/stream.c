@@ -143,11 +143,47 @@ int stream_outcome(const struct stream *stream)
 	return stream->state == STREAM_BROKEN ? stream->error : -ECONNRESET;
 }
 
+/* One block always fits. */
+static size_t buffer_size(const struct stream *stream)
+{
+	size_t buffer = stream->config->buffer;
+	return buffer > stream->block_size ? buffer : stream->block_size;
+}
+
+/* Answers that memory is too short for now leave with the next read or block. */
+static void release_held(struct stream *stream)
+{
+	if (!stream_is_over(stream)) {
+		receiver_release(&stream->receiver, stream->peer, buffer_size(stream),
+				 stream->effects);
+	}
+}
+
+static void leave_ripe(struct stream *stream)
+{
+	if (stream->is_ripe) {
+		DL_DELETE2(stream->effects->ripe, stream, ripe_prev, ripe_next);
+		stream->is_ripe = false;
+	}
+}
+
+void stream_serve_readers(struct stream *stream)
+{
+	leave_ripe(stream);
+	while (stream->readers && stream->receiver.in.length > 0) {
+		struct op *op = stream->readers;
+		ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
+		op_complete(op, result, &stream->effects->done);
+	}
+	release_held(stream);
+}
+
 /* The stream has come to its end: no op waits any longer, but bytes that came can be read. */
 static void finish(struct stream *stream, enum stream_state state, int error)
 {
 	struct op **done = &stream->effects->done;
 
+	stream_serve_readers(stream);
 	stream->state = state;
 	stream->error = error;
 	stream_clear_deadline(stream);
@@ -159,7 +195,7 @@ static void finish(struct stream *stream, enum stream_state state, int error)
 	op_complete_all(&stream->openers, stream_outcome(stream), done);
 	op_complete_all(&stream->writers, stream_outcome(stream), done);
 	op_complete_all(&stream->flushers, error, done);
-	/* A reader is only parked when there is nothing to read. */
+	/* Those whom nothing was left for. */
 	op_complete_all(&stream->readers, error, done);
 }
 
@@ -229,6 +265,7 @@ void stream_destroy(struct stream *stream)
 	}
 	assert(!stream->openers && !stream->readers && !stream->writers && !stream->flushers);
 	stream_leave_turns(stream);
+	leave_ripe(stream);
 	sender_finish(&stream->sender);
 	receiver_finish(&stream->receiver);
 	free(stream->close_id);
@@ -405,9 +442,8 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 			sender_push(&stream->sender);
 			stream_take_turn(stream);
 			op_complete_all(&stream->writers, -ECONNRESET, &stream->effects->done);
-			if (stream->receiver.in.length == 0) {
-				op_complete_all(&stream->readers, 0, &stream->effects->done);
-			}
+			stream_serve_readers(stream);
+			op_complete_all(&stream->readers, 0, &stream->effects->done);
 			return;
 		}
 	}
@@ -427,22 +463,6 @@ void stream_close_answered(struct stream *stream)
 }
 
 /* ---- blocks that come ---- */
-
-/* One block always fits. */
-static size_t buffer_size(const struct stream *stream)
-{
-	size_t buffer = stream->config->buffer;
-	return buffer > stream->block_size ? buffer : stream->block_size;
-}
-
-/* Answers that memory is too short for now leave with the next read or block. */
-static void release_held(struct stream *stream)
-{
-	if (!stream_is_over(stream)) {
-		receiver_release(&stream->receiver, stream->peer, buffer_size(stream),
-				 stream->effects);
-	}
-}
 
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
 {
@@ -470,12 +490,14 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 			     condition == CONDITION_RESOURCE_CONSTRAINT ? -ECONNRESET : -EPROTO);
 		return;
 	}
-	while (stream->readers && stream->receiver.in.length > 0) {
-		struct op *op = stream->readers;
-		ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
-		op_complete(op, result, &stream->effects->done);
+	if (!stream->readers) {
+		release_held(stream);
+	} else if (stream->receiver.in.length >= stream->readers->size) {
+		stream_serve_readers(stream);
+	} else if (!stream->is_ripe) {
+		DL_APPEND2(stream->effects->ripe, stream, ripe_prev, ripe_next);
+		stream->is_ripe = true;
 	}
-	release_held(stream);
 }
 
 void stream_read(struct stream *stream, struct op *op)

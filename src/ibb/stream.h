@@ -59,6 +59,8 @@ struct stream {
 	struct stream *prev, *next;	      /* ibb.arrived */
 	struct stream *turn_prev, *turn_next; /* effects.turns */
 	bool has_turn;
+	struct stream *ripe_prev, *ripe_next; /* effects.ripe */
+	bool is_ripe;
 	bool owned; /* somebody outside holds it: not to be freed */
 
 	/* Immutable once the stream is dialled or has arrived. */
@@ -180,6 +182,10 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 
 /* The answer, at once or later, is queued. */
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms);
+
+/* Completes parked reads with what has come. Blocks come in swarms, and one read for many of them
+ * costs little more than one for one; so receiving a block completes only a read that is full. */
+void stream_serve_readers(struct stream *stream);
 void stream_receive_close(struct stream *stream, const struct msg *close);
 
 /* `block` is the running number in the answered id. */

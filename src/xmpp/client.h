@@ -70,6 +70,9 @@ struct client_events {
 	 * who has seen our presence. */
 	void (*receive)(void *context, const struct msg *msg);
 
+	/* After one or more `receive`: nothing more has come for now. */
+	void (*lull)(void *context);
+
 	/* The next stanza to be sent, or NULL; given to msg_destroy. Called from when `receive` may
 	 * come until `offline`. */
 	struct msg *(*next)(void *context);

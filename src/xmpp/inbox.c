@@ -38,6 +38,7 @@ static void answer(struct session *session, xmpp_stanza_t *request, enum conditi
 	};
 
 	session_send(session, &msg);
+	session_flush(session);
 }
 
 /* Whether the stanza is our own account's: an absent "from" means just that (RFC 6120 section
@@ -123,6 +124,7 @@ static void receive(struct session *session, xmpp_stanza_t *stanza)
 	struct msg msg;
 
 	if (codec_decode(&session->codec, stanza, &msg)) {
+		session->received = true;
 		session->events->receive(session->events->context, &msg);
 	}
 }

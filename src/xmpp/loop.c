@@ -71,6 +71,7 @@ static bool feed(struct loop *loop)
 		msg_destroy(msg);
 		fed = true;
 	}
+	session_flush(session);
 	session->moved = session->moved || fed;
 	return fed;
 }
@@ -82,6 +83,18 @@ static unsigned quiet_rounds(const struct session *session)
 	unsigned reads = session->config->tls != CLIENT_TLS_OFF ? RECORD_ROUNDS : 0;
 
 	return writes > reads ? writes : reads;
+}
+
+/* Two reads of nothing, since poll cannot see what TLS has read ahead; but not for ever. */
+#define LULL_QUIET 2
+#define LULL_BUSY  32
+
+static void tell_lull(struct session *session)
+{
+	if (session->received) {
+		session->received = false;
+		session->events->lull(session->events->context);
+	}
 }
 
 /* Reads and writes until both would block; false when there may be more. */
@@ -110,9 +123,14 @@ static bool pump(struct loop *loop)
 			quiet = 0;
 		} else if (quiet++ >= quiet_rounds(session)) {
 			/* If it is writing that would block, an edge will come. */
+			tell_lull(session);
 			return true;
 		}
+		if (quiet >= LULL_QUIET || round % LULL_BUSY == LULL_BUSY - 1) {
+			tell_lull(session);
+		}
 	}
+	tell_lull(session);
 	return false;
 }
 

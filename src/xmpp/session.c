@@ -20,10 +20,24 @@ static _Thread_local struct session *current;
 
 /* ---- sending ---- */
 
-void session_send_text(struct session *session, const char *text, size_t length)
+static void write_out(struct session *session, const char *text, size_t length)
 {
 	session->largest = length;
 	xmpp_send_raw(session->conn, text, length);
+}
+
+void session_flush(struct session *session)
+{
+	if (session->packed > 0) {
+		write_out(session, session->pack, session->packed);
+		session->packed = 0;
+	}
+}
+
+void session_send_text(struct session *session, const char *text, size_t length)
+{
+	session_flush(session);
+	write_out(session, text, length);
 }
 
 int session_send(struct session *session, const struct msg *msg)
@@ -34,7 +48,15 @@ int session_send(struct session *session, const struct msg *msg)
 	if (text == NULL) {
 		return -ENOMEM;
 	}
-	session_send_text(session, text, length);
+	if (length > sizeof(session->pack)) {
+		session_send_text(session, text, length);
+		return 0;
+	}
+	if (length > sizeof(session->pack) - session->packed) {
+		session_flush(session);
+	}
+	memcpy(session->pack + session->packed, text, length);
+	session->packed += length;
 	return 0;
 }
 
@@ -43,6 +65,7 @@ void session_ping(struct session *session, const char *id)
 	struct msg ping = {.kind = MSG_PING, .peer = session->domain, .id = id, .size = -1};
 
 	session_send(session, &ping);
+	session_flush(session);
 }
 
 /* ---- libstrophe's callbacks, but for stanzas ---- */
@@ -252,6 +275,7 @@ int session_connect(struct session *session, const char *host, uint16_t port, co
 	render_set(true); /* libstrophe logs in with stanzas that it writes out */
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
+	session->packed = 0;
 	errno = 0;
 	if (xmpp_connect_client(session->conn, host, port, on_connection, session) == XMPP_EOK) {
 		return 0;

@@ -32,6 +32,10 @@
 #define SESSION_ID_READY  "ready"
 #define SESSION_ID_PING	  "ping"
 
+/* Acknowledgements come in swarms. A write of its own for each, which TLS makes a record of its
+ * own, costs us and the server several times what they are worth. */
+#define SESSION_PACK 4096
+
 enum session_state {
 	SESSION_OFF,
 	SESSION_CONNECTING, /* TCP, TLS, SASL, bind: only libstrophe may send */
@@ -58,8 +62,12 @@ struct session {
 	bool was_online; /* since session_connect */
 	/* The caller resets them. */
 	bool heard;	/* a stanza came */
+	bool received;	/* the core got one, and no lull since */
 	bool moved;	/* a stanza came or went that is no ping of ours or its answer */
-	size_t largest; /* the stanza last sent, in bytes */
+	size_t largest; /* what was last given to libstrophe, in bytes */
+
+	char pack[SESSION_PACK]; /* short stanzas that leave together */
+	size_t packed;		 /* bytes in it */
 };
 
 /* `config` and `events` must outlive the session. -ENOMEM, -errno of getrandom. */
@@ -85,8 +93,11 @@ bool session_is_open(const struct session *session);
 /* Whether libstrophe has taken all it should hold at once. */
 bool session_is_full(const struct session *session);
 
-/* Sends `msg` (open, and not full). -ENOMEM: it is lost. */
+/* Sends `msg` (open, and not full), at once or with session_flush. -ENOMEM: it is lost. */
 int session_send(struct session *session, const struct msg *msg);
+
+/* Sends what still waits for more to leave with it. */
+void session_flush(struct session *session);
 
 /* Sends `length` characters of XML; not before ROSTER. */
 void session_send_text(struct session *session, const char *text, size_t length);

@@ -150,6 +150,7 @@ void scene_is_quiet(struct scene *scene)
 void scene_receive(struct scene *scene, const struct msg *msg)
 {
 	account_receive(&scene->account, msg, scene->now_ms * 1000);
+	account_lull(&scene->account);
 	scene_settle(scene);
 }
 

@@ -401,6 +401,7 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 		fail_msg("no message %s", kind);
 	}
 	ibb_receive(&script->ibb, &msg, allowed, script->now_ms * 1000);
+	ibb_serve_readers(&script->ibb);
 }
 
 /* ---- what happens on the user's side ---- */
