@@ -68,35 +68,131 @@ static bool is_escape(const char *text)
 	return text[0] == '%' && hex_value(text[1]) >= 0 && hex_value(text[2]) >= 0;
 }
 
-/* What a directory cannot hold, or what makes a listing on a terminal lie. */
+struct range {
+	uint32_t first, last;
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool is_in(uint32_t c, const struct range *ranges, size_t count)
+{
+	for (size_t i = 0; i < count && c >= ranges[i].first; i++) {
+		if (c <= ranges[i].last) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What a directory cannot hold, or what makes a listing on a terminal lie: it moves other
+ * characters, ends the line, or shows nothing (Default_Ignorable_Code_Point, fillers). */
 static bool is_unsafe(uint32_t c)
 {
-	bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
-	bool bidi = c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
-		    (c >= 0x2066 && c <= 0x2069);
-	return c == '/' || control || bidi;
+	static const struct range ranges[] = {
+		{0x0000, 0x001f},   /* C0 */
+		{0x002f, 0x002f},   /* the slash */
+		{0x007f, 0x009f},   /* DEL, C1 */
+		{0x00ad, 0x00ad},   /* soft hyphen */
+		{0x034f, 0x034f},   /* combining grapheme joiner */
+		{0x061c, 0x061c},   /* bidirectional control */
+		{0x115f, 0x1160},   /* Hangul fillers */
+		{0x17b4, 0x17b5},   /* Khmer vowels without a glyph */
+		{0x180b, 0x180f},   /* Mongolian variation selectors, vowel separator */
+		{0x200b, 0x200b},   /* zero width space */
+		{0x200e, 0x200f},   /* bidirectional controls */
+		{0x2028, 0x202e},   /* line and paragraph separators, bidirectional controls */
+		{0x2060, 0x206f},   /* word joiner, invisible operators, bidirectional controls */
+		{0x3164, 0x3164},   /* Hangul filler */
+		{0xfeff, 0xfeff},   /* byte order mark */
+		{0xffa0, 0xffa0},   /* Hangul filler */
+		{0xfff0, 0xfffb},   /* unassigned ignorable, interlinear annotation */
+		{0xfffe, 0xffff},   /* XML 1.0 section 2.2 */
+		{0x1bca0, 0x1bca3}, /* shorthand format controls */
+		{0x1d173, 0x1d17a}, /* musical format controls */
+		{0xe0000, 0xe00ff}, /* tags */
+		{0xe01f0, 0xe0fff}, /* unassigned ignorable */
+	};
+	return is_in(c, ranges, COUNT(ranges));
+}
+
+/* Invisible, but part of how some scripts and emoji are written. */
+static bool is_joiner(uint32_t c)
+{
+	return c == 0x200c || c == 0x200d;
+}
+
+static bool is_variation_selector(uint32_t c)
+{
+	return (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0100 && c <= 0xe01ef);
+}
+
+/* White_Space, but for controls, and the blank Braille pattern. */
+static bool is_space(uint32_t c)
+{
+	static const struct range ranges[] = {
+		{' ', ' '},	  {0x00a0, 0x00a0}, {0x1680, 0x1680}, {0x2000, 0x200a},
+		{0x202f, 0x202f}, {0x205f, 0x205f}, {0x2800, 0x2800}, {0x3000, 0x3000},
+	};
+	return is_in(c, ranges, COUNT(ranges));
+}
+
+/* Where one is in a name that is being escaped. */
+struct reader {
+	const char *at;
+	enum {
+		BEFORE_START,
+		AFTER_PLAIN,
+		AFTER_BASE,    /* of a joiner or variation selector: visible, not ASCII */
+		AFTER_VARIANT, /* of such a base */
+	} place;
+};
+
+/* Whether the character that comes, `c`, is one to be escaped here; `is_last`: none follows. */
+static bool must_escape(struct reader *reader, uint32_t c, bool is_last)
+{
+	bool is_first = reader->place == BEFORE_START;
+	bool after_base = reader->place == AFTER_BASE,
+	     after_variant = reader->place == AFTER_VARIANT;
+	reader->place = AFTER_PLAIN;
+	if (is_unsafe(c)) {
+		return true;
+	}
+	if (is_variation_selector(c)) {
+		reader->place = after_base ? AFTER_VARIANT : AFTER_PLAIN;
+		return !after_base;
+	}
+	if (is_joiner(c)) {
+		return !after_base && !after_variant;
+	}
+	if (is_space(c)) {
+		return is_first || is_last;
+	}
+	reader->place = c >= 0x80 ? AFTER_BASE : AFTER_PLAIN;
+	return is_first && c == '.';
 }
 
 /*
- * Takes the next part that must not be cut off *text: a character, a byte that begins none, or
- * an escape. Writes it to `unit` as the name has it, and returns the count of bytes written.
+ * Takes the next part that must not be cut off the reader's text: a character, a byte that begins
+ * none, or an escape. Writes it to `unit` as the name has it, and returns the count of bytes
+ * written.
  */
-static size_t take_unit(const char **text, bool leading, enum escape escape, char unit[MAX_UNIT])
+static size_t take_unit(struct reader *reader, enum escape escape, char unit[MAX_UNIT])
 {
-	const char *from = *text;
+	const char *from = reader->at;
 	uint32_t c = 0;
 	size_t length = decode(from, &c);
-	bool escaped = length == 0 || is_unsafe(c) || (leading && c == '.');
+	bool escaped = true;
 	if (length == 0) {
 		length = 1;
+		reader->place = AFTER_PLAIN;
 	} else if (is_escape(from)) {
-		if (escape == ESCAPE_UNSAFE_AND_PERCENT) {
-			escaped = true;
-		} else {
-			length = 3;
-		}
+		escaped = escape == ESCAPE_UNSAFE_AND_PERCENT;
+		length = escaped ? 1 : 3;
+		reader->place = AFTER_PLAIN;
+	} else {
+		escaped = must_escape(reader, c, from[length] == '\0');
 	}
-	*text += length;
+	reader->at += length;
 	if (!escaped || escape == ESCAPE_NOTHING) {
 		memcpy(unit, from, length);
 		return length;
@@ -113,25 +209,26 @@ static size_t take_unit(const char **text, bool leading, enum escape escape, cha
 static bool build(char *name, const char *text, enum escape escape, const char *infix)
 {
 	char unit[MAX_UNIT];
-	const char *dot = NULL, *end = text;
+	const char *dot = NULL;
 	size_t extension = 0; /* bytes in the name from the last '.' */
-	while (*end != '\0') {
-		if (*end == '.' && end != text) {
-			dot = end;
+	struct reader reader = {.at = text};
+	while (*reader.at != '\0') {
+		if (*reader.at == '.' && reader.at != text) {
+			dot = reader.at;
 			extension = 0;
 		}
-		extension += take_unit(&end, end == text, escape, unit);
+		extension += take_unit(&reader, escape, unit);
 	}
 	if (dot == NULL || extension > MAX_EXTENSION) {
-		dot = end;
+		dot = reader.at;
 		extension = 0;
 	}
 
 	size_t room = NAME_MAX_BYTES - extension - strlen(infix), used = 0;
-	const char *at = text;
 	bool whole = true;
-	while (at < dot && whole) {
-		size_t length = take_unit(&at, at == text, escape, unit);
+	reader = (struct reader){.at = text};
+	while (reader.at < dot && whole) {
+		size_t length = take_unit(&reader, escape, unit);
 		whole = length <= room - used;
 		if (whole) {
 			memcpy(name + used, unit, length);
@@ -140,8 +237,9 @@ static bool build(char *name, const char *text, enum escape escape, const char *
 	}
 	memcpy(name + used, infix, strlen(infix));
 	used += strlen(infix);
-	while (dot < end) {
-		size_t length = take_unit(&dot, false, escape, unit);
+	reader = (struct reader){.at = dot, .place = AFTER_PLAIN};
+	while (*reader.at != '\0') {
+		size_t length = take_unit(&reader, escape, unit);
 		memcpy(name + used, unit, length);
 		used += length;
 	}

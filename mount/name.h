@@ -5,7 +5,8 @@
  * Units:   bytes; names are UTF-8 and have 1 to NAME_MAX_BYTES.
  * Errors:  0 or -errno.
  * Threads: pure functions.
- * Source:  DESIGN: "Names"; XML 1.0 section 2.2 (characters that can be sent).
+ * Source:  XML 1.0 section 2.2 (characters that can be sent); Unicode: DerivedCoreProperties.txt
+ *          (Default_Ignorable_Code_Point), PropList.txt (Bidi_Control, White_Space).
  */
 #ifndef MOUNT_NAME_H
 #define MOUNT_NAME_H
@@ -16,13 +17,19 @@
 #define NAME_MAX_BYTES 255
 
 /*
- * Writes `wire`, a file's name as a peer gave it, as a name that a directory can hold: '/',
- * control characters (C0, DEL, C1), the bidirectional controls U+200E, U+200F, U+202A to U+202E,
- * U+2066 to U+2069, U+061C, a leading '.' and bytes that are not UTF-8 become "%XX", byte by
- * byte, capital hex. "." and ".." thus become "%2E" and "%2E.". What is longer than
- * NAME_MAX_BYTES then is cut at a character (never inside "%XX") so that an extension, from the
- * last '.', of up to 16 bytes stays. An empty name becomes "unnamed". `name` has
- * room for NAME_MAX_BYTES + 1.
+ * Writes `wire`, a file's name as a peer gave it, as a name that a directory can hold. These
+ * become "%XX", byte by byte, capital hex:
+ *
+ *     '/'; control characters (C0, DEL, C1); the other ends of a line, U+2028 and U+2029
+ *     what turns other text around: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069
+ *     what shows nothing, such as U+200B; but joiners (U+200C, U+200D) and variation selectors
+ *     stay behind the visible character outside ASCII that they belong to
+ *     a '.' or white space at the beginning, white space at the end
+ *     U+FFFE, U+FFFF, and bytes that are not UTF-8
+ *
+ * "." and ".." thus become "%2E" and "%2E.". What is longer than NAME_MAX_BYTES then is cut at a
+ * character (never inside "%XX") so that an extension, from the last '.', of up to 16 bytes
+ * stays. An empty name becomes "unnamed". `name` has room for NAME_MAX_BYTES + 1.
  */
 void name_from_wire(char *name, const char *wire);
 
