@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The base64 of blocks: text is decoded as a slow model of RFC 4648 section 4 decodes it, bytes
+ * come back from what they are encoded to, and nothing beyond them is written.
+ */
+#include "fuzz.h"
+#include "ibb/base64.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* The model works on single bits, in a row. */
+static int bit_of(const uint8_t *bytes, size_t place)
+{
+	return bytes[place / 8] >> (7 - place % 8) & 1;
+}
+
+/* RFC 4648 section 4, table 1; -1: not in it. */
+static int value_of(char c)
+{
+	static const char table[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c != '\0' ? strchr(table, c) : NULL;
+	return at ? (int)(at - table) : -1;
+}
+
+/* As base64_decode. */
+static ssize_t model_decode(uint8_t *bytes, const char *text, size_t length)
+{
+	if (length % 4 != 0) {
+		return -EINVAL;
+	}
+	size_t padding = 0;
+	while (padding < 2 && padding < length && text[length - 1 - padding] == '=') {
+		padding++;
+	}
+	size_t bits = 6 * (length - padding), size = bits / 8;
+	memset(bytes, 0, size);
+	for (size_t place = 0; place < bits; place++) {
+		int value = value_of(text[place / 6]);
+		if (value < 0) {
+			return -EINVAL;
+		}
+		int bit = value >> (5 - place % 6) & 1;
+		if (place < 8 * size) {
+			bytes[place / 8] = (uint8_t)(bytes[place / 8] | bit << (7 - place % 8));
+		} else if (bit != 0) {
+			return -EINVAL; /* section 3.5: not canonical */
+		}
+	}
+	return (ssize_t)size;
+}
+
+static void model_encode(char *text, const uint8_t *bytes, size_t length)
+{
+	static const char table[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t characters = BASE64_ENCODED(length);
+	for (size_t i = 0; i < characters; i++) {
+		unsigned value = 0;
+		for (size_t place = 6 * i; place < 6 * i + 6; place++) {
+			int bit = place < 8 * length ? bit_of(bytes, place) : 0;
+			value = value << 1 | (unsigned)bit;
+		}
+		text[i] = 6 * i < 8 * length ? table[value] : '=';
+	}
+}
+
+static void *allocate(size_t size)
+{
+	void *memory = malloc(size > 0 ? size : 1);
+	FUZZ_CHECK(memory != NULL);
+	return memory;
+}
+
+static void try_decoding(const char *text, size_t length)
+{
+	/* As much room as the contract demands, and not a byte more. */
+	uint8_t *bytes = allocate(length / 4 * 3), *model = allocate(length / 4 * 3);
+	ssize_t result = base64_decode(bytes, text, length);
+	FUZZ_CHECK(result == model_decode(model, text, length));
+	if (result >= 0) {
+		FUZZ_CHECK(memcmp(bytes, model, (size_t)result) == 0);
+		char *again = allocate(length);
+		FUZZ_CHECK(base64_encode(again, bytes, (size_t)result) == length);
+		FUZZ_CHECK(memcmp(again, text, length) == 0);
+		free(again);
+	}
+	free(bytes);
+	free(model);
+}
+
+static void try_encoding(const uint8_t *bytes, size_t length)
+{
+	size_t characters = BASE64_ENCODED(length);
+	char *text = allocate(characters), *model = allocate(characters);
+	FUZZ_CHECK(base64_encode(text, bytes, length) == characters);
+	model_encode(model, bytes, length);
+	FUZZ_CHECK(memcmp(text, model, characters) == 0);
+	uint8_t *again = allocate(characters / 4 * 3);
+	FUZZ_CHECK(base64_decode(again, text, characters) == (ssize_t)length);
+	FUZZ_CHECK(length == 0 || memcmp(again, bytes, length) == 0);
+	free(again);
+	free(text);
+	free(model);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	char *text = fuzz_string(bytes, length);
+	try_decoding(text, length);
+	free(text);
+	try_encoding(bytes, length);
+	return 0;
+}
