@@ -279,7 +279,9 @@ void stream_destroy(struct stream *stream)
 
 void stream_await(struct stream *stream, int64_t now_ms)
 {
-	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	if (stream->state <= STREAM_OPENING) {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
 }
 
 int stream_dial(struct stream *stream, const char *peer, unsigned features, const char *name,

@@ -119,7 +119,8 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
  */
 int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms);
 
-/* Ends NEW or OPENING when the answer takes more than timeout_ms from now. */
+/* Ends NEW or OPENING when the answer takes more than timeout_ms from now. Nothing happens in any
+ * other state. */
 void stream_await(struct stream *stream, int64_t now_ms);
 
 /* Completes `op` once the peer has accepted, or with the stream's error. */

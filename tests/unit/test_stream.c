@@ -147,6 +147,8 @@ static void test_await(void **state)
 		{"create t; open t p; await t; wait 50000; dial t j", "o2.0 open j t 8"},
 		{"wait 59999", ""},
 		{"wait 1", "p=ETIMEDOUT; c2.0 close j t"},
+		/* One that is over awaits nothing, or its deadline would never pass. */
+		{"create u; abort u; await u; deadline", "deadline never"},
 	};
 	PLAY(steps);
 }
