@@ -437,8 +437,9 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
 	}
 	if (stream->state == STREAM_OPEN && !close->reset && !empty && stream->reading &&
-	    is_whole(stream)) {
-		/* XEP-0047 section 2.3: the other side may flush its own data first. */
+	    is_whole(stream) && stream->carrier == CARRIER_IQ) {
+		/* XEP-0047 section 2.3: the other side may flush its own data first. Of messages it
+		 * would not be known whether they were still taken. */
 		stream->close_id = copy_string(close->id);
 		if (stream->close_id) {
 			sender_push(&stream->sender);

@@ -669,6 +669,24 @@ static void test_messages(void **state)
 	run_by_message(steps, COUNT(steps));
 }
 
+/* Who has sent <close/> drops the messages that cross it, and would answer any question after
+ * them: what it did not confirm before is lost. */
+static void test_messages_that_cross_a_close(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"j: open s i1 8 message; take s", "i1 result j"},
+		{"write s a 5; flush s f", "a=5; d1.0 data j s 0 5 message; b1.1 info j"},
+		{"j: close s i2", "f=ECONNRESET; i2 result j"},
+		{"j: result b1.1; read s r 1; write s b 1", "r=ECONNRESET; b=ECONNRESET"},
+		/* What it confirmed has arrived. */
+		{"j: open t i3 8 message; take t", "i3 result j"},
+		{"write t c 5; flush t g", "c=5; d2.0 data j t 0 5 message; b2.1 info j"},
+		{"j: result b2.1; j: close t i4; read t p 1", "g=0; i4 result j; p=0"},
+	};
+	run_by_message(steps, COUNT(steps));
+}
+
 /* Delivery is asked for each time that half a window has left. */
 static void test_messages_in_a_large_window(void **state)
 {
@@ -1386,6 +1404,7 @@ int main(void)
 		cmocka_unit_test(test_data_refused),
 		cmocka_unit_test(test_refused_bytes_are_not_delivered),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_messages_that_cross_a_close),
 		cmocka_unit_test(test_messages_in_a_large_window),
 		cmocka_unit_test(test_messages_that_come),
 		cmocka_unit_test(test_read),
