@@ -203,6 +203,22 @@ static void refuse(struct ibb *ibb, const struct msg *request, enum condition co
 	}
 }
 
+/*
+ * A block in a message, which has no answer, of a stream that we do not know any more: we broke it
+ * when its sender seemed to be gone, or began anew. Ahead of our answer to the question that
+ * follows the block, a <close/> says that it was not taken.
+ */
+static void disown(struct ibb *ibb, const struct msg *data)
+{
+	struct msg close = {
+		.kind = MSG_CLOSE,
+		.peer = data->peer,
+		.id = "c0.0", /* of no stream: whatever the answer is */
+		.sid = data->sid,
+	};
+	effects_send(&ibb->effects, &close);
+}
+
 static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
 	if (find_by_key(ibb, open->peer, open->sid)) {
@@ -269,6 +285,8 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 		effects_send_result(&ibb->effects, msg->peer, msg->id);
 	} else if (msg->kind == MSG_UNKNOWN) {
 		refuse(ibb, msg, msg->condition);
+	} else if (msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE) {
+		disown(ibb, msg);
 	} else {
 		refuse(ibb, msg, CONDITION_ITEM_NOT_FOUND);
 	}

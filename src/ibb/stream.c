@@ -476,6 +476,9 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 		if (data->carrier == CARRIER_IQ) {
 			effects_send_error(stream->effects, data->peer, data->id,
 					   CONDITION_ITEM_NOT_FOUND);
+		} else if (!stream->close_sent) {
+			/* What follows a message may be answered only behind our <close/>. */
+			stream_abort(stream, -ECONNRESET);
 		}
 		return;
 	}

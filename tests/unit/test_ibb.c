@@ -24,7 +24,9 @@ static void test_unknown_streams(void **state)
 	static const struct script_step steps[] = {
 		{"j: data s i1 0 5", "i1 error j item-not-found cancel"},
 		{"j: close s i2", "i2 error j item-not-found cancel"},
-		{"j: data s i3 0 5 message", ""}, /* nobody answers a message */
+		/* Nobody answers a message, but its sender must not take it for delivered. */
+		{"j: data s i3 0 5 message", "c0.0 close j s"},
+		{"j: result c0.0; j: error c0.0 item-not-found", ""},
 		{"j: result d1.0; j: error d1.0 forbidden; j: bounce d1.0 forbidden", ""},
 		{"j: result o1.0; j: result c1.0; j: result p1.0; j: result b1.1", ""},
 	};
