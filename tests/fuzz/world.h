@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world - two accounts, Alice's and Bob's, the way between them, and what must come true.
+ *
+ * Between Alice and Bob stanzas keep their order, unless a fault is played; answers alone may
+ * change places with one another. Mallory may open streams to either and sends what she likes, and
+ * so does Eve, who may not. What they do must never show between Alice and Bob; so every session
+ * of these two is held against a model, and theirs is only held to the limits.
+ *
+ * The model of a session, in each direction:
+ *
+ *     - what reads give is what writes took, each byte once and in order, up to some place;
+ *     - between two ibbfs, an end in good order comes only after the last byte that was taken;
+ *     - when a flush succeeds, the other side has got every byte that was written before it;
+ *     - a call is completed once; a call that must not wait is completed at once, and with -EAGAIN
+ *       only if the stream said so;
+ *     - without a fault everything arrives, and the session ends in good order.
+ *
+ * Bytes are borrowed by the core for the call only: they are gone afterwards.
+ *
+ * Units:   bytes; ms of the world's clock.
+ * Threads: none; one world at a time.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "core.h"
+
+#define WORLD_TIMEOUT_MS 60000
+#define WORLD_MOST_BYTES 70000		   /* of one write */
+#define WORLD_BYTES	 (256 * 1024)	   /* of all writes */
+#define WORLD_FLOOD	 (4 * 1024 * 1024) /* of all that Mallory sends */
+#define WORLD_SESSIONS	 12
+#define WORLD_SEGMENTS	 64
+#define WORLD_LETTERS	 4096
+#define WORLD_REMEMBERED 8
+
+enum who {
+	ALICE,
+	BOB,
+	MALLORY,
+	EVE,
+};
+
+/* What one write took, or a gap of zeros. */
+struct segment {
+	size_t length;
+	uint8_t seed; /* of its bytes */
+	bool is_zeros;
+	enum {
+		SEGMENT_WAITS,
+		SEGMENT_TAKEN,
+		SEGMENT_UNDONE, /* the write has failed without effect */
+		SEGMENT_LOST,	/* the stream has ended: nobody knows */
+	} state;
+};
+
+/* One direction of a session. */
+struct pipe {
+	struct segment segments[WORLD_SEGMENTS];
+	unsigned length;
+	unsigned at;   /* the reader's place: segment */
+	size_t offset; /* and in it */
+};
+
+struct end {
+	enum who who;
+	struct stream *stream; /* NULL: not yet, or released */
+	bool reads;
+	bool dialled;
+	struct pipe out;
+	uint64_t received; /* the most that its stream was seen to have taken */
+};
+
+struct session {
+	char sid[16];
+	bool is_honest;	    /* between Alice and Bob */
+	bool is_ibbfs;	    /* both know it of each other */
+	bool is_messages;   /* CARRIER_MESSAGE */
+	bool is_ended;	    /* by one of its users */
+	struct end ends[2]; /* who dialled; who was asked */
+};
+
+/* A call of a user's; freed on completion. */
+struct call {
+	struct op op; /* first */
+	struct call *prev, *next;
+	struct session *session;
+	unsigned end;
+	unsigned segment; /* of a write; of a flush: how many there were */
+};
+
+struct letter {
+	struct parcel *parcel; /* NULL: nothing */
+	bool is_bounced;
+	enum condition condition;
+	enum error_type type;
+};
+
+struct world {
+	struct core cores[2];
+	int64_t now_ms;
+	struct session sessions[WORLD_SESSIONS];
+	unsigned sessions_length;
+	unsigned sids;
+	struct call *calls;			 /* not completed */
+	struct letter letters[2][WORLD_LETTERS]; /* by who sent them */
+	unsigned heads[2], tails[2];
+	size_t written, most_written, flooded;
+	char remembered[2][WORLD_REMEMBERED][48]; /* ids that reached Mallory, by who sent them */
+	unsigned remembered_length[2];
+	unsigned answers_due[2]; /* to Eve, by whom */
+	bool is_faulty; /* something was played after which a session may end in an error */
+	bool is_forged; /* after which nothing can be said of the bytes */
+};
+
+extern const char *const world_jids[4];
+
+struct world *world_create(const struct stream_config *alice, const struct stream_config *bob,
+			   unsigned max_streams);
+
+/* Plays everything to its end, and checks that it is one. */
+void world_destroy(struct world *world);
+
+/* ---- users; NULL: there is no such session, or no room ---- */
+
+struct session *world_open(struct world *world, enum who from, enum who to, bool is_ibbfs,
+			   bool reads);
+void world_dial(struct world *world, struct session *session);
+
+/* `end` of a session that has a stream. */
+void world_call(struct world *world, struct session *session, unsigned end, enum op_kind kind,
+		size_t size, bool nonblock);
+void world_zeros(struct world *world, struct session *session, unsigned end, size_t length);
+void world_push(struct world *world, struct session *session, unsigned end);
+void world_release(struct world *world, struct session *session, unsigned end, bool good_order);
+void world_abort(struct world *world, struct session *session, unsigned end);
+void world_await(struct world *world, struct session *session, unsigned end);
+
+/* The n-th call that waits, counted round. */
+void world_interrupt(struct world *world, unsigned n);
+
+/* ---- the way ---- */
+
+/* What `from` wants to send next leaves; false: nothing. */
+bool world_pump(struct world *world, enum who from);
+
+/* The oldest letter of Alice's or Bob's arrives; false: none. */
+bool world_deliver(struct world *world, enum who from);
+
+/* Everything leaves and arrives, until nothing is left. */
+void world_run(struct world *world);
+
+/* Of the answers that come before any request, the n-th goes first. */
+void world_reorder(struct world *world, enum who from, unsigned n);
+
+void world_duplicate(struct world *world, enum who from);
+void world_drop(struct world *world, enum who from);
+
+/* A server sends the oldest letter back, if it is a request. */
+void world_bounce(struct world *world, enum who from, enum condition condition,
+		  enum error_type type);
+
+void world_disconnect(struct world *world, enum who who);
+void world_connect(struct world *world, enum who who);
+void world_peer_gone(struct world *world, enum who who, enum who peer);
+void world_pass(struct world *world, int64_t ms);
+
+/* To the next moment at which somebody wants to be called. */
+void world_pass_deadline(struct world *world);
+
+/* ---- strangers ---- */
+
+/* `msg` comes to Alice or Bob, in the name of `from`. */
+void world_forge(struct world *world, enum who from, enum who to, const struct msg *msg);
+
+#endif
