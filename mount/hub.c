@@ -104,6 +104,7 @@ static void leave(struct hub *hub, int64_t now_ms)
 	DL_FOREACH (done, op) {
 		struct request *request = (struct request *)op;
 		if (request->parked) {
+			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash */
 			HASH_DEL(hub->parked, request);
 			request->parked = false;
 		}

@@ -63,6 +63,7 @@ __attribute__((format(printf, 2, 0))) static void log_line(int priority, const c
 	size_t room = sizeof(line) - (sizeof(prefix) - 1) - 1; /* the newline's byte */
 
 	memcpy(line, prefix, sizeof(prefix));
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the caller's va_start is not seen */
 	int length = vsnprintf(text, room, format, arguments);
 	if (length < 0) {
 		text[0] = '\0'; /* a broken format; the line still says that something happened */

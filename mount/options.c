@@ -282,7 +282,7 @@ static char *absolute_path(const char *path)
 static int set_readable(const char *option, const char *value, bool directory, char **path)
 {
 	int fd = open(value, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat status;
+	struct stat status = {0};
 	int error = fd < 0 || fstat(fd, &status) < 0 ? errno : 0;
 
 	if (fd >= 0) {

@@ -95,14 +95,15 @@ void stream_leave_turns(struct stream *stream)
 }
 
 /* A request of ours, with the id by which ibb.c finds its answer: "KIND NUMBER.COUNT", in hex. */
-int stream_send_request(struct stream *stream, struct msg *request, char kind, uint64_t count)
+int stream_send_request(struct stream *stream, const struct msg *request, char kind, uint64_t count)
 {
 	char id[48];
 	snprintf(id, sizeof(id), "%c%" PRIx64 ".%" PRIx64, kind, stream->number, count);
-	request->id = id;
-	request->peer = stream->peer;
-	request->sid = stream->sid;
-	return effects_send(stream->effects, request);
+	struct msg msg = *request;
+	msg.id = id;
+	msg.peer = stream->peer;
+	msg.sid = stream->sid;
+	return effects_send(stream->effects, &msg);
 }
 
 int stream_ask(struct stream *stream, char kind, uint64_t count)

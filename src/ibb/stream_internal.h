@@ -24,7 +24,8 @@ void stream_leave_turns(struct stream *stream);
 
 /* Queues a request of ours, with the id by which ibb.c finds its answer: "KIND NUMBER.COUNT", in
  * hex. -ENOMEM. */
-int stream_send_request(struct stream *stream, struct msg *request, char kind, uint64_t count);
+int stream_send_request(struct stream *stream, const struct msg *request, char kind,
+			uint64_t count);
 
 /*
  * Queues a question that says, by being answered, that the peer is there. Any client that knows IBB

@@ -177,7 +177,7 @@ static void decode_block(struct codec *codec, xmpp_stanza_t *data, struct msg *m
 {
 	const char *text = decode_text(codec, data);
 	size_t length = text ? strlen(text) : 0;
-	if (!text || length > BASE64_ENCODED(STREAM_MAX_BLOCK)) {
+	if (!text || length > BASE64_ENCODED((size_t)STREAM_MAX_BLOCK)) {
 		return;
 	}
 	ssize_t decoded = base64_decode(codec->block, text, length);

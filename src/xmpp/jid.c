@@ -117,6 +117,7 @@ int jid_normalize(const char *text, char **jid)
 	if (!copy) {
 		return -ENOMEM;
 	}
-	*jid = memcpy(copy, normal, size);
+	memcpy(copy, normal, size);
+	*jid = copy;
 	return 0;
 }
