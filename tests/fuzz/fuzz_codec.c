@@ -86,7 +86,7 @@ static void check_equal(const struct msg *a, const struct msg *b)
 	FUZZ_CHECK(a->block_size == b->block_size && a->carrier == b->carrier);
 	FUZZ_CHECK(a->size == b->size && a->seq == b->seq && a->reset == b->reset);
 	FUZZ_CHECK(a->data_length == b->data_length && !a->data == !b->data);
-	FUZZ_CHECK(a->data_length == 0 || memcmp(a->data, b->data, a->data_length) == 0);
+	FUZZ_CHECK(!a->data || memcmp(a->data, b->data, a->data_length) == 0);
 	FUZZ_CHECK(a->features == b->features);
 	FUZZ_CHECK(a->condition == b->condition && a->error_type == b->error_type);
 }
@@ -111,7 +111,8 @@ static xmpp_stanza_t *copy_in_pieces(xmpp_stanza_t *stanza)
 	FUZZ_CHECK(attributes != NULL);
 	xmpp_stanza_get_attributes(stanza, attributes, 2 * count);
 	for (int i = 0; i < count; i++) {
-		xmpp_stanza_set_attribute(copy, attributes[2 * i], attributes[2 * i + 1]);
+		xmpp_stanza_set_attribute(copy, attributes[2 * (size_t)i],
+					  attributes[2 * (size_t)i + 1]);
 	}
 	free(attributes);
 	xmpp_stanza_t *child = xmpp_stanza_get_children(stanza);

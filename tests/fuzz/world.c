@@ -211,7 +211,8 @@ static void arrive(struct world *world, enum who to, struct stream *stream)
 	enum who from = who_is(stream->peer);
 	FUZZ_CHECK(from != EVE && core_is_arrived(stream));
 	struct session *session = find_session(world, from, to, stream->sid);
-	if (from == MALLORY || !session || session->ends[1].stream || session->ends[1].reads) {
+	bool is_known = session && !session->ends[1].stream && !session->ends[1].reads;
+	if (from == MALLORY || !is_known) {
 		/* Mallory's; or forged, or opened a second time in the other's name. */
 		FUZZ_CHECK(from == MALLORY || world->is_forged);
 		if (world->sessions_length == WORLD_SESSIONS) {
