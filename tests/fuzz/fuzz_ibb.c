@@ -100,8 +100,8 @@ static const char *take_id(struct schedule *schedule, enum who to)
 	if (number < WORLD_REMEMBERED) {
 		return world->remembered[to][number];
 	}
-	snprintf(id, sizeof(id), "%c%x.%x", "odcpb-"[number % 6], take_number(schedule),
-		 take_number(schedule));
+	unsigned stream = take_number(schedule), count = take_number(schedule);
+	snprintf(id, sizeof(id), "%c%x.%x", "odcpb-"[number % 6], stream, count);
 	return id;
 }
 
