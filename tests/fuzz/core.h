@@ -119,13 +119,14 @@ static inline void core_receive(struct core *core, const struct msg *msg, bool a
 		/* Another part of the daemon answers disco#info, in the same row. */
 		effects_send_result(&core->ibb.effects, msg->peer, msg->id);
 	} else {
-		ibb_receive(&core->ibb, msg, allowed, now_ms);
+		ibb_receive(&core->ibb, msg, allowed, now_ms * 1000);
+		ibb_serve_readers(&core->ibb);
 	}
 }
 
 static inline struct msg *core_next(struct core *core, int64_t now_ms)
 {
-	return ibb_next(&core->ibb, now_ms);
+	return ibb_next(&core->ibb, now_ms * 1000);
 }
 
 static inline void core_peer_gone(struct core *core, const char *peer)
