@@ -68,9 +68,13 @@ void account_drop(struct account *account, struct node *node, int64_t now_ms)
 
 /* ---- from the wire ---- */
 
-void account_online(struct account *account, const char *full_jid)
+void account_online(struct account *account, const char *full_jid, int64_t now_ms)
 {
 	char *copy = strdup(full_jid);
+	if (jid_resource(account->jid) && strcmp(account->jid, full_jid) != 0) {
+		/* The server has given us another name: under this one no peer knows us. */
+		ibb_abandon(&account->ibb);
+	}
 	if (copy) {
 		free(account->jid);
 		account->jid = copy;
@@ -80,6 +84,7 @@ void account_online(struct account *account, const char *full_jid)
 	account->reason = NULL;
 	roster_settle(&account->roster);
 	directory_tidy_all(account);
+	ibb_connect(&account->ibb, now_ms);
 }
 
 void account_offline(struct account *account, const char *reason, int64_t now_ms)
@@ -88,7 +93,7 @@ void account_offline(struct account *account, const char *reason, int64_t now_ms
 	account->reason = strdup(reason); /* short of memory, status says less */
 	account->online = false;
 	dial_cancel(account, -ENETDOWN);
-	ibb_disconnect(&account->ibb);
+	ibb_disconnect(&account->ibb, now_ms);
 	roster_reset(&account->roster);
 	directory_hide_resources(account, now_ms);
 }
@@ -118,7 +123,7 @@ void account_roster_item(struct account *account, const char *jid, bool removed)
 static void resource_gone(struct account *account, const char *jid, int64_t now_ms)
 {
 	struct node *contact = tree_contact(&account->tree, jid);
-	ibb_peer_gone(&account->ibb, jid);
+	ibb_peer_gone(&account->ibb, jid, now_ms);
 	if (contact) {
 		directory_hide_resource(account, contact, jid, now_ms);
 		directory_tidy(account, contact);
@@ -157,6 +162,9 @@ void account_presence(struct account *account, const char *jid, bool available, 
 	}
 	if (available && contact && jid_resource(jid)) {
 		directory_show_resource(account, contact, jid);
+	}
+	if (available) {
+		ibb_peer_back(&account->ibb, jid, now_ms);
 	}
 	dial_continue(account, now_ms);
 }
@@ -413,7 +421,7 @@ void account_abandon(struct account *account, int64_t now_ms)
 	account->stopping = true;
 	dial_cancel(account, -ECONNABORTED);
 	dismiss_waiters(account);
-	ibb_disconnect(&account->ibb);
+	ibb_abandon(&account->ibb);
 	close_files(account, now_ms);
 	HASH_ITER (hh, account->tree.nodes, node, next) {
 		if (node->stream) {

@@ -62,7 +62,7 @@ void account_finish(struct account *account);
 
 /* ---- from the wire ---- */
 
-void account_online(struct account *account, const char *full_jid);
+void account_online(struct account *account, const char *full_jid, int64_t now_ms);
 void account_offline(struct account *account, const char *reason, int64_t now_ms);
 void account_roster_reset(struct account *account, int64_t now_ms);
 void account_roster_item(struct account *account, const char *jid, bool removed);

@@ -85,12 +85,24 @@ void directory_show_resource(struct account *account, struct node *contact, cons
 	}
 }
 
-/* A resource went: its directory goes, unless mkdir made it. */
+/* Whether there is a stream in it that waits for the resource to come back. */
+static bool has_suspended(const struct node *directory)
+{
+	struct node *child;
+	DL_FOREACH (directory->children, child) {
+		if (child->stream && child->stream->suspended) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A resource went: its directory goes, unless mkdir made it or a stream in it is to go on. */
 void directory_hide_resource(struct account *account, struct node *contact, const char *jid,
 			     int64_t now_ms)
 {
 	struct node *node = find_resource(contact, jid);
-	if (node && !node->made) {
+	if (node && !node->made && !has_suspended(node)) {
 		struct node *child, *next;
 		DL_FOREACH_SAFE (node->children, child, next) {
 			if (child->stream && child->stream->state == STREAM_NEW) {
@@ -143,12 +155,25 @@ static void hide_unwanted(struct account *account, struct node *contact)
 	}
 }
 
+/* Resources that went while a stream in their directory was to go on, which now has no stream. */
+static void hide_left_over(struct account *account, struct node *contact)
+{
+	struct node *node, *next;
+	DL_FOREACH_SAFE (contact->children, node, next) {
+		if (node->kind == NODE_RESOURCE && !node->made && !has_files(node) &&
+		    !is_open_below(node) && !roster_find_resource(&account->roster, node->jid)) {
+			tree_detach(&account->tree, node);
+		}
+	}
+}
+
 void directory_tidy(struct account *account, struct node *directory)
 {
 	while (directory && directory->kind != NODE_CONTACT) {
 		directory = directory->parent;
 	}
 	if (directory) {
+		hide_left_over(account, directory);
 		hide_unwanted(account, directory);
 	}
 }
@@ -158,6 +183,7 @@ void directory_tidy_all(struct account *account)
 	struct node *node, *next;
 	DL_FOREACH_SAFE (account->tree.root->children, node, next) {
 		if (node->kind == NODE_CONTACT) {
+			hide_left_over(account, node);
 			hide_unwanted(account, node);
 		}
 	}

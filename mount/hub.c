@@ -155,7 +155,7 @@ static void on_online(void *context, const char *full_jid)
 {
 	struct hub *hub = context;
 	int64_t now_ms = enter(hub);
-	account_online(&hub->account, full_jid);
+	account_online(&hub->account, full_jid, now_ms);
 	bool again = hub->state == HUB_ONLINE;
 	hub->state = HUB_ONLINE;
 	leave(hub, now_ms);

@@ -32,7 +32,7 @@
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
- *     delivery  what leaves a stream
+ *     delivery  what leaves a stream     resume    broken connections
  *     sender    its outgoing half           receiver  its incoming half
  *     window    how much of it may be on its way
  *     msg       a stanza for the core       effects   what a call has produced
@@ -172,6 +172,7 @@ static struct hub *create_hub(const struct options *options)
 		.window = options->window ? options->window : DEFAULT_WINDOW,
 		.buffer = options->buffer,
 		.timeout_ms = (int64_t)options->timeout_s * 1000,
+		.reconnect_ms = (int64_t)options->reconnect_s * 1000,
 	};
 	return hub_create(&config, options->max_streams, options->accept, options->jid);
 }

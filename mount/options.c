@@ -40,13 +40,15 @@ static const char usage[] =
 	"    -o block_size=N        largest block, 1 to 65535 bytes (default: 4096)\n"
 	"    -o stanza=iq|message   what carries blocks (default: iq)\n"
 	"    -o window=N            most bytes sent and not yet acknowledged, per stream,\n"
-	"                           1 to 1M (default: 64K)\n"
+	"                           1 to 64M (default: 8M, of which it takes what it needs)\n"
 	"    -o buffer=N            most bytes received and not yet read, per stream,\n"
 	"                           1 to 1G (default: 1M)\n"
 	"    -o max_streams=N       streams at once, 1 to 65536 (default: 1024)\n"
 	"    -o accept=WHO          who may open streams to us: contacts, anyone or none\n"
 	"                           (default: contacts)\n"
 	"    -o timeout=SECONDS     how long to wait for an answer, 1 to 86400 (default: 60)\n"
+	"    -o reconnect=SECONDS   how long streams between two ibbfs wait for a broken\n"
+	"                           connection to come back, 0 to 86400 (default: 60)\n"
 	"\n"
 	"and those of FUSE, such as -o allow_other, -o ro and -o auto_unmount.\n"
 	"ibbfs(1) has the rest. fusermount3 -u mountpoint ends it.\n";
@@ -71,6 +73,7 @@ enum key {
 	KEY_MAX_STREAMS,
 	KEY_ACCEPT,
 	KEY_TIMEOUT,
+	KEY_RECONNECT,
 	KEY_ALLOW,
 };
 
@@ -99,6 +102,7 @@ static const struct fuse_opt known[] = {
 	FUSE_OPT_KEY("max_streams=", KEY_MAX_STREAMS),
 	FUSE_OPT_KEY("accept=", KEY_ACCEPT),
 	FUSE_OPT_KEY("timeout=", KEY_TIMEOUT),
+	FUSE_OPT_KEY("reconnect=", KEY_RECONNECT),
 	FUSE_OPT_KEY("fsname=", KEY_FSNAME),
 	FUSE_OPT_KEY("subtype=", KEY_SUBTYPE),
 
@@ -224,6 +228,12 @@ static int set_number(const char *option, const char *value, uint64_t max, const
 		return wrong(option, range);
 	}
 	return 0;
+}
+
+static int set_from_0(const char *option, const char *value, uint64_t max, const char *range,
+		      uint64_t *number)
+{
+	return parse_number(value, max, false, number) ? 0 : wrong(option, range);
 }
 
 /* `words` is NULL-terminated; *index says which of them `value` is. */
@@ -474,7 +484,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		options->carrier = (enum carrier)word;
 		break;
 	case KEY_WINDOW:
-		error = set_number(argument, value, MIB, "must be 1 to 1M", &number);
+		error = set_number(argument, value, 64 * MIB, "must be 1 to 64M", &number);
 		options->window = (size_t)number;
 		break;
 	case KEY_BUFFER:
@@ -493,6 +503,10 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 	case KEY_TIMEOUT:
 		error = set_number(argument, value, 86400, "must be 1 to 86400", &number);
 		options->timeout_s = (unsigned)number;
+		break;
+	case KEY_RECONNECT:
+		error = set_from_0(argument, value, 86400, "must be 0 to 86400", &number);
+		options->reconnect_s = (unsigned)number;
 		break;
 	}
 	return error;
@@ -571,6 +585,7 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 		.buffer = MIB,
 		.max_streams = 1024,
 		.timeout_s = 60,
+		.reconnect_s = 60,
 		.fuse = FUSE_ARGS_INIT(argc, argv),
 	};
 	struct parser parser = {.options = options};

@@ -38,6 +38,7 @@ struct options {
 	unsigned max_streams;
 	enum accept accept;
 	unsigned timeout_s;
+	unsigned reconnect_s;  /* 0: streams do not outlive a connection */
 	struct fuse_args fuse; /* what is left for libfuse: "ibbfs", "-o", ... */
 };
 

@@ -165,6 +165,7 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 bool stream_has_block(const struct stream *stream)
 {
 	return (stream->state == STREAM_OPEN || stream->state == STREAM_CLOSING) &&
+	       !stream->suspended && stream->retry_ms == STREAM_NO_DEADLINE &&
 	       sender_next_length(&stream->sender, stream->block_size, stream->window.size) > 0;
 }
 
@@ -181,6 +182,17 @@ static void ask_for_delivery(struct stream *stream, uint64_t end)
 	}
 }
 
+/* "dSTREAM.BLOCK"; sent again, "dSTREAM.BLOCK.EPOCH". */
+static void make_id(char *id, size_t size, const struct stream *stream, uint64_t block)
+{
+	if (stream->epoch == 0) {
+		snprintf(id, size, "d%" PRIx64 ".%" PRIx64, stream->number, block);
+	} else {
+		snprintf(id, size, "d%" PRIx64 ".%" PRIx64 ".%x", stream->number, block,
+			 stream->epoch);
+	}
+}
+
 struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
@@ -191,8 +203,8 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 	size_t length =
 		sender_next_length(&stream->sender, stream->block_size, stream->window.size);
 	uint64_t number = sender_next_number(&stream->sender);
-	char id[48];
-	snprintf(id, sizeof(id), "d%" PRIx64 ".%" PRIx64, stream->number, number);
+	char id[64];
+	make_id(id, sizeof(id), stream, number);
 	struct msg block = {
 		.kind = MSG_DATA,
 		.peer = stream->peer,
@@ -231,13 +243,18 @@ static void measure(struct stream *stream, uint64_t block, int64_t now_us)
 	if (sender->out.length - sender->in_flight >= stream->block_size) {
 		window_note_full(&stream->window);
 	}
-	window_measure(&stream->window, block, sender_next_number(sender),
-		       sender_sent_us(sender, block), now_us, stream->block_size);
+	int64_t sent_us = sender_sent_us(sender, block);
+	if (sent_us != SENDER_REPEATED) {
+		window_measure(&stream->window, block, sender_next_number(sender), sent_us, now_us,
+			       stream->block_size);
+	}
 }
 
 /* After acknowledgements: what waited for them goes on. */
 static void advance(struct stream *stream, int64_t now_ms)
 {
+	stream->retry_ms = STREAM_NO_DEADLINE;
+	stream->retries = 0;
 	release_writers(stream);
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);
@@ -252,12 +269,15 @@ static void advance(struct stream *stream, int64_t now_ms)
 
 void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 {
-	if (stream_is_over(stream) || !sender_is_in_flight(&stream->sender, block)) {
+	if (stream_is_over(stream)) {
 		return;
 	}
-	measure(stream, block, now_us);
-	sender_acknowledge(&stream->sender, block);
-	advance(stream, now_us / 1000);
+	if (sender_is_in_flight(&stream->sender, block)) {
+		measure(stream, block, now_us);
+	}
+	if (sender_acknowledge(&stream->sender, block)) {
+		advance(stream, now_us / 1000);
+	}
 }
 
 void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
@@ -276,15 +296,49 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	advance(stream, now_us / 1000);
 }
 
-void stream_data_refused(struct stream *stream, uint64_t block, const struct msg *error)
+/* The first pause, and the longest, before a block is sent again. */
+#define PAUSE_MS      100
+#define PAUSE_MOST_MS 5000
+
+/* RFC 6120 section 8.3.3.18, type wait: the peer has not taken the block, nor those behind it. */
+static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 {
-	if (stream_is_over(stream) || !sender_is_in_flight(&stream->sender, block)) {
+	int64_t pause_ms = PAUSE_MS << (stream->retries < 6 ? stream->retries : 6);
+
+	sender_repeat(&stream->sender, block);
+	stream->epoch++;
+	stream->retries++;
+	stream->retry_ms = now_ms + (pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS);
+	window_cut(&stream->window);
+	stream_leave_turns(stream);
+	stream_note_deadline(stream);
+}
+
+void stream_repeat_all(struct stream *stream)
+{
+	sender_repeat_all(&stream->sender);
+	stream->epoch++;
+	stream->retry_ms = STREAM_NO_DEADLINE;
+	stream->retries = 0;
+}
+
+void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
+			 const struct msg *error, int64_t now_ms)
+{
+	if (stream_is_over(stream) || stream->suspended || epoch != stream->epoch ||
+	    !sender_is_in_flight(&stream->sender, block)) {
+		return; /* what was sent before that is sent again */
+	}
+	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
+	    error->error_type == ERROR_TYPE_WAIT && stream->carrier == CARRIER_IQ) {
+		pause_before(stream, block, now_ms);
+		return;
+	}
+	if (stream_means_away(error) && stream_suspend(stream, true, now_ms)) {
 		return;
 	}
 	int result = condition_stream_error(error->condition);
-	if (condition_means_gone(error->condition) ||
-	    error->condition == CONDITION_ITEM_NOT_FOUND ||
-	    error->condition == CONDITION_SERVICE_UNAVAILABLE) {
+	if (stream_means_away(error) || error->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, result);
 	} else {
 		/* XEP-0047 section 2.2: the sender must close after an error about the data. */

@@ -34,6 +34,18 @@ int effects_send_error(struct effects *effects, const char *peer, const char *id
 	return effects_send(effects, &error);
 }
 
+int effects_send_wait(struct effects *effects, const char *peer, const char *id)
+{
+	struct msg error = {
+		.kind = MSG_ERROR,
+		.peer = peer,
+		.id = id,
+		.condition = CONDITION_RESOURCE_CONSTRAINT,
+		.error_type = ERROR_TYPE_WAIT,
+	};
+	return effects_send(effects, &error);
+}
+
 struct op *effects_take_done(struct effects *effects)
 {
 	struct op *done = effects->done;

@@ -41,6 +41,10 @@ int effects_send_result(struct effects *effects, const char *peer, const char *i
 int effects_send_error(struct effects *effects, const char *peer, const char *id,
 		       enum condition condition);
 
+/* As effects_send_error, with resource-constraint of type wait: the request may be repeated.
+ * -ENOMEM. */
+int effects_send_wait(struct effects *effects, const char *peer, const char *id);
+
 /* Hands over the completed ops, oldest first; the caller's. */
 struct op *effects_take_done(struct effects *effects);
 

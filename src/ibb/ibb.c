@@ -221,7 +221,12 @@ static void disown(struct ibb *ibb, const struct msg *data)
 
 static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
-	if (find_by_key(ibb, open->peer, open->sid)) {
+	struct stream *known = find_by_key(ibb, open->peer, open->sid);
+	if (known && stream_accepts_again(known, open)) {
+		effects_send_result(&ibb->effects, open->peer, open->id);
+		return;
+	}
+	if (known) {
 		/* A sid names one session at a time. */
 		refuse(ibb, open, CONDITION_NOT_ACCEPTABLE);
 		return;
@@ -260,10 +265,15 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 {
 	struct stream *stream = NULL;
 
-	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE) {
+	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
 		stream = find_by_key(ibb, msg->peer, msg->sid);
 		if (stream && msg->kind == MSG_DATA) {
 			stream_receive_data(stream, msg, now_ms);
+			settle(ibb, stream);
+			return;
+		}
+		if (stream && msg->kind == MSG_RESUME) {
+			stream_receive_resume(stream, msg, now_ms);
 			settle(ibb, stream);
 			return;
 		}
@@ -294,55 +304,72 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 
 /* ---- answers that came in ---- */
 
-/* Takes an id of ours apart; false for any other. */
-static bool parse_id(const char *id, char *kind, uint64_t *number, uint64_t *count)
+/* An id of ours, taken apart. */
+struct id {
+	char kind;
+	uint64_t number, count, epoch;
+};
+
+/* A hexadecimal number, and what comes after it; NULL: it is none. */
+static const char *parse_part(const char *text, uint64_t *part)
 {
 	char *end;
-	*kind = id[0];
-	if (*kind == '\0') {
+	*part = strtoull(text, &end, 16);
+	return end == text ? NULL : end;
+}
+
+/* False for any id but one of ours. */
+static bool parse_id(const char *text, struct id *id)
+{
+	*id = (struct id){.kind = text[0]};
+	if (id->kind == '\0') {
 		return false;
 	}
-	*number = strtoull(id + 1, &end, 16);
-	if (end == id + 1 || *end != '.') {
+	const char *rest = parse_part(text + 1, &id->number);
+	if (!rest || *rest != '.') {
 		return false;
 	}
-	const char *rest = end + 1;
-	*count = strtoull(rest, &end, 16);
-	return end != rest && *end == '\0';
+	rest = parse_part(rest + 1, &id->count);
+	if (rest && *rest == '.') {
+		rest = parse_part(rest + 1, &id->epoch);
+		rest = id->epoch > 0 ? rest : NULL; /* we leave that out */
+	}
+	return rest && *rest == '\0';
 }
 
 static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
-	char kind;
-	uint64_t number, count;
+	struct id id;
 	struct stream *stream = NULL;
 
-	if (parse_id(msg->id, &kind, &number, &count)) {
-		HASH_FIND(by_number, ibb->by_number, &number, sizeof(number), stream);
+	if (parse_id(msg->id, &id)) {
+		HASH_FIND(by_number, ibb->by_number, &id.number, sizeof(id.number), stream);
 	}
 	/* Whoever did not get the request cannot answer it. */
 	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0) {
 		return;
 	}
 	bool success = msg->kind == MSG_RESULT;
-	if (kind == 'd' && success) {
-		stream_acknowledged(stream, count, now_us);
-	} else if (kind == 'd') {
-		stream_data_refused(stream, count, msg);
-	} else if (kind == 'o' && count == stream->attempt && success) {
+	if (id.kind == 'd' && success) {
+		stream_acknowledged(stream, id.count, now_us);
+	} else if (id.kind == 'd') {
+		stream_data_refused(stream, id.count, id.epoch, msg, now_ms);
+	} else if (id.kind == 'o' && id.count == stream->attempt && success) {
 		stream_accepted(stream, now_ms);
-	} else if (kind == 'o' && count == stream->attempt) {
+	} else if (id.kind == 'o' && id.count == stream->attempt) {
 		stream_refused(stream, msg, now_ms);
-	} else if (kind == 'b' && success) {
-		stream_delivered(stream, count, now_us);
-	} else if (kind == 'b') {
+	} else if (id.kind == 'b' && success) {
+		stream_delivered(stream, id.count, now_us);
+	} else if (id.kind == 'b') {
 		/* Any client that knows IBB can be asked; the server answers for one that is
 		 * gone. */
 		stream_break(stream, -ECONNRESET);
-	} else if (kind == 'c') {
-		stream_close_answered(stream);
-	} else if (kind == 'p') {
+	} else if (id.kind == 'c') {
+		stream_close_answered(stream, msg, now_ms);
+	} else if (id.kind == 'r') {
+		stream_resume_answered(stream, msg, now_ms);
+	} else if (id.kind == 'p') {
 		stream_ping_answered(stream, msg, now_ms);
 	}
 	settle(ibb, stream);
@@ -401,30 +428,78 @@ bool ibb_is_drained(const struct ibb *ibb)
 
 /* ---- what happens to many ---- */
 
-void ibb_peer_gone(struct ibb *ibb, const char *peer)
+/* A connection of ours has gone for good, or cannot be resumed. */
+static void break_stream(struct ibb *ibb, struct stream *stream)
 {
-	struct stream *stream, *next;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
-		if (stream->peer && strcmp(stream->peer, peer) == 0) {
-			bool begun = stream->state >= STREAM_OPEN;
-			stream_break(stream, begun ? -ECONNRESET : -EHOSTDOWN);
-			settle(ibb, stream);
-		}
-	}
+	stream_break(stream, stream->state >= STREAM_OPEN ? -ECONNRESET : -ENETDOWN);
+	settle(ibb, stream);
 }
 
-void ibb_disconnect(struct ibb *ibb)
+static void drop_messages(struct ibb *ibb)
 {
-	struct stream *stream, *next;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
-		bool begun = stream->state >= STREAM_OPEN;
-		stream_break(stream, begun ? -ECONNRESET : -ENETDOWN);
-		settle(ibb, stream);
-	}
 	struct msg *msg;
 	while ((msg = effects_take_message(&ibb->effects))) {
 		msg_destroy(msg);
 	}
+}
+
+void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)
+{
+	struct stream *stream, *next;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		if (!stream->peer || strcmp(stream->peer, peer) != 0) {
+			continue;
+		}
+		bool begun = stream->state >= STREAM_OPEN;
+		if (!begun || !stream_suspend(stream, true, now_ms)) {
+			stream_break(stream, begun ? -ECONNRESET : -EHOSTDOWN);
+		}
+		settle(ibb, stream);
+	}
+}
+
+void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms)
+{
+	struct stream *stream, *next;
+	HASH_ITER (by_key, ibb->by_key, stream, next) {
+		if (strcmp(stream->peer, peer) == 0) {
+			stream_resume(stream, now_ms);
+		}
+	}
+}
+
+void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
+{
+	struct stream *stream, *next;
+	ibb->disconnected = true;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		if (!stream_suspend(stream, false, now_ms)) {
+			break_stream(ibb, stream);
+		}
+	}
+	drop_messages(ibb);
+}
+
+void ibb_connect(struct ibb *ibb, int64_t now_ms)
+{
+	struct stream *stream, *next;
+	if (!ibb->disconnected) {
+		return;
+	}
+	ibb->disconnected = false;
+	HASH_ITER (by_key, ibb->by_key, stream, next) {
+		stream_resume(stream, now_ms);
+	}
+}
+
+void ibb_abandon(struct ibb *ibb)
+{
+	struct stream *stream, *next;
+	ibb->disconnected = true;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		break_stream(ibb, stream);
+	}
+	drop_messages(ibb);
 }
 
 int64_t ibb_deadline(const struct ibb *ibb)

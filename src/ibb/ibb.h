@@ -4,7 +4,8 @@
  * limits, and says what is to be sent next.
  *
  * A request is found by the peer's full JID and sid, an answer by the peer's full JID and id,
- * never by one alone. Ids of ours are "KIND NUMBER.COUNT": which request, of which stream.
+ * never by one alone. Ids of ours are "KIND NUMBER.COUNT": which request, of which stream; of
+ * blocks that are sent again, "KIND NUMBER.COUNT.EPOCH".
  *
  * Units:   bytes before base64; ms of the caller's monotonic clock; microseconds of the same where
  *          round trips are measured (now_us).
@@ -24,11 +25,12 @@ struct ibb {
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
 	uint64_t last_number;
+	bool disconnected; /* since ibb_disconnect */
 };
 
 void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_streams);
 
-/* Frees everything. Every op must be completed and taken (ibb_disconnect does the first). */
+/* Frees everything. Every op must be completed and taken (ibb_abandon does the first). */
 void ibb_finish(struct ibb *ibb);
 
 /* A stream to be dialled, NULL and *error: -ENFILE (max_streams are running), -ENOMEM. Owned by the
@@ -63,13 +65,22 @@ struct stream *ibb_take_arrived(struct ibb *ibb);
  * turn. NULL when there is nothing. */
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us);
 
-/* The resource `peer` (full JID) has gone: its streams break, with -EHOSTDOWN if it had not
- * accepted yet, else -ECONNRESET. */
-void ibb_peer_gone(struct ibb *ibb, const char *peer);
+/* The resource `peer` (full JID) has gone: its streams are suspended, or else break, with
+ * -EHOSTDOWN if it had not accepted yet, else -ECONNRESET. */
+void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms);
 
-/* Our connection has gone: every stream breaks, with -ENETDOWN if it had not been accepted yet,
- * else -ECONNRESET; unsent messages are dropped. */
-void ibb_disconnect(struct ibb *ibb);
+/* It is there again: streams with it that are suspended try to go on. */
+void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms);
+
+/* Our connection has gone: every stream is suspended, or else breaks, with -ENETDOWN if it had not
+ * been accepted yet, else -ECONNRESET; unsent messages are dropped. */
+void ibb_disconnect(struct ibb *ibb, int64_t now_ms);
+
+/* It is back, under the same full JID: streams that are suspended try to go on. */
+void ibb_connect(struct ibb *ibb, int64_t now_ms);
+
+/* As ibb_disconnect, but no stream outlives it. */
+void ibb_abandon(struct ibb *ibb);
 
 /* Whether there is a stream with that full JID that is not over. */
 bool ibb_has_peer(const struct ibb *ibb, const char *peer);

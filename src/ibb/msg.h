@@ -23,6 +23,7 @@ enum msg_kind {
 	MSG_OPEN,    /* request: <open/> */
 	MSG_DATA,    /* request, or with CARRIER_MESSAGE a message: <data/> */
 	MSG_CLOSE,   /* request: <close/> */
+	MSG_RESUME,  /* request: <resume/>, whether a stream is still known (FEATURE_RESUME) */
 	MSG_PING,    /* request: XEP-0199 */
 	MSG_INFO,    /* request: disco#info */
 	MSG_UNKNOWN, /* request: anything else, or one of the above misshapen (see condition) */
@@ -42,10 +43,12 @@ enum feature {
 	FEATURE_IBB = 1 << 0,	 /* http://jabber.org/protocol/ibb */
 	FEATURE_SILENT = 1 << 2, /* it was asked, and somebody said service-unavailable */
 	FEATURE_IBBFS = 1 << 1, /* MSG_NAMESPACE: takes names in <open/> and <reset/> in <close/> */
+	FEATURE_RESUME = 1 << 3, /* MSG_NAMESPACE_RESUME: streams outlive a connection */
 };
 
 /* The namespace of what two ibbfs say to each other; documented in docs/wire.md. */
-#define MSG_NAMESPACE "urn:ibbfs:0"
+#define MSG_NAMESPACE	     "urn:ibbfs:0"
+#define MSG_NAMESPACE_RESUME "urn:ibbfs:resume:0"
 
 struct msg {
 	struct msg *prev, *next; /* effects.messages */
@@ -54,12 +57,13 @@ struct msg {
 	const char *peer; /* full JID: sender of what came in, recipient of what goes out; "" when
 			     the stanza has no "from": our own server or account */
 	const char *id;	  /* never NULL; "" where the stanza has none */
-	const char *sid;  /* open, data, close, bounce; else NULL */
+	const char *sid;  /* open, data, close, resume, bounce; else NULL */
 
 	uint32_t block_size;  /* open: 1 to 65535 */
 	enum carrier carrier; /* open; data */
 	const char *name;     /* open: the file's name, UTF-8, or NULL */
 	int64_t size;	      /* open: the file's size, or -1 */
+	bool resumable;	      /* open: the sender can resume the stream (FEATURE_RESUME) */
 
 	uint16_t seq;	     /* data */
 	const uint8_t *data; /* data: NULL when it was not canonical base64 */

@@ -27,7 +27,7 @@ void receiver_finish(struct receiver *receiver)
 }
 
 /* Remembers the id of a block that cannot be acknowledged yet. */
-static int hold(struct receiver *receiver, const char *id, uint64_t end)
+static int hold(struct receiver *receiver, const char *id, uint16_t seq, uint64_t end)
 {
 	size_t length = strlen(id) + 1;
 	size_t memory = sizeof(struct held_block) + length;
@@ -36,6 +36,7 @@ static int hold(struct receiver *receiver, const char *id, uint64_t end)
 		return -ENOMEM;
 	}
 	block->end = end;
+	block->seq = seq;
 	block->memory = memory;
 	memcpy(block->id, id, length);
 	DL_APPEND(receiver->held, block);
@@ -68,14 +69,32 @@ enum condition receiver_take(struct receiver *receiver, const struct msg *data, 
 		/* Behind a block that waits, the next one waits too: answers stay in order. */
 		bool at_once = fits && !receiver->held;
 		if (at_once ? effects_send_result(effects, data->peer, data->id)
-			    : hold(receiver, data->id, end)) {
+			    : hold(receiver, data->id, data->seq, end)) {
 			queue_drop_end(&receiver->in, data->data_length);
 			return CONDITION_RESOURCE_CONSTRAINT;
 		}
 	}
 	receiver->received = end;
+	receiver->blocks++;
 	receiver->seq++;
 	return CONDITION_NONE;
+}
+
+bool receiver_knows(struct receiver *receiver, const struct msg *data, struct effects *effects)
+{
+	uint16_t behind = (uint16_t)(receiver->seq - data->seq);
+	if (behind == 0 || behind > UINT16_MAX / 2 || behind > receiver->blocks) {
+		return false;
+	}
+	const struct held_block *held;
+	DL_FOREACH (receiver->held, held) {
+		if (held->seq == data->seq) {
+			return true; /* the answer to its first id says the same */
+		}
+	}
+	/* Short of memory, it will be repeated once more. */
+	effects_send_result(effects, data->peer, data->id);
+	return true;
 }
 
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)

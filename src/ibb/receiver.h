@@ -18,6 +18,7 @@
 #include "ibb/effects.h"
 #include "ibb/queue.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct held_block {
 	struct held_block *prev, *next; /* receiver.held */
 	uint64_t end;			/* receiver.received after it */
 	size_t memory;
+	uint16_t seq;
 	char id[];
 };
 
@@ -34,6 +36,7 @@ struct receiver {
 	struct queue in; /* unread */
 	uint16_t seq;	 /* expected next */
 	uint64_t received;
+	uint64_t blocks;	 /* received */
 	struct held_block *held; /* oldest first */
 	size_t held_memory;	 /* beyond the bytes in `in` */
 };
@@ -49,6 +52,13 @@ void receiver_finish(struct receiver *receiver);
  */
 enum condition receiver_take(struct receiver *receiver, const struct msg *data, size_t block_size,
 			     size_t buffer, struct effects *effects);
+
+/*
+ * Whether the block was taken before, as one that is repeated after a connection broke may have
+ * been; if so it is acknowledged again, or its acknowledgement waits as before. seq is compared as
+ * in RFC 1982: what is less than half of all numbers behind has been.
+ */
+bool receiver_knows(struct receiver *receiver, const struct msg *data, struct effects *effects);
 
 /*
  * Copies up to `size` of the oldest unread bytes to *bytes, the caller's; returns their count, 0

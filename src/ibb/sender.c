@@ -48,15 +48,29 @@ void sender_push(struct sender *sender)
 	sender->push = sender->out.length;
 }
 
+static struct sent_block *block_at(const struct sender *sender, size_t index)
+{
+	return &sender->blocks[(sender->blocks_head + index) % sender->blocks_capacity];
+}
+
+/* Whether the next block to be sent was sent before. */
+static bool repeats(const struct sender *sender)
+{
+	return sender->blocks_in_flight < sender->blocks_length;
+}
+
 size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window)
 {
 	size_t length = sender->out.length - sender->in_flight;
-	if (length >= block_size) {
+	if (repeats(sender)) {
+		length = block_at(sender, sender->blocks_in_flight)->length;
+	} else if (length >= block_size) {
 		length = block_size;
 	} else if (sender->in_flight > 0 && sender->push <= sender->in_flight) {
 		return 0;
 	}
-	if (sender->in_flight > 0 && sender->in_flight + length > window) {
+	if (sender->in_flight > 0 && (sender->in_flight + length > window ||
+				      sender->blocks_in_flight >= SENDER_MOST_BLOCKS)) {
 		return 0;
 	}
 	return length;
@@ -75,7 +89,7 @@ static int grow_blocks(struct sender *sender)
 	}
 	for (size_t i = 0; i < sender->blocks_length; i++) {
 		/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): no capacity, no length */
-		blocks[i] = sender->blocks[(sender->blocks_head + i) % sender->blocks_capacity];
+		blocks[i] = *block_at(sender, i);
 	}
 	free(sender->blocks);
 	sender->blocks = blocks;
@@ -88,15 +102,20 @@ int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *
 		int64_t now_us)
 {
 	assert(length > 0 && sender->in_flight + length <= sender->out.length);
-	int error = grow_blocks(sender);
-	if (error) {
-		return error;
+	bool again = repeats(sender);
+	if (!again) {
+		int error = grow_blocks(sender);
+		if (error) {
+			return error;
+		}
+		*block_at(sender, sender->blocks_length) =
+			(struct sent_block){.length = (uint32_t)length};
+		sender->blocks_length++;
 	}
 	queue_copy(&sender->out, sender->in_flight, bytes, length);
-	size_t end = (sender->blocks_head + sender->blocks_length) % sender->blocks_capacity;
-	sender->blocks[end] = (struct sent_block){.length = (uint32_t)length, .sent_us = now_us};
 	*number = sender_next_number(sender);
-	sender->blocks_length++;
+	block_at(sender, sender->blocks_in_flight)->sent_us = again ? SENDER_REPEATED : now_us;
+	sender->blocks_in_flight++;
 	sender->in_flight += length;
 	return 0;
 }
@@ -104,12 +123,10 @@ int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *
 /* A block in flight, by its number; NULL: it is not. */
 static struct sent_block *find_block(const struct sender *sender, uint64_t number)
 {
-	if (number < sender->first || number - sender->first >= sender->blocks_length) {
+	if (number < sender->first || number - sender->first >= sender->blocks_in_flight) {
 		return NULL;
 	}
-	size_t index =
-		(sender->blocks_head + (size_t)(number - sender->first)) % sender->blocks_capacity;
-	return &sender->blocks[index];
+	return block_at(sender, (size_t)(number - sender->first));
 }
 
 bool sender_is_in_flight(const struct sender *sender, uint64_t number)
@@ -127,28 +144,58 @@ int64_t sender_sent_us(const struct sender *sender, uint64_t number)
 
 uint64_t sender_next_number(const struct sender *sender)
 {
-	return sender->first + sender->blocks_length;
+	return sender->first + sender->blocks_in_flight;
+}
+
+/* The oldest block has arrived. */
+static void drop_first(struct sender *sender)
+{
+	size_t length = block_at(sender, 0)->length;
+	queue_drop(&sender->out, length);
+	if (sender->blocks_in_flight > 0) {
+		sender->blocks_in_flight--;
+		sender->in_flight -= length;
+	}
+	sender->push = sender->push > length ? sender->push - length : 0;
+	sender->acknowledged += length;
+	sender->blocks_head = (sender->blocks_head + 1) % sender->blocks_capacity;
+	sender->blocks_length--;
+	sender->first++;
 }
 
 bool sender_acknowledge(struct sender *sender, uint64_t number)
 {
+	if (sender->blocks_in_flight == 0 && sender->blocks_length > 0 && number == sender->first) {
+		/* The answer to the first time that it was sent. */
+		drop_first(sender);
+		return true;
+	}
 	struct sent_block *block = find_block(sender, number);
 	if (!block || block->acknowledged) {
 		return false;
 	}
 	block->acknowledged = true;
-
-	while (sender->blocks_length > 0 && sender->blocks[sender->blocks_head].acknowledged) {
-		size_t length = sender->blocks[sender->blocks_head].length;
-		queue_drop(&sender->out, length);
-		sender->in_flight -= length;
-		sender->push = sender->push > length ? sender->push - length : 0;
-		sender->acknowledged += length;
-		sender->blocks_head = (sender->blocks_head + 1) % sender->blocks_capacity;
-		sender->blocks_length--;
-		sender->first++;
+	while (sender->blocks_in_flight > 0 && block_at(sender, 0)->acknowledged) {
+		drop_first(sender);
 	}
 	return true;
+}
+
+void sender_repeat(struct sender *sender, uint64_t number)
+{
+	assert(find_block(sender, number));
+	while (sender_next_number(sender) > number) {
+		struct sent_block *block = block_at(sender, --sender->blocks_in_flight);
+		block->acknowledged = false;
+		sender->in_flight -= block->length;
+	}
+}
+
+void sender_repeat_all(struct sender *sender)
+{
+	if (sender->blocks_in_flight > 0) {
+		sender_repeat(sender, sender->first);
+	}
 }
 
 bool sender_is_empty(const struct sender *sender)
@@ -162,4 +209,5 @@ void sender_discard(struct sender *sender)
 	sender->in_flight = 0;
 	sender->push = 0;
 	sender->blocks_length = 0;
+	sender->blocks_in_flight = 0;
 }

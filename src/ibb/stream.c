@@ -45,7 +45,7 @@ static char *copy_name(const char *name)
 
 /* ---- what every transition uses ---- */
 
-static void note_deadline(struct stream *stream)
+void stream_note_deadline(struct stream *stream)
 {
 	int64_t nearest = stream_deadline(stream);
 	if (nearest < stream->effects->deadline_ms) {
@@ -55,10 +55,13 @@ static void note_deadline(struct stream *stream)
 
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms)
 {
+	if (stream->suspended) {
+		return; /* it has another */
+	}
 	stream->deadline_ms = now_ms + timeout_ms;
 	stream->ping_ms =
 		stream->state == STREAM_OPEN ? now_ms + timeout_ms / 2 : STREAM_NO_DEADLINE;
-	note_deadline(stream);
+	stream_note_deadline(stream);
 }
 
 void stream_clear_deadline(struct stream *stream)
@@ -70,10 +73,10 @@ void stream_clear_deadline(struct stream *stream)
 void stream_rest(struct stream *stream, int64_t now_ms)
 {
 	stream_clear_deadline(stream);
-	if (stream->state == STREAM_OPEN && stream->reading) {
+	if (stream->state == STREAM_OPEN && stream->reading && !stream->suspended) {
 		stream->heard_ms = now_ms;
 		stream->ping_ms = now_ms + stream->config->timeout_ms;
-		note_deadline(stream);
+		stream_note_deadline(stream);
 	}
 }
 
@@ -122,6 +125,7 @@ static int send_open(struct stream *stream)
 		.carrier = stream->carrier,
 		.name = stream->features & FEATURE_IBBFS ? stream->name : NULL,
 		.size = -1,
+		.resumable = stream->resumable,
 	};
 	return stream_send_request(stream, &open, 'o', stream->attempt);
 }
@@ -187,6 +191,8 @@ static void finish(struct stream *stream, enum stream_state state, int error)
 	stream_serve_readers(stream);
 	stream->state = state;
 	stream->error = error;
+	stream->suspended = false;
+	stream->retry_ms = STREAM_NO_DEADLINE;
 	stream_clear_deadline(stream);
 	stream_leave_turns(stream);
 	if (state == STREAM_BROKEN) {
@@ -254,6 +260,7 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream->carrier = config->carrier;
 	stream->block_size = config->block_size;
 	stream->announced = -1;
+	stream->retry_ms = STREAM_NO_DEADLINE;
 	window_init(&stream->window, config->window);
 	stream_clear_deadline(stream);
 	return stream;
@@ -299,6 +306,9 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 	stream->peer = peer_copy;
 	stream->name = name_copy;
 	stream->features = features;
+	/* A message is not answered, so nobody knows what was lost. */
+	stream->resumable = features & FEATURE_RESUME && stream->carrier == CARRIER_IQ &&
+			    stream->config->reconnect_ms > 0;
 	int error = send_open(stream);
 	if (error) {
 		free(peer_copy);
@@ -328,9 +338,18 @@ int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 	stream->carrier = open->carrier;
 	stream->block_size = open->block_size;
 	stream->announced = open->size;
+	stream->resumable =
+		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
 	stream->state = STREAM_OPEN;
 	stream_rest(stream, now_ms);
 	return 0;
+}
+
+bool stream_accepts_again(const struct stream *stream, const struct msg *open)
+{
+	return stream->incoming && stream->resumable && open->resumable &&
+	       stream->state == STREAM_OPEN && stream->receiver.blocks == 0 &&
+	       stream->block_size == open->block_size;
 }
 
 void stream_wait_open(struct stream *stream, struct op *op)
@@ -381,12 +400,24 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 	stream_break(stream, silent ? -EHOSTDOWN : condition_open_error(error->condition));
 }
 
+void stream_ask_again(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state == STREAM_OPENING) {
+		send_open(stream);
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	} else {
+		send_close(stream, false);
+		stream_set_deadline(stream, now_ms, CLOSE_TIMEOUT_MS);
+	}
+}
+
 /* ---- the end ---- */
 
 /* Sends <close/> once everything else was delivered. */
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 {
-	if (stream->state != STREAM_CLOSING || !stream_is_delivered(stream) || stream->close_sent) {
+	if (stream->state != STREAM_CLOSING || !stream_is_delivered(stream) || stream->close_sent ||
+	    stream->suspended) {
 		return;
 	}
 	send_close(stream, false);
@@ -396,7 +427,8 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 /* Answers the peer's <close/> once everything else was delivered. */
 void stream_answer_when_delivered(struct stream *stream)
 {
-	if (stream->close_id && stream_is_delivered(stream) && !stream_is_over(stream)) {
+	if (stream->close_id && stream_is_delivered(stream) && !stream_is_over(stream) &&
+	    !stream->suspended) {
 		/* Short of memory, the answer stays out, and the peer takes silence for it. */
 		effects_send_result(stream->effects, stream->peer, stream->close_id);
 		finish_closed(stream);
@@ -428,6 +460,15 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 {
 	bool empty = stream_is_delivered(stream);
 
+	if (stream->close_id && !close->reset && stream->resumable) {
+		/* Sent again, after a connection broke. */
+		char *id = copy_string(close->id);
+		if (id) {
+			free(stream->close_id);
+			stream->close_id = id;
+		}
+		return;
+	}
 	if (stream->close_id && !close->reset) {
 		effects_send_error(stream->effects, close->peer, close->id,
 				   CONDITION_UNEXPECTED_REQUEST);
@@ -459,11 +500,16 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	}
 }
 
-void stream_close_answered(struct stream *stream)
+void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
-	if (stream->state == STREAM_CLOSING && stream->close_sent) {
-		finish(stream, STREAM_CLOSED, 0);
+	if (stream->state != STREAM_CLOSING || !stream->close_sent) {
+		return;
 	}
+	if (answer->kind == MSG_ERROR && stream_means_away(answer) &&
+	    stream_suspend(stream, true, now_ms)) {
+		return;
+	}
+	finish(stream, STREAM_CLOSED, 0);
 }
 
 /* ---- blocks that come ---- */
@@ -483,11 +529,23 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 		}
 		return;
 	}
+	if (stream->state == STREAM_OPEN && stream->resumable && !stream->close_id &&
+	    receiver_knows(&stream->receiver, data, stream->effects)) {
+		return;
+	}
 	enum condition condition =
 		stream->state == STREAM_OPEN && !stream->close_id
 			? receiver_take(&stream->receiver, data, stream->block_size,
 					buffer_size(stream), stream->effects)
 			: CONDITION_UNEXPECTED_REQUEST;
+	if (stream->resumable && data->carrier == CARRIER_IQ &&
+	    (condition == CONDITION_RESOURCE_CONSTRAINT ||
+	     (condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
+	      !stream->close_id))) {
+		/* Too much at once, or the one before was lost on its way: it will be repeated. */
+		effects_send_wait(stream->effects, data->peer, data->id);
+		return;
+	}
 	if (condition != CONDITION_NONE) {
 		if (data->carrier == CARRIER_IQ) {
 			effects_send_error(stream->effects, data->peer, data->id, condition);
@@ -545,9 +603,15 @@ bool stream_is_over(const struct stream *stream)
 	return stream->state == STREAM_CLOSED || stream->state == STREAM_BROKEN;
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 int64_t stream_deadline(const struct stream *stream)
 {
-	return stream->ping_ms < stream->deadline_ms ? stream->ping_ms : stream->deadline_ms;
+	int64_t next_ms = sooner(stream->deadline_ms, stream->ping_ms);
+	return sooner(sooner(next_ms, stream->retry_ms), stream_suspension_deadline(stream));
 }
 
 /* The peer is overdue, or a reader has not heard of it for long: it may have gone without a word,
@@ -569,7 +633,12 @@ static void ask_whether_there(struct stream *stream, int64_t now_ms)
 
 void stream_tick(struct stream *stream, int64_t now_ms)
 {
-	if (now_ms >= stream->deadline_ms) {
+	if (now_ms >= stream->retry_ms) {
+		stream->retry_ms = STREAM_NO_DEADLINE;
+	}
+	if (stream->suspended) {
+		stream_suspension_tick(stream, now_ms);
+	} else if (now_ms >= stream->deadline_ms) {
 		if (stream->state == STREAM_CLOSING && stream->close_sent) {
 			finish(stream, STREAM_CLOSED, 0);
 		} else {
@@ -585,6 +654,9 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 {
 	if (answer->kind == MSG_ERROR && (condition_means_gone(answer->condition) ||
 					  answer->condition == CONDITION_SERVICE_UNAVAILABLE)) {
+		if (stream_suspend(stream, true, now_ms)) {
+			return;
+		}
 		/* Its server answers for a resource that has gone (RFC 6121 section 8.5.3.2). */
 		stream_break(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
@@ -615,5 +687,5 @@ const char *stream_state_name(const struct stream *stream)
 		[STREAM_OPEN] = "open",	      [STREAM_CLOSING] = "closing",
 		[STREAM_CLOSED] = "finished", [STREAM_BROKEN] = "broken",
 	};
-	return names[stream->state];
+	return stream->suspended ? "suspended" : names[stream->state];
 }

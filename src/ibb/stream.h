@@ -12,6 +12,9 @@
  * received stays readable in CLOSED and BROKEN; only after the last byte does a reader see the
  * end, or the error. Bytes written stay in `out` until the peer has acknowledged them.
  *
+ * Beside its state a stream may be suspended: a connection is broken, ours or the peer's, and calls
+ * wait until it is back, or until that takes too long.
+ *
  * Units:   sizes are bytes before base64; times are ms of the caller's monotonic clock, or, where
  *          round trips are measured (now_us), microseconds of the same.
  * Errors:  0 or -errno; on error the stream is unchanged unless said.
@@ -50,6 +53,7 @@ struct stream_config {
 	size_t window;	      /* most bytes sent and not acknowledged; one block always may be */
 	size_t buffer;	      /* most bytes acknowledged and not read */
 	int64_t timeout_ms;   /* without an answer */
+	int64_t reconnect_ms; /* a stream outlives a broken connection for; 0: it does not */
 };
 
 struct stream {
@@ -85,6 +89,18 @@ struct stream {
 	int64_t deadline_ms; /* when the awaited answer is overdue, or STREAM_NO_DEADLINE */
 	int64_t ping_ms;     /* when to ask whether the peer is still there, likewise */
 	int64_t heard_ms;    /* when a block came last */
+
+	/* The peer has asked for a pause: what it has not taken is sent again. */
+	int64_t retry_ms; /* then, or with the next acknowledgement; STREAM_NO_DEADLINE: no pause */
+	unsigned retries; /* in a row */
+	unsigned epoch;	  /* how often blocks were repeated: answers to an earlier one may come */
+
+	/* Broken connections (resume.c). */
+	bool resumable;	   /* both ends can; immutable like what is above */
+	bool suspended;	   /* nothing leaves */
+	int64_t until_ms;  /* suspended: when that is given up */
+	int64_t resume_ms; /* suspended: when to try to go on, or STREAM_NO_DEADLINE */
+	unsigned attempts; /* suspended: so far */
 
 	uint64_t gap; /* zeros that come after what the sender has, before what the writers have */
 	size_t unasked; /* CARRIER_MESSAGE: bytes sent since delivery was last asked for */
@@ -179,6 +195,11 @@ void stream_break(struct stream *stream, int error);
 /* ---- for the wire's side; called by ibb.c once it has found the stream ---- */
 
 void stream_accepted(struct stream *stream, int64_t now_ms);
+
+/* Whether an <open/> with the key of this stream is the one that it came with, sent again because
+ * our answer was lost with a connection. */
+bool stream_accepts_again(const struct stream *stream, const struct msg *open);
+
 void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
 
 /* The answer, at once or later, is queued. */
@@ -191,16 +212,34 @@ void stream_receive_close(struct stream *stream, const struct msg *close);
 
 /* `block` is the running number in the answered id. */
 void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us);
-void stream_data_refused(struct stream *stream, uint64_t block, const struct msg *error);
+/* `epoch`: which time the block was sent. */
+void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
+			 const struct msg *error, int64_t now_ms);
 
 /* The blocks before `end` have arrived: what was asked for after CARRIER_MESSAGE was answered. */
 void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
 
 /* Our <close/> was answered, by result or error. */
-void stream_close_answered(struct stream *stream);
+void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
 
 /* The peer, or its server, answered the question whether it is still there. */
 void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
+
+/* ---- broken connections ---- */
+
+/*
+ * Our connection, or (while we are connected) that of the peer, is gone: suspends the stream.
+ * False, and nothing has changed, if it cannot be: NEW, over, or the peers have not agreed on it.
+ */
+bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms);
+
+/* The connection may be back: asks the peer whether it still knows the stream. Nothing happens
+ * unless it is suspended. */
+void stream_resume(struct stream *stream, int64_t now_ms);
+
+/* That was answered; and the peer asks the same. */
+void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
+void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms);
 
 /* ---- for the set ---- */
 
@@ -213,7 +252,7 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us);
 /* Whether the stream is CLOSED or BROKEN. */
 bool stream_is_over(const struct stream *stream);
 
-/* When stream_tick wants to be called: min of deadline and ping, or STREAM_NO_DEADLINE. */
+/* When stream_tick wants to be called, or STREAM_NO_DEADLINE. */
 int64_t stream_deadline(const struct stream *stream);
 
 /* Fails the stream, or pings its peer, when an answer is overdue. */

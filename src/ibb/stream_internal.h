@@ -34,6 +34,12 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
  */
 int stream_ask(struct stream *stream, char kind, uint64_t count);
 
+/* The deadline has been changed: says so to the set. */
+void stream_note_deadline(struct stream *stream);
+
+/* Sends <open/> or <close/> again, whose answer has not come. */
+void stream_ask_again(struct stream *stream, int64_t now_ms);
+
 /* What those get who use a stream that is over. */
 int stream_outcome(const struct stream *stream);
 
@@ -47,5 +53,17 @@ void stream_answer_when_delivered(struct stream *stream);
 
 /* Why nothing more can be written; 0: it can. */
 int stream_write_error(const struct stream *stream);
+
+/* Every block in flight has to be sent again. */
+void stream_repeat_all(struct stream *stream);
+
+/* ---- resume.c ---- */
+
+/* Whether an error says that the peer is not there, now. */
+bool stream_means_away(const struct msg *error);
+
+/* While it is suspended: stream_deadline, stream_tick. */
+int64_t stream_suspension_deadline(const struct stream *stream);
+void stream_suspension_tick(struct stream *stream, int64_t now_ms);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define FIRST_MS       200 /* a connection that broke may be made again at once */
 #define BACKOFF_MS     1000
 #define BACKOFF_MAX_MS 60000
 
@@ -154,13 +155,15 @@ static void *run(void *argument)
 		}
 		if (atomic_load(&loop->deadline_ms) == INT64_MAX) {
 			was_online = true;
-			delay_ms = BACKOFF_MS;
+			delay_ms = FIRST_MS;
 		}
 		/* A session that is not OFF cannot be connected again. */
 		bool final = !was_online || cause_is_final(&session->cause) ||
 			     session->state != SESSION_OFF;
 		int64_t retry_ms = loop_now_ms() + with_jitter(delay_ms);
-		delay_ms = delay_ms * 2 < BACKOFF_MAX_MS ? delay_ms * 2 : BACKOFF_MAX_MS;
+		delay_ms = delay_ms < BACKOFF_MS	   ? BACKOFF_MS
+			   : delay_ms * 2 < BACKOFF_MAX_MS ? delay_ms * 2
+							   : BACKOFF_MAX_MS;
 		/* Before the event: whoever hears of it learns when to watch the next attempt. */
 		atomic_store(&loop->deadline_ms, final ? INT64_MAX : retry_ms + timeout_ms);
 		client->events.offline(client->events.context, cause_line(&session->cause), final);

@@ -170,6 +170,8 @@ static enum condition decode_open(struct codec *codec, xmpp_stanza_t *open, stru
 	if (file) {
 		decode_file(codec, file, msg);
 	}
+	msg->resumable =
+		xmpp_stanza_get_child_by_name_and_ns(open, "resume", MSG_NAMESPACE_RESUME) != NULL;
 	return CONDITION_NONE;
 }
 
@@ -205,6 +207,13 @@ static enum condition decode_close(struct codec *codec, xmpp_stanza_t *close, st
 	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
 }
 
+static enum condition decode_resume(struct codec *codec, xmpp_stanza_t *resume, struct msg *msg)
+{
+	(void)codec;
+	msg->sid = decode_sid(resume);
+	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
+}
+
 static enum condition decode_ping(struct codec *codec, xmpp_stanza_t *ping, struct msg *msg)
 {
 	(void)codec, (void)ping, (void)msg;
@@ -232,6 +241,7 @@ static const struct {
 	{"data", NAMESPACE_IBB, "set", MSG_DATA, decode_data},
 	{"open", NAMESPACE_IBB, "set", MSG_OPEN, decode_open},
 	{"close", NAMESPACE_IBB, "set", MSG_CLOSE, decode_close},
+	{"resume", MSG_NAMESPACE_RESUME, "set", MSG_RESUME, decode_resume},
 	{"ping", NAMESPACE_PING, "get", MSG_PING, decode_ping},
 	{"query", NAMESPACE_INFO, "get", MSG_INFO, decode_info},
 };
@@ -298,6 +308,8 @@ static void decode_result(xmpp_stanza_t *iq, struct msg *msg)
 			msg->features |= FEATURE_IBB;
 		} else if (equal(feature, MSG_NAMESPACE)) {
 			msg->features |= FEATURE_IBBFS;
+		} else if (equal(feature, MSG_NAMESPACE_RESUME)) {
+			msg->features |= FEATURE_RESUME;
 		}
 	}
 }
@@ -443,18 +455,9 @@ static void add_addresses(struct output *output, const struct msg *msg)
 	add(output, ">");
 }
 
-static void add_open(struct output *output, const struct msg *msg)
+static void add_file(struct output *output, const struct msg *msg)
 {
-	add(output, "<open xmlns='" NAMESPACE_IBB "' block-size='");
-	add_number(output, msg->block_size);
-	add(output, "'");
-	add_attribute(output, "sid", msg->sid);
-	add_attribute(output, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
-	if (!msg->name) {
-		add(output, "/>");
-		return;
-	}
-	add(output, "><file xmlns='" NAMESPACE_FILE "'><name>");
+	add(output, "<file xmlns='" NAMESPACE_FILE "'><name>");
 	add_escaped(output, msg->name);
 	add(output, "</name>");
 	if (msg->size >= 0) {
@@ -462,7 +465,28 @@ static void add_open(struct output *output, const struct msg *msg)
 		add_number(output, msg->size);
 		add(output, "</size>");
 	}
-	add(output, "</file></open>");
+	add(output, "</file>");
+}
+
+static void add_open(struct output *output, const struct msg *msg)
+{
+	add(output, "<open xmlns='" NAMESPACE_IBB "' block-size='");
+	add_number(output, msg->block_size);
+	add(output, "'");
+	add_attribute(output, "sid", msg->sid);
+	add_attribute(output, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
+	if (!msg->name && !msg->resumable) {
+		add(output, "/>");
+		return;
+	}
+	add(output, ">");
+	if (msg->name) {
+		add_file(output, msg);
+	}
+	if (msg->resumable) {
+		add(output, "<resume xmlns='" MSG_NAMESPACE_RESUME "'/>");
+	}
+	add(output, "</open>");
 }
 
 static void add_data(struct output *output, const struct msg *msg)
@@ -477,6 +501,13 @@ static void add_data(struct output *output, const struct msg *msg)
 		output->length += base64_encode(at, msg->data, msg->data_length);
 	}
 	add(output, "</data>");
+}
+
+static void add_resume(struct output *output, const struct msg *msg)
+{
+	add(output, "<resume xmlns='" MSG_NAMESPACE_RESUME "'");
+	add_attribute(output, "sid", msg->sid);
+	add(output, "/>");
 }
 
 static void add_close(struct output *output, const struct msg *msg)
@@ -537,6 +568,9 @@ static void add_content(struct output *output, const struct msg *msg)
 		break;
 	case MSG_CLOSE:
 		add_close(output, msg);
+		break;
+	case MSG_RESUME:
+		add_resume(output, msg);
 		break;
 	case MSG_PING:
 		add(output, "<ping xmlns='" NAMESPACE_PING "'/>");

@@ -21,7 +21,8 @@ static const struct identity own_identity = {"client", "bot", "ibbfs"};
 
 /* In the order of their bytes. Nothing in them needs an escape in XML. */
 static const char *const own_features[] = {
-	NAMESPACE_CAPS, NAMESPACE_INFO, NAMESPACE_IBB, MSG_NAMESPACE, NAMESPACE_PING,
+	NAMESPACE_CAPS, NAMESPACE_INFO,	      NAMESPACE_IBB,
+	MSG_NAMESPACE,	MSG_NAMESPACE_RESUME, NAMESPACE_PING,
 };
 
 /* What open_memstream gathered in *text; NULL when memory was short. */

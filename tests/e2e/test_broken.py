@@ -15,12 +15,13 @@ from rawpeer import is_kind, payload, refuse
 
 WRITE = os.O_WRONLY | os.O_CREAT
 MEBIBYTE = 1024 * 1024
+SOON = "reconnect=1"  # of two ibbfs, neither waits for long for the other to come back
 RESET = f": {os.strerror(errno.ECONNRESET)}\n"
 
 
-def started(lab: Lab) -> tuple[Mount, Mount, int, int]:
+def started(lab: Lab, options: str = "") -> tuple[Mount, Mount, int, int]:
     """alice, bob, and a stream from her to him: a descriptor of the writer, one of the reader."""
-    alice, bob = lab.pair()
+    alice, bob = lab.pair(options, options)
     writer = os.open(alice.contact(bob) / "file", WRITE)
     os.write(writer, b"begin")
     os.fsync(writer)
@@ -54,7 +55,7 @@ def blocked_copy(lab: Lab, alice: Mount, bob: Mount) -> subprocess.Popen:
 
 
 def test_reader_when_the_senders_daemon_is_killed(lab: Lab) -> None:
-    alice, _, writer, reader = started(lab)
+    alice, _, writer, reader = started(lab, SOON)
     waiting = lab.background(expect_reset_read, reader)
     alice.kill()
     waiting.result(20)
@@ -63,7 +64,7 @@ def test_reader_when_the_senders_daemon_is_killed(lab: Lab) -> None:
 
 
 def test_writer_when_the_receivers_daemon_is_killed(lab: Lab) -> None:
-    _, bob, writer, reader = started(lab)
+    _, bob, writer, reader = started(lab, SOON)
     bob.kill()
     with pytest.raises(OSError):
         os.read(reader, 100)
@@ -71,7 +72,7 @@ def test_writer_when_the_receivers_daemon_is_killed(lab: Lab) -> None:
 
 
 def test_cp_when_the_receivers_daemon_is_killed(lab: Lab) -> None:
-    alice, bob = lab.pair()
+    alice, bob = lab.pair(SOON, SOON)
     copy = blocked_copy(lab, alice, bob)
     bob.kill()
     _, message = copy.communicate(timeout=20)
@@ -125,7 +126,7 @@ def test_session_unknown_to_the_peer(lab: Lab) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_server_stops_and_returns(own_lab: Lab, how: signal.Signals) -> None:
-    alice, bob, writer, reader = started(own_lab)
+    alice, bob, writer, reader = started(own_lab, "reconnect=0")
     waiting = own_lab.background(expect_reset_read, reader)
     own_lab.server.stop(how)
     waiting.result(20)

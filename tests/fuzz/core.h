@@ -129,28 +129,27 @@ static inline struct msg *core_next(struct core *core, int64_t now_ms)
 	return ibb_next(&core->ibb, now_ms * 1000);
 }
 
-static inline void core_peer_gone(struct core *core, const char *peer)
+static inline void core_peer_gone(struct core *core, const char *peer, int64_t now_ms)
 {
-	ibb_peer_gone(&core->ibb, peer);
+	ibb_peer_gone(&core->ibb, peer, now_ms);
 }
 
 /* The connection breaks, and comes back. */
 static inline void core_disconnect(struct core *core, int64_t now_ms)
 {
-	(void)now_ms;
-	ibb_disconnect(&core->ibb);
+	ibb_disconnect(&core->ibb, now_ms);
 }
 
 static inline void core_connect(struct core *core, int64_t now_ms)
 {
-	(void)core, (void)now_ms;
+	ibb_connect(&core->ibb, now_ms);
 }
 
 /* The connection is gone for good: every stream ends. */
 static inline void core_stop(struct core *core, int64_t now_ms)
 {
 	(void)now_ms;
-	ibb_disconnect(&core->ibb);
+	ibb_abandon(&core->ibb);
 }
 
 static inline int64_t core_deadline(const struct core *core)

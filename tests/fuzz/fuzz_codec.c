@@ -25,13 +25,13 @@ static void set_up(void)
 
 static bool is_request(enum msg_kind kind)
 {
-	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_PING ||
-	       kind == MSG_INFO || kind == MSG_UNKNOWN;
+	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME ||
+	       kind == MSG_PING || kind == MSG_INFO || kind == MSG_UNKNOWN;
 }
 
 static bool has_sid(enum msg_kind kind)
 {
-	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE;
+	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME;
 }
 
 /* Reads every byte of a string, so that the address sanitizer has seen it. */
@@ -61,8 +61,10 @@ static void check_msg(const struct msg *msg)
 		FUZZ_CHECK(msg->data[i] <= 0xff);
 	}
 	FUZZ_CHECK(!msg->reset || msg->kind == MSG_CLOSE);
+	FUZZ_CHECK(!msg->resumable || msg->kind == MSG_OPEN);
 	FUZZ_CHECK(!msg->features || msg->kind == MSG_RESULT);
-	FUZZ_CHECK((msg->features & ~(unsigned)(FEATURE_IBB | FEATURE_IBBFS)) == 0);
+	FUZZ_CHECK((msg->features & ~(unsigned)(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME)) ==
+		   0);
 	FUZZ_CHECK(!msg->node || msg->kind == MSG_INFO);
 	FUZZ_CHECK(!msg->answers_info && !msg->prev && !msg->next);
 	bool is_error =
@@ -192,7 +194,8 @@ static void try_answering(const struct msg *msg)
 	result.node = msg->node;
 	xmpp_stanza_t *stanza = send_msg(&result, &again);
 	FUZZ_CHECK(again.kind == MSG_RESULT && equal(again.id, msg->id));
-	FUZZ_CHECK(again.features == (result.answers_info ? FEATURE_IBB | FEATURE_IBBFS : 0));
+	FUZZ_CHECK(again.features ==
+		   (result.answers_info ? FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME : 0));
 	xmpp_stanza_release(stanza);
 
 	struct msg error = {.kind = MSG_ERROR, .peer = msg->peer, .id = msg->id, .size = -1};

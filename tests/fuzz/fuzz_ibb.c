@@ -7,7 +7,8 @@
  * digits, though every byte means something: an unknown letter is some act, an argument is the
  * byte minus '0', and white space between acts is skipped.
  *
- *     SETTINGS: block, window, buffer, carriers (bits: Alice, Bob), block of Bob's, streams
+ *     SETTINGS: block, window, buffer, carriers (bits: messages by Alice, by Bob; 4: streams
+ * outlive a connection), block of Bob's, streams
  *
  *     cF        opens a session; F: bits, see play_open. dS: dials it, if that has not dialled
  *     wSN rSN   writes, reads N; WSN, RSN with O_NONBLOCK; zSN: zeros
@@ -130,10 +131,14 @@ static void set_error(struct schedule *schedule, struct msg *msg)
 static void play_forge(struct schedule *schedule, enum who from, enum who to)
 {
 	static const uint8_t zeros[WORLD_MOST_BYTES];
+	static const enum msg_kind kinds[] = {
+		MSG_OPEN,    MSG_DATA,	 MSG_CLOSE, MSG_PING,	MSG_INFO,
+		MSG_UNKNOWN, MSG_RESULT, MSG_ERROR, MSG_BOUNCE, MSG_RESUME,
+	};
 	static const int64_t file_sizes[] = {-1, 0, 5, INT64_MAX};
 	struct msg msg = {.id = "q1", .size = -1};
 	unsigned number = take_number(schedule);
-	msg.kind = (enum msg_kind)(number % (MSG_BOUNCE + 1));
+	msg.kind = kinds[number % COUNT(kinds)];
 	switch (msg.kind) {
 	case MSG_OPEN:
 		msg.sid = take_sid(schedule);
@@ -141,6 +146,7 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		number = take_number(schedule);
 		msg.carrier = number & 1 ? CARRIER_MESSAGE : CARRIER_IQ;
 		msg.name = number & 2 ? "n" : NULL;
+		msg.resumable = number & 32;
 		msg.size = file_sizes[number / 4 % COUNT(file_sizes)];
 		break;
 	case MSG_DATA:
@@ -157,6 +163,9 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 	case MSG_CLOSE:
 		msg.sid = take_sid(schedule);
 		msg.reset = take_number(schedule) & 1;
+		break;
+	case MSG_RESUME:
+		msg.sid = take_sid(schedule);
 		break;
 	case MSG_PING:
 		break;
@@ -354,6 +363,7 @@ static struct world *take_world(struct schedule *schedule)
 	};
 	struct stream_config bob = alice;
 	unsigned carriers = take_number(schedule);
+	alice.reconnect_ms = bob.reconnect_ms = carriers & 4 ? WORLD_RECONNECT_MS : 0;
 	alice.carrier = carriers & 1 ? CARRIER_MESSAGE : CARRIER_IQ;
 	bob.carrier = carriers & 2 ? CARRIER_MESSAGE : CARRIER_IQ;
 	bob.block_size = blocks[take_number(schedule) % COUNT(blocks)];

@@ -280,7 +280,7 @@ void world_dial(struct world *world, struct session *session)
 	}
 	end->dialled = true;
 	/* Whoever is opened to knows an ibbfs by the name. */
-	unsigned features = FEATURE_IBB | (session->is_ibbfs ? FEATURE_IBBFS : 0U);
+	unsigned features = FEATURE_IBB | (session->is_ibbfs ? FEATURE_IBBFS | FEATURE_RESUME : 0U);
 	int error =
 		core_dial(core_of(world, end->who), end->stream, world_jids[session->ends[1].who],
 			  features, session->is_ibbfs ? "name" : NULL, world->now_ms);
@@ -619,7 +619,7 @@ void world_connect(struct world *world, enum who who)
 void world_peer_gone(struct world *world, enum who who, enum who peer)
 {
 	world->is_faulty = true;
-	core_peer_gone(core_of(world, who), world_jids[peer]);
+	core_peer_gone(core_of(world, who), world_jids[peer], world->now_ms);
 	settle(world, who);
 }
 

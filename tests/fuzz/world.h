@@ -26,14 +26,15 @@
 
 #include "core.h"
 
-#define WORLD_TIMEOUT_MS 60000
-#define WORLD_MOST_BYTES 70000			   /* of one write */
-#define WORLD_BYTES	 ((size_t)256 * 1024)	   /* of all writes */
-#define WORLD_FLOOD	 ((size_t)4 * 1024 * 1024) /* of all that Mallory sends */
-#define WORLD_SESSIONS	 12
-#define WORLD_SEGMENTS	 64
-#define WORLD_LETTERS	 4096
-#define WORLD_REMEMBERED 8
+#define WORLD_TIMEOUT_MS   60000
+#define WORLD_RECONNECT_MS 60000
+#define WORLD_MOST_BYTES   70000		     /* of one write */
+#define WORLD_BYTES	   ((size_t)256 * 1024)	     /* of all writes */
+#define WORLD_FLOOD	   ((size_t)4 * 1024 * 1024) /* of all that Mallory sends */
+#define WORLD_SESSIONS	   12
+#define WORLD_SEGMENTS	   64
+#define WORLD_LETTERS	   4096
+#define WORLD_REMEMBERED   8
 
 enum who {
 	ALICE,

@@ -29,7 +29,7 @@ int scene_try_start(struct scene *scene, enum accept accept)
 	int error = account_init(&scene->account, &config, SCENE_STREAMS, accept, "me@home.example",
 				 1000, 100);
 	if (!error) {
-		account_online(&scene->account, SCENE_ME);
+		account_online(&scene->account, SCENE_ME, scene->now_ms);
 	}
 	return error;
 }

@@ -22,6 +22,7 @@ const struct stream_config script_config = {
 	.window = 16,
 	.buffer = 32,
 	.timeout_ms = SCRIPT_TIMEOUT_MS,
+	.reconnect_ms = SCRIPT_RECONNECT_MS,
 };
 
 uint8_t script_pattern(uint64_t place)
@@ -262,6 +263,15 @@ static void put_data(struct script *script, const struct msg *msg)
 		}
 	}
 	assert_non_null(stream);
+	const char *count = strchr(msg->id, '.') + 1;
+	uint64_t block = strtoull(count, NULL, 16);
+	if (strchr(count, '.') && block < COUNT(stream->starts)) {
+		stream->sent = stream->starts[block]; /* again, or the first one after that */
+	}
+	if (block + 1 < COUNT(stream->starts)) {
+		stream->starts[block] = stream->sent;
+		stream->starts[block + 1] = stream->sent + msg->data_length;
+	}
 	for (size_t i = 0; i < msg->data_length; i++) {
 		assert_int_equal(msg->data[i], written_byte(stream, stream->sent++));
 	}
@@ -274,9 +284,10 @@ static void put_message(struct script *script, const struct msg *msg)
 	switch (msg->kind) {
 	case MSG_OPEN:
 		assert_int_equal(msg->size, -1);
-		put(script, "%s open %s %s %u%s%s%s", msg->id, msg->peer, msg->sid,
+		put(script, "%s open %s %s %u%s%s%s%s", msg->id, msg->peer, msg->sid,
 		    (unsigned)msg->block_size, msg->carrier == CARRIER_MESSAGE ? " message" : "",
-		    msg->name ? " name=" : "", msg->name ? msg->name : "");
+		    msg->name ? " name=" : "", msg->name ? msg->name : "",
+		    msg->resumable ? " resume" : "");
 		break;
 	case MSG_DATA:
 		put_data(script, msg);
@@ -284,6 +295,9 @@ static void put_message(struct script *script, const struct msg *msg)
 	case MSG_CLOSE:
 		put(script, "%s close %s %s%s", msg->id, msg->peer, msg->sid,
 		    msg->reset ? " reset" : "");
+		break;
+	case MSG_RESUME:
+		put(script, "%s resume %s %s", msg->id, msg->peer, msg->sid);
 		break;
 	case MSG_PING:
 		put(script, "%s ping %s", msg->id, msg->peer);
@@ -352,7 +366,8 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 	const char *kind = words[0];
 	struct msg msg = {.peer = peer, .id = words[1], .size = -1};
 
-	if (strcmp(kind, "open") == 0 || strcmp(kind, "data") == 0 || strcmp(kind, "close") == 0) {
+	if (strcmp(kind, "open") == 0 || strcmp(kind, "data") == 0 || strcmp(kind, "close") == 0 ||
+	    strcmp(kind, "resume") == 0) {
 		msg.sid = words[1];
 		msg.id = words[2];
 	}
@@ -365,6 +380,10 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 			msg.size = strtoll(words[i] + 5, NULL, 10);
 		} else if (strcmp(words[i], "reset") == 0) {
 			msg.reset = true;
+		} else if (strcmp(words[i], "resume") == 0) {
+			msg.resumable = true;
+		} else if (strncmp(words[i], "from=", 5) == 0) {
+			get_feed(script, peer, msg.sid)->sent = strtoull(words[i] + 5, NULL, 10);
 		}
 	}
 	if (strcmp(kind, "open") == 0) {
@@ -385,6 +404,8 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 		}
 	} else if (strcmp(kind, "close") == 0) {
 		msg.kind = MSG_CLOSE;
+	} else if (strcmp(kind, "resume") == 0) {
+		msg.kind = MSG_RESUME;
 	} else if (strcmp(kind, "ping") == 0) {
 		msg.kind = MSG_PING;
 	} else if (strcmp(kind, "unknown") == 0) {
@@ -417,6 +438,8 @@ static void dial(struct script *script, char **words)
 	for (char **word = words + 3; *word; word++) {
 		if (strcmp(*word, "ibbfs") == 0) {
 			features |= FEATURE_IBBFS;
+		} else if (strcmp(*word, "resume") == 0) {
+			features |= FEATURE_RESUME;
 		} else if (strncmp(*word, "name=", 5) == 0) {
 			name = *word + 5;
 		}
@@ -565,9 +588,13 @@ static void act_here(struct script *script, char **words)
 	} else if (strcmp(act, "abort") == 0) {
 		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -EIO);
 	} else if (strcmp(act, "gone") == 0) {
-		ibb_peer_gone(&script->ibb, words[1]);
+		ibb_peer_gone(&script->ibb, words[1], script->now_ms);
+	} else if (strcmp(act, "back") == 0) {
+		ibb_peer_back(&script->ibb, words[1], script->now_ms);
+	} else if (strcmp(act, "connect") == 0) {
+		ibb_connect(&script->ibb, script->now_ms);
 	} else if (strcmp(act, "disconnect") == 0) {
-		ibb_disconnect(&script->ibb);
+		ibb_disconnect(&script->ibb, script->now_ms);
 	} else if (strcmp(act, "wait") == 0) {
 		wait_until(script, script->now_ms + strtoll(words[1], NULL, 10));
 	} else if (strcmp(act, "hold") == 0 || strcmp(act, "go") == 0) {
@@ -636,7 +663,7 @@ void script_start(struct script *script, const struct stream_config *config, uns
 
 void script_finish(struct script *script)
 {
-	ibb_disconnect(&script->ibb);
+	ibb_abandon(&script->ibb);
 	settle(script);
 	for (size_t i = 0; i < script->ops_length; i++) {
 		assert_int_equal(script->ops[i].completed, 1);

@@ -10,20 +10,21 @@
  *
  * What happens, on the user's side (S is a stream, called by its sid; OP is a word for a call):
  *
- *     create S; dial S PEER [ibbfs] [name=NAME] (creates S if need be); reading S; await S
+ *     create S; dial S PEER [ibbfs] [resume] [name=NAME] (creates S if need be); reading S
+ *     await S
  *     take S         the oldest stream that arrived, from now on called S
  *     open S OP; flush S OP; write S OP BYTES; read S OP BYTES; zeros S BYTES
  *     try-write S OP BYTES; try-read S OP BYTES       O_NONBLOCK
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
- *     gone PEER; disconnect; wait MS
+ *     gone PEER; back PEER; disconnect; connect; wait MS
  *     hold; next; go    messages stay until asked for, one by one; no longer so
  *     state S; can S; size S; deadline; drained; count
  *
  * and on the wire ("PEER!" for "PEER:" is one who is not allowed to open streams):
  *
- *     PEER: open S ID BLOCK-SIZE [message] [name=NAME] [size=BYTES]
- *     PEER: data S ID SEQ BYTES|bad [message]
- *     PEER: close S ID [reset]; PEER: ping ID; PEER: unknown ID
+ *     PEER: open S ID BLOCK-SIZE [message] [name=NAME] [size=BYTES] [resume]
+ *     PEER: data S ID SEQ BYTES|bad [message] [from=PLACE] (where its bytes are from)
+ *     PEER: close S ID [reset]; PEER: resume S ID; PEER: ping ID; PEER: unknown ID
  *     PEER: result ID; PEER: error ID CONDITION [TYPE]; PEER: bounce ID CONDITION
  *
  * What comes of it: OP=RESULT, a number or an errno's name, for each call that is completed; then
@@ -44,8 +45,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCRIPT_TIMEOUT_MS 60000
-#define SCRIPT_MOST_BYTES ((size_t)2 * 1024 * 1024) /* of one write */
+#define SCRIPT_TIMEOUT_MS   60000
+#define SCRIPT_RECONNECT_MS 30000
+#define SCRIPT_MOST_BYTES   ((size_t)2 * 1024 * 1024) /* of one write */
 
 struct script_step {
 	const char *act, *expect;
@@ -57,6 +59,7 @@ struct script_stream {
 	struct stream *stream; /* NULL once released */
 	uint64_t number;
 	uint64_t read, sent;
+	uint64_t starts[64]; /* of the first blocks */
 	uint64_t gaps[4][2]; /* from, to: the zeros among the bytes written */
 	size_t gaps_length;
 };

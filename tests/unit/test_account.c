@@ -54,7 +54,7 @@ static void online(struct scene *scene)
 {
 	account_roster_reset(&scene->account, scene->now_ms);
 	scene_contact(scene, "a@x");
-	account_online(&scene->account, "me@home.example/again");
+	account_online(&scene->account, "me@home.example/again", scene->now_ms);
 	scene_settle(scene);
 }
 

@@ -30,8 +30,9 @@
 	"<feature var='" INFO "'/>"                             \
 	"<feature var='" IBB "'/>"                              \
 	"<feature var='urn:ibbfs:0'/>"                          \
+	"<feature var='urn:ibbfs:resume:0'/>"                   \
 	"<feature var='urn:xmpp:ping'/>"
-#define OUR_VER "lbDZ5A0GzLu2SH/elX+bgveE4wg="
+#define OUR_VER "IejZQOdvp7qWAxWk0SGLF9OCbxc="
 
 /* The 240 bytes of XEP-0047's examples, which break the text into lines. */
 #define LINE_1 "qANQR1DBwU4DX7jmYZnncmUQB/9KuKBddzQH+tZ1ZywKK0yHKnq57kWq+RFtQdCJ"
@@ -467,7 +468,7 @@ static const struct row answers[] = {
 	{RESULT(""), CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'/>"), CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'>" OUR_INFO "</query>"),
-	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS)},
+	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME)},
 	{RESULT("\n<query xmlns='" INFO "' node='n'>\n<feature/>\n<feature var='" IBB
 		"'/></query>"),
 	 CAPABLE(FEATURE_IBB)},

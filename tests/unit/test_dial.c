@@ -446,7 +446,7 @@ static void test_offline(void **state)
 
 	/* Online again, no old question has an answer. */
 	scene_contact(&scene, "b@x");
-	account_online(&scene.account, SCENE_ME);
+	account_online(&scene.account, SCENE_ME, scene.now_ms);
 	assert_int_equal(dial_deadline(&scene.account), STREAM_NO_DEADLINE);
 	open = scene_open(&scene, "b@x/f", O_WRONLY);
 	answer_info(&scene, "", "q1");

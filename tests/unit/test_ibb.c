@@ -468,7 +468,7 @@ static bool is_done(struct play *play, const struct op *op)
 
 static void play_finish(struct play *play)
 {
-	ibb_disconnect(&play->ibb);
+	ibb_abandon(&play->ibb);
 	assert_true(ibb_is_drained(&play->ibb));
 	ibb_finish(&play->ibb);
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens to a stream when a connection breaks, ours or its peer's, and when it is back.
+ *
+ * Whatever was under way may have been lost, in both directions, and nobody can say what: so each
+ * side repeats all blocks that were not acknowledged, and each acknowledges again what it has
+ * already. That the other side has not forgotten the stream is asked before (MSG_RESUME).
+ */
+#include "ibb/stream_internal.h"
+
+#include <errno.h>
+
+/* Between two attempts to go on, while the peer does not answer; the first, and the most. */
+#define RETRY_MS      500
+#define RETRY_MOST_MS 8000
+
+static void begin_suspension(struct stream *stream, int64_t now_ms)
+{
+	stream->suspended = true;
+	stream->until_ms = now_ms + stream->config->reconnect_ms;
+	stream->resume_ms = STREAM_NO_DEADLINE;
+	stream->attempts = 0;
+	stream_clear_deadline(stream);
+	stream_repeat_all(stream);
+	stream_leave_turns(stream);
+	stream_note_deadline(stream);
+}
+
+static bool can_suspend(const struct stream *stream)
+{
+	return stream->resumable && !stream_is_over(stream) && stream->state != STREAM_NEW;
+}
+
+bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
+{
+	if (!can_suspend(stream)) {
+		return false;
+	}
+	if (!stream->suspended) {
+		begin_suspension(stream, now_ms);
+	}
+	/* While we are connected ourselves, it is the peer that may be back at any time. */
+	stream->resume_ms = connected ? now_ms + RETRY_MS : STREAM_NO_DEADLINE;
+	stream_note_deadline(stream);
+	return true;
+}
+
+void stream_resume(struct stream *stream, int64_t now_ms)
+{
+	if (!stream->suspended || stream_is_over(stream)) {
+		return;
+	}
+	if (stream->state == STREAM_OPENING || stream->close_sent) {
+		/* The request whose answer is missing serves as the question. */
+		stream->suspended = false;
+		stream_ask_again(stream, now_ms);
+		return;
+	}
+	struct msg resume = {.kind = MSG_RESUME};
+	/* Without memory for it there is the next attempt. */
+	stream_send_request(stream, &resume, 'r', stream->attempts);
+	int64_t pause_ms = RETRY_MS << (stream->attempts < 4 ? stream->attempts : 4);
+	stream->resume_ms = now_ms + (pause_ms < RETRY_MOST_MS ? pause_ms : RETRY_MOST_MS);
+	stream->attempts++;
+	stream_note_deadline(stream);
+}
+
+/* Both ends know that the other one is there and has not forgotten. */
+static void go_on(struct stream *stream, int64_t now_ms)
+{
+	stream->suspended = false;
+	stream->resume_ms = STREAM_NO_DEADLINE;
+	if (stream_is_delivered(stream)) {
+		stream_rest(stream, now_ms);
+	} else {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	stream_take_turn(stream);
+	stream_close_when_delivered(stream, now_ms);
+	stream_answer_when_delivered(stream);
+}
+
+bool stream_means_away(const struct msg *error)
+{
+	return error->condition == CONDITION_SERVICE_UNAVAILABLE ||
+	       condition_means_gone(error->condition);
+}
+
+void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
+{
+	if (!stream->suspended || stream_is_over(stream)) {
+		return;
+	}
+	if (answer->kind == MSG_RESULT) {
+		go_on(stream, now_ms);
+	} else if (!stream_means_away(answer)) {
+		stream_break(stream, -ECONNRESET);
+	}
+}
+
+void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms)
+{
+	if (!can_suspend(stream)) {
+		effects_send_error(stream->effects, resume->peer, resume->id,
+				   CONDITION_ITEM_NOT_FOUND);
+		return;
+	}
+	effects_send_result(stream->effects, resume->peer, resume->id);
+	if (stream->state == STREAM_OPENING || stream->close_sent) {
+		return; /* it has the answer to that still to come */
+	}
+	if (!stream->suspended) {
+		/* Its connection broke, and was back before we heard of it. */
+		stream_repeat_all(stream);
+	}
+	go_on(stream, now_ms);
+}
+
+int64_t stream_suspension_deadline(const struct stream *stream)
+{
+	if (!stream->suspended) {
+		return STREAM_NO_DEADLINE;
+	}
+	return stream->resume_ms < stream->until_ms ? stream->resume_ms : stream->until_ms;
+}
+
+void stream_suspension_tick(struct stream *stream, int64_t now_ms)
+{
+	if (now_ms >= stream->until_ms) {
+		stream_abort(stream, -ECONNRESET);
+	} else if (now_ms >= stream->resume_ms) {
+		stream_resume(stream, now_ms);
+	}
+}

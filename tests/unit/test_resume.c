@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Streams that outlive a broken connection, and blocks that are sent again. */
+#include "script.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PLAY(steps)  script_test(steps, COUNT(steps))
+#define STEPS(name)  static const struct script_step name[]
+#define OPENED(peers)                                                          \
+	{                                                                      \
+		"dial s j " peers "; j: result o1.0", "o1.0 open j s 8 resume" \
+	}
+
+static void test_agreed_on(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		/* only with who says that it can, and not for messages */
+		{"dial s j ibbfs resume name=n", "o1.0 open j s 8 name=n resume"},
+		{"dial t j ibbfs", "o2.0 open j t 8"},
+		{"j: open a x1 8 resume; take a", "x1 result j"},
+		{"j: open b x2 8 message resume; take b", "x2 result j"},
+		{"j: open c x3 8; take c", "x3 result j"},
+		{"j: result o1.0; j: result o2.0; disconnect", ""},
+		{"state s; state t", "suspended; broken"},
+		{"state a; state b; state c", "suspended; broken; broken"},
+	};
+	PLAY(steps);
+}
+
+static void test_own_connection(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 20", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: result d1.0; flush s f", "w=20; d1.2 data j s 2 4"},
+		{"disconnect; state s", "suspended"},
+		/* calls wait; writing goes on for as long as there is room */
+		{"write s v 3; write s u 16; wait 20000", "v=3"},
+		{"connect", "r1.0 resume j s"},
+		/* the oldest that was not acknowledged, and what comes after it */
+		{"j: result r1.0; state s", "d1.1.1 data j s 1 8; d1.2.1 data j s 2 4; open"},
+		{"j: result d1.1.1", "d1.3.1 data j s 3 8"},
+		{"j: result d1.2.1", "d1.4.1 data j s 4 8"},
+		{"j: result d1.3.1", "u=16; d1.5.1 data j s 5 3"},
+		{"j: result d1.4.1; j: result d1.5.1", "f=0"},
+		{"release s", "c1.0 close j s"},
+		{"j: result c1.0; count", "count 0"},
+	};
+	PLAY(steps);
+}
+
+/* The answer to the first time may still come, and an error of the first time says nothing. */
+static void test_late_answers(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 16; flush s f", "w=16; d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"gone j; wait 600", "r1.0 resume j s"},
+		{"j: result d1.0", ""},
+		{"j: error d1.1 item-not-found", ""},
+		{"j: result r1.0", "d1.1.1 data j s 1 8"},
+		{"j: error d1.1 item-not-found", ""},
+		{"j: result d1.1", "f=0"},
+		{"release s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+static void test_peers_connection(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 8; flush s f", "w=8; d1.0 data j s 0 8"},
+		{"j: error d1.0 service-unavailable; state s", "suspended"},
+		{"gone j; wait 499", ""},
+		{"wait 1", "r1.0 resume j s"},
+		{"j: error r1.0 service-unavailable; wait 499", ""},
+		{"wait 1", "r1.1 resume j s"},
+		/* its presence is a better sign than our patience, its own question the best */
+		{"back j", "r1.2 resume j s"},
+		{"j: resume s q1", "q1 result j; d1.0.1 data j s 0 8"},
+		{"j: result r1.2; j: result d1.0.1", "f=0"},
+		{"release s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+/* It was back before we heard that it had gone. */
+static void test_peer_asks_first(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 8", "w=8; d1.0 data j s 0 8"},
+		{"j: resume s q1", "q1 result j; d1.0.1 data j s 0 8"},
+		{"j: result d1.0.1; release s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+static void test_not_in_time(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"reading s; write s w 8; flush s f; read s r 8", "w=8; d1.0 data j s 0 8"},
+		{"disconnect; wait 29999; state s", "suspended"},
+		{"wait 1; state s", "f=ECONNRESET; r=ECONNRESET; c1.0 close j s; broken"},
+	};
+	PLAY(steps);
+}
+
+/* Neither end believes that the other one has what it has not. */
+static void test_forgotten(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 8; flush s f", "w=8; d1.0 data j s 0 8"},
+		{"disconnect; connect", "r1.0 resume j s"},
+		{"j: error r1.0 item-not-found", "f=ECONNRESET"},
+		{"j: resume s q1; j: resume t q2", "q1 error j item-not-found cancel; "
+						   "q2 error j item-not-found cancel"},
+		/* nor does anybody learn anything who may not */
+		{"k! resume s q3", "q3 error k service-unavailable cancel"},
+	};
+	PLAY(steps);
+}
+
+static void test_receiver(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"j: open s x 8 resume; take s", "x result j"},
+		{"j: data s a1 0 8; j: data s a2 1 8", "a1 result j; a2 result j"},
+		{"read s r 10", "r=10"},
+		{"disconnect; connect", "r1.0 resume j s"},
+		{"j: result r1.0", ""},
+		/* what it has is acknowledged again, and not taken again */
+		{"j: data s b1 0 8 from=0; j: data s b2 1 8", "b1 result j; b2 result j"},
+		{"j: data s b3 2 8; read s q 100", "b3 result j; q=14"},
+		/* one that is early says that another was lost */
+		{"j: data s b5 4 8 from=32", "b5 error j resource-constraint wait"},
+		{"j: data s b4 3 8 from=24; j: data s b5 4 8; read s p 100",
+		 "b4 result j; b5 result j; p=16"},
+		{"read s o 8; j: close s c1", "o=0; c1 result j"},
+	};
+	PLAY(steps);
+}
+
+/* The buffer holds 32 bytes. An acknowledgement that waited before waits after it. */
+static void test_held_acknowledgements(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"j: open s x 8 resume; take s", "x result j"},
+		{"j: data s a1 0 8; j: data s a2 1 8; j: data s a3 2 8; j: data s a4 3 8",
+		 "a1 result j; a2 result j; a3 result j; a4 result j"},
+		{"j: data s a5 4 8", ""},
+		{"disconnect; connect; j: result r1.0", "r1.0 resume j s"},
+		{"j: data s b5 4 8", ""},
+		{"read s r 8", "r=8; a5 result j"},
+		{"j: data s b5 4 8", "b5 result j"},
+		{"reset s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+static void test_opening(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"dial s j ibbfs resume; open s o", "o1.0 open j s 8 resume"},
+		{"disconnect; state s; connect", "suspended; o1.0 open j s 8 resume"},
+		{"j: result o1.0", "o=0"},
+		{"release s; j: result c1.0", "c1.0 close j s"},
+		/* the answer was lost, not the question */
+		{"j: open t x1 8 resume; take t", "x1 result j"},
+		{"j: open t x2 8 resume", "x2 result j"},
+		{"j: open t x3 4 resume; j: open t x4 8",
+		 "x3 error j not-acceptable cancel; x4 error j not-acceptable cancel"},
+		{"j: data t a1 0 8; j: open t x5 8 resume",
+		 "a1 result j; x5 error j not-acceptable cancel"},
+	};
+	PLAY(steps);
+}
+
+static void test_closing(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"release s", "c1.0 close j s"},
+		{"disconnect; drained", "not drained"},
+		{"connect", "c1.0 close j s"},
+		{"j: error c1.0 service-unavailable; count", "count 1"},
+		{"back j", "c1.0 close j s"},
+		/* it had been closed already: that is as good */
+		{"j: error c1.0 item-not-found; count", "count 0"},
+		/* the peer's, which waits for our bytes to leave */
+		{"j: open t x 8 resume; take t; write t w 8", "x result j; w=8; d2.0 data j t 0 8"},
+		{"j: close t c1", ""},
+		{"disconnect; connect; j: result r2.0", "r2.0 resume j t; d2.0.1 data j t 0 8"},
+		{"j: close t c2", ""},
+		{"j: result d2.0.1; state t", "c2 result j; finished"},
+	};
+	PLAY(steps);
+}
+
+/* RFC 6120 section 8.3.3.18: whoever says it, the same block again, alone, after a pause. */
+static void test_wait_and_repeat(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"dial s j; j: result o1.0", "o1.0 open j s 8"},
+		{"write s w 24; flush s f", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: result d1.0", "w=24; d1.2 data j s 2 8"},
+		{"j: error d1.1 resource-constraint wait", ""},
+		{"j: error d1.2 resource-constraint wait", ""},
+		{"wait 99", ""},
+		{"wait 1", "d1.1.1 data j s 1 8"},
+		{"j: error d1.1.1 resource-constraint wait; wait 199", ""},
+		{"wait 1", "d1.1.2 data j s 1 8"},
+		{"j: result d1.1.2", "d1.2.2 data j s 2 8"},
+		{"j: result d1.2.2", "f=0"},
+		{"release s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+/* Blocks that a full receiver has not taken: those that it has make room for them. */
+static void test_wait_ends_with_an_acknowledgement(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"dial s j; j: result o1.0", "o1.0 open j s 8"},
+		{"write s w 16; flush s f", "w=16; d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: error d1.1 resource-constraint wait", ""},
+		{"j: result d1.0", "d1.1.1 data j s 1 8"},
+		{"j: result d1.1.1", "f=0"},
+		{"release s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+/* Not for ever. */
+static void test_wait_without_end(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"dial s j; j: result o1.0", "o1.0 open j s 8"},
+		{"write s w 8; flush s f", "w=8; d1.0 data j s 0 8"},
+		{"j: error d1.0 resource-constraint wait; hold; wait 60000", "f=ETIMEDOUT"},
+		{"go", "p1.0 info j; c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_agreed_on),
+		cmocka_unit_test(test_own_connection),
+		cmocka_unit_test(test_late_answers),
+		cmocka_unit_test(test_peers_connection),
+		cmocka_unit_test(test_peer_asks_first),
+		cmocka_unit_test(test_not_in_time),
+		cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_receiver),
+		cmocka_unit_test(test_held_acknowledgements),
+		cmocka_unit_test(test_opening),
+		cmocka_unit_test(test_closing),
+		cmocka_unit_test(test_wait_and_repeat),
+		cmocka_unit_test(test_wait_ends_with_an_acknowledgement),
+		cmocka_unit_test(test_wait_without_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
