@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from prosody import Account, Prosody
+from server import Account, Server
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class Mount:
     """An account of `server`, mounted at `path` by the ibbfs of `build`."""
 
     build: Build
-    server: Prosody
+    server: Server
     account: Account
     resource: str
     path: Path  # the mount point; files about it are made beside it

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from daemon import Build, Mount, poll_until
-from prosody import HOST, Account, Prosody
 from rawpeer import RawPeer
+from server import Account, Server
 from slixpeer import SlixPeer
 
 numbers = itertools.count(1)
 
 
 class Lab:
-    def __init__(self, build: Build, server: Prosody, folder: Path):
+    def __init__(self, build: Build, server: Server, folder: Path):
         self.build = build
         self.server = server
         self.folder = folder
@@ -46,7 +46,7 @@ class Lab:
         number = next(numbers)
         users = [f"{name}{number}" for name in names]
         return [
-            self.server.add_account(user, tuple(f"{u}@{HOST}" for u in users if u != user))
+            self.server.add_account(user, tuple(f"{u}@{self.server.host}" for u in users if u != user))
             for user in users
         ]
 

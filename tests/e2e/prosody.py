@@ -11,16 +11,12 @@ user on the roster of every other, and prints the port; whoever called runs
 from __future__ import annotations
 
 import os
+import re
 import secrets
-import signal
-import socket
-import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-HOST = "localhost"
+from server import HOST, Account, Server, read_text
 
 CONFIG = """\
 run_as_root = true
@@ -35,124 +31,66 @@ s2s_ports = {{}}
 c2s_require_encryption = false
 authentication = "internal_plain"
 storage = "internal"
-modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "posix" }}
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "posix"{modules} }}
+{settings}
 VirtualHost "{host}"
     ssl = {{ certificate = "{folder}/server.crt", key = "{folder}/server.key" }}
 """
 
 
-@dataclass(frozen=True)
-class Account:
-    jid: str
-    password: str
-
-    @property
-    def user(self) -> str:
-        return self.jid.split("@")[0]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-def openssl(*args: str) -> None:
-    subprocess.run(["openssl", *args], check=True, capture_output=True)
-
-
-def make_certificates(folder: Path, host: str = HOST) -> None:
-    """ca.crt, and server.crt for `host` that it signed."""
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    names = ["-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr"]
-    ca, ca_key = f"{folder}/ca.crt", f"{folder}/ca.key"
-    server = f"{folder}/server"
-    openssl(
-        *["req", "-x509", *key, "-days", "2", "-subj", "/CN=ibbfs test CA"],
-        *["-addext", "basicConstraints=critical,CA:TRUE", "-keyout", ca_key, "-out", ca],
-    )
-    openssl("req", *key, "-subj", f"/CN={host}", *names)
-    (folder / "server.ext").write_text(f"subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n")
-    openssl(
-        *["x509", "-req", "-in", f"{server}.csr", "-CA", ca, "-CAkey", ca_key, "-set_serial", "1"],
-        *["-days", "2", "-extfile", f"{server}.ext", "-out", f"{server}.crt"],
-    )
-
-
-class Prosody:
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.process: subprocess.Popen | None = None
-        self.port, self.direct_port = free_ports(2)
-        folder.mkdir(parents=True, exist_ok=True)
+class Prosody(Server):
+    def __init__(
+        self,
+        folder: Path,
+        host: str = HOST,
+        authority: Path | None = None,
+        *,
+        port: int | None = None,
+        modules: tuple[str, ...] = (),
+        settings: str = "",
+    ):
+        """`modules` beside those that every test needs; `settings`: lines of Prosody's language."""
+        super().__init__(folder, host, authority)
+        self.port = port or self.port
         for kind in ("accounts", "roster"):
-            (folder / "data" / HOST / kind).mkdir(parents=True)
-        make_certificates(folder)
+            self._data(kind).mkdir(parents=True)
         self.config.write_text(
-            CONFIG.format(folder=folder, port=self.port, direct_port=self.direct_port, host=HOST)
+            CONFIG.format(
+                folder=folder,
+                host=host,
+                port=self.port,
+                direct_port=self.direct_port,
+                modules="".join(f', "{name}"' for name in modules),
+                settings=settings,
+            )
         )
 
     @property
     def config(self) -> Path:
         return self.folder / "prosody.cfg.lua"
 
-    @property
-    def cafile(self) -> Path:
-        return self.folder / "ca.crt"
+    def command(self) -> list[str]:
+        return ["prosody", "-F", "--config", str(self.config)]
 
     @property
     def log(self) -> str:
-        path = self.folder / "prosody.log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def start(self) -> None:
-        """Returns when both ports can be connected to."""
-        with open(self.folder / "prosody.out", "ab") as out:
-            self.process = subprocess.Popen(
-                ["prosody", "-F", "--config", self.config],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-            )
-        deadline = time.monotonic() + 30
-        for port in (self.port, self.direct_port):
-            while not self._listens(port):
-                assert self.process.poll() is None, f"Prosody ended:\n{self.log}"
-                assert time.monotonic() < deadline, f"Prosody does not listen:\n{self.log}"
-                time.sleep(0.02)
-
-    @staticmethod
-    def _listens(port: int) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.process is None:
-            return
-        self.process.send_signal(how)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
+        return read_text(self.folder / "prosody.log")
 
     def add_account(self, user: str, contacts: tuple[str, ...] = ()) -> Account:
-        """Makes an account whose roster holds the JIDs `contacts`; both sides need it."""
-        account = Account(f"{user}@{HOST}", secrets.token_hex(8))
-        data = self.folder / "data" / HOST
-        (data / "accounts" / f"{user}.dat").write_text(
+        account = Account(f"{user}@{self.host}", secrets.token_hex(8))
+        (self._data("accounts") / f"{user}.dat").write_text(
             f'return {{ ["password"] = "{account.password}"; }};\n'
         )
         item = '["{}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};\n'
         items = "".join(item.format(jid) for jid in contacts)
-        (data / "roster" / f"{user}.dat").write_text(
+        (self._data("roster") / f"{user}.dat").write_text(
             f'return {{ [false] = {{ ["version"] = 1; ["pending"] = {{}}; }};\n{items} }};\n'
         )
         return account
+
+    def _data(self, kind: str) -> Path:
+        host = re.sub(r"[^0-9A-Za-z]", lambda found: f"%{ord(found[0]):02x}", self.host)
+        return self.folder / "data" / host / kind
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from prosody import HOST, Account
+from server import Account
 
 Stanza = ET.Element
 Rule = Callable[["RawPeer", Stanza], "str | None"]
@@ -40,7 +40,7 @@ NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 NS_ROSTER = "jabber:iq:roster"
 
 STREAM_HEADER = (
-    f"<?xml version='1.0'?><stream:stream to='{HOST}' version='1.0' xmlns='{NS_CLIENT}'"
+    f"<?xml version='1.0'?><stream:stream to='{{}}' version='1.0' xmlns='{NS_CLIENT}'"
     " xmlns:stream='http://etherx.jabber.org/streams'>"
 )
 
@@ -155,7 +155,8 @@ class RawPeer:
         context = ssl.create_default_context(cafile=str(cafile))
         plain = socket.create_connection(("127.0.0.1", port), timeout=30)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = context.wrap_socket(plain, server_hostname=HOST)
+        self._socket = context.wrap_socket(plain, server_hostname=account.host)
+        self._host = account.host
         self._log_in(account, resource)
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._receive, daemon=True)
@@ -183,7 +184,7 @@ class RawPeer:
     def _new_stream(self) -> None:
         self._parser = ET.XMLPullParser(["start", "end"])
         self._depth = 0
-        self.send(STREAM_HEADER)
+        self.send(STREAM_HEADER.format(self._host))
 
     def _next_element(self) -> Stanza | None:
         """The next child of the stream; None at its end."""

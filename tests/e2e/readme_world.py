@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import prosody
+from prosody import Prosody
 
 HOST = "example.org"
 PROMPT, MORE = "@prompt@ ", "@more@ "
@@ -42,21 +42,6 @@ def furnish_etc(folder: Path) -> None:
     run("mount", "--bind", etc, "/etc")
 
 
-def start_server(folder: Path) -> prosody.Prosody:
-    prosody.HOST = HOST
-    server = prosody.Prosody(folder / "server")
-    prosody.make_certificates(server.folder, HOST)
-    random_port = f"c2s_ports = {{ {server.port} }}"
-    config = server.config.read_text()
-    assert random_port in config
-    server.config.write_text(config.replace(random_port, "c2s_ports = { 5222 }"))
-    server.port = 5222
-    # Prosody's spelling of the host in names of files.
-    (server.folder / "data" / HOST.replace(".", "%2e")).symlink_to(HOST)
-    server.start()
-    return server
-
-
 def main() -> None:
     folder, ibbfs = Path(sys.argv[1]), Path(sys.argv[2])
     run("mount", "--make-rprivate", "/")
@@ -67,7 +52,8 @@ def main() -> None:
         os.mkdir(path)
     shutil.copy(ibbfs, "/usr/local/bin")
     furnish_etc(folder)
-    server = start_server(folder)
+    server = Prosody(folder / "server", HOST, port=5222)
+    server.start()
     os.environ |= {
         "SSL_CERT_FILE": str(server.cafile),
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",

@@ -14,7 +14,7 @@ from typing import Any
 logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)  # "Using slower stringprep"
 import slixmpp  # noqa: E402
 
-from prosody import Account  # noqa: E402
+from server import Account  # noqa: E402
 
 
 class SlixPeer:

@@ -15,8 +15,8 @@ import pytest
 
 from daemon import Mount, poll_until
 from lab import Lab
-from prosody import free_ports
 from rawpeer import is_kind, payload, result, silence
+from server import free_ports
 
 BOTH = os.O_RDWR | os.O_CREAT
 

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from certificates import make_certificates
 from daemon import Mount, is_mounted, poll_until, processes_with_argument, reap
 from lab import Lab
-from prosody import HOST, Account, make_certificates
 from rawpeer import is_kind, silence
+from server import HOST, Account
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_unknown_account(mount: Mount) -> None:
 
 def test_untrusted_certificate(mount: Mount, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    make_certificates(tmp_path / "other")
+    make_certificates(tmp_path / "other", HOST)
     command = with_options(mount, cafile=str(tmp_path / "other" / "ca.crt"))
     expect_failure(mount, command, "certificate")
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""A throw-away ejabberd on loopback: private folder, free ports, own CA, no other Erlang node.
+
+It is an Erlang node without a name: there is no epmd, no distribution and no cookie, and any
+number of them run side by side. Accounts are made while it runs, by its HTTP API on loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import urllib.request
+from pathlib import Path
+
+from server import HOST, Account, Server, free_ports, listens, read_text
+
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+
+# The modules are those of Debian's configuration, without those that listen at a port, slow a
+# user down, or have nothing to do with clients.
+CONFIG = """\
+hosts: ["{host}"]
+loglevel: info
+certfiles: ["{folder}/server.pem"]
+ca_file: "{folder}/ca.crt"
+listen:
+  - {{port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, starttls: true}}
+  - {{port: {direct_port}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true}}
+  - port: {api_port}
+    ip: "127.0.0.1"
+    module: ejabberd_http
+    request_handlers: {{/api: mod_http_api}}
+auth_method: internal
+auth_password_format: plain
+api_permissions:
+  tests: {{from: mod_http_api, who: {{ip: "127.0.0.1"}}, what: [register, add_rosteritem]}}
+modules:
+  mod_admin_extra: {{}}
+  mod_blocking: {{}}
+  mod_caps: {{}}
+  mod_carboncopy: {{}}
+  mod_client_state: {{}}
+  mod_disco: {{}}
+  mod_http_api: {{}}
+  mod_last: {{}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+  mod_privacy: {{}}
+  mod_private: {{}}
+  mod_roster: {{versioning: true}}
+  mod_stream_mgmt: {{resend_on_timeout: if_offline}}
+  mod_vcard: {{search: false}}
+"""
+
+
+class Ejabberd(Server):
+    def __init__(self, folder: Path, host: str = HOST, authority: Path | None = None):
+        super().__init__(folder, host, authority)
+        (self.api_port,) = free_ports(1)
+        pem = [(folder / f"server.{part}").read_text() for part in ("crt", "key")]
+        (folder / "server.pem").write_text("".join(pem))
+        self.config.write_text(
+            CONFIG.format(
+                folder=folder,
+                host=host,
+                port=self.port,
+                direct_port=self.direct_port,
+                api_port=self.api_port,
+            )
+        )
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "ejabberd.yml"
+
+    def command(self) -> list[str]:
+        return [
+            *["erl", "-noinput", "+K", "true", "+S", "2", "+sbwt", "none"],
+            *["-mnesia", "dir", f'"{self.folder}/database"', "-s", "ejabberd"],
+        ]
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "EJABBERD_CONFIG_PATH": str(self.config),
+            "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
+            "ERL_LIBS": LIBRARIES,
+            "ERL_CRASH_DUMP_BYTES": "0",
+            "HOME": str(self.folder),
+        }
+
+    @property
+    def log(self) -> str:
+        return read_text(self.folder / "ejabberd.log")
+
+    def is_ready(self) -> bool:
+        return super().is_ready() and listens(self.api_port)
+
+    def add_account(self, user: str, contacts: tuple[str, ...] = ()) -> Account:
+        account = Account(f"{user}@{self.host}", secrets.token_hex(8))
+        self._call("register", user=user, host=self.host, password=account.password)
+        for jid in contacts:
+            name, host = jid.split("@")
+            self._call(
+                "add_rosteritem",
+                **{"localuser": user, "localhost": self.host, "user": name, "host": host},
+                **{"nick": "", "group": "", "subs": "both"},
+            )
+        return account
+
+    def _call(self, command: str, **arguments: str) -> None:
+        url = f"http://127.0.0.1:{self.api_port}/api/{command}"
+        with urllib.request.urlopen(url, json.dumps(arguments).encode(), timeout=20) as answer:
+            assert answer.status == 200, answer.read()
