@@ -4,22 +4,27 @@
     /usr/bin/python3 -m pytest tests/e2e                         the build of scripts/check
     /usr/bin/python3 -m pytest tests/e2e --builds plain=build    another build directory
     /usr/bin/python3 -m pytest tests/e2e --builds asan,tsan,plain -n 4
+    /usr/bin/python3 -m pytest tests/e2e --servers ejabberd      not at Prosody
     IBBFS_TEST_DEBUG=1 ... -k test_name                          each daemon's stanzas, in MOUNT.err
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from daemon import Build, adopt_orphans
+from ejabberd import Ejabberd
+from federation import running_federation
 from lab import Lab
 from prosody import Prosody
+from server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = {"plain": "build/check", "asan": "build/asan", "tsan": "build/tsan"}
@@ -35,6 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         + " or NAME=DIRECTORY, separated by commas",
     )
     parser.addoption(
+        "--servers",
+        default="prosody",
+        help="where the accounts are: prosody, ejabberd or federation (one account here, the next"
+        " there), separated by commas",
+    )
+    parser.addoption(
         "--require-fuse",
         action="store_true",
         default=os.environ.get("CI") == "true",
@@ -45,7 +56,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     adopt_orphans()
     config.addinivalue_line("markers", "large: of several builds, only the plain one")
-    config.addinivalue_line("markers", "once: of several builds, only the first")
+    config.addinivalue_line("markers", "once: of several builds and servers, only the first")
+    config.addinivalue_line("markers", "server(name, why): of all servers, only that one")
+    config.addinivalue_line("markers", "federated: between two servers, too")
 
 
 @functools.cache  # the same objects each time, so that fixtures of a module see one build
@@ -69,10 +82,34 @@ def wanted_builds(metafunc: pytest.Metafunc) -> list[Build]:
     return [b for b in every if b.name != "plain"] or every
 
 
+def wanted_servers(metafunc: pytest.Metafunc) -> list[str]:
+    every = metafunc.config.getoption("--servers").split(",")
+    marks = {mark.name: mark for mark in metafunc.definition.iter_markers()}
+    if "server" in marks:
+        return [name for name in every if name == marks["server"].args[0]]
+    if "once" in marks:
+        return every[:1]
+    return [name for name in every if name != "federation" or "federated" in marks]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "build" in metafunc.fixturenames:
-        chosen = wanted_builds(metafunc)
+    """Every wanted build with the first server; with the others, the plain build only."""
+    if "build" not in metafunc.fixturenames:
+        return
+    chosen = wanted_builds(metafunc)
+    if "server_name" not in metafunc.fixturenames:
         metafunc.parametrize("build", chosen, ids=[b.name for b in chosen], scope="session")
+        return
+    first = metafunc.config.getoption("--servers").split(",")[0]
+    every = builds(metafunc.config)
+    plain = [b for b in every if b.name == "plain"] or every[:1]
+    pairs = [
+        (build, server)
+        for server in wanted_servers(metafunc)
+        for build in (chosen if server == first else plain)
+    ]
+    ids = [f"{build.name}-{server}" for build, server in pairs]
+    metafunc.parametrize("build, server_name", pairs, ids=ids, scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,29 +127,40 @@ def fuse(request: pytest.FixtureRequest) -> None:
         pytest.skip(missing)
 
 
+Shared = Callable[[str], tuple[Server, ...]]
+
+
 @pytest.fixture(scope="session")
-def prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
-    """A server that all tests of this process share; each uses accounts of its own."""
-    server = Prosody(tmp_path_factory.mktemp("prosody") / "server")
+def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """By name, servers that all tests of this process share; each uses accounts of its own."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(
+            lambda name: stack.enter_context(running_servers(name, tmp_path_factory.mktemp(name)))
+        )
+
+
+@contextlib.contextmanager
+def running_servers(name: str, folder: Path) -> Iterator[tuple[Server, ...]]:
+    if name == "federation":
+        with running_federation(folder) as servers:
+            yield servers
+        return
+    server = (Ejabberd if name == "ejabberd" else Prosody)(folder / "server")
     server.start()
-    yield server
+    yield (server,)
     server.stop()
 
 
-@pytest.fixture
-def own_prosody(tmp_path: Path) -> Iterator[Prosody]:
-    """A server that the test may stop."""
-    server = Prosody(tmp_path / "server")
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture(scope="session")
+def prosody(shared_servers: Shared) -> Server:
+    return shared_servers("prosody")[0]
 
 
 def running_lab(
-    request: pytest.FixtureRequest, build: Build, server: Prosody, folder: Path
+    request: pytest.FixtureRequest, build: Build, servers: tuple[Server, ...], folder: Path
 ) -> Iterator[Lab]:
     assert build.binary.exists(), f"{build.binary} was not built"
-    lab = Lab(build, server, folder)
+    lab = Lab(build, folder, *servers)
     # A call into a daemon that does not answer cannot be interrupted: its death ends it.
     limit = request.node.get_closest_marker("timeout").args[0]
     watchdog = threading.Timer(limit - 10, lab.kill_daemons)
@@ -125,14 +173,19 @@ def running_lab(
 
 @pytest.fixture
 def lab(
-    request: pytest.FixtureRequest, build: Build, prosody: Prosody, tmp_path: Path
+    request: pytest.FixtureRequest,
+    build: Build,
+    server_name: str,
+    shared_servers: Shared,
+    tmp_path: Path,
 ) -> Iterator[Lab]:
-    yield from running_lab(request, build, prosody, tmp_path)
+    yield from running_lab(request, build, shared_servers(server_name), tmp_path)
 
 
 @pytest.fixture
 def own_lab(
-    request: pytest.FixtureRequest, build: Build, own_prosody: Prosody, tmp_path: Path
+    request: pytest.FixtureRequest, build: Build, server_name: str, tmp_path: Path
 ) -> Iterator[Lab]:
-    """A lab whose server the test may stop."""
-    yield from running_lab(request, build, own_prosody, tmp_path)
+    """A lab whose servers the test may stop."""
+    with running_servers(server_name, tmp_path) as servers:
+        yield from running_lab(request, build, servers, tmp_path)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import urllib.request
 from pathlib import Path
 
-from server import HOST, Account, Server, free_ports, listens, read_text
+from server import HOST, Account, Server, free_ports, read_text
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 
@@ -31,10 +32,14 @@ listen:
     ip: "127.0.0.1"
     module: ejabberd_http
     request_handlers: {{/api: mod_http_api}}
+{s2s}
 auth_method: internal
 auth_password_format: plain
 api_permissions:
-  tests: {{from: mod_http_api, who: {{ip: "127.0.0.1"}}, what: [register, add_rosteritem]}}
+  tests:
+    from: mod_http_api
+    who: {{ip: "127.0.0.1"}}
+    what: [register, add_rosteritem, backup]
 modules:
   mod_admin_extra: {{}}
   mod_blocking: {{}}
@@ -53,13 +58,31 @@ modules:
   mod_vcard: {{search: false}}
 """
 
+LISTEN_S2S = """\
+  - {{port: {s2s_port}, ip: "127.0.0.1", module: ejabberd_s2s_in}}
+s2s_use_starttls: required
+s2s_max_retry_delay: 1
+"""
+
+# Erlang's: whom to ask for names.
+ASK_NOBODY = '{resolv_conf, ""}. {lookup, [file]}.\n'
+ASK = '{{resolv_conf, ""}}. {{lookup, [dns]}}. {{nameserver, {{127, 0, 0, 1}}, {resolver}}}.\n'
+
 
 class Ejabberd(Server):
-    def __init__(self, folder: Path, host: str = HOST, authority: Path | None = None):
-        super().__init__(folder, host, authority)
+    def __init__(
+        self,
+        folder: Path,
+        host: str = HOST,
+        authority: Path | None = None,
+        resolver: int | None = None,
+    ):
+        super().__init__(folder, host, authority, resolver)
         (self.api_port,) = free_ports(1)
         pem = [(folder / f"server.{part}").read_text() for part in ("crt", "key")]
         (folder / "server.pem").write_text("".join(pem))
+        lookup = ASK.format(resolver=resolver) if resolver else ASK_NOBODY
+        (folder / "inetrc").write_text(lookup)
         self.config.write_text(
             CONFIG.format(
                 folder=folder,
@@ -67,6 +90,7 @@ class Ejabberd(Server):
                 port=self.port,
                 direct_port=self.direct_port,
                 api_port=self.api_port,
+                s2s=LISTEN_S2S.format(s2s_port=self.s2s_port) if resolver else "",
             )
         )
 
@@ -76,7 +100,7 @@ class Ejabberd(Server):
 
     def command(self) -> list[str]:
         return [
-            *["erl", "-noinput", "+K", "true", "+S", "2", "+sbwt", "none"],
+            *["erl", "-noinput", "+S", "2", "+sbwt", "none"],
             *["-mnesia", "dir", f'"{self.folder}/database"', "-s", "ejabberd"],
         ]
 
@@ -84,6 +108,7 @@ class Ejabberd(Server):
         return os.environ | {
             "EJABBERD_CONFIG_PATH": str(self.config),
             "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
+            "ERL_INETRC": str(self.folder / "inetrc"),
             "ERL_LIBS": LIBRARIES,
             "ERL_CRASH_DUMP_BYTES": "0",
             "HOME": str(self.folder),
@@ -93,8 +118,20 @@ class Ejabberd(Server):
     def log(self) -> str:
         return read_text(self.folder / "ejabberd.log")
 
+    def start(self) -> None:
+        self._log_before = len(self.log)
+        super().start()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Accounts outlive SIGKILL, too, although the database writes seconds later: a backup
+        first has everything written."""
+        if self.process and how == signal.SIGKILL:
+            self._call("backup", file=str(self.folder / "backup"))
+        super().stop(how)
+
     def is_ready(self) -> bool:
-        return super().is_ready() and listens(self.api_port)
+        """It listens long before it serves."""
+        return "is started in the node" in self.log[self._log_before :]
 
     def add_account(self, user: str, contacts: tuple[str, ...] = ()) -> Account:
         account = Account(f"{user}@{self.host}", secrets.token_hex(8))

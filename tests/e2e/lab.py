@@ -24,10 +24,10 @@ numbers = itertools.count(1)
 
 
 class Lab:
-    def __init__(self, build: Build, server: Server, folder: Path):
+    def __init__(self, build: Build, folder: Path, *servers: Server):
         self.build = build
-        self.server = server
         self.folder = folder
+        self.servers = servers
         self.mounts: list[Mount] = []
         self._stack = contextlib.ExitStack()
 
@@ -41,13 +41,31 @@ class Lab:
 
     # ---- accounts ----
 
+    @property
+    def server(self) -> Server:
+        """The only one, or the first."""
+        return self.servers[0]
+
+    def server_of(self, account: Account) -> Server:
+        (home,) = [server for server in self.servers if server.host == account.host]
+        return home
+
+    def stop_servers(self, how: signal.Signals = signal.SIGTERM) -> None:
+        for server in self.servers:
+            server.stop(how)
+
+    def start_servers(self) -> None:
+        for server in self.servers:
+            server.start()
+
     def accounts(self, *names: str) -> list[Account]:
-        """New accounts, each on the roster of all others."""
+        """New accounts, each on the roster of all others; of two servers, they take turns."""
         number = next(numbers)
-        users = [f"{name}{number}" for name in names]
+        homes = list(zip((f"{name}{number}" for name in names), itertools.cycle(self.servers)))
+        jids = [f"{user}@{home.host}" for user, home in homes]
         return [
-            self.server.add_account(user, tuple(f"{u}@{self.server.host}" for u in users if u != user))
-            for user in users
+            home.add_account(user, tuple(j for j in jids if j != f"{user}@{home.host}"))
+            for user, home in homes
         ]
 
     # ---- who uses them ----
@@ -56,7 +74,7 @@ class Lab:
         self, account: Account, options: str = "", *, resource: str = "mount", name: str = ""
     ) -> Mount:
         path = self.folder / (name or account.user)
-        mount = Mount(self.build, self.server, account, resource, path, options)
+        mount = Mount(self.build, self.server_of(account), account, resource, path, options)
         self._stack.callback(mount.remove_left_over)
         self._stack.callback(mount.stop)
         self.mounts.append(mount)
@@ -71,7 +89,8 @@ class Lab:
         return alice, bob
 
     def raw(self, account: Account, resource: str = "raw", **arguments: Any) -> RawPeer:
-        peer = RawPeer(account, self.server.direct_port, self.server.cafile, resource, **arguments)
+        home = self.server_of(account)
+        peer = RawPeer(account, home.direct_port, home.cafile, resource, **arguments)
         self._stack.callback(peer.stop)
         return peer
 
@@ -86,7 +105,8 @@ class Lab:
     def with_slixmpp(self, options: str = "", **arguments: Any) -> tuple[Mount, SlixPeer]:
         first, second = self.accounts("alice", "bob")
         mount = self.mount(first, options)
-        peer = SlixPeer(second, self.server.port, self.server.cafile, **arguments)
+        home = self.server_of(second)
+        peer = SlixPeer(second, home.port, home.cafile, **arguments)
         self._stack.callback(peer.stop)
         mount.wait_online(peer.jid)
         return mount, peer

@@ -27,14 +27,26 @@ log = {{ info = "{folder}/prosody.log" }}
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {port} }}
 c2s_direct_tls_ports = {{ {direct_port} }}
-s2s_ports = {{}}
 c2s_require_encryption = false
 authentication = "internal_plain"
 storage = "internal"
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "posix"{modules} }}
 {settings}
 VirtualHost "{host}"
-    ssl = {{ certificate = "{folder}/server.crt", key = "{folder}/server.key" }}
+    ssl = {{
+        certificate = "{folder}/server.crt", key = "{folder}/server.key", cafile = "{folder}/ca.crt"
+    }}
+"""
+
+ALONE = "s2s_ports = {}"
+FEDERATED = """\
+s2s_ports = {{ {s2s_port} }}
+s2s_secure_auth = true
+unbound = {{
+    resolvconf = false, forward = "127.0.0.1@{resolver}", options = {{
+        ["do-not-query-localhost:"] = "no"
+    }}
+}}
 """
 
 
@@ -44,16 +56,18 @@ class Prosody(Server):
         folder: Path,
         host: str = HOST,
         authority: Path | None = None,
+        resolver: int | None = None,
         *,
         port: int | None = None,
         modules: tuple[str, ...] = (),
         settings: str = "",
     ):
         """`modules` beside those that every test needs; `settings`: lines of Prosody's language."""
-        super().__init__(folder, host, authority)
+        super().__init__(folder, host, authority, resolver)
         self.port = port or self.port
         for kind in ("accounts", "roster"):
             self._data(kind).mkdir(parents=True)
+        s2s = FEDERATED.format(s2s_port=self.s2s_port, resolver=resolver) if resolver else ALONE
         self.config.write_text(
             CONFIG.format(
                 folder=folder,
@@ -61,7 +75,7 @@ class Prosody(Server):
                 port=self.port,
                 direct_port=self.direct_port,
                 modules="".join(f', "{name}"' for name in modules),
-                settings=settings,
+                settings=f"{s2s}\n{settings}",
             )
         )
 

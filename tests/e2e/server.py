@@ -47,14 +47,23 @@ def listens(port: int) -> bool:
 class Server:
     """The domain `host`, in a private folder, with a certificate of `authority` or a CA of its own.
 
-    It listens at `port` (STARTTLS) and `direct_port` (TLS from the start), of 127.0.0.1 only.
+    It listens at `port` (STARTTLS) and `direct_port` (TLS from the start), of 127.0.0.1 only. Other
+    servers find it at `s2s_port`, and it finds them, if there is a `resolver`: the port of a name
+    server.
     """
 
-    def __init__(self, folder: Path, host: str = HOST, authority: Path | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        host: str = HOST,
+        authority: Path | None = None,
+        resolver: int | None = None,
+    ):
         self.folder = folder
         self.host = host
         self.process: subprocess.Popen | None = None
-        self.port, self.direct_port = free_ports(2)
+        self.port, self.direct_port, self.s2s_port = free_ports(3)
+        self.resolver = resolver
         folder.mkdir(parents=True, exist_ok=True)
         make_certificates(folder, host, authority)
 

@@ -13,6 +13,8 @@ from daemon import Mount, poll_until
 from lab import Lab, wait_blocked
 from rawpeer import is_kind, payload, refuse
 
+pytestmark = pytest.mark.federated
+
 WRITE = os.O_WRONLY | os.O_CREAT
 MEBIBYTE = 1024 * 1024
 SOON = "reconnect=1"  # of two ibbfs, neither waits for long for the other to come back
@@ -128,7 +130,7 @@ def test_session_unknown_to_the_peer(lab: Lab) -> None:
 def test_the_server_stops_and_returns(own_lab: Lab, how: signal.Signals) -> None:
     alice, bob, writer, reader = started(own_lab, "reconnect=0")
     waiting = own_lab.background(expect_reset_read, reader)
-    own_lab.server.stop(how)
+    own_lab.stop_servers(how)
     waiting.result(20)
     expect_reset_write(writer)
 
@@ -144,7 +146,7 @@ def test_the_server_stops_and_returns(own_lab: Lab, how: signal.Signals) -> None
     copy = own_lab.run("cp", own_lab.random_file(10), alice.contact(bob))
     assert copy.stderr.endswith(f": {os.strerror(errno.ENETDOWN)}\n")
 
-    own_lab.server.start()
+    own_lab.start_servers()
     for mount, other in ((alice, bob), (bob, alice)):
         poll_until((mount.path / other.jid).is_dir, timeout=60, what=f"{mount.jid} is back")
     path = own_lab.random_file(10000, "after")
@@ -157,13 +159,13 @@ def test_what_had_arrived_can_still_be_read(own_lab: Lab) -> None:
     path = own_lab.random_file(10000)
     assert own_lab.run("cp", path, alice.contact(bob)).returncode == 0
     poll_until(lambda: "streams     0" in alice.status(), what="the end of the stream")
-    own_lab.server.stop()
+    own_lab.stop_servers()
     assert bob.incoming(alice, path.name).read_bytes() == path.read_bytes()
 
 
 def test_ending_while_the_server_is_away(own_lab: Lab) -> None:
     alice, bob = own_lab.pair()
-    own_lab.server.stop()
+    own_lab.stop_servers()
     alice.stop()
     bob.unmount()
 

@@ -31,6 +31,8 @@ from rawpeer import (
 )
 from slixpeer import SlixPeer
 
+pytestmark = pytest.mark.federated
+
 MESSAGE = f"{{{NS_CLIENT}}}message"
 WRITE = os.O_WRONLY | os.O_CREAT
 
@@ -173,7 +175,8 @@ def bounced(stanza: Stanza) -> str:
 def test_a_bounced_message_breaks_the_stream(lab: Lab) -> None:
     first, second = lab.accounts("alice", "bob")
     mount = lab.mount(first, "stanza=message")
-    peer = Bouncer(second, lab.server.direct_port, lab.server.cafile)
+    home = lab.server_of(second)
+    peer = Bouncer(second, home.direct_port, home.cafile)
     mount.wait_online(peer.jid)
     source = lab.random_file(100)
     copy = lab.run("cp", source, mount.contact(peer))

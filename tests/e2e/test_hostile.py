@@ -461,13 +461,23 @@ def test_presence_and_messages_that_mean_nothing(lab: Lab) -> None:
         f"<message to='{mount.jid}' type='error'/>",
         f"<message to='{mount.jid}'><data xmlns='{NS_IBB}' sid='x' seq='0'>AAAA</data></message>",
         f"<message to='{mount.jid}' type='error'><data xmlns='{NS_IBB}' sid='x'/></message>",
-        f"<presence to='{mount.jid}' type='error'/>",
         f"<presence to='{mount.jid}' type='subscribe'/>",
         f"<presence to='{mount.jid}'><priority>lots</priority></presence>",
         f"<iq to='{mount.jid}' id='1' type='set'/>",
         f"<iq to='{mount.jid}' id='1' type='get'><a xmlns='b'/></iq>",
     ):
         peer.send(stanza)
+    still_serves(lab, mount, peer)
+
+
+@pytest.mark.server("ejabberd", "Prosody does not pass on what the test sends")
+def test_a_presence_error_is_an_absence(lab: Lab) -> None:
+    """Until there is presence again."""
+    mount, peer = lab.with_raw()
+    peer.send(f"<presence to='{mount.jid}' type='error'/>")
+    mount.wait_offline(peer.jid)
+    peer.send("<presence/>")
+    mount.wait_online(peer.jid)
     still_serves(lab, mount, peer)
 
 

@@ -13,6 +13,8 @@ from daemon import poll_until
 from lab import Lab, wait_blocked
 from rawpeer import is_kind
 
+pytestmark = pytest.mark.federated
+
 
 def test_cp_then_cat(lab: Lab) -> None:
     alice, bob = lab.pair()

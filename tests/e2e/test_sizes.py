@@ -6,6 +6,8 @@ import pytest
 from daemon import Mount
 from lab import Lab, wait_blocked
 
+pytestmark = pytest.mark.federated
+
 BLOCK = 4096
 
 

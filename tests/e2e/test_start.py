@@ -75,7 +75,7 @@ def test_wrong_password(mount: Mount) -> None:
 
 
 def test_unknown_account(mount: Mount) -> None:
-    mount.account = Account(f"nobody@{HOST}", "x")
+    mount.account = Account(f"nobody@{mount.server.host}", "x")
     expect_failure(mount, mount.command(), "password|authenticat|log in")
 
 

@@ -27,8 +27,8 @@ import pytest
 from conftest import builds
 from daemon import Build, Mount, poll_until
 from lab import Lab
-from prosody import Prosody
 from rawpeer import NS_PING, RawPeer, condition, is_kind, refuse
+from server import Server
 from tools import (
     ANYTHING,
     BELIEVERS,
@@ -215,8 +215,8 @@ def web_server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def new_lab(build: Build, server: Prosody, folder: Path) -> Iterator[Lab]:
-    lab = Lab(build, server, folder)
+def new_lab(build: Build, server: Server, folder: Path) -> Iterator[Lab]:
+    lab = Lab(build, folder, server)
     yield lab
     lab.close()
 
@@ -234,7 +234,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared_desk(
-    first_build: Build, prosody: Prosody, sources: Path, tmp_path_factory: pytest.TempPathFactory
+    first_build: Build, prosody: Server, sources: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
     with contextlib.ExitStack() as stack:
         lab = stack.enter_context(new_lab(first_build, prosody, tmp_path_factory.mktemp("tools")))
@@ -502,7 +502,7 @@ class Quiet:
 
 @pytest.fixture(scope="module")
 def shared_quiet(
-    first_build: Build, prosody: Prosody, tmp_path_factory: pytest.TempPathFactory
+    first_build: Build, prosody: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Quiet]:
     folder = tmp_path_factory.mktemp("control")
     with new_lab(first_build, prosody, folder) as lab, pytest.MonkeyPatch.context() as patch:
