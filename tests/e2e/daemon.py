@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from faultproxy import FaultProxy
 from server import Account, Server
 
 T = TypeVar("T")
@@ -108,6 +109,7 @@ class Mount:
     resource: str
     path: Path  # the mount point; files about it are made beside it
     options: str = ""
+    via: FaultProxy | None = None  # what it takes for its server
     pid: int = 0
     _foreground: subprocess.Popen | None = field(default=None, repr=False)
 
@@ -124,7 +126,7 @@ class Mount:
         password_file.touch(mode=0o600)
         password_file.write_text(self.account.password + "\n")
         options = (
-            f"server=127.0.0.1:{self.server.port},cafile={self.server.cafile}"
+            f"server=127.0.0.1:{(self.via or self.server).port},cafile={self.server.cafile}"
             f",password_file={password_file}"
         )
         if self.options:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import Build, Mount, poll_until
+from faultproxy import FaultProxy
 from rawpeer import RawPeer
 from server import Account, Server
 from slixpeer import SlixPeer
@@ -70,11 +71,23 @@ class Lab:
 
     # ---- who uses them ----
 
+    def proxy(self, account: Account, seed: int = 0) -> FaultProxy:
+        """In front of the account's server, doing no harm yet."""
+        proxy = FaultProxy(self.server_of(account).port, seed)
+        self._stack.callback(proxy.stop)
+        return proxy
+
     def mount(
-        self, account: Account, options: str = "", *, resource: str = "mount", name: str = ""
+        self,
+        account: Account,
+        options: str = "",
+        *,
+        resource: str = "mount",
+        name: str = "",
+        via: FaultProxy | None = None,
     ) -> Mount:
         path = self.folder / (name or account.user)
-        mount = Mount(self.build, self.server_of(account), account, resource, path, options)
+        mount = Mount(self.build, self.server_of(account), account, resource, path, options, via)
         self._stack.callback(mount.remove_left_over)
         self._stack.callback(mount.stop)
         self.mounts.append(mount)
@@ -84,6 +97,17 @@ class Lab:
         """Two mounts that see each other."""
         first, second = self.accounts("alice", "bob")
         alice, bob = self.mount(first, alice_options), self.mount(second, bob_options)
+        alice.wait_online(bob.jid)
+        bob.wait_online(alice.jid)
+        return alice, bob
+
+    def pair_via_proxies(
+        self, alice_options: str = "", bob_options: str = "", seed: int = 0
+    ) -> tuple[Mount, Mount]:
+        """The same; each has a proxy of its own, as `mount.via`."""
+        first, second = self.accounts("alice", "bob")
+        alice = self.mount(first, alice_options, via=self.proxy(first, seed))
+        bob = self.mount(second, bob_options, via=self.proxy(second, seed + 1))
         alice.wait_online(bob.jid)
         bob.wait_online(alice.jid)
         return alice, bob

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""A TCP proxy that loses, holds up and splits what goes through it, as a test tells it to.
+
+It knows bytes only, so TLS does not matter. What a test sets counts at once, for connections that
+are there as for those to come:
+
+    proxy.cut()              every connection is reset
+    proxy.cut_after(1000)    the same after 1000 further bytes: somewhere in a stanza
+    proxy.freeze()           nothing goes through, and nobody is told; until proxy.thaw()
+    proxy.refuse()           new connections are refused; until proxy.accept()
+    proxy.delay = 0.1        seconds that each byte travels
+    proxy.rate = 10_000      bytes a second, each way
+    proxy.pieces = 3         bytes go in pieces of 1 to 3
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+CHUNK = 65536
+QUEUE = 64  # chunks on their way, each way
+
+Queue = asyncio.Queue[tuple[float, bytes]]  # what is to be written, and when
+
+
+class FaultProxy:
+    def __init__(self, target: int, seed: int = 0):
+        """Connections go to port `target`. `seed` decides on the pieces."""
+        self.target = target
+        self.connections = 0  # so far
+        self.sent = 0  # bytes that went to the server, so far
+        self.received = 0  # bytes that came from it
+        self.delay = 0.0
+        self.rate = 0  # no limit
+        self.pieces = 0  # as they come
+        self._random = random.Random(seed)
+        self._fuse: int | None = None
+        self._links: set[asyncio.Task] = set()
+        self._holder = bound(0)  # the port stays ours while nobody listens
+        self.port: int = self._holder.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._thawed = asyncio.Event()
+        self.thaw()
+        self.accept()
+
+    def stop(self) -> None:
+        self.refuse()
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._holder.close()
+
+    # ---- faults ----
+
+    def cut(self) -> int:
+        """Returns how many connections there were."""
+        return self._call(self._cut())
+
+    def cut_after(self, count: int) -> None:
+        async def light() -> None:
+            self._fuse = count
+
+        self._call(light())
+
+    def freeze(self) -> None:
+        async def freeze() -> None:
+            self._thawed.clear()
+
+        self._call(freeze())
+
+    def thaw(self) -> None:
+        async def thaw() -> None:
+            self._thawed.set()
+
+        self._call(thaw())
+
+    def refuse(self) -> None:
+        async def refuse() -> None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+            self._listener.close()
+
+        self._call(refuse())
+
+    def accept(self) -> None:
+        async def accept() -> None:
+            self._listener = bound(self.port)
+            self._listener.listen(64)
+            self._listening = asyncio.create_task(self._listen())
+
+        self._call(accept())
+
+    # ---- in the loop ----
+
+    def _call(self, coroutine: Coroutine) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
+
+    async def _cut(self) -> int:
+        tasks = list(self._links)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._fuse = None
+        return len(tasks)
+
+    async def _listen(self) -> None:
+        while True:
+            client, _ = await self._loop.sock_accept(self._listener)
+            self.connections += 1
+            task = asyncio.create_task(Link(self, client).run())
+            self._links.add(task)
+            task.add_done_callback(self._links.discard)
+
+    async def forward(self, data: bytes, sink: socket.socket) -> int:
+        """Sends what is allowed to go; returns how much that was."""
+        await self._thawed.wait()
+        if self._fuse is not None:
+            data = data[: self._fuse]
+            self._fuse -= len(data)
+        await self._loop.sock_sendall(sink, data)
+        if self._fuse == 0:
+            self._cutting = asyncio.create_task(self._cut())
+        if self.rate:
+            await asyncio.sleep(len(data) / self.rate)
+        elif self.pieces:
+            await asyncio.sleep(0)  # others' turn, so that pieces do not leave together
+        return len(data)
+
+    async def thawed(self) -> None:
+        await self._thawed.wait()
+
+    def split(self, data: bytes) -> Iterator[bytes]:
+        at = 0
+        while at < len(data):
+            size = self._random.randint(1, self.pieces) if self.pieces else CHUNK
+            if self.rate:
+                size = min(size, max(1, self.rate // 10))
+            yield data[at : at + size]
+            at += size
+
+
+class Link:
+    """A connection, and the one to the server that belongs to it."""
+
+    def __init__(self, proxy: FaultProxy, client: socket.socket):
+        self.proxy = proxy
+        self.client = client
+        self.server = socket.socket()
+
+    async def run(self) -> None:
+        """Until both ways have ended; a RST at one end, or being cancelled, is a RST at both."""
+        ends = (self.client, self.server)
+        for end in ends:
+            end.setblocking(False)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        ways: list[asyncio.Task] = []
+        try:
+            await loop.sock_connect(self.server, ("127.0.0.1", self.proxy.target))
+            for source, sink in (ends, ends[::-1]):
+                queue: Queue = asyncio.Queue(QUEUE)
+                ways.append(asyncio.create_task(self._read(source, queue)))
+                ways.append(asyncio.create_task(self._write(queue, sink)))
+            await asyncio.gather(*ways)
+        except OSError:
+            await self.proxy.thawed()
+            reset_when_closed(*ends)
+        except asyncio.CancelledError:
+            reset_when_closed(*ends)
+        finally:
+            for way in ways:
+                way.cancel()
+            if ways:
+                await asyncio.wait(ways)  # a socket that is waited for must not be closed
+            for end in ends:
+                end.close()
+
+    async def _read(self, source: socket.socket, queue: Queue) -> None:
+        loop = asyncio.get_running_loop()
+        data = b"first"
+        while data:
+            data = await loop.sock_recv(source, CHUNK)
+            await queue.put((loop.time() + self.proxy.delay, data))
+
+    async def _write(self, queue: Queue, sink: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, data = await queue.get()
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            if not data:
+                await self.proxy.thawed()
+                sink.shutdown(socket.SHUT_WR)
+                return
+            for piece in self.proxy.split(data):
+                count = await self.proxy.forward(piece, sink)
+                if sink is self.server:
+                    self.proxy.sent += count
+                else:
+                    self.proxy.received += count
+
+
+def reset_when_closed(*ends: socket.socket) -> None:
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def bound(port: int) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    made.setblocking(False)
+    return made
