@@ -16,6 +16,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,3 +190,20 @@ def own_lab(
     """A lab whose servers the test may stop."""
     with running_servers(server_name, tmp_path) as servers:
         yield from running_lab(request, build, servers, tmp_path)
+
+
+@pytest.fixture
+def limited_lab(
+    request: pytest.FixtureRequest, build: Build, tmp_path: Path
+) -> Iterator[Callable[..., Lab]]:
+    """Makes a lab at a Prosody of its own, which gets the arguments."""
+    new_lab = contextlib.contextmanager(running_lab)
+    with contextlib.ExitStack() as stack:
+
+        def start(**arguments: Any) -> Lab:
+            server = Prosody(tmp_path / "server", **arguments)
+            server.start()
+            stack.callback(server.stop)
+            return stack.enter_context(new_lab(request, build, (server,), tmp_path))
+
+        yield start

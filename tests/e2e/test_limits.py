@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Servers that slow their users down, or that take no long stanzas."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from daemon import Mount
+from faultproxy import FaultProxy
+from lab import Lab
+from test_faults import KIBIBYTE, Transfer, answers_quickly, ended
+
+SLOW = 'limits = { c2s = { rate = "10kb/s" } }'  # as Debian configures it
+LARGEST_STANZA = 10_000  # Prosody takes no lower limit
+SHORT_STANZAS = f"c2s_stanza_size_limit = {LARGEST_STANZA}"
+ENVELOPE = 400  # what a block's stanza is longer than its base64, or a little less
+
+LimitedLab = Callable[..., Lab]
+
+
+@pytest.mark.timeout(200)
+def test_ten_kilobytes_a_second(limited_lab: LimitedLab) -> None:
+    lab = limited_lab(modules=("limits",), settings=SLOW)
+    alice, bob = lab.pair("timeout=10", "timeout=10")
+    transfer = Transfer(lab, alice, bob, 120 * KIBIBYTE)
+    transfer.wait_progress(20 * KIBIBYTE)
+    for mount in (alice, bob):
+        answers_quickly(lab, mount)
+    transfer.expect_success(100)
+
+
+def test_stanzas_that_are_just_short_enough(limited_lab: LimitedLab) -> None:
+    lab = limited_lab(settings=SHORT_STANZAS)
+    options = f"block_size={(LARGEST_STANZA - ENVELOPE) // 4 * 3}"
+    alice, bob = lab.pair(options, options)
+    Transfer(lab, alice, bob, 200 * KIBIBYTE).expect_success(60)
+    assert os.getxattr(alice.contact(bob) / "source", "user.ibb.block_size") == b"7200"
+
+
+def via_proxy(lab: Lab, options: str) -> tuple[Mount, FaultProxy, Mount]:
+    first, second = lab.accounts("alice", "bob")
+    proxy = lab.proxy(first)
+    alice, bob = lab.mount(first, options, via=proxy), lab.mount(second, options)
+    alice.wait_online(bob.jid)
+    return alice, proxy, bob
+
+
+def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
+    """The server ends the connection, and would again: cp must fail, and soon."""
+    lab = limited_lab(settings=SHORT_STANZAS)
+    alice, proxy, bob = via_proxy(lab, f"block_size={LARGEST_STANZA * 3 // 4}")
+    transfer = Transfer(lab, alice, bob, 200 * KIBIBYTE)
+    status, message = ended(transfer.copy, 50)
+    assert status == 1 and message.startswith("cp: "), (status, message)
+    status, _ = ended(transfer.cat, 50)
+    assert status == 1
+    assert proxy.connections <= 5, "it keeps sending what cannot go through"
+    alice.wait_online(bob.jid)
+    small = lab.random_file(KIBIBYTE, "small")
+    assert lab.run("cp", small, alice.contact(bob)).returncode == 0
+    assert bob.incoming(alice, "small").read_bytes() == small.read_bytes()
