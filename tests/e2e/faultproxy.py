@@ -7,6 +7,7 @@ are there as for those to come:
     proxy.cut()              every connection is reset
     proxy.cut_after(1000)    the same after 1000 further bytes: somewhere in a stanza
     proxy.freeze()           nothing goes through, and nobody is told; until proxy.thaw()
+    proxy.strand()           connections that are there stay so, and nothing goes through any more
     proxy.refuse()           new connections are refused; until proxy.accept()
     proxy.delay = 0.1        seconds that each byte travels
     proxy.rate = 10_000      bytes a second, each way
@@ -41,7 +42,7 @@ class FaultProxy:
         self.pieces = 0  # as they come
         self._random = random.Random(seed)
         self._fuse: int | None = None
-        self._links: set[asyncio.Task] = set()
+        self._links: dict[asyncio.Task, Link] = {}
         self._holder = bound(0)  # the port stays ours while nobody listens
         self.port: int = self._holder.getsockname()[1]
         self._loop = asyncio.new_event_loop()
@@ -71,6 +72,11 @@ class FaultProxy:
 
         self._call(light())
 
+    @property
+    def will_cut(self) -> bool:
+        """Whether the bytes before the cut have not gone through yet."""
+        return self._fuse is not None
+
     def freeze(self) -> None:
         async def freeze() -> None:
             self._thawed.clear()
@@ -82,6 +88,15 @@ class FaultProxy:
             self._thawed.set()
 
         self._call(thaw())
+
+    def strand(self) -> None:
+        """As a router that has forgotten them: only new connections work."""
+
+        async def strand() -> None:
+            for link in self._links.values():
+                link.passable.clear()
+
+        self._call(strand())
 
     def refuse(self) -> None:
         async def refuse() -> None:
@@ -117,13 +132,13 @@ class FaultProxy:
         while True:
             client, _ = await self._loop.sock_accept(self._listener)
             self.connections += 1
-            task = asyncio.create_task(Link(self, client).run())
-            self._links.add(task)
-            task.add_done_callback(self._links.discard)
+            link = Link(self, client)
+            task = asyncio.create_task(link.run())
+            self._links[task] = link
+            task.add_done_callback(self._links.pop)
 
     async def forward(self, data: bytes, sink: socket.socket) -> int:
         """Sends what is allowed to go; returns how much that was."""
-        await self._thawed.wait()
         if self._fuse is not None:
             data = data[: self._fuse]
             self._fuse -= len(data)
@@ -156,6 +171,8 @@ class Link:
         self.proxy = proxy
         self.client = client
         self.server = socket.socket()
+        self.passable = asyncio.Event()
+        self.passable.set()
 
     async def run(self) -> None:
         """Until both ways have ended; a RST at one end, or being cancelled, is a RST at both."""
@@ -173,7 +190,7 @@ class Link:
                 ways.append(asyncio.create_task(self._write(queue, sink)))
             await asyncio.gather(*ways)
         except OSError:
-            await self.proxy.thawed()
+            await self._wait_passable()
             reset_when_closed(*ends)
         except asyncio.CancelledError:
             reset_when_closed(*ends)
@@ -184,6 +201,10 @@ class Link:
                 await asyncio.wait(ways)  # a socket that is waited for must not be closed
             for end in ends:
                 end.close()
+
+    async def _wait_passable(self) -> None:
+        await self.passable.wait()
+        await self.proxy.thawed()
 
     async def _read(self, source: socket.socket, queue: Queue) -> None:
         loop = asyncio.get_running_loop()
@@ -198,10 +219,11 @@ class Link:
             due, data = await queue.get()
             await asyncio.sleep(max(0.0, due - loop.time()))
             if not data:
-                await self.proxy.thawed()
+                await self._wait_passable()
                 sink.shutdown(socket.SHUT_WR)
                 return
             for piece in self.proxy.split(data):
+                await self._wait_passable()
                 count = await self.proxy.forward(piece, sink)
                 if sink is self.server:
                     self.proxy.sent += count

@@ -103,6 +103,18 @@ def test_freeze(ends: Ends) -> None:
     assert client.recv(1) == b""
 
 
+def test_strand(ends: Ends) -> None:
+    client, server = ends.connect()
+    ends.proxy.strand()
+    client.sendall(b"abc")
+    server.sendall(b"abc")
+    for end in (client, server):
+        expect_silence(end)
+    client, server = ends.connect()
+    client.sendall(b"abc")
+    assert read_exactly(server, 3) == b"abc"
+
+
 def test_refuse(ends: Ends) -> None:
     client, server = ends.connect()
     ends.proxy.refuse()
