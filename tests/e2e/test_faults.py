@@ -135,7 +135,7 @@ def test_both_daemons_stopped_in_turn(lab: Lab) -> None:
 
 
 def test_a_receiver_that_is_killed(lab: Lab) -> None:
-    alice, bob = lab.pair()
+    alice, bob = lab.pair("reconnect=2", "reconnect=2")
     transfer = Transfer(lab, alice, bob, 16 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE // 2)
     bob.kill()
@@ -144,7 +144,7 @@ def test_a_receiver_that_is_killed(lab: Lab) -> None:
 
 
 def test_a_sender_that_is_killed(lab: Lab) -> None:
-    alice, bob = lab.pair()
+    alice, bob = lab.pair("reconnect=2", "reconnect=2")
     transfer = Transfer(lab, alice, bob, 16 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE // 2)
     alice.kill()

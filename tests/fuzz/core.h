@@ -174,6 +174,12 @@ static inline bool core_is_drained(const struct core *core)
 	return ibb_is_drained(&core->ibb);
 }
 
+/* The least that a stream may hold that nobody reads. */
+static inline size_t core_buffer(const struct core *core)
+{
+	return core->ibb.config.buffer;
+}
+
 /* What the stream has taken from its peer. */
 static inline uint64_t core_received(const struct stream *stream)
 {

@@ -84,10 +84,24 @@ static void play_open(struct schedule *schedule)
 
 /* ---- what strangers send ---- */
 
+/* `length` bytes, in characters of two. */
+static const char *long_text(char *text, size_t length)
+{
+	for (size_t i = 0; i + 1 < length; i += 2) {
+		text[i] = '\xc3';
+		text[i + 1] = '\xa9';
+	}
+	return text;
+}
+
 static const char *take_sid(struct schedule *schedule)
 {
 	static const char *const others[] = {"h0", "h1", "h2", "x\xc3\xa9"};
 	unsigned number = take_number(schedule), length = schedule->world->sessions_length;
+	if (number == 16) {
+		static char text[1023 + 1]; /* as long as the codec lets through */
+		return long_text(text, sizeof(text) - 1);
+	}
 	return number < 8 && length > 0 ? schedule->world->sessions[number % length].sid
 					: others[number % COUNT(others)];
 }
@@ -135,6 +149,7 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		MSG_OPEN,    MSG_DATA,	 MSG_CLOSE, MSG_PING,	MSG_INFO,
 		MSG_UNKNOWN, MSG_RESULT, MSG_ERROR, MSG_BOUNCE, MSG_RESUME,
 	};
+	static char name[3000];
 	static const int64_t file_sizes[] = {-1, 0, 5, INT64_MAX};
 	struct msg msg = {.id = "q1", .size = -1};
 	unsigned number = take_number(schedule);
@@ -145,7 +160,9 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		msg.block_size = (uint32_t)take_size(schedule) % STREAM_MAX_BLOCK + 1;
 		number = take_number(schedule);
 		msg.carrier = number & 1 ? CARRIER_MESSAGE : CARRIER_IQ;
-		msg.name = number & 2 ? "n" : NULL;
+		msg.name = number & 16	? long_text(name, sizeof(name) - 1)
+			   : number & 2 ? "n"
+					: NULL;
 		msg.resumable = number & 32;
 		msg.size = file_sizes[number / 4 % COUNT(file_sizes)];
 		break;
