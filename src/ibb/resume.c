@@ -17,7 +17,9 @@
 static void begin_suspension(struct stream *stream, int64_t now_ms)
 {
 	stream->suspended = true;
-	stream->until_ms = now_ms + stream->config->reconnect_ms;
+	if (stream->until_ms == 0) {
+		stream->until_ms = now_ms + stream->config->reconnect_ms;
+	}
 	stream->resume_ms = STREAM_NO_DEADLINE;
 	stream->attempts = 0;
 	stream_clear_deadline(stream);
@@ -31,9 +33,14 @@ static bool can_suspend(const struct stream *stream)
 	return stream->resumable && !stream_is_over(stream) && stream->state != STREAM_NEW;
 }
 
+static bool is_late(const struct stream *stream, int64_t now_ms)
+{
+	return stream->until_ms != 0 && now_ms >= stream->until_ms;
+}
+
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 {
-	if (!can_suspend(stream)) {
+	if (!can_suspend(stream) || is_late(stream, now_ms)) {
 		return false;
 	}
 	if (!stream->suspended) {
@@ -69,6 +76,7 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 static void go_on(struct stream *stream, int64_t now_ms)
 {
 	stream->suspended = false;
+	stream->until_ms = 0;
 	stream->resume_ms = STREAM_NO_DEADLINE;
 	if (stream_is_delivered(stream)) {
 		stream_rest(stream, now_ms);
@@ -126,7 +134,7 @@ int64_t stream_suspension_deadline(const struct stream *stream)
 
 void stream_suspension_tick(struct stream *stream, int64_t now_ms)
 {
-	if (now_ms >= stream->until_ms) {
+	if (is_late(stream, now_ms)) {
 		stream_abort(stream, -ECONNRESET);
 	} else if (now_ms >= stream->resume_ms) {
 		stream_resume(stream, now_ms);

@@ -369,6 +369,7 @@ void stream_accepted(struct stream *stream, int64_t now_ms)
 		return;
 	}
 	stream->state = STREAM_OPEN;
+	stream->until_ms = 0;
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);
 	} else {
@@ -631,6 +632,21 @@ static void ask_whether_there(struct stream *stream, int64_t now_ms)
 	stream_ask(stream, 'p', 0);
 }
 
+/* The awaited answer has not come. It may be that a connection carries nothing any more, and that
+ * nobody has noticed yet. */
+static void fail_overdue(struct stream *stream, int64_t now_ms)
+{
+	bool closing = stream->state == STREAM_CLOSING && stream->close_sent;
+	if (stream->state >= STREAM_OPEN && stream_suspend(stream, true, now_ms)) {
+		return;
+	}
+	if (closing) {
+		finish(stream, STREAM_CLOSED, 0);
+	} else {
+		stream_abort(stream, -ETIMEDOUT);
+	}
+}
+
 void stream_tick(struct stream *stream, int64_t now_ms)
 {
 	if (now_ms >= stream->retry_ms) {
@@ -639,11 +655,7 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 	if (stream->suspended) {
 		stream_suspension_tick(stream, now_ms);
 	} else if (now_ms >= stream->deadline_ms) {
-		if (stream->state == STREAM_CLOSING && stream->close_sent) {
-			finish(stream, STREAM_CLOSED, 0);
-		} else {
-			stream_abort(stream, -ETIMEDOUT);
-		}
+		fail_overdue(stream, now_ms);
 	} else if (now_ms >= stream->ping_ms) {
 		ask_whether_there(stream, now_ms);
 	}

@@ -98,7 +98,7 @@ struct stream {
 	/* Broken connections (resume.c). */
 	bool resumable;	   /* both ends can; immutable like what is above */
 	bool suspended;	   /* nothing leaves */
-	int64_t until_ms;  /* suspended: when that is given up */
+	int64_t until_ms;  /* when to give up; 0: nothing is missing since a connection broke */
 	int64_t resume_ms; /* suspended: when to try to go on, or STREAM_NO_DEADLINE */
 	unsigned attempts; /* suspended: so far */
 

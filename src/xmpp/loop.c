@@ -34,7 +34,7 @@
  * held back until the other side sends something, for which it may be waiting in vain. */
 #define PING_MS	    1000
 #define PING_MAX_MS 60000
-#define SILENCE_MS  60000 /* after a ping, until the connection is given up */
+#define SILENCE_MS  20000 /* after a ping, until the connection is given up */
 
 int64_t loop_now_ms(void)
 {
