@@ -17,6 +17,7 @@
 #include <gloox/siprofilefthandler.h>
 #include <gloox/tlsdefault.h>
 #include <memory>
+#include <unistd.h>
 
 using namespace gloox;
 
@@ -166,6 +167,9 @@ class driver : public ConnectionListener, public SIProfileFTHandler, public Byte
 	{
 		hash.add(data.data(), data.size());
 		received += data.size();
+		while (arguments.stalls) {
+			pause();
+		}
 	}
 
 	void handleBytestreamDataAck(Bytestream *) override

@@ -2,13 +2,13 @@
 /*
  * peer - what the drivers of other implementations have in common.
  *
- *     DRIVER send|receive ACCOUNTS PORT CAFILE SOURCE BLOCK
+ *     DRIVER send|receive|receive-nothing ACCOUNTS PORT CAFILE SOURCE BLOCK
  *
  * ACCOUNTS has lines "FULL_JID PASSWORD": who sends, who receives. `send` sends the file SOURCE in
  * blocks of BLOCK bytes; `receive` prints "ready" when it is online and takes as many bytes as
- * SOURCE has. Both end with a line of JSON: seconds from when the transfer was asked for to its
- * last acknowledgement (a sender's), CPU seconds in that time, peak memory and SHA-256 (a
- * receiver's).
+ * SOURCE has; `receive-nothing` (gloox only) accepts, and then reads no more. Both end with a line
+ * of JSON: seconds from when the transfer was asked for to its last acknowledgement (a sender's),
+ * CPU seconds in that time, peak memory and SHA-256 (a receiver's).
  */
 #ifndef BENCH_PEER_HPP
 #define BENCH_PEER_HPP
@@ -37,7 +37,7 @@ struct account {
 };
 
 struct arguments {
-	bool sends;
+	bool sends, stalls;
 	account self, other;
 	int port;
 	std::string cafile, source;
@@ -50,6 +50,7 @@ struct arguments {
 			die("usage: send|receive ACCOUNTS PORT CAFILE SOURCE BLOCK");
 		}
 		sends = std::string(argv[1]) == "send";
+		stalls = std::string(argv[1]) == "receive-nothing";
 		std::ifstream accounts(argv[2]);
 		account sender, receiver;
 		accounts >> sender.jid >> sender.password >> receiver.jid >> receiver.password;
@@ -124,15 +125,25 @@ class stopwatch
 		       1e-6 * (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 	}
 
+	/* Not ru_maxrss: that begins with the peak of who has started us. */
+	static long peak_kib()
+	{
+		std::ifstream status("/proc/self/status");
+		std::string word;
+		long kib = 0;
+		while (status >> word && word != "VmHWM:") {
+		}
+		status >> kib;
+		return kib;
+	}
+
       public:
 	void report(size_t bytes, const std::string &sha256 = "") const
 	{
 		std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
-		rusage usage{};
-		getrusage(RUSAGE_SELF, &usage);
 		std::printf("{\"bytes\": %zu, \"seconds\": %.6f, \"cpu_s\": %.4f, "
 			    "\"rss_kib\": %ld, \"sha256\": \"%s\"}\n",
-			    bytes, seconds.count(), cpu() - cpu_started, usage.ru_maxrss,
+			    bytes, seconds.count(), cpu() - cpu_started, peak_kib(),
 			    sha256.c_str());
 		std::fflush(stdout);
 	}

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import resource
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,11 @@ from typing import Any
 
 logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)  # "Using slower stringprep"
 import slixmpp  # noqa: E402
+
+
+def peak_kib() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
 
 
 class Stopwatch:
@@ -27,7 +31,7 @@ class Stopwatch:
             "bytes": size,
             "seconds": time.monotonic() - self.started,
             "cpu_s": time.process_time() - self.cpu_started,
-            "rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "rss_kib": peak_kib(),
             "sha256": sha256,
         }
         print(json.dumps(figures), flush=True)

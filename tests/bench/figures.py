@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel says of a process and of the machine, and what one run has shown."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PACKAGES = [
+    "prosody",
+    "ejabberd",
+    "libstrophe0",
+    "fuse3",
+    "python3-slixmpp",
+    "libqxmpp3",
+    "libgloox18",
+    "openssl",
+]
+
+
+# ---- processes ----
+
+
+def cpu_seconds(*pids: int) -> float:
+    """User and system time so far; counted in ticks of 10 ms."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS
+
+
+def reset_peak(*pids: int) -> None:
+    for pid in pids:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def status_kib(pid: int, what: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(what + ":"):
+            return int(line.split()[1])
+    raise ValueError(f"no {what} of {pid}")
+
+
+def peak_kib(pid: int) -> int:
+    return status_kib(pid, "VmHWM")
+
+
+# ---- the machine ----
+
+
+def cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def package_version(package: str) -> str:
+    answer = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True
+    )
+    return answer.stdout or "unknown"
+
+
+def os_name() -> str:
+    for line in Path("/etc/os-release").read_text().splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.split("=", 1)[1].strip('"')
+    return platform.system()
+
+
+def machine() -> dict[str, str]:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    about = {
+        "CPU": f"{cpu_model()}, {os.cpu_count()} cores",
+        "memory": f"{memory / 2**30:.0f} GiB",
+        "kernel": platform.release(),
+        "system": os_name(),
+    }
+    return about | {package: package_version(package) for package in PACKAGES}
+
+
+# ---- runs ----
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one implementation; `figures` are numbers by name."""
+
+    section: str
+    server: str
+    implementation: str
+    round: int
+    block: int = 4096
+    delay_ms: int = 0
+    streams: int = 1
+    file_bytes: int = 0
+    beside: bool = False
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class Runs(list[Run]):
+    def where(self, **wanted: Any) -> Runs:
+        return Runs(
+            run for run in self if all(getattr(run, name) == wanted[name] for name in wanted)
+        )
+
+    def values(self, figure: str) -> list[float]:
+        return [run.figures[figure] for run in self if figure in run.figures]
+
+    def median(self, figure: str) -> float | None:
+        values = self.values(figure)
+        return statistics.median(values) if values else None
+
+    def highest(self, figure: str) -> float | None:
+        return max(self.values(figure), default=None)
+
+    def ratio(self, figure: str, implementation: str, other: str, **wanted: Any) -> float | None:
+        """The median, over the rounds, of what one has to what the other has in that round."""
+        pairs = self.pairs(figure, implementation, other, **wanted)
+        return statistics.median(a / b for a, b in pairs) if pairs else None
+
+    def pairs(
+        self, figure: str, implementation: str, other: str, **wanted: Any
+    ) -> list[tuple[float, float]]:
+        found = []
+        others = {r.round: r for r in self.where(implementation=other, **wanted)}
+        for run in self.where(implementation=implementation, **wanted):
+            if run.round in others and figure in run.figures:
+                found.append((run.figures[figure], others[run.round].figures[figure]))
+        return found
+
+    def as_json(self) -> list[dict[str, Any]]:
+        return [asdict(run) for run in self]

@@ -1,0 +1,2 @@
+def text(*a): return ""
+def write(*a): pass

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""What is measured, in which order: what is to be compared runs back to back, round after round."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from figures import Run, Runs
+from implementations import Figures, Ibbfs, Peer, Pump, fit_size
+from world import LARGEST, World
+
+HELD_STREAMS, HELD_BYTES = 1000, 16 * 1024
+PEERS = ["gloox", "slixmpp", "qxmpp"]
+QXMPP_BLOCK = 4096  # it knows no other
+
+
+@dataclass(frozen=True)
+class Plan:
+    rounds: int = 5
+    seconds: float = 4  # of one run, at most about that
+    trial_seconds: float = 0.8  # of a run that only looks for a window
+    servers: tuple[str, ...] = ("prosody", "ejabberd")
+    blocks: tuple[int, ...] = (4096, 16384)
+    delays_ms: tuple[int, ...] = (0, 10, 50)
+    near_windows: tuple[int, ...] = (1, 4, 16, 64, 256)
+    far_windows: tuple[int, ...] = (64, 256, 1024, 2048)
+    streams: tuple[int, ...] = (1, 10, 100, 1000)
+    small_files: tuple[int, ...] = (1, 4096)
+    file_counts: tuple[tuple[int, int], ...] = ((0, 1000), (10, 20), (50, 5))  # by delay
+    large_file: int = LARGEST
+    round_trips: int = 1000
+    round_trip_seconds: float = 3
+    stalled_seconds: float = 8
+
+    def with_rounds(self, rounds: int) -> Plan:
+        return replace(self, rounds=rounds)
+
+
+QUICK = Plan(
+    rounds=1,
+    seconds=1,
+    trial_seconds=0.3,
+    blocks=(4096,),
+    delays_ms=(0, 50),
+    near_windows=(1, 16),
+    far_windows=(256,),
+    streams=(1, 100),
+    small_files=(4096,),
+    file_counts=((0, 100),),
+    large_file=4 * 2**20,
+    round_trips=200,
+    round_trip_seconds=1,
+    stalled_seconds=2,
+)
+
+
+@dataclass
+class Bench:
+    plan: Plan
+    runs: Runs = field(default_factory=Runs)
+    failures: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def note(self, text: str) -> None:
+        print(f"{time.monotonic() - self.started:6.0f} s  {text}", file=sys.stderr, flush=True)
+
+    def measure(self, what: Callable[[], Figures], **where: Any) -> None:
+        run = Run(figures=what(), **where)
+        self.runs.append(run)
+        shown = {name: f"{value:.4g}" for name, value in run.figures.items()}
+        place = f"{run.server} {run.section} B={run.block} d={run.delay_ms} s={run.streams}"
+        self.note(f"{place} #{run.round} {run.implementation}: " + str(shown).replace("'", ""))
+
+    def attempt(self, name: str, cell: Callable[..., None], *arguments: Any) -> None:
+        """A cell that fails is reported, and does not take the others with it."""
+        try:
+            cell(self, *arguments)
+        except (AssertionError, OSError, RuntimeError, ValueError) as error:
+            self.failures.append(f"{name}: {error}")
+            self.note(f"FAILED {name}: {error}")
+
+
+def choose_window(bench: Bench, world: World, block: int, delay_ms: int) -> int:
+    """The smallest with which the pump is within 5 % of its best."""
+    plan = bench.plan
+    windows = plan.near_windows if delay_ms == 0 else plan.far_windows
+    speeds = {}
+    for window in windows:
+        pump = Pump(world, block, delay_ms, window)
+        size = fit_size(pump.transfer, plan.trial_seconds, 4 * 16384, LARGEST)
+        speeds[window] = pump.transfer(size)["mb_s"]
+    best = min(w for w in windows if speeds[w] >= 0.95 * max(speeds.values()))
+    shown = ", ".join(f"{w}: {s:.3g}" for w, s in speeds.items())
+    bench.note(f"{world.name} B={block} d={delay_ms} window {best} of {shown} MB/s")
+    return best
+
+
+# ---- throughput over distance ----
+
+
+def distance_cell(bench: Bench, world: World, block: int, delay_ms: int) -> None:
+    plan = bench.plan
+    pump = Pump(world, block, delay_ms, choose_window(bench, world, block, delay_ms))
+    names = [p for p in PEERS if p != "qxmpp" or block == QXMPP_BLOCK]
+    with world.mounts(block, delay_ms) as (first, second):
+        everybody: list[Pump | Ibbfs | Peer] = [pump, Ibbfs(world, first, second)]
+        everybody += [Peer(world, name, block, delay_ms) for name in names]
+        sizes = [fit_size(one.transfer, plan.seconds, 4 * 16384, LARGEST) for one in everybody]
+        for number in range(plan.rounds):
+            for one, size in zip(everybody, sizes):
+                bench.measure(
+                    lambda: one.transfer(size),
+                    **dict(section="distance", server=world.name, implementation=one.name),
+                    **dict(round=number, block=block, delay_ms=delay_ms),
+                )
+
+
+def distance(bench: Bench, world: World) -> None:
+    for block in bench.plan.blocks:
+        for delay_ms in bench.plan.delays_ms:
+            name = f"{world.name}, distance, blocks of {block}, {delay_ms} ms"
+            bench.attempt(name, distance_cell, world, block, delay_ms)
+
+
+# ---- many streams ----
+
+
+def streams_cell(bench: Bench, world: World, block: int) -> None:
+    plan = bench.plan
+    pump = Pump(world, block, window=choose_window(bench, world, block, 0))
+    with world.mounts(block, 0) as (first, second):
+        ibbfs = Ibbfs(world, first, second)
+        sizes = {
+            n: fit_size(lambda size: ibbfs.streams(size, n), plan.seconds / 2, n * block, LARGEST)
+            for n in plan.streams
+        }
+        for number in range(plan.rounds):
+            for count, size in sizes.items():
+                where = dict(section="streams", server=world.name, round=number)
+                where |= dict(block=block, streams=count)
+                bench.measure(lambda: pump.streams(size, count), implementation="pump", **where)
+                bench.measure(lambda: ibbfs.streams(size, count), implementation="ibbfs", **where)
+
+
+def streams(bench: Bench, world: World) -> None:
+    for block in bench.plan.blocks:
+        bench.attempt(f"{world.name}, streams, blocks of {block}", streams_cell, world, block)
+
+
+# ---- files of all sizes ----
+
+
+def small_files_cell(bench: Bench, world: World, size: int, delay_ms: int, count: int) -> None:
+    with world.mounts(4096, delay_ms) as (first, second):
+        ibbfs = Ibbfs(world, first, second)
+        pump = Pump(world, size, delay_ms)
+        for number in range(bench.plan.rounds):
+            where = dict(section="files", server=world.name, round=number)
+            where |= dict(delay_ms=delay_ms, file_bytes=size)
+            bench.measure(lambda: pump.files(count), implementation="pump", **where)
+            bench.measure(lambda: ibbfs.files(count, size), implementation="ibbfs", **where)
+
+
+def large_file_cell(bench: Bench, world: World) -> None:
+    size = bench.plan.large_file
+    pump = Pump(world, window=choose_window(bench, world, 4096, 0))
+    with world.mounts(4096, 0) as (first, second):
+        for number in range(bench.plan.rounds):
+            for one in (pump, Ibbfs(world, first, second)):
+                where = dict(section="files", server=world.name, round=number, file_bytes=size)
+                bench.measure(lambda: one.transfer(size), implementation=one.name, **where)
+
+
+def files(bench: Bench, world: World) -> None:
+    for size in bench.plan.small_files:
+        for delay_ms, count in bench.plan.file_counts:
+            name = f"{world.name}, {count} files of {size}, {delay_ms} ms"
+            bench.attempt(name, small_files_cell, world, size, delay_ms, count)
+    bench.attempt(f"{world.name}, a large file", large_file_cell, world)
+
+
+# ---- round trips ----
+
+
+def round_trips_cell(bench: Bench, world: World) -> None:
+    plan = bench.plan
+    pump = Pump(world, window=choose_window(bench, world, 4096, 0))
+    for number in range(plan.rounds):
+        for beside in (False, True):
+            with world.mounts(4096, 0) as (first, second):
+                ibbfs = Ibbfs(world, first, second)
+                where = dict(section="roundtrips", server=world.name, round=number, beside=beside)
+                bench.measure(
+                    lambda: pump.round_trips(plan.round_trips // (5 if beside else 1), beside),
+                    **where,
+                    implementation="pump",
+                )
+                bench.measure(
+                    lambda: ibbfs.round_trips(plan.round_trips, plan.round_trip_seconds, beside),
+                    **where,
+                    implementation="ibbfs",
+                )
+
+
+def roundtrips(bench: Bench, world: World) -> None:
+    bench.attempt(f"{world.name}, round trips", round_trips_cell, world)
+
+
+# ---- memory ----
+
+
+def memory_cell(bench: Bench, world: World) -> None:
+    with world.mounts(4096, 0) as (first, second):
+        ibbfs = Ibbfs(world, first, second)
+        where = dict(section="memory", server=world.name, implementation="ibbfs", round=0)
+        where |= dict(streams=HELD_STREAMS)
+        bench.measure(lambda: ibbfs.hold(HELD_STREAMS, HELD_BYTES), **where)
+
+
+def stalled_cell(bench: Bench, world: World) -> None:
+    seconds = bench.plan.stalled_seconds
+    where = dict(section="memory", server=world.name, round=0)
+    with world.mounts(4096, 0) as (first, second):
+        ibbfs = Ibbfs(world, first, second)
+        bench.measure(lambda: ibbfs.stalled(LARGEST, seconds), **where, implementation="ibbfs")
+    gloox = Peer(world, "gloox")
+    bench.measure(lambda: gloox.stalled(LARGEST, seconds), **where, implementation="gloox")
+
+
+def memory(bench: Bench, world: World) -> None:
+    bench.attempt(f"{world.name}, {HELD_STREAMS} streams that nobody reads", memory_cell, world)
+    bench.attempt(f"{world.name}, a reader that has stopped", stalled_cell, world)
+
+
+SECTIONS: dict[str, Callable[[Bench, World], None]] = {
+    "distance": distance,
+    "streams": streams,
+    "files": files,
+    "roundtrips": roundtrips,
+    "memory": memory,
+}

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""Where is measured: two servers, accounts, distances, and mounts, all ended when the world is."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon import Build, Mount
+from ejabberd_server import Ejabberd
+from prosody import HOST, Account, Prosody
+
+PAIRS = ["pump", "ibbfs", "slixmpp", "qxmpp", "gloox"]  # who has two accounts of its own
+SERVERS = {"prosody": Prosody, "ejabberd": Ejabberd}
+LARGEST = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server as its clients see it: at once, or from afar."""
+
+    port: int
+    cafile: Path
+    log: str = ""
+
+
+def end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait(20)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+
+
+class World:
+    """One server and everybody around it."""
+
+    def __init__(self, name: str, build: Path, folder: Path, stack: contextlib.ExitStack):
+        self.name = name
+        self.build = build
+        self.folder = folder
+        self._stack = stack
+        self._relays: dict[int, int] = {}
+        self._numbers = itertools.count()
+        self._sources: dict[int, Path] = {}
+        self.errors = open(folder / "errors", "ab")
+        stack.callback(self.errors.close)
+        self.server = SERVERS[name](folder / "server")
+        stack.callback(self.server.stop)
+        self.server.start()
+        self.accounts = {pair: self._account_pair(pair) for pair in PAIRS}
+
+    def _account_pair(self, pair: str) -> tuple[Account, Account]:
+        users = [f"{pair}1", f"{pair}2"]
+        first, second = (
+            self.server.add_account(user, tuple(f"{u}@{HOST}" for u in users if u != user))
+            for user in users
+        )
+        return first, second
+
+    def accounts_file(self, pair: str) -> Path:
+        """Lines "FULL_JID PASSWORD", for the programs of this folder."""
+        path = self.folder / f"{pair}.accounts"
+        if not path.exists():
+            path.touch(mode=0o600)
+            lines = [f"{a.jid}/bench {a.password}\n" for a in self.accounts[pair]]
+            path.write_text("".join(lines))
+        return path
+
+    def program(self, name: str) -> Path:
+        return self.build / "tests" / "bench" / name
+
+    @property
+    def server_pid(self) -> int:
+        assert self.server.process
+        return self.server.process.pid
+
+    # ---- processes ----
+
+    def spawn(self, *command: str | Path, **arguments: object) -> subprocess.Popen:
+        """In a session of its own: Ctrl-C is for this program, which ends the others in order."""
+        arguments.setdefault("stdin", subprocess.DEVNULL)
+        arguments.setdefault("stderr", self.errors)
+        process = subprocess.Popen(command, start_new_session=True, text=True, **arguments)
+        self._stack.callback(end, process)
+        return process
+
+    def run(self, *command: str | Path, timeout: float = 300) -> str:
+        """Runs a program to its end, which must be status 0; what it printed."""
+        process = self.spawn(*command, stdout=subprocess.PIPE)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        finally:
+            end(process)
+        self.check(process)
+        return output
+
+    def check(self, process: subprocess.Popen) -> None:
+        if process.returncode != 0:
+            words = " ".join(map(str, process.args))
+            raise RuntimeError(f"status {process.returncode}: {words}\n{self.last_errors()}")
+
+    def last_errors(self) -> str:
+        return (self.folder / "errors").read_text(errors="replace")[-2000:]
+
+    # ---- distance ----
+
+    def endpoint(self, delay_ms: int) -> Endpoint:
+        return Endpoint(self._port(delay_ms), self.server.cafile)
+
+    def _port(self, delay_ms: int) -> int:
+        if delay_ms == 0:
+            return self.server.port
+        if delay_ms not in self._relays:
+            relay = self.spawn(
+                *[self.program("delay"), str(self.server.port), str(delay_ms)],
+                stdout=subprocess.PIPE,
+            )
+            assert relay.stdout
+            self._relays[delay_ms] = int(relay.stdout.readline())
+        return self._relays[delay_ms]
+
+    # ---- files ----
+
+    def source(self, size: int) -> Path:
+        """Random bytes; of the same size, the same."""
+        if size not in self._sources:
+            path = self.folder / f"source-{size}"
+            path.write_bytes(os.urandom(size))
+            self._sources[size] = path
+        return self._sources[size]
+
+    # ---- mounts ----
+
+    @contextlib.contextmanager
+    def mounts(self, block: int, delay_ms: int) -> Iterator[tuple[Mount, Mount]]:
+        """Fresh ones of both accounts, which see each other."""
+        build = Build("bench", self.build / "mount" / "ibbfs")
+        with contextlib.ExitStack() as stack:
+            both = []
+            for account in self.accounts["ibbfs"]:
+                path = self.folder / f"{account.user}-{next(self._numbers)}"
+                server = self.endpoint(delay_ms)
+                mount = Mount(build, server, account, "mount", path, f"block_size={block}")
+                stack.callback(mount.remove_left_over)
+                stack.callback(mount.stop)
+                both.append(mount.start())
+            first, second = both
+            first.wait_online(second.jid)
+            second.wait_online(first.jid)
+            yield first, second
