@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A throw-away ejabberd on loopback, with the interface of tests/e2e/prosody.py: private folder,
-free port, own CA, no limits on rates.
+free port, own CA. The modules are those of Debian's package as far as they see stanzas of clients;
+there are no shapers.
 
 It runs as a node without a name, so there is no epmd and nobody else's node in the way. Accounts
 are made by lines on its standard input; when that ends, so does the server.
@@ -29,9 +30,27 @@ listen:
     module: ejabberd_c2s
     starttls_required: true
 modules:
-  mod_roster: {{}}
+  mod_adhoc: {{}}
+  mod_blocking: {{}}
+  mod_caps: {{}}
+  mod_carboncopy: {{}}
+  mod_client_state: {{}}
   mod_disco: {{}}
+  mod_last: {{}}
+  mod_offline: {{}}
   mod_ping: {{}}
+  mod_privacy: {{}}
+  mod_private: {{}}
+  mod_pubsub:
+    plugins: [flat, pep]
+  mod_roster:
+    versioning: true
+  mod_shared_roster: {{}}
+  mod_stream_mgmt:
+    resend_on_timeout: if_offline
+  mod_vcard: {{}}
+  mod_vcard_xupdate: {{}}
+  mod_version: {{}}
 """
 
 # Serves lines "register USER PASSWORD [CONTACT...]", the contacts being users, each with "done".

@@ -39,7 +39,16 @@ class sink : public QIODevice
 	}
 };
 
-static void send(QXmppTransferManager &transfers, const peer::arguments &arguments)
+static bool done;
+
+static void finish(QXmppClient &client)
+{
+	done = true;
+	client.disconnectFromServer();
+}
+
+static void send(QXmppClient &client, QXmppTransferManager &transfers,
+		 const peer::arguments &arguments)
 {
 	static QFile file(QString::fromStdString(arguments.source));
 	file.open(QIODevice::ReadOnly);
@@ -49,28 +58,28 @@ static void send(QXmppTransferManager &transfers, const peer::arguments &argumen
 	static peer::stopwatch clock;
 	QXmppTransferJob *job =
 		transfers.sendFile(QString::fromStdString(arguments.other.jid), &file, info);
-	QObject::connect(job, &QXmppTransferJob::finished, [job, &arguments] {
+	QObject::connect(job, &QXmppTransferJob::finished, [job, &client, &arguments] {
 		if (job->error() != QXmppTransferJob::NoError) {
 			peer::die("QXmpp: transfer error " + std::to_string(job->error()));
 		}
 		clock.report(arguments.size);
-		QCoreApplication::quit();
+		finish(client);
 	});
 }
 
-static void receive(QXmppTransferManager &transfers)
+static void receive(QXmppClient &client, QXmppTransferManager &transfers)
 {
 	static sink sink;
 	static std::unique_ptr<peer::stopwatch> clock = std::make_unique<peer::stopwatch>();
 	QObject::connect(&transfers, &QXmppTransferManager::fileReceived,
-			 [](QXmppTransferJob *job) {
-				 QObject::connect(job, &QXmppTransferJob::finished, [job] {
+			 [&client](QXmppTransferJob *job) {
+				 QObject::connect(job, &QXmppTransferJob::finished, [job, &client] {
 					 if (job->error() != QXmppTransferJob::NoError) {
 						 peer::die("QXmpp: transfer error " +
 							   std::to_string(job->error()));
 					 }
 					 clock->report(sink.received, sink.hash.hex());
-					 QCoreApplication::quit();
+					 finish(client);
 				 });
 				 job->accept(&sink);
 			 });
@@ -97,13 +106,17 @@ int main(int argc, char **argv)
 	client.addExtension(&transfers);
 	QObject::connect(&client, &QXmppClient::connected, [&] {
 		if (arguments.sends) {
-			send(transfers, arguments);
+			send(client, transfers, arguments);
 		} else {
-			receive(transfers);
+			receive(client, transfers);
 		}
 	});
-	QObject::connect(&client, &QXmppClient::disconnected,
-			 [] { peer::die("QXmpp: disconnected"); });
+	QObject::connect(&client, &QXmppClient::disconnected, [] {
+		if (!done) {
+			peer::die("QXmpp: disconnected");
+		}
+		QCoreApplication::quit();
+	});
 	client.connectToServer(configuration);
 	int status = QCoreApplication::exec();
 	std::fflush(stdout);

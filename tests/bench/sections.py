@@ -15,7 +15,9 @@ from world import LARGEST, World
 
 HELD_STREAMS, HELD_BYTES = 1000, 16 * 1024
 PEERS = ["gloox", "slixmpp", "qxmpp"]
+WAITING = ["slixmpp", "qxmpp"]  # for each acknowledgement
 QXMPP_BLOCK = 4096  # it knows no other
+UNIT = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Plan:
     round_trip_seconds: float = 3
     stalled_seconds: float = 8
 
+    def seconds_at(self, delay_ms: int) -> float:
+        """Long enough for forty times to the other end and back, so that a start is a start."""
+        return max(self.seconds, 40 * 4 * delay_ms / 1000)
+
     def with_rounds(self, rounds: int) -> Plan:
         return replace(self, rounds=rounds)
 
@@ -45,7 +51,7 @@ QUICK = Plan(
     seconds=1,
     trial_seconds=0.3,
     blocks=(4096,),
-    delays_ms=(0, 50),
+    delays_ms=(0, 10),
     near_windows=(1, 16),
     far_windows=(256,),
     streams=(1, 100),
@@ -91,7 +97,7 @@ def choose_window(bench: Bench, world: World, block: int, delay_ms: int) -> int:
     speeds = {}
     for window in windows:
         pump = Pump(world, block, delay_ms, window)
-        size = fit_size(pump.transfer, plan.trial_seconds, 4 * 16384, LARGEST)
+        size = fit_size(pump.transfer, plan.trial_seconds + 0.016 * delay_ms, UNIT, LARGEST)
         speeds[window] = pump.transfer(size)["mb_s"]
     best = min(w for w in windows if speeds[w] >= 0.95 * max(speeds.values()))
     shown = ", ".join(f"{w}: {s:.3g}" for w, s in speeds.items())
@@ -109,7 +115,10 @@ def distance_cell(bench: Bench, world: World, block: int, delay_ms: int) -> None
     with world.mounts(block, delay_ms) as (first, second):
         everybody: list[Pump | Ibbfs | Peer] = [pump, Ibbfs(world, first, second)]
         everybody += [Peer(world, name, block, delay_ms) for name in names]
-        sizes = [fit_size(one.transfer, plan.seconds, 4 * 16384, LARGEST) for one in everybody]
+        sizes = []
+        for one in everybody:
+            seconds = plan.seconds if one.name in WAITING else plan.seconds_at(delay_ms)
+            sizes.append(fit_size(one.transfer, seconds, UNIT, LARGEST))
         for number in range(plan.rounds):
             for one, size in zip(everybody, sizes):
                 bench.measure(

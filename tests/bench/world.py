@@ -13,7 +13,8 @@ from pathlib import Path
 
 from daemon import Build, Mount
 from ejabberd_server import Ejabberd
-from prosody import HOST, Account, Prosody
+from prosody import HOST, Account
+from prosody_server import Prosody
 
 PAIRS = ["pump", "ibbfs", "slixmpp", "qxmpp", "gloox"]  # who has two accounts of its own
 SERVERS = {"prosody": Prosody, "ejabberd": Ejabberd}
