@@ -326,12 +326,11 @@ class Peer:
 
 
 def fit_size(transfer: Callable[[int], Figures], seconds: float, unit: int, most: int) -> int:
-    """How many bytes take between half of `seconds` and all of them, found by trying: a unit times
-    a power of two."""
+    """How many bytes take between half of `seconds` and all of them: a unit times a power of two,
+    tried until a run is long enough to tell."""
     size = unit
-    while True:
-        spent = transfer(size)["seconds"]
-        factor = 4 if spent < seconds / 6 else 2
-        if spent > seconds / 2 or factor * size > most:
-            return size
-        size *= factor
+    while (spent := transfer(size)["seconds"]) < seconds / 6 and 4 * size <= most:
+        size *= 4
+    while 2 * spent < seconds and 2 * size <= most:
+        size, spent = 2 * size, 2 * spent
+    return size

@@ -1,2 +1,349 @@
-def text(*a): return ""
-def write(*a): pass
+# SPDX-License-Identifier: MIT
+"""The runs as a page of tables: docs/bench.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import plot
+from figures import Runs
+from sections import HELD_BYTES, HELD_STREAMS
+
+LABELS = {
+    "pump": "raw pump",
+    "ibbfs": "ibbfs",
+    "gloox": "gloox",
+    "slixmpp": "slixmpp",
+    "qxmpp": "QXmpp",
+    "prosody": "Prosody",
+    "ejabberd": "ejabberd",
+}
+NEVER = "not measured"
+DAEMON_MIB = 16  # what a daemon may have, whatever it does
+
+HOW = """\
+MB are 10^6 bytes of payload, before base64; GB 10^9; MiB 2^20. Everything ran in one run, on one
+machine, over loopback, with TLS: {rounds}, and in a round everybody in turn, so that what is
+compared ran back to back. A ratio is the median of the ratios of each round. Absolute
+figures say more about the machine than about ibbfs.
+
+* **raw pump**: two sockets, prepared stanzas, a fixed window, no XML parser: what the server can
+  carry between two clients. Its window is the smallest with which it is within 5 % of its best,
+  tried for each server, block size and distance.
+* **ibbfs**: two mounts, `cp` into one and `cat` from the other. Options: `server`, `cafile`,
+  `password_file`, `block_size`; all others are the defaults.
+* **gloox, slixmpp, QXmpp**: the same library at both ends, a process each. gloox sends without
+  waiting for anything; the other two send a block and wait. QXmpp knows only blocks of 4096.
+* Time runs from when the transfer is asked for (`cp` starts, `<open/>` or an offer is sent) to the
+  last acknowledgement. What arrived is compared by SHA-256, or byte by byte, every time.
+* Distance is a relay between each client and the server that holds every byte back for D ms in
+  each direction. So from client to client it is 2 D one way, and a block and its acknowledgement
+  take 4 D. With 0 ms there is no relay.
+* Each sends for about as long as the others, at most 64 MiB, so a slow one sends fewer bytes.
+* The servers are those of Debian with the modules that Debian enables; limits on rates are off
+  (`tests/bench/prosody_server.py`, `tests/bench/ejabberd_server.py`). Every implementation has
+  accounts of its own.
+* CPU seconds and memory are of the processes at both ends; memory is the peak resident size of
+  the larger one.
+"""
+
+
+# ---- Markdown ----
+
+
+def number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.2g}" if abs(value) < 1 else f"{value:.3g}"
+
+
+def mib(kib: float | None) -> str:
+    return "-" if kib is None else f"{kib / 1024:.1f}"
+
+
+def both_peaks(runs: Runs) -> str:
+    sender, receiver = runs.highest("sender_peak_kib"), runs.highest("receiver_peak_kib")
+    return "-" if sender is None else f"{mib(sender)} / {mib(receiver)}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def spread(runs: Runs, figure: str) -> str:
+    values = runs.values(figure)
+    if not values:
+        return "-"
+    middle = number(statistics.median(values))
+    return middle if len(values) == 1 else f"{middle} ({number(min(values))}-{number(max(values))})"
+
+
+def kinds(runs: Runs, field: str) -> list:
+    """The values of a field, in the order measured."""
+    return list(dict.fromkeys(getattr(run, field) for run in runs))
+
+
+# ---- the targets ----
+
+
+@dataclass
+class Target:
+    """A row: what was to be reached, and each figure that counts towards it."""
+
+    what: str
+    wanted: float
+    measured: list[tuple[str, float]]
+    at_most: bool = False
+
+    def row(self) -> list[str]:
+        sign = "at most" if self.at_most else "at least"
+        if not self.measured:
+            return [self.what, f"{sign} {number(self.wanted)}", NEVER, "-"]
+        shown = ", ".join(f"{number(value)} {where}".strip() for where, value in self.measured)
+        good = all(
+            value <= self.wanted if self.at_most else value >= self.wanted
+            for _, value in self.measured
+        )
+        return [self.what, f"{sign} {number(self.wanted)}", shown, "yes" if good else "**no**"]
+
+
+def per_cell(runs: Runs, implementation: str, other: str, delay_ms: int) -> list[tuple[str, float]]:
+    """The ratio of throughputs for each block size of the runs, all of one server."""
+    found = []
+    for block in kinds(runs.where(section="distance"), "block"):
+        where = dict(section="distance", block=block, delay_ms=delay_ms)
+        ratio = runs.ratio("mb_s", implementation, other, **where)
+        if ratio is not None:
+            found.append((f"({block})", ratio))
+    return found
+
+
+def more_streams(runs: Runs, count: int) -> list[tuple[str, float]]:
+    """Throughput of `count` streams to that of one, in the same round."""
+    found = []
+    for block in kinds(runs.where(section="streams"), "block"):
+        mine = runs.where(section="streams", implementation="ibbfs", block=block)
+        one = {r.round: r.figures["mb_s"] for r in mine.where(streams=1)}
+        ratios = [
+            r.figures["mb_s"] / one[r.round] for r in mine.where(streams=count) if r.round in one
+        ]
+        if ratios:
+            found.append((f"({block})", statistics.median(ratios)))
+    return found
+
+
+def one(name: str, value: float | None) -> list[tuple[str, float]]:
+    return [] if value is None else [(name, value)]
+
+
+def round_trip_ratio(runs: Runs, beside: bool) -> float | None:
+    return runs.ratio("p50_us", "ibbfs", "pump", section="roundtrips", beside=beside)
+
+
+def server_targets(runs: Runs, server: str) -> list[Target]:
+    name = LABELS[server]
+    mine = runs.where(server=server)
+    ibbfs = mine.where(implementation="ibbfs")
+    near = 0.9 if server == "prosody" else 0.8
+    found = [
+        Target(f"{name}: ibbfs / pump, no delay (block size)", near, per_cell(mine, "ibbfs", "pump", 0)),
+        Target(f"{name}: ibbfs / pump, 50 ms", 0.9, per_cell(mine, "ibbfs", "pump", 50)),
+    ]
+    for other in ("slixmpp", "qxmpp"):
+        for delay_ms, wanted in ((0, 3), (10, 30), (50, 100)):
+            what = f"{name}: ibbfs / {LABELS[other]}, {delay_ms or 'no'} {'ms' if delay_ms else 'delay'}"
+            found.append(Target(what, wanted, per_cell(mine, "ibbfs", other, delay_ms)))
+    for delay_ms in (0, 10, 50):
+        what = f"{name}: ibbfs / gloox, {delay_ms} ms"
+        found.append(Target(what, 1.2, per_cell(mine, "ibbfs", "gloox", delay_ms)))
+    cpu = ibbfs.where(section="distance", block=4096, delay_ms=0).median("cpu_s_per_gb")
+    found.append(Target(f"{name}: CPU s/GB of both daemons, 4096", 30, one("", cpu), True))
+    peak = ibbfs.where(section="distance").highest("peak_kib")
+    value = one("", peak and peak / 1024)
+    found.append(Target(f"{name}: MiB of a daemon, one stream", DAEMON_MIB, value, True))
+    held = ibbfs.where(section="memory", streams=HELD_STREAMS).highest("peak_kib")
+    limit = DAEMON_MIB + HELD_STREAMS * HELD_BYTES / 2**20
+    what = f"{name}: MiB of a daemon, {HELD_STREAMS} streams of {HELD_BYTES} bytes unread"
+    found.append(Target(what, limit, one("", held and held / 1024), True))
+    what = f"{name}: {HELD_STREAMS} streams / 1 stream, in all"
+    found.append(Target(what, 0.9, more_streams(mine, HELD_STREAMS)))
+    for beside, wanted in ((False, 1.5), (True, 5)):
+        what = f"{name}: round trip of a byte / pump's, {'beside bulk copies' if beside else 'idle'}"
+        found.append(Target(what, wanted, one("", round_trip_ratio(mine, beside)), True))
+    small = dict(section="files", delay_ms=0, file_bytes=4096)
+    ratio = mine.ratio("files_s", "ibbfs", "pump", **small)
+    found.append(Target(f"{name}: files of 4 KiB a second / pump's", 0.8, one("", ratio)))
+    return found
+
+
+def targets(runs: Runs) -> str:
+    rows = [t.row() for server in kinds(runs, "server") for t in server_targets(runs, server)]
+    return table(["figure", "wanted", "measured", "reached"], rows)
+
+
+# ---- the tables ----
+
+
+def distance(runs: Runs) -> str:
+    text = ""
+    for server in kinds(runs, "server"):
+        for block in kinds(runs.where(server=server), "block"):
+            text += f"### {LABELS[server]}, blocks of {block}\n\n"
+            text += distance_table(runs.where(server=server, block=block)) + "\n"
+    return text
+
+
+def distance_table(runs: Runs) -> str:
+    rows = []
+    for delay_ms in kinds(runs, "delay_ms"):
+        here = runs.where(delay_ms=delay_ms)
+        for name in kinds(here, "implementation"):
+            mine = here.where(implementation=name)
+            speed, cpu = mine.median("mb_s"), mine.median("cpu_s_per_gb")
+            busy = cpu * speed / 1000 if cpu is not None and speed is not None else None
+            window = mine.median("window")
+            rows.append(
+                [
+                    str(delay_ms),
+                    LABELS[name] + (f", W={window:.0f}" if window else ""),
+                    spread(mine, "mb_s"),
+                    number(here.ratio("mb_s", name, "pump")),
+                    number((mine.median("bytes") or 0) / 2**20),
+                    number(cpu),
+                    number(mine.median("server_cpu_s_per_gb")),
+                    f"{number(busy)} / {number(mine.median('server_busy'))}",
+                    both_peaks(mine),
+                    mib(mine.highest("server_peak_kib")),
+                ]
+            )
+    head = ["D ms", "", "MB/s median (min-max)", "/ pump", "MiB sent", "CPU s/GB, ends"]
+    head += ["server's", "cores busy, ends / server", "peak MiB, sender / receiver", "server's"]
+    return table(head, rows)
+
+
+def streams(runs: Runs) -> str:
+    rows = []
+    for server in kinds(runs, "server"):
+        for block in kinds(runs, "block"):
+            for count in kinds(runs, "streams"):
+                where = dict(server=server, block=block, streams=count)
+                pump = runs.where(implementation="pump", **where)
+                ibbfs = runs.where(implementation="ibbfs", **where)
+                if not ibbfs:
+                    continue
+                rows.append(
+                    [LABELS[server], str(block), str(count)]
+                    + [spread(pump, "mb_s"), spread(ibbfs, "mb_s")]
+                    + [number(runs.ratio("mb_s", "ibbfs", "pump", **where))]
+                    + [number(ibbfs.median("cpu_s_per_gb")), both_peaks(ibbfs)]
+                )
+    head = ["server", "block", "streams", "pump MB/s", "ibbfs MB/s", "ibbfs / pump"]
+    head += ["ibbfs CPU s/GB", "ibbfs peak MiB, sender / receiver"]
+    text = "All of one account to all of one other; the time to open them is left out.\n\n"
+    return text + table(head, rows)
+
+
+def files(runs: Runs) -> str:
+    rows = []
+    for server in kinds(runs, "server"):
+        for size in sorted(kinds(runs, "file_bytes")):
+            for delay_ms in sorted(kinds(runs.where(file_bytes=size), "delay_ms")):
+                where = dict(server=server, file_bytes=size, delay_ms=delay_ms)
+                pump = runs.where(implementation="pump", **where)
+                ibbfs = runs.where(implementation="ibbfs", **where)
+                figure, unit = ("files_s", "files/s") if size <= 4096 else ("mb_s", "MB/s")
+                if not ibbfs:
+                    continue
+                rows.append(
+                    [LABELS[server], str(size), str(delay_ms)]
+                    + [f"{ibbfs.median('files') or 1:.0f}"]
+                    + [f"{spread(pump, figure)} {unit}", f"{spread(ibbfs, figure)} {unit}"]
+                    + [number(runs.ratio(figure, "ibbfs", "pump", **where))]
+                )
+    text = (
+        "One `cp` of many files, one after the other, and of a large one. The pump opens, sends a\n"
+        "block and closes, and waits each time; the large file it sends with its window.\n\n"
+    )
+    head = ["server", "bytes", "D ms", "files", "pump", "ibbfs", "ibbfs / pump"]
+    return text + table(head, rows)
+
+
+def round_trips(runs: Runs) -> str:
+    rows = []
+    for server in kinds(runs, "server"):
+        idle = runs.where(server=server, implementation="pump", beside=False).median("p50_us")
+        for beside in (False, True):
+            where = dict(server=server, beside=beside)
+            for name in ("pump", "ibbfs"):
+                mine = runs.where(implementation=name, **where)
+                middle = mine.median("p50_us")
+                rows.append(
+                    [LABELS[server], "yes" if beside else "no", LABELS[name]]
+                    + [number(middle), number(mine.median("p99_us"))]
+                    + [number(runs.ratio("p50_us", name, "pump", **where))]
+                    + [number(middle / idle if middle and idle else None)]
+                    + [number(mine.median("bulk_mb_s"))]
+                )
+    text = (
+        "A byte to the other side, which sends a byte back on the same stream; through the mounts\n"
+        "with `open(O_RDWR)`, `write` and `read` at both ends. A bulk copy beside it goes the same\n"
+        "way between the same two accounts, with the pump's window or as ibbfs sees fit.\n\n"
+    )
+    head = ["server", "bulk copy", "", "p50 µs", "p99 µs", "p50 / pump's", "p50 / pump's when idle"]
+    return text + table([*head, "bulk MB/s"], rows)
+
+
+def memory(runs: Runs) -> str:
+    rows = []
+    for run in runs:
+        if run.streams > 1:
+            what = f"{run.streams} streams of {HELD_BYTES} bytes, nobody reads"
+        else:
+            what = "64 MiB, the reader has stopped"
+        got = run.figures
+        rows.append(
+            [LABELS[run.server], LABELS[run.implementation], what]
+            + [mib(got.get(f"{who}_peak_kib")) for who in ("sender", "receiver", "server")]
+        )
+    head = ["server", "", "what", "sender, peak MiB", "receiver", "server"]
+    return table(head, rows)
+
+
+SECTIONS = [
+    ("distance", "Throughput over distance", distance),
+    ("streams", "Many streams", streams),
+    ("files", "Files of all sizes", files),
+    ("roundtrips", "Round trips", round_trips),
+    ("memory", "Memory", memory),
+]
+
+
+def text(machine: dict[str, str], runs: Runs, failures: list[str]) -> str:
+    rounds = len({run.round for run in runs})
+    counted = f"{rounds} rounds" if rounds > 1 else "a single round"
+    page = "# How fast ibbfs is\n\n"
+    page += "<!-- Written by scripts/bench; change that, not this. -->\n\n"
+    page += "Written by `scripts/bench`, which measures all of it anew.\n\n"
+    if {run.delay_ms for run in runs.where(section="distance")}:
+        page += "![Throughput over distance](bench.svg)\n\n"
+    page += "## What it must reach\n\n" + targets(runs) + "\n"
+    page += "## How it is measured\n\n" + HOW.format(rounds=counted) + "\n"
+    page += table(["machine", ""], machine.items()) + "\n"
+    for name, title, section in SECTIONS:
+        mine = runs.where(section=name)
+        if mine:
+            page += f"## {title}\n\n{section(mine)}\n"
+    if failures:
+        page += "## Not measured\n\n" + "".join(f"* {line}\n" for line in failures)
+    return page.rstrip("\n") + "\n"
+
+
+def write(folder: Path, machine: dict[str, str], runs: Runs, failures: list[str]) -> None:
+    (folder / "bench.md").write_text(text(machine, runs, failures))
+    (folder / "bench.svg").write_text(plot.svg(runs.where(section="distance", block=4096), LABELS))

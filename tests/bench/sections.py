@@ -18,6 +18,7 @@ PEERS = ["gloox", "slixmpp", "qxmpp"]
 WAITING = ["slixmpp", "qxmpp"]  # for each acknowledgement
 QXMPP_BLOCK = 4096  # it knows no other
 UNIT = 64 * 1024
+MOST_IN_FLIGHT = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def choose_window(bench: Bench, world: World, block: int, delay_ms: int) -> int:
     """The smallest with which the pump is within 5 % of its best."""
     plan = bench.plan
     windows = plan.near_windows if delay_ms == 0 else plan.far_windows
+    windows = tuple(w for w in windows if w * block <= MOST_IN_FLIGHT)
     speeds = {}
     for window in windows:
         pump = Pump(world, block, delay_ms, window)
