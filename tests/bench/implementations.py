@@ -99,6 +99,7 @@ class Pump:
     def round_trips(self, count: int, beside: bool) -> Figures:
         got = self.run("pingpong", count=count, beside=beside)
         figures = {name: got[name] for name in ("p50_us", "p99_us", "round_trips")}
+        figures["window"] = self.window
         if beside:
             figures["bulk_mb_s"] = got["bytes"] / 1e6 / got["seconds"]
         return figures
@@ -319,7 +320,8 @@ class Peer:
         with watching_server(self.world, figures):
             sender = self.world.spawn(self.program, "send", *self._arguments(size))
             time.sleep(seconds)
-        figures |= {"sender_peak_kib": peak_kib(sender.pid), "receiver_peak_kib": peak_kib(receiver.pid)}
+        figures["sender_peak_kib"] = peak_kib(sender.pid)
+        figures["receiver_peak_kib"] = peak_kib(receiver.pid)
         end(sender)
         end(receiver)
         return figures

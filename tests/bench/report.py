@@ -84,6 +84,12 @@ def spread(runs: Runs, figure: str) -> str:
     return middle if len(values) == 1 else f"{middle} ({number(min(values))}-{number(max(values))})"
 
 
+def label(name: str, runs: Runs) -> str:
+    """With the window that was used, where that is known."""
+    window = runs.median("window")
+    return LABELS[name] + (f", W={window:.0f}" if window else "")
+
+
 def kinds(runs: Runs, field: str) -> list:
     """The values of a field, in the order measured."""
     return list(dict.fromkeys(getattr(run, field) for run in runs))
@@ -151,17 +157,16 @@ def server_targets(runs: Runs, server: str) -> list[Target]:
     mine = runs.where(server=server)
     ibbfs = mine.where(implementation="ibbfs")
     near = 0.9 if server == "prosody" else 0.8
-    found = [
-        Target(f"{name}: ibbfs / pump, no delay (block size)", near, per_cell(mine, "ibbfs", "pump", 0)),
-        Target(f"{name}: ibbfs / pump, 50 ms", 0.9, per_cell(mine, "ibbfs", "pump", 50)),
-    ]
-    for other in ("slixmpp", "qxmpp"):
-        for delay_ms, wanted in ((0, 3), (10, 30), (50, 100)):
-            what = f"{name}: ibbfs / {LABELS[other]}, {delay_ms or 'no'} {'ms' if delay_ms else 'delay'}"
-            found.append(Target(what, wanted, per_cell(mine, "ibbfs", other, delay_ms)))
-    for delay_ms in (0, 10, 50):
-        what = f"{name}: ibbfs / gloox, {delay_ms} ms"
-        found.append(Target(what, 1.2, per_cell(mine, "ibbfs", "gloox", delay_ms)))
+    found = []
+    for other, wanted in (
+        ("pump", {0: near, 50: 0.9}),
+        ("slixmpp", {0: 3, 10: 30, 50: 100}),
+        ("qxmpp", {0: 3, 10: 30, 50: 100}),
+        ("gloox", {0: 1.2, 10: 1.2, 50: 1.2}),
+    ):
+        for delay_ms, least in wanted.items():
+            what = f"{name}: ibbfs / {LABELS[other]}, {delay_ms} ms (block size)"
+            found.append(Target(what, least, per_cell(mine, "ibbfs", other, delay_ms)))
     cpu = ibbfs.where(section="distance", block=4096, delay_ms=0).median("cpu_s_per_gb")
     found.append(Target(f"{name}: CPU s/GB of both daemons, 4096", 30, one("", cpu), True))
     peak = ibbfs.where(section="distance").highest("peak_kib")
@@ -174,7 +179,8 @@ def server_targets(runs: Runs, server: str) -> list[Target]:
     what = f"{name}: {HELD_STREAMS} streams / 1 stream, in all"
     found.append(Target(what, 0.9, more_streams(mine, HELD_STREAMS)))
     for beside, wanted in ((False, 1.5), (True, 5)):
-        what = f"{name}: round trip of a byte / pump's, {'beside bulk copies' if beside else 'idle'}"
+        when = "beside a bulk copy" if beside else "idle"
+        what = f"{name}: round trip of a byte / pump's, {when}"
         found.append(Target(what, wanted, one("", round_trip_ratio(mine, beside)), True))
     small = dict(section="files", delay_ms=0, file_bytes=4096)
     ratio = mine.ratio("files_s", "ibbfs", "pump", **small)
@@ -207,11 +213,10 @@ def distance_table(runs: Runs) -> str:
             mine = here.where(implementation=name)
             speed, cpu = mine.median("mb_s"), mine.median("cpu_s_per_gb")
             busy = cpu * speed / 1000 if cpu is not None and speed is not None else None
-            window = mine.median("window")
             rows.append(
                 [
                     str(delay_ms),
-                    LABELS[name] + (f", W={window:.0f}" if window else ""),
+                    label(name, mine),
                     spread(mine, "mb_s"),
                     number(here.ratio("mb_s", name, "pump")),
                     number((mine.median("bytes") or 0) / 2**20),
@@ -284,7 +289,8 @@ def round_trips(runs: Runs) -> str:
                 mine = runs.where(implementation=name, **where)
                 middle = mine.median("p50_us")
                 rows.append(
-                    [LABELS[server], "yes" if beside else "no", LABELS[name]]
+                    [LABELS[server], "yes" if beside else "no"]
+                    + [label(name, mine if beside else Runs())]
                     + [number(middle), number(mine.median("p99_us"))]
                     + [number(runs.ratio("p50_us", name, "pump", **where))]
                     + [number(middle / idle if middle and idle else None)]
@@ -292,8 +298,9 @@ def round_trips(runs: Runs) -> str:
                 )
     text = (
         "A byte to the other side, which sends a byte back on the same stream; through the mounts\n"
-        "with `open(O_RDWR)`, `write` and `read` at both ends. A bulk copy beside it goes the same\n"
-        "way between the same two accounts, with the pump's window or as ibbfs sees fit.\n\n"
+        "with `open(O_RDWR)`, `write` and `read` at both ends. A bulk copy beside it goes the\n"
+        "same way on the same two connections, with the pump's window or as ibbfs sees fit. The\n"
+        "target is taken as ours to the pump's in the same situation.\n\n"
     )
     head = ["server", "bulk copy", "", "p50 µs", "p99 µs", "p50 / pump's", "p50 / pump's when idle"]
     return text + table([*head, "bulk MB/s"], rows)

@@ -96,11 +96,13 @@ def choose_window(bench: Bench, world: World, block: int, delay_ms: int) -> int:
     plan = bench.plan
     windows = plan.near_windows if delay_ms == 0 else plan.far_windows
     windows = tuple(w for w in windows if w * block <= MOST_IN_FLIGHT)
-    speeds = {}
-    for window in windows:
-        pump = Pump(world, block, delay_ms, window)
-        size = fit_size(pump.transfer, plan.trial_seconds + 0.016 * delay_ms, UNIT, LARGEST)
-        speeds[window] = pump.transfer(size)["mb_s"]
+    pumps = {window: Pump(world, block, delay_ms, window) for window in windows}
+    seconds = plan.trial_seconds + 4 * 4 * delay_ms / 1000
+    sizes = {w: fit_size(pump.transfer, seconds, UNIT, LARGEST) for w, pump in pumps.items()}
+    speeds = {w: pump.transfer(sizes[w])["mb_s"] for w, pump in pumps.items()}
+    for window in [w for w in windows if speeds[w] > 0.8 * max(speeds.values())]:
+        again = pumps[window].transfer(sizes[window])["mb_s"]  # one run alone may be bad luck
+        speeds[window] = max(speeds[window], again)
     best = min(w for w in windows if speeds[w] >= 0.95 * max(speeds.values()))
     shown = ", ".join(f"{w}: {s:.3g}" for w, s in speeds.items())
     bench.note(f"{world.name} B={block} d={delay_ms} window {best} of {shown} MB/s")
