@@ -130,12 +130,16 @@ class Runs(list[Run]):
     def pairs(
         self, figure: str, implementation: str, other: str, **wanted: Any
     ) -> list[tuple[float, float]]:
-        found = []
-        others = {r.round: r for r in self.where(implementation=other, **wanted)}
-        for run in self.where(implementation=implementation, **wanted):
-            if run.round in others and figure in run.figures:
-                found.append((run.figures[figure], others[run.round].figures[figure]))
-        return found
+        others = {
+            run.round: run.figures[figure]
+            for run in self.where(implementation=other, **wanted)
+            if figure in run.figures
+        }
+        return [
+            (run.figures[figure], others[run.round])
+            for run in self.where(implementation=implementation, **wanted)
+            if figure in run.figures and run.round in others
+        ]
 
     def as_json(self) -> list[dict[str, Any]]:
         return [asdict(run) for run in self]
