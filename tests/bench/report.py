@@ -250,7 +250,10 @@ def streams(runs: Runs) -> str:
                 )
     head = ["server", "block", "streams", "pump MB/s", "ibbfs MB/s", "ibbfs / pump"]
     head += ["ibbfs CPU s/GB", "ibbfs peak MiB, sender / receiver"]
-    text = "All of one account to all of one other; the time to open them is left out.\n\n"
+    text = (
+        "Between two accounts, all at once; the time to open them is left out. The daemons stay\n"
+        "from row to row, and so does memory that the largest number has needed.\n\n"
+    )
     return text + table(head, rows)
 
 
