@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon import Mount
+from daemon import Mount, poll_until
 from figures import cpu_seconds, peak_kib, reset_peak
 from world import World, end
 
 BENCH = Path(__file__).resolve().parent
 Figures = dict[str, float]
+BUFFER = 2**20  # what ibbfs takes without a reader
 
 
 def sha256(path: Path) -> str:
@@ -194,7 +195,11 @@ class Ibbfs:
         before = self._sent("flood") if beside else 0
         assert ping.stdin
         started = time.monotonic()
-        output, _ = ping.communicate("go\n", timeout=seconds + 60)
+        try:
+            output, _ = ping.communicate("go\n", timeout=seconds + 20)
+        except subprocess.TimeoutExpired as error:
+            statuses = f"{self.first.status()}\n{self.second.status()}"
+            raise RuntimeError(f"no round trip any more\n{statuses}") from error
         elapsed = time.monotonic() - started
         self.world.check(ping)
         echo.wait(20)
@@ -215,24 +220,22 @@ class Ibbfs:
 
     def _start_ping(self, count: int, seconds: float) -> tuple[subprocess.Popen, subprocess.Popen]:
         program = BENCH / "through_mounts.py"
-        echo = self.world.spawn(program, "echo", self.second.incoming(self.first))
         ping = self.world.spawn(
             *[program, "ping", self.directory / "ping", str(count), str(seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         assert ping.stdout and ping.stdout.readline() == "open\n", self.world.last_errors()
-        return echo, ping
+        return self.world.spawn(program, "echo", self.second.incoming(self.first, "ping")), ping
 
     def _start_flood(self) -> tuple[subprocess.Popen, subprocess.Popen]:
         """A bulk copy that does not end, under way."""
-        with open(os.devnull, "wb") as null:
-            cat = self.world.spawn("cat", self.second.incoming(self.first), stdout=null)
         flood = self.world.spawn(BENCH / "through_mounts.py", "flood", self.directory / "flood")
-        while self._sent("flood") < 2**20:
-            if flood.poll() is not None:
-                raise RuntimeError(f"the bulk copy has ended\n{self.world.last_errors()}")
-            time.sleep(0.01)
+        incoming = self.second.incoming(self.first, "flood")
+        poll_until(incoming.exists, what="the bulk copy has arrived")
+        with open(os.devnull, "wb") as null:
+            cat = self.world.spawn("cat", incoming, stdout=null)
+        poll_until(lambda: self._sent("flood") > 2 * BUFFER, what="the bulk copy is read")
         return cat, flood
 
     def _sent(self, name: str) -> int:

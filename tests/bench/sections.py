@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from subprocess import SubprocessError
 from typing import Any
 
 from figures import Run, Runs
@@ -86,7 +87,7 @@ class Bench:
         """A cell that fails is reported, and does not take the others with it."""
         try:
             cell(self, *arguments)
-        except (AssertionError, OSError, RuntimeError, ValueError) as error:
+        except (AssertionError, OSError, RuntimeError, SubprocessError, ValueError) as error:
             self.failures.append(f"{name}: {error}")
             self.note(f"FAILED {name}: {error}")
 

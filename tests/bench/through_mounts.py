@@ -21,18 +21,24 @@ import sys
 import time
 
 
+def round_trip(fd: int) -> float:
+    """In µs."""
+    started = time.perf_counter()
+    os.write(fd, b"*")
+    if os.read(fd, 1) != b"*":
+        sys.exit("the byte that came back is another")
+    return 1e6 * (time.perf_counter() - started)
+
+
 def ping(path: str, count: str, seconds: str) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     print("open", flush=True)
     sys.stdin.readline()
+    round_trip(fd)  # until then the other side may not have been there
     times: list[float] = []
     end = time.monotonic() + float(seconds)
     while len(times) < int(count) and time.monotonic() < end:
-        started = time.perf_counter()
-        os.write(fd, b"*")
-        if os.read(fd, 1) != b"*":
-            sys.exit("the byte that came back is another")
-        times.append(1e6 * (time.perf_counter() - started))
+        times.append(round_trip(fd))
     print(json.dumps(times), flush=True)
     os.close(fd)
 
