@@ -302,8 +302,9 @@ def round_trips(runs: Runs) -> str:
     text = (
         "A byte to the other side, which sends a byte back on the same stream; through the mounts\n"
         "with `open(O_RDWR)`, `write` and `read` at both ends. A bulk copy beside it goes the\n"
-        "same way on the same two connections, with the pump's window or as ibbfs sees fit. The\n"
-        "target is taken as ours to the pump's in the same situation.\n\n"
+        "same way on the same two connections: the pump's with 16 blocks on their way, ibbfs's\n"
+        "with as many as it sees fit. The target is taken as ours to the pump's in the same\n"
+        "situation; the column after it has the stricter reading.\n\n"
     )
     head = ["server", "bulk copy", "", "p50 µs", "p99 µs", "p50 / pump's", "p50 / pump's when idle"]
     return text + table([*head, "bulk MB/s"], rows)
