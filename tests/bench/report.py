@@ -27,8 +27,8 @@ DAEMON_MIB = 16  # what a daemon may have, whatever it does
 HOW = """\
 MB are 10^6 bytes of payload, before base64; GB 10^9; MiB 2^20. Everything ran in one run, on one
 machine, over loopback, with TLS: {rounds}, and in a round everybody in turn, so that what is
-compared ran back to back. A ratio is the median of the ratios of each round. Absolute
-figures say more about the machine than about ibbfs.
+compared ran back to back. A ratio is the median of the ratios of each round. Absolute figures say
+more about the machine than about ibbfs.
 
 * **raw pump**: two sockets, prepared stanzas, a fixed window, no XML parser: what the server can
   carry between two clients. Its window is the smallest with which it is within 5 % of its best,
@@ -60,6 +60,13 @@ def number(value: float | None) -> str:
     if abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.2g}" if abs(value) < 1 else f"{value:.3g}"
+
+
+def size_name(size: int) -> str:
+    for unit, name in ((2**20, "MiB"), (2**10, "KiB")):
+        if size >= unit:
+            return f"{size // unit} {name}"
+    return f"{size} B"
 
 
 def mib(kib: float | None) -> str:
@@ -182,6 +189,10 @@ def server_targets(runs: Runs, server: str) -> list[Target]:
         when = "beside a bulk copy" if beside else "idle"
         what = f"{name}: round trip of a byte / pump's, {when}"
         found.append(Target(what, wanted, one("", round_trip_ratio(mine, beside)), True))
+    stalled = mine.where(section="memory", streams=1)
+    ratio = stalled.ratio("server_peak_kib", "ibbfs", "gloox")
+    what = f"{name}: memory of the server when a reader stops, ibbfs / gloox"
+    found.append(Target(what, 1, one("", ratio), True))
     small = dict(section="files", delay_ms=0, file_bytes=4096)
     ratio = mine.ratio("files_s", "ibbfs", "pump", **small)
     found.append(Target(f"{name}: files of 4 KiB a second / pump's", 0.8, one("", ratio)))
@@ -269,7 +280,7 @@ def files(runs: Runs) -> str:
                 if not ibbfs:
                     continue
                 rows.append(
-                    [LABELS[server], str(size), str(delay_ms)]
+                    [LABELS[server], size_name(size), str(delay_ms)]
                     + [f"{ibbfs.median('files') or 1:.0f}"]
                     + [f"{spread(pump, figure)} {unit}", f"{spread(ibbfs, figure)} {unit}"]
                     + [number(runs.ratio(figure, "ibbfs", "pump", **where))]
@@ -278,7 +289,7 @@ def files(runs: Runs) -> str:
         "One `cp` of many files, one after the other, and of a large one. The pump opens, sends a\n"
         "block and closes, and waits each time; the large file it sends with its window.\n\n"
     )
-    head = ["server", "bytes", "D ms", "files", "pump", "ibbfs", "ibbfs / pump"]
+    head = ["server", "size", "D ms", "files", "pump", "ibbfs", "ibbfs / pump"]
     return text + table(head, rows)
 
 
