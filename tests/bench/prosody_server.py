@@ -8,17 +8,12 @@ from pathlib import Path
 
 import prosody
 
-MODULES = """
-    "disco", "roster", "saslauth", "tls", "blocklist", "bookmarks", "carbons", "pep", "private",
-    "smacks", "vcard4", "vcard_legacy", "csi_simple", "invites", "invites_adhoc",
-    "invites_register", "ping", "register", "time", "uptime", "version", "admin_adhoc", "posix"
-"""
-FEW_MODULES = '"roster", "saslauth", "tls", "disco", "ping", "posix"'
+MODULES = tuple(
+    "blocklist bookmarks carbons pep private smacks vcard4 vcard_legacy csi_simple invites"
+    " invites_adhoc invites_register register time uptime version admin_adhoc".split()
+)
 
 
 class Prosody(prosody.Prosody):
     def __init__(self, folder: Path):
-        super().__init__(folder)
-        config = self.config.read_text()
-        assert FEW_MODULES in config
-        self.config.write_text(config.replace(FEW_MODULES, MODULES))
+        super().__init__(folder, modules=MODULES)

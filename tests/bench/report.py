@@ -44,7 +44,7 @@ more about the machine than about ibbfs.
   take 4 D. With 0 ms there is no relay.
 * Each sends for about as long as the others, at most 64 MiB, so a slow one sends fewer bytes.
 * The servers are those of Debian with the modules that Debian enables; limits on rates are off
-  (`tests/bench/prosody_server.py`, `tests/bench/ejabberd_server.py`). Every implementation has
+  (`tests/bench/prosody_server.py`, `tests/e2e/ejabberd.py`). Every implementation has
   accounts of its own.
 * CPU seconds and memory are of the processes at both ends; memory is the peak resident size of
   the larger one.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon import Build, Mount
-from ejabberd_server import Ejabberd
-from prosody import HOST, Account
+from ejabberd import Ejabberd
+from server import HOST, Account
 from prosody_server import Prosody
 
 PAIRS = ["pump", "ibbfs", "slixmpp", "qxmpp", "gloox"]  # who has two accounts of its own

@@ -11,12 +11,13 @@ import json
 import os
 import secrets
 import signal
+import sysconfig
 import urllib.request
 from pathlib import Path
 
 from server import HOST, Account, Server, free_ports, read_text
 
-LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+LIBRARIES = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}"
 
 # The modules are those of Debian's configuration, without those that listen at a port, slow a
 # user down, or have nothing to do with clients.
