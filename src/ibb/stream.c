@@ -365,7 +365,7 @@ void stream_wait_open(struct stream *stream, struct op *op)
 
 void stream_accepted(struct stream *stream, int64_t now_ms)
 {
-	if (stream->state != STREAM_OPENING) {
+	if (stream->state != STREAM_OPENING || stream->suspended) {
 		return;
 	}
 	stream->state = STREAM_OPEN;
@@ -381,7 +381,7 @@ void stream_accepted(struct stream *stream, int64_t now_ms)
 
 void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms)
 {
-	if (stream->state != STREAM_OPENING) {
+	if (stream->state != STREAM_OPENING || stream->suspended) {
 		return;
 	}
 	/* XEP-0047 section 2.1: resource-constraint asks for smaller blocks. Its type should be

@@ -194,6 +194,7 @@ void stream_break(struct stream *stream, int error);
 
 /* ---- for the wire's side; called by ibb.c once it has found the stream ---- */
 
+/* Nothing happens while it is suspended: <open/> will be sent again. */
 void stream_accepted(struct stream *stream, int64_t now_ms);
 
 /* Whether an <open/> with the key of this stream is the one that it came with, sent again because
