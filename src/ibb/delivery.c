@@ -236,18 +236,32 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 	return msg;
 }
 
-/* A block came back, in its own answer or in that to a question after it. */
-static void measure(struct stream *stream, uint64_t block, int64_t now_us)
+/* A block that is about to be acknowledged, in its own answer or in that to a question after it. */
+static struct window_trip begin_trip(const struct stream *stream, uint64_t block, int64_t now_us)
+{
+	const struct sent_block *sent = sender_sent(&stream->sender, block);
+	return (struct window_trip){
+		.number = block,
+		.left_us = sent->sent_us,
+		.now_us = now_us,
+		.delivered = sent->delivered,
+		.block_size = stream->block_size,
+	};
+}
+
+static void end_trip(struct stream *stream, struct window_trip *trip)
 {
 	const struct sender *sender = &stream->sender;
+	if (trip->left_us == SENDER_REPEATED) {
+		window_note_repeated(&stream->window, stream->block_size);
+		return;
+	}
 	if (sender->out.length - sender->in_flight >= stream->block_size) {
 		window_note_full(&stream->window);
 	}
-	int64_t sent_us = sender_sent_us(sender, block);
-	if (sent_us != SENDER_REPEATED) {
-		window_measure(&stream->window, block, sender_next_number(sender), sent_us, now_us,
-			       stream->block_size);
-	}
+	trip->next = sender_next_number(sender);
+	trip->delivered = sender->acknowledged - trip->delivered;
+	window_measure(&stream->window, trip);
 }
 
 /* After acknowledgements: what waited for them goes on. */
@@ -272,10 +286,12 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 	if (stream_is_over(stream)) {
 		return;
 	}
+	struct window_trip trip = {.left_us = SENDER_REPEATED};
 	if (sender_is_in_flight(&stream->sender, block)) {
-		measure(stream, block, now_us);
+		trip = begin_trip(stream, block, now_us);
 	}
 	if (sender_acknowledge(&stream->sender, block)) {
+		end_trip(stream, &trip);
 		advance(stream, now_us / 1000);
 	}
 }
@@ -289,10 +305,11 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 		return;
 	}
 	/* Those before the last one have waited for the question. */
-	measure(stream, end - 1, now_us);
+	struct window_trip trip = begin_trip(stream, end - 1, now_us);
 	while (sender->blocks_length > 0 && sender->first < end) {
 		sender_acknowledge(sender, sender->first);
 	}
+	end_trip(stream, &trip);
 	advance(stream, now_us / 1000);
 }
 

@@ -114,7 +114,9 @@ int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *
 	}
 	queue_copy(&sender->out, sender->in_flight, bytes, length);
 	*number = sender_next_number(sender);
-	block_at(sender, sender->blocks_in_flight)->sent_us = again ? SENDER_REPEATED : now_us;
+	struct sent_block *block = block_at(sender, sender->blocks_in_flight);
+	block->sent_us = again ? SENDER_REPEATED : now_us;
+	block->delivered = sender->acknowledged;
 	sender->blocks_in_flight++;
 	sender->in_flight += length;
 	return 0;
@@ -135,11 +137,11 @@ bool sender_is_in_flight(const struct sender *sender, uint64_t number)
 	return block && !block->acknowledged;
 }
 
-int64_t sender_sent_us(const struct sender *sender, uint64_t number)
+const struct sent_block *sender_sent(const struct sender *sender, uint64_t number)
 {
 	const struct sent_block *block = find_block(sender, number);
 	assert(block);
-	return block->sent_us;
+	return block;
 }
 
 uint64_t sender_next_number(const struct sender *sender)

@@ -30,8 +30,9 @@
 /* A block that was sent. */
 struct sent_block {
 	uint32_t length;
-	bool acknowledged; /* out of turn: an older block is not yet */
-	int64_t sent_us;   /* SENDER_REPEATED: more than once */
+	bool acknowledged;  /* out of turn: an older block is not yet */
+	int64_t sent_us;    /* SENDER_REPEATED: more than once */
+	uint64_t delivered; /* sender.acknowledged when it was sent */
 };
 
 /* Zeroed memory is a sender that has sent nothing. */
@@ -73,8 +74,9 @@ int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *
 /* Whether block `number` was sent and is not acknowledged. */
 bool sender_is_in_flight(const struct sender *sender, uint64_t number);
 
-/* When a block in flight was sent, or SENDER_REPEATED: its answer may be to the first time. */
-int64_t sender_sent_us(const struct sender *sender, uint64_t number);
+/* A block in flight, as it was sent; valid until the next call. With SENDER_REPEATED its answer may
+ * be to the first time. */
+const struct sent_block *sender_sent(const struct sender *sender, uint64_t number);
 
 /* The number of the next block to be sent. */
 uint64_t sender_next_number(const struct sender *sender);

@@ -318,6 +318,7 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 		return error;
 	}
 	stream->state = STREAM_OPENING;
+	stream->asked_ms = now_ms;
 	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	return 0;
 }
@@ -370,6 +371,7 @@ void stream_accepted(struct stream *stream, int64_t now_ms)
 	}
 	stream->state = STREAM_OPEN;
 	stream->until_ms = 0;
+	window_expect(&stream->window, (now_ms - stream->asked_ms) * 1000);
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);
 	} else {
@@ -391,6 +393,7 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 	    stream->block_size / 2 >= MIN_NEGOTIATED_BLOCK) {
 		stream->block_size /= 2;
 		stream->attempt++;
+		stream->asked_ms = now_ms;
 		if (!send_open(stream)) {
 			stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 			return;
@@ -405,6 +408,7 @@ void stream_ask_again(struct stream *stream, int64_t now_ms)
 {
 	if (stream->state == STREAM_OPENING) {
 		send_open(stream);
+		stream->asked_ms = now_ms;
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	} else {
 		send_close(stream, false);

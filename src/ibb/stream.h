@@ -84,6 +84,7 @@ struct stream {
 	int error;	     /* BROKEN: -errno for those who use the stream */
 	bool reading;	     /* somebody at this end reads, or will */
 	unsigned attempt;    /* of <open/>, counted for its id */
+	int64_t asked_ms;    /* when that left */
 	bool close_sent;
 	char *close_id; /* the peer's <close/>, not yet answered: our bytes are still leaving */
 	int64_t deadline_ms; /* when the awaited answer is overdue, or STREAM_NO_DEADLINE */

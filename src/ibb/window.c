@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/window.h"
 
-/* Four blocks of the default size. */
-#define FIRST_SIZE ((size_t)16 * 1024)
+/* Four blocks of the default size; far away, where each round takes long, sixteen. */
+#define FIRST_SIZE     ((size_t)16 * 1024)
+#define FIRST_SIZE_FAR ((size_t)64 * 1024)
 
 /* Blocks that it does not shrink below: enough for each of the three programs on the way to have
  * one in its hands. */
 #define LEAST_BLOCKS 4
 
-/* How much longer than the shortest a round trip may be: a quarter, and for the jitter of busy
- * machines near by at least this. It is what a byte of another stream may have to wait. */
-#define LEAST_ALLOWANCE_US 1500
+/* What is on its way beyond the shortest round trip: for a quarter of that, and for the hiccups of
+ * busy machines near by at least this. It is also what a byte of another stream has to wait. */
+#define LEAST_ALLOWANCE_US 3000
 
-/* Few trips say little when each is as short as a hiccup of the machine; far away they say enough,
- * and take long. */
+/* Few trips say little when each is as short as a hiccup; far away they say enough, and take
+ * long. */
 #define LEAST_TRIPS 16
 #define FAR_US	    5000
+
+/* While starting: by how much a round must be faster than the best before it, and how many may not
+ * be. */
+#define FASTER	  1.25
+#define MOST_FLAT 2
 
 void window_init(struct window *window, size_t most)
 {
@@ -26,9 +32,27 @@ void window_init(struct window *window, size_t most)
 	};
 }
 
+void window_expect(struct window *window, int64_t trip_us)
+{
+	if (trip_us >= FAR_US && window->starting && window->size < FIRST_SIZE_FAR) {
+		window->size = window->most < FIRST_SIZE_FAR ? window->most : FIRST_SIZE_FAR;
+	}
+}
+
 void window_note_full(struct window *window)
 {
 	window->was_full = true;
+}
+
+/* ---- a round ---- */
+
+static void begin_round(struct window *window, uint64_t first)
+{
+	window->first = first;
+	window->trips = 0;
+	window->rate = 0;
+	window->trip_us = 0;
+	window->was_full = false;
 }
 
 static bool is_far(const struct window *window)
@@ -36,78 +60,119 @@ static bool is_far(const struct window *window)
 	return window->shortest_us >= FAR_US;
 }
 
-static void begin_round(struct window *window, uint64_t first)
-{
-	window->first = first;
-	window->trips = 0;
-	window->frequency = 0;
-	window->was_full = false;
-}
-
 static bool is_round_over(const struct window *window, size_t block_size)
 {
 	size_t least = is_far(window) ? 1 : LEAST_TRIPS;
-	size_t blocks = window->size / block_size;
+	/* While starting, half of them left at once when it grew, and tell enough. */
+	size_t blocks = window->size / block_size / (window->starting ? 2 : 1);
 	return window->trips >= (blocks > least ? blocks : least);
 }
 
-static size_t resized(struct window *window, double trip_us)
-{
-	double shortest_us = (double)window->shortest_us;
-	double allowance_us = shortest_us / 4;
-	if (allowance_us < LEAST_ALLOWANCE_US) {
-		allowance_us = LEAST_ALLOWANCE_US;
-	}
-	double wanted = (double)window->size * (shortest_us + allowance_us) / trip_us;
+/* ---- the last rounds ---- */
 
-	if (trip_us > shortest_us + allowance_us) {
-		window->starting = false;
-		return (size_t)wanted;
+static double best_rate(const struct window *window)
+{
+	double best = 0;
+	for (size_t i = 0; i < WINDOW_ROUNDS; i++) {
+		best = window->rates[i] > best ? window->rates[i] : best;
 	}
-	if (!window->was_full) {
-		return window->size;
-	}
-	if (window->starting) {
-		bool queued = trip_us > shortest_us + allowance_us / 2;
-		return window->size * (is_far(window) && !queued ? 4 : 2);
-	}
-	/* Half of the way: the round trip will be longer. */
-	return (window->size + (size_t)wanted) / 2;
+	return best;
 }
 
-static size_t clamp(size_t size, size_t least, size_t most)
+static int64_t allowed_us(const struct window *window)
 {
-	size = size > least ? size : least;
-	return size < most ? size : most;
+	int64_t allowance_us = window->shortest_us / 4;
+	return window->shortest_us +
+	       (allowance_us > LEAST_ALLOWANCE_US ? allowance_us : LEAST_ALLOWANCE_US);
 }
 
-void window_measure(struct window *window, uint64_t number, uint64_t next, int64_t sent_us,
-		    int64_t now_us, size_t block_size)
+/* Whether the last round had as long trips as the first one that is known, though far less was on
+ * its way: then it is not a queue, but the way that has become longer. */
+static bool is_farther(const struct window *window)
 {
-	int64_t trip_us = now_us > sent_us ? now_us - sent_us : 1;
+	if (window->rounds < WINDOW_ROUNDS) {
+		return false;
+	}
+	size_t first = window->rounds % WINDOW_ROUNDS, last = (window->rounds - 1) % WINDOW_ROUNDS;
+	return window->trips_us[last] > allowed_us(window) &&
+	       window->sizes[last] < window->sizes[first] / 2 &&
+	       window->trips_us[last] > window->trips_us[first] / 10 * 9;
+}
+
+static size_t clamp(double size, size_t least, size_t most)
+{
+	size = size > (double)least ? size : (double)least;
+	return size < (double)most ? (size_t)size : most;
+}
+
+static size_t grown(struct window *window, double rate, double best)
+{
+	if (rate >= FASTER * best) {
+		window->flat = 0;
+		return window->size * (is_far(window) ? 3 : 2);
+	}
+	window->starting = ++window->flat < MOST_FLAT;
+	return window->size;
+}
+
+/* A round in which the window was full is over; returns the new size. */
+static double resized(struct window *window)
+{
+	double rate = window->rate / window->trips;
+	double best = best_rate(window);
+	size_t size = window->starting ? grown(window, rate, best) : 0;
+
+	window->rates[window->rounds % WINDOW_ROUNDS] = rate;
+	window->trips_us[window->rounds % WINDOW_ROUNDS] = window->trip_us;
+	window->sizes[window->rounds % WINDOW_ROUNDS] = window->size;
+	window->rounds++;
+	if (is_farther(window)) {
+		window->shortest_us = window->trip_us;
+	}
+	return window->starting ? (double)size : best_rate(window) * (double)allowed_us(window);
+}
+
+void window_measure(struct window *window, const struct window_trip *trip)
+{
+	int64_t trip_us = trip->now_us > trip->left_us ? trip->now_us - trip->left_us : 1;
 
 	if (window->shortest_us == 0 || trip_us < window->shortest_us) {
 		window->shortest_us = trip_us;
 	}
-	if (number < window->first) {
+	if (trip->number < window->first) {
 		return;
 	}
 	window->trips++;
-	window->frequency += 1.0 / (double)trip_us;
-	if (!is_round_over(window, block_size)) {
+	window->rate += (double)trip->delivered / (double)trip_us;
+	if (window->trip_us == 0 || trip_us < window->trip_us) {
+		window->trip_us = trip_us;
+	}
+	if (!is_round_over(window, trip->block_size)) {
 		return;
 	}
-	size_t size = resized(window, window->trips / window->frequency);
-	size = clamp(size, LEAST_BLOCKS * block_size, window->most);
-	size = clamp(size, window->size / 2, window->size * 4);
-	bool changed = size != window->size;
-	window->size = size;
-	begin_round(window, changed ? next : number + 1);
+	size_t before = window->size;
+	if (window->was_full) {
+		window->size =
+			clamp(resized(window), LEAST_BLOCKS * trip->block_size, window->most);
+	}
+	begin_round(window, window->size != before ? trip->next : trip->number + 1);
+}
+
+void window_note_repeated(struct window *window, size_t block_size)
+{
+	if (window->size < window->before_cut / 2) {
+		window->size += block_size;
+	}
 }
 
 void window_cut(struct window *window)
 {
+	int64_t shortest_us = window->shortest_us;
+	uint64_t first = window->first;
+	size_t before_cut = window->size > window->before_cut ? window->size : window->before_cut;
+	window_init(window, window->most);
 	window->size = 1;
-	window->starting = true;
-	begin_round(window, window->first);
+	window->shortest_us = shortest_us;
+	window->first = first;
+	window->before_cut = before_cut;
 }

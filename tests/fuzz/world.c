@@ -213,8 +213,13 @@ static void arrive(struct world *world, enum who to, struct stream *stream)
 	struct session *session = find_session(world, from, to, stream->sid);
 	bool is_known = session && !session->ends[1].stream && !session->ends[1].reads;
 	if (from == MALLORY || !is_known) {
-		/* Mallory's; or forged, or opened a second time in the other's name. */
-		FUZZ_CHECK(from == MALLORY || world->is_forged);
+		/* Mallory's; or forged, or opened a second time in the other's name; or sent again
+		 * after a connection broke, to who has ended it meanwhile. */
+		bool resumes = core_of(world, to)->ibb.config.reconnect_ms > 0;
+		FUZZ_CHECK(from == MALLORY || world->is_forged || (session && resumes));
+		if (session) {
+			session->is_honest = false;
+		}
 		if (world->sessions_length == WORLD_SESSIONS) {
 			core_release(core_of(world, to), stream, false, world->now_ms);
 			return;

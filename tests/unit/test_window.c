@@ -16,7 +16,8 @@ struct way {
 	struct window window;
 	int64_t service_us, distance_us;
 	int64_t now_us;
-	int64_t sent_us[4096]; /* of the blocks on the way, by number */
+	int64_t sent_us[4096];	  /* of the blocks on the way, by number */
+	uint64_t delivered[4096]; /* when they left */
 	uint64_t sent, back;
 	int64_t free_us; /* when the narrowest point is free again */
 	int64_t longest_us;
@@ -26,6 +27,7 @@ static void leave(struct way *way)
 {
 	while (way->sent == way->back || (way->sent - way->back + 1) * BLOCK <= way->window.size) {
 		way->sent_us[way->sent % 4096] = way->now_us;
+		way->delivered[way->sent % 4096] = way->back;
 		way->sent++;
 	}
 	window_note_full(&way->window);
@@ -40,7 +42,15 @@ static void come_back(struct way *way)
 	way->now_us = way->free_us > way->now_us ? way->free_us : way->now_us;
 	int64_t trip_us = way->now_us - sent_us;
 	way->longest_us = trip_us > way->longest_us ? trip_us : way->longest_us;
-	window_measure(&way->window, way->back, way->sent, sent_us, way->now_us, BLOCK);
+	struct window_trip trip = {
+		.number = way->back,
+		.next = way->sent,
+		.left_us = sent_us,
+		.now_us = way->now_us,
+		.delivered = (way->back + 1 - way->delivered[way->back % 4096]) * BLOCK,
+		.block_size = BLOCK,
+	};
+	window_measure(&way->window, &trip);
 	way->back++;
 }
 
@@ -65,6 +75,10 @@ static void test_small_at_the_start(void **state)
 	(void)state;
 	struct way way = start(MOST, 100, 0);
 	assert_int_equal(way.window.size, 4 * BLOCK);
+	window_expect(&way.window, 4999);
+	assert_int_equal(way.window.size, 4 * BLOCK);
+	window_expect(&way.window, 5000);
+	assert_int_equal(way.window.size, 16 * BLOCK);
 	way = start(1000, 100, 0);
 	assert_int_equal(way.window.size, 1000);
 }
@@ -76,7 +90,7 @@ static void test_finds_its_size(void **state)
 		int64_t service_us, distance_us, longest_us;
 	} rows[] = {
 		/* service, distance, longest round trip */
-		{100, 100, 2600},      /* a server near by */
+		{100, 100, 4500},      /* a server near by */
 		{400, 300, 3000},      /* a slow one: four blocks are the least */
 		{100, 40000, 60000},   /* 40 ms */
 		{200, 200000, 300000}, /* 200 ms */
@@ -124,8 +138,10 @@ static void test_not_full(void **state)
 	window_init(&window, MOST);
 	size_t size = window.size;
 	for (uint64_t number = 0; number < 1000; number++) {
-		int64_t now_us = (int64_t)number * 1000;
-		window_measure(&window, number, number + 1, now_us, now_us + 300, BLOCK);
+		int64_t left_us = (int64_t)number * 1000;
+		struct window_trip trip = {number,	  number + 1, left_us,
+					   left_us + 300, BLOCK,      BLOCK};
+		window_measure(&window, &trip);
 	}
 	assert_int_equal(window.size, size);
 }
@@ -153,6 +169,11 @@ static void test_cut(void **state)
 	run(&way, 20000);
 	window_cut(&way.window);
 	assert_true(way.window.size <= BLOCK);
+	/* what is sent again tells nothing but that it comes through */
+	for (int i = 0; i < 10; i++) {
+		window_note_repeated(&way.window, BLOCK);
+	}
+	assert_int_equal(way.window.size / BLOCK, 10);
 	run(&way, 20000);
 	assert_true(way.window.size > 50 * BLOCK);
 }
@@ -165,9 +186,25 @@ static void test_no_time_at_all(void **state)
 	window_init(&window, MOST);
 	for (uint64_t number = 0; number < 1000; number++) {
 		window_note_full(&window);
-		window_measure(&window, number, number + 4, 10, number % 2 ? 10 : 5, BLOCK);
+		struct window_trip trip = {number, number + 4, 10, number % 2 ? 10 : 5,
+					   BLOCK,  BLOCK};
+		window_measure(&window, &trip);
 		assert_true(window.size >= BLOCK && window.size <= MOST);
 	}
+}
+
+/* What was the shortest round trip is none any more. */
+static void test_a_longer_way(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 100, 20000);
+	run(&way, 20000);
+	way.distance_us = 100000;
+	run(&way, 20000);
+	int64_t before_us = way.now_us;
+	run(&way, 5000);
+	assert_true(5000.0 * 100 / (double)(way.now_us - before_us) > 0.95);
+	assert_true(way.longest_us < 140000);
 }
 
 int main(void)
@@ -180,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_not_full),
 		cmocka_unit_test(test_follows),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_a_longer_way),
 		cmocka_unit_test(test_no_time_at_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
