@@ -564,6 +564,16 @@ void world_duplicate(struct world *world, enum who from)
 	}
 }
 
+static bool is_of_messages(const struct world *world, const struct msg *msg)
+{
+	for (unsigned i = 0; msg->sid && i < world->sessions_length; i++) {
+		if (strcmp(world->sessions[i].sid, msg->sid) == 0) {
+			return world->sessions[i].is_messages;
+		}
+	}
+	return false;
+}
+
 void world_drop(struct world *world, enum who from)
 {
 	if (!has_letter(world, from)) {
@@ -571,9 +581,9 @@ void world_drop(struct world *world, enum who from)
 	}
 	world->is_faulty = true;
 	struct letter letter = *first_letter(world, from);
-	/* XEP-0047 cannot notice that a message is lost if it is the last. */
-	if (letter.parcel->msg->kind == MSG_DATA &&
-	    letter.parcel->msg->carrier == CARRIER_MESSAGE) {
+	/* With messages all depends on RFC 6120 section 10.1: what comes later says that the block,
+	 * or the <close/>, before it has come. */
+	if (is_of_messages(world, letter.parcel->msg)) {
 		world->is_forged = true;
 	}
 	world->heads[from]++;
