@@ -330,11 +330,18 @@ class Peer:
         return figures
 
 
-def fit_size(transfer: Callable[[int], Figures], seconds: float, unit: int, most: int) -> int:
+def fit_size(
+    transfer: Callable[[int], Figures], seconds: float, delay_ms: int, unit: int, most: int
+) -> int:
     """How many bytes take between half of `seconds` and all of them: a unit times a power of two,
-    tried until a run is long enough to tell."""
+    tried until a run is long enough to tell. What it takes to ask and to hear the last answer is
+    the same for any size."""
+    fixed = 2 * 4 * delay_ms / 1000
     size = unit
-    while (spent := transfer(size)["seconds"]) < seconds / 6 and 4 * size <= most:
+    while True:
+        spent = max(transfer(size)["seconds"] - fixed, 1e-3)
+        if spent > seconds / 6 or 4 * size > most:
+            break
         size *= 4
     while 2 * spent < seconds and 2 * size <= most:
         size, spent = 2 * size, 2 * spent

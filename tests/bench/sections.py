@@ -100,7 +100,7 @@ def choose_window(bench: Bench, world: World, block: int, delay_ms: int) -> int:
     windows = tuple(w for w in windows if w * block <= MOST_IN_FLIGHT)
     pumps = {window: Pump(world, block, delay_ms, window) for window in windows}
     seconds = plan.trial_seconds + 4 * 4 * delay_ms / 1000
-    sizes = {w: fit_size(pump.transfer, seconds, UNIT, LARGEST) for w, pump in pumps.items()}
+    sizes = {w: fit_size(p.transfer, seconds, delay_ms, UNIT, LARGEST) for w, p in pumps.items()}
     speeds = {w: pump.transfer(sizes[w])["mb_s"] for w, pump in pumps.items()}
     for window in [w for w in windows if speeds[w] > 0.8 * max(speeds.values())]:
         again = pumps[window].transfer(sizes[window])["mb_s"]  # one run alone may be bad luck
@@ -124,7 +124,7 @@ def distance_cell(bench: Bench, world: World, block: int, delay_ms: int) -> None
         sizes = []
         for one in everybody:
             seconds = plan.seconds if one.name in WAITING else plan.seconds_at(delay_ms)
-            sizes.append(fit_size(one.transfer, seconds, UNIT, LARGEST))
+            sizes.append(fit_size(one.transfer, seconds, delay_ms, UNIT, LARGEST))
         for number in range(plan.rounds):
             for one, size in zip(everybody, sizes):
                 bench.measure(
@@ -149,8 +149,9 @@ def streams_cell(bench: Bench, world: World, block: int) -> None:
     pump = Pump(world, block, window=choose_window(bench, world, block, 0))
     with world.mounts(block, 0) as (first, second):
         ibbfs = Ibbfs(world, first, second)
+        seconds = plan.seconds / 2
         sizes = {
-            n: fit_size(lambda size: ibbfs.streams(size, n), plan.seconds / 2, n * block, LARGEST)
+            n: fit_size(lambda size: ibbfs.streams(size, n), seconds, 0, n * block, LARGEST)
             for n in plan.streams
         }
         for number in range(plan.rounds):
