@@ -179,6 +179,9 @@ class Mount:
     def status(self) -> str:
         return (self.path / "status").read_text()
 
+    def wait_connected(self) -> None:
+        poll_until(lambda: "\nconnection  online\n" in self.status(), what=f"{self.jid} online")
+
     def wait_online(self, full_jid: str) -> None:
         """Until that resource can be seen here."""
         poll_until((self.path / full_jid).is_dir, what=f"{full_jid} seen online by {self.jid}")

@@ -25,7 +25,7 @@ LimitedLab = Callable[..., Lab]
 def test_ten_kilobytes_a_second(limited_lab: LimitedLab) -> None:
     lab = limited_lab(modules=("limits",), settings=SLOW)
     alice, bob = lab.pair("timeout=10", "timeout=10")
-    transfer = Transfer(lab, alice, bob, 120 * KIBIBYTE)
+    transfer = Transfer(lab, alice, bob, 80 * KIBIBYTE)
     transfer.wait_progress(20 * KIBIBYTE)
     for mount in (alice, bob):
         answers_quickly(lab, mount)
@@ -58,6 +58,7 @@ def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
     status, _ = ended(transfer.cat, 50)
     assert status == 1
     assert proxy.connections <= 5, "it keeps sending what cannot go through"
+    alice.wait_connected()
     alice.wait_online(bob.jid)
     small = lab.random_file(KIBIBYTE, "small")
     assert lab.run("cp", small, alice.contact(bob)).returncode == 0
