@@ -52,11 +52,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("CI") == "true",
         help="fail, rather than skip, where FUSE file systems cannot be mounted",
     )
+    parser.addoption("--slow", action="store_true", help="also what takes minutes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     adopt_orphans()
     config.addinivalue_line("markers", "large: of several builds, only the plain one")
+    config.addinivalue_line("markers", "slow: takes minutes, only with --slow")
     config.addinivalue_line("markers", "once: of several builds and servers, only the first")
     config.addinivalue_line("markers", "server(name, why): of all servers, only that one")
     config.addinivalue_line("markers", "federated: between two servers, too")
@@ -113,7 +115,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("build, server_name", pairs, ids=ids, scope="session")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
+    """Not what is slow, nor what is for none of the servers."""
+    if item.get_closest_marker("slow") and not config.getoption("--slow"):
+        return False
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return isinstance(parameters.get("server_name", ""), str)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    unwanted = [item for item in items if not is_wanted(config, item)]
+    config.hook.pytest_deselected(items=unwanted)
+    items[:] = [item for item in items if item not in unwanted]
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""Streams of all kinds for a long time, while connections break and daemons are killed.
+
+    soak.py MINUTES IBBFS [SEED]
+
+alice and bob stay; carol is killed now and then, and comes back. Between phases everything comes to
+rest, and memory and descriptors of alice's and bob's daemons are taken down. Status 1 when bytes
+differ, a tool is stuck, a daemon does not end well, or what is taken down grows.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon import Build, Mount, adopt_orphans, poll_until
+from lab import Lab
+from prosody import Prosody
+
+PHASES = 5
+WORKERS = 4
+STUCK_SECONDS = 100
+MEBIBYTE = 1024 * 1024
+ALLOWED_GROWTH = 1.25  # of memory, from the end of the first phase to that of the last,
+ALLOWED_KIBIBYTES = 2048  # and this much: the allocator's
+
+SEND = 'exec cp "$1" "$2"'
+RECEIVE = 'exec cat "$2" > "$1"'
+BEGINNING = 'exec head -c 10000 "$2" > "$1"'
+ASK = 'exec 3<> "$2"; cat "$1" >&3 & head -c "$(stat -c %s "$1")" <&3 > "$1.back"; wait'
+ECHO = 'exec 3<> "$2"; exec dd bs=64K status=none <&3 >&3'
+
+
+@dataclass
+class Sample:
+    """What a daemon holds."""
+
+    kibibytes: int
+    descriptors: int
+
+
+def sample(pid: int) -> Sample:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (memory,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
+    return Sample(int(memory), len(os.listdir(f"/proc/{pid}/fd")))
+
+
+class Soak:
+    def __init__(self, lab: Lab, seed: int):
+        self.lab = lab
+        self.random = random.Random(seed)
+        self.alice, self.bob, self.carol = self._mounts()
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.failures: list[str] = []
+        self._numbers = iter(range(1, sys.maxsize))
+        self._lock = threading.Lock()
+        self._until = 0.0
+
+    def _mounts(self) -> list[Mount]:
+        accounts = self.lab.accounts("alice", "bob", "carol")
+        mounts = [self.lab.mount(a, "timeout=10", via=self.lab.proxy(a)) for a in accounts]
+        for mount in mounts:
+            for other in mounts:
+                if other is not mount:
+                    mount.wait_online(other.jid)
+        return mounts
+
+    # ---- phases ----
+
+    def run(self, seconds: float) -> list[list[Sample]]:
+        """What alice's and bob's daemons hold after each phase."""
+        table = []
+        heads = f"{'minute':>7} {'whole':>7} {'broken':>7} {'cuts':>6} {'kills':>6}"
+        print(f"{heads}  memory and descriptors of alice and bob", flush=True)
+        start = time.monotonic()
+        for _ in range(PHASES):
+            self._phase(seconds / PHASES)
+            table.append([sample(mount.pid) for mount in (self.alice, self.bob)])
+            held = "   ".join(f"{s.kibibytes:>6} KiB {s.descriptors:>3}" for s in table[-1])
+            minutes = (time.monotonic() - start) / 60
+            numbers = " ".join(
+                f"{self.counts[name]:>{width}}"
+                for name, width in (("whole", 7), ("broken", 7), ("cuts", 6), ("kills", 6))
+            )
+            print(f"{minutes:>7.1f} {numbers}  {held}", flush=True)
+        return table
+
+    def _phase(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+        workers = [threading.Thread(target=self._work) for _ in range(WORKERS)]
+        for worker in workers:
+            worker.start()
+        while time.monotonic() < self._until:
+            time.sleep(self.random.uniform(0.2, 3))
+            self._harm()
+        for worker in workers:
+            worker.join()
+        for mount in (self.alice, self.bob):
+            poll_until(lambda: self._rests(mount), timeout=180, what=f"rest of {mount.jid}")
+
+    def _rests(self, mount: Mount) -> bool:
+        """Online, without streams; those that came too late for their reader are refused."""
+        for other in (self.alice, self.bob, self.carol):
+            if other is not mount:
+                for path in mount.incoming(other).parent.iterdir():
+                    if path.name != "next":
+                        path.unlink(missing_ok=True)
+        status = mount.status()
+        return "online" in status and "streams     0" in status
+
+    # ---- harm ----
+
+    def _harm(self) -> None:
+        proxy = self.random.choice([self.alice, self.bob, self.carol]).via
+        assert proxy is not None
+        kind = self.random.choice(["cut", "cut in a stanza", "strand", "freeze", "stop", "kill"])
+        if kind == "cut":
+            self.counts["cuts"] += proxy.cut()
+        elif kind == "cut in a stanza":
+            proxy.cut_after(self.random.randint(1, 50000))
+            self.counts["cuts"] += 1
+        elif kind == "strand":
+            proxy.strand()
+            self.counts["cuts"] += 1
+        elif kind == "freeze":
+            proxy.freeze()
+            time.sleep(self.random.uniform(0.1, 3))
+            proxy.thaw()
+        elif kind == "stop":
+            pid = self.random.choice([self.alice, self.bob]).pid
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(self.random.uniform(0.1, 2))
+            os.kill(pid, signal.SIGCONT)
+        else:
+            self.carol.kill()
+            self.carol.start()
+            self.counts["kills"] += 1
+
+    # ---- streams ----
+
+    def _work(self) -> None:
+        while time.monotonic() < self._until:
+            try:
+                self._stream()
+            except subprocess.TimeoutExpired as stuck:
+                statuses = "".join(mount.status() for mount in (self.alice, self.bob))
+                self._fail(f"stuck: {stuck.cmd}\n{statuses}")
+            except OSError as error:  # carol's daemon was killed meanwhile
+                if str(self.carol.path) not in str(error):
+                    self._fail(str(error))
+
+    def _fail(self, what: str) -> None:
+        print(what, flush=True)
+        self.failures.append(what)
+
+    def _stream(self) -> None:
+        with self._lock:
+            number = next(self._numbers)
+            sender, receiver = self.random.sample([self.alice, self.bob, self.carol], 2)
+            size = int(2 ** self.random.uniform(0, 22))
+            kind = self.random.choice(["file", "file", "file", "talk", "beginning", "killed"])
+        source = self.lab.random_file(size, f"{number}-sent")
+        got = self.lab.folder / f"{number}-got"
+        there = sender.contact(receiver) / f"{number}"
+        here = receiver.incoming(sender, f"{number}")
+        write = begin(ASK if kind == "talk" else SEND, source, there)
+        if not arrives(here, write):
+            self.counts["broken"] += 1
+        else:
+            scripts = {"talk": ECHO, "beginning": BEGINNING}
+            read = begin(scripts.get(kind, RECEIVE), got, here)
+            if kind == "killed":
+                time.sleep(0.01)
+                write.kill()
+            self._judge(kind, source, got, here, write, read)
+        for path in (source, got, source.with_name(f"{source.name}.back")):
+            path.unlink(missing_ok=True)
+
+    def _judge(
+        self,
+        kind: str,
+        source: Path,
+        got: Path,
+        here: Path,
+        write: subprocess.Popen,
+        read: subprocess.Popen,
+    ) -> None:
+        """Who reports success has every byte."""
+        try:
+            received = read.wait(STUCK_SECONDS)
+            if received != 0:  # its writer must not wait for another reader
+                with contextlib.suppress(OSError):
+                    here.unlink(missing_ok=True)
+            sent = write.wait(STUCK_SECONDS)
+        finally:
+            for process in (write, read):
+                process.kill()
+        content = source.read_bytes()
+        if kind == "talk":
+            back = source.with_name(f"{source.name}.back").read_bytes()
+            whole = sent == 0 and len(back) == len(content)
+            equal = content.startswith(back)
+        elif kind == "beginning":
+            whole = received == 0
+            equal = content[:10000] == got.read_bytes()
+        else:
+            whole = received == 0
+            equal = got.read_bytes() == content
+        self.counts["whole" if whole else "broken"] += 1
+        if whole and not equal:
+            self._fail(f"bytes differ: {kind} of {len(content)}, status {sent} and {received}")
+
+
+def begin(script: str, *paths: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        ["bash", "-c", script, "bash", *paths],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def arrives(path: Path, writer: subprocess.Popen) -> bool:
+    """Whether the stream came, under its name, before its writer gave up."""
+    deadline = time.monotonic() + STUCK_SECONDS
+    while time.monotonic() < deadline:
+        ended = writer.poll() is not None
+        with contextlib.suppress(OSError):  # its daemon was killed
+            if path.exists():
+                return True
+            # Without a name, if the sender could not ask the receiver what it understands.
+            unnamed = [p for p in path.parent.iterdir() if re.fullmatch("[0-9a-f]{32}", p.name)]
+            for other in unnamed:
+                other.unlink(missing_ok=True)
+        if ended:
+            return False
+        time.sleep(0.02)
+    writer.kill()
+    raise subprocess.TimeoutExpired(str(writer.args), STUCK_SECONDS)
+
+
+def growth(table: list[list[Sample]]) -> list[str]:
+    """Of each daemon, from the first phase to the last."""
+    found = []
+    for name, first, last in zip(("alice", "bob"), table[0], table[-1]):
+        if last.kibibytes > first.kibibytes * ALLOWED_GROWTH + ALLOWED_KIBIBYTES:
+            found.append(f"{name}: memory has grown, {first.kibibytes} to {last.kibibytes} KiB")
+        if last.descriptors > first.descriptors:
+            found.append(f"{name}: descriptors, {first.descriptors} to {last.descriptors}")
+    return found
+
+
+def main() -> None:
+    minutes, binary = float(sys.argv[1]), Path(sys.argv[2]).resolve()
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1000000)
+    print(f"{minutes:g} minutes, seed {seed}", flush=True)
+    adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended in order
+    with tempfile.TemporaryDirectory(prefix="ibbfs-soak.") as name:
+        server = Prosody(Path(name) / "server")
+        server.start()
+        lab = Lab(Build("plain", binary), Path(name), server)
+        try:
+            soak = Soak(lab, seed)
+            grown = growth(soak.run(minutes * 60))
+            print(*grown, sep="\n")
+            failures = grown + soak.failures
+        finally:
+            lab.close()  # every daemon must end with status 0
+            server.stop()
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
