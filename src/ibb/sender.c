@@ -50,6 +50,7 @@ void sender_push(struct sender *sender)
 
 static struct sent_block *block_at(const struct sender *sender, size_t index)
 {
+	assert(sender->blocks_capacity > 0);
 	return &sender->blocks[(sender->blocks_head + index) % sender->blocks_capacity];
 }
 
