@@ -137,7 +137,7 @@ static bool is_own(const struct account *account, const char *jid)
 }
 
 void account_presence(struct account *account, const char *jid, bool available, int priority,
-		      int64_t now_ms)
+		      unsigned features, int64_t now_ms)
 {
 	struct node *contact = tree_contact(&account->tree, jid);
 
@@ -157,7 +157,7 @@ void account_presence(struct account *account, const char *jid, bool available, 
 	    !is_own(account, jid)) {
 		return; /* a stranger's costs us nothing */
 	}
-	if (roster_presence(&account->roster, jid, available, priority)) {
+	if (roster_presence(&account->roster, jid, available, priority, features)) {
 		return;
 	}
 	if (available && contact && jid_resource(jid)) {

@@ -67,7 +67,7 @@ void account_offline(struct account *account, const char *reason, int64_t now_ms
 void account_roster_reset(struct account *account, int64_t now_ms);
 void account_roster_item(struct account *account, const char *jid, bool removed);
 void account_presence(struct account *account, const char *jid, bool available, int priority,
-		      int64_t now_ms);
+		      unsigned features, int64_t now_ms);
 void account_receive(struct account *account, const struct msg *msg, int64_t now_us);
 
 /* Nothing more has come for now: reads get what has. */

@@ -203,11 +203,12 @@ static void on_roster_item(void *context, const char *jid, bool removed)
 	leave(hub, now_ms);
 }
 
-static void on_presence(void *context, const char *jid, bool available, int priority)
+static void on_presence(void *context, const char *jid, bool available, int priority,
+			unsigned features)
 {
 	struct hub *hub = context;
 	int64_t now_ms = enter(hub);
-	account_presence(&hub->account, jid, available, priority, now_ms);
+	account_presence(&hub->account, jid, available, priority, features, now_ms);
 	leave(hub, now_ms);
 }
 

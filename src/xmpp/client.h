@@ -63,8 +63,10 @@ struct client_events {
 	void (*roster_item)(void *context, const char *jid, bool removed);
 
 	/* Presence of a full JID of somebody else's, or of another resource of our account.
-	 * `priority` -128 to 127. A bare JID with available false: all its resources have gone. */
-	void (*presence)(void *context, const char *jid, bool available, int priority);
+	 * `priority` -128 to 127; `features` (enum feature) is what the capabilities in it say, 0
+	 * if we do not know them. A bare JID with available false: all its resources have gone. */
+	void (*presence)(void *context, const char *jid, bool available, int priority,
+			 unsigned features);
 
 	/* An iq or message; `msg` is valid for the call. May come shortly before `online`, from
 	 * who has seen our presence. */

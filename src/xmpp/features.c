@@ -2,7 +2,6 @@
 #include "xmpp/features.h"
 
 #include "ibb/base64.h"
-#include "ibb/msg.h"
 
 #include <assert.h>
 #include <errno.h>

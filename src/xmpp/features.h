@@ -9,6 +9,8 @@
 #ifndef XMPP_FEATURES_H
 #define XMPP_FEATURES_H
 
+#include "ibb/msg.h"
+
 #include <stddef.h>
 
 #define NAMESPACE_CAPS "http://jabber.org/protocol/caps"
@@ -19,6 +21,10 @@
 struct identity {
 	const char *category, *type, *name;
 };
+
+/* What our own disco#info says, as enum feature; and so that of whoever has the same verification
+ * string. */
+#define FEATURES_OWN (FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME)
 
 /* The base64 of a SHA-1, and NUL. */
 #define FEATURES_VER_SIZE 29

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/inbox.h"
 
+#include "xmpp/features.h"
 #include "xmpp/jid.h"
 #include "xmpp/render.h"
 
@@ -183,6 +184,20 @@ static int presence_priority(xmpp_stanza_t *stanza)
 	return priority < -128 ? -128 : priority > 127 ? 127 : (int)priority;
 }
 
+/* XEP-0115 section 5.4: a hash that is our own stands for what we have ourselves. Of all others we
+ * do not know what they stand for before we have asked. */
+static unsigned presence_features(const struct session *session, xmpp_stanza_t *stanza)
+{
+	xmpp_stanza_t *c = xmpp_stanza_get_child_by_name_and_ns(stanza, "c", NAMESPACE_CAPS);
+	const char *hash = c != NULL ? xmpp_stanza_get_attribute(c, "hash") : NULL;
+	const char *ver = c != NULL ? xmpp_stanza_get_attribute(c, "ver") : NULL;
+
+	return hash != NULL && ver != NULL && strcmp(hash, "sha-1") == 0 &&
+			       strcmp(ver, session->codec.ver) == 0
+		       ? FEATURES_OWN
+		       : 0;
+}
+
 static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 {
 	struct session *session = userdata;
@@ -200,10 +215,11 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 		/* A bare JID, such as a gateway's, has no resource that could be listed. */
 		if (jid_resource(from) != NULL) {
 			session->events->presence(session->events->context, from, true,
-						  presence_priority(stanza));
+						  presence_priority(stanza),
+						  presence_features(session, stanza));
 		}
 	} else if (strcmp(type, "unavailable") == 0 || strcmp(type, "error") == 0) {
-		session->events->presence(session->events->context, from, false, 0);
+		session->events->presence(session->events->context, from, false, 0, 0);
 	}
 	return 1;
 }

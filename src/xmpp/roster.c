@@ -134,7 +134,16 @@ static int add_resource(struct roster *roster, const char *jid, int priority)
 	return 0;
 }
 
-int roster_presence(struct roster *roster, const char *jid, bool available, int priority)
+static void learn(struct resource *resource, unsigned features)
+{
+	if (resource && features) {
+		resource->features_state = FEATURES_KNOWN;
+		resource->features = features;
+	}
+}
+
+int roster_presence(struct roster *roster, const char *jid, bool available, int priority,
+		    unsigned features)
 {
 	struct contact *contact = roster_find(roster, jid);
 	struct resource *resource = roster_find_resource(roster, jid);
@@ -144,8 +153,11 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 			return 0; /* who has no resource cannot be sent a stream */
 		}
 		if (!resource) {
-			return add_resource(roster, jid, priority);
+			int error = add_resource(roster, jid, priority);
+			learn(roster_find_resource(roster, jid), features);
+			return error;
 		}
+		learn(resource, features);
 		resource->priority = priority;
 		DL_DELETE(contact->resources, resource);
 		DL_PREPEND(contact->resources, resource);

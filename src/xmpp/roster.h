@@ -54,8 +54,10 @@ void roster_settle(struct roster *roster);
 int roster_item(struct roster *roster, const char *jid, bool removed);
 
 /* A full JID came online, or changed its priority, or went; a bare JID: all its resources went.
- * What a resource can do is forgotten only when it goes. -ENOMEM. */
-int roster_presence(struct roster *roster, const char *jid, bool available, int priority);
+ * `features`: what its presence says that it can do, 0 if that has to be asked. What a resource can
+ * do is forgotten only when it goes. -ENOMEM. */
+int roster_presence(struct roster *roster, const char *jid, bool available, int priority,
+		    unsigned features);
 
 /* `jid` may be full or bare; NULL if unknown. Borrowed until the next change. */
 struct contact *roster_find(const struct roster *roster, const char *jid);

@@ -114,13 +114,13 @@ void scene_contact(struct scene *scene, const char *jid)
 
 void scene_comes(struct scene *scene, const char *jid, int priority)
 {
-	account_presence(&scene->account, jid, true, priority, scene->now_ms);
+	account_presence(&scene->account, jid, true, priority, 0, scene->now_ms);
 	scene_settle(scene);
 }
 
 void scene_goes(struct scene *scene, const char *jid)
 {
-	account_presence(&scene->account, jid, false, 0, scene->now_ms);
+	account_presence(&scene->account, jid, false, 0, 0, scene->now_ms);
 	scene_settle(scene);
 }
 

@@ -18,12 +18,12 @@
 
 static void come(struct roster *roster, const char *jid, int priority)
 {
-	assert_int_equal(roster_presence(roster, jid, true, priority), 0);
+	assert_int_equal(roster_presence(roster, jid, true, priority, 0), 0);
 }
 
 static void go(struct roster *roster, const char *jid)
 {
-	assert_int_equal(roster_presence(roster, jid, false, 0), 0);
+	assert_int_equal(roster_presence(roster, jid, false, 0, 0), 0);
 }
 
 static void list(struct roster *roster, const char *jid)
@@ -249,7 +249,7 @@ static void test_memory(void **state)
 			char jid[32];
 			snprintf(jid, sizeof(jid), i % 2 ? "%u@x" : "%u@x/r", i);
 			int error = i % 2 ? roster_item(&roster, jid, false)
-					  : roster_presence(&roster, jid, true, 0);
+					  : roster_presence(&roster, jid, true, 0, 0);
 			if (error) {
 				assert_int_equal(error, -ENOMEM);
 				assert_null(roster_find(&roster, jid));
@@ -277,18 +277,38 @@ static void test_memory(void **state)
 	struct roster roster = {0};
 	come(&roster, "a@x/1", 0);
 	failing_malloc_arm(1);
-	assert_int_equal(roster_presence(&roster, "a@x/2", true, 0), -ENOMEM);
+	assert_int_equal(roster_presence(&roster, "a@x/2", true, 0, 0), -ENOMEM);
 	assert_true(failing_malloc_disarm());
 	assert_int_equal(count_resources(&roster, "a@x"), 1);
+	roster_finish(&roster);
+}
+
+/* Presence that says what a resource can do spares the question; one that does not takes nothing
+ * back. */
+static void test_capabilities(void **state)
+{
+	struct roster roster = {0};
+	(void)state;
+	assert_int_equal(roster_presence(&roster, "a@x/1", true, 0, FEATURE_IBB), 0);
+	const struct resource *resource = roster_find_resource(&roster, "a@x/1");
+	assert_int_equal(resource->features_state, FEATURES_KNOWN);
+	assert_int_equal(resource->features, FEATURE_IBB);
+	assert_int_equal(roster_presence(&roster, "a@x/1", true, 5, 0), 0);
+	assert_int_equal(resource->features, FEATURE_IBB);
+	assert_int_equal(roster_presence(&roster, "a@x/1", true, 5, FEATURE_IBBFS), 0);
+	assert_int_equal(resource->features, FEATURE_IBBFS);
+	assert_int_equal(roster_presence(&roster, "a@x/2", true, 0, 0), 0);
+	assert_int_equal(roster_find_resource(&roster, "a@x/2")->features_state, FEATURES_UNKNOWN);
 	roster_finish(&roster);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	 cmocka_unit_test(test_items),
-		cmocka_unit_test(test_presence), cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_choose),	 cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_items),	     cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_reset),	     cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
