@@ -334,11 +334,13 @@ static void look_up(struct node *node, struct stat *attributes)
 	node_attributes(node, attributes);
 }
 
-int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *attributes)
+int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *attributes,
+	       bool *steady)
 {
 	int64_t now_ms = enter(hub);
 	const struct node *directory = find(hub, parent);
 	struct node *node = directory ? tree_child(directory, name) : NULL;
+	*steady = node && node_is_steady(node);
 	if (node) {
 		look_up(node, attributes);
 	}

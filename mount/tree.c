@@ -233,6 +233,11 @@ void node_keep_summary(struct node *node, const struct stream *stream)
 	node->summary.peer = stream->peer ? strdup(stream->peer) : NULL;
 }
 
+bool node_is_steady(const struct node *node)
+{
+	return node->kind == NODE_ROOT || node->kind == NODE_CONTACT || node->kind == NODE_IN;
+}
+
 bool node_is_directory(const struct node *node)
 {
 	return S_ISDIR(node->mode);

@@ -143,6 +143,9 @@ void node_keep_summary(struct node *node, const struct stream *stream);
 
 bool node_is_directory(const struct node *node);
 
+/* Whether it is a directory that comes and goes with the roster, not with presence or a stream. */
+bool node_is_steady(const struct node *node);
+
 void node_attributes(const struct node *node, struct stat *attributes);
 
 /* What chmod, chown and utimens change; other fields of `values` are ignored. */

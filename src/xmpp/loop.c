@@ -15,11 +15,12 @@
 /* Rounds of libstrophe before we look at the clock and at loop_stop. */
 #define MAX_ROUNDS 256
 
-/* A read takes 4096 bytes and a TLS record holds up to 16384: as many more reads may find
- * something that poll cannot see. A write takes one record, so a long stanza needs more calls
- * although the queue is empty and nothing blocks. */
+/* A read takes 4096 bytes of a TLS record, which holds up to 16384: of one that is larger, as many
+ * more reads may find something that poll cannot see. A write takes one record, so a long stanza
+ * needs more calls although the queue is empty and nothing blocks. */
+#define READ_BYTES    4096
 #define RECORD_BYTES  16384
-#define RECORD_ROUNDS 4
+#define RECORD_ROUNDS (RECORD_BYTES / READ_BYTES)
 
 #define STOP_MS                                                                                  \
 	1800 /* before libstrophe gives up by itself, rudely; for the end of the stream; half of \
@@ -85,9 +86,8 @@ static unsigned quiet_rounds(const struct session *session)
 	return writes > reads ? writes : reads;
 }
 
-/* Two reads of nothing, since poll cannot see what TLS has read ahead; but not for ever. */
-#define LULL_QUIET 2
-#define LULL_BUSY  32
+/* Parked reads get what has come, once nothing more comes; but they do not wait for ever. */
+#define LULL_BUSY 32
 
 static void tell_lull(struct session *session)
 {
@@ -97,11 +97,24 @@ static void tell_lull(struct session *session)
 	}
 }
 
+/* What poll says. *patience becomes how many quiet calls may still bring stanzas that came together
+ * with the last: those of a record that takes more than one read. */
+static short look(struct session *session, unsigned *patience)
+{
+	short events = wire_poll(&session->wire);
+
+	if ((events & POLLIN) != 0) {
+		*patience = wire_waiting(&session->wire) > READ_BYTES ? quiet_rounds(session) : 0;
+	}
+	return events;
+}
+
 /* Reads and writes until both would block; false when there may be more. */
 static bool pump(struct loop *loop)
 {
 	struct session *session = loop->session;
-	unsigned quiet = 0;
+	unsigned quiet = 0, patience = 0;
+	short events = look(session, &patience);
 
 	for (int round = 0; round < MAX_ROUNDS; round++) {
 		if (session->state < SESSION_PRESENT && loop->break_ms < 0 &&
@@ -111,11 +124,15 @@ static bool pump(struct loop *loop)
 		if (feed(loop)) {
 			quiet = 0;
 		}
+		bool reads = (events & POLLIN) != 0;
 		session_run(session);
 		if (session->state == SESSION_OFF) {
 			return true;
 		}
-		short events = wire_poll(&session->wire);
+		if (reads) {
+			wire_acknowledge(&session->wire);
+		}
+		events = look(session, &patience);
 		if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) {
 			session->heard = true;
 			quiet = 0;
@@ -125,8 +142,10 @@ static bool pump(struct loop *loop)
 			/* If it is writing that would block, an edge will come. */
 			tell_lull(session);
 			return true;
+		} else if (quiet > patience) {
+			tell_lull(session);
 		}
-		if (quiet >= LULL_QUIET || round % LULL_BUSY == LULL_BUSY - 1) {
+		if (round % LULL_BUSY == LULL_BUSY - 1) {
 			tell_lull(session);
 		}
 	}

@@ -296,7 +296,6 @@ int session_connect(struct session *session, const char *host, uint16_t port, co
 void session_run(struct session *session)
 {
 	xmpp_run_once(session->ctx, 0);
-	wire_acknowledge(&session->wire);
 }
 
 bool session_is_open(const struct session *session)

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -94,6 +95,13 @@ short wire_poll(const struct wire *wire)
 	struct pollfd poll_fd = {.fd = wire->fd, .events = POLLIN | POLLOUT};
 
 	return poll(&poll_fd, 1, 0) > 0 ? poll_fd.revents : 0;
+}
+
+size_t wire_waiting(const struct wire *wire)
+{
+	int length = 0;
+
+	return wire->fd >= 0 && ioctl(wire->fd, FIONREAD, &length) == 0 ? (size_t)length : 0;
 }
 
 void wire_acknowledge(const struct wire *wire)

@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct wire {
 	pthread_mutex_t mutex; /* `fd` as seen by other threads, `refused` */
@@ -37,6 +38,9 @@ int wire_watch(struct wire *wire, int epoll);
 
 /* What poll(2) says now: POLLIN, POLLOUT, POLLHUP, POLLERR; 0 without a socket. */
 short wire_poll(const struct wire *wire);
+
+/* Bytes that wait to be read; 0 without a socket. */
+size_t wire_waiting(const struct wire *wire);
 
 /* Acknowledges what came in at once. Lasts until the kernel thinks otherwise: call it after every
  * read. */

@@ -158,7 +158,10 @@ def test_what_had_arrived_can_still_be_read(own_lab: Lab) -> None:
     alice, bob = own_lab.pair()
     path = own_lab.random_file(10000)
     assert own_lab.run("cp", path, alice.contact(bob)).returncode == 0
-    poll_until(lambda: "streams     0" in alice.status(), what="the end of the stream")
+    poll_until(
+        lambda: os.getxattr(bob.incoming(alice, path.name), "user.ibb.state") == b"finished",
+        what="the end of the stream",
+    )
     own_lab.stop_servers()
     assert bob.incoming(alice, path.name).read_bytes() == path.read_bytes()
 
