@@ -269,6 +269,7 @@ static void advance(struct stream *stream, int64_t now_ms)
 {
 	stream->retry_ms = STREAM_NO_DEADLINE;
 	stream->retries = 0;
+	stream->breaks = 0;
 	release_writers(stream);
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);

@@ -14,6 +14,10 @@
 #define RETRY_MS      500
 #define RETRY_MOST_MS 8000
 
+/* A server that ends the connection whenever it gets a certain block, as too long for instance,
+ * would do so for ever. */
+#define MOST_BREAKS 4
+
 static void begin_suspension(struct stream *stream, int64_t now_ms)
 {
 	stream->suspended = true;
@@ -41,6 +45,9 @@ static bool is_late(const struct stream *stream, int64_t now_ms)
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 {
 	if (!can_suspend(stream) || is_late(stream, now_ms)) {
+		return false;
+	}
+	if (!connected && stream->sender.blocks_in_flight > 0 && ++stream->breaks >= MOST_BREAKS) {
 		return false;
 	}
 	if (!stream->suspended) {

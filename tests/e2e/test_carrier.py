@@ -106,6 +106,7 @@ def test_both_ways_in_messages(lab: Lab) -> None:
         os.write(other, message.upper())
         assert read_exactly(one, len(message)) == message.upper()
     assert os.getxattr(bob.incoming(alice, "talk"), "user.ibb.stanza") == b"message"
+    os.fsync(other)  # what is not confirmed when the other side closes may be lost
     os.close(one)
     assert os.read(other, 100) == b""
     os.close(other)

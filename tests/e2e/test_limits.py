@@ -51,7 +51,7 @@ def via_proxy(lab: Lab, options: str) -> tuple[Mount, FaultProxy, Mount]:
 def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
     """The server ends the connection, and would again: cp must fail, and soon."""
     lab = limited_lab(settings=SHORT_STANZAS)
-    alice, proxy, bob = via_proxy(lab, f"block_size={LARGEST_STANZA * 3 // 4}")
+    alice, proxy, bob = via_proxy(lab, f"block_size={LARGEST_STANZA * 3 // 2}")
     transfer = Transfer(lab, alice, bob, 200 * KIBIBYTE)
     status, message = ended(transfer.copy, 50)
     assert status == 1 and message.startswith("cp: "), (status, message)

@@ -14,7 +14,7 @@ from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING
 from test_broken import expect_reset_read, expect_reset_write
 from test_faults import KIBIBYTE, MEBIBYTE, RESET, Transfer, ended
-from test_resume import slow_pair
+from test_resume import known_leak, slow_pair  # noqa: F401 (a fixture)
 
 WRITE = os.O_WRONLY | os.O_CREAT
 SOON = 10  # seconds in which everybody has heard of what is certain

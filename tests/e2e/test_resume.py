@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,14 @@ from test_faults import KIBIBYTE, MEBIBYTE, Transfer, answers_quickly, ended
 
 NS_RESUME = "urn:ibbfs:resume:0"
 WRITE = os.O_WRONLY | os.O_CREAT
+LEAKS = Path(__file__).with_name("libstrophe.supp")
 STEADY = 6 * MEBIBYTE  # bytes a second that let a test do something meanwhile
+
+
+@pytest.fixture(autouse=True)
+def known_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libstrophe 0.12 loses 64 bytes when a connection breaks in the middle of SASL."""
+    monkeypatch.setenv("LSAN_OPTIONS", f"suppressions={LEAKS}:print_suppressions=0")
 
 
 def slow_pair(lab: Lab, options: str = "", rate: int = STEADY) -> tuple[Mount, Mount]:

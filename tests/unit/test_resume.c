@@ -269,6 +269,22 @@ static void test_wait_without_end(void **state)
 	PLAY(steps);
 }
 
+static void test_a_block_that_breaks_the_connection(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 8; flush s f", "w=8; d1.0 data j s 0 8"},
+		{"disconnect; connect; j: result r1.0", "r1.0 resume j s; d1.0.1 data j s 0 8"},
+		/* not for want of a connection */
+		{"disconnect; connect; disconnect; connect", "r1.0 resume j s; r1.1 resume j s"},
+		{"j: result r1.1", "d1.0.2 data j s 0 8"},
+		{"disconnect; connect; j: result r1.0", "r1.0 resume j s; d1.0.3 data j s 0 8"},
+		{"disconnect", "f=ECONNRESET"},
+	};
+	PLAY(steps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_peer_asks_first),
 		cmocka_unit_test(test_not_in_time),
 		cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_a_block_that_breaks_the_connection),
 		cmocka_unit_test(test_receiver),
 		cmocka_unit_test(test_held_acknowledgements),
 		cmocka_unit_test(test_opening),
