@@ -9,7 +9,7 @@
  * one in its hands. */
 #define LEAST_BLOCKS 4
 
-/* What is on its way beyond the shortest round trip: for a quarter of that, and for the hiccups of
+/* What is on its way beyond the shortest round trip: for half of that, and for the hiccups of
  * busy machines near by at least this. It is also what a byte of another stream has to wait. */
 #define LEAST_ALLOWANCE_US 3000
 
@@ -81,7 +81,7 @@ static double best_rate(const struct window *window)
 
 static int64_t allowed_us(const struct window *window)
 {
-	int64_t allowance_us = window->shortest_us / 4;
+	int64_t allowance_us = window->shortest_us / 2;
 	return window->shortest_us +
 	       (allowance_us > LEAST_ALLOWANCE_US ? allowance_us : LEAST_ALLOWANCE_US);
 }

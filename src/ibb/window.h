@@ -4,7 +4,7 @@
  *
  * A window that is too small leaves the way idle. One that is too large makes a queue before its
  * narrowest point, which delivers nothing sooner and keeps other streams waiting. The right size is
- * what is delivered during the shortest round trip, and a little more, so that the way never runs
+ * what is delivered during the shortest round trip, and half as much again, so that it never runs
  * dry:
  *
  *     size = best rate of the last rounds * (shortest round trip + allowance)
