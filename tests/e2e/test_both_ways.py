@@ -7,6 +7,7 @@ import contextlib
 import os
 import select
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -382,3 +383,21 @@ def test_a_byte_leaves_at_once(lab: Lab) -> None:
             assert (block.get("seq"), block.text) == (str(trip), "Pw==")
             peer.data(mount.jid, sid, trip, b"!")
             assert os.read(fd, 1) == b"!"
+
+
+def test_a_dialogue_beside_a_copy(lab: Lab) -> None:
+    """They share the connection: what is said does not wait for the copy to end."""
+    alice, bob = lab.pair()
+    with dialogue(alice, bob) as (one, other):
+        copy = lab.spawn("cp", lab.random_file(64 * 1024 * 1024), alice.contact(bob))
+        reader = lab.spawn("cat", bob.incoming(alice), stdout=subprocess.DEVNULL)
+        arriving = bob.incoming(alice, "random")
+        poll_until(arriving.exists, what="the copy")
+        for _ in range(TRIPS):
+            for source, target in ((one, other), (other, one)):
+                os.write(source, b"word")
+                assert read_exactly(target, 4) == b"word"
+        assert copy.poll() is None, "the copy was over first"
+        copy.kill()
+        copy.wait(20)
+        reader.wait(20)
