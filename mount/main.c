@@ -28,6 +28,7 @@
  *     wire      libstrophe's socket         cause     why connecting failed, in one line
  *     codec     stanzas and messages        features  our disco#info and capabilities
  *     expat     lets its parser deliver at once
+ *     prune     lets it leave out what is too deep or too much
  *     render    spares it from writing stanzas out
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/ibb/   the protocol: no I/O, no thread, no clock

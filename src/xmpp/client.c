@@ -3,6 +3,7 @@
 
 #include "xmpp/expat.h"
 #include "xmpp/loop.h"
+#include "xmpp/prune.h"
 #include "xmpp/session.h"
 
 #include <errno.h>
@@ -219,6 +220,7 @@ struct client *client_create(const struct client_config *config, const struct cl
 		return NULL;
 	}
 	pthread_once(&initialized, xmpp_initialize);
+	prune_link();
 	(void)expat_is_prompt(); /* without it, stanzas may wait for the next ping */
 	client->config = *config;
 	client->events = *events;

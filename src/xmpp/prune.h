@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prune - cuts off what of a stanza is too deep, or too much, before libstrophe makes a tree of it.
+ *
+ * A server bounds a stanza's bytes, but 256 KiB are 37,000 elements in each other, and libstrophe
+ * frees them by recursion; or 100,000 beside each other, and it walks along all of them to add the
+ * next one: ten seconds and more. So elements are left out, with what is in them, that have more
+ * than PRUNE_MAX_DEPTH others around them in the stanza, or PRUNE_MAX_ELEMENTS before them. What is
+ * left is taken for the stanza, and answered. One of our own server or account may have any number,
+ * as a roster has.
+ *
+ * libstrophe gives no access to its parser, so four of expat's functions are wrapped by symbols of
+ * their names in the executable.
+ *
+ * Threads: any; a parser in one at a time.
+ * Source:  expat.h; RFC 6120 section 8.1.2.1 ("from" of what comes from the own account).
+ */
+#ifndef XMPP_PRUNE_H
+#define XMPP_PRUNE_H
+
+/* What is understood has three others around it: iq, open, file, name. */
+#define PRUNE_MAX_DEPTH	   15
+#define PRUNE_MAX_ELEMENTS 1000
+
+/* Does nothing; to be called once: it is what links the wrappers in. */
+void prune_link(void);
+
+#endif
