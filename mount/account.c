@@ -250,6 +250,9 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 		return;
 	}
 	if (msg->kind == MSG_INFO && allowed) {
+		if (ibb_is_flooded(&account->ibb, allowed)) {
+			return;
+		}
 		/* Short of memory, the peer asks again. */
 		effects_send(&account->ibb.effects, &(struct msg){.kind = MSG_RESULT,
 								  .peer = msg->peer,

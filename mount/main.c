@@ -36,6 +36,7 @@
  *     delivery  what leaves a stream     resume    broken connections
  *     sender    its outgoing half           receiver  its incoming half
  *     window    how much of it may be on its way
+ *     limits    what peers may make us hold and do
  *     msg       a stanza for the core       effects   what a call has produced
  *     op        a call that waits           queue     bytes, first in, first out
  *     condition stanza errors and errnos    base64
@@ -172,6 +173,7 @@ static struct hub *create_hub(const struct options *options)
 		.carrier = options->carrier,
 		.window = options->window ? options->window : DEFAULT_WINDOW,
 		.buffer = options->buffer,
+		.buffer_total = options->buffer_total,
 		.timeout_ms = (int64_t)options->timeout_s * 1000,
 		.reconnect_ms = (int64_t)options->reconnect_s * 1000,
 	};

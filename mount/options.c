@@ -43,6 +43,8 @@ static const char usage[] =
 	"                           1 to 64M (default: 8M, of which it takes what it needs)\n"
 	"    -o buffer=N            most bytes received and not yet read, per stream,\n"
 	"                           1 to 1G (default: 1M)\n"
+	"    -o buffer_total=N      most bytes received and not yet read, of all streams,\n"
+	"                           1 to 64G (default: 64M, or 4 times buffer if more)\n"
 	"    -o max_streams=N       streams at once, 1 to 65536 (default: 1024)\n"
 	"    -o accept=WHO          who may open streams to us: contacts, anyone or none\n"
 	"                           (default: contacts)\n"
@@ -70,6 +72,7 @@ enum key {
 	KEY_STANZA,
 	KEY_WINDOW,
 	KEY_BUFFER,
+	KEY_BUFFER_TOTAL,
 	KEY_MAX_STREAMS,
 	KEY_ACCEPT,
 	KEY_TIMEOUT,
@@ -99,6 +102,7 @@ static const struct fuse_opt known[] = {
 	FUSE_OPT_KEY("stanza=", KEY_STANZA),
 	FUSE_OPT_KEY("window=", KEY_WINDOW),
 	FUSE_OPT_KEY("buffer=", KEY_BUFFER),
+	FUSE_OPT_KEY("buffer_total=", KEY_BUFFER_TOTAL),
 	FUSE_OPT_KEY("max_streams=", KEY_MAX_STREAMS),
 	FUSE_OPT_KEY("accept=", KEY_ACCEPT),
 	FUSE_OPT_KEY("timeout=", KEY_TIMEOUT),
@@ -208,8 +212,11 @@ static bool parse_number(const char *text, uint64_t max, bool suffixes, uint64_t
 		if (!letter) {
 			return false;
 		}
-		/* No overflow: max is at most 1G, so this is below 2^61. */
-		value <<= 10 * ((letter - letters) / 2 + 1);
+		int shift = 10 * (int)((letter - letters) / 2 + 1);
+		if (value > max >> shift) {
+			return false;
+		}
+		value <<= shift;
 		text++;
 	}
 	if (*text || value > max) {
@@ -490,6 +497,10 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 	case KEY_BUFFER:
 		error = set_number(argument, value, GIB, "must be 1 to 1G", &number);
 		options->buffer = (size_t)number;
+		break;
+	case KEY_BUFFER_TOTAL:
+		error = set_number(argument, value, 64 * GIB, "must be 1 to 64G", &number);
+		options->buffer_total = (size_t)number;
 		break;
 	case KEY_MAX_STREAMS:
 		error = set_number(argument, value, 65536, "must be 1 to 65536", &number);

@@ -35,6 +35,7 @@ struct options {
 	uint32_t block_size;
 	enum carrier carrier;
 	size_t window, buffer;
+	size_t buffer_total; /* 0: as ibb/limits.h says */
 	unsigned max_streams;
 	enum accept accept;
 	unsigned timeout_s;

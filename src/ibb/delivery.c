@@ -314,22 +314,27 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	advance(stream, now_us / 1000);
 }
 
-/* The first pause, and the longest, before a block is sent again. */
+/* The first pause, and the longest, before something is sent again. */
 #define PAUSE_MS      100
 #define PAUSE_MOST_MS 5000
+
+void stream_pause(struct stream *stream, int64_t now_ms)
+{
+	int64_t pause_ms = PAUSE_MS << (stream->retries < 6 ? stream->retries : 6);
+
+	stream->retries++;
+	stream->retry_ms = now_ms + (pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS);
+	stream_note_deadline(stream);
+}
 
 /* RFC 6120 section 8.3.3.18, type wait: the peer has not taken the block, nor those behind it. */
 static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 {
-	int64_t pause_ms = PAUSE_MS << (stream->retries < 6 ? stream->retries : 6);
-
 	sender_repeat(&stream->sender, block);
 	stream->epoch++;
-	stream->retries++;
-	stream->retry_ms = now_ms + (pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS);
 	window_cut(&stream->window);
 	stream_leave_turns(stream);
-	stream_note_deadline(stream);
+	stream_pause(stream, now_ms);
 }
 
 void stream_repeat_all(struct stream *stream)

@@ -11,9 +11,6 @@
 #include <string.h>
 #include <utlist.h>
 
-/* Messages that may wait to be sent before strangers get no more answers. */
-#define MAX_QUEUED 1000
-
 void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_streams)
 {
 	*ibb = (struct ibb){
@@ -21,6 +18,7 @@ void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_
 		.max_streams = max_streams,
 		.effects.deadline_ms = STREAM_NO_DEADLINE,
 	};
+	limits_init(&ibb->limits, max_streams, config->buffer, config->buffer_total);
 }
 
 static void forget(struct ibb *ibb, struct stream *stream);
@@ -32,6 +30,7 @@ void ibb_finish(struct ibb *ibb)
 		forget(ibb, stream);
 	}
 	effects_finish(&ibb->effects);
+	limits_finish(&ibb->limits);
 }
 
 /* ---- the tables ---- */
@@ -90,7 +89,7 @@ static void remove_by_key(struct ibb *ibb, struct stream *stream)
 static struct stream *add_stream(struct ibb *ibb, const char *sid, int *error)
 {
 	struct stream *stream =
-		stream_create(&ibb->config, &ibb->effects, ibb->last_number + 1, sid);
+		stream_create(&ibb->config, &ibb->effects, &ibb->limits, ibb->last_number + 1, sid);
 	if (!stream) {
 		*error = -ENOMEM;
 		return NULL;
@@ -109,6 +108,7 @@ static void forget(struct ibb *ibb, struct stream *stream)
 {
 	remove_by_key(ibb, stream);
 	HASH_DELETE(by_number, ibb->by_number, stream);
+	limits_leave(stream->counted);
 	stream_destroy(stream);
 }
 
@@ -235,17 +235,27 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 		refuse(ibb, open, CONDITION_RESOURCE_CONSTRAINT);
 		return;
 	}
+	struct peer *peer = NULL;
+	enum limits_answer answer = limits_enter(&ibb->limits, open->peer, now_ms, &peer);
+	if (answer == LIMITS_TOO_SOON) {
+		effects_send_wait(&ibb->effects, open->peer, open->id);
+		return;
+	}
 	/* Those that wait to be read count here: they hold memory. */
-	if (HASH_CNT(by_number, ibb->by_number) >= ibb->max_streams) {
+	if (answer == LIMITS_TOO_MANY ||
+	    (answer == LIMITS_YES && HASH_CNT(by_number, ibb->by_number) >= ibb->max_streams)) {
+		limits_leave(peer);
 		refuse(ibb, open, CONDITION_NOT_ACCEPTABLE);
 		return;
 	}
 	int error = 0;
-	struct stream *stream = add_stream(ibb, open->sid, &error);
+	struct stream *stream = peer ? add_stream(ibb, open->sid, &error) : NULL;
 	if (!stream) {
+		limits_leave(peer);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
 		return;
 	}
+	stream->counted = peer;
 	if (stream_arrive(stream, open, now_ms)) {
 		forget(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
@@ -265,6 +275,9 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 {
 	struct stream *stream = NULL;
 
+	if (ibb_is_flooded(ibb, true)) {
+		return;
+	}
 	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
 		stream = find_by_key(ibb, msg->peer, msg->sid);
 		if (stream && msg->kind == MSG_DATA) {
@@ -283,8 +296,8 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 			return;
 		}
 	}
-	if (!allowed && ibb->effects.queued > MAX_QUEUED) {
-		return; /* a flood; silence is as good an answer */
+	if (ibb_is_flooded(ibb, allowed)) {
+		return;
 	}
 	if (!allowed) {
 		/* As the server answers for somebody who is not there (RFC 6121 section 8.5). */
@@ -393,9 +406,28 @@ void ibb_serve_readers(struct ibb *ibb)
 
 /* ---- what leaves ---- */
 
+bool ibb_is_flooded(const struct ibb *ibb, bool allowed)
+{
+	return ibb->effects.queued >= (allowed ? LIMITS_UNSENT : LIMITS_UNSENT_REFUSED);
+}
+
+/* Half of what acknowledgements waited for has left: so rarely all streams are looked at. */
+static void catch_up(struct ibb *ibb)
+{
+	struct stream *stream, *next;
+	ibb->effects.behind = false;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		stream_catch_up(stream);
+	}
+}
+
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 {
 	struct msg *msg = effects_take_message(&ibb->effects);
+	if (ibb->effects.behind && ibb->effects.queued <= LIMITS_UNSENT_ACKS / 2) {
+		catch_up(ibb);
+		msg = msg ? msg : effects_take_message(&ibb->effects);
+	}
 	while (!msg && ibb->effects.turns) {
 		struct stream *stream = ibb->effects.turns;
 		msg = stream_take_block(stream, now_us);

@@ -21,6 +21,7 @@
 struct ibb {
 	struct stream_config config;
 	unsigned max_streams;
+	struct limits limits;
 	struct effects effects;
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
@@ -28,6 +29,7 @@ struct ibb {
 	bool disconnected; /* since ibb_disconnect */
 };
 
+/* What comes in is limited as limits.h says, until `ibb->limits` is given other values. */
 void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_streams);
 
 /* Frees everything. Every op must be completed and taken (ibb_abandon does the first). */
@@ -60,6 +62,10 @@ void ibb_abort(struct ibb *ibb, struct stream *stream, int error);
 
 /* The oldest incoming stream that was not yet taken, now owned by the caller; or NULL. */
 struct stream *ibb_take_arrived(struct ibb *ibb);
+
+/* Whether so much is unsent already that a request of somebody, who is `allowed` or not, is better
+ * left without an answer. */
+bool ibb_is_flooded(const struct ibb *ibb, bool allowed);
 
 /* What to send next, the caller's: answers and requests first, then one block of each stream in
  * turn. NULL when there is nothing. */

@@ -16,19 +16,25 @@ void queue_finish(struct queue *queue)
 	}
 }
 
+size_t queue_capacity(size_t length)
+{
+	size_t capacity = LEAST_CAPACITY;
+	while (capacity < length) {
+		if (capacity > SIZE_MAX / 2) {
+			return SIZE_MAX;
+		}
+		capacity *= 2;
+	}
+	return length == 0 ? 0 : capacity;
+}
+
 /* Makes room for `length` bytes in all. */
 static int reserve(struct queue *queue, size_t length)
 {
 	if (length <= queue->capacity) {
 		return 0;
 	}
-	size_t capacity = LEAST_CAPACITY;
-	while (capacity < length) {
-		if (capacity > SIZE_MAX / 2) {
-			return -ENOMEM;
-		}
-		capacity *= 2;
-	}
+	size_t capacity = queue_capacity(length);
 	uint8_t *bytes = malloc(capacity);
 	if (bytes == NULL) {
 		return -ENOMEM;

@@ -26,6 +26,9 @@ struct queue {
 /* Frees what the queue holds and leaves it empty; NULL-safe. */
 void queue_finish(struct queue *queue);
 
+/* What a queue that has grown to `length` bytes takes in memory. */
+size_t queue_capacity(size_t length);
+
 /* Copies `length` bytes (0 is allowed) to the end. -ENOMEM. */
 int queue_append(struct queue *queue, const void *bytes, size_t length);
 

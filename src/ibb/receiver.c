@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/receiver.h"
 
+#include "ibb/limits.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,20 @@ static void drop_held(struct receiver *receiver, struct held_block *block)
 	DL_DELETE(receiver->held, block);
 	receiver->held_memory -= block->memory;
 	free(block);
+}
+
+size_t receiver_memory(const struct receiver *receiver)
+{
+	return receiver->in.capacity + receiver->held_memory;
+}
+
+size_t receiver_memory_with(const struct receiver *receiver, const struct msg *data)
+{
+	size_t capacity = queue_capacity(receiver->in.length + data->data_length);
+	if (capacity < receiver->in.capacity) {
+		capacity = receiver->in.capacity;
+	}
+	return capacity + receiver->held_memory + sizeof(struct held_block) + strlen(data->id) + 1;
 }
 
 void receiver_finish(struct receiver *receiver)
@@ -56,9 +72,10 @@ enum condition receiver_take(struct receiver *receiver, const struct msg *data, 
 
 	size_t unread = receiver->in.length + data->data_length;
 	bool fits = unread <= buffer;
+	bool behind = effects->queued >= LIMITS_UNSENT_ACKS && data->carrier == CARRIER_IQ;
 	size_t slack = buffer > MIN_SLACK ? buffer : MIN_SLACK;
 	bool bounded = unread <= buffer + slack && receiver->held_memory <= slack;
-	if (!fits && (!bounded || data->carrier == CARRIER_MESSAGE)) {
+	if ((!fits || behind) && (!bounded || data->carrier == CARRIER_MESSAGE)) {
 		return CONDITION_RESOURCE_CONSTRAINT;
 	}
 	if (queue_append(&receiver->in, data->data, data->data_length)) {
@@ -67,7 +84,8 @@ enum condition receiver_take(struct receiver *receiver, const struct msg *data, 
 	uint64_t end = receiver->received + data->data_length;
 	if (data->carrier == CARRIER_IQ) {
 		/* Behind a block that waits, the next one waits too: answers stay in order. */
-		bool at_once = fits && !receiver->held;
+		bool at_once = fits && !behind && !receiver->held;
+		effects->behind = effects->behind || behind;
 		if (at_once ? effects_send_result(effects, data->peer, data->id)
 			    : hold(receiver, data->id, data->seq, end)) {
 			queue_drop_end(&receiver->in, data->data_length);
@@ -119,6 +137,10 @@ int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
 	uint64_t read = receiver->received - receiver->in.length;
 	while (receiver->held &&
 	       (receiver->held->end <= read || receiver->held->end - read <= buffer)) {
+		if (effects->queued >= LIMITS_UNSENT_ACKS) {
+			effects->behind = true;
+			break;
+		}
 		int error = effects_send_result(effects, peer, receiver->held->id);
 		if (error) {
 			return error;

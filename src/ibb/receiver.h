@@ -7,6 +7,9 @@
  * waits for acknowledgements is so slowed to the reader's pace; what it had in flight is kept
  * (`held`), up to as much again and at least 1 MiB. One that sends more breaks the stream.
  *
+ * An acknowledgement also waits while LIMITS_UNSENT_ACKS messages or more are not sent yet; then
+ * effects->behind is set, and the owner calls receiver_release when that is over.
+ *
  * Units:   bytes before base64.
  * Errors:  a condition to answer the block with.
  * Threads: none; the caller serialises.
@@ -40,6 +43,10 @@ struct receiver {
 	struct held_block *held; /* oldest first */
 	size_t held_memory;	 /* beyond the bytes in `in` */
 };
+
+/* What it takes in memory, and what it would with one more block. */
+size_t receiver_memory(const struct receiver *receiver);
+size_t receiver_memory_with(const struct receiver *receiver, const struct msg *data);
 
 /* NULL-safe. */
 void receiver_finish(struct receiver *receiver);

@@ -15,6 +15,9 @@
 /* How long the answer to our <close/> may take; nobody waits for it, and some never send it. */
 #define CLOSE_TIMEOUT_MS 10000
 
+/* Of a block's memory beside its bytes: its id, which may wait for its answer. */
+#define BLOCK_OVERHEAD 2048
+
 static char *copy_string(const char *string)
 {
 	size_t size = strlen(string) + 1;
@@ -148,11 +151,28 @@ int stream_outcome(const struct stream *stream)
 	return stream->state == STREAM_BROKEN ? stream->error : -ECONNRESET;
 }
 
+/* Memory that no other stream can take from it: one block always has some. */
+static size_t own_share(const struct stream *stream)
+{
+	size_t block = queue_capacity(stream->block_size) + BLOCK_OVERHEAD;
+	return stream->limits->share > block ? stream->limits->share : block;
+}
+
 /* One block always fits. */
 static size_t buffer_size(const struct stream *stream)
 {
 	size_t buffer = stream->config->buffer;
+	if (limits_are_near(stream->limits) && buffer > stream->limits->share) {
+		buffer = stream->limits->share;
+	}
 	return buffer > stream->block_size ? buffer : stream->block_size;
+}
+
+/* After all that may have changed what the receiver holds. */
+static void note_memory(struct stream *stream)
+{
+	limits_charge(stream->limits, receiver_memory(&stream->receiver), own_share(stream),
+		      &stream->charged);
 }
 
 /* Answers that memory is too short for now leave with the next read or block. */
@@ -162,6 +182,12 @@ static void release_held(struct stream *stream)
 		receiver_release(&stream->receiver, stream->peer, buffer_size(stream),
 				 stream->effects);
 	}
+	note_memory(stream);
+}
+
+void stream_catch_up(struct stream *stream)
+{
+	release_held(stream);
 }
 
 static void leave_ripe(struct stream *stream)
@@ -243,7 +269,7 @@ static void finish_closed(struct stream *stream)
 /* ---- life ---- */
 
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     uint64_t number, const char *sid)
+			     struct limits *limits, uint64_t number, const char *sid)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 	if (!stream) {
@@ -256,6 +282,7 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	}
 	stream->config = config;
 	stream->effects = effects;
+	stream->limits = limits;
 	stream->number = number;
 	stream->carrier = config->carrier;
 	stream->block_size = config->block_size;
@@ -276,6 +303,7 @@ void stream_destroy(struct stream *stream)
 	leave_ripe(stream);
 	sender_finish(&stream->sender);
 	receiver_finish(&stream->receiver);
+	note_memory(stream);
 	free(stream->close_id);
 	free(stream->name);
 	free(stream->peer);
@@ -371,6 +399,7 @@ void stream_accepted(struct stream *stream, int64_t now_ms)
 	}
 	stream->state = STREAM_OPEN;
 	stream->until_ms = 0;
+	stream->retries = 0;
 	window_expect(&stream->window, (now_ms - stream->asked_ms) * 1000);
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);
@@ -398,6 +427,13 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 			stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 			return;
 		}
+	}
+	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
+	    error->error_type == ERROR_TYPE_WAIT && stream->features & FEATURE_IBBFS) {
+		/* We open streams faster than it likes (limits.h). The deadline stays. */
+		stream->attempt++;
+		stream_pause(stream, now_ms);
+		return;
 	}
 	bool silent = stream->features & FEATURE_SILENT &&
 		      error->condition == CONDITION_SERVICE_UNAVAILABLE;
@@ -482,6 +518,7 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	if (stream->state == STREAM_OPEN && !close->reset) {
 		/* A sender that did not wait: what it sent is here, and will be read. */
 		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		note_memory(stream);
 	}
 	if (stream->state == STREAM_OPEN && !close->reset && !empty && stream->reading &&
 	    is_whole(stream) && stream->carrier == CARRIER_IQ) {
@@ -519,6 +556,21 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 
 /* ---- blocks that come ---- */
 
+/* What is wrong with a block comes first: an error that must end the stream. */
+static enum condition take_block(struct stream *stream, const struct msg *data)
+{
+	size_t memory = receiver_memory_with(&stream->receiver, data);
+	bool good = data->seq == stream->receiver.seq && data->data &&
+		    data->data_length <= stream->block_size;
+	if (good && !limits_have_room(stream->limits, memory, own_share(stream), stream->charged)) {
+		return CONDITION_RESOURCE_CONSTRAINT;
+	}
+	enum condition condition = receiver_take(&stream->receiver, data, stream->block_size,
+						 buffer_size(stream), stream->effects);
+	note_memory(stream);
+	return condition;
+}
+
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
 {
 	stream->heard_ms = now_ms;
@@ -538,11 +590,9 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 	    receiver_knows(&stream->receiver, data, stream->effects)) {
 		return;
 	}
-	enum condition condition =
-		stream->state == STREAM_OPEN && !stream->close_id
-			? receiver_take(&stream->receiver, data, stream->block_size,
-					buffer_size(stream), stream->effects)
-			: CONDITION_UNEXPECTED_REQUEST;
+	enum condition condition = stream->state == STREAM_OPEN && !stream->close_id
+					   ? take_block(stream, data)
+					   : CONDITION_UNEXPECTED_REQUEST;
 	if (stream->resumable && data->carrier == CARRIER_IQ &&
 	    (condition == CONDITION_RESOURCE_CONSTRAINT ||
 	     (condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
@@ -655,6 +705,10 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 {
 	if (now_ms >= stream->retry_ms) {
 		stream->retry_ms = STREAM_NO_DEADLINE;
+		if (stream->state == STREAM_OPENING && now_ms < stream->deadline_ms) {
+			stream->asked_ms = now_ms;
+			send_open(stream); /* without memory for it, the deadline stands */
+		}
 	}
 	if (stream->suspended) {
 		stream_suspension_tick(stream, now_ms);

@@ -25,6 +25,7 @@
 #define IBB_STREAM_H
 
 #include "ibb/effects.h"
+#include "ibb/limits.h"
 #include "ibb/receiver.h"
 #include "ibb/sender.h"
 #include "ibb/window.h"
@@ -52,6 +53,7 @@ struct stream_config {
 	enum carrier carrier; /* of blocks that we send on streams that we open */
 	size_t window;	      /* most bytes sent and not acknowledged; one block always may be */
 	size_t buffer;	      /* most bytes acknowledged and not read */
+	size_t buffer_total;  /* most bytes not read, of all streams; 0: as limits.h says */
 	int64_t timeout_ms;   /* without an answer */
 	int64_t reconnect_ms; /* a stream outlives a broken connection for; 0: it does not */
 };
@@ -65,11 +67,13 @@ struct stream {
 	bool has_turn;
 	struct stream *ripe_prev, *ripe_next; /* effects.ripe */
 	bool is_ripe;
-	bool owned; /* somebody outside holds it: not to be freed */
+	bool owned;	      /* somebody outside holds it: not to be freed */
+	struct peer *counted; /* incoming: in whose number of streams it is */
 
 	/* Immutable once the stream is dialled or has arrived. */
 	const struct stream_config *config;
 	struct effects *effects;
+	struct limits *limits;
 	uint64_t number;
 	bool incoming;
 	char *sid;
@@ -109,15 +113,16 @@ struct stream {
 	struct window window;
 	struct sender sender;
 	struct receiver receiver;
+	size_t charged;					   /* of the pool in limits */
 	struct op *openers, *readers, *writers, *flushers; /* parked */
 };
 
 /*
- * A stream that is NEW, with a copy of `sid`. NULL when memory is short. `config` and `effects`
- * must outlive it.
+ * A stream that is NEW, with a copy of `sid`. NULL when memory is short. `config`, `effects` and
+ * `limits` must outlive it.
  */
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     uint64_t number, const char *sid);
+			     struct limits *limits, uint64_t number, const char *sid);
 
 /* Frees the stream. No op may be parked on it; NULL-safe. */
 void stream_destroy(struct stream *stream);
@@ -212,6 +217,9 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
  * costs little more than one for one; so receiving a block completes only a read that is full. */
 void stream_serve_readers(struct stream *stream);
 void stream_receive_close(struct stream *stream, const struct msg *close);
+
+/* Less waits to be sent: acknowledgements that waited for that leave. */
+void stream_catch_up(struct stream *stream);
 
 /* `block` is the running number in the answered id. */
 void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us);

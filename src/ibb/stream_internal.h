@@ -54,6 +54,9 @@ void stream_answer_when_delivered(struct stream *stream);
 /* Why nothing more can be written; 0: it can. */
 int stream_write_error(const struct stream *stream);
 
+/* The peer wants to be asked again later, each time a bit later than before. */
+void stream_pause(struct stream *stream, int64_t now_ms);
+
 /* Every block in flight has to be sent again. */
 void stream_repeat_all(struct stream *stream);
 

@@ -7,6 +7,7 @@ are there as for those to come:
     proxy.cut()              every connection is reset
     proxy.cut_after(1000)    the same after 1000 further bytes: somewhere in a stanza
     proxy.freeze()           nothing goes through, and nobody is told; until proxy.thaw()
+    proxy.mute()             nothing goes to the server, what it sends comes; until proxy.unmute()
     proxy.strand()           connections that are there stay so, and nothing goes through any more
     proxy.refuse()           new connections are refused; until proxy.accept()
     proxy.delay = 0.1        seconds that each byte travels
@@ -49,7 +50,9 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._thawed = asyncio.Event()
+        self._unmuted = asyncio.Event()
         self.thaw()
+        self.unmute()
         self.accept()
 
     def stop(self) -> None:
@@ -88,6 +91,18 @@ class FaultProxy:
             self._thawed.set()
 
         self._call(thaw())
+
+    def mute(self) -> None:
+        async def mute() -> None:
+            self._unmuted.clear()
+
+        self._call(mute())
+
+    def unmute(self) -> None:
+        async def unmute() -> None:
+            self._unmuted.set()
+
+        self._call(unmute())
 
     def strand(self) -> None:
         """As a router that has forgotten them: only new connections work."""
@@ -153,6 +168,9 @@ class FaultProxy:
 
     async def thawed(self) -> None:
         await self._thawed.wait()
+
+    async def unmuted(self) -> None:
+        await self._unmuted.wait()
 
     def split(self, data: bytes) -> Iterator[bytes]:
         at = 0
@@ -224,6 +242,8 @@ class Link:
                 return
             for piece in self.proxy.split(data):
                 await self._wait_passable()
+                if sink is self.server:
+                    await self.proxy.unmuted()
                 count = await self.proxy.forward(piece, sink)
                 if sink is self.server:
                     self.proxy.sent += count

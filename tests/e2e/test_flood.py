@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from daemon import Mount
-from lab import Lab
-from rawpeer import NS_PING
+from daemon import Mount, poll_until
+from faultproxy import FaultProxy
+from lab import Lab, wait_blocked
+from rawpeer import NS_IBB, NS_PING, RawPeer, Stanza, condition, error_type, is_kind
+from test_faults import ended
 from test_hostile import still_serves
 
 MIBIBYTE = 1024 * 1024
@@ -60,3 +65,194 @@ def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
         assert most_memory(mount) - memory < 6 * MIBIBYTE
         assert processor_seconds(mount) - seconds < 1
     still_serves(lab, mount, peer)
+
+
+# ---- streams ----
+
+
+def is_read(lab: Lab, mount: Mount, peer: RawPeer, name: str = "proof") -> None:
+    """A file of the peer's comes through to somebody who reads."""
+    content = os.urandom(20_000)
+    assert peer.open(mount.jid, name).get("type") == "result"
+    got = lab.background(mount.incoming(peer, name).read_bytes)
+    for seq, start in enumerate(range(0, len(content), 4096)):
+        answer = peer.data(mount.jid, name, seq, content[start : start + 4096])
+        assert answer.get("type") == "result"
+    peer.close(mount.jid, name)
+    assert got.result(20) == content
+
+
+def refusals(answers: list[Stanza]) -> Counter:
+    return Counter((condition(a), error_type(a)) for a in answers if a.get("type") == "error")
+
+
+def two_peers(lab: Lab, options: str = "") -> tuple[Mount, RawPeer, RawPeer]:
+    """A mount, and two contacts that it sees online: a hostile one and one who just uses it."""
+    alice, mallory, bob = lab.accounts("alice", "mallory", "bob")
+    mount = lab.mount(alice, options)
+    peers = [lab.raw(mallory), lab.raw(bob)]
+    for peer in peers:
+        mount.wait_online(peer.jid)
+    return mount, *peers
+
+
+def test_streams_of_one_contact(lab: Lab) -> None:
+    """A quarter of all, at least 16, under whatever resources."""
+    alice, account, friend = lab.accounts("alice", "mallory", "bob")
+    mount = lab.mount(alice, "max_streams=80")
+    mallory, other, bob = lab.raw(account), lab.raw(account, "other"), lab.raw(friend)
+    for peer in (mallory, other, bob):
+        mount.wait_online(peer.jid)
+    for i in range(20):
+        assert (mallory, other)[i % 2].open(mount.jid, f"s{i}").get("type") == "result"
+    for peer in (mallory, other):
+        answer = peer.open(mount.jid, "one-more")
+        assert (condition(answer), error_type(answer)) == ("not-acceptable", "cancel")
+    still_serves(lab, mount, bob)
+    mallory.close(mount.jid, "s0")
+    assert mallory.open(mount.jid, "one-more").get("type") == "error"  # it holds memory
+    assert mount.incoming(mallory, "s0").read_bytes() == b""
+    assert mallory.open(mount.jid, "one-more").get("type") == "result"
+
+
+def test_opens_in_a_second(lab: Lab) -> None:
+    mount, mallory, bob = two_peers(lab)
+    memory = most_memory(mount)
+    for i in range(2000):
+        mallory.open(mount.jid, f"s{i}", wait=False)
+    mallory.wait_for(is_kind("result", "error"), count=2000, timeout=60)
+    wrong = refusals(mallory.find(is_kind("error")))
+    assert len(mallory.find(is_kind("result"))) == 256
+    assert wrong["not-acceptable", "cancel"] >= 400 - 256
+    assert wrong["resource-constraint", "wait"] > 500
+    assert wrong.total() == sum(
+        wrong[key] for key in [("not-acceptable", "cancel"), ("resource-constraint", "wait")]
+    )
+    still_serves(lab, mount, bob)
+    if not is_sanitized(mount):
+        assert most_memory(mount) - memory < 4 * MIBIBYTE
+
+
+def read_all(mount: Mount, count: int) -> list[str]:
+    """The contents of the next `count` streams, read one after the other."""
+    contents = []
+    with open(mount.path / "incoming") as incoming:
+        for _ in range(count):
+            name = incoming.readline().rstrip("\n")
+            contents.append((mount.path / name).read_text())
+    return contents
+
+
+def test_two_ibbfs_open_faster_than_that(lab: Lab) -> None:
+    """They wait for each other, and nobody notices."""
+    alice, bob = lab.pair()
+    files = lab.folder / "files"
+    files.mkdir()
+    for i in range(600):
+        (files / f"f{i}").write_text(f"{i}\n")
+    got = lab.background(read_all, bob, 600)
+    copies = [
+        lab.spawn("cp", *files.glob(f"f*{digit}"), alice.contact(bob)) for digit in range(10)
+    ]
+    assert [ended(copy, 100) for copy in copies] == [(0, b"")] * 10
+    assert sorted(got.result(30)) == sorted(f"{i}\n" for i in range(600))
+
+
+# ---- bytes ----
+
+
+def test_bytes_of_all_streams(lab: Lab) -> None:
+    """40 streams of 512 KiB that nobody reads, of 4 MiB that may be taken."""
+    mount, mallory, bob = two_peers(lab, "buffer_total=4M")
+    memory = most_memory(mount)
+    block = "A" * 5460 + "AA=="  # 4096 bytes
+    for i in range(40):
+        mallory.open(mount.jid, f"s{i}")
+    for seq in range(128):
+        for i in range(40):
+            mallory.data(mount.jid, f"s{i}", seq, block, wait=False)
+    for i in range(4):
+        is_read(lab, mount, bob, f"meanwhile{i}")
+    mallory.wait_for(lambda s: condition(s) == "resource-constraint", timeout=60)
+    mallory.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")
+    is_read(lab, mount, bob)
+    if not is_sanitized(mount):
+        # The shares are 4 KiB each here; malloc, libstrophe and the tree have the rest.
+        assert most_memory(mount) - memory < 4 * MIBIBYTE + 3 * MIBIBYTE
+    assert {condition(s) for s in mallory.find(is_kind("error"))} <= {
+        "resource-constraint",
+        "item-not-found",  # what was sent to a stream after its end
+    }
+
+
+def test_two_ibbfs_with_more_than_fits(lab: Lab) -> None:
+    """Writers wait until somebody reads, be it the last one first; nothing is lost."""
+    alice, bob = lab.pair("", "buffer_total=256K,buffer=64K")
+    files = [lab.random_file(300_000, f"f{i}") for i in range(8)]
+    copies = [lab.spawn("cp", file, alice.contact(bob)) for file in files]
+    for file in files:
+        poll_until(bob.incoming(alice, file.name).exists, what=f"{file.name} arrives")
+    wait_blocked(*[copy.pid for copy in copies])
+    for file, copy in reversed(list(zip(files, copies))):
+        assert bob.incoming(alice, file.name).read_bytes() == file.read_bytes()
+        assert copy.wait(30) == 0
+
+
+def test_messages_with_more_than_fits(lab: Lab) -> None:
+    """They cannot wait: such a stream ends, and no other one."""
+    mount, mallory, bob = two_peers(lab, "buffer_total=64K")
+    mallory.open(mount.jid, "s1", stanza="message")
+    for seq in range(40):
+        block = f"<data xmlns='{NS_IBB}' sid='s1' seq='{seq}'>{'A' * 5460}AA==</data>"
+        mallory.send(f"<message to='{mount.jid}'>{block}</message>")
+    mallory.wait_for(is_kind("close", sid="s1"))
+    is_read(lab, mount, bob)
+    with pytest.raises(ConnectionResetError):
+        mount.incoming(mallory, "s1").read_bytes()
+
+
+# ---- answers ----
+
+
+def wait_quiet(proxy: FaultProxy) -> None:
+    """Until nothing has come from the server for half a second."""
+
+    def is_quiet() -> bool:
+        before = proxy.received
+        time.sleep(0.5)
+        return proxy.received == before
+
+    poll_until(is_quiet, timeout=60, what="everything has come")
+
+
+def is_answered(peer: RawPeer, jid: str) -> bool:
+    """Within a second."""
+    ident = f"again-{time.monotonic()}"
+    peer.send(f"<iq type='get' to='{jid}' id='{ident}'><ping xmlns='{NS_PING}'/></iq>")
+    with contextlib.suppress(AssertionError):
+        peer.wait_for(lambda s: s.get("id") == ident, timeout=1)
+        return True
+    return False
+
+
+def test_more_questions_than_answers_can_leave(lab: Lab) -> None:
+    """Our connection does not take them; what is asked meanwhile costs no memory."""
+    alice, mallory, bob = lab.accounts("alice", "mallory", "bob")
+    proxy = lab.proxy(alice)
+    mount = lab.mount(alice, via=proxy)
+    peers = [lab.raw(mallory), lab.raw(bob), lab.raw(lab.accounts("stranger")[0])]
+    for peer in peers[:2]:
+        mount.wait_online(peer.jid)
+    memory = most_memory(mount)
+    proxy.mute()
+    ident = "i" * 1000
+    ping = f"<iq type='get' to='{mount.jid}' id='{ident}'><ping xmlns='{NS_PING}'/></iq>"
+    for _ in range(100):
+        for peer in peers:
+            peer.send(ping * 100)
+    wait_quiet(proxy)
+    proxy.unmute()
+    poll_until(lambda: is_answered(peers[1], mount.jid), timeout=60, what="answers leave again")
+    still_serves(lab, mount, peers[1])
+    if not is_sanitized(mount):
+        assert most_memory(mount) - memory < 4096 * 2048 + 4 * MIBIBYTE

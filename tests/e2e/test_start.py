@@ -238,7 +238,7 @@ def test_unknown_flag(mount: Mount) -> None:
 BAD_VALUES = [
     ("block_size", "0"), ("block_size", "65536"), ("block_size", "4K"), ("block_size", "-1"),
     ("block_size", ""), ("window", "x"), ("window", "0"), ("window", "-4096"), ("buffer", "1X"),
-    ("buffer", "99999999999999999999"), ("max_streams", "0"), ("max_streams", "many"),
+    ("buffer", "99999999999999999999"), ("buffer_total", "0"), ("max_streams", "0"), ("max_streams", "many"),
     ("timeout", "0"), ("timeout", "-1"), ("timeout", "1h"), ("tls", "maybe"), ("accept", "some"),
     ("stanza", "presence"), ("server", "127.0.0.1:0"), ("server", "127.0.0.1:65536"),
     ("server", "127.0.0.1:http"),
@@ -383,7 +383,7 @@ def test_help_and_version(mount: Mount, flag: str) -> None:
     else:
         options = (
             "password_file password_stdin server tls cafile capath block_size stanza window buffer"
-            " max_streams accept timeout"
+            " buffer_total max_streams accept timeout"
         )
         assert [o for o in options.split() if o not in done.stdout] == []
 

@@ -117,7 +117,9 @@ static inline void core_receive(struct core *core, const struct msg *msg, bool a
 {
 	if (msg->kind == MSG_INFO) {
 		/* Another part of the daemon answers disco#info, in the same row. */
-		effects_send_result(&core->ibb.effects, msg->peer, msg->id);
+		if (!ibb_is_flooded(&core->ibb, true)) {
+			effects_send_result(&core->ibb.effects, msg->peer, msg->id);
+		}
 	} else {
 		ibb_receive(&core->ibb, msg, allowed, now_ms * 1000);
 		ibb_serve_readers(&core->ibb);
@@ -206,6 +208,7 @@ static inline void core_check(const struct core *core, size_t most_written)
 {
 	const size_t mebibyte = (size_t)1024 * 1024; /* the slack of receiver.h and delivery.c */
 	const struct stream *stream, *next;
+	size_t charged = 0;
 	HASH_ITER (by_number, core->ibb.by_number, stream, next) {
 		const struct sender *sender = &stream->sender;
 		const struct receiver *receiver = &stream->receiver;
@@ -230,7 +233,13 @@ static inline void core_check(const struct core *core, size_t most_written)
 				   !stream->flushers);
 			FUZZ_CHECK(stream_deadline(stream) == STREAM_NO_DEADLINE);
 		}
+		FUZZ_CHECK(receiver_memory(receiver) <=
+			   core->ibb.limits.share + stream->charged + 2 * STREAM_MAX_BLOCK);
+		charged += stream->charged;
 	}
+	FUZZ_CHECK(core->ibb.limits.used == charged && charged <= core->ibb.limits.pool);
+	/* Answers are bounded; requests of ours are few for each stream. */
+	FUZZ_CHECK(core->ibb.effects.queued <= LIMITS_UNSENT + 256);
 }
 
 #endif

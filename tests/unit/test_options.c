@@ -95,6 +95,7 @@ static void test_defaults(void **state)
 	assert_int_equal(options.carrier, CARRIER_IQ);
 	assert_int_equal(options.window, 0);
 	assert_int_equal(options.buffer, 1 << 20);
+	assert_int_equal(options.buffer_total, 0);
 	assert_int_equal(options.max_streams, 1024);
 	assert_int_equal(options.accept, ACCEPT_CONTACTS);
 	assert_int_equal(options.timeout_s, 60);
@@ -115,7 +116,8 @@ static void test_everything(void **state)
 			"-o",
 			"rw,password_file=secret,password_stdin,server=localhost:5223,tls=direct",
 			"-f", "me@example.org", "-oblock_size=65535,stanza=message,window=1M",
-			"dir", "-o", "buffer=512k,max_streams=65536,accept=none,timeout=86400",
+			"dir", "-o",
+			"buffer=512k,buffer_total=64G,max_streams=65536,accept=none,timeout=86400",
 			"-o", "cafile=file,capath=dir,_netdev,x-systemd.automount,noauto", NULL});
 	assert_true(options.foreground);
 	assert_false(options.debug);
@@ -132,6 +134,7 @@ static void test_everything(void **state)
 	assert_int_equal(options.carrier, CARRIER_MESSAGE);
 	assert_int_equal(options.window, 1 << 20);
 	assert_int_equal(options.buffer, 512 << 10);
+	assert_int_equal(options.buffer_total, (size_t)64 << 30);
 	assert_int_equal(options.max_streams, 65536);
 	assert_int_equal(options.accept, ACCEPT_NONE);
 	assert_int_equal(options.timeout_s, 86400);
@@ -304,6 +307,9 @@ static void test_bad(void **state)
 		{{"a@b", "dir", "-o", "window=18446744073709551617"}, "must be 1 to 64M"},
 		{{"a@b", "dir", "-o", "buffer=2G"}, "-o buffer=2G: must be 1 to 1G"},
 		{{"a@b", "dir", "-o", "buffer=1073741824G"}, "must be 1 to 1G"},
+		{{"a@b", "dir", "-o", "buffer_total=0"}, "must be 1 to 64G"},
+		{{"a@b", "dir", "-o", "buffer_total=65G"}, "must be 1 to 64G"},
+		{{"a@b", "dir", "-o", "buffer_total=17179869184G"}, "must be 1 to 64G"},
 		{{"a@b", "dir", "-o", "max_streams=0"}, "must be 1 to 65536"},
 		{{"a@b", "dir", "-o", "max_streams=65537"}, "must be 1 to 65536"},
 		{{"a@b", "dir", "-o", "max_streams=1K"}, "must be 1 to 65536"},
@@ -424,6 +430,7 @@ static void test_help_names_every_option(void **state)
 		"stanza=",
 		"window=",
 		"buffer=",
+		"buffer_total=",
 		"max_streams=",
 		"accept=",
 		"timeout=",
