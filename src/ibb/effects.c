@@ -13,6 +13,7 @@ int effects_send(struct effects *effects, const struct msg *template)
 	}
 	DL_APPEND(effects->messages, msg);
 	effects->queued++;
+	effects->memory += msg->memory;
 	return 0;
 }
 
@@ -59,6 +60,7 @@ struct msg *effects_take_message(struct effects *effects)
 	if (msg != NULL) {
 		DL_DELETE(effects->messages, msg);
 		effects->queued--;
+		effects->memory -= msg->memory;
 		msg->prev = msg->next = NULL;
 	}
 	return msg;

@@ -23,6 +23,7 @@ struct stream;
 struct effects {
 	struct op *done;      /* completed ops, oldest first */
 	size_t queued;	      /* messages */
+	size_t memory;	      /* that they take */
 	bool behind;	      /* acknowledgements wait until there are fewer */
 	struct msg *messages; /* answers and requests to be sent, oldest first */
 	struct stream *turns; /* streams that have a block to send; the next one first. The block

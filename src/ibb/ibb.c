@@ -280,6 +280,9 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 	}
 	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
 		stream = find_by_key(ibb, msg->peer, msg->sid);
+		if (stream && strlen(msg->id) > LIMITS_ID) {
+			return;
+		}
 		if (stream && msg->kind == MSG_DATA) {
 			stream_receive_data(stream, msg, now_ms);
 			settle(ibb, stream);
@@ -296,7 +299,7 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 			return;
 		}
 	}
-	if (ibb_is_flooded(ibb, allowed)) {
+	if (ibb_is_flooded(ibb, allowed) || (allowed && strlen(msg->id) > LIMITS_ID)) {
 		return;
 	}
 	if (!allowed) {
@@ -408,7 +411,10 @@ void ibb_serve_readers(struct ibb *ibb)
 
 bool ibb_is_flooded(const struct ibb *ibb, bool allowed)
 {
-	return ibb->effects.queued >= (allowed ? LIMITS_UNSENT : LIMITS_UNSENT_REFUSED);
+	const struct effects *effects = &ibb->effects;
+	return allowed ? effects->queued >= LIMITS_UNSENT || effects->memory >= LIMITS_UNSENT_BYTES
+		       : effects->queued >= LIMITS_UNSENT_REFUSED ||
+				 effects->memory >= LIMITS_UNSENT_REFUSED_BYTES;
 }
 
 /* Half of what acknowledgements waited for has left: so rarely all streams are looked at. */

@@ -38,6 +38,14 @@
 #define LIMITS_UNSENT_ACKS    2048
 #define LIMITS_UNSENT	      4096
 
+/* And what they may take in memory. */
+#define LIMITS_UNSENT_REFUSED_BYTES ((size_t)2 * 1024 * 1024)
+#define LIMITS_UNSENT_BYTES	    ((size_t)16 * 1024 * 1024)
+
+/* The longest id of a request that is answered; but to those who may not open streams we are not
+ * there, and a server answers any. */
+#define LIMITS_ID 1023
+
 struct peer {
 	UT_hash_handle hh;	  /* limits.peers, by bare */
 	struct peer *prev, *next; /* limits.order */

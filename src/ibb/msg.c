@@ -24,13 +24,15 @@ static const char *copy_string(char **at, const char *string)
 struct msg *msg_create(const struct msg *template)
 {
 	/* One block: the message, its data, its strings. */
-	struct msg *msg = malloc(sizeof *msg + template->data_length + string_size(template->peer) +
-				 string_size(template->id) + string_size(template->sid) +
-				 string_size(template->name) + string_size(template->node));
+	size_t memory = sizeof(struct msg) + template->data_length + string_size(template->peer) +
+			string_size(template->id) + string_size(template->sid) +
+			string_size(template->name) + string_size(template->node);
+	struct msg *msg = malloc(memory);
 	if (msg == NULL) {
 		return NULL;
 	}
 	*msg = *template;
+	msg->memory = memory;
 	msg->prev = msg->next = NULL;
 	msg->data = msg_room(msg);
 	if (template->data != NULL) {

@@ -52,6 +52,7 @@ enum feature {
 
 struct msg {
 	struct msg *prev, *next; /* effects.messages */
+	size_t memory;		 /* that msg_create has taken for it */
 
 	enum msg_kind kind;
 	const char *peer; /* full JID: sender of what came in, recipient of what goes out; "" when

@@ -19,9 +19,6 @@
 
 #define MAX_SID 1023
 
-/* Of an id that is given back with the answer. What is longer only costs memory. */
-#define MAX_ID 1023
-
 int codec_init(struct codec *codec)
 {
 	*codec = (struct codec){.block = malloc(STREAM_MAX_BLOCK)};
@@ -320,7 +317,7 @@ static void decode_result(xmpp_stanza_t *iq, struct msg *msg)
 static bool decode_iq(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 {
 	const char *type = xmpp_stanza_get_type(iq);
-	if (!xmpp_stanza_get_id(iq) || strlen(xmpp_stanza_get_id(iq)) > MAX_ID) {
+	if (!xmpp_stanza_get_id(iq)) {
 		return false; /* RFC 6120 section 8.1.3: nothing could be answered to it */
 	}
 	if (equal(type, "get") || equal(type, "set")) {

@@ -145,14 +145,13 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 		return 1;
 	}
 	session->moved = true;
-	xmpp_stanza_t *query = request ? xmpp_stanza_get_child_by_ns(stanza, XMPP_NS_ROSTER) : NULL;
-	if (query != NULL) {
-		/* RFC 6121 section 2.1.6: from anybody else it is an attempt to forge. */
-		bool push = strcmp(type, "set") == 0 && is_from_account(session, stanza);
-		if (push) {
-			report_items(session, query);
-		}
-		answer(session, stanza, push ? CONDITION_NONE : CONDITION_SERVICE_UNAVAILABLE);
+	/* RFC 6121 section 2.1.6: from anybody else a push is an attempt to forge, and answered
+	 * like all that we do not know. */
+	bool own = strcmp(type, "set") == 0 && is_from_account(session, stanza);
+	xmpp_stanza_t *push = own ? xmpp_stanza_get_child_by_ns(stanza, XMPP_NS_ROSTER) : NULL;
+	if (push != NULL) {
+		report_items(session, push);
+		answer(session, stanza, CONDITION_NONE);
 	} else if (session_is_open(session)) {
 		receive(session, stanza);
 	} else if (request) {

@@ -35,9 +35,11 @@ NS_INFO = "http://jabber.org/protocol/disco#info"
 NS_CAPS = "http://jabber.org/protocol/caps"
 NS_FILE = "urn:xmpp:file:metadata:0"
 NS_IBBFS = "urn:ibbfs:0"
+NS_RESUME = "urn:ibbfs:resume:0"
 NS_PING = "urn:xmpp:ping"
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 NS_ROSTER = "jabber:iq:roster"
+NS_XML = "http://www.w3.org/XML/1998/namespace"
 
 STREAM_HEADER = (
     f"<?xml version='1.0'?><stream:stream to='{{}}' version='1.0' xmlns='{NS_CLIENT}'"
