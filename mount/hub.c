@@ -43,7 +43,7 @@ int64_t hub_now_ms(void)
 }
 
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
-		       const char *jid)
+		       const char *jid, struct owner owner)
 {
 	struct hub *hub = calloc(1, sizeof(*hub));
 	if (!hub) {
@@ -52,7 +52,7 @@ struct hub *hub_create(const struct stream_config *config, unsigned max_streams,
 	hub->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	hub->waits_until_ms = INT64_MIN;
 	if (hub->fd < 0 ||
-	    account_init(&hub->account, config, max_streams, accept, jid, getuid(), getgid())) {
+	    account_init(&hub->account, config, max_streams, accept, jid, owner.uid, owner.gid)) {
 		if (hub->fd >= 0) {
 			close(hub->fd);
 		}

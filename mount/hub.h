@@ -49,9 +49,10 @@ struct owner {
 
 struct hub;
 
-/* NULL when memory is short; the arguments are those of account_init. */
+/* NULL when memory is short; the arguments are those of account_init. `owner`: of what nobody has
+ * made. */
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
-		       const char *jid);
+		       const char *jid, struct owner owner);
 
 /* No thread may be in here any more, and every request must have been delivered (hub_abandon). */
 void hub_destroy(struct hub *hub);

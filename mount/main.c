@@ -12,7 +12,7 @@
  *   mount/    what a user meets; only here is libfuse
  *     main      start and end
  *     options   the command line           password  where the password comes from
- *     endpoint  HOST[:PORT]
+ *     endpoint  HOST[:PORT]               privilege  another user than root
  *     log       lines on stderr or syslog   caller    the process behind a request
  *     mainloop  the main thread           ops       libfuse's operations
  *     hub       where the two threads meet: the lock
@@ -47,6 +47,7 @@
 #include "mount/ops.h"
 #include "mount/options.h"
 #include "mount/password.h"
+#include "mount/privilege.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +55,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -177,7 +177,8 @@ static struct hub *create_hub(const struct options *options)
 		.timeout_ms = (int64_t)options->timeout_s * 1000,
 		.reconnect_ms = (int64_t)options->reconnect_s * 1000,
 	};
-	return hub_create(&config, options->max_streams, options->accept, options->jid);
+	struct owner owner = {options->uid, options->gid};
+	return hub_create(&config, options->max_streams, options->accept, options->jid, owner);
 }
 
 /* Connects, mounts, serves, unmounts. */
@@ -191,7 +192,7 @@ static int run_session(const struct options *options, const struct mainloop *loo
 		free(line);
 		return EXIT_FAILURE;
 	}
-	if (fuse_session_mount(session, options->mountpoint)) {
+	if (!options->other_user && fuse_session_mount(session, options->mountpoint)) {
 		return EXIT_FAILURE; /* libfuse has said why */
 	}
 	int status = EXIT_FAILURE;
@@ -205,14 +206,17 @@ static int run_session(const struct options *options, const struct mainloop *loo
 	return status;
 }
 
-static int run(const struct options *options, const char *password, struct fuse_session *session,
+/* Takes *password over: libstrophe has the only copy then. */
+static int run(const struct options *options, char **password, struct fuse_session *session,
 	       struct hub *hub, int ready_fd)
 {
 	struct mainloop loop = {.hub = hub};
 	int status = EXIT_FAILURE;
 
 	loop.signal_fd = block_signals();
-	loop.client = create_client(options, password, hub);
+	loop.client = create_client(options, *password, hub);
+	password_wipe(*password);
+	*password = NULL;
 	if (loop.signal_fd < 0 || !loop.client) {
 		log_error("cannot start: %s", strerror(errno));
 		client_destroy(loop.client);
@@ -231,7 +235,31 @@ static int run(const struct options *options, const char *password, struct fuse_
 	return status;
 }
 
-static int start(struct options *options, const char *password)
+/*
+ * For -o uid=: mounts, and is not root any more from then on. That comes before anything is said to
+ * the network, while others mount last; whoever looks into the mount meanwhile waits. They may not
+ * be allowed to open /dev/fuse, or to mount there, but can unmount: the mount is theirs.
+ */
+static int mount_for(const struct options *options, struct fuse_session *session)
+{
+	const char *paths[] = {options->cafile, options->capath};
+
+	if (privilege_lend(options->uid, options->gid) ||
+	    fuse_session_mount(session, options->mountpoint) ||
+	    privilege_drop(options->uid, options->gid)) {
+		return -1;
+	}
+	/* What root has checked. */
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (paths[i] && access(paths[i], R_OK)) {
+			log_error("%s: %s, for the user of -o uid=", paths[i], strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int start(struct options *options, char **password)
 {
 	int status = EXIT_FAILURE;
 	int ready_fd = -1;
@@ -250,7 +278,10 @@ static int start(struct options *options, const char *password)
 	struct fuse_session *session =
 		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), hub);
 	if (session) {
-		status = run(options, password, session, hub, ready_fd);
+		if (!options->other_user || mount_for(options, session) == 0) {
+			status = run(options, password, session, hub, ready_fd);
+		}
+		fuse_session_unmount(session); /* if it still is */
 		fuse_session_destroy(session);
 	}
 	hub_destroy(hub);
@@ -263,8 +294,7 @@ int main(int argc, char *argv[])
 	int status = EXIT_FAILURE;
 
 	log_start(false);
-	/* No core and no debugger of others: the password is in memory. */
-	prctl(PR_SET_DUMPABLE, 0);
+	privilege_hide();
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_DONE:
 		options_finish(&options);
@@ -283,7 +313,7 @@ int main(int argc, char *argv[])
 
 	char *password = password_read(&options);
 	if (password) {
-		status = start(&options, password);
+		status = start(&options, &password);
 	}
 	password_wipe(password);
 	options_finish(&options);

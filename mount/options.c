@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,7 @@ static const char usage[] =
 	"    -o timeout=SECONDS     how long to wait for an answer, 1 to 86400 (default: 60)\n"
 	"    -o reconnect=SECONDS   how long streams between two ibbfs wait for a broken\n"
 	"                           connection to come back, 0 to 86400 (default: 60)\n"
+	"    -o uid=USER, gid=GROUP started by root, run as these (default: the caller)\n"
 	"\n"
 	"and those of FUSE, such as -o allow_other, -o ro and -o auto_unmount.\n"
 	"ibbfs(1) has the rest. fusermount3 -u mountpoint ends it.\n";
@@ -77,6 +80,8 @@ enum key {
 	KEY_ACCEPT,
 	KEY_TIMEOUT,
 	KEY_RECONNECT,
+	KEY_UID,
+	KEY_GID,
 	KEY_ALLOW,
 };
 
@@ -107,6 +112,8 @@ static const struct fuse_opt known[] = {
 	FUSE_OPT_KEY("accept=", KEY_ACCEPT),
 	FUSE_OPT_KEY("timeout=", KEY_TIMEOUT),
 	FUSE_OPT_KEY("reconnect=", KEY_RECONNECT),
+	FUSE_OPT_KEY("uid=", KEY_UID),
+	FUSE_OPT_KEY("gid=", KEY_GID),
 	FUSE_OPT_KEY("fsname=", KEY_FSNAME),
 	FUSE_OPT_KEY("subtype=", KEY_SUBTYPE),
 
@@ -168,6 +175,7 @@ struct parser {
 	bool done; /* --help, --version */
 	bool fsname, subtype;
 	bool others; /* may use the mount */
+	bool uid, gid;
 };
 
 /* ---- values; each returns 0, or -1 after a line ---- */
@@ -268,6 +276,41 @@ static int set_server(struct options *options, const char *option, const char *v
 	free(options->server_host);
 	options->server_host = host;
 	options->server_port = port;
+	return 0;
+}
+
+/* Ids are 32 bits; the last one means "none" to the calls that change them. */
+#define MAX_ID (UINT32_MAX - 1)
+
+/* The group is the user's, unless it is given too. */
+static int set_uid(struct parser *parser, const char *option, const char *value)
+{
+	uint64_t number;
+	bool is_number = parse_number(value, MAX_ID, false, &number);
+	const struct passwd *user = is_number ? getpwuid((uid_t)number) : getpwnam(value);
+
+	if (!user && !is_number) {
+		return wrong(option, "no such user");
+	}
+	parser->uid = true;
+	parser->options->uid = user ? user->pw_uid : (uid_t)number;
+	if (!parser->gid) {
+		parser->options->gid = user ? user->pw_gid : (gid_t)number;
+	}
+	return 0;
+}
+
+static int set_gid(struct parser *parser, const char *option, const char *value)
+{
+	uint64_t number;
+	bool is_number = parse_number(value, MAX_ID, false, &number);
+	const struct group *group = is_number ? NULL : getgrnam(value);
+
+	if (!group && !is_number) {
+		return wrong(option, "no such group");
+	}
+	parser->gid = true;
+	parser->options->gid = group ? group->gr_gid : (gid_t)number;
 	return 0;
 }
 
@@ -515,6 +558,12 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		error = set_number(argument, value, 86400, "must be 1 to 86400", &number);
 		options->timeout_s = (unsigned)number;
 		break;
+	case KEY_UID:
+		error = set_uid(parser, argument, value);
+		break;
+	case KEY_GID:
+		error = set_gid(parser, argument, value);
+		break;
 	case KEY_RECONNECT:
 		error = set_from_0(argument, value, 86400, "must be 0 to 86400", &number);
 		options->reconnect_s = (unsigned)number;
@@ -544,6 +593,20 @@ static int check_tls_off(const struct options *options)
 		log_error("-o tls=off: %s is not on this machine", options->server_host);
 		return -1;
 	}
+	return 0;
+}
+
+static int check_user(struct parser *parser)
+{
+	struct options *options = parser->options;
+	bool same = options->uid == getuid() && options->gid == getgid();
+
+	if ((parser->uid || parser->gid) && !same && geteuid() != 0) {
+		log_error("-o uid=, -o gid=: only root can run it as somebody else");
+		return -1;
+	}
+	/* Also for root itself, whose other groups go. */
+	options->other_user = (parser->uid || parser->gid) && geteuid() == 0;
 	return 0;
 }
 
@@ -579,6 +642,11 @@ static int add_names(const struct parser *parser, struct fuse_args *fuse)
 		/* What belongs to the user stays the user's: the kernel then checks modes. */
 		error = fuse_opt_add_opt(&list, "default_permissions");
 	}
+	if (!error && parser->options->other_user) {
+		/* Root mounts, and mount.fuse3(8) asks for the opposite then; but what is in the
+		 * mount is said by a process of that user. */
+		error = fuse_opt_add_opt(&list, "nosuid,nodev");
+	}
 	if (!error && list) {
 		error = fuse_opt_add_arg(fuse, "-o");
 	}
@@ -597,12 +665,15 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 		.max_streams = 1024,
 		.timeout_s = 60,
 		.reconnect_s = 60,
+		.uid = getuid(),
+		.gid = getgid(),
 		.fuse = FUSE_ARGS_INIT(argc, argv),
 	};
 	struct parser parser = {.options = options};
 
 	if (fuse_opt_parse(&options->fuse, &parser, known, take_option) == 0 &&
-	    check_complete(options) == 0 && add_names(&parser, &options->fuse) == 0) {
+	    check_complete(options) == 0 && check_user(&parser) == 0 &&
+	    add_names(&parser, &options->fuse) == 0) {
 		return OPTIONS_RUN;
 	}
 	options_finish(options);

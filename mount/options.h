@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct options {
 	char *jid; /* normal form */
@@ -39,7 +40,10 @@ struct options {
 	unsigned max_streams;
 	enum accept accept;
 	unsigned timeout_s;
-	unsigned reconnect_s;  /* 0: streams do not outlive a connection */
+	unsigned reconnect_s; /* 0: streams do not outlive a connection */
+	uid_t uid;	      /* as whom it runs */
+	gid_t gid;
+	bool other_user;       /* the process has to become them */
 	struct fuse_args fuse; /* what is left for libfuse: "ibbfs", "-o", ... */
 };
 

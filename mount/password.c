@@ -130,14 +130,14 @@ static bool is_own_descriptor(const char *path)
 }
 
 /* NULL if the file may hold a password, else what is wrong with it. */
-static const char *file_fault(const struct stat *status, const char *path)
+static const char *file_fault(const struct stat *status, const char *path, uid_t user)
 {
 	/* <(command) of a shell is a pipe that we have open already; any other FIFO could be fed by
 	 * whoever made it. */
 	if (!S_ISREG(status->st_mode) && !(S_ISFIFO(status->st_mode) && is_own_descriptor(path))) {
 		return "not a regular file";
 	}
-	if (status->st_uid != geteuid() && status->st_uid != 0) {
+	if (status->st_uid != geteuid() && status->st_uid != 0 && status->st_uid != user) {
 		return "belongs to somebody else";
 	}
 	if (status->st_mode & (S_IRWXG | S_IRWXO)) {
@@ -146,7 +146,8 @@ static const char *file_fault(const struct stat *status, const char *path)
 	return NULL;
 }
 
-static char *read_file(const char *path)
+/* `user`: for whom it is read, if that is another. */
+static char *read_file(const char *path, uid_t user)
 {
 	/* O_NONBLOCK so that opening a FIFO does not wait for a writer. */
 	int fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -157,7 +158,7 @@ static char *read_file(const char *path)
 		log_error("-o password_file=%s: %s", path, strerror(errno));
 		goto out;
 	}
-	const char *fault = file_fault(&status, path);
+	const char *fault = file_fault(&status, path, user);
 	if (fault) {
 		log_error("-o password_file=%s: %s", path, fault);
 		goto out;
@@ -300,7 +301,7 @@ char *password_read(const struct options *options)
 	}
 	password_wipe(from_variable);
 	if (options->password_file) {
-		return read_file(options->password_file);
+		return read_file(options->password_file, options->uid);
 	}
 	if (options->password_stdin) {
 		return read_line(STDIN_FILENO, "standard input", NULL);

@@ -6,8 +6,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -163,6 +165,17 @@ class Lab:
 
         threading.Thread(target=work, daemon=True).start()
         return future
+
+    def public_folder(self) -> Path:
+        """Not below the tests' own, which nobody else may enter."""
+        folder = Path(tempfile.mkdtemp(prefix="ibbfs-test-"))
+        self._stack.callback(shutil.rmtree, folder)
+        folder.chmod(0o755)
+        return folder
+
+    def watch(self, mount: Mount) -> None:
+        """Cleans up after a mount that a test starts by itself."""
+        self._stack.callback(mount.remove_left_over)
 
     def random_file(self, size: int, name: str = "random") -> Path:
         path = self.folder / name

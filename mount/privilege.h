@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * privilege - a daemon that root has started goes on as somebody else, for good.
+ *
+ * Errors:  a line on standard error.
+ * Threads: before they start.
+ * Source:  credentials(7), user_namespaces(7); prctl(2), PR_SET_DUMPABLE.
+ */
+#ifndef MOUNT_PRIVILEGE_H
+#define MOUNT_PRIVILEGE_H
+
+#include <sys/types.h>
+
+/* No core, and no debugger or reader of /proc/PID/mem but root: the password is in memory. */
+void privilege_hide(void);
+
+/*
+ * Still root, but what asks who we are (getuid) gets these: a mount that is made now is theirs, and
+ * they can end it. -1 after a line.
+ */
+int privilege_lend(uid_t uid, gid_t gid);
+
+/*
+ * Real, effective and saved user and group become these, and there are no other groups; what
+ * privilege_hide did, the kernel has forgotten then, and it is done again. -1 after a line: the
+ * caller must end.
+ */
+int privilege_drop(uid_t uid, gid_t gid);
+
+#endif
