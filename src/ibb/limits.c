@@ -35,6 +35,7 @@ void limits_init(struct limits *limits, unsigned max_streams, size_t buffer, siz
 
 static void forget(struct limits *limits, struct peer *peer)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash */
 	HASH_DEL(limits->peers, peer);
 	DL_DELETE(limits->order, peer);
 	free(peer);

@@ -35,6 +35,9 @@ static int reserve(struct queue *queue, size_t length)
 		return 0;
 	}
 	size_t capacity = queue_capacity(length);
+	if (capacity == SIZE_MAX) {
+		return -ENOMEM;
+	}
 	uint8_t *bytes = malloc(capacity);
 	if (bytes == NULL) {
 		return -ENOMEM;

@@ -26,7 +26,7 @@ struct queue {
 /* Frees what the queue holds and leaves it empty; NULL-safe. */
 void queue_finish(struct queue *queue);
 
-/* What a queue that has grown to `length` bytes takes in memory. */
+/* What a queue that has grown to `length` bytes takes in memory; SIZE_MAX: more than there is. */
 size_t queue_capacity(size_t length);
 
 /* Copies `length` bytes (0 is allowed) to the end. -ENOMEM. */

@@ -234,7 +234,7 @@ static inline void core_check(const struct core *core, size_t most_written)
 			FUZZ_CHECK(stream_deadline(stream) == STREAM_NO_DEADLINE);
 		}
 		FUZZ_CHECK(receiver_memory(receiver) <=
-			   core->ibb.limits.share + stream->charged + 2 * STREAM_MAX_BLOCK);
+			   core->ibb.limits.share + stream->charged + (size_t)2 * STREAM_MAX_BLOCK);
 		charged += stream->charged;
 	}
 	FUZZ_CHECK(core->ibb.limits.used == charged && charged <= core->ibb.limits.pool);
