@@ -416,11 +416,12 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 		return;
 	}
 	/* XEP-0047 section 2.1: resource-constraint asks for smaller blocks. Its type should be
-	 * modify; slixmpp sends cancel. Type wait speaks of something else. */
+	 * modify; slixmpp sends cancel. Type wait speaks of something else. Rounded up, since from
+	 * 65535 that meets the limits of others, which are powers of two. */
+	uint32_t half = (stream->block_size + 1) / 2;
 	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
-	    error->error_type != ERROR_TYPE_WAIT &&
-	    stream->block_size / 2 >= MIN_NEGOTIATED_BLOCK) {
-		stream->block_size /= 2;
+	    error->error_type != ERROR_TYPE_WAIT && half >= MIN_NEGOTIATED_BLOCK) {
+		stream->block_size = half;
 		stream->attempt++;
 		stream->asked_ms = now_ms;
 		if (!send_open(stream)) {

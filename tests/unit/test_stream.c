@@ -275,6 +275,19 @@ static void test_negotiation(void **state)
 	script_start(&script, &config, 1);
 	script_run(&script, least, COUNT(least));
 	script_finish(&script);
+	/* From the largest down to what others take. */
+	static const struct script_step powers[] = {
+		{"dial s j; open s o", "o1.0 open j s 65535"},
+		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 32768"},
+		{"j: error o1.1 resource-constraint modify", "o1.2 open j s 16384"},
+		{"j: error o1.2 resource-constraint modify", "o1.3 open j s 8192"},
+		{"j: error o1.3 resource-constraint modify", "o1.4 open j s 4096"},
+		{"j: result o1.4", "o=0"},
+	};
+	config.block_size = 65535;
+	script_start(&script, &config, 1);
+	script_run(&script, powers, COUNT(powers));
+	script_finish(&script);
 }
 
 static void test_opening_ends(void **state)
