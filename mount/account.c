@@ -68,6 +68,11 @@ void account_drop(struct account *account, struct node *node, int64_t now_ms)
 
 /* ---- from the wire ---- */
 
+void account_login(struct account *account, size_t max_stanza)
+{
+	ibb_limit_stanzas(&account->ibb, max_stanza);
+}
+
 void account_online(struct account *account, const char *full_jid, int64_t now_ms)
 {
 	char *copy = strdup(full_jid);

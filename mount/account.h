@@ -62,6 +62,8 @@ void account_finish(struct account *account);
 
 /* ---- from the wire ---- */
 
+/* `max_stanza`: bytes, as ibb_limit_stanzas takes it. */
+void account_login(struct account *account, size_t max_stanza);
 void account_online(struct account *account, const char *full_jid, int64_t now_ms);
 void account_offline(struct account *account, const char *reason, int64_t now_ms);
 void account_roster_reset(struct account *account, int64_t now_ms);

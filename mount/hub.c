@@ -151,6 +151,14 @@ static void leave_with(struct hub *hub, struct request *request, int64_t now_ms)
 
 /* ---- events of the client ---- */
 
+static void on_login(void *context, size_t max_stanza)
+{
+	struct hub *hub = context;
+	int64_t now_ms = enter(hub);
+	account_login(&hub->account, max_stanza);
+	leave(hub, now_ms);
+}
+
 static void on_online(void *context, const char *full_jid)
 {
 	struct hub *hub = context;
@@ -243,6 +251,7 @@ struct client_events hub_client_events(struct hub *hub)
 {
 	return (struct client_events){
 		.context = hub,
+		.login = on_login,
 		.online = on_online,
 		.offline = on_offline,
 		.roster_reset = on_roster_reset,

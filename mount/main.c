@@ -30,6 +30,7 @@
  *     expat     lets its parser deliver at once
  *     prune     lets it leave out what is too deep or too much
  *     render    spares it from writing stanzas out
+ *     advert    how long a stanza the server takes
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them

@@ -162,11 +162,17 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 
 /* ---- blocks that leave ---- */
 
+/* How long a block is that is full. */
+static size_t block_length(const struct stream *stream)
+{
+	return stream->block_size < stream->most_data ? stream->block_size : stream->most_data;
+}
+
 bool stream_has_block(const struct stream *stream)
 {
 	return (stream->state == STREAM_OPEN || stream->state == STREAM_CLOSING) &&
 	       !stream->suspended && stream->retry_ms == STREAM_NO_DEADLINE &&
-	       sender_next_length(&stream->sender, stream->block_size, stream->window.size) > 0;
+	       sender_next_length(&stream->sender, block_length(stream), stream->window.size) > 0;
 }
 
 /*
@@ -201,7 +207,7 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 		return NULL;
 	}
 	size_t length =
-		sender_next_length(&stream->sender, stream->block_size, stream->window.size);
+		sender_next_length(&stream->sender, block_length(stream), stream->window.size);
 	uint64_t number = sender_next_number(&stream->sender);
 	char id[64];
 	make_id(id, sizeof(id), stream, number);
@@ -245,7 +251,7 @@ static struct window_trip begin_trip(const struct stream *stream, uint64_t block
 		.left_us = sent->sent_us,
 		.now_us = now_us,
 		.delivered = sent->delivered,
-		.block_size = stream->block_size,
+		.block_size = block_length(stream),
 	};
 }
 
@@ -253,10 +259,10 @@ static void end_trip(struct stream *stream, struct window_trip *trip)
 {
 	const struct sender *sender = &stream->sender;
 	if (trip->left_us == SENDER_REPEATED) {
-		window_note_repeated(&stream->window, stream->block_size);
+		window_note_repeated(&stream->window, block_length(stream));
 		return;
 	}
-	if (sender->out.length - sender->in_flight >= stream->block_size) {
+	if (sender->out.length - sender->in_flight >= block_length(stream)) {
 		window_note_full(&stream->window);
 	}
 	trip->next = sender_next_number(sender);

@@ -466,6 +466,15 @@ bool ibb_is_drained(const struct ibb *ibb)
 
 /* ---- what happens to many ---- */
 
+void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
+{
+	struct stream *stream, *next;
+	ibb->config.max_stanza = max_stanza;
+	HASH_ITER (by_key, ibb->by_key, stream, next) {
+		stream_limit_blocks(stream);
+	}
+}
+
 /* A connection of ours has gone for good, or cannot be resumed. */
 static void break_stream(struct ibb *ibb, struct stream *stream)
 {

@@ -35,6 +35,10 @@ void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_
 /* Frees everything. Every op must be completed and taken (ibb_abandon does the first). */
 void ibb_finish(struct ibb *ibb);
 
+/* From now on no block's stanza is longer than `max_stanza` bytes, the server's limit; 0: there is
+ * none. */
+void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza);
+
 /* A stream to be dialled, NULL and *error: -ENFILE (max_streams are running), -ENOMEM. Owned by the
  * caller until ibb_release. `sid` is copied; it must be random. */
 struct stream *ibb_create_stream(struct ibb *ibb, const char *sid, int *error);

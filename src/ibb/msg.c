@@ -47,6 +47,23 @@ struct msg *msg_create(const struct msg *template)
 	return msg;
 }
 
+/* Bytes of `text` in an attribute, where what means something to XML becomes a reference. */
+static size_t escaped_length(const char *text)
+{
+	size_t length = 0;
+	for (; *text != '\0'; text++) {
+		length += strchr("&<>\"'\t\n\r", *text) != NULL ? strlen("&quot;") : 1;
+	}
+	return length;
+}
+
+size_t msg_data_room(const char *peer, const char *sid, size_t max_stanza)
+{
+	size_t envelope = MSG_ENVELOPE + escaped_length(peer) + escaped_length(sid);
+	size_t room = max_stanza > envelope ? (max_stanza - envelope) / 4 * 3 : 0;
+	return room > 0 ? room : 1;
+}
+
 void msg_destroy(struct msg *msg)
 {
 	free(msg);

@@ -86,6 +86,16 @@ struct msg {
  */
 struct msg *msg_create(const struct msg *template);
 
+/*
+ * The most data that fits into a stanza of `max_stanza` bytes to `peer`, on the stream `sid`; at
+ * least
+ * 1. Counted are the data in base64, the two strings as XML, and MSG_ENVELOPE for everything else:
+ * elements, namespace, id and seq are at most 150 bytes, the rest is for what servers add on the
+ * way, above all who sent it.
+ */
+size_t msg_data_room(const char *peer, const char *sid, size_t max_stanza);
+#define MSG_ENVELOPE 512
+
 /* Frees a message that msg_create made; NULL-safe. */
 void msg_destroy(struct msg *msg);
 

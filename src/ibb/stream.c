@@ -313,6 +313,17 @@ void stream_destroy(struct stream *stream)
 
 /* ---- opening ---- */
 
+/* A longer stanza would cost us the connection, and every other stream with it. */
+void stream_limit_blocks(struct stream *stream)
+{
+	size_t max_stanza = stream->config->max_stanza;
+	stream->most_data = STREAM_MAX_BLOCK;
+	if (max_stanza > 0) {
+		size_t room = msg_data_room(stream->peer, stream->sid, max_stanza);
+		stream->most_data = room < STREAM_MAX_BLOCK ? room : STREAM_MAX_BLOCK;
+	}
+}
+
 void stream_await(struct stream *stream, int64_t now_ms)
 {
 	if (stream->state <= STREAM_OPENING) {
@@ -331,9 +342,14 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 		free(name_copy);
 		return -ENOMEM;
 	}
+	uint32_t wanted = stream->block_size;
 	stream->peer = peer_copy;
 	stream->name = name_copy;
 	stream->features = features;
+	stream_limit_blocks(stream);
+	if (stream->block_size > stream->most_data) {
+		stream->block_size = (uint32_t)stream->most_data;
+	}
 	/* A message is not answered, so nobody knows what was lost. */
 	stream->resumable = features & FEATURE_RESUME && stream->carrier == CARRIER_IQ &&
 			    stream->config->reconnect_ms > 0;
@@ -343,6 +359,7 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 		free(name_copy);
 		stream->peer = NULL;
 		stream->name = NULL;
+		stream->block_size = wanted;
 		return error;
 	}
 	stream->state = STREAM_OPENING;
@@ -362,6 +379,7 @@ int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 	}
 	stream->incoming = true;
 	stream->reading = true;
+	stream_limit_blocks(stream);
 	/* Only an ibbfs gives a name, and only to one that it knows to be another. */
 	stream->features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
 	stream->carrier = open->carrier;

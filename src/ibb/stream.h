@@ -47,7 +47,7 @@ enum stream_state {
 #define STREAM_MAX_BLOCK   65535 /* XEP-0047 section 2.1: block-size is an unsignedShort */
 #define STREAM_NO_DEADLINE INT64_MAX
 
-/* What all streams of an account share; immutable after start. */
+/* What all streams of an account share; immutable after start but for max_stanza. */
 struct stream_config {
 	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK */
 	enum carrier carrier; /* of blocks that we send on streams that we open */
@@ -56,6 +56,7 @@ struct stream_config {
 	size_t buffer_total;  /* most bytes not read, of all streams; 0: as limits.h says */
 	int64_t timeout_ms;   /* without an answer */
 	int64_t reconnect_ms; /* a stream outlives a broken connection for; 0: it does not */
+	size_t max_stanza;    /* bytes of the longest that our server takes; 0: it does not say */
 };
 
 struct stream {
@@ -85,10 +86,11 @@ struct stream {
 
 	enum stream_state state;
 	uint32_t block_size; /* as negotiated so far */
-	int error;	     /* BROKEN: -errno for those who use the stream */
-	bool reading;	     /* somebody at this end reads, or will */
-	unsigned attempt;    /* of <open/>, counted for its id */
-	int64_t asked_ms;    /* when that left */
+	size_t most_data; /* in a block that we send: config->max_stanza leaves no room for more */
+	int error;	  /* BROKEN: -errno for those who use the stream */
+	bool reading;	  /* somebody at this end reads, or will */
+	unsigned attempt; /* of <open/>, counted for its id */
+	int64_t asked_ms; /* when that left */
 	bool close_sent;
 	char *close_id; /* the peer's <close/>, not yet answered: our bytes are still leaving */
 	int64_t deadline_ms; /* when the awaited answer is overdue, or STREAM_NO_DEADLINE */
@@ -253,6 +255,10 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms);
 
 /* ---- for the set ---- */
+
+/* config->max_stanza has changed: the blocks that are sent from now on, but for those that were
+ * sent before, fit. */
+void stream_limit_blocks(struct stream *stream);
 
 /* Whether a block may be sent now. */
 bool stream_has_block(const struct stream *stream);

@@ -16,7 +16,7 @@
  * Threads: client_wake and client_watch may be called from any thread, the rest from one. Events
  *          are called in the XMPP thread, without any lock of the client's held; they may call
  *          client_wake, and nothing else of this.
- * Source:  RFC 6120, RFC 6121 sections 2 and 4, XEP-0115, XEP-0199.
+ * Source:  RFC 6120, RFC 6121 sections 2 and 4, XEP-0115, XEP-0199, XEP-0478.
  */
 #ifndef XMPP_CLIENT_H
 #define XMPP_CLIENT_H
@@ -48,6 +48,10 @@ struct client_config {
 
 struct client_events {
 	void *context; /* first argument of each */
+
+	/* Logged in: the first of all that comes of a connection. `max_stanza` is the longest
+	 * stanza that the server says it takes (XEP-0478), in bytes; 0: it does not say. */
+	void (*login)(void *context, size_t max_stanza);
 
 	/* Connected, and the roster is complete. May come again after `offline`. */
 	void (*online)(void *context, const char *full_jid);

@@ -3,6 +3,7 @@
 
 #include "xmpp/inbox.h"
 #include "xmpp/jid.h"
+#include "xmpp/advert.h"
 #include "xmpp/render.h"
 
 #include <errno.h>
@@ -104,6 +105,10 @@ static void on_log(void *userdata, xmpp_log_level_t level, const char *area, con
 	if (session->state < SESSION_ONLINE || level >= XMPP_LEVEL_WARN) {
 		cause_learn(&session->cause, text);
 	}
+	if (session->state == SESSION_CONNECTING) {
+		/* Those after the login come last, and hold for what follows. */
+		advert_learn(text, &session->max_stanza);
+	}
 	if (session->config->debug && session->config->log != NULL) {
 		trace(session, text);
 	}
@@ -137,6 +142,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 	if (event == XMPP_CONN_CONNECT && session->state == SESSION_CONNECTING) {
 		session->state = SESSION_ROSTER;
 		session->moved = true;
+		session->events->login(session->events->context, session->max_stanza);
 		session_send_text(session, get, sizeof(get) - 1);
 	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
 		cause_end(&session->cause, error, stream_error);
@@ -275,6 +281,7 @@ int session_connect(struct session *session, const char *host, uint16_t port, co
 	render_set(true); /* libstrophe logs in with stanzas that it writes out */
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
+	session->max_stanza = 0;
 	session->packed = 0;
 	errno = 0;
 	if (xmpp_connect_client(session->conn, host, port, on_connection, session) == XMPP_EOK) {

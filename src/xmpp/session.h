@@ -59,7 +59,8 @@ struct session {
 	const char *domain; /* in `account` */
 
 	enum session_state state;
-	bool was_online; /* since session_connect */
+	bool was_online;   /* since session_connect */
+	size_t max_stanza; /* as the features sent last have it; 0: they do not say */
 	/* The caller resets them. */
 	bool heard;	/* a stanza came */
 	bool received;	/* the core got one, and no lull since */

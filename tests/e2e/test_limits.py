@@ -4,18 +4,25 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from daemon import Mount
 from faultproxy import FaultProxy
 from lab import Lab
+from rawpeer import is_kind
 from test_faults import KIBIBYTE, Transfer, answers_quickly, ended
 
 SLOW = 'limits = { c2s = { rate = "10kb/s" } }'  # as Debian configures it
 LARGEST_STANZA = 10_000  # Prosody takes no lower limit
 SHORT_STANZAS = f"c2s_stanza_size_limit = {LARGEST_STANZA}"
+SAYS_SO = {
+    "modules": ("stream_limits",),
+    "settings": f'{SHORT_STANZAS}\nplugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}',
+}
 ENVELOPE = 400  # what a block's stanza is longer than its base64, or a little less
 
 LimitedLab = Callable[..., Lab]
@@ -63,3 +70,26 @@ def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
     small = lab.random_file(KIBIBYTE, "small")
     assert lab.run("cp", small, alice.contact(bob)).returncode == 0
     assert bob.incoming(alice, "small").read_bytes() == small.read_bytes()
+
+
+def test_a_server_that_says_so(limited_lab: LimitedLab) -> None:
+    """It ends the connection of whoever sends longer stanzas than XEP-0478 allows."""
+    lab = limited_lab(**SAYS_SO)
+    alice, proxy, bob = via_proxy(lab, "block_size=65535")
+    Transfer(lab, alice, bob, 200 * KIBIBYTE).expect_success(60)
+    agreed = int(os.getxattr(alice.contact(bob) / "source", "user.ibb.block_size"))
+    assert (LARGEST_STANZA - 600) // 4 * 3 - 200 < agreed < LARGEST_STANZA // 4 * 3
+    assert proxy.connections == 1
+
+
+def test_what_the_server_takes_is_less_than_what_was_agreed_on(limited_lab: LimitedLab) -> None:
+    """The peer opens; what we write back to it goes through our server all the same."""
+    lab = limited_lab(**SAYS_SO)
+    mount, peer = lab.with_raw("block_size=65535")
+    assert peer.open(mount.jid, "s", block_size=65535).get("type") == "result"
+    content = os.urandom(100 * KIBIBYTE)
+    with open(mount.incoming(peer, "s"), "r+b", buffering=0) as back:
+        assert back.write(content) == len(content)
+    assert peer.received("s") == content
+    blocks = peer.find(is_kind("data", sid="s"))
+    assert max(len(ET.tostring(block)) for block in blocks) <= LARGEST_STANZA

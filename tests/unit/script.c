@@ -595,6 +595,8 @@ static void act_here(struct script *script, char **words)
 		ibb_connect(&script->ibb, script->now_ms);
 	} else if (strcmp(act, "disconnect") == 0) {
 		ibb_disconnect(&script->ibb, script->now_ms);
+	} else if (strcmp(act, "limit") == 0) {
+		ibb_limit_stanzas(&script->ibb, strtoul(words[1], NULL, 10));
 	} else if (strcmp(act, "wait") == 0) {
 		wait_until(script, script->now_ms + strtoll(words[1], NULL, 10));
 	} else if (strcmp(act, "hold") == 0 || strcmp(act, "go") == 0) {

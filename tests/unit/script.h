@@ -17,6 +17,7 @@
  *     try-write S OP BYTES; try-read S OP BYTES       O_NONBLOCK
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
  *     gone PEER; back PEER; disconnect; connect; wait MS
+ *     limit BYTES    the server takes no longer stanzas
  *     hold; next; go    messages stay until asked for, one by one; no longer so
  *     state S; can S; size S; deadline; drained; count
  *

@@ -787,6 +787,30 @@ static void test_round_trip(void **state)
 	}
 }
 
+/* What msg_data_room allows never makes a stanza that is too long. */
+static void test_data_room(void **state)
+{
+	static const uint8_t bytes[65535];
+	static const char *const strings[] = {"a@b/c", "a@b/" NASTY NASTY NASTY};
+	struct fixture *fixture = *state;
+	for (size_t max_stanza = 1000; max_stanza < 1012; max_stanza++) {
+		for (size_t i = 0; i < COUNT(strings) * COUNT(strings); i++) {
+			struct msg data = {
+				.kind = MSG_DATA,
+				.peer = strings[i % COUNT(strings)],
+				.sid = strings[i / COUNT(strings)],
+				.id = "dffffffffffffffff.ffffffffffffffff.ffffffff",
+				.seq = 65535,
+				.data = bytes,
+			};
+			data.data_length = msg_data_room(data.peer, data.sid, max_stanza);
+			size_t length;
+			assert_non_null(codec_encode(&fixture->codec, &data, &length));
+			assert_true(length <= max_stanza - (MSG_ENVELOPE - 150));
+		}
+	}
+}
+
 /* ---- features ---- */
 
 /* XEP-0115 section 5.2. */
@@ -869,7 +893,7 @@ int main(void)
 		cmocka_unit_test(test_block_length), cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_encode),	     cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_ver_of_xep),   cmocka_unit_test(test_own_features),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory),	     cmocka_unit_test(test_data_room),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

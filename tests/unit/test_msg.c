@@ -123,11 +123,34 @@ static void test_one_allocation(void **state)
 	}
 }
 
+static void test_data_room(void **state)
+{
+	static const struct {
+		const char *peer, *sid;
+		size_t max_stanza, room;
+	} rows[] = {
+		{"a@b/c", "s", 10000, (10000 - 512 - 6) / 4 * 3},
+		{"a@b/&", "s", 10000, (10000 - 512 - 10 - 1) / 4 * 3},
+		{"a@b/'", "\"", 10000, (10000 - 512 - 10 - 6) / 4 * 3},
+		{"a@b/c", "s", 512 + 6 + 4, 3},
+		/* never nothing */
+		{"a@b/c", "s", 512 + 6 + 3, 1},
+		{"a@b/c", "s", 0, 1},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(msg_data_room(rows[i].peer, rows[i].sid, rows[i].max_stanza),
+				 rows[i].room);
+	}
+	assert_true(msg_data_room("a", "s", SIZE_MAX) > 65535);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_data_room),
 		cmocka_unit_test(test_one_allocation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,6 +290,35 @@ static void test_negotiation(void **state)
 	script_finish(&script);
 }
 
+/* The server has a limit: what is asked for, and what is sent on streams of others, fits in. */
+static void test_limited_stanzas(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"limit 1000; dial s j; open s o",
+		 "o1.0 open j s 363"}, /* (1000 - 512 - 2) / 4 * 3 */
+		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 182"},
+		{"j: result o1.1", "o=0"},
+		{"j: open t i1 600; take t; write t a 600",
+		 "i1 result j; a=600; d2.0 data j t 0 363"},
+		{"flush t f", "d2.1 data j t 1 237"},
+		{"j: data t i2 0 600; read t r 600", "i2 result j; r=600"},
+		{"j: result d2.0; j: result d2.1", "f=0"},
+		/* another connection, another limit */
+		{"limit 2000; write t b 600", "b=600; d2.2 data j t 2 600"},
+		{"j: result d2.2; limit 900; write t c 300; flush t g",
+		 "c=300; d2.3 data j t 3 288; d2.4 data j t 4 12"},
+		{"limit 0; dial u j", "o3.0 open j u 600"},
+	};
+	struct stream_config config = script_config;
+	struct script script;
+	config.block_size = 600;
+	config.window = config.buffer = 1000;
+	script_start(&script, &config, 9);
+	script_run(&script, steps, COUNT(steps));
+	script_finish(&script);
+}
+
 static void test_opening_ends(void **state)
 {
 	(void)state;
@@ -1409,6 +1438,7 @@ int main(void)
 		cmocka_unit_test(test_dial),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_negotiation),
+		cmocka_unit_test(test_limited_stanzas),
 		cmocka_unit_test(test_opening_ends),
 		cmocka_unit_test(test_nagle),
 		cmocka_unit_test(test_window),

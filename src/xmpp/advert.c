@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/advert.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* Whatever comes after the digits: 0 unless they are a whole number. */
+static size_t parse_bytes(const char *text)
+{
+	size_t value = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++) {
+		size_t digit = (size_t)(*text - '0');
+		/* What is too much for size_t limits nothing, either. */
+		value = value > (SIZE_MAX - digit) / 10 ? SIZE_MAX : value * 10 + digit;
+	}
+	return *text == '<' ? value : 0;
+}
+
+/* libstrophe has written the line out from what it parsed, so the same element always looks the
+ * same, and no text can look like an element. */
+bool advert_learn(const char *line, size_t *max_bytes)
+{
+	static const char features[] = "RECV: <features ";
+	static const char namespace[] = "xmlns=\"urn:xmpp:stream-limits:0\"";
+	static const char element[] = "<max-bytes>";
+
+	if (strncmp(line, features, strlen(features)) != 0) {
+		return false;
+	}
+	const char *limits = strstr(line, namespace);
+	const char *end = limits != NULL ? strstr(limits, "</limits>") : NULL;
+	const char *bytes = end != NULL ? strstr(limits, element) : NULL;
+	*max_bytes = bytes != NULL && bytes < end ? parse_bytes(bytes + strlen(element)) : 0;
+	return true;
+}

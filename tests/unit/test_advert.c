@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/advert.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define STREAMS "http://etherx.jabber.org/streams"
+#define FEATURES(children)                 \
+	"RECV: <features xmlns=\"" STREAMS \
+	"\"><bind xmlns=\"urn:ietf:params:xml:ns:xmpp-bind\"/>" children "</features>"
+#define LIMITS(children) \
+	FEATURES("<limits xmlns=\"urn:xmpp:stream-limits:0\">" children "</limits>")
+#define MAX_BYTES(text) LIMITS("<max-bytes>" text "</max-bytes>")
+
+static void test_features(void **state)
+{
+	static const struct {
+		const char *line;
+		size_t max_bytes;
+	} rows[] = {
+		{MAX_BYTES("10000"), 10000},
+		{LIMITS("<max-bytes>262144</max-bytes><idle-seconds>9</idle-seconds>"), 262144},
+		{LIMITS("<idle-seconds>9</idle-seconds><max-bytes>1</max-bytes>"), 1},
+		{MAX_BYTES("99999999999999999999999999999999"), SIZE_MAX},
+		/* nothing is said */
+		{"RECV: <features xmlns=\"" STREAMS "\"/>", 0},
+		{FEATURES(""), 0},
+		{LIMITS(""), 0},
+		{LIMITS("<idle-seconds>9</idle-seconds>"), 0},
+		/* or nothing that makes sense */
+		{MAX_BYTES(""), 0},
+		{MAX_BYTES("0"), 0},
+		{MAX_BYTES("-1"), 0},
+		{MAX_BYTES("10 000"), 0},
+		{MAX_BYTES("1e6"), 0},
+		{"RECV: <features xmlns=\"" STREAMS
+		 "\"><limits xmlns=\"urn:xmpp:stream-limits:0\"><max-bytes>7",
+		 0},
+		/* or by somebody else */
+		{FEATURES("<limits xmlns=\"urn:x\"><max-bytes>7</max-bytes></limits>"), 0},
+		{FEATURES("<limits xmlns=\"urn:xmpp:stream-limits:0\"></limits>"
+			  "<x xmlns=\"urn:x\"><max-bytes>7</max-bytes></x>"),
+		 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t max_bytes = 3;
+		assert_true(advert_learn(rows[i].line, &max_bytes));
+		assert_int_equal(max_bytes, rows[i].max_bytes);
+	}
+}
+
+static void test_other_lines(void **state)
+{
+	static const char *const lines[] = {
+		"",
+		"RECV: <iq/>",
+		"SENT: <features ><limits xmlns=\"urn:xmpp:stream-limits:0\">"
+		"<max-bytes>7</max-bytes></limits></features>",
+		"RECV: <message><body>&lt;features </body></message>",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		size_t max_bytes = 3;
+		assert_false(advert_learn(lines[i], &max_bytes));
+		assert_int_equal(max_bytes, 3);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_features),
+		cmocka_unit_test(test_other_lines),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
