@@ -132,6 +132,17 @@ static double resized(struct window *window)
 	return window->starting ? (double)size : best_rate(window) * (double)allowed_us(window);
 }
 
+/* With blocks of another length the way is as long, but may be faster or slower: what is known of
+ * that, and of the queues that it made, is of no use any more. */
+static void forget_rounds(struct window *window, const struct window_trip *trip)
+{
+	for (size_t i = 0; i < WINDOW_ROUNDS; i++) {
+		window->rates[i] = 0;
+	}
+	window->rounds = 0;
+	begin_round(window, trip->next);
+}
+
 void window_measure(struct window *window, const struct window_trip *trip)
 {
 	int64_t trip_us = trip->now_us > trip->left_us ? trip->now_us - trip->left_us : 1;
@@ -139,6 +150,10 @@ void window_measure(struct window *window, const struct window_trip *trip)
 	if (window->shortest_us == 0 || trip_us < window->shortest_us) {
 		window->shortest_us = trip_us;
 	}
+	if (window->block_size != trip->block_size && window->block_size > 0) {
+		forget_rounds(window, trip);
+	}
+	window->block_size = trip->block_size;
 	if (trip->number < window->first) {
 		return;
 	}

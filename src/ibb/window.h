@@ -38,6 +38,7 @@ struct window {
 	int64_t trips_us[WINDOW_ROUNDS]; /* the shortest trip of each */
 	size_t sizes[WINDOW_ROUNDS];	 /* the window in each */
 	unsigned rounds;
+	size_t block_size; /* in those; 0: there was none */
 
 	/* The round that is being measured: blocks that left since the size was last changed. */
 	uint64_t first;	 /* of them */
@@ -54,7 +55,7 @@ struct window_trip {
 	int64_t left_us;    /* when it left */
 	int64_t now_us;	    /* when it came back */
 	uint64_t delivered; /* bytes that came back between the two, with this block */
-	size_t block_size;
+	size_t block_size;  /* how long blocks are now */
 };
 
 void window_init(struct window *window, size_t most);
