@@ -37,6 +37,7 @@
  *     delivery  what leaves a stream     resume    broken connections
  *     sender    its outgoing half           receiver  its incoming half
  *     window    how much of it may be on its way
+ *     chunk     how long blocks are best
  *     limits    what peers may make us hold and do
  *     msg       a stanza for the core       effects   what a call has produced
  *     op        a call that waits           queue     bytes, first in, first out
