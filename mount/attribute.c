@@ -44,7 +44,8 @@ static ssize_t get_peer(const struct summary *summary, char *value)
 
 static ssize_t get_block_size(const struct summary *summary, char *value)
 {
-	return number(value, summary->block_size);
+	return summary->block_size == STREAM_AUTO_BLOCK ? text(value, "auto")
+							: number(value, summary->block_size);
 }
 
 static ssize_t get_stanza(const struct summary *summary, char *value)
@@ -171,6 +172,10 @@ ssize_t attribute_list(const struct node *node, char *names)
 static int set_block_size(struct node *node, const char *value)
 {
 	char *end;
+	if (strcmp(value, "auto") == 0) {
+		node->defaults.block_size = STREAM_AUTO_BLOCK;
+		return 0;
+	}
 	errno = 0;
 	unsigned long size = strtoul(value, &end, 10);
 	if (errno || value[0] < '0' || value[0] > '9' || *end != '\0' || size < 1 ||

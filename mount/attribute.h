@@ -36,7 +36,7 @@ int attribute_set(struct node *node, const char *name, const char *value, size_t
 /* Back to what the directory above has. */
 int attribute_remove(struct node *node, const char *name);
 
-/* What a new stream in `directory` starts with. */
+/* What a new stream in `directory` starts with; the size may be STREAM_AUTO_BLOCK. */
 uint32_t attribute_block_size(const struct account *account, const struct node *directory);
 enum carrier attribute_carrier(const struct account *account, const struct node *directory);
 

@@ -62,7 +62,7 @@ static int begin_session(struct account *account, struct handle *handle, int64_t
 		return error;
 	}
 	stream->reading = handle->readable;
-	stream->block_size = attribute_block_size(account, node->parent);
+	stream_set_block_size(stream, attribute_block_size(account, node->parent));
 	stream->carrier = attribute_carrier(account, node->parent);
 	node->stream = stream;
 	node->size = 0;

@@ -40,6 +40,7 @@ static const char usage[] =
 	"    -o cafile=FILE         trust the CAs in this file too\n"
 	"    -o capath=DIR          trust the CAs in this directory too\n"
 	"    -o block_size=N        largest block, 1 to 65535 bytes (default: 4096)\n"
+	"    -o block_size=auto     the largest that server and peer take, if that is faster\n"
 	"    -o stanza=iq|message   what carries blocks (default: iq)\n"
 	"    -o window=N            most bytes sent and not yet acknowledged, per stream,\n"
 	"                           1 to 64M (default: 8M, of which it takes what it needs)\n"
@@ -242,6 +243,18 @@ static int set_number(const char *option, const char *value, uint64_t max, const
 	if (!parse_number(value, max, suffixes, number) || *number < 1) {
 		return wrong(option, range);
 	}
+	return 0;
+}
+
+static int set_block_size(const char *option, const char *value, uint32_t *block_size)
+{
+	uint64_t number = STREAM_AUTO_BLOCK;
+
+	if (strcmp(value, "auto") != 0 &&
+	    set_number(option, value, STREAM_MAX_BLOCK, "must be 1 to 65535, or auto", &number)) {
+		return -1;
+	}
+	*block_size = (uint32_t)number;
 	return 0;
 }
 
@@ -526,8 +539,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		error = set_readable(argument, value, true, &options->capath);
 		break;
 	case KEY_BLOCK_SIZE:
-		error = set_number(argument, value, 65535, "must be 1 to 65535", &number);
-		options->block_size = (uint32_t)number;
+		error = set_block_size(argument, value, &options->block_size);
 		break;
 	case KEY_STANZA:
 		error = set_word(argument, value, carriers, "must be iq or message", &word);

@@ -33,7 +33,7 @@ struct options {
 	uint16_t server_port;
 	enum client_tls tls;
 	char *cafile, *capath;
-	uint32_t block_size;
+	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
 	enum carrier carrier;
 	size_t window, buffer;
 	size_t buffer_total; /* 0: as ibb/limits.h says */

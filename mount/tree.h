@@ -51,7 +51,7 @@ struct summary {
 
 /* What new streams in a directory start with; 0 and false: as the directory above. */
 struct defaults {
-	uint32_t block_size;
+	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
 	bool has_carrier;
 	enum carrier carrier;
 };

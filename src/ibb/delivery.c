@@ -162,10 +162,22 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 
 /* ---- blocks that leave ---- */
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The longest block that there may be. */
+static size_t most_length(const struct stream *stream)
+{
+	return smaller(stream->block_size, stream->most_data);
+}
+
 /* How long a block is that is full. */
 static size_t block_length(const struct stream *stream)
 {
-	return stream->block_size < stream->most_data ? stream->block_size : stream->most_data;
+	size_t most = most_length(stream);
+	return stream->is_auto ? smaller(most, chunk_length(stream->chunk)) : most;
 }
 
 bool stream_has_block(const struct stream *stream)
@@ -251,21 +263,31 @@ static struct window_trip begin_trip(const struct stream *stream, uint64_t block
 		.left_us = sent->sent_us,
 		.now_us = now_us,
 		.delivered = sent->delivered,
-		.block_size = block_length(stream),
 	};
 }
 
-static void end_trip(struct stream *stream, struct window_trip *trip)
+/* `before`: sender.acknowledged, before that. */
+static void end_trip(struct stream *stream, struct window_trip *trip, uint64_t before)
 {
 	const struct sender *sender = &stream->sender;
 	if (trip->left_us == SENDER_REPEATED) {
 		window_note_repeated(&stream->window, block_length(stream));
 		return;
 	}
-	if (sender->out.length - sender->in_flight >= block_length(stream)) {
+	bool full = sender->out.length - sender->in_flight >= block_length(stream);
+	if (full) {
 		window_note_full(&stream->window);
 	}
+	struct chunk_trip chunk_trip = {
+		.left_us = trip->left_us,
+		.now_us = trip->now_us,
+		.bytes = (size_t)(sender->acknowledged - before),
+		.full = full && stream->is_auto && most_length(stream) > CHUNK_LEAST &&
+			!stream->window.starting,
+	};
+	chunk_measure(stream->chunk, &chunk_trip);
 	trip->next = sender_next_number(sender);
+	trip->block_size = block_length(stream);
 	trip->delivered = sender->acknowledged - trip->delivered;
 	window_measure(&stream->window, trip);
 }
@@ -294,11 +316,12 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 		return;
 	}
 	struct window_trip trip = {.left_us = SENDER_REPEATED};
+	uint64_t before = stream->sender.acknowledged;
 	if (sender_is_in_flight(&stream->sender, block)) {
 		trip = begin_trip(stream, block, now_us);
 	}
 	if (sender_acknowledge(&stream->sender, block)) {
-		end_trip(stream, &trip);
+		end_trip(stream, &trip, before);
 		advance(stream, now_us / 1000);
 	}
 }
@@ -313,10 +336,11 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	}
 	/* Those before the last one have waited for the question. */
 	struct window_trip trip = begin_trip(stream, end - 1, now_us);
+	uint64_t before = sender->acknowledged;
 	while (sender->blocks_length > 0 && sender->first < end) {
 		sender_acknowledge(sender, sender->first);
 	}
-	end_trip(stream, &trip);
+	end_trip(stream, &trip, before);
 	advance(stream, now_us / 1000);
 }
 
@@ -339,6 +363,7 @@ static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 	sender_repeat(&stream->sender, block);
 	stream->epoch++;
 	window_cut(&stream->window);
+	chunk_disturb(stream->chunk);
 	stream_leave_turns(stream);
 	stream_pause(stream, now_ms);
 }

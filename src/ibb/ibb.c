@@ -88,8 +88,8 @@ static void remove_by_key(struct ibb *ibb, struct stream *stream)
 
 static struct stream *add_stream(struct ibb *ibb, const char *sid, int *error)
 {
-	struct stream *stream =
-		stream_create(&ibb->config, &ibb->effects, &ibb->limits, ibb->last_number + 1, sid);
+	struct stream *stream = stream_create(&ibb->config, &ibb->effects, &ibb->limits,
+					      &ibb->chunk, ibb->last_number + 1, sid);
 	if (!stream) {
 		*error = -ENOMEM;
 		return NULL;

@@ -23,6 +23,7 @@ struct ibb {
 	unsigned max_streams;
 	struct limits limits;
 	struct effects effects;
+	struct chunk chunk;		   /* of all streams together: they share the connection */
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
 	uint64_t last_number;

@@ -268,8 +268,16 @@ static void finish_closed(struct stream *stream)
 
 /* ---- life ---- */
 
+void stream_set_block_size(struct stream *stream, uint32_t block_size)
+{
+	assert(stream->state == STREAM_NEW);
+	stream->is_auto = block_size == STREAM_AUTO_BLOCK;
+	stream->block_size = stream->is_auto ? STREAM_MAX_BLOCK : block_size;
+}
+
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     struct limits *limits, uint64_t number, const char *sid)
+			     struct limits *limits, struct chunk *chunk, uint64_t number,
+			     const char *sid)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 	if (!stream) {
@@ -283,9 +291,10 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream->config = config;
 	stream->effects = effects;
 	stream->limits = limits;
+	stream->chunk = chunk;
 	stream->number = number;
 	stream->carrier = config->carrier;
-	stream->block_size = config->block_size;
+	stream_set_block_size(stream, config->block_size);
 	stream->announced = -1;
 	stream->retry_ms = STREAM_NO_DEADLINE;
 	window_init(&stream->window, config->window);

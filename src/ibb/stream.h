@@ -24,6 +24,7 @@
 #ifndef IBB_STREAM_H
 #define IBB_STREAM_H
 
+#include "ibb/chunk.h"
 #include "ibb/effects.h"
 #include "ibb/limits.h"
 #include "ibb/receiver.h"
@@ -47,9 +48,13 @@ enum stream_state {
 #define STREAM_MAX_BLOCK   65535 /* XEP-0047 section 2.1: block-size is an unsignedShort */
 #define STREAM_NO_DEADLINE INT64_MAX
 
+/* In place of a block size: the largest that is agreed on, of which as much is used as is fastest.
+ */
+#define STREAM_AUTO_BLOCK (STREAM_MAX_BLOCK + 1)
+
 /* What all streams of an account share; immutable after start but for max_stanza. */
 struct stream_config {
-	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK */
+	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK, or STREAM_AUTO_BLOCK */
 	enum carrier carrier; /* of blocks that we send on streams that we open */
 	size_t window;	      /* most bytes sent and not acknowledged; one block always may be */
 	size_t buffer;	      /* most bytes acknowledged and not read */
@@ -75,6 +80,7 @@ struct stream {
 	const struct stream_config *config;
 	struct effects *effects;
 	struct limits *limits;
+	struct chunk *chunk;
 	uint64_t number;
 	bool incoming;
 	char *sid;
@@ -86,6 +92,7 @@ struct stream {
 
 	enum stream_state state;
 	uint32_t block_size; /* as negotiated so far */
+	bool is_auto;	     /* blocks are as long as `chunk` says, if no longer than that */
 	size_t most_data; /* in a block that we send: config->max_stanza leaves no room for more */
 	int error;	  /* BROKEN: -errno for those who use the stream */
 	bool reading;	  /* somebody at this end reads, or will */
@@ -120,16 +127,20 @@ struct stream {
 };
 
 /*
- * A stream that is NEW, with a copy of `sid`. NULL when memory is short. `config`, `effects` and
- * `limits` must outlive it.
+ * A stream that is NEW, with a copy of `sid`. NULL when memory is short. What it is given pointers
+ * to must outlive it.
  */
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     struct limits *limits, uint64_t number, const char *sid);
+			     struct limits *limits, struct chunk *chunk, uint64_t number,
+			     const char *sid);
 
 /* Frees the stream. No op may be parked on it; NULL-safe. */
 void stream_destroy(struct stream *stream);
 
 /* ---- for the user's side ---- */
+
+/* NEW: another block size than the configuration's, likewise with STREAM_AUTO_BLOCK. */
+void stream_set_block_size(struct stream *stream, uint32_t block_size);
 
 /*
  * NEW: sends <open/> to `peer`, a full JID (copied), with the name (copied, may be NULL) if

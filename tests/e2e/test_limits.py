@@ -72,20 +72,24 @@ def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
     assert bob.incoming(alice, "small").read_bytes() == small.read_bytes()
 
 
-def test_a_server_that_says_so(limited_lab: LimitedLab) -> None:
+@pytest.mark.parametrize("block_size", ["65535", "auto"])
+def test_a_server_that_says_so(limited_lab: LimitedLab, block_size: str) -> None:
     """It ends the connection of whoever sends longer stanzas than XEP-0478 allows."""
     lab = limited_lab(**SAYS_SO)
-    alice, proxy, bob = via_proxy(lab, "block_size=65535")
+    alice, proxy, bob = via_proxy(lab, f"block_size={block_size}")
     Transfer(lab, alice, bob, 200 * KIBIBYTE).expect_success(60)
     agreed = int(os.getxattr(alice.contact(bob) / "source", "user.ibb.block_size"))
     assert (LARGEST_STANZA - 600) // 4 * 3 - 200 < agreed < LARGEST_STANZA // 4 * 3
     assert proxy.connections == 1
 
 
-def test_what_the_server_takes_is_less_than_what_was_agreed_on(limited_lab: LimitedLab) -> None:
+@pytest.mark.parametrize("block_size", ["65535", "auto"])
+def test_what_the_server_takes_is_less_than_what_was_agreed_on(
+    limited_lab: LimitedLab, block_size: str
+) -> None:
     """The peer opens; what we write back to it goes through our server all the same."""
     lab = limited_lab(**SAYS_SO)
-    mount, peer = lab.with_raw("block_size=65535")
+    mount, peer = lab.with_raw(f"block_size={block_size}")
     assert peer.open(mount.jid, "s", block_size=65535).get("type") == "result"
     content = os.urandom(100 * KIBIBYTE)
     with open(mount.incoming(peer, "s"), "r+b", buffering=0) as back:

@@ -47,6 +47,8 @@ static void test_values(void **state)
 	} rows[] = {
 		{"a@x", "user.ibb.block_size", "1", 0},
 		{"a@x", "user.ibb.block_size", "65535", 0},
+		{"a@x", "user.ibb.block_size", "auto", 0},
+		{"a@x", "user.ibb.block_size", "Auto", -EINVAL},
 		{"a@x", "user.ibb.block_size", "0", -EINVAL},
 		{"a@x", "user.ibb.block_size", "65536", -EINVAL},
 		{"a@x", "user.ibb.block_size", "", -EINVAL},
@@ -114,6 +116,28 @@ static void test_defaults_are_inherited(void **state)
 	assert_int_equal(attribute_remove(scene_find(&scene, "a@x"), "user.ibb.other"), -ENODATA);
 	check(&scene, "a@x/phone", "user.ibb.block_size", "7");
 	check(&scene, "a@x/phone", "user.ibb.stanza", "iq");
+	scene_finish(&scene);
+}
+
+/* A directory has it as it was set, a stream as it was agreed on. */
+static void test_auto_block_size(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	assert_int_equal(set(&scene, "a@x", "user.ibb.block_size", "auto"), 0);
+	check(&scene, "a@x/phone", "user.ibb.block_size", "auto");
+	scene.features = FEATURE_IBB;
+	struct call *open = scene_open(&scene, "a@x/phone/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, PHONE);
+	scene_says(&scene, FEATURE_IBB);
+	assert_int_equal(scene_sent(&scene, MSG_OPEN, PHONE)->block_size, 65535);
+	check(&scene, "a@x/phone/f", "user.ibb.block_size", "65535");
+	scene_result(&scene);
+	assert_result(open, 0);
+	assert_true(scene_find(&scene, "a@x/phone/f")->stream->is_auto);
+	scene_release(&scene, call_handle(open));
+	scene_play(&scene);
 	scene_finish(&scene);
 }
 
@@ -186,8 +210,11 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),	 cmocka_unit_test(test_defaults_are_inherited),
-		cmocka_unit_test(test_a_stream), cmocka_unit_test(test_a_stream_that_broke),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_defaults_are_inherited),
+		cmocka_unit_test(test_auto_block_size),
+		cmocka_unit_test(test_a_stream),
+		cmocka_unit_test(test_a_stream_that_broke),
 		cmocka_unit_test(test_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,6 +175,16 @@ static void test_fuse(void **state)
 	}
 }
 
+static void test_auto_block_size(void **state)
+{
+	struct options options;
+
+	(void)state;
+	parse_good(&options, (const char *[]){"a@b", "dir", "-o", "block_size=auto", NULL});
+	assert_int_equal(options.block_size, STREAM_AUTO_BLOCK);
+	options_finish(&options);
+}
+
 static void test_debug_implies_foreground(void **state)
 {
 	struct options options;
@@ -291,7 +301,9 @@ static void test_bad(void **state)
 		{{"a@b", "dir", "-o", "password_file="}, "-o password_file=: needs a value"},
 
 		{{"a@b", "dir", "-o", "block_size=0"}, "-o block_size=0: must be 1 to 65535"},
-		{{"a@b", "dir", "-o", "block_size=65536"}, "must be 1 to 65535"},
+		{{"a@b", "dir", "-o", "block_size=65536"}, "must be 1 to 65535, or auto"},
+		{{"a@b", "dir", "-o", "block_size=Auto"}, "must be 1 to 65535, or auto"},
+		{{"a@b", "dir", "-o", "block_size=auto4"}, "must be 1 to 65535, or auto"},
 		{{"a@b", "dir", "-o", "block_size=4K"}, "-o block_size=4K: must be 1 to 65535"},
 		{{"a@b", "dir", "-o", "block_size=-1"}, "must be 1 to 65535"},
 		{{"a@b", "dir", "-o", "block_size=+1"}, "must be 1 to 65535"},
@@ -429,7 +441,8 @@ static void test_help_names_every_option(void **state)
 		"tls=off",
 		"cafile=",
 		"capath=",
-		"block_size=",
+		"block_size=N",
+		"block_size=auto",
 		"stanza=",
 		"window=",
 		"buffer=",
@@ -477,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything),
 		cmocka_unit_test(test_fuse),
+		cmocka_unit_test(test_auto_block_size),
 		cmocka_unit_test(test_debug_implies_foreground),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_servers),
