@@ -16,9 +16,10 @@ static const size_t lengths[] = {CHUNK_LEAST, 16384, 65535};
 #define TURN_TRIPS  8
 #define TURN_ROUNDS 1
 
-/* A longer one is kept that is so much faster in all, a shorter one that is each time at least so
- * fast. */
-#define FASTER	1.1
+/* A longer one is kept that is so much faster in all, the sooner the clearer it is; a shorter one
+ * that is each time at least so fast. */
+static const double faster[] = {1.5, 1.25, 1.1};
+#define PAIRS	(sizeof(faster) / sizeof(faster[0]))
 #define AS_FAST 0.95
 
 /* Between comparisons; twice as long after each that changed nothing. */
@@ -30,7 +31,7 @@ static const size_t lengths[] = {CHUNK_LEAST, 16384, 65535};
 
 size_t chunk_length(const struct chunk *chunk)
 {
-	return lengths[chunk->turn % 2 == 0 ? chunk->used : chunk->tried];
+	return lengths[chunk->trying ? chunk->tried : chunk->used];
 }
 
 static void begin_turn(struct chunk *chunk, bool settling, int64_t now_us)
@@ -44,24 +45,34 @@ static void begin_turn(struct chunk *chunk, bool settling, int64_t now_us)
 
 /* ---- a comparison ---- */
 
+static bool is_up(const struct chunk *chunk)
+{
+	return chunk->tried > chunk->used;
+}
+
 static void begin(struct chunk *chunk, int64_t now_us)
 {
-	bool up = chunk->used == 0 || (chunk->used < LONGEST && !chunk->went_up);
-	chunk->tried = up ? chunk->used + 1 : chunk->used - 1;
-	chunk->went_up = up;
+	/* One that was broken off goes on: files may be short. */
+	if (chunk->pairs == 0 || now_us - chunk->paired_us > PAUSE_US) {
+		bool up = chunk->used == 0 || (chunk->used < LONGEST && !chunk->went_up);
+		chunk->tried = up ? chunk->used + 1 : chunk->used - 1;
+		chunk->pairs = 0;
+		chunk->used_rate = chunk->tried_rate = 0;
+	}
+	chunk->comparing = true;
 	/* What is in use is settled. */
 	begin_turn(chunk, false, now_us);
 }
 
-static void stop(struct chunk *chunk)
+static void break_off(struct chunk *chunk)
 {
-	chunk->tried = chunk->used;
-	chunk->turn = 0;
+	chunk->comparing = chunk->trying = false;
 }
 
 void chunk_disturb(struct chunk *chunk)
 {
-	stop(chunk);
+	break_off(chunk);
+	chunk->pairs = 0;
 }
 
 static void end(struct chunk *chunk, bool better, int64_t now_us)
@@ -69,6 +80,7 @@ static void end(struct chunk *chunk, bool better, int64_t now_us)
 	int64_t pause_us = better || chunk->pause_us == 0 ? PAUSE_US : chunk->pause_us * 2;
 	chunk->pause_us = pause_us < PAUSE_MOST_US ? pause_us : PAUSE_MOST_US;
 	chunk->next_us = now_us + chunk->pause_us;
+	chunk->went_up = is_up(chunk);
 	if (better) {
 		chunk->used = chunk->tried;
 	}
@@ -77,31 +89,34 @@ static void end(struct chunk *chunk, bool better, int64_t now_us)
 		chunk->went_up = false;
 		chunk->next_us = now_us;
 	}
-	stop(chunk);
+	break_off(chunk);
+	chunk->pairs = 0;
 }
 
-/* The sum of every second rate. */
-static double sum(const struct chunk *chunk, unsigned first)
+/* Both have had a turn; `rate` is that of the one that is tried. */
+static void end_pair(struct chunk *chunk, double rate, int64_t now_us)
 {
-	double rate = 0;
-	for (unsigned i = first; i < CHUNK_TURNS; i += 2) {
-		rate += chunk->rates[i];
+	chunk->paired_us = now_us;
+	chunk->used_rate += chunk->turn_rate;
+	chunk->tried_rate += rate;
+	bool is_faster = chunk->tried_rate >= faster[chunk->pairs] * chunk->used_rate;
+	chunk->pairs++;
+	if (rate < (is_up(chunk) ? 1 : AS_FAST) * chunk->turn_rate) {
+		end(chunk, false, now_us);
+	} else if (chunk->pairs == PAIRS || (is_up(chunk) && is_faster)) {
+		end(chunk, is_faster || !is_up(chunk), now_us);
 	}
-	return rate;
 }
 
 static void end_turn(struct chunk *chunk, int64_t now_us)
 {
-	unsigned turn = chunk->turn;
-	chunk->rates[turn] = (double)chunk->bytes / (double)(now_us - chunk->begun_us);
-	double least = chunk->went_up ? 1 : AS_FAST;
-	if (turn % 2 == 1 && chunk->rates[turn] < least * chunk->rates[turn - 1]) {
-		end(chunk, false, now_us);
-	} else if (turn == CHUNK_TURNS - 1) {
-		bool better = !chunk->went_up || sum(chunk, 1) >= FASTER * sum(chunk, 0);
-		end(chunk, better, now_us);
-	} else {
-		chunk->turn++;
+	double rate = (double)chunk->bytes / (double)(now_us - chunk->begun_us);
+	if (chunk->trying) {
+		end_pair(chunk, rate, now_us);
+	}
+	if (chunk->comparing) {
+		chunk->turn_rate = rate;
+		chunk->trying = !chunk->trying;
 		begin_turn(chunk, true, now_us);
 	}
 }
@@ -126,14 +141,14 @@ void chunk_measure(struct chunk *chunk, const struct chunk_trip *trip)
 	int64_t silent_us = trip->now_us - chunk->last_us;
 	int64_t trip_us = trip->now_us - trip->left_us;
 	chunk->last_us = trip->now_us;
-	if (chunk->tried == chunk->used) {
+	if (!chunk->comparing) {
 		if (trip->full && trip->now_us >= chunk->next_us) {
 			begin(chunk, trip->now_us);
 		}
 		return;
 	}
 	if (silent_us > SILENCE_US && silent_us > 2 * chunk->longest_us) {
-		stop(chunk);
+		break_off(chunk);
 		return;
 	}
 	chunk->trips++;
@@ -148,7 +163,7 @@ void chunk_measure(struct chunk *chunk, const struct chunk_trip *trip)
 		if (chunk->full_bytes >= chunk->bytes / 2) {
 			end_turn(chunk, trip->now_us);
 		} else {
-			stop(chunk);
+			break_off(chunk);
 		}
 	}
 }

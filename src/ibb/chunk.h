@@ -10,9 +10,9 @@
  *     used | tried | used | tried | used | tried
  *          ^ at each change, what left before comes back first, and windows find their size
  *
- * A longer one is kept if it was no slower any time, and faster by a tenth in all; a shorter one
- * if it was hardly slower any time. After the first time that it was, the comparison is over, so
- * that it costs little where it is of no use.
+ * A longer one is kept if it was no slower any time, and faster by a tenth in all, or after fewer
+ * turns if by more; a shorter one if it was hardly slower any time. After the first time that it
+ * was, the comparison is over, so that it costs little where it is of no use.
  *
  * It is for all streams of a connection together: one with longer blocks than the others would be
  * faster only at their cost.
@@ -30,18 +30,21 @@
 #include <stdint.h>
 
 #define CHUNK_LEAST 4096 /* no block is shorter on account of this */
-#define CHUNK_TURNS 6
 
 /* Zeroed memory is one that has tried nothing. */
 struct chunk {
-	unsigned used, tried; /* which of the lengths; the same: nothing is being compared */
-	bool went_up;	      /* the last comparison was with a longer one */
-	int64_t next_us;      /* no comparison begins before this */
-	int64_t pause_us;     /* from the end of the last one until then */
+	unsigned used;	  /* which of the lengths */
+	bool went_up;	  /* the last comparison was with a longer one */
+	int64_t next_us;  /* no comparison begins before this */
+	int64_t pause_us; /* from the end of the last one until then */
 
-	/* The comparison. */
-	unsigned turn;		   /* from 0: even ones are of `used`, odd ones of `tried` */
-	double rates[CHUNK_TURNS]; /* bytes per microsecond, of those before it */
+	/* The comparison, or, if not `comparing`, the last one, which was broken off. */
+	bool comparing, trying; /* it is the turn of `tried` */
+	unsigned tried;
+	unsigned pairs;		      /* of turns, that are over; 0: none was broken off */
+	double used_rate, tried_rate; /* bytes per microsecond, the sums of those */
+	double turn_rate;	      /* of the turn before this one */
+	int64_t paired_us;	      /* when the last pair was over */
 
 	/* The turn. */
 	bool settling;	     /* it is not being measured yet */

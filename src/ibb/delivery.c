@@ -274,15 +274,19 @@ static void end_trip(struct stream *stream, struct window_trip *trip, uint64_t b
 		window_note_repeated(&stream->window, block_length(stream));
 		return;
 	}
-	bool full = sender->out.length - sender->in_flight >= block_length(stream);
+	size_t length = block_length(stream);
+	bool full = sender->out.length - sender->in_flight >= length;
 	if (full) {
 		window_note_full(&stream->window);
 	}
+	/* A writer that is woken up when there is room again fills it a moment later. */
+	bool keeps_full = full || (sender->in_flight > 0 &&
+				   sender->in_flight + length >= stream->window.size / 4 * 3);
 	struct chunk_trip chunk_trip = {
 		.left_us = trip->left_us,
 		.now_us = trip->now_us,
 		.bytes = (size_t)(sender->acknowledged - before),
-		.full = full && stream->is_auto && most_length(stream) > CHUNK_LEAST &&
+		.full = keeps_full && stream->is_auto && most_length(stream) > CHUNK_LEAST &&
 			!stream->window.starting,
 	};
 	chunk_measure(stream->chunk, &chunk_trip);

@@ -130,6 +130,13 @@ static double per_stanza(struct way *way, size_t length)
 	return 140 + (double)length * 0.009;
 }
 
+/* Works for each stanza, but not so much that one comparison of rates would tell. */
+static double little_per_stanza(struct way *way, size_t length)
+{
+	(void)way;
+	return 40 + (double)length * 0.02;
+}
+
 /* Takes twice as long for each byte once a stanza is longer than what it reads at once. */
 static double per_read(struct way *way, size_t length)
 {
@@ -319,7 +326,32 @@ static void test_the_writer_gets_slow(void **state)
 	way.full = false;
 	run(&way, SECOND);
 	assert_int_equal(chunk_length(&way.chunk), CHUNK_LEAST);
-	assert_int_equal(way.chunk.tried, way.chunk.used);
+	assert_false(way.chunk.comparing);
+}
+
+/* A file is over before a comparison is: the next one goes on with that, unless it comes late. */
+static void test_short_files(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		struct way way = start(little_per_stanza, 100);
+		while (way.chunk.pairs == 0) {
+			run(&way, 1);
+		}
+		while (way.on_way > 0) {
+			come_back(&way);
+		}
+		way.now_us += late ? 20 * SECOND : 2 * SECOND;
+		window_init(&way.window, MOST);
+		run(&way, 5000);
+		assert_int_equal(chunk_length(&way.chunk), CHUNK_LEAST);
+		while (!way.chunk.comparing) {
+			run(&way, 1);
+		}
+		assert_int_equal(way.chunk.pairs, late ? 0 : 1);
+		run(&way, SECOND);
+		assert_int_equal(way.chunk.used, 1);
+	}
 }
 
 /* A clock that stands still, or goes back, divides by nothing. */
@@ -346,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_less_was_agreed),
 		cmocka_unit_test(test_disturbed),
 		cmocka_unit_test(test_the_writer_gets_slow),
+		cmocka_unit_test(test_short_files),
 		cmocka_unit_test(test_no_time_at_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,7 +351,7 @@ static void test_auto_block_size(void **state)
 	config.window = config.buffer = 1 << 20;
 	script_start(&script, &config, 9);
 	script_run(&script, begin, COUNT(begin));
-	script.ibb.chunk.used = script.ibb.chunk.tried = 2;
+	script.ibb.chunk.used = 2;
 	script_run(&script, longer, COUNT(longer));
 	script_finish(&script);
 }
