@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/session.h"
 
+#include "xmpp/advert.h"
 #include "xmpp/inbox.h"
 #include "xmpp/jid.h"
-#include "xmpp/advert.h"
 #include "xmpp/render.h"
 
 #include <errno.h>
