@@ -34,7 +34,8 @@
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
- *     delivery  what leaves a stream     resume    broken connections
+ *     delivery  what leaves a stream     reception what comes into it
+ *     resume    broken connections
  *     sender    its outgoing half           receiver  its incoming half
  *     window    how much of it may be on its way
  *     chunk     how long blocks are best

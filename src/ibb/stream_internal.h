@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_internal - what stream.c (the session) and delivery.c (what leaves it) share.
+ * stream_internal - what the parts of a stream share: stream.c (the session), delivery.c (what
+ * leaves it), reception.c (what comes into it) and resume.c (broken connections).
  *
  * Threads: none; the caller serialises.
  */
@@ -48,6 +49,15 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
 
 /* The peer has sent <close/>: answers it if everything was delivered. */
 void stream_answer_when_delivered(struct stream *stream);
+
+/* ---- reception.c ---- */
+
+/* After all that may have changed what the receiver holds: counts it among what all streams hold.
+ */
+void stream_note_memory(struct stream *stream);
+
+/* No read is to be completed later. */
+void stream_leave_ripe(struct stream *stream);
 
 /* ---- delivery.c ---- */
 
