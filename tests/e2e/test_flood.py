@@ -65,7 +65,7 @@ def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
         peer.request(mount.jid, child, type_="get", wait=False)
     peer.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")
     if not is_sanitized(mount):
-        assert most_memory(mount) - memory < 6 * MIBIBYTE
+        assert most_memory(mount) - memory < 8 * MIBIBYTE  # expat remembers open tags
         assert processor_seconds(mount) - seconds < 1
     still_serves(lab, mount, peer)
 
