@@ -161,6 +161,20 @@ def test_two_ibbfs_open_faster_than_that(lab: Lab) -> None:
     assert sorted(got.result(30)) == sorted(f"{i}\n" for i in range(600))
 
 
+def test_long_names(lab: Lab) -> None:
+    """200 streams, each with a name of 100 KB."""
+    mount, mallory, bob = two_peers(lab)
+    memory = most_memory(mount)
+    for i in range(200):
+        mallory.open(mount.jid, f"s{i}", name=f"{i}-" + "n" * 100_000, wait=False)
+    mallory.wait_for(is_kind("result"), count=200, timeout=60)
+    names = os.listdir(mount.contact(mallory) / "in")
+    assert len(names) == 201 and max(len(name) for name in names) == 255
+    still_serves(lab, mount, bob)
+    if not is_sanitized(mount):
+        assert most_memory(mount) - memory < 4 * MIBIBYTE
+
+
 # ---- bytes ----
 
 

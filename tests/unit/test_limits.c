@@ -344,6 +344,81 @@ static void test_unsent_answers(void **state)
 	script_finish(&script);
 }
 
+/* To those who may open streams an id that only costs memory has no answer; to others any has, up
+ * to what all of them may take. */
+static void test_long_ids(void **state)
+{
+	(void)state;
+	struct script script;
+	static char id[200001];
+	script_start(&script, &script_config, 16);
+	memset(id, 'i', sizeof(id) - 1);
+	struct msg ping = {.kind = MSG_PING, .peer = "j@x/1", .id = id, .size = -1};
+	ibb_receive(&script.ibb, &ping, true, 0);
+	assert_int_equal(script.ibb.effects.queued, 0);
+	id[LIMITS_ID] = '\0';
+	ibb_receive(&script.ibb, &ping, true, 0);
+	assert_int_equal(script.ibb.effects.queued, 1);
+	id[LIMITS_ID] = 'i';
+	for (unsigned i = 0; i < 100; i++) {
+		ibb_receive(&script.ibb, &ping, false, 0);
+	}
+	assert_true(script.ibb.effects.queued > 2);
+	assert_true(script.ibb.effects.memory < LIMITS_UNSENT_REFUSED_BYTES + 2 * sizeof(id));
+	struct msg *msg;
+	while ((msg = ibb_next(&script.ibb, 0))) {
+		msg_destroy(msg);
+	}
+	assert_int_equal(script.ibb.effects.memory, 0);
+	/* Of a stream's own peer, too. */
+	play(&script, "j: open s i0 8; take s", "i0 result j");
+	struct msg block = {.kind = MSG_DATA, .peer = "j", .id = id, .sid = "s", .size = -1};
+	block.data = (const uint8_t *)"12345678";
+	block.data_length = 8;
+	ibb_receive(&script.ibb, &block, true, 0);
+	play(&script, "size s; reset s", "size 0; c1.0 close j s");
+	script_finish(&script);
+}
+
+/* What a peer calls a file costs as much as the longest name of a directory, and ends with a
+ * character. */
+static void test_long_names(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t length, kept;
+		const char *piece;
+	} cases[] = {
+		{1023, 1023, "a"},	  {1024, 1023, "a"},
+		{200000, 1023, "a"},	  {1022, 1022, "\xc3\xa9"},
+		{1024, 1022, "\xc3\xa9"}, {1024, 1020, "\xf0\x9f\x98\x80"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct script script;
+		char *name = calloc(1, cases[i].length + 1);
+		assert_non_null(name);
+		while (strlen(name) < cases[i].length) {
+			strcat(name + (strlen(name) > 1024 ? strlen(name) - 1 : 0), cases[i].piece);
+		}
+		script_start(&script, &script_config, 16);
+		struct msg open = {.kind = MSG_OPEN,
+				   .peer = "j@x/1",
+				   .id = "i",
+				   .sid = "s",
+				   .block_size = 8,
+				   .name = name,
+				   .size = -1};
+		ibb_receive(&script.ibb, &open, true, 0);
+		struct stream *stream = ibb_take_arrived(&script.ibb);
+		assert_non_null(stream);
+		assert_int_equal(strlen(stream->name), cases[i].kept);
+		assert_memory_equal(stream->name, name, cases[i].kept);
+		ibb_release(&script.ibb, stream, false, 0);
+		free(name);
+		script_finish(&script);
+	}
+}
+
 /* Blocks are taken, but not acknowledged, while that would only make the row longer. */
 static void test_unsent_acknowledgements(void **state)
 {
@@ -390,6 +465,8 @@ int main(void)
 		cmocka_unit_test(test_opens_too_soon),
 		cmocka_unit_test(test_asking_again),
 		cmocka_unit_test(test_unsent_answers),
+		cmocka_unit_test(test_long_ids),
+		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_unsent_acknowledgements),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
