@@ -3,6 +3,7 @@
 
 #include "mount/endpoint.h"
 #include "mount/log.h"
+#include "mount/usage.h"
 #include "xmpp/jid.h"
 
 #include <errno.h>
@@ -18,46 +19,6 @@
 #define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
-
-static const char usage[] =
-	"usage: ibbfs [options] JID[/resource] mountpoint\n"
-	"Mount an XMPP account as a directory tree.\n"
-	"\n"
-	"    -f                     stay in the foreground\n"
-	"    -d                     print every request and stanza; implies -f\n"
-	"    -h, --help             print this text\n"
-	"    -V, --version          print the version\n"
-	"\n"
-	"The password comes from the first of these that is given; else it is asked for.\n"
-	"    -o password_file=FILE  its first line; nobody else may have access to FILE\n"
-	"    -o password_stdin      the first line of standard input\n"
-	"    IBBFS_PASSWORD         this environment variable\n"
-	"\n"
-	"    -o server=HOST[:PORT]  connect there (default: look SRV records up)\n"
-	"    -o tls=starttls        require encryption by STARTTLS (default)\n"
-	"    -o tls=direct          TLS from the first byte on\n"
-	"    -o tls=off             none; only with -o server= on this machine\n"
-	"    -o cafile=FILE         trust the CAs in this file too\n"
-	"    -o capath=DIR          trust the CAs in this directory too\n"
-	"    -o block_size=N        largest block, 1 to 65535 bytes (default: 4096)\n"
-	"    -o block_size=auto     the largest that server and peer take, if that is faster\n"
-	"    -o stanza=iq|message   what carries blocks (default: iq)\n"
-	"    -o window=N            most bytes sent and not yet acknowledged, per stream,\n"
-	"                           1 to 64M (default: 8M, of which it takes what it needs)\n"
-	"    -o buffer=N            most bytes received and not yet read, per stream,\n"
-	"                           1 to 1G (default: 1M)\n"
-	"    -o buffer_total=N      most bytes received and not yet read, of all streams,\n"
-	"                           1 to 64G (default: 64M, or 4 times buffer if more)\n"
-	"    -o max_streams=N       streams at once, 1 to 65536 (default: 1024)\n"
-	"    -o accept=WHO          who may open streams to us: contacts, anyone or none\n"
-	"                           (default: contacts)\n"
-	"    -o timeout=SECONDS     how long to wait for an answer, 1 to 86400 (default: 60)\n"
-	"    -o reconnect=SECONDS   how long streams between two ibbfs wait for a broken\n"
-	"                           connection to come back, 0 to 86400 (default: 60)\n"
-	"    -o uid=USER, gid=GROUP started by root, run as these (default: the caller)\n"
-	"\n"
-	"and those of FUSE, such as -o allow_other, -o ro and -o auto_unmount.\n"
-	"ibbfs(1) has the rest. fusermount3 -u mountpoint ends it.\n";
 
 enum key {
 	KEY_HELP,
@@ -496,7 +457,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 	}
 	switch ((enum key)key) {
 	case KEY_HELP:
-		fputs(usage, stdout);
+		fputs(usage_text, stdout);
 		parser->done = true;
 		return -1;
 	case KEY_VERSION:
