@@ -7,9 +7,9 @@ static const size_t lengths[] = {CHUNK_LEAST, 16384, 65535};
 #define LONGEST (sizeof(lengths) / sizeof(lengths[0]) - 1)
 
 /* Until what left before has come back and windows have their size: a round of theirs near by (see
- * window.c), or as many round trips. */
+ * window.c), or a round trip. */
 #define SETTLING_TRIPS	16
-#define SETTLING_ROUNDS 2
+#define SETTLING_ROUNDS 1
 
 /* What a turn measures, at least: more than a hiccup, and than a block more or less would tell. */
 #define TURN_US	    60000

@@ -37,9 +37,8 @@ def test_a_directory(lab: Lab) -> None:
     """Only what is opened below it is larger; what comes in is as the mount has it."""
     mount, peer = lab.with_raw()
     contact = mount.contact(peer)
-    assert (
-        lab.run("setfattr", "-n", "user.ibb.block_size", "-v", "auto", contact).returncode == 0
-    )
+    words = ("setfattr", "-n", "user.ibb.block_size", "-v", "auto")
+    assert lab.run(*words, contact).returncode == 0
     assert agreed(mount, contact) == "auto"
     (contact / "file").write_bytes(b"x")
     assert payload(peer.wait_open()).get("block-size") == "65535"
@@ -55,7 +54,10 @@ def test_slixmpp_takes_less(lab: Lab) -> None:
     assert agreed(mount, mount.contact(peer) / "file") == "8192"
 
 
-@pytest.mark.parametrize("most, largest", [(65535, 65535), (20000, 16384), (4096, 4096), (200, 128)])
+LIMITS = [(65535, 65535), (20000, 16384), (4096, 4096), (200, 128)]
+
+
+@pytest.mark.parametrize("most, largest", LIMITS)
 def test_a_peer_that_takes_no_more(lab: Lab, most: int, largest: int) -> None:
     def judge(peer: RawPeer, stanza: Stanza) -> str:
         if int(payload(stanza).get("block-size")) > most:
