@@ -382,6 +382,7 @@ static struct world *take_world(struct schedule *schedule)
 	unsigned carriers = take_number(schedule);
 	alice.reconnect_ms = bob.reconnect_ms = carriers & 4 ? WORLD_RECONNECT_MS : 0;
 	alice.carrier = carriers & 1 ? CARRIER_MESSAGE : CARRIER_IQ;
+	alice.block_size = carriers & 8 ? STREAM_AUTO_BLOCK : alice.block_size;
 	bob.carrier = carriers & 2 ? CARRIER_MESSAGE : CARRIER_IQ;
 	bob.block_size = blocks[take_number(schedule) % COUNT(blocks)];
 	return world_create(&alice, &bob, max_streams[take_number(schedule) % COUNT(max_streams)]);
