@@ -89,6 +89,11 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
 {
 	stream->heard_ms = now_ms;
+	/* Also in CLOSING: it was read, and only its acknowledgement was lost. */
+	if (stream->resumable && stream->state >= STREAM_OPEN && !stream->close_id &&
+	    receiver_knows(&stream->receiver, data, stream->effects)) {
+		return;
+	}
 	if (stream->state == STREAM_CLOSING) {
 		/* Nobody reads any more, so nothing may be acknowledged; the peer may not know it
 		 * yet. */
@@ -99,10 +104,6 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 			/* What follows a message may be answered only behind our <close/>. */
 			stream_abort(stream, -ECONNRESET);
 		}
-		return;
-	}
-	if (stream->state == STREAM_OPEN && stream->resumable && !stream->close_id &&
-	    receiver_knows(&stream->receiver, data, stream->effects)) {
 		return;
 	}
 	enum condition condition = stream->state == STREAM_OPEN && !stream->close_id

@@ -75,13 +75,14 @@ def test_who_has_our_capabilities_is_not_asked(lab: Lab) -> None:
     mount, peer = lab.with_raw()
     c = capabilities(mount, peer)
     peer.rules["info"] = silence
-    peer.send(f"<presence><c xmlns='{NS_CAPS}' hash='sha-1' node='n' ver='{c.get('ver')}'/></presence>")
+    same = f"<c xmlns='{NS_CAPS}' hash='sha-1' node='n' ver='{c.get('ver')}'/>"
+    peer.send(f"<presence>{same}</presence>")
     pong = peer.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")
     assert pong.get("type") == "result"  # and so it has the presence
     copy = lab.run("cp", lab.random_file(10, "named"), mount.contact(peer))
     assert copy.returncode == 0, copy.stderr
     assert payload(peer.wait_open()).findtext(f"{{{NS_FILE}}}file/{{{NS_FILE}}}name") == "named"
-    assert not peer.find(is_kind("info"))
+    assert not peer.find(lambda s: is_kind("info")(s) and s.get("from") == mount.jid)
 
 
 def test_priority_is_negative(lab: Lab) -> None:

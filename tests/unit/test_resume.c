@@ -176,6 +176,24 @@ static void test_held_acknowledgements(void **state)
 	PLAY(steps);
 }
 
+/* Its reader has left, but what he has read was taken. */
+static void test_lost_acknowledgement_of_a_reader_that_left(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"j: open s x 8 resume; take s", "x result j"},
+		{"j: data s a1 0 8; read s r 8", "a1 result j; r=8"},
+		{"release s", "c1.0 close j s"},
+		{"j: error c1.0 service-unavailable", ""},
+		{"j: resume s q1", "q1 result j"},
+		{"j: data s b1 0 8 from=0", "b1 result j"},
+		{"j: data s b2 1 8", "b2 error j item-not-found cancel"},
+		{"wait 500", "c1.0 close j s"},
+		{"j: result c1.0; count", "count 0"},
+	};
+	PLAY(steps);
+}
+
 static void test_opening(void **state)
 {
 	(void)state;
@@ -298,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_a_block_that_breaks_the_connection),
 		cmocka_unit_test(test_receiver),
 		cmocka_unit_test(test_held_acknowledgements),
+		cmocka_unit_test(test_lost_acknowledgement_of_a_reader_that_left),
 		cmocka_unit_test(test_opening),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_wait_and_repeat),
