@@ -215,7 +215,11 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
 	if (!stream_has_block(stream)) {
+		/* The window has shrunk, or blocks have become longer, since it took its turn. */
 		stream_leave_turns(stream);
+		if (stream->unasked > 0) {
+			ask_for_delivery(stream, sender_next_number(&stream->sender));
+		}
 		return NULL;
 	}
 	size_t length =

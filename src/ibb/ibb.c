@@ -439,7 +439,8 @@ struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 		msg = stream_take_block(stream, now_us);
 		settle(ibb, stream);
 	}
-	return msg;
+	/* A stream that has no block after all may have a question. */
+	return msg ? msg : effects_take_message(&ibb->effects);
 }
 
 bool ibb_has_peer(const struct ibb *ibb, const char *peer)

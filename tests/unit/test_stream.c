@@ -771,6 +771,29 @@ static void test_messages_that_cross_a_close(void **state)
 	run_by_message(steps, COUNT(steps));
 }
 
+/* Nor is it forgotten to ask when the window shrinks before it is full. */
+static void test_messages_in_a_window_that_shrinks(void **state)
+{
+	(void)state;
+	struct stream_config config = script_config;
+	struct script script;
+	config.carrier = CARRIER_MESSAGE;
+	script_start(&script, &config, 16);
+	static const struct script_step before[] = {
+		{"dial s j; j: result o1.0", "o1.0 open j s 8 message"},
+		{"hold; write s w 24; next", "d1.0 data j s 0 8 message"},
+	};
+	static const struct script_step after[] = {
+		{"next", "b1.1 info j"},
+		{"next", "nothing"},
+	};
+	script_run(&script, before, COUNT(before));
+	script.streams[0].stream->window.size = 8;
+	script_run(&script, after, COUNT(after));
+	script_play(&script, "abort s; release s");
+	script_finish(&script);
+}
+
 /* Delivery is asked for each time that half a window has left. */
 static void test_messages_in_a_large_window(void **state)
 {
@@ -1491,6 +1514,7 @@ int main(void)
 		cmocka_unit_test(test_refused_bytes_are_not_delivered),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_messages_that_cross_a_close),
+		cmocka_unit_test(test_messages_in_a_window_that_shrinks),
 		cmocka_unit_test(test_messages_in_a_large_window),
 		cmocka_unit_test(test_messages_that_come),
 		cmocka_unit_test(test_read),
