@@ -368,7 +368,8 @@ void stream_pause(struct stream *stream, int64_t now_ms)
 /* RFC 6120 section 8.3.3.18, type wait: the peer has not taken the block, nor those behind it. */
 static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 {
-	sender_repeat(&stream->sender, block);
+	/* Where a connection may have broken, a block before it may have been lost as well. */
+	sender_repeat(&stream->sender, stream->resumable ? stream->sender.first : block);
 	stream->epoch++;
 	window_cut(&stream->window);
 	chunk_disturb(stream->chunk);

@@ -274,6 +274,21 @@ static void test_wait_ends_with_an_acknowledgement(void **state)
 	PLAY(steps);
 }
 
+/* One that is early for a peer that can resume: the one before may be what was lost. */
+static void test_wait_goes_back_to_the_oldest(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 16; flush s f", "w=16; d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: error d1.1 resource-constraint wait; wait 100", "d1.0.1 data j s 0 8"},
+		{"j: result d1.0.1", "d1.1.1 data j s 1 8"},
+		{"j: result d1.1.1", "f=0"},
+		{"release s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
 /* Not for ever. */
 static void test_wait_without_end(void **state)
 {
@@ -321,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_wait_and_repeat),
 		cmocka_unit_test(test_wait_ends_with_an_acknowledgement),
+		cmocka_unit_test(test_wait_goes_back_to_the_oldest),
 		cmocka_unit_test(test_wait_without_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
