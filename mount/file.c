@@ -425,6 +425,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		return;
 	}
 	if (account->stopping) {
+		handle->refused = true;
 		complete(account, op, -ECONNRESET);
 		return;
 	}
@@ -438,7 +439,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 	handle->used = true;
 	handle->flushed = false;
 	stream_write(stream, op, bytes, now_ms);
-	handle->refused = op->result == -EAGAIN;
+	handle->refused = op->result < 0;
 }
 
 int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,

@@ -26,7 +26,7 @@ struct handle {
 	bool append;  /* offsets of writes are ignored */
 	bool used;    /* a read or write was called */
 	bool disk;    /* was truncated as if on a disk: there is nothing to read back */
-	bool refused; /* the last write got EAGAIN: its writer had more than has been written */
+	bool refused; /* the last write failed: its writer had more than has been written */
 	bool flushed; /* nothing was written since the last flush */
 	bool cut;     /* the last flush came from a process that a signal was killing */
 	char sid[FILE_SID_SIZE];

@@ -99,6 +99,18 @@ static bool is_farther(const struct window *window)
 	       window->trips_us[last] > window->trips_us[first] / 10 * 9;
 }
 
+/* Whether the window has been as small as it can be, so that it makes no queue, and yet every trip
+ * was too long for it. */
+static bool is_starved(const struct window *window, size_t least)
+{
+	for (size_t i = 0; i < WINDOW_ROUNDS; i++) {
+		if (window->sizes[i] > least || window->trips_us[i] <= allowed_us(window)) {
+			return false;
+		}
+	}
+	return window->rounds >= WINDOW_ROUNDS;
+}
+
 static size_t clamp(double size, size_t least, size_t most)
 {
 	size = size > (double)least ? size : (double)least;
@@ -116,7 +128,7 @@ static size_t grown(struct window *window, double rate, double best)
 }
 
 /* A round in which the window was full is over; returns the new size. */
-static double resized(struct window *window)
+static double resized(struct window *window, size_t least)
 {
 	double rate = window->rate / window->trips;
 	double best = best_rate(window);
@@ -126,7 +138,7 @@ static double resized(struct window *window)
 	window->trips_us[window->rounds % WINDOW_ROUNDS] = window->trip_us;
 	window->sizes[window->rounds % WINDOW_ROUNDS] = window->size;
 	window->rounds++;
-	if (is_farther(window)) {
+	if (is_farther(window) || is_starved(window, least)) {
 		window->shortest_us = window->trip_us;
 	}
 	return window->starting ? (double)size : best_rate(window) * (double)allowed_us(window);
@@ -166,9 +178,9 @@ void window_measure(struct window *window, const struct window_trip *trip)
 		return;
 	}
 	size_t before = window->size;
+	size_t least = LEAST_BLOCKS * trip->block_size;
 	if (window->was_full) {
-		window->size =
-			clamp(resized(window), LEAST_BLOCKS * trip->block_size, window->most);
+		window->size = clamp(resized(window, least), least, window->most);
 	}
 	begin_round(window, window->size != before ? trip->next : trip->number + 1);
 }

@@ -19,7 +19,7 @@
 
 #define FIRST_MS       200 /* a connection that broke may be made again at once */
 #define BACKOFF_MS     1000
-#define BACKOFF_MAX_MS 60000
+#define BACKOFF_MAX_MS 10000 /* streams are waited for; a minute must hold some attempts */
 
 struct client {
 	struct client_config config;

@@ -89,6 +89,28 @@ def test_cp_when_the_receiver_unmounts(lab: Lab) -> None:
     assert copy.returncode == 1 and message.endswith(RESET)
 
 
+@pytest.mark.parametrize("how", ["stop", "unmount"])
+def test_cat_when_the_senders_daemon_ends(lab: Lab, how: str) -> None:
+    """What cp could not write is missing, and the reader must hear of it."""
+    alice, bob = lab.pair()
+    copy = lab.spawn("cp", lab.random_file(64 * MEBIBYTE, "big"), alice.contact(bob), text=True)
+    incoming = bob.incoming(alice, "big")
+    poll_until(incoming.exists, what="the stream")
+    got = bob.beside(".got")
+    with open(got, "wb") as out:
+        reader = lab.spawn("cat", incoming, stdout=out, text=True)
+    poll_until(lambda: got.stat().st_size > MEBIBYTE, what="the first bytes")
+    if how == "unmount":
+        copy.kill()
+        copy.wait(20)
+        alice.unmount()
+    else:
+        alice.stop()
+        assert copy.wait(20) == 1
+    assert reader.wait(20) == 1, f"a clean end after {got.stat().st_size} bytes"
+    assert reader.stderr.read().endswith(RESET)
+
+
 def test_peer_goes_offline_in_order(lab: Lab) -> None:
     mount, peer = lab.with_raw()
     writer = os.open(mount.contact(peer) / "file", WRITE)

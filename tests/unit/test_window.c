@@ -193,6 +193,19 @@ static void test_no_time_at_all(void **state)
 	}
 }
 
+/* A single short trip is not what the way is like, even if it leaves only the smallest window. */
+static void test_a_trip_that_was_too_short(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 100, 300);
+	run(&way, 20);
+	way.distance_us = 30000;
+	run(&way, 20000);
+	int64_t before_us = way.now_us;
+	run(&way, 5000);
+	assert_true(5000.0 * 100 / (double)(way.now_us - before_us) > 0.9);
+}
+
 /* What was the shortest round trip is none any more. */
 static void test_a_longer_way(void **state)
 {
@@ -217,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_not_full),
 		cmocka_unit_test(test_follows),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_a_trip_that_was_too_short),
 		cmocka_unit_test(test_a_longer_way),
 		cmocka_unit_test(test_no_time_at_all),
 	};
