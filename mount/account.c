@@ -429,7 +429,11 @@ void account_abandon(struct account *account, int64_t now_ms)
 	account->stopping = true;
 	dial_cancel(account, -ECONNABORTED);
 	dismiss_waiters(account);
-	ibb_abandon(&account->ibb);
+	if (account->online) {
+		ibb_reset(&account->ibb); /* or peers would wait for us to come back */
+	} else {
+		ibb_abandon(&account->ibb);
+	}
 	close_files(account, now_ms);
 	HASH_ITER (hh, account->tree.nodes, node, next) {
 		if (node->stream) {

@@ -540,6 +540,15 @@ void ibb_connect(struct ibb *ibb, int64_t now_ms)
 	}
 }
 
+void ibb_reset(struct ibb *ibb)
+{
+	struct stream *stream, *next;
+	HASH_ITER (by_number, ibb->by_number, stream, next) {
+		stream_abort(stream, stream->state >= STREAM_OPEN ? -ECONNRESET : -ENETDOWN);
+		settle(ibb, stream);
+	}
+}
+
 void ibb_abandon(struct ibb *ibb)
 {
 	struct stream *stream, *next;

@@ -90,6 +90,9 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms);
 /* It is back, under the same full JID: streams that are suspended try to go on. */
 void ibb_connect(struct ibb *ibb, int64_t now_ms);
 
+/* The end, while we are still connected: every stream is aborted, and its peer told. */
+void ibb_reset(struct ibb *ibb);
+
 /* As ibb_disconnect, but no stream outlives it. */
 void ibb_abandon(struct ibb *ibb);
 

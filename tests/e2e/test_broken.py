@@ -111,6 +111,17 @@ def test_cat_when_the_senders_daemon_ends(lab: Lab, how: str) -> None:
     assert reader.stderr.read().endswith(RESET)
 
 
+def test_the_senders_daemon_ends_while_the_reader_pauses(lab: Lab) -> None:
+    """There is nobody to wait for: the reader is told, and not only after reconnect=."""
+    alice, bob = lab.pair()
+    blocked_copy(lab, alice, bob)
+    incoming = bob.incoming(alice, "big")
+    alice.stop()
+    poll_until(
+        lambda: os.getxattr(incoming, "user.ibb.state") == b"broken", timeout=10, what="the news"
+    )
+
+
 def test_peer_goes_offline_in_order(lab: Lab) -> None:
     mount, peer = lab.with_raw()
     writer = os.open(mount.contact(peer) / "file", WRITE)
