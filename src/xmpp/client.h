@@ -5,8 +5,8 @@
  * The thread connects, requires TLS, logs in, fetches the roster, sends presence and then a ping
  * to the server; the answer to that ping is `online`, so whatever the server knew of our contacts
  * has come in before. When the connection breaks it says `offline` and connects again, waiting
- * 0.2, 1, 2, 4, 8, 10 s with jitter; but not before it has been online once: then it gives up with the
- * cause.
+ * 0.2, 1, 2, 4, 8, 10 s with jitter; but not before it has been online once: then it gives up with
+ * the cause.
  *
  * Stanzas to be sent are fetched one at a time (`next`), only while libstrophe's own queue is
  * short, so that what is queued stays bounded and fairness is decided by the core.
