@@ -36,18 +36,13 @@ void stream_note_memory(struct stream *stream)
 }
 
 /* Answers that memory is too short for now leave with the next read or block. */
-static void release_held(struct stream *stream)
+void stream_catch_up(struct stream *stream)
 {
 	if (!stream_is_over(stream)) {
 		receiver_release(&stream->receiver, stream->peer, buffer_size(stream),
 				 stream->effects);
 	}
 	stream_note_memory(stream);
-}
-
-void stream_catch_up(struct stream *stream)
-{
-	release_held(stream);
 }
 
 void stream_leave_ripe(struct stream *stream)
@@ -66,7 +61,7 @@ void stream_serve_readers(struct stream *stream)
 		ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
 		op_complete(op, result, &stream->effects->done);
 	}
-	release_held(stream);
+	stream_catch_up(stream);
 }
 
 /* ---- blocks that come ---- */
@@ -127,7 +122,7 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 		return;
 	}
 	if (!stream->readers) {
-		release_held(stream);
+		stream_catch_up(stream);
 	} else if (stream->receiver.in.length >= stream->readers->size) {
 		stream_serve_readers(stream);
 	} else if (!stream->is_ripe) {
@@ -141,7 +136,7 @@ void stream_read(struct stream *stream, struct op *op)
 	struct op **done = &stream->effects->done;
 
 	ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
-	release_held(stream);
+	stream_catch_up(stream);
 	if (result != 0) {
 		op_complete(op, result, done);
 	} else if (stream_is_over(stream)) {

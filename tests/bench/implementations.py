@@ -21,7 +21,8 @@ from typing import Any
 
 from daemon import Mount, poll_until
 from figures import cpu_seconds, peak_kib, reset_peak
-from world import World, end
+from lab import end_process
+from world import World
 
 BENCH = Path(__file__).resolve().parent
 Figures = dict[str, float]
@@ -214,7 +215,7 @@ class Ibbfs:
             if flood.poll() is not None:
                 raise RuntimeError(f"the bulk copy has ended\n{self.world.last_errors()}")
             figures["bulk_mb_s"] = (self._sent("flood") - before) / 1e6 / elapsed
-            end(flood)
+            end_process(flood)
             cat.wait(60)  # with an error: the copy was killed
         return figures
 
@@ -265,7 +266,7 @@ class Ibbfs:
             time.sleep(seconds)
             figures["left_sender"] = float(os.getxattr(self.directory / "stalled", "user.ibb.sent"))
         figures |= self._peaks()
-        end(cp)
+        end_process(cp)
         return figures
 
 
@@ -302,7 +303,7 @@ class Peer:
                 sent = json.loads(self.world.run(self.program, "send", *self._arguments(size)))
                 output, _ = receiver.communicate(timeout=60)
         finally:
-            end(receiver)
+            end_process(receiver)
         self.world.check(receiver)
         got = json.loads(output)
         if got["sha256"] != sha256(self.world.source(size)):
@@ -325,8 +326,8 @@ class Peer:
             time.sleep(seconds)
         figures["sender_peak_kib"] = peak_kib(sender.pid)
         figures["receiver_peak_kib"] = peak_kib(receiver.pid)
-        end(sender)
-        end(receiver)
+        end_process(sender)
+        end_process(receiver)
         return figures
 
 

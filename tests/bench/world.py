@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daemon import Build, Mount
 from ejabberd import Ejabberd
+from lab import end_process
 from server import HOST, Account
 from prosody_server import Prosody
 
@@ -28,15 +29,6 @@ class Endpoint:
     port: int
     cafile: Path
     log: str = ""
-
-
-def end(process: subprocess.Popen) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait(20)
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
 
 
 class World:
@@ -89,7 +81,7 @@ class World:
         arguments.setdefault("stdin", subprocess.DEVNULL)
         arguments.setdefault("stderr", self.errors)
         process = subprocess.Popen(command, start_new_session=True, text=True, **arguments)
-        self._stack.callback(end, process)
+        self._stack.callback(end_process, process)
         return process
 
     def run(self, *command: str | Path, timeout: float = 300) -> str:
@@ -98,7 +90,7 @@ class World:
         try:
             output, _ = process.communicate(timeout=timeout)
         finally:
-            end(process)
+            end_process(process)
         self.check(process)
         return output
 
