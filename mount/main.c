@@ -42,6 +42,7 @@
  *     chunk     how long blocks are best
  *     limits    what peers may make us hold and do
  *     msg       a stanza for the core       effects   what a call has produced
+ *     terms     of a file that is offered   hash      its digest
  *     op        a call that waits           queue     bytes, first in, first out
  *     condition stanza errors and errnos    base64
  */

@@ -8,12 +8,14 @@
  * Units:   bytes before base64.
  * Errors:  NULL when memory is short.
  * Threads: none; a message that went out belongs to who took it.
- * Source:  XEP-0047 (open, data, close), XEP-0030 (info), XEP-0199 (ping), RFC 6120 section 8.2.3.
+ * Source:  XEP-0047 (open, data, close), XEP-0030 (info), XEP-0199 (ping), XEP-0095 (si), XEP-0166
+ *          (jingle), RFC 6120 section 8.2.3.
  */
 #ifndef IBB_MSG_H
 #define IBB_MSG_H
 
 #include "ibb/condition.h"
+#include "ibb/terms.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +28,8 @@ enum msg_kind {
 	MSG_RESUME,  /* request: <resume/>, whether a stream is still known (FEATURE_RESUME) */
 	MSG_PING,    /* request: XEP-0199 */
 	MSG_INFO,    /* request: disco#info */
+	MSG_SI,	     /* request: <si/>, see terms */
+	MSG_JINGLE,  /* request: <jingle/>, see terms */
 	MSG_UNKNOWN, /* request: anything else, or one of the above misshapen (see condition) */
 	MSG_RESULT,  /* answer: success; to MSG_INFO with features */
 	MSG_ERROR,   /* answer: condition and type */
@@ -44,6 +48,19 @@ enum feature {
 	FEATURE_SILENT = 1 << 2, /* it was asked, and somebody said service-unavailable */
 	FEATURE_IBBFS = 1 << 1, /* MSG_NAMESPACE: takes names in <open/> and <reset/> in <close/> */
 	FEATURE_RESUME = 1 << 3, /* MSG_NAMESPACE_RESUME: streams outlive a connection */
+	FEATURE_SI = 1 << 4,	 /* SI file transfer; whether with IBB is not said by all who can */
+	FEATURE_JINGLE = 1 << 5, /* Jingle file transfer :5 and its transport IBB */
+};
+
+/* Conditions of an application's own, beside that of RFC 6120, in an error that we send. */
+enum detail {
+	DETAIL_NONE,
+	DETAIL_NO_VALID_STREAMS, /* XEP-0095 section 7 */
+	DETAIL_BAD_PROFILE,	 /* likewise */
+	DETAIL_OUT_OF_ORDER,	 /* XEP-0166 section 10 */
+	DETAIL_TIE_BREAK,
+	DETAIL_UNKNOWN_SESSION,
+	DETAIL_UNSUPPORTED_INFO,
 };
 
 /* The namespace of what two ibbfs say to each other; documented in docs/wire.md. */
@@ -58,7 +75,9 @@ struct msg {
 	const char *peer; /* full JID: sender of what came in, recipient of what goes out; "" when
 			     the stanza has no "from": our own server or account */
 	const char *id;	  /* never NULL; "" where the stanza has none */
-	const char *sid;  /* open, data, close, resume, bounce; else NULL */
+	const char *sid;  /* open, data, close, resume, bounce; si: its id; jingle: the session's;
+			     else NULL */
+	const struct terms *terms; /* si, jingle, and the result that accepts an si; else NULL */
 
 	uint32_t block_size;  /* open: 1 to 65535 */
 	enum carrier carrier; /* open; data */
@@ -78,6 +97,7 @@ struct msg {
 
 	enum condition condition; /* error, bounce; request: what is wrong with it already */
 	enum error_type error_type;
+	enum detail detail; /* error going out; request MSG_UNKNOWN: to be answered with */
 };
 
 /*

@@ -586,6 +586,8 @@ static void add_content(struct output *output, const struct msg *msg)
 	case MSG_ERROR:
 		add_error(output, msg);
 		break;
+	case MSG_SI:
+	case MSG_JINGLE:
 	case MSG_UNKNOWN:
 	case MSG_BOUNCE:
 		assert(!"a kind that only comes in");

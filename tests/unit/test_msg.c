@@ -87,6 +87,45 @@ static void test_copies(void **state)
 	}
 }
 
+/* What is offered is copied whole, behind strings of any length. */
+static void test_copies_terms(void **state)
+{
+	static const char sid[] = "12345678";
+	struct terms terms = {
+		.file = {.name = "photo.jpg",
+			 .size = 3,
+			 .date = TERMS_NO_DATE,
+			 .media_type = "image/jpeg",
+			 .digest = {.algorithm = HASH_SHA_256, .length = 32, .bytes = {1, 2, 3}}},
+		.action = JINGLE_SESSION_INITIATE,
+		.content = "a-file",
+		.transport_sid = "transport",
+		.block_size = 4096,
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(sid); i++) {
+		struct msg original = {.kind = MSG_JINGLE,
+				       .peer = "a@b/c",
+				       .id = "j1.0",
+				       .sid = sid + i,
+				       .terms = &terms};
+		struct msg *copy = msg_create(&original);
+		assert_non_null(copy);
+		const struct terms *got = copy->terms;
+		assert_ptr_not_equal(got, &terms);
+		assert_string_copied(copy->sid, sid + i);
+		assert_string_copied(got->file.name, terms.file.name);
+		assert_string_copied(got->file.media_type, terms.file.media_type);
+		assert_null(got->file.description);
+		assert_string_copied(got->content, terms.content);
+		assert_string_copied(got->transport_sid, terms.transport_sid);
+		assert_true(digest_equals(&got->file.digest, &terms.file.digest));
+		assert_int_equal(got->file.size, 3);
+		assert_int_equal(got->block_size, 4096);
+		msg_destroy(copy);
+	}
+}
+
 /* Room that the sender fills overlaps no string. */
 static void test_room(void **state)
 {
@@ -149,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_copies_terms),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_data_room),
 		cmocka_unit_test(test_one_allocation),
