@@ -187,10 +187,8 @@ static void test_data_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_copies_terms),
-		cmocka_unit_test(test_room),
-		cmocka_unit_test(test_data_room),
+		cmocka_unit_test(test_copies),	       cmocka_unit_test(test_copies_terms),
+		cmocka_unit_test(test_room),	       cmocka_unit_test(test_data_room),
 		cmocka_unit_test(test_one_allocation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
