@@ -187,6 +187,8 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 	case MSG_PING:
 		break;
 	case MSG_INFO:
+	case MSG_SI:
+	case MSG_JINGLE:
 	case MSG_UNKNOWN:
 		msg.kind = MSG_UNKNOWN;
 		set_error(schedule, &msg);

@@ -312,6 +312,8 @@ static void put_message(struct script *script, const struct msg *msg)
 		put(script, "%s error %s %s %s", msg->id, msg->peer, condition_name(msg->condition),
 		    error_type_name(msg->error_type));
 		break;
+	case MSG_SI:
+	case MSG_JINGLE:
 	case MSG_UNKNOWN:
 	case MSG_BOUNCE:
 		fail_msg("message of kind %d leaves", msg->kind);
