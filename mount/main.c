@@ -28,6 +28,8 @@
  *     loop      what it waits for           inbox     roster, presence, answers at login
  *     wire      libstrophe's socket         cause     why connecting failed, in one line
  *     codec     stanzas and messages        features  our disco#info and capabilities
+ *     element   reading a stanza            output    writing one
+ *     text      numbers and such in it
  *     expat     lets its parser deliver at once
  *     prune     lets it leave out what is too deep or too much
  *     render    spares it from writing stanzas out

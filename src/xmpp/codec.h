@@ -16,19 +16,19 @@
 #define XMPP_CODEC_H
 
 #include "ibb/msg.h"
+#include "xmpp/output.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <strophe.h>
 
 struct codec {
-	uint8_t *block; /* the data of the message last decoded; STREAM_MAX_BLOCK bytes */
-	char *text;	/* what was last encoded */
-	size_t text_capacity;
-	char *joined;	    /* text last decoded that was in several pieces */
-	char *features;	    /* the children of our own disco#info result, as XML */
-	char *capabilities; /* our <c/>, as XML */
-	char *ver;	    /* the verification string in it */
+	uint8_t *block;	      /* the data of the message last decoded; STREAM_MAX_BLOCK bytes */
+	struct output output; /* what was last encoded */
+	char *joined;	      /* text last decoded that was in several pieces */
+	char *features;	      /* the children of our own disco#info result, as XML */
+	char *capabilities;   /* our <c/>, as XML */
+	char *ver;	      /* the verification string in it */
 };
 
 /* -ENOMEM. */

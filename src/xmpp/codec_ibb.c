@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/codec_internal.h"
+
+#include "ibb/base64.h"
+#include "ibb/stream.h"
+#include "xmpp/element.h"
+#include "xmpp/features.h"
+#include "xmpp/text.h"
+
+#include <string.h>
+
+#define NAMESPACE_FILE "urn:xmpp:file:metadata:0"
+
+static void decode_file(struct codec *codec, xmpp_stanza_t *file, struct msg *msg)
+{
+	xmpp_stanza_t *size = xmpp_stanza_get_child_by_name_and_ns(file, "size", NAMESPACE_FILE);
+	xmpp_stanza_t *name = xmpp_stanza_get_child_by_name_and_ns(file, "name", NAMESPACE_FILE);
+	uint64_t number;
+	if (size && text_to_number(element_text(&codec->joined, size), INT64_MAX, &number)) {
+		msg->size = (int64_t)number;
+	}
+	const char *text = name ? element_text(&codec->joined, name) : NULL;
+	msg->name = text && *text != '\0' ? text : NULL;
+}
+
+enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struct msg *msg)
+{
+	uint64_t block_size;
+	msg->sid = element_sid(open);
+	if (!msg->sid ||
+	    !text_to_number(xmpp_stanza_get_attribute(open, "block-size"), STREAM_MAX_BLOCK,
+			    &block_size) ||
+	    block_size == 0) {
+		return CONDITION_BAD_REQUEST;
+	}
+	msg->block_size = (uint32_t)block_size;
+
+	const char *carrier = xmpp_stanza_get_attribute(open, "stanza");
+	if (text_equals(carrier, "message")) {
+		msg->carrier = CARRIER_MESSAGE;
+	} else if (carrier && !text_equals(carrier, "iq")) {
+		return CONDITION_BAD_REQUEST;
+	}
+	xmpp_stanza_t *file = xmpp_stanza_get_child_by_name_and_ns(open, "file", NAMESPACE_FILE);
+	if (file) {
+		decode_file(codec, file, msg);
+	}
+	msg->resumable =
+		xmpp_stanza_get_child_by_name_and_ns(open, "resume", MSG_NAMESPACE_RESUME) != NULL;
+	return CONDITION_NONE;
+}
+
+static void decode_block(struct codec *codec, xmpp_stanza_t *data, struct msg *msg)
+{
+	const char *text = element_text(&codec->joined, data);
+	size_t length = text ? strlen(text) : 0;
+	if (!text || length > BASE64_ENCODED((size_t)STREAM_MAX_BLOCK)) {
+		return;
+	}
+	ssize_t decoded = base64_decode(codec->block, text, length);
+	if (decoded >= 0) {
+		msg->data = codec->block;
+		msg->data_length = (size_t)decoded;
+	}
+}
+
+enum condition codec_decode_data(struct codec *codec, xmpp_stanza_t *data, struct msg *msg)
+{
+	msg->sid = element_sid(data);
+	if (!msg->sid || !text_to_seq(xmpp_stanza_get_attribute(data, "seq"), &msg->seq)) {
+		return CONDITION_BAD_REQUEST;
+	}
+	decode_block(codec, data, msg);
+	return CONDITION_NONE;
+}
+
+enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, struct msg *msg)
+{
+	(void)codec;
+	msg->sid = element_sid(close);
+	msg->reset = xmpp_stanza_get_child_by_name_and_ns(close, "reset", MSG_NAMESPACE) != NULL;
+	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
+}
+
+enum condition codec_decode_resume(struct codec *codec, xmpp_stanza_t *resume, struct msg *msg)
+{
+	(void)codec;
+	msg->sid = element_sid(resume);
+	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
+}
+
+bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg)
+{
+	xmpp_stanza_t *data = xmpp_stanza_get_child_by_name_and_ns(message, "data", NAMESPACE_IBB);
+	uint16_t seq = 0;
+	bool has_seq = data && text_to_seq(xmpp_stanza_get_attribute(data, "seq"), &seq);
+	msg->seq = has_seq ? seq : 0;
+	msg->sid = data ? element_sid(data) : NULL;
+	msg->carrier = CARRIER_MESSAGE;
+	if (text_equals(xmpp_stanza_get_type(message), "error")) {
+		/* RFC 6120 section 8.3.1: what was sent may be in it, or not. */
+		msg->kind = MSG_BOUNCE;
+		codec_decode_error(message, msg);
+		return true;
+	}
+	msg->kind = MSG_DATA;
+	if (has_seq) {
+		decode_block(codec, data, msg);
+	}
+	return msg->sid != NULL;
+}
+
+static void add_file(struct output *output, const struct msg *msg)
+{
+	output_add(output, "<file xmlns='" NAMESPACE_FILE "'><name>");
+	output_add_escaped(output, msg->name);
+	output_add(output, "</name>");
+	if (msg->size >= 0) {
+		output_add(output, "<size>");
+		output_add_number(output, msg->size);
+		output_add(output, "</size>");
+	}
+	output_add(output, "</file>");
+}
+
+void codec_add_open(struct output *output, const struct msg *msg)
+{
+	output_add(output, "<open xmlns='" NAMESPACE_IBB "' block-size='");
+	output_add_number(output, msg->block_size);
+	output_add(output, "'");
+	output_add_attribute(output, "sid", msg->sid);
+	output_add_attribute(output, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
+	if (!msg->name && !msg->resumable) {
+		output_add(output, "/>");
+		return;
+	}
+	output_add(output, ">");
+	if (msg->name) {
+		add_file(output, msg);
+	}
+	if (msg->resumable) {
+		output_add(output, "<resume xmlns='" MSG_NAMESPACE_RESUME "'/>");
+	}
+	output_add(output, "</open>");
+}
+
+void codec_add_data(struct output *output, const struct msg *msg)
+{
+	output_add(output, "<data xmlns='" NAMESPACE_IBB "' seq='");
+	output_add_number(output, msg->seq);
+	output_add(output, "'");
+	output_add_attribute(output, "sid", msg->sid);
+	output_add(output, ">");
+	char *at = output_reserve(output, BASE64_ENCODED(msg->data_length));
+	if (at) {
+		output->length += base64_encode(at, msg->data, msg->data_length);
+	}
+	output_add(output, "</data>");
+}
+
+void codec_add_resume(struct output *output, const struct msg *msg)
+{
+	output_add(output, "<resume xmlns='" MSG_NAMESPACE_RESUME "'");
+	output_add_attribute(output, "sid", msg->sid);
+	output_add(output, "/>");
+}
+
+void codec_add_close(struct output *output, const struct msg *msg)
+{
+	output_add(output, "<close xmlns='" NAMESPACE_IBB "'");
+	output_add_attribute(output, "sid", msg->sid);
+	output_add(output, msg->reset ? "><reset xmlns='" MSG_NAMESPACE "'/></close>" : "/>");
+}
