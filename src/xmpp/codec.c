@@ -33,7 +33,7 @@ void codec_finish(struct codec *codec)
 {
 	free(codec->block);
 	output_finish(&codec->output);
-	free(codec->joined);
+	element_free_joined(&codec->joined);
 	free(codec->features);
 	free(codec->capabilities);
 	free(codec->ver);
@@ -134,6 +134,7 @@ bool codec_decode(struct codec *codec, xmpp_stanza_t *stanza, struct msg *msg)
 {
 	const char *peer = xmpp_stanza_get_from(stanza);
 	const char *id = xmpp_stanza_get_id(stanza);
+	element_free_joined(&codec->joined);
 	*msg = (struct msg){
 		.peer = peer ? peer : "",
 		.id = id ? id : "",

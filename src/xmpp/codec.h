@@ -16,6 +16,7 @@
 #define XMPP_CODEC_H
 
 #include "ibb/msg.h"
+#include "xmpp/element.h"
 #include "xmpp/output.h"
 
 #include <stdbool.h>
@@ -23,12 +24,12 @@
 #include <strophe.h>
 
 struct codec {
-	uint8_t *block;	      /* the data of the message last decoded; STREAM_MAX_BLOCK bytes */
-	struct output output; /* what was last encoded */
-	char *joined;	      /* text last decoded that was in several pieces */
-	char *features;	      /* the children of our own disco#info result, as XML */
-	char *capabilities;   /* our <c/>, as XML */
-	char *ver;	      /* the verification string in it */
+	uint8_t *block;	       /* the data of the message last decoded; STREAM_MAX_BLOCK bytes */
+	struct output output;  /* what was last encoded */
+	struct joined *joined; /* texts of the message last decoded */
+	char *features;	       /* the children of our own disco#info result, as XML */
+	char *capabilities;    /* our <c/>, as XML */
+	char *ver;	       /* the verification string in it */
 };
 
 /* -ENOMEM. */

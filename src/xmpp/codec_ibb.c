@@ -13,8 +13,8 @@
 
 static void decode_file(struct codec *codec, xmpp_stanza_t *file, struct msg *msg)
 {
-	xmpp_stanza_t *size = xmpp_stanza_get_child_by_name_and_ns(file, "size", NAMESPACE_FILE);
-	xmpp_stanza_t *name = xmpp_stanza_get_child_by_name_and_ns(file, "name", NAMESPACE_FILE);
+	xmpp_stanza_t *size = element_child(file, "size", NAMESPACE_FILE);
+	xmpp_stanza_t *name = element_child(file, "name", NAMESPACE_FILE);
 	uint64_t number;
 	if (size && text_to_number(element_text(&codec->joined, size), INT64_MAX, &number)) {
 		msg->size = (int64_t)number;
@@ -26,7 +26,7 @@ static void decode_file(struct codec *codec, xmpp_stanza_t *file, struct msg *ms
 enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struct msg *msg)
 {
 	uint64_t block_size;
-	msg->sid = element_sid(open);
+	msg->sid = element_sid(open, "sid");
 	if (!msg->sid ||
 	    !text_to_number(xmpp_stanza_get_attribute(open, "block-size"), STREAM_MAX_BLOCK,
 			    &block_size) ||
@@ -41,12 +41,11 @@ enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struc
 	} else if (carrier && !text_equals(carrier, "iq")) {
 		return CONDITION_BAD_REQUEST;
 	}
-	xmpp_stanza_t *file = xmpp_stanza_get_child_by_name_and_ns(open, "file", NAMESPACE_FILE);
+	xmpp_stanza_t *file = element_child(open, "file", NAMESPACE_FILE);
 	if (file) {
 		decode_file(codec, file, msg);
 	}
-	msg->resumable =
-		xmpp_stanza_get_child_by_name_and_ns(open, "resume", MSG_NAMESPACE_RESUME) != NULL;
+	msg->resumable = element_child(open, "resume", MSG_NAMESPACE_RESUME) != NULL;
 	return CONDITION_NONE;
 }
 
@@ -66,7 +65,7 @@ static void decode_block(struct codec *codec, xmpp_stanza_t *data, struct msg *m
 
 enum condition codec_decode_data(struct codec *codec, xmpp_stanza_t *data, struct msg *msg)
 {
-	msg->sid = element_sid(data);
+	msg->sid = element_sid(data, "sid");
 	if (!msg->sid || !text_to_seq(xmpp_stanza_get_attribute(data, "seq"), &msg->seq)) {
 		return CONDITION_BAD_REQUEST;
 	}
@@ -77,25 +76,25 @@ enum condition codec_decode_data(struct codec *codec, xmpp_stanza_t *data, struc
 enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, struct msg *msg)
 {
 	(void)codec;
-	msg->sid = element_sid(close);
-	msg->reset = xmpp_stanza_get_child_by_name_and_ns(close, "reset", MSG_NAMESPACE) != NULL;
+	msg->sid = element_sid(close, "sid");
+	msg->reset = element_child(close, "reset", MSG_NAMESPACE) != NULL;
 	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
 }
 
 enum condition codec_decode_resume(struct codec *codec, xmpp_stanza_t *resume, struct msg *msg)
 {
 	(void)codec;
-	msg->sid = element_sid(resume);
+	msg->sid = element_sid(resume, "sid");
 	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
 }
 
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg)
 {
-	xmpp_stanza_t *data = xmpp_stanza_get_child_by_name_and_ns(message, "data", NAMESPACE_IBB);
+	xmpp_stanza_t *data = element_child(message, "data", NAMESPACE_IBB);
 	uint16_t seq = 0;
 	bool has_seq = data && text_to_seq(xmpp_stanza_get_attribute(data, "seq"), &seq);
 	msg->seq = has_seq ? seq : 0;
-	msg->sid = data ? element_sid(data) : NULL;
+	msg->sid = data ? element_sid(data, "sid") : NULL;
 	msg->carrier = CARRIER_MESSAGE;
 	if (text_equals(xmpp_stanza_get_type(message), "error")) {
 		/* RFC 6120 section 8.3.1: what was sent may be in it, or not. */

@@ -20,7 +20,7 @@ enum condition codec_decode_info(struct codec *codec, xmpp_stanza_t *query, stru
 
 void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg)
 {
-	xmpp_stanza_t *query = xmpp_stanza_get_child_by_name_and_ns(iq, "query", NAMESPACE_INFO);
+	xmpp_stanza_t *query = element_child(iq, "query", NAMESPACE_INFO);
 	xmpp_stanza_t *child = query ? xmpp_stanza_get_children(query) : NULL;
 	for (; child; child = xmpp_stanza_get_next(child)) {
 		if (!element_is(child, "feature", NAMESPACE_INFO)) {
