@@ -169,6 +169,28 @@ int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	return error;
 }
 
+struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, int64_t size,
+			  int *error)
+{
+	if (find_by_key(ibb, peer, sid)) {
+		*error = -EEXIST;
+		return NULL;
+	}
+	struct stream *stream = ibb_create_stream(ibb, sid, error);
+	if (!stream) {
+		return NULL;
+	}
+	*error = stream_expect(stream, peer, size);
+	if (!*error) {
+		*error = add_by_key(ibb, stream);
+	}
+	if (*error) {
+		forget(ibb, stream);
+		return NULL;
+	}
+	return stream;
+}
+
 void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_t now_ms)
 {
 	assert(stream->owned);
@@ -180,6 +202,12 @@ void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_
 void ibb_abort(struct ibb *ibb, struct stream *stream, int error)
 {
 	stream_abort(stream, error);
+	settle(ibb, stream);
+}
+
+void ibb_end(struct ibb *ibb, struct stream *stream, int error)
+{
+	stream_finish(stream, error);
 	settle(ibb, stream);
 }
 
@@ -222,6 +250,12 @@ static void disown(struct ibb *ibb, const struct msg *data)
 static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
 	struct stream *known = find_by_key(ibb, open->peer, open->sid);
+	if (known && known->expected && known->state == STREAM_NEW) {
+		if (stream_arrive(known, open, now_ms)) {
+			refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
+		}
+		return;
+	}
 	if (known && stream_accepts_again(known, open)) {
 		effects_send_result(&ibb->effects, open->peer, open->id);
 		return;

@@ -49,6 +49,15 @@ struct stream *ibb_create_stream(struct ibb *ibb, const char *sid, int *error);
 int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
 	     const char *name, int64_t now_ms);
 
+/*
+ * A stream that `peer` has been told it may open with `sid`: stream_expect, and it can be found.
+ * Its blocks may have any size, since who has offered a file has not asked how long they may be.
+ * NULL and *error: -EEXIST (there is one with that sid), -ENFILE, -EINVAL, -ENOMEM. Owned by the
+ * caller until ibb_release.
+ */
+struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, int64_t size,
+			  int *error);
+
 /* stream_close; the stream is not the caller's any more, and is freed when it is over. */
 void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_t now_ms);
 
@@ -61,6 +70,9 @@ void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t n
 
 /* Nothing more has come for now: completes the reads that wait for what has. */
 void ibb_serve_readers(struct ibb *ibb);
+
+/* stream_finish; the stream is still the caller's. */
+void ibb_end(struct ibb *ibb, struct stream *stream, int error);
 
 /* stream_abort; the stream is still the caller's. */
 void ibb_abort(struct ibb *ibb, struct stream *stream, int error);

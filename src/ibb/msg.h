@@ -50,6 +50,7 @@ enum feature {
 	FEATURE_RESUME = 1 << 3, /* MSG_NAMESPACE_RESUME: streams outlive a connection */
 	FEATURE_SI = 1 << 4,	 /* SI file transfer; whether with IBB is not said by all who can */
 	FEATURE_JINGLE = 1 << 5, /* Jingle file transfer :5 and its transport IBB */
+	FEATURE_TOLD = 1 << 6,	 /* it was asked, and has answered */
 };
 
 /* Conditions of an application's own, beside that of RFC 6120, in an error that we send. */

@@ -72,12 +72,19 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
 	size_t memory = receiver_memory_with(&stream->receiver, data);
 	bool good = data->seq == stream->receiver.seq && data->data &&
 		    data->data_length <= stream->block_size;
+	if (good && stream->expected && stream->announced >= 0 &&
+	    data->data_length > (uint64_t)stream->announced - stream->receiver.received) {
+		return CONDITION_BAD_REQUEST; /* more than was offered */
+	}
 	if (good && !limits_have_room(stream->limits, memory, own_share(stream), stream->charged)) {
 		return CONDITION_RESOURCE_CONSTRAINT;
 	}
 	enum condition condition = receiver_take(&stream->receiver, data, stream->block_size,
 						 buffer_size(stream), stream->effects);
 	stream_note_memory(stream);
+	if (condition == CONDITION_NONE && stream->hash) {
+		hash_update(stream->hash, data->data, data->data_length);
+	}
 	return condition;
 }
 
@@ -101,7 +108,7 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 		}
 		return;
 	}
-	enum condition condition = stream->state == STREAM_OPEN && !stream->close_id
+	enum condition condition = stream->state == STREAM_OPEN && !stream->ended
 					   ? take_block(stream, data)
 					   : CONDITION_UNEXPECTED_REQUEST;
 	if (stream->resumable && data->carrier == CARRIER_IQ &&

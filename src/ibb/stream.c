@@ -319,7 +319,7 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 {
 	assert(stream->state == STREAM_NEW);
-	stream->peer = copy_string(open->peer);
+	stream->peer = stream->expected ? stream->peer : copy_string(open->peer);
 	stream->name = open->name ? copy_name(open->name) : NULL;
 	if (!stream->peer || (open->name && !stream->name) ||
 	    effects_send_result(stream->effects, open->peer, open->id)) {
@@ -332,12 +332,52 @@ int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 	stream->features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
 	stream->carrier = open->carrier;
 	stream->block_size = open->block_size;
-	stream->announced = open->size;
+	stream->announced = stream->expected ? stream->announced : open->size;
 	stream->resumable =
 		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
 	stream->state = STREAM_OPEN;
 	stream_rest(stream, now_ms);
+	op_complete_all(&stream->openers, 0, &stream->effects->done);
 	return 0;
+}
+
+void stream_postpone(struct stream *stream)
+{
+	assert(stream->state == STREAM_NEW);
+	stream_clear_deadline(stream);
+	op_complete_all(&stream->openers, 0, &stream->effects->done);
+}
+
+int stream_expect(struct stream *stream, const char *peer, int64_t size)
+{
+	assert(stream->state == STREAM_NEW && !stream->peer);
+	stream->peer = copy_string(peer);
+	if (!stream->peer) {
+		return -ENOMEM;
+	}
+	stream->incoming = true;
+	stream->reading = true;
+	stream->expected = true;
+	stream->announced = size;
+	return 0;
+}
+
+bool stream_is_complete(const struct stream *stream)
+{
+	return stream->ended ||
+	       (stream->announced >= 0 && stream->receiver.received == (uint64_t)stream->announced);
+}
+
+void stream_finish(struct stream *stream, int error)
+{
+	if (stream_is_over(stream)) {
+		return;
+	}
+	if (stream->state == STREAM_OPEN) {
+		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		stream_note_memory(stream);
+	}
+	finish(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);
 }
 
 bool stream_accepts_again(const struct stream *stream, const struct msg *open)
@@ -468,6 +508,13 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 {
 	bool empty = stream_is_delivered(stream);
 
+	stream->ended = true;
+	if (stream->expected && stream->state == STREAM_OPEN) {
+		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		stream_note_memory(stream);
+		effects_send_result(stream->effects, close->peer, close->id);
+		return;
+	}
 	if (stream->close_id && !close->reset && stream->resumable) {
 		/* Sent again, after a connection broke. */
 		char *id = copy_string(close->id);

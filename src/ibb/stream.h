@@ -26,6 +26,7 @@
 
 #include "ibb/chunk.h"
 #include "ibb/effects.h"
+#include "ibb/hash.h"
 #include "ibb/limits.h"
 #include "ibb/receiver.h"
 #include "ibb/sender.h"
@@ -60,6 +61,7 @@ struct stream_config {
 	size_t buffer;	      /* most bytes acknowledged and not read */
 	size_t buffer_total;  /* most bytes not read, of all streams; 0: as limits.h says */
 	int64_t timeout_ms;   /* without an answer */
+	int64_t answer_ms;    /* a person may take to accept a file that we offer */
 	int64_t reconnect_ms; /* a stream outlives a broken connection for; 0: it does not */
 	size_t max_stanza;    /* bytes of the longest that our server takes; 0: it does not say */
 };
@@ -88,16 +90,19 @@ struct stream {
 	enum carrier carrier;
 	unsigned features; /* the peer's, enum feature */
 	char *name;	   /* the file's, or NULL */
-	int64_t announced; /* the file's size in an incoming <open/>, or -1 */
+	int64_t announced; /* the file's size in an incoming <open/>, or as expected; or -1 */
+	bool expected;	   /* stream_expect: where it ends is for stream_finish to say */
 
 	enum stream_state state;
 	uint32_t block_size; /* as negotiated so far */
 	bool is_auto;	     /* blocks are as long as `chunk` says, if no longer than that */
-	size_t most_data; /* in a block that we send: config->max_stanza leaves no room for more */
-	int error;	  /* BROKEN: -errno for those who use the stream */
-	bool reading;	  /* somebody at this end reads, or will */
-	unsigned attempt; /* of <open/>, counted for its id */
-	int64_t asked_ms; /* when that left */
+	size_t most_data;  /* in a block that we send: config->max_stanza leaves no room for more */
+	int error;	   /* BROKEN: -errno for those who use the stream */
+	bool ended;	   /* the peer has sent <close/> */
+	struct hash *hash; /* of what is received; the user's, or NULL */
+	bool reading;	   /* somebody at this end reads, or will */
+	unsigned attempt;  /* of <open/>, counted for its id */
+	int64_t asked_ms;  /* when that left */
 	bool close_sent;
 	char *close_id; /* the peer's <close/>, not yet answered: our bytes are still leaving */
 	int64_t deadline_ms; /* when the awaited answer is overdue, or STREAM_NO_DEADLINE */
@@ -154,6 +159,24 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
  * -ENOMEM.
  */
 int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms);
+
+/* NEW: it will be dialled later, however long that takes; who waits for it to be open does not
+ * wait any more. */
+void stream_postpone(struct stream *stream);
+
+/*
+ * NEW: `peer` (copied) has been told that it may open the stream; stream_arrive comes when it does.
+ * `size`: of what it will send, or -1. However it closes the stream, that stays OPEN until
+ * stream_finish. -ENOMEM.
+ */
+int stream_expect(struct stream *stream, const char *peer, int64_t size);
+
+/* Expected: whether the peer has sent everything, or says that it has. */
+bool stream_is_complete(const struct stream *stream);
+
+/* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative), without a word to
+ * the peer but acknowledgements. */
+void stream_finish(struct stream *stream, int error);
 
 /* Ends NEW or OPENING when the answer takes more than timeout_ms from now. Nothing happens in any
  * other state. */

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that are offered by Jingle: a session with one content, a file, and one transport, an
+ * in-band bytestream. Source: XEP-0166, XEP-0234, XEP-0261.
+ */
+#include "offer/offer_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Conversations takes no more, and no server is faster with more (XEP-0261 section 2: 4096). */
+#define MAX_BLOCK 8192
+
+/* Our content. */
+#define CONTENT "file"
+
+/* ---- what we say ---- */
+
+static struct terms terms_of(const struct offer *offer, enum jingle_action action)
+{
+	return (struct terms){
+		.file = offer_file(offer),
+		.has_ibb = true,
+		.action = action,
+		.content = offer->incoming ? offer->content : CONTENT,
+		.by_responder = offer->by_responder,
+		.contents = 1,
+		.has_file = true,
+		.transport_sid = offer->sid,
+		.block_size = offer->block_size,
+	};
+}
+
+static int say(struct offers *offers, const struct offer *offer, char kind,
+	       const struct terms *terms)
+{
+	return offer_request(offers, offer, kind,
+			     &(struct msg){.kind = MSG_JINGLE, .terms = terms});
+}
+
+/* The last word of a session. */
+static void terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
+{
+	struct terms terms = terms_of(offer, JINGLE_SESSION_TERMINATE);
+	terms.reason = reason;
+	if (!offer->ended) {
+		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
+	}
+	offer->ended = true;
+}
+
+static int say_offer(struct offers *offers, struct offer *offer)
+{
+	offer->block_size = offer->block_size < MAX_BLOCK ? offer->block_size : MAX_BLOCK;
+	struct terms terms = terms_of(offer, JINGLE_SESSION_INITIATE);
+	return say(offers, offer, OFFER_REQUEST_OFFER, &terms);
+}
+
+/* XEP-0261 section 2.2: the block size may be lowered. */
+static int say_accept(struct offers *offers, struct offer *offer)
+{
+	uint32_t most = offers->ibb->config.block_size;
+	if (offer->block_size > most) {
+		offer->block_size = most;
+	}
+	struct terms terms = terms_of(offer, JINGLE_SESSION_ACCEPT);
+	return say(offers, offer, OFFER_REQUEST_ACCEPT, &terms);
+}
+
+static void say_decline(struct offers *offers, struct offer *offer)
+{
+	terminate(offers, offer, JINGLE_DECLINE);
+}
+
+static void say_failed(struct offers *offers, struct offer *offer)
+{
+	switch (offer->error) {
+	case -EBADMSG:
+		terminate(offers, offer, JINGLE_MEDIA_ERROR);
+		break;
+	case -ECANCELED:
+		terminate(offers, offer, JINGLE_CANCEL);
+		break;
+	case -ETIMEDOUT:
+		terminate(offers, offer, JINGLE_TIMEOUT);
+		break;
+	default:
+		terminate(offers, offer, JINGLE_FAILED_TRANSPORT);
+	}
+}
+
+/* XEP-0234 section 8.1, and section 6 of XEP-0166: who has received a file ends the session. */
+static void thank(struct offers *offers, struct offer *offer)
+{
+	if (offer->incoming && !offer->ended) {
+		struct terms terms = terms_of(offer, JINGLE_RECEIVED);
+		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
+	}
+	if (offer->incoming || !offer->confirmed) {
+		terminate(offers, offer, JINGLE_SUCCESS);
+	}
+}
+
+static void withdraw(struct offers *offers, struct offer *offer)
+{
+	if (offer->state == OFFER_DONE) {
+		terminate(offers, offer, JINGLE_SUCCESS);
+	} else {
+		terminate(offers, offer,
+			  offer->error == -ETIMEDOUT ? JINGLE_TIMEOUT : JINGLE_CANCEL);
+	}
+}
+
+void offer_send_checksum(struct offers *offers, struct offer *offer)
+{
+	struct terms terms = terms_of(offer, JINGLE_CHECKSUM);
+	if (!offer->ended) {
+		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
+	}
+}
+
+/* ---- what we hear ---- */
+
+/* A result only says that the request has come; an error ends the session. */
+static void answered(struct offers *offers, struct offer *offer, char kind,
+		     const struct msg *answer, int64_t now_ms)
+{
+	(void)kind, (void)now_ms;
+	if (answer->kind == MSG_RESULT || offer_is_over(offer)) {
+		return;
+	}
+	offer->ended = true;
+	int error = condition_open_error(answer->condition);
+	/* XEP-0166 section 10: the person or program does not want it. */
+	if (answer->condition == CONDITION_FORBIDDEN) {
+		error = -ECONNREFUSED;
+	}
+	offer_fail(offers, offer, offer->incoming ? -ECONNRESET : error);
+}
+
+/* XEP-0166 section 7.4: what the end of a session means to those who use the file; to who has
+ * offered one, before it was accepted or later. */
+static int failure(enum jingle_reason reason, bool accepted)
+{
+	switch (reason) {
+	case JINGLE_DECLINE:
+	case JINGLE_BUSY:
+		return -ECONNREFUSED;
+	case JINGLE_CANCEL:
+	case JINGLE_SUCCESS: /* before it had the file */
+		return -ECANCELED;
+	case JINGLE_TIMEOUT:
+		return -ETIMEDOUT;
+	case JINGLE_GONE:
+		return accepted ? -ECONNRESET : -EHOSTDOWN;
+	case JINGLE_SECURITY_ERROR:
+	case JINGLE_UNSUPPORTED_APPLICATIONS:
+	case JINGLE_UNSUPPORTED_TRANSPORTS:
+		return -EPROTONOSUPPORT;
+	case JINGLE_MEDIA_ERROR:
+		return accepted ? -EBADMSG : -ECONNREFUSED;
+	case JINGLE_CONNECTIVITY_ERROR:
+	case JINGLE_FAILED_TRANSPORT:
+		return accepted ? -ECONNRESET : -EPROTONOSUPPORT;
+	case JINGLE_FAILED_APPLICATION:
+	case JINGLE_GENERAL_ERROR:
+	case JINGLE_NO_REASON:
+		break;
+	}
+	return accepted ? -ECONNRESET : -ECONNREFUSED;
+}
+
+static void hear_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
+{
+	bool whole = offer->incoming ? offer->state == OFFER_CHECKING
+				     : offer->stream && offer->hashed == (uint64_t)offer->size &&
+					       offer->state >= OFFER_MOVING;
+	offer->ended = true;
+	if (whole && reason == JINGLE_SUCCESS) {
+		offer->confirmed = true;
+		if (!offer->incoming) {
+			offer_finish(offers, offer);
+		}
+		return; /* incoming: what its digest says is not the sender's to decide */
+	}
+	offer_fail(offers, offer, failure(reason, offer->state > OFFER_WAITING));
+}
+
+/* Whether `msg` is about the one content of the session, and its transport. */
+static bool agrees(const struct offer *offer, const struct terms *terms)
+{
+	return terms->has_ibb && strcmp(terms->transport_sid, offer->sid) == 0 &&
+	       terms->block_size > 0 && terms->block_size <= offer->block_size &&
+	       terms->file.offset == 0;
+}
+
+static void hear_accept(struct offers *offers, struct offer *offer, const struct terms *terms,
+			int64_t now_ms)
+{
+	offer->answered = true;
+	if (agrees(offer, terms)) {
+		offer->block_size = terms->block_size;
+		offer_agreed(offers, offer, terms->block_size, now_ms);
+	} else {
+		offer_fail(offers, offer, -EPROTONOSUPPORT);
+		terminate(offers, offer, JINGLE_FAILED_TRANSPORT);
+	}
+}
+
+static void hear_checksum(struct offer *offer, const struct digest *digest)
+{
+	/* Of another algorithm than was promised nothing can be checked. */
+	if (offer->digest.length == 0 && digest->length > 0 &&
+	    digest->algorithm == offer->digest.algorithm) {
+		offer->digest = *digest;
+	}
+}
+
+/* ---- sessions that begin ---- */
+
+/* Why a session cannot be; JINGLE_NO_REASON: it can. */
+static enum jingle_reason objection(const struct terms *terms)
+{
+	if (terms->is_encrypted) {
+		return JINGLE_SECURITY_ERROR;
+	}
+	if (terms->contents != 1 || !terms->has_file || terms->from_responder) {
+		return JINGLE_UNSUPPORTED_APPLICATIONS;
+	}
+	return terms->has_ibb && terms->block_size > 0 ? JINGLE_NO_REASON
+						       : JINGLE_UNSUPPORTED_TRANSPORTS;
+}
+
+static void hear_initiate(struct offers *offers, const struct msg *msg, int64_t now_ms)
+{
+	struct effects *effects = &offers->ibb->effects;
+	enum jingle_reason reason = objection(msg->terms);
+	if (reason == JINGLE_NO_REASON) {
+		if (offer_arrive(offers, OFFER_JINGLE, msg, now_ms)) {
+			effects_send_result(effects, msg->peer, msg->id);
+		}
+		return;
+	}
+	effects_send_result(effects, msg->peer, msg->id);
+	struct terms terms = {
+		.action = JINGLE_SESSION_TERMINATE,
+		.reason = reason,
+		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	};
+	/* Of no offer: whatever the answer is. */
+	struct msg end = {
+		.kind = MSG_JINGLE,
+		.peer = msg->peer,
+		.id = "j0",
+		.sid = msg->sid,
+		.size = -1,
+		.terms = &terms,
+	};
+	effects_send(effects, &end);
+}
+
+/* ---- all of it ---- */
+
+/* What an action of a session that there is would do now; CONDITION_NONE: it may. */
+static enum condition is_out_of_place(const struct offer *offer, enum jingle_action action,
+				      enum detail *detail)
+{
+	switch (action) {
+	case JINGLE_SESSION_INITIATE:
+		*detail = DETAIL_OUT_OF_ORDER;
+		return CONDITION_UNEXPECTED_REQUEST;
+	case JINGLE_SESSION_ACCEPT:
+		*detail = DETAIL_OUT_OF_ORDER;
+		return !offer->incoming && offer->state == OFFER_WAITING
+			       ? CONDITION_NONE
+			       : CONDITION_UNEXPECTED_REQUEST;
+	case JINGLE_RECEIVED:
+	case JINGLE_CHECKSUM:
+		/* Of the other one of the two. */
+		*detail = DETAIL_OUT_OF_ORDER;
+		return offer->incoming == (action == JINGLE_CHECKSUM)
+			       ? CONDITION_NONE
+			       : CONDITION_UNEXPECTED_REQUEST;
+	case JINGLE_INFO:
+		*detail = DETAIL_UNSUPPORTED_INFO;
+		return CONDITION_FEATURE_NOT_IMPLEMENTED;
+	case JINGLE_TRANSPORT_REPLACE:
+	case JINGLE_OTHER:
+		return CONDITION_FEATURE_NOT_IMPLEMENTED;
+	case JINGLE_SESSION_TERMINATE:
+	case JINGLE_CONTENT_REMOVE:
+	case JINGLE_PING:
+		break;
+	}
+	return CONDITION_NONE;
+}
+
+static void hear(struct offers *offers, struct offer *offer, const struct terms *terms,
+		 int64_t now_ms)
+{
+	switch (terms->action) {
+	case JINGLE_SESSION_ACCEPT:
+		hear_accept(offers, offer, terms, now_ms);
+		break;
+	case JINGLE_SESSION_TERMINATE:
+		hear_terminate(offers, offer, terms->reason);
+		break;
+	case JINGLE_CONTENT_REMOVE: /* there is only one */
+		offer_fail(offers, offer, -ECANCELED);
+		terminate(offers, offer, JINGLE_CANCEL);
+		break;
+	case JINGLE_CHECKSUM:
+		hear_checksum(offer, &terms->file.digest);
+		break;
+	case JINGLE_RECEIVED:
+		/* Of a file that has left as a whole; anybody can say so before. */
+		offer->confirmed = offer->confirmed || (offer->state >= OFFER_MOVING &&
+							offer->hashed == (uint64_t)offer->size);
+		break;
+	default:
+		break; /* a ping: it was answered */
+	}
+}
+
+void offer_receive_jingle(struct offers *offers, const struct msg *msg, int64_t now_ms)
+{
+	struct offer *offer = offer_find(offers, OFFER_JINGLE, msg->peer, msg->sid);
+	enum jingle_action action = msg->terms->action;
+	enum detail detail = DETAIL_NONE;
+
+	if (!offer && action == JINGLE_SESSION_INITIATE) {
+		hear_initiate(offers, msg, now_ms);
+		return;
+	}
+	if (!offer) {
+		offer_refuse(offers, msg, CONDITION_ITEM_NOT_FOUND, DETAIL_UNKNOWN_SESSION);
+		return;
+	}
+	enum condition condition = is_out_of_place(offer, action, &detail);
+	if (condition != CONDITION_NONE) {
+		offer_refuse(offers, msg, condition, detail);
+		return;
+	}
+	effects_send_result(&offers->ibb->effects, msg->peer, msg->id);
+	hear(offers, offer, msg->terms, now_ms);
+}
+
+const struct offer_words offer_jingle_words = {
+	.offer = say_offer,
+	.accept = say_accept,
+	.decline = say_decline,
+	.fail = say_failed,
+	.thank = thank,
+	.withdraw = withdraw,
+	.answered = answered,
+	.confirms = true,
+};

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * offer_internal - what the two formats and the life of an offer need of each other.
+ *
+ * Threads: none; the caller serialises.
+ */
+#ifndef OFFER_OFFER_INTERNAL_H
+#define OFFER_OFFER_INTERNAL_H
+
+#include "offer/offer.h"
+
+/* What is said in each step. Of requests of ours the ids are "KIND NUMBER", in hex, with one of
+ * the kinds below. Short of memory, the peer hears nothing, and has time limits of its own. */
+struct offer_words {
+	int (*offer)(struct offers *offers, struct offer *offer);  /* -ENOMEM */
+	int (*accept)(struct offers *offers, struct offer *offer); /* -ENOMEM */
+	void (*decline)(struct offers *offers, struct offer *offer);
+	/* FAILED with offer->error, on our side, after it was agreed on. */
+	void (*fail)(struct offers *offers, struct offer *offer);
+	/* Incoming: the file is here, whole. Outgoing: it is all delivered, and the peer has said
+	 * that it has it, or will not say. */
+	void (*thank)(struct offers *offers, struct offer *offer);
+	/* Outgoing: we are no longer interested in an answer. */
+	void (*withdraw)(struct offers *offers, struct offer *offer);
+	/* The answer to a request of a kind. */
+	void (*answered)(struct offers *offers, struct offer *offer, char kind,
+			 const struct msg *answer, int64_t now_ms);
+	bool confirms; /* the receiver of a file says that it has it */
+};
+
+extern const struct offer_words offer_si_words, offer_jingle_words;
+
+#define OFFER_REQUEST_OFFER  'i' /* <si/>, session-initiate */
+#define OFFER_REQUEST_ACCEPT 'a' /* session-accept */
+#define OFFER_REQUEST_OTHER  'j' /* whose answer says nothing */
+
+/* ---- offer.c ---- */
+
+/* Queues a request of ours. -ENOMEM. */
+int offer_request(struct offers *offers, const struct offer *offer, char kind,
+		  const struct msg *request);
+
+/* Queues the error that answers `request`. */
+void offer_refuse(struct offers *offers, const struct msg *request, enum condition condition,
+		  enum detail detail);
+
+/* That offer of `peer`, in the direction, that is not over; or NULL. */
+struct offer *offer_find(const struct offers *offers, enum offer_format format, const char *peer,
+			 const char *id);
+
+/* A file that `msg` offers, WAITING, and to be taken; NULL after an answer to `msg` that says why
+ * not. */
+struct offer *offer_arrive(struct offers *offers, enum offer_format format, const struct msg *msg,
+			   int64_t now_ms);
+
+/* Outgoing, WAITING: the peer has accepted; its bytestream is opened. */
+void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms);
+
+/* From any state: FAILED with `error` (negative), and so the bytestream. Nothing happens when it is
+ * over already. */
+void offer_fail(struct offers *offers, struct offer *offer, int error);
+
+/* DONE. */
+void offer_finish(struct offers *offers, struct offer *offer);
+
+void offer_set_deadline(struct offers *offers, struct offer *offer, int64_t when_ms);
+
+/* What `offer` says about its file. Borrows from it. */
+struct file_terms offer_file(const struct offer *offer);
+
+/* ---- si.c, jingle.c ---- */
+
+void offer_receive_si(struct offers *offers, const struct msg *msg, int64_t now_ms);
+void offer_receive_jingle(struct offers *offers, const struct msg *msg, int64_t now_ms);
+
+/* Jingle, outgoing: the digest is known now. */
+void offer_send_checksum(struct offers *offers, struct offer *offer);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that are offered by stream initiation. The offer is a request, and its answer that of the
+ * person who was asked; after the last byte nobody says anything. Source: XEP-0095, XEP-0096.
+ */
+#include "offer/offer_internal.h"
+
+#include <errno.h>
+
+static int say_offer(struct offers *offers, struct offer *offer)
+{
+	struct terms terms = {.file = offer_file(offer), .has_ibb = true};
+	return offer_request(offers, offer, OFFER_REQUEST_OFFER,
+			     &(struct msg){.kind = MSG_SI, .terms = &terms});
+}
+
+static int say_accept(struct offers *offers, struct offer *offer)
+{
+	struct terms terms = {
+		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+		.has_ibb = true,
+	};
+	struct msg result = {
+		.kind = MSG_RESULT,
+		.peer = offer->peer,
+		.id = offer->request,
+		.size = -1,
+		.terms = &terms,
+	};
+	return effects_send(&offers->ibb->effects, &result);
+}
+
+/* XEP-0095 section 3.2: "Offer Declined". */
+static void say_decline(struct offers *offers, struct offer *offer)
+{
+	struct msg error = {
+		.kind = MSG_ERROR,
+		.peer = offer->peer,
+		.id = offer->request,
+		.size = -1,
+		.condition = CONDITION_FORBIDDEN,
+		.error_type = ERROR_TYPE_CANCEL,
+	};
+	if (!offer->ended) {
+		effects_send(&offers->ibb->effects, &error);
+	}
+	offer->ended = true;
+}
+
+/* All that there is to say is the end of the bytestream. */
+static void say_nothing(struct offers *offers, struct offer *offer)
+{
+	(void)offers;
+	offer->ended = true;
+}
+
+/* There is no word for it: whoever accepts too late gets a bytestream without a byte. */
+static void withdraw(struct offers *offers, struct offer *offer)
+{
+	(void)offers;
+	offer->ended = offer->ended || offer->answered;
+}
+
+static void open_and_close(struct offers *offers, struct offer *offer, int64_t now_ms)
+{
+	int error;
+	struct stream *stream = ibb_create_stream(offers->ibb, offer->sid, &error);
+	if (stream) {
+		ibb_dial(offers->ibb, stream, offer->peer, FEATURE_IBB, NULL, now_ms);
+		ibb_release(offers->ibb, stream, false, now_ms);
+	}
+}
+
+/* What an error in answer to <si/> means to who has offered: a negative errno. */
+static int refusal(const struct msg *error)
+{
+	switch (error->condition) {
+	case CONDITION_FORBIDDEN: /* XEP-0095 section 3.2 */
+	case CONDITION_NOT_ACCEPTABLE:
+		return -ECONNREFUSED;
+	case CONDITION_BAD_REQUEST: /* no-valid-streams, bad-profile */
+		return -EPROTONOSUPPORT;
+	default:
+		return condition_open_error(error->condition);
+	}
+}
+
+static void answered(struct offers *offers, struct offer *offer, char kind,
+		     const struct msg *answer, int64_t now_ms)
+{
+	(void)kind;
+	if (offer->answered || offer->incoming) {
+		return;
+	}
+	offer->answered = true;
+	bool accepted = answer->kind == MSG_RESULT && answer->terms && answer->terms->has_ibb;
+	if (offer_is_over(offer)) {
+		offer->ended = true;
+		if (accepted) {
+			open_and_close(offers, offer, now_ms);
+		}
+	} else if (accepted) {
+		offer_agreed(offers, offer, offer->block_size, now_ms);
+	} else {
+		offer->ended = true;
+		offer_fail(offers, offer, answer->kind == MSG_RESULT ? -EPROTO : refusal(answer));
+	}
+}
+
+const struct offer_words offer_si_words = {
+	.offer = say_offer,
+	.accept = say_accept,
+	.decline = say_decline,
+	.fail = say_nothing,
+	.thank = say_nothing,
+	.withdraw = withdraw,
+	.answered = answered,
+	.confirms = false,
+};
+
+void offer_receive_si(struct offers *offers, const struct msg *msg, int64_t now_ms)
+{
+	if (!msg->terms->has_ibb) {
+		offer_refuse(offers, msg, CONDITION_BAD_REQUEST, DETAIL_NO_VALID_STREAMS);
+	} else if (offer_find(offers, OFFER_SI, msg->peer, msg->sid)) {
+		offer_refuse(offers, msg, CONDITION_CONFLICT, DETAIL_NONE);
+	} else {
+		offer_arrive(offers, OFFER_SI, msg, now_ms);
+	}
+}
