@@ -17,6 +17,7 @@ int account_init(struct account *account, const struct stream_config *config, un
 {
 	*account = (struct account){.accept = accept, .expiry_ms = TREE_NEVER};
 	ibb_init(&account->ibb, config, max_streams);
+	offers_init(&account->offers, &account->ibb);
 	account->jid = strdup(jid);
 	if (!account->jid || tree_init(&account->tree, uid, gid)) {
 		free(account->jid);
@@ -27,6 +28,7 @@ int account_init(struct account *account, const struct stream_config *config, un
 
 void account_finish(struct account *account)
 {
+	offers_finish(&account->offers);
 	ibb_finish(&account->ibb);
 	tree_finish(&account->tree);
 	roster_finish(&account->roster);
@@ -48,19 +50,38 @@ void account_finish_file(struct account *account, struct node *node, bool good_o
 			 int64_t now_ms)
 {
 	struct stream *stream = node->stream;
+	struct offer *offer = node->offer;
+	if (stream) {
+		node->size = node->collected ? node->size : stream_size(stream);
+		stream_close(stream, good_order, now_ms);
+	}
+	node_keep_summary(node);
 	node->stream = NULL;
-	node->size = stream_size(stream);
-	stream_close(stream, good_order, now_ms);
-	node_keep_summary(node, stream);
-	ibb_release(&account->ibb, stream, good_order, now_ms);
+	node->offer = NULL;
+	node->collected = false;
+	if (offer) {
+		offer_release(&account->offers, offer, now_ms);
+	}
+	if (stream) {
+		ibb_release(&account->ibb, stream, good_order, now_ms);
+	}
 	account_expire_at(account, node, now_ms + ACCOUNT_FINISHED_MS);
+}
+
+int account_accept(struct account *account, struct node *node, int64_t now_ms)
+{
+	int error = 0;
+	if (!node->stream && node->offer) {
+		node->stream = offer_accept(&account->offers, node->offer, &error, now_ms);
+	}
+	return error;
 }
 
 void account_drop(struct account *account, struct node *node, int64_t now_ms)
 {
 	if (node->stream && node->handles > 0) {
 		ibb_abort(&account->ibb, node->stream, -ECONNRESET);
-	} else if (node->stream) {
+	} else if (node->stream || node->offer) {
 		account_finish_file(account, node, false, now_ms);
 	}
 	tree_detach(&account->tree, node);
@@ -79,6 +100,7 @@ void account_online(struct account *account, const char *full_jid, int64_t now_m
 	if (jid_resource(account->jid) && strcmp(account->jid, full_jid) != 0) {
 		/* The server has given us another name: under this one no peer knows us. */
 		ibb_abandon(&account->ibb);
+		offers_disconnect(&account->offers);
 	}
 	if (copy) {
 		free(account->jid);
@@ -99,6 +121,7 @@ void account_offline(struct account *account, const char *reason, int64_t now_ms
 	account->online = false;
 	dial_cancel(account, -ENETDOWN);
 	ibb_disconnect(&account->ibb, now_ms);
+	offers_disconnect(&account->offers);
 	roster_reset(&account->roster);
 	directory_hide_resources(account, now_ms);
 }
@@ -129,6 +152,7 @@ static void resource_gone(struct account *account, const char *jid, int64_t now_
 {
 	struct node *contact = tree_contact(&account->tree, jid);
 	ibb_peer_gone(&account->ibb, jid, now_ms);
+	offers_peer_gone(&account->offers, jid);
 	if (contact) {
 		directory_hide_resource(account, contact, jid, now_ms);
 		directory_tidy(account, contact);
@@ -185,7 +209,8 @@ bool account_is_server(const struct account *account, const char *jid)
 static bool is_allowed(const struct account *account, const struct msg *msg)
 {
 	if (is_own(account, msg->peer) ||
-	    (msg->kind != MSG_OPEN && account_is_server(account, msg->peer))) {
+	    (msg->kind != MSG_OPEN && msg->kind != MSG_SI && msg->kind != MSG_JINGLE &&
+	     account_is_server(account, msg->peer))) {
 		return true;
 	}
 	/* To whom we opened a stream, we are there: it asks whether we still are. */
@@ -201,48 +226,93 @@ static bool is_allowed(const struct account *account, const struct msg *msg)
 	return account->accept == ACCEPT_ANYONE;
 }
 
+/* Somebody to whom we offer a file answers by a request: its session. */
+static bool is_partner(const struct account *account, const struct msg *msg)
+{
+	return msg->kind == MSG_JINGLE && offers_have(&account->offers, msg->peer, msg->sid);
+}
+
 /* Whether a new stream must find another name. What was read to its end leaves its name to the
  * next one: what a stream is called must not depend on how long ago that was. */
 static bool is_taken(struct account *account, const struct node *in, const char *name)
 {
 	struct node *node = tree_child(in, name);
-	if (node && node->kind == NODE_ARRIVED && !node->stream && node->handles == 0) {
+	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer &&
+	    node->handles == 0) {
 		tree_detach(&account->tree, node);
 		node = NULL;
 	}
 	return node != NULL;
 }
 
-/* Gives an incoming stream its name in in/. */
-static void place(struct account *account, struct stream *stream, int64_t now_ms)
+/* A name in in/ for what `peer` sends; NULL when memory is short, or its JID is too long. */
+static struct node *add_arrival(struct account *account, const char *peer, const char *title)
 {
 	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
 	char bare[JID_MAX + 1];
-	size_t length = jid_bare_length(stream->peer);
+	size_t length = jid_bare_length(peer);
 	struct node *contact = NULL, *node = NULL;
 
 	if (length <= JID_MAX) {
-		memcpy(bare, stream->peer, length);
+		memcpy(bare, peer, length);
 		bare[length] = '\0';
 		contact = directory_show_contact(account, bare, NULL);
 	}
 	if (contact) {
 		struct node *in = tree_only(contact, NODE_IN);
-		name_from_wire(wanted, stream->name ? stream->name : stream->sid);
+		name_from_wire(wanted, title);
 		strcpy(name, wanted);
 		for (unsigned n = 2; is_taken(account, in, name); n++) {
 			name_number(name, wanted, n);
 		}
 		node = tree_add(&account->tree, in, NODE_ARRIVED, name, NULL);
 	}
+	if (node) {
+		node->arrival = ++account->last_arrival;
+	}
+	return node;
+}
+
+static void place_stream(struct account *account, struct stream *stream, int64_t now_ms)
+{
+	struct node *node =
+		add_arrival(account, stream->peer, stream->name ? stream->name : stream->sid);
 	if (!node) {
 		ibb_release(&account->ibb, stream, false, now_ms);
 		return;
 	}
 	node->stream = stream;
-	node->arrival = ++account->last_arrival;
 	node->sample.taken_ms = now_ms;
-	file_arrived(account, node);
+	file_arrived(account, node, now_ms);
+}
+
+static void place_offer(struct account *account, struct offer *offer, int64_t now_ms)
+{
+	bool named = offer->name && offer->name[0] != '\0';
+	struct node *node = add_arrival(account, offer->peer, named ? offer->name : offer->id);
+	if (!node) {
+		offer_release(&account->offers, offer, now_ms);
+		return;
+	}
+	node->offer = offer;
+	offer->context = node;
+	node->size = offer->size >= 0 ? (uint64_t)offer->size : 0;
+	if (offer->date != TERMS_NO_DATE) {
+		node->modified = (struct timespec){.tv_sec = offer->date};
+	}
+	node->sample.taken_ms = now_ms;
+	file_arrived(account, node, now_ms);
+}
+
+/* Takes out of in/ what was offered, and is not any more. */
+static void drop_withdrawn(struct account *account, int64_t now_ms)
+{
+	struct offer *offer, *next;
+	DL_FOREACH_SAFE (account->offers.all, offer, next) {
+		if (offer->incoming && offer->owned && !offer->stream && offer_is_over(offer)) {
+			account_drop(account, offer->context, now_ms);
+		}
+	}
 }
 
 void account_receive(struct account *account, const struct msg *msg, int64_t now_us)
@@ -251,7 +321,7 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 	bool allowed = is_allowed(account, msg);
 
 	if ((msg->kind == MSG_RESULT || msg->kind == MSG_ERROR) &&
-	    dial_answer(account, msg, now_ms)) {
+	    (dial_answer(account, msg, now_ms) || offers_answer(&account->offers, msg, now_ms))) {
 		return;
 	}
 	if (msg->kind == MSG_INFO && allowed) {
@@ -266,13 +336,24 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 								  .answers_info = true});
 		return;
 	}
-	if (msg->kind == MSG_OPEN && account->stopping) {
+	bool offered = msg->kind == MSG_SI || msg->kind == MSG_JINGLE;
+	if ((msg->kind == MSG_OPEN || msg->kind == MSG_SI) && account->stopping) {
 		allowed = false;
 	}
-	ibb_receive(&account->ibb, msg, allowed, now_us);
+	if (offered && (allowed || is_partner(account, msg))) {
+		if (!ibb_is_flooded(&account->ibb, allowed)) {
+			offers_receive(&account->offers, msg, now_ms);
+		}
+	} else {
+		ibb_receive(&account->ibb, msg, allowed, now_us);
+	}
 	struct stream *stream;
 	while ((stream = ibb_take_arrived(&account->ibb))) {
-		place(account, stream, now_ms);
+		place_stream(account, stream, now_ms);
+	}
+	struct offer *offer;
+	while ((offer = offers_take_arrived(&account->offers))) {
+		place_offer(account, offer, now_ms);
 	}
 }
 
@@ -332,6 +413,8 @@ static void break_delivered(struct account *account)
 
 struct op *account_take_done(struct account *account, int64_t now_ms)
 {
+	offers_settle(&account->offers, now_ms);
+	drop_withdrawn(account, now_ms);
 	file_notify_pollers(account);
 	if (account->stopping) {
 		break_delivered(account);
@@ -343,6 +426,9 @@ struct op *account_take_done(struct account *account, int64_t now_ms)
 int64_t account_deadline(const struct account *account)
 {
 	int64_t deadline = ibb_deadline(&account->ibb);
+	if (account->offers.deadline_ms < deadline) {
+		deadline = account->offers.deadline_ms;
+	}
 	if (dial_deadline(account) < deadline) {
 		deadline = dial_deadline(account);
 	}
@@ -367,6 +453,7 @@ static void expire(struct account *account, struct node *directory, int64_t now_
 void account_tick(struct account *account, int64_t now_ms)
 {
 	ibb_tick(&account->ibb, now_ms);
+	offers_tick(&account->offers, now_ms);
 	dial_tick(account, now_ms);
 	if (now_ms >= account->expiry_ms) {
 		account->expiry_ms = TREE_NEVER;
@@ -401,10 +488,16 @@ void account_stop(struct account *account, bool unmounted, int64_t now_ms)
 		}
 	}
 	break_delivered(account);
+	offers_stop(&account->offers);
 	/* What nobody has opened will not be read. */
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		if (node->kind == NODE_ARRIVED && node->stream && node->handles == 0) {
+		if (node->kind != NODE_ARRIVED || node->handles > 0) {
+			continue;
+		}
+		if (node->stream) {
 			ibb_abort(&account->ibb, node->stream, -ECONNRESET);
+		} else if (node->offer) {
+			account_finish_file(account, node, false, now_ms);
 		}
 	}
 }
@@ -419,7 +512,7 @@ bool account_is_drained(const struct account *account)
 			return false;
 		}
 	}
-	return ibb_is_drained(&account->ibb);
+	return offers_are_drained(&account->offers) && ibb_is_drained(&account->ibb);
 }
 
 void account_abandon(struct account *account, int64_t now_ms)
@@ -434,9 +527,11 @@ void account_abandon(struct account *account, int64_t now_ms)
 	} else {
 		ibb_abandon(&account->ibb);
 	}
+	offers_disconnect(&account->offers);
+	offers_settle(&account->offers, now_ms);
 	close_files(account, now_ms);
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		if (node->stream) {
+		if (node->stream || node->offer) {
 			account_finish_file(account, node, false, now_ms);
 		}
 	}

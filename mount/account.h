@@ -17,6 +17,7 @@
 
 #include "ibb/ibb.h"
 #include "mount/tree.h"
+#include "offer/offer.h"
 #include "xmpp/roster.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct query;
 
 struct account {
 	struct ibb ibb;
+	struct offers offers;
 	struct tree tree;
 	struct roster roster;
 	enum accept accept;
@@ -103,6 +105,9 @@ void account_abandon(struct account *account, int64_t now_ms);
 
 /* Whether `jid` is that of our own server. */
 bool account_is_server(const struct account *account, const char *jid);
+
+/* The file that arrived as `node` is wanted: it has a stream now, if it was only offered. */
+int account_accept(struct account *account, struct node *node, int64_t now_ms);
 
 /* The stream of `node` has no user any more; the name stays for ACCOUNT_FINISHED_MS. */
 void account_finish_file(struct account *account, struct node *node, bool good_order,

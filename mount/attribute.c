@@ -9,12 +9,6 @@
 
 static const char prefix[] = "user.ibb.";
 
-/* What a stream's attributes are written from: the stream, or what is left of it. */
-static struct summary summary_of(const struct node *node)
-{
-	return node->stream ? tree_summarize(node->stream) : node->summary;
-}
-
 static const char *carrier_name(enum carrier carrier)
 {
 	return carrier == CARRIER_MESSAGE ? "message" : "iq";
@@ -58,6 +52,11 @@ static ssize_t get_state(const struct summary *summary, char *value)
 	return text(value, summary->state);
 }
 
+static ssize_t get_format(const struct summary *summary, char *value)
+{
+	return text(value, format_name(summary->format));
+}
+
 static ssize_t get_sent(const struct summary *summary, char *value)
 {
 	return number(value, summary->sent);
@@ -73,19 +72,66 @@ static ssize_t get_window(const struct summary *summary, char *value)
 	return number(value, summary->window);
 }
 
+/* ---- a directory's ---- */
+
+static int set_block_size(struct node *node, const char *value)
+{
+	char *end;
+	if (!value || strcmp(value, "auto") == 0) {
+		node->defaults.block_size = value ? STREAM_AUTO_BLOCK : 0;
+		return 0;
+	}
+	errno = 0;
+	unsigned long size = strtoul(value, &end, 10);
+	if (errno || value[0] < '0' || value[0] > '9' || *end != '\0' || size < 1 ||
+	    size > STREAM_MAX_BLOCK) {
+		return -EINVAL;
+	}
+	node->defaults.block_size = (uint32_t)size;
+	return 0;
+}
+
+static int set_carrier(struct node *node, const char *value)
+{
+	if (!value) {
+		node->defaults.has_carrier = false;
+		return 0;
+	}
+	if (strcmp(value, "iq") == 0) {
+		node->defaults.carrier = CARRIER_IQ;
+	} else if (strcmp(value, "message") == 0) {
+		node->defaults.carrier = CARRIER_MESSAGE;
+	} else {
+		return -EINVAL;
+	}
+	node->defaults.has_carrier = true;
+	return 0;
+}
+
+static int set_format(struct node *node, const char *value)
+{
+	int error = value ? format_from_name(value, &node->defaults.format) : 0;
+	if (!error) {
+		node->defaults.has_format = value != NULL;
+	}
+	return error;
+}
+
 static const struct {
 	const char *name;
-	bool of_directories; /* which it can be set on */
 	ssize_t (*get)(const struct summary *summary, char *value);
+	/* On directories: the value, or NULL for that of the directory above; else NULL. */
+	int (*set)(struct node *node, const char *value);
 } attributes[] = {
-	{"block_size", true, get_block_size},
-	{"peer", false, get_peer},
-	{"received", false, get_received},
-	{"sent", false, get_sent},
-	{"sid", false, get_sid},
-	{"stanza", true, get_stanza},
-	{"state", false, get_state},
-	{"window", false, get_window},
+	{"block_size", get_block_size, set_block_size},
+	{"format", get_format, set_format},
+	{"peer", get_peer, NULL},
+	{"received", get_received, NULL},
+	{"sent", get_sent, NULL},
+	{"sid", get_sid, NULL},
+	{"stanza", get_stanza, set_carrier},
+	{"state", get_state, NULL},
+	{"window", get_window, NULL},
 };
 
 #define COUNT (sizeof(attributes) / sizeof(attributes[0]))
@@ -107,7 +153,7 @@ static size_t find(const char *name)
 static bool is_stream(const struct node *node)
 {
 	return (node->kind == NODE_OUTGOING || node->kind == NODE_ARRIVED) &&
-	       (node->stream || node->summary.state);
+	       node_has_session(node);
 }
 
 /* Directories that streams of ours can be opened below. */
@@ -136,18 +182,29 @@ enum carrier attribute_carrier(const struct account *account, const struct node 
 	return account->ibb.config.carrier;
 }
 
+enum format attribute_format(const struct node *directory)
+{
+	for (; directory; directory = directory->parent) {
+		if (directory->defaults.has_format) {
+			return directory->defaults.format;
+		}
+	}
+	return FORMAT_AUTO;
+}
+
 ssize_t attribute_get(const struct account *account, const struct node *node, const char *name,
 		      char *value)
 {
 	size_t row = find(name);
 	if (row < COUNT && is_stream(node)) {
-		struct summary summary = summary_of(node);
+		struct summary summary = node_summarize(node);
 		return attributes[row].get(&summary, value);
 	}
-	if (row < COUNT && has_defaults(node) && attributes[row].of_directories) {
+	if (row < COUNT && has_defaults(node) && attributes[row].set) {
 		struct summary defaults = {
 			.block_size = attribute_block_size(account, node),
 			.carrier = attribute_carrier(account, node),
+			.format = attribute_format(node),
 		};
 		return attributes[row].get(&defaults, value);
 	}
@@ -158,7 +215,7 @@ ssize_t attribute_list(const struct node *node, char *names)
 {
 	size_t length = 0;
 	for (size_t row = 0; row < COUNT; row++) {
-		if (is_stream(node) || (has_defaults(node) && attributes[row].of_directories)) {
+		if (is_stream(node) || (has_defaults(node) && attributes[row].set)) {
 			length += (size_t)snprintf(names + length, ATTRIBUTE_MAX_BYTES - length,
 						   "%s%s", prefix, attributes[row].name) +
 				  1;
@@ -167,37 +224,7 @@ ssize_t attribute_list(const struct node *node, char *names)
 	return (ssize_t)length;
 }
 
-/* ---- a directory's ---- */
-
-static int set_block_size(struct node *node, const char *value)
-{
-	char *end;
-	if (strcmp(value, "auto") == 0) {
-		node->defaults.block_size = STREAM_AUTO_BLOCK;
-		return 0;
-	}
-	errno = 0;
-	unsigned long size = strtoul(value, &end, 10);
-	if (errno || value[0] < '0' || value[0] > '9' || *end != '\0' || size < 1 ||
-	    size > STREAM_MAX_BLOCK) {
-		return -EINVAL;
-	}
-	node->defaults.block_size = (uint32_t)size;
-	return 0;
-}
-
-static int set_carrier(struct node *node, const char *value)
-{
-	if (strcmp(value, "iq") == 0) {
-		node->defaults.carrier = CARRIER_IQ;
-	} else if (strcmp(value, "message") == 0) {
-		node->defaults.carrier = CARRIER_MESSAGE;
-	} else {
-		return -EINVAL;
-	}
-	node->defaults.has_carrier = true;
-	return 0;
-}
+/* ---- calls that set ---- */
 
 /* 0: the attribute of `row`, called `name`, can be set on `node`. */
 static int check(const struct node *node, const char *name, size_t row)
@@ -208,7 +235,7 @@ static int check(const struct node *node, const char *name, size_t row)
 	if (row == COUNT) {
 		return -ENODATA;
 	}
-	return has_defaults(node) && attributes[row].of_directories ? 0 : -EPERM;
+	return has_defaults(node) && attributes[row].set ? 0 : -EPERM;
 }
 
 int attribute_set(struct node *node, const char *name, const char *value, size_t length)
@@ -224,18 +251,12 @@ int attribute_set(struct node *node, const char *name, const char *value, size_t
 	}
 	memcpy(copy, value, length);
 	copy[length] = '\0';
-	return attributes[row].get == get_stanza ? set_carrier(node, copy)
-						 : set_block_size(node, copy);
+	return attributes[row].set(node, copy);
 }
 
 int attribute_remove(struct node *node, const char *name)
 {
 	size_t row = find(name);
 	int error = check(node, name, row);
-	if (!error && attributes[row].get == get_stanza) {
-		node->defaults.has_carrier = false;
-	} else if (!error) {
-		node->defaults.block_size = 0;
-	}
-	return error;
+	return error ? error : attributes[row].set(node, NULL);
 }

@@ -2,8 +2,8 @@
 /*
  * attribute - the extended attributes, user.ibb.*, of streams and directories.
  *
- * A stream's say what its session is; on a directory of streams to be, block_size and stanza can
- * be set, and hold for new streams below it.
+ * A stream's say what its session is; on a directory of streams to be, block_size, stanza and
+ * format can be set, and hold for new streams below it.
  *
  * Units:   bytes.
  * Errors:  -ENODATA (no such attribute here), -EINVAL (a value that it cannot have), -EPERM (one
@@ -39,5 +39,6 @@ int attribute_remove(struct node *node, const char *name);
 /* What a new stream in `directory` starts with; the size may be STREAM_AUTO_BLOCK. */
 uint32_t attribute_block_size(const struct account *account, const struct node *directory);
 enum carrier attribute_carrier(const struct account *account, const struct node *directory);
+enum format attribute_format(const struct node *directory);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/dial.h"
 
+#include "mount/attribute.h"
+#include "mount/collected.h"
 #include "mount/file.h"
 #include "xmpp/jid.h"
 
@@ -61,9 +63,15 @@ static void fail(struct account *account, struct handle *handle, int error)
 static void open_to(struct account *account, struct handle *handle, const char *peer,
 		    unsigned features, int64_t now_ms)
 {
+	struct node *node = handle->node;
+	enum format format;
 	handle->dial.active = false;
-	int error = ibb_dial(&account->ibb, handle->node->stream, peer, features,
-			     handle->node->name, now_ms);
+	int error = format_choose(attribute_format(node->parent), features, &format);
+	if (!error && format == FORMAT_RAW) {
+		error = ibb_dial(&account->ibb, node->stream, peer, features, node->name, now_ms);
+	} else if (!error) {
+		error = collected_begin(account, handle, peer, format);
+	}
 	if (error) {
 		ibb_abort(&account->ibb, handle->node->stream, error);
 	}
@@ -95,14 +103,16 @@ static bool knows(struct account *account, struct resource *resource, int64_t no
 	return resource->features_state == FEATURES_KNOWN;
 }
 
-/* Whether `resource`, which has not said yet what it can do, would be chosen if it knew IBB. */
-static bool could_be_better(const struct contact *contact, struct resource *resource)
+/* Whether `resource`, which has not said yet what it can do, would be chosen if it had what
+ * is wanted. */
+static bool could_be_better(const struct contact *contact, struct resource *resource,
+			    unsigned wanted)
 {
 	enum features_state state = resource->features_state;
 	unsigned features = resource->features;
 	resource->features_state = FEATURES_KNOWN;
-	resource->features = FEATURE_IBB;
-	bool better = roster_choose(contact) == resource;
+	resource->features = wanted;
+	bool better = roster_choose(contact, wanted) == resource;
 	resource->features_state = state;
 	resource->features = features;
 	return better;
@@ -112,6 +122,7 @@ static int dial_contact(struct account *account, struct handle *handle, const ch
 			int64_t now_ms)
 {
 	const struct contact *contact = roster_find(&account->roster, jid);
+	unsigned wanted = format_features(attribute_format(handle->node->parent));
 	struct dial *dial = &handle->dial;
 	struct resource *resource;
 	bool settled = true;
@@ -120,12 +131,12 @@ static int dial_contact(struct account *account, struct handle *handle, const ch
 	if (contact && contact->resources) {
 		DL_FOREACH (contact->resources, resource) {
 			if (!knows(account, resource, now_ms, &error) &&
-			    could_be_better(contact, resource)) {
+			    could_be_better(contact, resource, wanted)) {
 				settled = false;
 			}
 		}
 		if (settled) {
-			resource = roster_choose(contact);
+			resource = roster_choose(contact, wanted);
 			open_to(account, handle, resource->jid, resource->features, now_ms);
 		}
 		return error;
@@ -230,7 +241,7 @@ static void learn(struct account *account, struct query *query, unsigned feature
 static unsigned features_of(const struct msg *answer)
 {
 	if (answer->kind == MSG_RESULT) {
-		return answer->features;
+		return answer->features | FEATURE_TOLD;
 	}
 	/* From a client that cannot be asked, or from the server of one that is not there. */
 	return answer->condition == CONDITION_SERVICE_UNAVAILABLE ? FEATURE_SILENT : 0;

@@ -337,11 +337,11 @@ int directory_rmdir(struct account *account, struct node *parent, const char *na
 	}
 	DL_FOREACH (node->children, child) {
 		struct node *grandchild;
-		if (child->stream) {
+		if (child->stream || child->offer) {
 			return -ENOTEMPTY;
 		}
 		DL_FOREACH (child->children, grandchild) {
-			if (grandchild->stream) {
+			if (grandchild->stream || grandchild->offer) {
 				return -ENOTEMPTY;
 			}
 		}

@@ -2,6 +2,7 @@
 #include "mount/file.h"
 
 #include "mount/attribute.h"
+#include "mount/collected.h"
 #include "mount/directory.h"
 #include "mount/name.h"
 #include "mount/status.h"
@@ -105,6 +106,24 @@ static void attach(struct handle *handle, struct node *node)
 	}
 }
 
+/* A file that is offered is accepted by that, and is open once its bytes can come. */
+static void open_arrived(struct account *account, struct handle *handle, int flags, struct op *op,
+			 int64_t now_ms)
+{
+	struct node *node = handle->node;
+	int error = account_accept(account, node, now_ms);
+	if (error) {
+		complete(account, op, error);
+		return;
+	}
+	attach(handle, node);
+	if (flags & O_NONBLOCK || node->stream->state >= STREAM_OPEN) {
+		complete(account, op, 0);
+	} else {
+		stream_wait_open(node->stream, op);
+	}
+}
+
 static int check_open(const struct node *node, const struct handle *handle, int flags)
 {
 	switch (node->kind) {
@@ -114,7 +133,7 @@ static int check_open(const struct node *node, const struct handle *handle, int 
 		if (!handle->readable || (flags & O_TRUNC)) {
 			return -EACCES;
 		}
-		if (!node->stream) {
+		if (!node->stream && !node->offer) {
 			return -ENODATA; /* it was read to its end before */
 		}
 		return node->handles > 1 ? -EBUSY : 0;
@@ -149,11 +168,12 @@ void file_open(struct account *account, struct node *node, int flags, const char
 		open_outgoing(account, handle, flags, op, now_ms);
 		return;
 	}
-	if (node->kind == NODE_ARRIVED) {
-		attach(handle, node);
-	}
 	handle->first_line = account->last_arrival;
-	complete(account, op, 0);
+	if (node->kind == NODE_ARRIVED) {
+		open_arrived(account, handle, flags, op, now_ms);
+	} else {
+		complete(account, op, 0);
+	}
 }
 
 /* ---- read ---- */
@@ -252,8 +272,9 @@ static struct node *next_waiting(const struct node *next)
 	struct node *found = NULL, *node;
 	if (next->parent) {
 		DL_FOREACH (next->parent->children, node) {
-			if (node->kind == NODE_ARRIVED && node->stream && node->handles == 0 &&
-			    !node->opened && (!found || node->arrival < found->arrival)) {
+			if (node->kind == NODE_ARRIVED && (node->stream || node->offer) &&
+			    node->handles == 0 && !node->opened &&
+			    (!found || node->arrival < found->arrival)) {
 				found = node;
 			}
 		}
@@ -261,11 +282,14 @@ static struct node *next_waiting(const struct node *next)
 	return found;
 }
 
-static void read_next(struct account *account, struct handle *handle, struct op *op)
+static void read_next(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
 {
 	struct node *node = next_waiting(handle->node);
+	int error = node ? account_accept(account, node, now_ms) : 0;
 	/* Who does not wait has not taken it before there is something to read. */
-	if (node && (!op->nonblock || stream_can_read(node->stream))) {
+	if (error) {
+		complete(account, op, error);
+	} else if (node && (!op->nonblock || stream_can_read(node->stream))) {
 		attach(handle, node);
 		handle->used = true;
 		stream_read(node->stream, op);
@@ -276,7 +300,7 @@ static void read_next(struct account *account, struct handle *handle, struct op 
 	}
 }
 
-void file_read(struct account *account, struct handle *handle, struct op *op)
+void file_read(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
 {
 	op->context = handle;
 	if (!handle->readable) {
@@ -286,7 +310,7 @@ void file_read(struct account *account, struct handle *handle, struct op *op)
 	} else if (handle->node->kind == NODE_INCOMING) {
 		read_incoming(account, handle, op);
 	} else if (handle->node->kind == NODE_NEXT && !handle->file) {
-		read_next(account, handle, op);
+		read_next(account, handle, op, now_ms);
 	} else if (handle->disk) {
 		complete(account, op, 0); /* dd seek= reads its way to where it writes */
 	} else if (stream_of(handle)) {
@@ -298,7 +322,7 @@ void file_read(struct account *account, struct handle *handle, struct op *op)
 }
 
 /* Tries the reads again that wait in `node`; those who find nothing wait on, in their order. */
-static void read_again(struct account *account, struct node *node)
+static void read_again(struct account *account, struct node *node, int64_t now_ms)
 {
 	struct op *waiting = node->waiters;
 	node->waiters = NULL;
@@ -306,16 +330,16 @@ static void read_again(struct account *account, struct node *node)
 		struct op *op = waiting;
 		DL_DELETE(waiting, op);
 		op->list = NULL;
-		file_read(account, op->context, op);
+		file_read(account, op->context, op, now_ms);
 	}
 }
 
-void file_arrived(struct account *account, struct node *node)
+void file_arrived(struct account *account, struct node *node, int64_t now_ms)
 {
 	/* The first to wait in `next` gets the stream; other reads of the same open file are reads
 	 * of that stream then. Every reader of `incoming` gets the line. */
-	read_again(account, tree_only(node->parent, NODE_NEXT));
-	read_again(account, account->tree.incoming);
+	read_again(account, tree_only(node->parent, NODE_NEXT), now_ms);
+	read_again(account, account->tree.incoming, now_ms);
 }
 
 /* ---- poll ---- */
@@ -323,7 +347,7 @@ void file_arrived(struct account *account, struct node *node)
 static short ready(const struct account *account, const struct handle *handle)
 {
 	const struct stream *stream = stream_of(handle);
-	if (stream) {
+	if (stream && !collected_is(handle)) {
 		bool end = handle->readable && stream_is_at_end(stream);
 		int now = (handle->readable && stream_can_read(stream) ? POLLIN : 0) |
 			  (handle->writable && stream_can_write(stream) ? POLLOUT : 0) |
@@ -340,7 +364,8 @@ static short ready(const struct account *account, const struct handle *handle)
 			       : 0;
 	case NODE_NEXT:
 		next = next_waiting(handle->node);
-		return next && stream_can_read(next->stream) ? POLLIN : 0;
+		/* One that is offered: a read accepts it. */
+		return next && (!next->stream || stream_can_read(next->stream)) ? POLLIN : 0;
 	default:
 		return POLLIN | POLLOUT; /* whatever is called does not wait */
 	}
@@ -403,10 +428,11 @@ static int seek_to(struct account *account, struct stream *stream, uint64_t offs
 	return offset > end ? stream_write_zeros(stream, offset - end, now_ms) : 0;
 }
 
-static void ensure_dialled(struct account *account, struct handle *handle, int64_t now_ms)
+void file_begin(struct account *account, struct handle *handle, int64_t now_ms)
 {
-	if (handle->file == handle->node && handle->node->kind == NODE_OUTGOING &&
-	    handle->node->stream->state == STREAM_NEW && !handle->dial.active) {
+	const struct node *node = handle->node;
+	if (handle->file == node && node->kind == NODE_OUTGOING && node->stream &&
+	    node->stream->state == STREAM_NEW && !handle->dial.active && !collected_is(handle)) {
 		dial_start(account, handle, now_ms);
 	}
 }
@@ -429,7 +455,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		complete(account, op, -ECONNRESET);
 		return;
 	}
-	ensure_dialled(account, handle, now_ms);
+	file_begin(account, handle, now_ms);
 	int error = handle->append ? 0 : seek_to(account, stream, offset, now_ms);
 	if (error) {
 		complete(account, op, error);
@@ -455,11 +481,11 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 		}
 		return size == node->size ? 0 : -EINVAL;
 	}
-	uint64_t end = stream_written(stream);
+	uint64_t end = node->collected ? node->size : stream_written(stream);
 	if (size == end) {
 		return 0;
 	}
-	if (size < end) {
+	if (size < end || node->collected) {
 		return -EINVAL;
 	}
 	if (handle && handle->writable && handle->readable) {
@@ -469,7 +495,7 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 	if (!handle || !handle->writable) {
 		return -ESPIPE;
 	}
-	ensure_dialled(account, handle, now_ms);
+	file_begin(account, handle, now_ms);
 	return seek_to(account, stream, size, now_ms);
 }
 
@@ -548,10 +574,11 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 		tree_detach(&account->tree, node);
 	}
 	tree_close(&account->tree, node);
+	free(handle->peer);
 	free(handle->text);
 	free(handle);
 	if (left_unread) {
-		file_arrived(account, file);
+		file_arrived(account, file, now_ms);
 	}
 	directory_tidy(account, directory);
 }

@@ -32,6 +32,11 @@ struct handle {
 	char sid[FILE_SID_SIZE];
 	struct dial dial;
 
+	/* OUTGOING, collected (collected.h). */
+	char *peer;	     /* full JID, to whom it will be offered; else NULL */
+	enum format format;  /* FORMAT_SI or FORMAT_JINGLE */
+	struct spool *spool; /* the main thread's: what was written; NULL before */
+
 	/* STATUS: the whole text. INCOMING: the line that is being read. */
 	char *text;
 	size_t text_length, text_position;
@@ -46,8 +51,8 @@ struct handle {
 void file_open(struct account *account, struct node *node, int flags, const char *sid,
 	       struct op *op, int64_t now_ms);
 
-/* Files are read as streams: there is no offset. */
-void file_read(struct account *account, struct handle *handle, struct op *op);
+/* Files are read as streams: there is no offset. In `next` it may accept one that is offered. */
+void file_read(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
 
 void file_write(struct account *account, struct handle *handle, struct op *op, const void *bytes,
 		uint64_t offset, int64_t now_ms);
@@ -71,6 +76,9 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,
 		  int64_t now_ms);
 
+/* Begins the session of a file that was opened with O_NONBLOCK, as it will be written to. */
+void file_begin(struct account *account, struct handle *handle, int64_t now_ms);
+
 /* The last descriptor has gone; frees the handle. */
 void file_release(struct account *account, struct handle *handle, int64_t now_ms);
 
@@ -78,6 +86,6 @@ void file_release(struct account *account, struct handle *handle, int64_t now_ms
 void file_open_failed(struct account *account, struct handle *handle, int64_t now_ms);
 
 /* Gives `node`, just arrived or left unread, to whoever waits for it in `next` or `incoming`. */
-void file_arrived(struct account *account, struct node *node);
+void file_arrived(struct account *account, struct node *node, int64_t now_ms);
 
 #endif

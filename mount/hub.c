@@ -506,7 +506,7 @@ void hub_open(struct hub *hub, uint64_t ino, int flags, const char *sid, struct 
 void hub_read(struct hub *hub, struct handle *handle, struct request *request)
 {
 	int64_t now_ms = enter(hub);
-	file_read(&hub->account, handle, &request->op);
+	file_read(&hub->account, handle, &request->op, now_ms);
 	leave_with(hub, request, now_ms);
 }
 

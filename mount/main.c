@@ -20,6 +20,7 @@
  *     account   the account as a file system: what comes off the wire
  *     directory which directories there are, and calls on them
  *     file      open files                  dial      which resource a stream goes to
+ *     format    how a file reaches a peer   collected files that are offered as a whole
  *     tree      directories and names       listing   one directory, as readdir gives it
  *     name      names off the wire          status    the text of `status`
  *     attribute user.ibb.*
@@ -35,6 +36,8 @@
  *     render    spares it from writing stanzas out
  *     advert    how long a stanza the server takes
  *     jid       addresses                   roster    contacts, resources, what they can do
+ *   src/offer/ files that are offered: likewise
+ *     offer     the life of an offer        si, jingle what is said in it
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
  *     delivery  what leaves a stream     reception what comes into it

@@ -65,29 +65,46 @@ static uint64_t measure_rate(struct node *node, int64_t now_ms)
 	return sample->rate;
 }
 
+/* How long the whole is, or -1. */
+static int64_t announced(const struct node *node)
+{
+	if (node->offer) {
+		return node->offer->size;
+	}
+	return node->stream ? node->stream->announced : -1;
+}
+
+static const char *state_name(const struct node *node, const struct summary *summary)
+{
+	return node->kind == NODE_ARRIVED && !node->opened && !node->offer ? "waiting"
+									   : summary->state;
+}
+
 static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 {
 	const struct stream *stream = node->stream;
+	struct summary summary = node_summarize(node);
 	char path[2048], done[CELL], total[CELL] = "-", speed[CELL] = "-", left[CELL] = "-";
-	bool waits = node->kind == NODE_ARRIVED && !node->opened;
+	int64_t size = announced(node);
+	uint64_t bytes = stream ? progress(stream) : 0;
 
 	if (node_path(node, path, sizeof(path)) < 0) {
 		snprintf(path, sizeof(path), "%s (removed)", node->name);
 	}
-	uint64_t bytes = progress(stream);
-	if (!stream_is_over(stream)) {
+	if (stream && !stream_is_over(stream)) {
 		uint64_t rate = measure_rate(node, now_ms);
 		rate_text(speed, rate);
-		if (stream->announced >= 0 && (uint64_t)stream->announced >= bytes && rate > 0) {
-			time_text(left, ((uint64_t)stream->announced - bytes) / rate);
+		if (size >= 0 && (uint64_t)size >= bytes && rate > 0) {
+			time_text(left, ((uint64_t)size - bytes) / rate);
 		}
 	}
-	if (stream->announced >= 0) {
-		size_text(total, (uint64_t)stream->announced);
+	if (size >= 0) {
+		size_text(total, (uint64_t)size);
 	}
-	fprintf(out, "%-4s %-9s %11s %11s %13s %8s  %s  (%s)\n", stream->incoming ? "in" : "out",
-		waits ? "waiting" : stream_state_name(stream), size_text(done, bytes), total, speed,
-		left, path, stream->peer ? stream->peer : "no peer yet");
+	fprintf(out, "%-4s %-9s %11s %11s %13s %8s  %s  (%s)\n",
+		node->kind == NODE_ARRIVED ? "in" : "out", state_name(node, &summary),
+		size_text(done, bytes), total, speed, left, path,
+		summary.peer ? summary.peer : "no peer yet");
 }
 
 int status_text(const struct account *account, int64_t now_ms, char **text, size_t *length)
@@ -99,7 +116,7 @@ int status_text(const struct account *account, int64_t now_ms, char **text, size
 		return -ENOMEM;
 	}
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		streams += node->stream != NULL;
+		streams += node->stream || node->offer;
 	}
 	fprintf(out, "account     %s\n", account->jid);
 	fprintf(out, "connection  %s%s%s\n", account->online ? "online" : "down",
@@ -110,7 +127,7 @@ int status_text(const struct account *account, int64_t now_ms, char **text, size
 			"RATE", "LEFT", "STREAM (PEER)");
 	}
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		if (node->stream) {
+		if (node->stream || node->offer) {
 			write_stream(out, node, now_ms);
 		}
 	}

@@ -40,7 +40,7 @@ static mode_t initial_mode(enum node_kind kind)
 
 static void destroy(struct tree *tree, struct node *node)
 {
-	assert(!node->children && !node->stream && !node->waiters);
+	assert(!node->children && !node->stream && !node->offer && !node->waiters);
 	/* The table of the last one is not looked at again. */
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	HASH_DEL(tree->nodes, node);
@@ -206,12 +206,32 @@ void tree_close(struct tree *tree, struct node *node)
 	release(tree, node);
 }
 
-struct summary tree_summarize(const struct stream *stream)
+static struct summary summarize_offer(const struct offer *offer)
 {
 	return (struct summary){
-		.state = stream_state_name(stream),
+		.state = offer_state_name(offer),
+		.sid = offer->sid,
+		.peer = offer->peer,
+		.block_size = offer->block_size,
+		.format = offer->format == OFFER_SI ? FORMAT_SI : FORMAT_JINGLE,
+	};
+}
+
+struct summary node_summarize(const struct node *node)
+{
+	const struct stream *stream = node->stream;
+	const struct offer *offer = node->offer;
+	if (!stream) {
+		return offer ? summarize_offer(offer) : node->summary;
+	}
+	const char *state = offer ? offer_state_name(offer) : NULL;
+	return (struct summary){
+		.state = state ? state : stream_state_name(stream),
 		.sid = stream->sid,
-		.peer = stream->peer,
+		.peer = offer ? offer->peer : stream->peer,
+		.format = !offer		      ? FORMAT_RAW
+			  : offer->format == OFFER_SI ? FORMAT_SI
+						      : FORMAT_JINGLE,
 		.block_size = stream->block_size,
 		.carrier = stream->carrier,
 		.sent = stream->sender.acknowledged,
@@ -220,17 +240,23 @@ struct summary tree_summarize(const struct stream *stream)
 	};
 }
 
-void node_keep_summary(struct node *node, const struct stream *stream)
+void node_keep_summary(struct node *node)
 {
+	struct summary summary = node_summarize(node);
+	if (!node->offer && node->stream && node->stream->state == STREAM_CLOSING) {
+		/* Everything is delivered; that <close/> is not answered yet changes nothing. */
+		summary.state = "finished";
+	}
+	summary.sid = summary.sid ? strdup(summary.sid) : NULL;
+	summary.peer = summary.peer ? strdup(summary.peer) : NULL;
 	free(node->summary.sid);
 	free(node->summary.peer);
-	node->summary = tree_summarize(stream);
-	if (stream->state == STREAM_CLOSING) {
-		/* Everything is delivered; that <close/> is not answered yet changes nothing. */
-		node->summary.state = "finished";
-	}
-	node->summary.sid = strdup(stream->sid);
-	node->summary.peer = stream->peer ? strdup(stream->peer) : NULL;
+	node->summary = summary;
+}
+
+bool node_has_session(const struct node *node)
+{
+	return node->stream || node->offer || node->summary.state;
 }
 
 bool node_is_steady(const struct node *node)
@@ -247,7 +273,9 @@ void node_attributes(const struct node *node, struct stat *attributes)
 {
 	const struct stream *stream = node->stream;
 	uint64_t size = node->size;
-	if (stream && stream->announced >= 0) {
+	if (node->collected) {
+		/* What was written so far, of a file that will be offered. */
+	} else if (stream && stream->announced >= 0) {
 		size = (uint64_t)stream->announced;
 	} else if (stream && stream->incoming && stream->state != STREAM_CLOSED) {
 		/* Not that of the bytes so far: wc and rsync would take them for the whole file. */

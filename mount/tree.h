@@ -17,7 +17,8 @@
 #ifndef MOUNT_TREE_H
 #define MOUNT_TREE_H
 
-#include "ibb/stream.h"
+#include "mount/format.h"
+#include "offer/offer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,7 @@ struct summary {
 	enum carrier carrier;
 	uint64_t sent, received; /* bytes acknowledged to us, by us */
 	size_t window;
+	enum format format;
 };
 
 /* What new streams in a directory start with; 0 and false: as the directory above. */
@@ -54,6 +56,8 @@ struct defaults {
 	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
 	bool has_carrier;
 	enum carrier carrier;
+	bool has_format;
+	enum format format;
 };
 
 /* A stream's progress when somebody last looked. */
@@ -78,7 +82,9 @@ struct node {
 	bool made; /* CONTACT, RESOURCE: by mkdir */
 
 	struct stream *stream;	/* OUTGOING, ARRIVED: owned while it runs, or its end is not seen */
-	uint64_t size;		/* of a file without a stream */
+	struct offer *offer;	/* likewise: owned while the file is offered, and moves */
+	uint64_t size;		/* of a file without a stream, or that is collected */
+	bool collected;		/* OUTGOING: what is written is kept, to be offered as a whole */
 	struct sample sample;	/* of its progress, for `status` */
 	struct summary summary; /* of the stream that it had */
 	struct defaults defaults; /* ROOT, CONTACT, RESOURCE */
@@ -135,11 +141,14 @@ void tree_forget(struct tree *tree, struct node *node, uint64_t count);
 /* A file of `node` was closed; frees the node if nobody needs it any more. */
 void tree_close(struct tree *tree, struct node *node);
 
-/* What a stream's user can know of it now; borrows from the stream. */
-struct summary tree_summarize(const struct stream *stream);
+/* What can be known now of the session of `node`, as far as there is one; borrows from it. */
+struct summary node_summarize(const struct node *node);
 
 /* Keeps that in `node`; short of memory, without the strings. */
-void node_keep_summary(struct node *node, const struct stream *stream);
+void node_keep_summary(struct node *node);
+
+/* Whether it is, or was, a session of its own. */
+bool node_has_session(const struct node *node);
 
 bool node_is_directory(const struct node *node);
 

@@ -188,21 +188,21 @@ struct resource *roster_find_resource(const struct roster *roster, const char *j
 	return contact ? find_resource(contact, jid) : NULL;
 }
 
-/* 0: it says it does not know IBB; 1: it has not said; 2: it says it does. */
-static int rank(const struct resource *resource)
+/* 0: it says it has none; 1: it has not said; 2: it says it has one. */
+static int rank(const struct resource *resource, unsigned features)
 {
 	if (resource->features_state != FEATURES_KNOWN) {
 		return 1;
 	}
-	return resource->features & FEATURE_IBB ? 2 : 0;
+	return resource->features & features ? 2 : 0;
 }
 
-struct resource *roster_choose(const struct contact *contact)
+struct resource *roster_choose(const struct contact *contact, unsigned features)
 {
 	struct resource *best = NULL, *resource;
 	DL_FOREACH (contact->resources, resource) {
-		if (!best || rank(resource) > rank(best) ||
-		    (rank(resource) == rank(best) && resource->priority > best->priority)) {
+		int difference = best ? rank(resource, features) - rank(best, features) : 1;
+		if (difference > 0 || (difference == 0 && resource->priority > best->priority)) {
 			best = resource;
 		}
 	}

@@ -66,10 +66,11 @@ struct contact *roster_find(const struct roster *roster, const char *jid);
 struct resource *roster_find_resource(const struct roster *roster, const char *jid);
 
 /*
- * The resource of `contact` that a stream should go to: one that says it knows IBB before one that
- * has not said, before one that says it does not; then the highest priority; then the most recent
- * presence. NULL when none is online. Borrowed until the next change.
+ * The resource of `contact` that a stream should go to: one that says it has one of these features
+ * (enum feature) before one that has not said, before one that says it has none; then the highest
+ * priority; then the most recent presence. NULL when none is online. Borrowed until the next
+ * change.
  */
-struct resource *roster_choose(const struct contact *contact);
+struct resource *roster_choose(const struct contact *contact, unsigned features);
 
 #endif

@@ -264,7 +264,7 @@ static struct call *read_handle(struct scene *scene, struct handle *handle, size
 				bool nonblock)
 {
 	struct call *call = new_call(scene, OP_READ, size, nonblock);
-	file_read(&scene->account, handle, &call->op);
+	file_read(&scene->account, handle, &call->op, scene->now_ms);
 	scene_settle(scene);
 	return call;
 }

@@ -187,7 +187,7 @@ static void test_list(void **state)
 		const char *path;
 		size_t names;
 	} rows[] = {
-		{"", 2}, {"a@x", 2}, {"a@x/phone", 2}, {"a@x/in", 0}, {"status", 0}, {"a@x/f", 8},
+		{"", 3}, {"a@x", 3}, {"a@x/phone", 3}, {"a@x/in", 0}, {"status", 0}, {"a@x/f", 9},
 	};
 	struct scene scene;
 	start(&scene);

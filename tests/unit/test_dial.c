@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "mount/attribute.h"
+#include "mount/collected.h"
 #include "mount/dial.h"
 #include "mount/directory.h"
 #include "scene.h"
@@ -73,7 +75,7 @@ static void test_resource(void **state)
 	scene_comes(&scene, "a@x/files", 10);
 	struct call *open = scene_open(&scene, "a@x/chat/f", O_WRONLY);
 	scene_sent(&scene, MSG_INFO, "a@x/chat");
-	scene_says(&scene, 0);
+	scene_says(&scene, FEATURE_IBB);
 	scene_sent(&scene, MSG_OPEN, "a@x/chat");
 	scene_result(&scene);
 	assert_result(open, 0);
@@ -107,7 +109,6 @@ static void test_name(void **state)
 		unsigned features;
 		bool named;
 	} rows[] = {
-		{0, false},
 		{FEATURE_IBB, false},
 		{FEATURE_IBB | FEATURE_IBBFS, true},
 	};
@@ -128,6 +129,53 @@ static void test_name(void **state)
 		} else {
 			assert_null(open->name);
 		}
+		scene_finish(&scene);
+	}
+}
+
+/* In which format a file goes: as user.ibb.format says, else as the peer can. */
+static void test_format(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned features;
+		const char *wanted;
+		ssize_t result;
+		enum format format; /* FORMAT_RAW: it is opened at once */
+	} rows[] = {
+		{FEATURE_IBB | FEATURE_IBBFS | FEATURE_JINGLE | FEATURE_SI, "auto", 0, FORMAT_RAW},
+		{FEATURE_IBB | FEATURE_JINGLE | FEATURE_SI, "auto", 0, FORMAT_JINGLE},
+		{FEATURE_IBB | FEATURE_SI, "auto", 0, FORMAT_SI},
+		{FEATURE_SI, "auto", 0, FORMAT_SI}, /* gloox does not say that it knows IBB */
+		{FEATURE_IBB, "auto", 0, FORMAT_RAW},
+		{0, "auto", -EPROTONOSUPPORT, FORMAT_RAW},
+		{FEATURE_IBB | FEATURE_SI, "raw", 0, FORMAT_RAW}, /* slixmpp only says so of SI */
+		{FEATURE_IBB | FEATURE_IBBFS, "si", 0, FORMAT_SI},
+		{FEATURE_IBB | FEATURE_IBBFS, "jingle", 0, FORMAT_JINGLE},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.format",
+					       rows[i].wanted, strlen(rows[i].wanted)),
+				 0);
+		struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+		scene_sent(&scene, MSG_INFO, "a@x/r");
+		scene_says(&scene, rows[i].features);
+		bool opened = rows[i].result == 0 && rows[i].format == FORMAT_RAW;
+		if (opened) {
+			scene_sent(&scene, MSG_OPEN, "a@x/r");
+			scene_result(&scene);
+		}
+		assert_result(open, rows[i].result);
+		if (rows[i].result == 0) {
+			const struct handle *handle = call_handle(open);
+			assert_int_equal(collected_is(handle), rows[i].format != FORMAT_RAW);
+			assert_true(opened || handle->format == rows[i].format);
+		}
+		scene_is_quiet(&scene);
 		scene_finish(&scene);
 	}
 }
@@ -545,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_resource),
 		cmocka_unit_test(test_asked_once),
 		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_wrong_answers),
 		cmocka_unit_test(test_server_is_pinged),

@@ -226,13 +226,13 @@ static void test_choose(void **state)
 			resource->features_state = rows[i][j].state;
 			resource->features = rows[i][j].features;
 		}
-		assert_string_equal(roster_choose(roster_find(&roster, "a@x"))->jid, "a@x/1");
+		assert_string_equal(roster_choose(roster_find(&roster, "a@x"), FEATURE_IBB)->jid, "a@x/1");
 		roster_finish(&roster);
 	}
 
 	struct roster roster = {0};
 	list(&roster, "a@x");
-	assert_null(roster_choose(roster_find(&roster, "a@x")));
+	assert_null(roster_choose(roster_find(&roster, "a@x"), FEATURE_IBB));
 	roster_finish(&roster);
 }
 

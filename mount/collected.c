@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/collected.h"
+
+#include "xmpp/roster.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+static void complete(struct account *account, struct op *op, ssize_t result)
+{
+	op_complete(op, result, &account->ibb.effects.done);
+}
+
+int collected_begin(struct account *account, struct handle *handle, const char *peer,
+		    enum format format)
+{
+	struct node *node = handle->node;
+	(void)account;
+	if (stream_written(node->stream) > 0) {
+		return -EPROTONOSUPPORT;
+	}
+	handle->peer = strdup(peer);
+	if (!handle->peer) {
+		return -ENOMEM;
+	}
+	handle->format = format;
+	node->collected = true;
+	stream_postpone(node->stream);
+	return 0;
+}
+
+bool collected_is(const struct handle *handle)
+{
+	return handle->peer != NULL;
+}
+
+void collected_resize(struct handle *handle, uint64_t size)
+{
+	handle->node->size = size;
+	handle->flushed = false;
+	node_touch(handle->node);
+}
+
+/* Why nothing can be offered to `peer` now; 0: it can. */
+static int check(const struct account *account, const struct stream *stream, const char *peer)
+{
+	const struct contact *contact = roster_find(&account->roster, peer);
+	if (stream_is_over(stream)) {
+		return stream->error ? stream->error : -ECONNRESET;
+	}
+	if (account->stopping) {
+		return -ECONNRESET;
+	}
+	if (!account->online) {
+		return -ENETDOWN;
+	}
+	/* Somebody whose presence we see has left while the file was written. */
+	return contact && contact->listed && !roster_find_resource(&account->roster, peer)
+		       ? -EHOSTDOWN
+		       : 0;
+}
+
+uint64_t collected_offer(struct account *account, struct handle *handle, struct op *op,
+			 uint64_t size, const struct digest *md5, int64_t now_ms)
+{
+	struct node *node = handle->node;
+	op->context = handle;
+	handle->flushed = true;
+	if (node->offer) {
+		offer_wait(&account->offers, node->offer, op);
+		return 0;
+	}
+	int error = node->stream ? check(account, node->stream, handle->peer) : -ECONNRESET;
+	if (error) {
+		complete(account, op, error);
+		return 0;
+	}
+	struct file_terms file = {
+		.name = node->name,
+		.size = (int64_t)size,
+		.date = node->modified.tv_sec,
+		.media_type = "application/octet-stream",
+	};
+	if (md5 && handle->format == FORMAT_SI) {
+		file.digest = *md5;
+	}
+	node->size = size;
+	node->offer = offers_make(&account->offers, format_offer(handle->format), handle->peer,
+				  &file, node->stream, now_ms);
+	if (!node->offer) {
+		complete(account, op, -ENOMEM);
+		return 0;
+	}
+	node->offer->context = node;
+	offer_wait(&account->offers, node->offer, op);
+	return node->offer->number;
+}
+
+/* ---- for the pump ---- */
+
+static struct offer *find(const struct account *account, uint64_t number)
+{
+	struct offer *offer;
+	DL_FOREACH (account->offers.all, offer) {
+		if (offer->number == number) {
+			return offer->stream && !offer_is_over(offer) ? offer : NULL;
+		}
+	}
+	return NULL;
+}
+
+void collected_wait(struct account *account, uint64_t number, struct op *op)
+{
+	struct offer *offer = find(account, number);
+	if (offer) {
+		stream_wait_open(offer->stream, op);
+	} else {
+		complete(account, op, -ECONNRESET);
+	}
+}
+
+void collected_send(struct account *account, uint64_t number, struct op *op, const void *bytes,
+		    int64_t now_ms)
+{
+	struct offer *offer = find(account, number);
+	int error = offer ? offer_sending(&account->offers, offer, bytes, op->size) : -ECONNRESET;
+	if (error) {
+		complete(account, op, error);
+	} else {
+		stream_write(offer->stream, op, bytes, now_ms);
+	}
+}
+
+void collected_end(struct account *account, uint64_t number, int error, int64_t now_ms)
+{
+	struct offer *offer = find(account, number);
+	if (offer && error) {
+		ibb_abort(&account->ibb, offer->stream, error);
+	} else if (offer) {
+		offer_sent(&account->offers, offer, now_ms);
+	}
+}
