@@ -13,7 +13,8 @@
  *     main      start and end
  *     options   the command line           password  where the password comes from
  *     endpoint  HOST[:PORT]               privilege  another user than root
- *     usage     what --help prints          log       lines on stderr or syslog
+ *     usage     what --help prints          value     of one option
+ *     log       lines on stderr or syslog
  *     caller    the process behind a request
  *     mainloop  the main thread           ops       libfuse's operations
  *     hub       where the two threads meet: the lock

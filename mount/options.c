@@ -4,6 +4,7 @@
 #include "mount/endpoint.h"
 #include "mount/log.h"
 #include "mount/usage.h"
+#include "mount/value.h"
 #include "xmpp/jid.h"
 
 #include <errno.h>
@@ -140,102 +141,18 @@ struct parser {
 	bool uid, gid;
 };
 
-/* ---- values; each returns 0, or -1 after a line ---- */
-
-static int wrong(const char *option, const char *why)
-{
-	log_error("-o %s: %s", option, why);
-	return -1;
-}
-
-static int set_string(char **string, const char *value)
-{
-	char *copy = strdup(value);
-
-	if (!copy) {
-		log_error("%s", strerror(ENOMEM));
-		return -1;
-	}
-	free(*string);
-	*string = copy;
-	return 0;
-}
-
-/* Decimal digits and, if `suffixes`, one of K, M, G. False for anything else or above `max`. */
-static bool parse_number(const char *text, uint64_t max, bool suffixes, uint64_t *number)
-{
-	static const char letters[] = "kKmMgG";
-	uint64_t value = 0;
-
-	if (*text < '0' || *text > '9') {
-		return false;
-	}
-	for (; *text >= '0' && *text <= '9'; text++) {
-		value = value * 10 + (uint64_t)(*text - '0');
-		if (value > max) {
-			return false;
-		}
-	}
-	if (suffixes && *text) {
-		const char *letter = strchr(letters, *text);
-
-		if (!letter) {
-			return false;
-		}
-		int shift = 10 * (int)((letter - letters) / 2 + 1);
-		if (value > max >> shift) {
-			return false;
-		}
-		value <<= shift;
-		text++;
-	}
-	if (*text || value > max) {
-		return false;
-	}
-	*number = value;
-	return true;
-}
-
-static int set_number(const char *option, const char *value, uint64_t max, const char *range,
-		      uint64_t *number)
-{
-	bool suffixes = strpbrk(range, "MG") != NULL;
-
-	if (!parse_number(value, max, suffixes, number) || *number < 1) {
-		return wrong(option, range);
-	}
-	return 0;
-}
+/* ---- values that are more than one thing ---- */
 
 static int set_block_size(const char *option, const char *value, uint32_t *block_size)
 {
 	uint64_t number = STREAM_AUTO_BLOCK;
 
 	if (strcmp(value, "auto") != 0 &&
-	    set_number(option, value, STREAM_MAX_BLOCK, "must be 1 to 65535, or auto", &number)) {
+	    value_number(option, value, STREAM_MAX_BLOCK, "must be 1 to 65535, or auto", &number)) {
 		return -1;
 	}
 	*block_size = (uint32_t)number;
 	return 0;
-}
-
-static int set_from_0(const char *option, const char *value, uint64_t max, const char *range,
-		      uint64_t *number)
-{
-	return parse_number(value, max, false, number) ? 0 : wrong(option, range);
-}
-
-/* `words` is NULL-terminated; *index says which of them `value` is. */
-static int set_word(const char *option, const char *value, const char *const words[],
-		    const char *must, int *index)
-{
-	for (int i = 0; words[i]; i++) {
-		if (strcmp(value, words[i]) == 0) {
-			*index = i;
-			return 0;
-		}
-	}
-	return wrong(option, must);
 }
 
 static int set_server(struct options *options, const char *option, const char *value)
@@ -245,7 +162,7 @@ static int set_server(struct options *options, const char *option, const char *v
 	const char *why = endpoint_parse(value, &host, &port);
 
 	if (why) {
-		return wrong(option, why);
+		return value_wrong(option, why);
 	}
 	free(options->server_host);
 	options->server_host = host;
@@ -260,11 +177,11 @@ static int set_server(struct options *options, const char *option, const char *v
 static int set_uid(struct parser *parser, const char *option, const char *value)
 {
 	uint64_t number;
-	bool is_number = parse_number(value, MAX_ID, false, &number);
+	bool is_number = value_parse(value, MAX_ID, false, &number);
 	const struct passwd *user = is_number ? getpwuid((uid_t)number) : getpwnam(value);
 
 	if (!user && !is_number) {
-		return wrong(option, "no such user");
+		return value_wrong(option, "no such user");
 	}
 	parser->uid = true;
 	parser->options->uid = user ? user->pw_uid : (uid_t)number;
@@ -277,65 +194,14 @@ static int set_uid(struct parser *parser, const char *option, const char *value)
 static int set_gid(struct parser *parser, const char *option, const char *value)
 {
 	uint64_t number;
-	bool is_number = parse_number(value, MAX_ID, false, &number);
+	bool is_number = value_parse(value, MAX_ID, false, &number);
 	const struct group *group = is_number ? NULL : getgrnam(value);
 
 	if (!group && !is_number) {
-		return wrong(option, "no such group");
+		return value_wrong(option, "no such group");
 	}
 	parser->gid = true;
 	parser->options->gid = group ? group->gr_gid : (gid_t)number;
-	return 0;
-}
-
-/* A path that still holds after chdir("/"). Symbolic links are left: what they point at may be
- * replaced while we run. NULL after a line. */
-static char *absolute_path(const char *path)
-{
-	char *directory = NULL, *absolute = NULL;
-
-	if (*path == '/') {
-		absolute = strdup(path);
-	} else {
-		directory = getcwd(NULL, 0);
-		size_t size = directory ? strlen(directory) + strlen(path) + 2 : 0;
-
-		absolute = directory ? malloc(size) : NULL;
-		if (absolute) {
-			snprintf(absolute, size, "%s/%s", directory, path);
-		}
-	}
-	if (!absolute) {
-		log_error("%s: %s", path, strerror(errno));
-	}
-	free(directory);
-	return absolute;
-}
-
-/* Opened now, because libstrophe says nothing of a file that it cannot read. */
-static int set_readable(const char *option, const char *value, bool directory, char **path)
-{
-	int fd = open(value, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat status = {0};
-	int error = fd < 0 || fstat(fd, &status) < 0 ? errno : 0;
-
-	if (fd >= 0) {
-		close(fd);
-	}
-	if (!error && directory && !S_ISDIR(status.st_mode)) {
-		error = ENOTDIR;
-	} else if (!error && !directory && S_ISDIR(status.st_mode)) {
-		error = EISDIR;
-	}
-	if (error) {
-		return wrong(option, strerror(error));
-	}
-	char *absolute = absolute_path(value);
-	if (!absolute) {
-		return -1;
-	}
-	free(*path);
-	*path = absolute;
 	return 0;
 }
 
@@ -453,7 +319,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		return unknown_option(argument);
 	}
 	if (equals && !*value) {
-		return wrong(argument, "needs a value");
+		return value_wrong(argument, "needs a value");
 	}
 	switch ((enum key)key) {
 	case KEY_HELP:
@@ -481,7 +347,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		parser->others = true;
 		return 1;
 	case KEY_PASSWORD_FILE:
-		error = set_string(&options->password_file, value);
+		error = value_string(&options->password_file, value);
 		break;
 	case KEY_PASSWORD_STDIN:
 		options->password_stdin = true;
@@ -490,45 +356,45 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		error = set_server(options, argument, value);
 		break;
 	case KEY_TLS:
-		error = set_word(argument, value, tls, "must be starttls, direct or off", &word);
+		error = value_word(argument, value, tls, "must be starttls, direct or off", &word);
 		options->tls = (enum client_tls)word;
 		break;
 	case KEY_CAFILE:
-		error = set_readable(argument, value, false, &options->cafile);
+		error = value_readable(argument, value, false, &options->cafile);
 		break;
 	case KEY_CAPATH:
-		error = set_readable(argument, value, true, &options->capath);
+		error = value_readable(argument, value, true, &options->capath);
 		break;
 	case KEY_BLOCK_SIZE:
 		error = set_block_size(argument, value, &options->block_size);
 		break;
 	case KEY_STANZA:
-		error = set_word(argument, value, carriers, "must be iq or message", &word);
+		error = value_word(argument, value, carriers, "must be iq or message", &word);
 		options->carrier = (enum carrier)word;
 		break;
 	case KEY_WINDOW:
-		error = set_number(argument, value, 64 * MIB, "must be 1 to 64M", &number);
+		error = value_number(argument, value, 64 * MIB, "must be 1 to 64M", &number);
 		options->window = (size_t)number;
 		break;
 	case KEY_BUFFER:
-		error = set_number(argument, value, GIB, "must be 1 to 1G", &number);
+		error = value_number(argument, value, GIB, "must be 1 to 1G", &number);
 		options->buffer = (size_t)number;
 		break;
 	case KEY_BUFFER_TOTAL:
-		error = set_number(argument, value, 64 * GIB, "must be 1 to 64G", &number);
+		error = value_number(argument, value, 64 * GIB, "must be 1 to 64G", &number);
 		options->buffer_total = (size_t)number;
 		break;
 	case KEY_MAX_STREAMS:
-		error = set_number(argument, value, 65536, "must be 1 to 65536", &number);
+		error = value_number(argument, value, 65536, "must be 1 to 65536", &number);
 		options->max_streams = (unsigned)number;
 		break;
 	case KEY_ACCEPT:
-		error = set_word(argument, value, accepts, "must be contacts, anyone or none",
+		error = value_word(argument, value, accepts, "must be contacts, anyone or none",
 				 &word);
 		options->accept = (enum accept)word;
 		break;
 	case KEY_TIMEOUT:
-		error = set_number(argument, value, 86400, "must be 1 to 86400", &number);
+		error = value_number(argument, value, 86400, "must be 1 to 86400", &number);
 		options->timeout_s = (unsigned)number;
 		break;
 	case KEY_UID:
@@ -538,7 +404,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		error = set_gid(parser, argument, value);
 		break;
 	case KEY_RECONNECT:
-		error = set_from_0(argument, value, 86400, "must be 0 to 86400", &number);
+		error = value_from_0(argument, value, 86400, "must be 0 to 86400", &number);
 		options->reconnect_s = (unsigned)number;
 		break;
 	}
