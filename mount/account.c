@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/account.h"
 
+#include "mount/collected.h"
 #include "mount/dial.h"
 #include "mount/directory.h"
 #include "mount/file.h"
@@ -415,6 +416,7 @@ struct op *account_take_done(struct account *account, int64_t now_ms)
 {
 	offers_settle(&account->offers, now_ms);
 	drop_withdrawn(account, now_ms);
+	collected_tidy(account, now_ms);
 	file_notify_pollers(account);
 	if (account->stopping) {
 		break_delivered(account);

@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/caller.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* include/linux/sched.h: "Killed by a signal". */
 #define PF_SIGNALED 0x00000400
+
+/* The beginning of a small file; false if there is none. */
+static bool read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	ssize_t length = read(fd, text, size - 1);
+	close(fd);
+	text[length > 0 ? length : 0] = '\0';
+	return length > 0;
+}
 
 bool caller_is_killed(pid_t pid)
 {
@@ -15,18 +31,65 @@ bool caller_is_killed(pid_t pid)
 	unsigned flags;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
+	if (!read_text(path, text, sizeof(text))) {
 		return false;
 	}
-	ssize_t length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (length <= 0) {
-		return false;
-	}
-	text[length] = '\0';
 	/* The second field is a name in parentheses that may hold anything; flags is the ninth. */
 	const char *rest = strrchr(text, ')');
 	return rest && sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
 	       (flags & PF_SIGNALED);
+}
+
+/* Whether descriptor `fd` of process `pid` may be written to. */
+static bool is_for_writing(const char *pid, const char *fd)
+{
+	char path[64], text[512];
+	unsigned flags;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/fdinfo/%.16s", pid, fd);
+	if (!read_text(path, text, sizeof(text))) {
+		return false;
+	}
+	const char *line = strstr(text, "flags:");
+	return line && sscanf(line, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Links in /proc are read, not followed: what they name may be our own mount, and nobody but this
+ * thread could answer. */
+static bool process_writes(const char *pid, const char *file)
+{
+	char path[64], target[PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	DIR *directory = opendir(path);
+	while (directory && !found && (entry = readdir(directory))) {
+		ssize_t length =
+			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+		if (length > 0) {
+			target[length] = '\0';
+			found = strcmp(target, file) == 0 && is_for_writing(pid, entry->d_name);
+		}
+	}
+	if (directory) {
+		closedir(directory);
+	}
+	return found;
+}
+
+bool caller_is_written(const char *path)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *processes = opendir("/proc");
+
+	while (processes && !found && (entry = readdir(processes))) {
+		long pid = strtol(entry->d_name, NULL, 10); /* 0: it is none */
+		found = pid > 0 && pid != (long)getpid() && process_writes(entry->d_name, path);
+	}
+	if (processes) {
+		closedir(processes);
+	}
+	return found;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * caller - the process that a request comes from.
+ * caller - the process that a request comes from, and others.
  *
  * Threads: any; reads /proc, so never under the hub's lock.
- * Source:  proc(5), /proc/PID/stat; the kernel's PF_SIGNALED.
+ * Source:  proc(5), /proc/PID/{stat,fd,fdinfo}; the kernel's PF_SIGNALED.
  */
 #ifndef MOUNT_CALLER_H
 #define MOUNT_CALLER_H
@@ -14,5 +14,9 @@
 /* Whether a signal is killing `pid`: a file that it closes now is not closed on purpose. False
  * where that cannot be seen (another pid namespace). */
 bool caller_is_killed(pid_t pid);
+
+/* Whether some process other than ours has the file at `path`, absolute, open for writing. Not
+ * those of other users, unless we are root. */
+bool caller_is_written(const char *path);
 
 #endif

@@ -36,11 +36,25 @@ bool collected_is(const struct handle *handle)
 	return handle->peer != NULL;
 }
 
-void collected_resize(struct handle *handle, uint64_t size)
+bool collected_is_left(const struct handle *handle)
 {
-	handle->node->size = size;
+	return collected_is(handle) && !handle->node->offer && !handle->flushed && !handle->cut;
+}
+
+int collected_resize(struct handle *handle, uint64_t size)
+{
+	struct node *node = handle->node;
+	if (node->offer || !node->stream) {
+		return -ECONNRESET;
+	}
+	if (stream_is_over(node->stream)) {
+		return stream_outcome(node->stream);
+	}
+	node->size = size;
 	handle->flushed = false;
-	node_touch(handle->node);
+	handle->used = true;
+	node_touch(node);
+	return 0;
 }
 
 /* Why nothing can be offered to `peer` now; 0: it can. */
@@ -62,20 +76,14 @@ static int check(const struct account *account, const struct stream *stream, con
 		       : 0;
 }
 
-uint64_t collected_offer(struct account *account, struct handle *handle, struct op *op,
-			 uint64_t size, const struct digest *md5, int64_t now_ms)
+/* 0: node->offer is new. */
+static int offer(struct account *account, struct handle *handle, uint64_t size,
+		 const struct digest *md5, int64_t now_ms)
 {
 	struct node *node = handle->node;
-	op->context = handle;
-	handle->flushed = true;
-	if (node->offer) {
-		offer_wait(&account->offers, node->offer, op);
-		return 0;
-	}
 	int error = node->stream ? check(account, node->stream, handle->peer) : -ECONNRESET;
 	if (error) {
-		complete(account, op, error);
-		return 0;
+		return error;
 	}
 	struct file_terms file = {
 		.name = node->name,
@@ -90,12 +98,50 @@ uint64_t collected_offer(struct account *account, struct handle *handle, struct 
 	node->offer = offers_make(&account->offers, format_offer(handle->format), handle->peer,
 				  &file, node->stream, now_ms);
 	if (!node->offer) {
-		complete(account, op, -ENOMEM);
-		return 0;
+		return -ENOMEM;
 	}
 	node->offer->context = node;
+	return 0;
+}
+
+uint64_t collected_offer(struct account *account, struct handle *handle, struct op *op,
+			 uint64_t size, const struct digest *md5, int64_t now_ms)
+{
+	struct node *node = handle->node;
+	bool again = node->offer != NULL;
+	op->context = handle;
+	handle->flushed = true;
+	int error = again ? 0 : offer(account, handle, size, md5, now_ms);
+	if (error) {
+		complete(account, op, error);
+		return 0;
+	}
 	offer_wait(&account->offers, node->offer, op);
-	return node->offer->number;
+	return again ? 0 : node->offer->number;
+}
+
+uint64_t collected_leave(struct account *account, struct handle *handle, uint64_t size,
+			 const struct digest *md5, int64_t now_ms)
+{
+	handle->flushed = true;
+	if (offer(account, handle, size, md5, now_ms)) {
+		file_release(account, handle, now_ms);
+		return 0;
+	}
+	handle->left = true;
+	handle->node->offer->unattended = true;
+	return handle->node->offer->number;
+}
+
+void collected_tidy(struct account *account, int64_t now_ms)
+{
+	struct handle *handle, *next;
+	DL_FOREACH_SAFE (account->handles, handle, next) {
+		const struct offer *given = handle->left ? handle->node->offer : NULL;
+		if (handle->left && (!given || offer_is_over(given))) {
+			file_release(account, handle, now_ms);
+		}
+	}
 }
 
 /* ---- for the pump ---- */

@@ -29,8 +29,12 @@ int collected_begin(struct account *account, struct handle *handle, const char *
 /* Whether what is written through `handle` is collected. */
 bool collected_is(const struct handle *handle);
 
-/* So many bytes there are. */
-void collected_resize(struct handle *handle, uint64_t size);
+/* Whether something was collected through `handle` that has not been offered, and is to be: the
+ * close that would have offered it did not seem to be the last. */
+bool collected_is_left(const struct handle *handle);
+
+/* There are so many bytes now. -ECONNRESET, or the stream's error: it is too late for any. */
+int collected_resize(struct handle *handle, uint64_t size);
 
 /*
  * Close: offers what was collected, `size` bytes, with `md5` or NULL, and completes `op` when the
@@ -39,6 +43,14 @@ void collected_resize(struct handle *handle, uint64_t size);
  */
 uint64_t collected_offer(struct account *account, struct handle *handle, struct op *op,
 			 uint64_t size, const struct digest *md5, int64_t now_ms);
+
+/* The last descriptor has gone, and collected_is_left: offers it, and nobody waits. The handle is
+ * not the caller's any more. */
+uint64_t collected_leave(struct account *account, struct handle *handle, uint64_t size,
+			 const struct digest *md5, int64_t now_ms);
+
+/* Releases the handles of collected_leave whose file has been delivered, or will not be. */
+void collected_tidy(struct account *account, int64_t now_ms);
 
 /* ---- for the pump of offer `number`; an op ends in an error when there is nothing to be sent any
  * more ---- */

@@ -35,6 +35,7 @@ struct handle {
 	/* OUTGOING, collected (collected.h). */
 	char *peer;	     /* full JID, to whom it will be offered; else NULL */
 	enum format format;  /* FORMAT_SI or FORMAT_JINGLE */
+	bool left;	     /* nobody has it open any more: it goes with its offer */
 	struct spool *spool; /* the main thread's: what was written; NULL before */
 
 	/* STATUS: the whole text. INCOMING: the line that is being read. */

@@ -3,6 +3,7 @@
 
 #include "mount/hub.h"
 
+#include "mount/collected.h"
 #include "mount/directory.h"
 #include "mount/file.h"
 #include "mount/log.h"
@@ -538,6 +539,80 @@ void hub_release(struct hub *hub, struct handle *handle)
 	int64_t now_ms = enter(hub);
 	file_release(&hub->account, handle, now_ms);
 	leave(hub, now_ms);
+}
+
+bool hub_collects(struct hub *hub, struct handle *handle, bool begin)
+{
+	int64_t now_ms = enter(hub);
+	if (begin) {
+		file_begin(&hub->account, handle, now_ms);
+	}
+	bool collects = collected_is(handle);
+	leave(hub, now_ms);
+	return collects;
+}
+
+bool hub_is_left(struct hub *hub, struct handle *handle)
+{
+	enter(hub);
+	bool left = collected_is_left(handle);
+	pthread_mutex_unlock(&hub->mutex);
+	return left;
+}
+
+int hub_collected(struct hub *hub, struct handle *handle, uint64_t size)
+{
+	int64_t now_ms = enter(hub);
+	int error = collected_resize(handle, size);
+	leave(hub, now_ms);
+	return error;
+}
+
+uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *request, uint64_t size,
+		   const struct digest *md5)
+{
+	int64_t now_ms = enter(hub);
+	uint64_t number = collected_offer(&hub->account, handle, &request->op, size, md5, now_ms);
+	leave_with(hub, request, now_ms);
+	return number;
+}
+
+uint64_t hub_leave(struct hub *hub, struct handle *handle, uint64_t size, const struct digest *md5)
+{
+	int64_t now_ms = enter(hub);
+	uint64_t number = collected_leave(&hub->account, handle, size, md5, now_ms);
+	leave(hub, now_ms);
+	return number;
+}
+
+/* The three of a pump are not for signals: there is nobody who could be sent one. */
+void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request)
+{
+	int64_t now_ms = enter(hub);
+	collected_wait(&hub->account, number, &request->op);
+	leave(hub, now_ms);
+}
+
+void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes)
+{
+	int64_t now_ms = enter(hub);
+	collected_send(&hub->account, number, &request->op, bytes, now_ms);
+	leave(hub, now_ms);
+}
+
+void hub_end_sending(struct hub *hub, uint64_t number, int error)
+{
+	int64_t now_ms = enter(hub);
+	collected_end(&hub->account, number, error, now_ms);
+	leave(hub, now_ms);
+}
+
+int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size)
+{
+	enter(hub);
+	int length = node_path(handle->node, path, size);
+	pthread_mutex_unlock(&hub->mutex);
+	return length;
 }
 
 void hub_interrupt(struct hub *hub, uint64_t token)

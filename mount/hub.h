@@ -127,6 +127,21 @@ short hub_poll(struct hub *hub, struct handle *handle, struct request *request);
 
 void hub_release(struct hub *hub, struct handle *handle);
 
+/* collected.c's calls. `begin`: it is about to be written to. hub_collects says of what is opened
+ * with O_NONBLOCK only then that it is collected. */
+bool hub_collects(struct hub *hub, struct handle *handle, bool begin);
+bool hub_is_left(struct hub *hub, struct handle *handle);
+int hub_collected(struct hub *hub, struct handle *handle, uint64_t size);
+uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *request, uint64_t size,
+		   const struct digest *md5);
+uint64_t hub_leave(struct hub *hub, struct handle *handle, uint64_t size, const struct digest *md5);
+void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request);
+void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
+void hub_end_sending(struct hub *hub, uint64_t number, int error);
+
+/* node_path of what `handle` has opened. */
+int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);
+
 /* A signal ends the wait of the request with that token, if it still waits. */
 void hub_interrupt(struct hub *hub, uint64_t token);
 

@@ -15,8 +15,11 @@
  *     endpoint  HOST[:PORT]               privilege  another user than root
  *     usage     what --help prints          value     of one option
  *     log       lines on stderr or syslog
- *     caller    the process behind a request
+ *     caller    the process behind a request, and others
  *     mainloop  the main thread           ops       libfuse's operations
+ *     gather    calls on files that are collected
+ *     spool     what was written to them    pump      sends it
+ *     relay     a request again and again
  *     hub       where the two threads meet: the lock
  *     account   the account as a file system: what comes off the wire
  *     directory which directories there are, and calls on them
@@ -59,10 +62,12 @@
 #include "mount/options.h"
 #include "mount/password.h"
 #include "mount/privilege.h"
+#include "mount/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +192,7 @@ static struct hub *create_hub(const struct options *options)
 		.buffer_total = options->buffer_total,
 		.timeout_ms = (int64_t)options->timeout_s * 1000,
 		.reconnect_ms = (int64_t)options->reconnect_s * 1000,
+		.answer_ms = (int64_t)options->answer_s * 1000,
 	};
 	struct owner owner = {options->uid, options->gid};
 	return hub_create(&config, options->max_streams, options->accept, options->jid, owner);
@@ -270,6 +276,21 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	return 0;
 }
 
+/* With -o uid= it is the cache of that user, whatever the environment says of root's. The caller's;
+ * NULL when memory is short. */
+static char *spool_directory(const struct options *options)
+{
+	if (options->spool) {
+		return strdup(options->spool);
+	}
+	const char *home = options->other_user ? NULL : getenv("HOME");
+	const struct passwd *user = home ? NULL : getpwuid(options->uid);
+	return spool_default_directory(options->other_user ? NULL : getenv("XDG_CACHE_HOME"),
+				       home   ? home
+				       : user ? user->pw_dir
+					      : "/tmp");
+}
+
 static int start(struct options *options, char **password)
 {
 	int status = EXIT_FAILURE;
@@ -282,12 +303,20 @@ static int start(struct options *options, char **password)
 		}
 	}
 	struct hub *hub = create_hub(options);
-	if (!hub) {
+	char *spool = spool_directory(options);
+	if (!hub || !spool) {
 		log_error("out of memory");
+		hub_destroy(hub);
+		free(spool);
 		return status;
 	}
+	struct ops_context context = {
+		.hub = hub,
+		.mountpoint = options->mountpoint,
+		.spool = spool,
+	};
 	struct fuse_session *session =
-		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), hub);
+		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
 	if (session) {
 		if (!options->other_user || mount_for(options, session) == 0) {
 			status = run(options, password, session, hub, ready_fd);
@@ -296,6 +325,7 @@ static int start(struct options *options, char **password)
 		fuse_session_destroy(session);
 	}
 	hub_destroy(hub);
+	free(spool);
 	return status;
 }
 

@@ -2,7 +2,9 @@
 #include "mount/ops.h"
 
 #include "mount/caller.h"
+#include "mount/collected.h"
 #include "mount/file.h"
+#include "mount/gather.h"
 #include "mount/hub.h"
 
 #include <errno.h>
@@ -28,9 +30,19 @@
 /* Bounds what a parked write holds; a larger one gains nothing at the speed of a server. */
 #define MAX_WRITE (128 * 1024)
 
-static struct hub *hub_of(fuse_req_t req)
+static const struct ops_context *context_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
+}
+
+static struct hub *hub_of(fuse_req_t req)
+{
+	return context_of(req)->hub;
+}
+
+static struct handle *handle_of(const struct fuse_file_info *info)
+{
+	return (struct handle *)(uintptr_t)info->fh;
 }
 
 /* ---- requests that may wait ---- */
@@ -148,11 +160,11 @@ static void deliver_open(struct request *request)
 	}
 	/* What only writes is seekable, so that forward gaps and appending work; what reads is a
 	 * stream, or a blocked read would block every write, and sendfile would take the size of
-	 * 0 for the end. libfuse has no name for FOPEN_STREAM. */
+	 * 0 for the end. What is collected is on disk. libfuse has no name for FOPEN_STREAM. */
+	bool is_stream = call->reads && !collected_is(handle);
 	struct fuse_open_out out = {
 		.fh = (uint64_t)(uintptr_t)handle,
-		.open_flags =
-			FOPEN_DIRECT_IO | (call->reads ? FOPEN_STREAM | FOPEN_NONSEEKABLE : 0),
+		.open_flags = FOPEN_DIRECT_IO | (is_stream ? FOPEN_STREAM | FOPEN_NONSEEKABLE : 0),
 	};
 	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) == -ENOENT) {
 		/* The open was interrupted: nobody will release it. */
@@ -215,8 +227,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int which,
 		       struct fuse_file_info *info)
 {
+	const struct ops_context *context = context_of(req);
 	struct stat attributes;
-	struct handle *handle = info ? (struct handle *)(uintptr_t)info->fh : NULL;
+	struct handle *handle = info ? handle_of(info) : NULL;
 	struct changes changes = {
 		.mode = which & FUSE_SET_ATTR_MODE,
 		.uid = which & FUSE_SET_ATTR_UID,
@@ -232,7 +245,14 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 	if (which & FUSE_SET_ATTR_MTIME_NOW) {
 		clock_gettime(CLOCK_REALTIME, &changes.values.st_mtim);
 	}
-	int error = hub_set_attributes(hub_of(req), ino, handle, &changes, &attributes);
+	int error = 0;
+	if (changes.size && handle && hub_collects(context->hub, handle, true)) {
+		changes.size = false;
+		error = gather_resize(context->hub, context->spool, handle,
+				      (uint64_t)values->st_size);
+	}
+	error = error ? error
+		      : hub_set_attributes(context->hub, ino, handle, &changes, &attributes);
 	if (error) {
 		fuse_reply_err(req, -error);
 	} else {
@@ -445,15 +465,32 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	}
 }
 
+static void read_collected(fuse_req_t req, size_t size, off_t offset,
+			   const struct fuse_file_info *info)
+{
+	char *bytes = malloc(size);
+	ssize_t length =
+		bytes ? gather_read(handle_of(info), bytes, size, (uint64_t)offset) : -ENOMEM;
+	if (length < 0) {
+		fuse_reply_err(req, (int)-length);
+	} else {
+		fuse_reply_buf(req, bytes, (size_t)length);
+	}
+	free(bytes);
+}
+
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *info)
 {
 	(void)ino;
-	(void)offset;
+	if (hub_collects(hub_of(req), handle_of(info), false)) {
+		read_collected(req, size, offset, info);
+		return;
+	}
 	struct call *call = begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
 	if (call) {
 		struct early_signal early = early_signal(call);
-		hub_read(call->hub, (struct handle *)(uintptr_t)info->fh, &call->request);
+		hub_read(call->hub, handle_of(info), &call->request);
 		apply(early);
 	}
 }
@@ -461,12 +498,22 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
 		     struct fuse_file_info *info)
 {
+	const struct ops_context *context = context_of(req);
 	(void)ino;
+	if (hub_collects(context->hub, handle_of(info), true)) {
+		int error = gather_write(context->hub, context->spool, handle_of(info), bytes, size,
+					 (uint64_t)offset, info->flags & O_APPEND);
+		if (error) {
+			fuse_reply_err(req, -error);
+		} else {
+			fuse_reply_write(req, size);
+		}
+		return;
+	}
 	struct call *call = begin(req, OP_WRITE, size, info->flags & O_NONBLOCK, deliver_write);
 	if (call) {
 		struct early_signal early = early_signal(call);
-		hub_write(call->hub, (struct handle *)(uintptr_t)info->fh, &call->request, bytes,
-			  (uint64_t)offset);
+		hub_write(call->hub, handle_of(info), &call->request, bytes, (uint64_t)offset);
 		apply(early);
 	}
 }
@@ -476,7 +523,23 @@ static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
 	struct call *call = begin(req, OP_FLUSH, 0, false, deliver_status);
 	if (call) {
 		struct early_signal early = early_signal(call);
-		hub_flush(call->hub, (struct handle *)(uintptr_t)info->fh, &call->request, killed);
+		hub_flush(call->hub, handle_of(info), &call->request, killed);
+		apply(early);
+	}
+}
+
+/* The close that may be the last offers what was collected. */
+static void flush_collected(fuse_req_t req, const struct fuse_file_info *info)
+{
+	const struct ops_context *context = context_of(req);
+	if (gather_goes_on(context->hub, context->mountpoint, handle_of(info))) {
+		fuse_reply_err(req, 0);
+		return;
+	}
+	struct call *call = begin(req, OP_FLUSH, 0, false, deliver_status);
+	if (call) {
+		struct early_signal early = early_signal(call);
+		gather_offer(call->hub, context->spool, handle_of(info), &call->request);
 		apply(early);
 	}
 }
@@ -484,14 +547,23 @@ static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	flush(req, info, caller_is_killed(fuse_req_ctx(req)->pid));
+	bool killed = caller_is_killed(fuse_req_ctx(req)->pid);
+	if (!killed && hub_collects(hub_of(req), handle_of(info), false)) {
+		flush_collected(req, info);
+	} else {
+		flush(req, info, killed);
+	}
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *info)
 {
 	(void)ino;
 	(void)data_only;
-	flush(req, info, false);
+	if (hub_collects(hub_of(req), handle_of(info), false)) {
+		fuse_reply_err(req, 0); /* the close is what offers it */
+	} else {
+		flush(req, info, false);
+	}
 }
 
 /* A poll is answered at once; the kernel is told later that there is something new. */
@@ -527,15 +599,14 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 		call->request.deliver = deliver_poll;
 		call->handle = handle;
 	}
-	short now = hub_poll(hub_of(req), (struct handle *)(uintptr_t)info->fh,
-			     call ? &call->request : NULL);
+	short now = hub_poll(hub_of(req), handle_of(info), call ? &call->request : NULL);
 	fuse_reply_poll(req, (unsigned)now);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	hub_release(hub_of(req), (struct handle *)(uintptr_t)info->fh);
+	gather_release(hub_of(req), context_of(req)->spool, handle_of(info));
 	fuse_reply_err(req, 0);
 }
 

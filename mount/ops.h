@@ -13,7 +13,15 @@
 
 #include <fuse_lowlevel.h>
 
-/* The session's userdata is a struct hub. */
+struct hub;
+
+/* The session's userdata; immutable. */
+struct ops_context {
+	struct hub *hub;
+	const char *mountpoint; /* absolute, without links */
+	const char *spool;	/* directory of what is collected (spool.h) */
+};
+
 extern const struct fuse_lowlevel_ops ops_table;
 
 #endif

@@ -43,6 +43,8 @@ enum key {
 	KEY_ACCEPT,
 	KEY_TIMEOUT,
 	KEY_RECONNECT,
+	KEY_ANSWER_TIMEOUT,
+	KEY_SPOOL,
 	KEY_UID,
 	KEY_GID,
 	KEY_ALLOW,
@@ -75,6 +77,8 @@ static const struct fuse_opt known[] = {
 	FUSE_OPT_KEY("accept=", KEY_ACCEPT),
 	FUSE_OPT_KEY("timeout=", KEY_TIMEOUT),
 	FUSE_OPT_KEY("reconnect=", KEY_RECONNECT),
+	FUSE_OPT_KEY("answer_timeout=", KEY_ANSWER_TIMEOUT),
+	FUSE_OPT_KEY("spool=", KEY_SPOOL),
 	FUSE_OPT_KEY("uid=", KEY_UID),
 	FUSE_OPT_KEY("gid=", KEY_GID),
 	FUSE_OPT_KEY("fsname=", KEY_FSNAME),
@@ -390,7 +394,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		break;
 	case KEY_ACCEPT:
 		error = value_word(argument, value, accepts, "must be contacts, anyone or none",
-				 &word);
+				   &word);
 		options->accept = (enum accept)word;
 		break;
 	case KEY_TIMEOUT:
@@ -406,6 +410,13 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 	case KEY_RECONNECT:
 		error = value_from_0(argument, value, 86400, "must be 0 to 86400", &number);
 		options->reconnect_s = (unsigned)number;
+		break;
+	case KEY_ANSWER_TIMEOUT:
+		error = value_number(argument, value, 86400, "must be 1 to 86400", &number);
+		options->answer_s = (unsigned)number;
+		break;
+	case KEY_SPOOL:
+		error = value_path(value, &options->spool);
 		break;
 	}
 	return error;
@@ -504,6 +515,7 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 		.max_streams = 1024,
 		.timeout_s = 60,
 		.reconnect_s = 60,
+		.answer_s = 600,
 		.uid = getuid(),
 		.gid = getgid(),
 		.fuse = FUSE_ARGS_INIT(argc, argv),
@@ -530,6 +542,7 @@ void options_finish(struct options *options)
 	free(options->server_host);
 	free(options->cafile);
 	free(options->capath);
+	free(options->spool);
 	fuse_opt_free_args(&options->fuse);
 	*options = (struct options){0};
 }

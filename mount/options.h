@@ -41,6 +41,8 @@ struct options {
 	enum accept accept;
 	unsigned timeout_s;
 	unsigned reconnect_s; /* 0: streams do not outlive a connection */
+	unsigned answer_s;    /* a person may take to accept a file */
+	char *spool;	      /* absolute; NULL: spool_default_directory */
 	uid_t uid;	      /* as whom it runs */
 	gid_t gid;
 	bool other_user;       /* the process has to become them */

@@ -65,7 +65,7 @@ bool value_parse(const char *text, uint64_t max, bool suffixes, uint64_t *number
 }
 
 int value_number(const char *option, const char *value, uint64_t max, const char *range,
-		      uint64_t *number)
+		 uint64_t *number)
 {
 	bool suffixes = strpbrk(range, "MG") != NULL;
 
@@ -76,13 +76,13 @@ int value_number(const char *option, const char *value, uint64_t max, const char
 }
 
 int value_from_0(const char *option, const char *value, uint64_t max, const char *range,
-		      uint64_t *number)
+		 uint64_t *number)
 {
 	return value_parse(value, max, false, number) ? 0 : value_wrong(option, range);
 }
 
-int value_word(const char *option, const char *value, const char *const words[],
-		    const char *must, int *index)
+int value_word(const char *option, const char *value, const char *const words[], const char *must,
+	       int *index)
 {
 	for (int i = 0; words[i]; i++) {
 		if (strcmp(value, words[i]) == 0) {

@@ -199,6 +199,9 @@ int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms);
 /* Whether the peer has acknowledged everything that was written. */
 bool stream_is_delivered(const struct stream *stream);
 
+/* Over: what those get who still use it; a negative errno. */
+int stream_outcome(const struct stream *stream);
+
 /* Where the next write goes: bytes written, and zeros. */
 uint64_t stream_written(const struct stream *stream);
 

@@ -41,9 +41,6 @@ void stream_note_deadline(struct stream *stream);
 /* Sends <open/> or <close/> again, whose answer has not come. */
 void stream_ask_again(struct stream *stream, int64_t now_ms);
 
-/* What those get who use a stream that is over. */
-int stream_outcome(const struct stream *stream);
-
 /* CLOSING: sends <close/> if everything else was delivered. */
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
 

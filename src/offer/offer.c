@@ -475,7 +475,7 @@ static int stream_failure(const struct stream *stream)
 static void follow_outgoing(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	struct stream *stream = offer->stream;
-	if (!offer->waiters) {
+	if (!offer->waiters && !offer->unattended) {
 		/* The user has stopped waiting. */
 		offer_fail(offers, offer, -ECANCELED);
 		words_of(offer)->withdraw(offers, offer);

@@ -73,6 +73,7 @@ struct offer {
 	bool confirmed;	       /* the peer has said that it has the file */
 	bool ended;	       /* the session is over for the peer too: nothing need be said */
 	bool answered;	       /* outgoing: the peer has accepted or refused */
+	bool unattended;       /* outgoing: nobody need wait for it */
 	struct digest digest;  /* that the file must have; length 0: none is known (yet) */
 	struct hash *hash;     /* of what has come or gone */
 	uint64_t hashed;       /* outgoing: bytes */

@@ -451,6 +451,8 @@ static void test_help_names_every_option(void **state)
 		"accept=",
 		"timeout=",
 		"reconnect=",
+		"answer_timeout=",
+		"spool=",
 	};
 	struct options options;
 	struct capture errors, output;

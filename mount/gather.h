@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gather - calls on a file that is collected: like those on any file on disk, until it is closed.
+ *
+ * Units:   bytes.
+ * Errors:  0 or -errno.
+ * Threads: the main thread, without the hub's lock.
+ * Source:  DESIGN section 3.
+ */
+#ifndef MOUNT_GATHER_H
+#define MOUNT_GATHER_H
+
+#include "mount/hub.h"
+
+#include <stdbool.h>
+
+/* The spool is in `directory`, made with the first byte. `append`: at the end, wherever that is. */
+int gather_write(struct hub *hub, const char *directory, struct handle *handle, const void *bytes,
+		 size_t length, uint64_t offset, bool append);
+int gather_resize(struct hub *hub, const char *directory, struct handle *handle, uint64_t size);
+
+/* Up to `length` bytes. */
+ssize_t gather_read(const struct handle *handle, void *bytes, size_t length, uint64_t offset);
+
+/*
+ * A descriptor was closed: whether another one is open, of whatever process, through which more may
+ * come. A shell opens a file once for many commands, each of which closes it.
+ */
+bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle *handle);
+
+/* Offers the file, and sends it once it is accepted. The request is delivered when that is over. */
+void gather_offer(struct hub *hub, const char *directory, struct handle *handle,
+		  struct request *request);
+
+/* hub_release; what is collected and was not offered is offered now, and nobody waits for it. */
+void gather_release(struct hub *hub, const char *directory, struct handle *handle);
+
+#endif
