@@ -5,6 +5,7 @@
 #include "mount/dial.h"
 #include "mount/directory.h"
 #include "mount/file.h"
+#include "mount/kept.h"
 #include "mount/name.h"
 #include "xmpp/jid.h"
 
@@ -29,6 +30,10 @@ int account_init(struct account *account, const struct stream_config *config, un
 
 void account_finish(struct account *account)
 {
+	struct arrival *arrival, *next;
+	DL_FOREACH_SAFE (account->arrivals, arrival, next) {
+		free(arrival);
+	}
 	offers_finish(&account->offers);
 	ibb_finish(&account->ibb);
 	tree_finish(&account->tree);
@@ -238,7 +243,7 @@ static bool is_partner(const struct account *account, const struct msg *msg)
 static bool is_taken(struct account *account, const struct node *in, const char *name)
 {
 	struct node *node = tree_child(in, name);
-	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer &&
+	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer && !node->kept &&
 	    node->handles == 0) {
 		tree_detach(&account->tree, node);
 		node = NULL;
@@ -274,6 +279,14 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 	return node;
 }
 
+/* To the inbox, or to who waits for something to arrive. */
+static void hand_over(struct account *account, struct node *node, int64_t now_ms)
+{
+	if (!account->keeps || kept_add(account, node)) {
+		file_arrived(account, node, now_ms);
+	}
+}
+
 static void place_stream(struct account *account, struct stream *stream, int64_t now_ms)
 {
 	struct node *node =
@@ -284,7 +297,7 @@ static void place_stream(struct account *account, struct stream *stream, int64_t
 	}
 	node->stream = stream;
 	node->sample.taken_ms = now_ms;
-	file_arrived(account, node, now_ms);
+	hand_over(account, node, now_ms);
 }
 
 static void place_offer(struct account *account, struct offer *offer, int64_t now_ms)
@@ -302,7 +315,7 @@ static void place_offer(struct account *account, struct offer *offer, int64_t no
 		node->modified = (struct timespec){.tv_sec = offer->date};
 	}
 	node->sample.taken_ms = now_ms;
-	file_arrived(account, node, now_ms);
+	hand_over(account, node, now_ms);
 }
 
 /* Takes out of in/ what was offered, and is not any more. */

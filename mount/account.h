@@ -30,6 +30,7 @@ enum accept {
 	ACCEPT_NONE,
 };
 
+struct arrival;
 struct handle;
 struct query;
 
@@ -41,11 +42,13 @@ struct account {
 	enum accept accept;
 	char *jid; /* ours: normal form; full once we were online */
 	bool online;
-	char *reason;		/* why not, for `status`; or NULL */
-	bool stopping;		/* no new session is begun */
-	struct handle *handles; /* open files */
-	struct op *pollers;	/* OP_POLL, parked; context: the handle */
-	struct query *queries;	/* of dial.c */
+	char *reason;		  /* why not, for `status`; or NULL */
+	bool stopping;		  /* no new session is begun */
+	struct handle *handles;	  /* open files */
+	struct op *pollers;	  /* OP_POLL, parked; context: the handle */
+	struct query *queries;	  /* of dial.c */
+	bool keeps;		  /* what arrives goes into the inbox (kept.h) */
+	struct arrival *arrivals; /* that the inbox has not taken */
 	uint64_t last_query, last_arrival;
 	int64_t expiry_ms; /* no finished name goes before this */
 };

@@ -43,6 +43,7 @@ static struct handle *create_handle(struct account *account, struct node *node, 
 	}
 	int access = flags & O_ACCMODE;
 	handle->node = node;
+	handle->kept_fd = -1;
 	handle->readable = access != O_WRONLY;
 	handle->writable = access != O_RDONLY;
 	/* In both directions there are no offsets (FOPEN_STREAM). */
@@ -106,11 +107,26 @@ static void attach(struct handle *handle, struct node *node)
 	}
 }
 
+/* Gives `handle` a file of the inbox. */
+static void take_kept(struct handle *handle, struct node *node)
+{
+	handle->kept = node;
+	node->opened = true;
+	if (node != handle->node) {
+		node->handles++;
+	}
+}
+
 /* A file that is offered is accepted by that, and is open once its bytes can come. */
 static void open_arrived(struct account *account, struct handle *handle, int flags, struct op *op,
 			 int64_t now_ms)
 {
 	struct node *node = handle->node;
+	if (node->kept) {
+		take_kept(handle, node);
+		complete(account, op, 0);
+		return;
+	}
 	int error = account_accept(account, node, now_ms);
 	if (error) {
 		complete(account, op, error);
@@ -132,6 +148,12 @@ static int check_open(const struct node *node, const struct handle *handle, int 
 	case NODE_ARRIVED:
 		if (!handle->readable || (flags & O_TRUNC)) {
 			return -EACCES;
+		}
+		if (node->kept) {
+			return handle->writable ? -EACCES : node->path ? 0 : -EAGAIN;
+		}
+		if (node->error) {
+			return node->error;
 		}
 		if (!node->stream && !node->offer) {
 			return -ENODATA; /* it was read to its end before */
@@ -216,6 +238,7 @@ static struct node *next_line(const struct account *account, const struct handle
 		DL_FOREACH (in->children, node) {
 			if (node->kind == NODE_ARRIVED && node->arrival > handle->last_line &&
 			    (!node->opened || node->arrival > handle->first_line) &&
+			    node->kept != KEPT_COMING &&
 			    (!found || node->arrival < found->arrival)) {
 				found = node;
 			}
@@ -266,15 +289,20 @@ static void read_incoming(struct account *account, struct handle *handle, struct
 	}
 }
 
+/* Whether there is something to be had of what arrived; in the inbox, only all of it. */
+static bool is_takeable(const struct node *node)
+{
+	return node->kept ? node->kept == KEPT_DONE : node->stream || node->offer;
+}
+
 /* The oldest stream in the directory of `next` that nobody has opened. */
 static struct node *next_waiting(const struct node *next)
 {
 	struct node *found = NULL, *node;
 	if (next->parent) {
 		DL_FOREACH (next->parent->children, node) {
-			if (node->kind == NODE_ARRIVED && (node->stream || node->offer) &&
-			    node->handles == 0 && !node->opened &&
-			    (!found || node->arrival < found->arrival)) {
+			if (node->kind == NODE_ARRIVED && is_takeable(node) && node->handles == 0 &&
+			    !node->opened && (!found || node->arrival < found->arrival)) {
 				found = node;
 			}
 		}
@@ -286,6 +314,11 @@ static void read_next(struct account *account, struct handle *handle, struct op 
 {
 	struct node *node = next_waiting(handle->node);
 	int error = node ? account_accept(account, node, now_ms) : 0;
+	if (node && node->kept) {
+		take_kept(handle, node);
+		complete(account, op, FILE_IN_INBOX);
+		return;
+	}
 	/* Who does not wait has not taken it before there is something to read. */
 	if (error) {
 		complete(account, op, error);
@@ -309,6 +342,8 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 		read_text(account, handle, op);
 	} else if (handle->node->kind == NODE_INCOMING) {
 		read_incoming(account, handle, op);
+	} else if (handle->kept) {
+		complete(account, op, FILE_IN_INBOX);
 	} else if (handle->node->kind == NODE_NEXT && !handle->file) {
 		read_next(account, handle, op, now_ms);
 	} else if (handle->disk) {
@@ -357,6 +392,9 @@ static short ready(const struct account *account, const struct handle *handle)
 		return (short)now;
 	}
 	const struct node *next;
+	if (handle->kept) {
+		return POLLIN;
+	}
 	switch (handle->node->kind) {
 	case NODE_INCOMING:
 		return handle->text_position < handle->text_length || next_line(account, handle)
@@ -569,6 +607,9 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 	DL_DELETE(account->handles, handle);
 	if (file && file != node) {
 		tree_close(&account->tree, file);
+	}
+	if (handle->kept && handle->kept != node) {
+		tree_close(&account->tree, handle->kept);
 	}
 	if (drop_name && node->parent) {
 		tree_detach(&account->tree, node);

@@ -13,9 +13,13 @@
 #include "mount/account.h"
 #include "mount/dial.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #define FILE_SID_SIZE 33
+
+/* The result of a read of `next`: what it has taken is a file in the inbox. */
+#define FILE_IN_INBOX (-EREMOTEIO)
 
 /* An open file description. */
 struct handle {
@@ -37,6 +41,9 @@ struct handle {
 	enum format format;  /* FORMAT_SI or FORMAT_JINGLE */
 	bool left;	     /* nobody has it open any more: it goes with its offer */
 	struct spool *spool; /* the main thread's: what was written; NULL before */
+
+	struct node *kept; /* what is read is its file in the inbox (kept.h); else NULL */
+	int kept_fd;	   /* that file, open; -1; ops.c's, under the lock */
 
 	/* STATUS: the whole text. INCOMING: the line that is being read. */
 	char *text;

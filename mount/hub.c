@@ -6,6 +6,8 @@
 #include "mount/collected.h"
 #include "mount/directory.h"
 #include "mount/file.h"
+#include "mount/inbox.h"
+#include "mount/kept.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -20,6 +22,7 @@
 struct hub {
 	/* Immutable after start. */
 	struct client *client;
+	struct inbox *inbox; /* or NULL */
 	int fd;
 
 	pthread_mutex_t mutex;
@@ -80,6 +83,12 @@ void hub_set_client(struct hub *hub, struct client *client)
 	hub->client = client;
 }
 
+void hub_set_inbox(struct hub *hub, struct inbox *inbox)
+{
+	hub->inbox = inbox;
+	hub->account.keeps = true;
+}
+
 /* ---- the five lines ---- */
 
 static int64_t enter(struct hub *hub)
@@ -110,6 +119,7 @@ static void leave(struct hub *hub, int64_t now_ms)
 			request->parked = false;
 		}
 	}
+	struct arrival *arrivals = kept_take(account);
 	bool to_send =
 		account->online && (account->ibb.effects.messages || account->ibb.effects.turns);
 	int64_t deadline_ms = account_deadline(account);
@@ -127,6 +137,12 @@ static void leave(struct hub *hub, int64_t now_ms)
 	}
 	if (sooner) {
 		wake_main(hub);
+	}
+	while (arrivals) {
+		struct arrival *arrival = arrivals;
+		DL_DELETE(arrivals, arrival);
+		inbox_receive(hub->inbox, hub, arrival);
+		free(arrival);
 	}
 	while (done) {
 		op = done;
@@ -605,6 +621,69 @@ void hub_end_sending(struct hub *hub, uint64_t number, int error)
 	int64_t now_ms = enter(hub);
 	collected_end(&hub->account, number, error, now_ms);
 	leave(hub, now_ms);
+}
+
+void hub_refuse(struct hub *hub, uint64_t ino)
+{
+	int64_t now_ms = enter(hub);
+	kept_refuse(&hub->account, ino, now_ms);
+	leave(hub, now_ms);
+}
+
+void hub_begin_keeping(struct hub *hub, uint64_t ino, const char *path, struct request *request)
+{
+	int64_t now_ms = enter(hub);
+	kept_begin(&hub->account, ino, path, &request->op, now_ms);
+	leave(hub, now_ms);
+}
+
+void hub_keep_more(struct hub *hub, uint64_t ino, struct request *request)
+{
+	int64_t now_ms = enter(hub);
+	kept_read(&hub->account, ino, &request->op);
+	leave(hub, now_ms);
+}
+
+int hub_end_keeping(struct hub *hub, uint64_t ino, const char *path, int error)
+{
+	int64_t now_ms = enter(hub);
+	int result = kept_end(&hub->account, ino, path, error, now_ms);
+	leave(hub, now_ms);
+	return result;
+}
+
+int hub_restore(struct hub *hub, const char *contact, const char *name, uint64_t size,
+		const struct timespec *modified)
+{
+	int64_t now_ms = enter(hub);
+	int error = kept_restore(&hub->account, contact, name, size, modified);
+	leave(hub, now_ms);
+	return error;
+}
+
+int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd)
+{
+	enter(hub);
+	int length = kept_path(handle, path, size);
+	*fd = handle->kept_fd;
+	pthread_mutex_unlock(&hub->mutex);
+	return length;
+}
+
+void hub_set_kept(struct hub *hub, struct handle *handle, int fd)
+{
+	enter(hub);
+	handle->kept_fd = fd;
+	pthread_mutex_unlock(&hub->mutex);
+}
+
+int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size)
+{
+	enter(hub);
+	const struct node *directory = find(hub, parent);
+	int length = directory ? kept_finished(directory, name, path, size) : -ENOENT;
+	pthread_mutex_unlock(&hub->mutex);
+	return length;
 }
 
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size)

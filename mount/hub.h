@@ -26,6 +26,7 @@
 #include <uthash.h>
 
 struct handle;
+struct inbox;
 
 /* A call that may wait. */
 struct request {
@@ -62,6 +63,9 @@ struct client_events hub_client_events(struct hub *hub);
 
 /* Whom to wake when there is something to send; before client_start. */
 void hub_set_client(struct hub *hub, struct client *client);
+
+/* From now on what arrives goes into the inbox; before client_start. */
+void hub_set_inbox(struct hub *hub, struct inbox *inbox);
 
 int64_t hub_now_ms(void);
 
@@ -138,6 +142,19 @@ uint64_t hub_leave(struct hub *hub, struct handle *handle, uint64_t size, const 
 void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request);
 void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
 void hub_end_sending(struct hub *hub, uint64_t number, int error);
+
+/* kept.c's calls, for the inbox. */
+void hub_refuse(struct hub *hub, uint64_t ino);
+void hub_begin_keeping(struct hub *hub, uint64_t ino, const char *path, struct request *request);
+void hub_keep_more(struct hub *hub, uint64_t ino, struct request *request);
+int hub_end_keeping(struct hub *hub, uint64_t ino, const char *path, int error);
+int hub_restore(struct hub *hub, const char *contact, const char *name, uint64_t size,
+		const struct timespec *modified);
+
+/* kept_path, and the file's descriptor if hub_set_kept was called, or -1. */
+int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd);
+void hub_set_kept(struct hub *hub, struct handle *handle, int fd);
+int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size);
 
 /* node_path of what `handle` has opened. */
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);

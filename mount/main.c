@@ -19,12 +19,14 @@
  *     mainloop  the main thread           ops       libfuse's operations
  *     gather    calls on files that are collected
  *     spool     what was written to them    pump      sends it
+ *     inbox     a directory that receives   keptfile  calls on files in it
  *     relay     a request again and again
  *     hub       where the two threads meet: the lock
  *     account   the account as a file system: what comes off the wire
  *     directory which directories there are, and calls on them
  *     file      open files                  dial      which resource a stream goes to
  *     format    how a file reaches a peer   collected files that are offered as a whole
+ *     kept      what arrives for the inbox
  *     tree      directories and names       listing   one directory, as readdir gives it
  *     name      names off the wire          status    the text of `status`
  *     attribute user.ibb.*
@@ -56,6 +58,7 @@
  *     condition stanza errors and errnos    base64
  */
 #include "mount/hub.h"
+#include "mount/inbox.h"
 #include "mount/log.h"
 #include "mount/mainloop.h"
 #include "mount/ops.h"
@@ -291,6 +294,23 @@ static char *spool_directory(const struct options *options)
 					      : "/tmp");
 }
 
+/* As the user that we run as. */
+static int open_inbox(const struct options *options, struct ops_context *context)
+{
+	int error = 0;
+	if (!options->inbox) {
+		return 0;
+	}
+	context->inbox = inbox_create(options->inbox, options->inbox_quota, &error);
+	if (!context->inbox) {
+		log_error("%s: %s", options->inbox, strerror(-error));
+		return -1;
+	}
+	inbox_restore(context->inbox, context->hub);
+	hub_set_inbox(context->hub, context->inbox);
+	return 0;
+}
+
 static int start(struct options *options, char **password)
 {
 	int status = EXIT_FAILURE;
@@ -318,13 +338,15 @@ static int start(struct options *options, char **password)
 	struct fuse_session *session =
 		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
 	if (session) {
-		if (!options->other_user || mount_for(options, session) == 0) {
+		if ((!options->other_user || mount_for(options, session) == 0) &&
+		    open_inbox(options, &context) == 0) {
 			status = run(options, password, session, hub, ready_fd);
 		}
 		fuse_session_unmount(session); /* if it still is */
 		fuse_session_destroy(session);
 	}
 	hub_destroy(hub);
+	inbox_destroy(context.inbox);
 	free(spool);
 	return status;
 }

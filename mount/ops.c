@@ -6,6 +6,8 @@
 #include "mount/file.h"
 #include "mount/gather.h"
 #include "mount/hub.h"
+#include "mount/inbox.h"
+#include "mount/keptfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +53,8 @@ struct call {
 	struct request request; /* first */
 	fuse_req_t req;
 	struct hub *hub;
-	bool reads; /* open */
+	bool reads;   /* open */
+	off_t offset; /* read */
 };
 
 static void on_interrupt(fuse_req_t req, void *data)
@@ -126,10 +129,31 @@ static void deliver_status(struct request *request)
 	end(call);
 }
 
+static void reply_bytes(fuse_req_t req, char *bytes, ssize_t length)
+{
+	if (length < 0) {
+		fuse_reply_err(req, (int)-length);
+	} else {
+		fuse_reply_buf(req, bytes, (size_t)length);
+	}
+	free(bytes);
+}
+
+static void reply_kept(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
+{
+	const struct ops_context *context = context_of(req);
+	char *bytes = malloc(size);
+	reply_bytes(req, bytes,
+		    bytes ? keptfile_read(context->inbox, context->hub, handle, bytes, size, offset)
+			  : -ENOMEM);
+}
+
 static void deliver_read(struct request *request)
 {
 	struct call *call = call_of(request);
-	if (request->op.result < 0) {
+	if (request->op.result == FILE_IN_INBOX) {
+		reply_kept(call->req, request->op.context, request->op.size, call->offset);
+	} else if (request->op.result < 0) {
 		fuse_reply_err(call->req, (int)-request->op.result);
 	} else {
 		fuse_reply_buf(call->req, (const char *)request->op.data,
@@ -149,6 +173,12 @@ static void deliver_write(struct request *request)
 	end(call);
 }
 
+static void release(const struct ops_context *context, struct handle *handle)
+{
+	keptfile_close(context->hub, handle);
+	gather_release(context->hub, context->spool, handle);
+}
+
 static void deliver_open(struct request *request)
 {
 	struct call *call = call_of(request);
@@ -158,17 +188,27 @@ static void deliver_open(struct request *request)
 		end(call);
 		return;
 	}
+	const struct ops_context *context = context_of(call->req);
+	int error = handle->kept ? keptfile_open(context->inbox, context->hub, handle) : 0;
+	if (error) {
+		/* Somebody has taken it out of the inbox. */
+		fuse_reply_err(call->req, -error);
+		release(context, handle);
+		end(call);
+		return;
+	}
 	/* What only writes is seekable, so that forward gaps and appending work; what reads is a
 	 * stream, or a blocked read would block every write, and sendfile would take the size of
 	 * 0 for the end. What is collected is on disk. libfuse has no name for FOPEN_STREAM. */
-	bool is_stream = call->reads && !collected_is(handle);
+	bool is_kept = handle->kept != NULL;
+	bool is_stream = call->reads && !collected_is(handle) && !is_kept;
 	struct fuse_open_out out = {
 		.fh = (uint64_t)(uintptr_t)handle,
 		.open_flags = FOPEN_DIRECT_IO | (is_stream ? FOPEN_STREAM | FOPEN_NONSEEKABLE : 0),
 	};
 	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) == -ENOENT) {
 		/* The open was interrupted: nobody will release it. */
-		hub_release(call->hub, handle);
+		release(context, handle);
 	}
 	end(call);
 }
@@ -285,7 +325,13 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	fuse_reply_err(req, -hub_unlink(hub_of(req), parent, name));
+	const struct ops_context *context = context_of(req);
+	char path[PATH_MAX];
+	int error = 0;
+	if (context->inbox && hub_finished(context->hub, parent, name, path, sizeof(path)) > 0) {
+		error = inbox_remove(context->inbox, path);
+	}
+	fuse_reply_err(req, -(error ? error : hub_unlink(context->hub, parent, name)));
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -469,14 +515,8 @@ static void read_collected(fuse_req_t req, size_t size, off_t offset,
 			   const struct fuse_file_info *info)
 {
 	char *bytes = malloc(size);
-	ssize_t length =
-		bytes ? gather_read(handle_of(info), bytes, size, (uint64_t)offset) : -ENOMEM;
-	if (length < 0) {
-		fuse_reply_err(req, (int)-length);
-	} else {
-		fuse_reply_buf(req, bytes, (size_t)length);
-	}
-	free(bytes);
+	reply_bytes(req, bytes,
+		    bytes ? gather_read(handle_of(info), bytes, size, (uint64_t)offset) : -ENOMEM);
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -490,6 +530,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	struct call *call = begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
 	if (call) {
 		struct early_signal early = early_signal(call);
+		call->offset = offset;
 		hub_read(call->hub, handle_of(info), &call->request);
 		apply(early);
 	}
@@ -606,7 +647,7 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	gather_release(hub_of(req), context_of(req)->spool, handle_of(info));
+	release(context_of(req), handle_of(info));
 	fuse_reply_err(req, 0);
 }
 

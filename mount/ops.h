@@ -20,6 +20,7 @@ struct ops_context {
 	struct hub *hub;
 	const char *mountpoint; /* absolute, without links */
 	const char *spool;	/* directory of what is collected (spool.h) */
+	struct inbox *inbox;	/* or NULL */
 };
 
 extern const struct fuse_lowlevel_ops ops_table;

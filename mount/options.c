@@ -45,6 +45,8 @@ enum key {
 	KEY_RECONNECT,
 	KEY_ANSWER_TIMEOUT,
 	KEY_SPOOL,
+	KEY_INBOX,
+	KEY_INBOX_QUOTA,
 	KEY_UID,
 	KEY_GID,
 	KEY_ALLOW,
@@ -79,6 +81,8 @@ static const struct fuse_opt known[] = {
 	FUSE_OPT_KEY("reconnect=", KEY_RECONNECT),
 	FUSE_OPT_KEY("answer_timeout=", KEY_ANSWER_TIMEOUT),
 	FUSE_OPT_KEY("spool=", KEY_SPOOL),
+	FUSE_OPT_KEY("inbox=", KEY_INBOX),
+	FUSE_OPT_KEY("inbox_quota=", KEY_INBOX_QUOTA),
 	FUSE_OPT_KEY("uid=", KEY_UID),
 	FUSE_OPT_KEY("gid=", KEY_GID),
 	FUSE_OPT_KEY("fsname=", KEY_FSNAME),
@@ -418,6 +422,13 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 	case KEY_SPOOL:
 		error = value_path(value, &options->spool);
 		break;
+	case KEY_INBOX:
+		error = value_path(value, &options->inbox);
+		break;
+	case KEY_INBOX_QUOTA:
+		error = value_number(argument, value, 1024 * 1024 * GIB, "must be 1 to 1048576G",
+				     &options->inbox_quota);
+		break;
 	}
 	return error;
 }
@@ -543,6 +554,7 @@ void options_finish(struct options *options)
 	free(options->cafile);
 	free(options->capath);
 	free(options->spool);
+	free(options->inbox);
 	fuse_opt_free_args(&options->fuse);
 	*options = (struct options){0};
 }

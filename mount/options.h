@@ -43,6 +43,8 @@ struct options {
 	unsigned reconnect_s; /* 0: streams do not outlive a connection */
 	unsigned answer_s;    /* a person may take to accept a file */
 	char *spool;	      /* absolute; NULL: spool_default_directory */
+	char *inbox;	      /* absolute; NULL: none */
+	uint64_t inbox_quota; /* 0: no limit */
 	uid_t uid;	      /* as whom it runs */
 	gid_t gid;
 	bool other_user;       /* the process has to become them */

@@ -46,6 +46,7 @@ static void destroy(struct tree *tree, struct node *node)
 	HASH_DEL(tree->nodes, node);
 	free(node->summary.sid);
 	free(node->summary.peer);
+	free(node->path);
 	free(node->jid);
 	free(node);
 }
@@ -273,8 +274,8 @@ void node_attributes(const struct node *node, struct stat *attributes)
 {
 	const struct stream *stream = node->stream;
 	uint64_t size = node->size;
-	if (node->collected) {
-		/* What was written so far, of a file that will be offered. */
+	if (node->collected || node->kept) {
+		/* What was written so far: to a file that will be offered, or is in the inbox. */
 	} else if (stream && stream->announced >= 0) {
 		size = (uint64_t)stream->announced;
 	} else if (stream && stream->incoming && stream->state != STREAM_CLOSED) {

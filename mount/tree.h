@@ -40,6 +40,13 @@ enum node_kind {
 	NODE_ARRIVED,  /* a stream of the contact's */
 };
 
+/* Whether what arrived is in the inbox (kept.h). */
+enum kept {
+	KEPT_NOT,
+	KEPT_COMING,
+	KEPT_DONE,
+};
+
 /* What is known of a session when it is over. */
 struct summary {
 	const char *state; /* static; NULL: there was none */
@@ -89,6 +96,9 @@ struct node {
 	struct summary summary; /* of the stream that it had */
 	struct defaults defaults; /* ROOT, CONTACT, RESOURCE */
 	uint64_t arrival;	  /* ARRIVED: 1, 2, 3 ... over all contacts */
+	enum kept kept;		  /* ARRIVED */
+	char *path;		  /* ARRIVED, kept: of its file, below the inbox; NULL: none yet */
+	int error;		  /* ARRIVED: why it could not be kept whole, negative; or 0 */
 	bool opened;		  /* ARRIVED: by a reader, OUTGOING: by a writer, now or before */
 	int64_t expires_ms;	  /* when a finished file goes, or TREE_NEVER */
 	struct op *waiters;	  /* NEXT, INCOMING: reads parked until something arrives */

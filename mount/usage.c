@@ -41,6 +41,8 @@ const char usage_text[] =
 	"                           offered, 1 to 86400 (default: 600)\n"
 	"    -o spool=DIR           where such files are kept until they are delivered\n"
 	"                           (default: ~/.cache/ibbfs)\n"
+	"    -o inbox=DIR           receive everything at once, into DIR/CONTACT/NAME\n"
+	"    -o inbox_quota=N       most bytes in there, K, M or G (default: no limit)\n"
 	"    -o uid=USER, gid=GROUP started by root, run as these (default: the caller)\n"
 	"\n"
 	"and those of FUSE, such as -o allow_other, -o ro and -o auto_unmount.\n"

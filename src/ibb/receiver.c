@@ -84,7 +84,7 @@ enum condition receiver_take(struct receiver *receiver, const struct msg *data, 
 	uint64_t end = receiver->received + data->data_length;
 	if (data->carrier == CARRIER_IQ) {
 		/* Behind a block that waits, the next one waits too: answers stay in order. */
-		bool at_once = fits && !behind && !receiver->held;
+		bool at_once = fits && !behind && !receiver->held && !receiver->confirms;
 		effects->behind = effects->behind || behind;
 		if (at_once ? effects_send_result(effects, data->peer, data->id)
 			    : hold(receiver, data->id, data->seq, end)) {
@@ -131,10 +131,19 @@ ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)
 	return (ssize_t)length;
 }
 
+void receiver_confirm(struct receiver *receiver)
+{
+	receiver->confirmed = receiver->received - receiver->in.length;
+}
+
 int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
 		     struct effects *effects)
 {
 	uint64_t read = receiver->received - receiver->in.length;
+	if (receiver->confirms) {
+		read = receiver->confirmed;
+		buffer = 0;
+	}
 	while (receiver->held &&
 	       (receiver->held->end <= read || receiver->held->end - read <= buffer)) {
 		if (effects->queued >= LIMITS_UNSENT_ACKS) {

@@ -7,6 +7,9 @@
  * waits for acknowledgements is so slowed to the reader's pace; what it had in flight is kept
  * (`held`), up to as much again and at least 1 MiB. One that sends more breaks the stream.
  *
+ * Where what is read still has to be brought to safety (`confirms`), nothing is acknowledged before
+ * receiver_confirm.
+ *
  * An acknowledgement also waits while LIMITS_UNSENT_ACKS messages or more are not sent yet; then
  * effects->behind is set, and the owner calls receiver_release when that is over.
  *
@@ -42,6 +45,8 @@ struct receiver {
 	uint64_t blocks;	 /* received */
 	struct held_block *held; /* oldest first */
 	size_t held_memory;	 /* beyond the bytes in `in` */
+	bool confirms;
+	uint64_t confirmed; /* bytes; while it confirms */
 };
 
 /* What it takes in memory, and what it would with one more block. */
@@ -72,6 +77,9 @@ bool receiver_knows(struct receiver *receiver, const struct msg *data, struct ef
  * if there are none. -ENOMEM, and no byte is lost.
  */
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes);
+
+/* Everything that was read is safe. */
+void receiver_confirm(struct receiver *receiver);
 
 /* Acknowledges to `peer` the held blocks that now fit in `buffer`. -ENOMEM: some still wait. */
 int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,

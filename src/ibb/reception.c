@@ -157,6 +157,17 @@ void stream_read(struct stream *stream, struct op *op)
 	}
 }
 
+void stream_confirm_reads(struct stream *stream)
+{
+	stream->receiver.confirms = true;
+}
+
+void stream_confirm(struct stream *stream)
+{
+	receiver_confirm(&stream->receiver);
+	stream_catch_up(stream);
+}
+
 /* ---- what would happen ---- */
 
 bool stream_is_at_end(const struct stream *stream)

@@ -364,8 +364,12 @@ int stream_expect(struct stream *stream, const char *peer, int64_t size)
 
 bool stream_is_complete(const struct stream *stream)
 {
+	const struct receiver *receiver = &stream->receiver;
+	if (receiver->confirms && receiver->confirmed < receiver->received) {
+		return false;
+	}
 	return stream->ended ||
-	       (stream->announced >= 0 && stream->receiver.received == (uint64_t)stream->announced);
+	       (stream->announced >= 0 && receiver->received == (uint64_t)stream->announced);
 }
 
 void stream_finish(struct stream *stream, int error)

@@ -171,7 +171,8 @@ void stream_postpone(struct stream *stream);
  */
 int stream_expect(struct stream *stream, const char *peer, int64_t size);
 
-/* Expected: whether the peer has sent everything, or says that it has. */
+/* Expected: whether the peer has sent everything, or says that it has; and all of it is safe, if
+ * its reads are to be confirmed. */
 bool stream_is_complete(const struct stream *stream);
 
 /* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative), without a word to
@@ -224,6 +225,13 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
  * once every byte before it was read.
  */
 void stream_read(struct stream *stream, struct op *op);
+
+/* What is read from now on is acknowledged only when stream_confirm says that it is safe. Before
+ * the first block. */
+void stream_confirm_reads(struct stream *stream);
+
+/* Everything that was read is safe. */
+void stream_confirm(struct stream *stream);
 
 /*
  * The last user has gone. In good order: unsent bytes leave, then <close/>, and the stream is

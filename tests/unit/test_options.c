@@ -453,6 +453,8 @@ static void test_help_names_every_option(void **state)
 		"reconnect=",
 		"answer_timeout=",
 		"spool=",
+		"inbox=",
+		"inbox_quota=",
 	};
 	struct options options;
 	struct capture errors, output;
