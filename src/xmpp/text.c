@@ -17,10 +17,11 @@ bool text_to_number(const char *text, uint64_t max, uint64_t *number)
 	}
 	uint64_t value = 0;
 	for (; *text >= '0' && *text <= '9'; text++) {
-		value = value * 10 + (uint64_t)(*text - '0');
-		if (value > max) {
+		uint64_t digit = (uint64_t)(*text - '0');
+		if (value > max / 10 || digit > max - value * 10) {
 			return false;
 		}
+		value = value * 10 + digit;
 	}
 	*number = value;
 	return *text == '\0';
@@ -156,9 +157,11 @@ bool text_to_date(const char *text, int64_t *date)
 	return *date >= TEXT_DATE_MIN && *date <= TEXT_DATE_MAX;
 }
 
-void text_from_date(int64_t date, char text[TEXT_DATE_SIZE])
+bool text_from_date(int64_t date, char text[TEXT_DATE_SIZE])
 {
-	assert(date >= TEXT_DATE_MIN && date <= TEXT_DATE_MAX);
+	if (date < TEXT_DATE_MIN || date > TEXT_DATE_MAX) {
+		return false;
+	}
 	int64_t second = (date % DAY + DAY) % DAY, day = (date - second) / DAY;
 	/* The mean year gives the year, or the one after it. */
 	int64_t year = 1970 + (day * 400 + (day < 0 ? 0 : 399)) / 146097;
@@ -177,4 +180,5 @@ void text_from_date(int64_t date, char text[TEXT_DATE_SIZE])
 			      (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
 	assert(length == TEXT_DATE_SIZE - 1);
 	(void)length;
+	return true;
 }

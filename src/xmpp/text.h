@@ -16,8 +16,7 @@
 /* False for NULL. */
 bool text_equals(const char *text, const char *expected);
 
-/* Digits only, as a number; false if there are none or it exceeds `max`, which is at most
- * INT64_MAX. False for NULL. */
+/* Digits only, as a number; false if there are none or it exceeds `max`. False for NULL. */
 bool text_to_number(const char *text, uint64_t max, uint64_t *number);
 
 /* As text_to_number, but modulo 65536, and so without limit. */
@@ -36,7 +35,7 @@ bool text_to_bytes(const char *text, uint8_t *bytes, size_t length);
  * else, for a day or time that there is not, and out of TEXT_DATE_MIN to TEXT_DATE_MAX. */
 bool text_to_date(const char *text, int64_t *date);
 
-/* CCYY-MM-DDThh:mm:ssZ. `date` is from TEXT_DATE_MIN to TEXT_DATE_MAX. */
-void text_from_date(int64_t date, char text[TEXT_DATE_SIZE]);
+/* CCYY-MM-DDThh:mm:ssZ. False, and nothing written, out of TEXT_DATE_MIN to TEXT_DATE_MAX. */
+bool text_from_date(int64_t date, char text[TEXT_DATE_SIZE]);
 
 #endif

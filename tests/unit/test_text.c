@@ -21,6 +21,12 @@ static void test_number(void **state)
 	assert_int_equal(number, INT64_MAX);
 	assert_true(text_to_number("0007", 7, &number));
 	assert_int_equal(number, 7);
+	static const char *const too_long[] = {
+		"9223372036854775808",
+		"18446744073709551616", /* 0 modulo 2^64, and so on */
+		"18446744073709551617",
+		"92233720368547758070",
+	};
 	static const char *const wrong[] = {
 		NULL,
 		"",
@@ -38,7 +44,12 @@ static void test_number(void **state)
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		assert_false(text_to_number(wrong[i], 7, &number));
 	}
-	assert_false(text_to_number("9223372036854775808", INT64_MAX, &number));
+	for (size_t i = 0; i < COUNT(too_long); i++) {
+		assert_false(text_to_number(too_long[i], INT64_MAX, &number));
+	}
+	assert_true(text_to_number("18446744073709551615", UINT64_MAX, &number));
+	assert_true(number == UINT64_MAX);
+	assert_false(text_to_number("18446744073709551616", UINT64_MAX, &number));
 }
 
 static void test_bytes(void **state)
@@ -145,16 +156,20 @@ static void test_round_trip(void **state)
 		time_t time = (time_t)date;
 		struct tm fields;
 		assert_non_null(gmtime_r(&time, &fields));
-		text_from_date(date, text);
+		assert_true(text_from_date(date, text));
 		strftime(expected, sizeof(expected), "-%m-%dT%H:%M:%SZ", &fields);
 		assert_string_equal(text + 4, expected);
 		assert_true(text_to_date(text, &again));
 		assert_int_equal(again, date);
 	}
-	text_from_date(TEXT_DATE_MAX, text);
+	assert_true(text_from_date(TEXT_DATE_MAX, text));
 	assert_string_equal(text, "9999-12-31T23:59:59Z");
-	text_from_date(TEXT_DATE_MIN, text);
+	assert_true(text_from_date(TEXT_DATE_MIN, text));
 	assert_string_equal(text, "0001-01-01T00:00:00Z");
+	assert_false(text_from_date(TEXT_DATE_MAX + 1, text));
+	assert_false(text_from_date(TEXT_DATE_MIN - 1, text));
+	assert_false(text_from_date(INT64_MIN, text));
+	assert_false(text_from_date(INT64_MAX, text));
 }
 
 int main(void)
