@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NAMESPACE_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NAMESPACE_STANZAS	"urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NAMESPACE_JINGLE_ERRORS "urn:xmpp:jingle:errors:1"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -60,6 +61,8 @@ static const struct {
 	{"resume", MSG_NAMESPACE_RESUME, "set", MSG_RESUME, codec_decode_resume},
 	{"ping", NAMESPACE_PING, "get", MSG_PING, decode_ping},
 	{"query", NAMESPACE_INFO, "get", MSG_INFO, codec_decode_info},
+	{"si", NAMESPACE_SI, "set", MSG_SI, codec_decode_si},
+	{"jingle", NAMESPACE_JINGLE, "set", MSG_JINGLE, codec_decode_jingle},
 };
 
 static void decode_request(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
@@ -85,6 +88,7 @@ static void decode_request(struct codec *codec, xmpp_stanza_t *iq, struct msg *m
 			.size = -1,
 			.condition = condition,
 			.error_type = condition_type(condition),
+			.detail = msg->detail,
 		};
 	}
 }
@@ -110,6 +114,15 @@ void codec_decode_error(xmpp_stanza_t *stanza, struct msg *msg)
 	}
 }
 
+static void decode_result(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
+{
+	xmpp_stanza_t *si = element_child(iq, "si", NAMESPACE_SI);
+	codec_decode_features(iq, msg);
+	if (si) {
+		codec_decode_si_answer(codec, si, msg);
+	}
+}
+
 static bool decode_iq(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 {
 	const char *type = xmpp_stanza_get_type(iq);
@@ -120,7 +133,7 @@ static bool decode_iq(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 		decode_request(codec, iq, msg);
 	} else if (text_equals(type, "result")) {
 		msg->kind = MSG_RESULT;
-		codec_decode_features(iq, msg);
+		decode_result(codec, iq, msg);
 	} else if (text_equals(type, "error")) {
 		msg->kind = MSG_ERROR;
 		codec_decode_error(iq, msg);
@@ -158,13 +171,36 @@ static void add_addresses(struct output *output, const struct msg *msg)
 	output_add(output, ">");
 }
 
+/* Beside the condition of RFC 6120. */
+static void add_detail(struct output *output, enum detail detail)
+{
+	static const struct {
+		const char *name, *namespace;
+	} details[] = {
+		[DETAIL_NO_VALID_STREAMS] = {"no-valid-streams", NAMESPACE_SI},
+		[DETAIL_BAD_PROFILE] = {"bad-profile", NAMESPACE_SI},
+		[DETAIL_OUT_OF_ORDER] = {"out-of-order", NAMESPACE_JINGLE_ERRORS},
+		[DETAIL_TIE_BREAK] = {"tie-break", NAMESPACE_JINGLE_ERRORS},
+		[DETAIL_UNKNOWN_SESSION] = {"unknown-session", NAMESPACE_JINGLE_ERRORS},
+		[DETAIL_UNSUPPORTED_INFO] = {"unsupported-info", NAMESPACE_JINGLE_ERRORS},
+	};
+	if (detail != DETAIL_NONE) {
+		output_add(output, "<");
+		output_add(output, details[detail].name);
+		output_add_attribute(output, "xmlns", details[detail].namespace);
+		output_add(output, "/>");
+	}
+}
+
 static void add_error(struct output *output, const struct msg *msg)
 {
 	output_add(output, "<error");
 	output_add_attribute(output, "type", error_type_name(msg->error_type));
 	output_add(output, "><");
 	output_add(output, condition_name(msg->condition));
-	output_add(output, " xmlns='" NAMESPACE_STANZAS "'/></error>");
+	output_add(output, " xmlns='" NAMESPACE_STANZAS "'/>");
+	add_detail(output, msg->detail);
+	output_add(output, "</error>");
 }
 
 static const char *iq_type(enum msg_kind kind)
@@ -207,13 +243,19 @@ static void add_content(struct codec *codec, const struct msg *msg)
 	case MSG_RESULT:
 		if (msg->answers_info) {
 			codec_add_info(output, msg->node, codec->features);
+		} else if (msg->terms) {
+			codec_add_si_answer(output, msg->terms);
 		}
 		break;
 	case MSG_ERROR:
 		add_error(output, msg);
 		break;
 	case MSG_SI:
+		codec_add_si(output, msg);
+		break;
 	case MSG_JINGLE:
+		codec_add_jingle(output, msg, codec->jid);
+		break;
 	case MSG_UNKNOWN:
 	case MSG_BOUNCE:
 		assert(!"a kind that only comes in");

@@ -150,10 +150,7 @@ void codec_add_data(struct output *output, const struct msg *msg)
 	output_add(output, "'");
 	output_add_attribute(output, "sid", msg->sid);
 	output_add(output, ">");
-	char *at = output_reserve(output, BASE64_ENCODED(msg->data_length));
-	if (at) {
-		output->length += base64_encode(at, msg->data, msg->data_length);
-	}
+	output_add_base64(output, msg->data, msg->data_length);
 	output_add(output, "</data>");
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * codec_internal - what the parts of the codec share: codec.c (which stanza is what), codec_ibb.c
- * (bytestreams) and codec_info.c (disco#info).
+ * (bytestreams), codec_info.c (disco#info), codec_si.c (stream initiation), codec_jingle.c (Jingle)
+ * and codec_file.c (what the last two say of a file).
  *
- * What decodes a request returns CONDITION_NONE, or what is wrong with it; what it leaves in `msg`
- * then is dropped.
+ * What decodes a request returns CONDITION_NONE, or what is wrong with it; of what it leaves in
+ * `msg` then, only the detail counts.
  *
  * Threads: the XMPP thread.
  */
@@ -43,5 +44,46 @@ void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg);
 
 /* `content` is NULL in a request. */
 void codec_add_info(struct output *output, const char *node, const char *content);
+
+/* ---- codec_si.c ---- */
+
+enum condition codec_decode_si(struct codec *codec, xmpp_stanza_t *si, struct msg *msg);
+
+/* An <si/> in a result. */
+void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *msg);
+
+void codec_add_si(struct output *output, const struct msg *msg);
+void codec_add_si_answer(struct output *output, const struct terms *terms);
+
+/* ---- codec_jingle.c ---- */
+
+enum condition codec_decode_jingle(struct codec *codec, xmpp_stanza_t *jingle, struct msg *msg);
+
+/* `jid` is our full JID, or NULL. */
+void codec_add_jingle(struct output *output, const struct msg *msg, const char *jid);
+
+/* ---- codec_file.c ---- */
+
+/* Makes codec->terms those of `msg`, with nothing in them yet. */
+struct terms *codec_new_terms(struct codec *codec, struct msg *msg);
+
+/* False: it is no size, as NULL is none. */
+bool codec_decode_size(const char *text, struct file_terms *file);
+
+/* TERMS_NO_DATE if it is no date. */
+void codec_decode_date(const char *text, struct file_terms *file);
+
+/* The <range/> in `parent`, if there is one; false: one that makes no sense. */
+bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_terms *file);
+
+/* The text of a child; NULL if there is none, or nothing in it. */
+const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, const char *name,
+				const char *namespace);
+
+/* Nothing if `text` is NULL. */
+void codec_add_element(struct output *output, const char *name, const char *text);
+
+/* Nothing if it is the whole file. */
+void codec_add_range(struct output *output, const struct file_terms *file);
 
 #endif

@@ -13,10 +13,16 @@
 
 #include <stddef.h>
 
-#define NAMESPACE_CAPS "http://jabber.org/protocol/caps"
-#define NAMESPACE_IBB  "http://jabber.org/protocol/ibb"
-#define NAMESPACE_INFO "http://jabber.org/protocol/disco#info"
-#define NAMESPACE_PING "urn:xmpp:ping"
+#define NAMESPACE_CAPS	      "http://jabber.org/protocol/caps"
+#define NAMESPACE_HASHES      "urn:xmpp:hashes:2"
+#define NAMESPACE_IBB	      "http://jabber.org/protocol/ibb"
+#define NAMESPACE_INFO	      "http://jabber.org/protocol/disco#info"
+#define NAMESPACE_JINGLE      "urn:xmpp:jingle:1"
+#define NAMESPACE_JINGLE_FILE "urn:xmpp:jingle:apps:file-transfer:5"
+#define NAMESPACE_JINGLE_IBB  "urn:xmpp:jingle:transports:ibb:1"
+#define NAMESPACE_PING	      "urn:xmpp:ping"
+#define NAMESPACE_SI	      "http://jabber.org/protocol/si"
+#define NAMESPACE_SI_FILE     "http://jabber.org/protocol/si/profile/file-transfer"
 
 struct identity {
 	const char *category, *type, *name;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/output.h"
 
+#include "ibb/base64.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +64,25 @@ void output_add_number(struct output *output, int64_t number)
 	char digits[24];
 	snprintf(digits, sizeof(digits), "%" PRId64, number);
 	output_add(output, digits);
+}
+
+void output_add_base64(struct output *output, const uint8_t *bytes, size_t length)
+{
+	char *at = output_reserve(output, BASE64_ENCODED(length));
+	if (at) {
+		output->length += base64_encode(at, bytes, length);
+	}
+}
+
+void output_add_hex(struct output *output, const uint8_t *bytes, size_t length)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at = output_reserve(output, 2 * length);
+	for (size_t i = 0; at && i < length; i++) {
+		*at++ = digits[bytes[i] >> 4];
+		*at++ = digits[bytes[i] & 15];
+		output->length += 2;
+	}
 }
 
 void output_add_escaped(struct output *output, const char *text)

@@ -34,6 +34,10 @@ char *output_reserve(struct output *output, size_t length);
 
 void output_add(struct output *output, const char *text);
 void output_add_number(struct output *output, int64_t number);
+void output_add_base64(struct output *output, const uint8_t *bytes, size_t length);
+
+/* Two digits for each byte, in lower case. */
+void output_add_hex(struct output *output, const uint8_t *bytes, size_t length);
 
 /* For attributes and text alike. XML 1.0 sections 2.11 and 3.3.3: white space other than ' ' does
  * not come through unless it is written as a reference. */

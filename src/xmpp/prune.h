@@ -18,7 +18,7 @@
 #ifndef XMPP_PRUNE_H
 #define XMPP_PRUNE_H
 
-/* What is understood has three others around it: iq, open, file, name. */
+/* What is understood has at most six others around it: iq, si, feature, x, field, option, value. */
 #define PRUNE_MAX_DEPTH	   15
 #define PRUNE_MAX_ELEMENTS 1000
 

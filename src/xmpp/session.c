@@ -142,11 +142,13 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 	if (event == XMPP_CONN_CONNECT && session->state == SESSION_CONNECTING) {
 		session->state = SESSION_ROSTER;
 		session->moved = true;
+		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
 		session->events->login(session->events->context, session->max_stanza);
 		session_send_text(session, get, sizeof(get) - 1);
 	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
 		cause_end(&session->cause, error, stream_error);
 		wire_drop(&session->wire);
+		session->codec.jid = NULL;
 		session->state = SESSION_OFF;
 	}
 }

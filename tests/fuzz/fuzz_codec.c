@@ -26,12 +26,14 @@ static void set_up(void)
 static bool is_request(enum msg_kind kind)
 {
 	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME ||
-	       kind == MSG_PING || kind == MSG_INFO || kind == MSG_UNKNOWN;
+	       kind == MSG_PING || kind == MSG_INFO || kind == MSG_SI || kind == MSG_JINGLE ||
+	       kind == MSG_UNKNOWN;
 }
 
 static bool has_sid(enum msg_kind kind)
 {
-	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME;
+	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME ||
+	       kind == MSG_SI || kind == MSG_JINGLE;
 }
 
 /* Reads every byte of a string, so that the address sanitizer has seen it. */
@@ -168,8 +170,8 @@ static xmpp_stanza_t *send_msg(const struct msg *msg, struct msg *again)
 
 static void try_sending(const struct msg *msg)
 {
-	if (msg->kind == MSG_UNKNOWN || msg->kind == MSG_BOUNCE ||
-	    (msg->kind == MSG_DATA && !msg->data)) {
+	if (msg->kind == MSG_UNKNOWN || msg->kind == MSG_BOUNCE || msg->kind == MSG_SI ||
+	    msg->kind == MSG_JINGLE || msg->terms || (msg->kind == MSG_DATA && !msg->data)) {
 		return;
 	}
 	struct msg sent = *msg, again;

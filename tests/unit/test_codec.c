@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "failing_malloc.h"
-#include "xmpp/codec.h"
+#include "stanzas.h"
 #include "xmpp/features.h"
 
 #include <errno.h>
@@ -14,10 +14,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define IBB	 "http://jabber.org/protocol/ibb"
-#define INFO	 "http://jabber.org/protocol/disco#info"
-#define STANZAS	 "urn:ietf:params:xml:ns:xmpp-stanzas"
-#define METADATA "urn:xmpp:file:metadata:0"
+#define IBB	      "http://jabber.org/protocol/ibb"
+#define INFO	      "http://jabber.org/protocol/disco#info"
+#define STANZAS	      "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define METADATA      "urn:xmpp:file:metadata:0"
+#define SI	      "http://jabber.org/protocol/si"
+#define JINGLE_ERRORS "urn:xmpp:jingle:errors:1"
 
 #define ROMEO  "romeo@montague.net/orchard"
 #define JULIET "juliet@capulet.com/balcony"
@@ -40,43 +42,6 @@
 #define LINE_3 "IpQ0JgavABqibJolc3BKrVtVV1igKiX/N7Pi8RtY1K18toaMDhdEfhBRzO/XB0+P"
 #define LINE_4 "AQhYlRjNacGcslkhXqNjK5Va4tuOAPy2n1Q8UUrHbUd0g+xJ9Bm0G0LZXyvCWyKH"
 #define LINE_5 "kuNEHFQiLuCY6Iv0myq6iX6tjuHehZlFSh80b5BVV9tNLwNR5Eqz1klxMhoghJOA"
-
-struct fixture {
-	xmpp_ctx_t *context;
-	struct codec codec;
-};
-
-static int set_up(void **state)
-{
-	static struct fixture fixture;
-	xmpp_initialize();
-	fixture.context = xmpp_ctx_new(NULL, NULL);
-	*state = &fixture;
-	return fixture.context ? codec_init(&fixture.codec) : -1;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-	codec_finish(&fixture->codec);
-	xmpp_ctx_free(fixture->context);
-	xmpp_shutdown();
-	return 0;
-}
-
-static xmpp_stanza_t *parse(struct fixture *fixture, const char *xml)
-{
-	xmpp_stanza_t *stanza = xmpp_stanza_new_from_string(fixture->context, xml);
-	if (!stanza) {
-		fail_msg("not XML: %s", xml);
-	}
-	return stanza;
-}
-
-static void assert_string_same(const char *string, const char *expected)
-{
-	assert_string_equal(string ? string : "(null)", expected ? expected : "(null)");
-}
 
 /* Of what comes in, every field; a row leaves out peer and id where they are `from` and "i". */
 static void assert_msg(const struct msg *msg, const struct msg *expected, const char *peer)
@@ -103,6 +68,8 @@ static void assert_msg(const struct msg *msg, const struct msg *expected, const 
 	assert_false(msg->answers_info);
 	assert_int_equal(msg->condition, expected->condition);
 	assert_int_equal(msg->error_type, expected->error_type);
+	assert_int_equal(msg->detail, DETAIL_NONE);
+	assert_null(msg->terms);
 }
 
 struct row {
@@ -112,11 +79,11 @@ struct row {
 
 static void check_rows(void **state, const struct row *rows, size_t count, const char *peer)
 {
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	for (size_t i = 0; i < count; i++) {
-		xmpp_stanza_t *stanza = parse(fixture, rows[i].xml);
+		xmpp_stanza_t *stanza = stanzas_parse(stanzas, rows[i].xml);
 		struct msg msg;
-		if (!codec_decode(&fixture->codec, stanza, &msg)) {
+		if (!codec_decode(&stanzas->codec, stanza, &msg)) {
 			fail_msg("not decoded: %s", rows[i].xml);
 		}
 		if (msg.kind != rows[i].msg.kind) {
@@ -272,23 +239,23 @@ static void test_fixtures(void **state)
 /* The XEP's block as it must be sent. */
 static void test_xep_block(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	const char *text = LINE_1 LINE_2 LINE_3 LINE_4 LINE_5;
 	char xml[1024];
 	snprintf(xml, sizeof(xml),
 		 "<iq from='" ROMEO "' id='kr91n475' to='" JULIET "' type='set'>"
 		 "<data xmlns='" IBB "' seq='0' sid='i781hf64'>%s</data></iq>",
 		 text);
-	xmpp_stanza_t *stanza = parse(fixture, xml);
+	xmpp_stanza_t *stanza = stanzas_parse(stanzas, xml);
 	struct msg msg;
-	assert_true(codec_decode(&fixture->codec, stanza, &msg));
+	assert_true(codec_decode(&stanzas->codec, stanza, &msg));
 	assert_int_equal(msg.data_length, 240);
 	assert_memory_equal(msg.data, "\xa8\x03\x50\x47\x50\xc1", 6);
 	assert_memory_equal(msg.data + 236, "\x20\x84\x93\x80", 4);
 
 	size_t length;
 	msg.peer = JULIET;
-	const char *encoded = codec_encode(&fixture->codec, &msg, &length);
+	const char *encoded = codec_encode(&stanzas->codec, &msg, &length);
 	assert_non_null(strstr(encoded, text));
 	xmpp_stanza_release(stanza);
 }
@@ -353,6 +320,7 @@ static const struct row opens[] = {
 	 FILE_OPENED("n", INT64_MAX)},
 	{FILE_OF("<name>&lt;&amp;&#10;&#233;<!-- x -->y</name>"), FILE_OPENED("<&\n\xc3\xa9y", -1)},
 	{FILE_OF("<name>n</name><size>9223372036854775808</size>"), FILE_OPENED("n", -1)},
+	{FILE_OF("<name>n</name><size>18446744073709551617</size>"), FILE_OPENED("n", -1)},
 	{FILE_OF("<name>n</name><size>-1</size>"), FILE_OPENED("n", -1)},
 	{FILE_OF("<name>n</name><size>1.5</size>"), FILE_OPENED("n", -1)},
 	{FILE_OF("<name>n</name><size> 1</size>"), FILE_OPENED("n", -1)},
@@ -557,11 +525,11 @@ static void test_not_ours(void **state)
 		MESSAGE("", "<data xmlns='" IBB "' seq='0'>eHk=</data>"),
 		MESSAGE("", "<x><data xmlns='" IBB "' sid='s' seq='0'>eHk=</data></x>"),
 	};
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct msg msg;
-		xmpp_stanza_t *stanza = parse(fixture, rows[i]);
-		if (codec_decode(&fixture->codec, stanza, &msg)) {
+		xmpp_stanza_t *stanza = stanzas_parse(stanzas, rows[i]);
+		if (codec_decode(&stanzas->codec, stanza, &msg)) {
 			fail_msg("decoded: %s", rows[i]);
 		}
 		xmpp_stanza_release(stanza);
@@ -572,14 +540,14 @@ static void test_not_ours(void **state)
 
 static void test_sid_length(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	for (int length = 1023; length <= 1024; length++) {
 		char sid[1025] = "", xml[2048];
 		memset(sid, 's', (size_t)length);
 		snprintf(xml, sizeof(xml), SET("<close xmlns='" IBB "' sid='%s'/>"), sid);
-		xmpp_stanza_t *stanza = parse(fixture, xml);
+		xmpp_stanza_t *stanza = stanzas_parse(stanzas, xml);
 		struct msg msg;
-		assert_true(codec_decode(&fixture->codec, stanza, &msg));
+		assert_true(codec_decode(&stanzas->codec, stanza, &msg));
 		assert_int_equal(msg.kind, length <= 1023 ? MSG_CLOSE : MSG_UNKNOWN);
 		xmpp_stanza_release(stanza);
 	}
@@ -591,15 +559,15 @@ static void test_block_length(void **state)
 		size_t length; /* of the text */
 		size_t bytes;  /* 0: too long */
 	} rows[] = {{87376, 65532}, {87380, 65535}, {87384, 0}, {200000, 0}};
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		static char text[200001], xml[201000];
 		memset(text, '/', rows[i].length);
 		text[rows[i].length] = '\0';
 		snprintf(xml, sizeof(xml), DATA("sid='s' seq='0'", "%s"), text);
-		xmpp_stanza_t *stanza = parse(fixture, xml);
+		xmpp_stanza_t *stanza = stanzas_parse(stanzas, xml);
 		struct msg msg;
-		assert_true(codec_decode(&fixture->codec, stanza, &msg));
+		assert_true(codec_decode(&stanzas->codec, stanza, &msg));
 		assert_int_equal(msg.kind, MSG_DATA);
 		assert_int_equal(msg.data != NULL, rows[i].bytes > 0);
 		assert_int_equal(msg.data_length, rows[i].bytes);
@@ -607,9 +575,9 @@ static void test_block_length(void **state)
 	}
 }
 
-static void add_text(struct fixture *fixture, xmpp_stanza_t *element, const char *text)
+static void add_text(struct stanzas *stanzas, xmpp_stanza_t *element, const char *text)
 {
-	xmpp_stanza_t *child = xmpp_stanza_new(fixture->context);
+	xmpp_stanza_t *child = xmpp_stanza_new(stanzas->context);
 	xmpp_stanza_set_text(child, text);
 	xmpp_stanza_add_child_ex(element, child, 0);
 }
@@ -617,18 +585,18 @@ static void add_text(struct fixture *fixture, xmpp_stanza_t *element, const char
 /* The parser never makes several text children of an element, but libstrophe's users may. */
 static void test_pieces(void **state)
 {
-	struct fixture *fixture = *state;
-	xmpp_stanza_t *stanza = parse(fixture, DATA("sid='s' seq='0'", ""));
+	struct stanzas *stanzas = *state;
+	xmpp_stanza_t *stanza = stanzas_parse(stanzas, DATA("sid='s' seq='0'", ""));
 	xmpp_stanza_t *data = xmpp_stanza_get_children(stanza);
-	add_text(fixture, data, "eH");
-	add_text(fixture, data, "");
-	add_text(fixture, data, "k=");
+	add_text(stanzas, data, "eH");
+	add_text(stanzas, data, "");
+	add_text(stanzas, data, "k=");
 	bool failed;
 	size_t n = 0;
 	do {
 		struct msg msg;
 		failing_malloc_arm(++n);
-		bool decoded = codec_decode(&fixture->codec, stanza, &msg);
+		bool decoded = codec_decode(&stanzas->codec, stanza, &msg);
 		failed = failing_malloc_disarm();
 		assert_true(decoded);
 		assert_int_equal(msg.kind, MSG_DATA);
@@ -716,14 +684,58 @@ static const struct row encodings[] = {
 	  .id = "1",
 	  .condition = CONDITION_RESOURCE_CONSTRAINT,
 	  .error_type = ERROR_TYPE_MODIFY}},
+	{"<iq type='error' id='1' to='a@b/c'><error type='cancel'><bad-request"
+	 " xmlns='" STANZAS "'/><bad-profile xmlns='" SI "'/></error></iq>",
+	 {.kind = MSG_ERROR,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .condition = CONDITION_BAD_REQUEST,
+	  .detail = DETAIL_BAD_PROFILE}},
+	{"<iq type='error' id='1' to='a@b/c'><error type='cancel'><bad-request"
+	 " xmlns='" STANZAS "'/><no-valid-streams xmlns='" SI "'/></error></iq>",
+	 {.kind = MSG_ERROR,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .condition = CONDITION_BAD_REQUEST,
+	  .detail = DETAIL_NO_VALID_STREAMS}},
+	{"<iq type='error' id='1' to='a@b/c'><error type='wait'><unexpected-request"
+	 " xmlns='" STANZAS "'/><out-of-order xmlns='" JINGLE_ERRORS "'/></error></iq>",
+	 {.kind = MSG_ERROR,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .condition = CONDITION_UNEXPECTED_REQUEST,
+	  .error_type = ERROR_TYPE_WAIT,
+	  .detail = DETAIL_OUT_OF_ORDER}},
+	{"<iq type='error' id='1' to='a@b/c'><error type='cancel'><conflict"
+	 " xmlns='" STANZAS "'/><tie-break xmlns='" JINGLE_ERRORS "'/></error></iq>",
+	 {.kind = MSG_ERROR,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .condition = CONDITION_CONFLICT,
+	  .detail = DETAIL_TIE_BREAK}},
+	{"<iq type='error' id='1' to='a@b/c'><error type='cancel'><item-not-found"
+	 " xmlns='" STANZAS "'/><unknown-session xmlns='" JINGLE_ERRORS "'/></error></iq>",
+	 {.kind = MSG_ERROR,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .condition = CONDITION_ITEM_NOT_FOUND,
+	  .detail = DETAIL_UNKNOWN_SESSION}},
+	{"<iq type='error' id='1' to='a@b/c'><error type='modify'><feature-not-implemented"
+	 " xmlns='" STANZAS "'/><unsupported-info xmlns='" JINGLE_ERRORS "'/></error></iq>",
+	 {.kind = MSG_ERROR,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .condition = CONDITION_FEATURE_NOT_IMPLEMENTED,
+	  .error_type = ERROR_TYPE_MODIFY,
+	  .detail = DETAIL_UNSUPPORTED_INFO}},
 };
 
 static void test_encode(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	for (size_t i = 0; i < COUNT(encodings); i++) {
 		size_t length;
-		const char *text = codec_encode(&fixture->codec, &encodings[i].msg, &length);
+		const char *text = codec_encode(&stanzas->codec, &encodings[i].msg, &length);
 		assert_non_null(text);
 		assert_string_equal(text, encodings[i].xml);
 		assert_int_equal(length, strlen(text));
@@ -771,16 +783,12 @@ static void test_round_trip(void **state)
 		 .condition = CONDITION_UNEXPECTED_REQUEST,
 		 .error_type = ERROR_TYPE_WAIT},
 	};
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct msg out = rows[i], in;
 		out.peer = "a@b/c";
 		out.id = NASTY;
-		size_t length;
-		const char *text = codec_encode(&fixture->codec, &out, &length);
-		assert_non_null(text);
-		xmpp_stanza_t *stanza = parse(fixture, text);
-		assert_true(codec_decode(&fixture->codec, stanza, &in));
+		xmpp_stanza_t *stanza = stanzas_send(stanzas, &out, &in);
 		out.peer = ""; /* what has no 'from' */
 		assert_msg(&in, &out, NULL);
 		xmpp_stanza_release(stanza);
@@ -792,7 +800,7 @@ static void test_data_room(void **state)
 {
 	static const uint8_t bytes[65535];
 	static const char *const strings[] = {"a@b/c", "a@b/" NASTY NASTY NASTY};
-	struct fixture *fixture = *state;
+	struct stanzas *stanzas = *state;
 	for (size_t max_stanza = 1000; max_stanza < 1012; max_stanza++) {
 		for (size_t i = 0; i < COUNT(strings) * COUNT(strings); i++) {
 			struct msg data = {
@@ -805,7 +813,7 @@ static void test_data_room(void **state)
 			};
 			data.data_length = msg_data_room(data.peer, data.sid, max_stanza);
 			size_t length;
-			assert_non_null(codec_encode(&fixture->codec, &data, &length));
+			assert_non_null(codec_encode(&stanzas->codec, &data, &length));
 			assert_true(length <= max_stanza - (MSG_ENVELOPE - 150));
 		}
 	}
@@ -831,10 +839,10 @@ static void test_ver_of_xep(void **state)
 
 static void test_own_features(void **state)
 {
-	struct fixture *fixture = *state;
-	assert_string_equal(fixture->codec.features, OUR_INFO);
-	assert_string_equal(fixture->codec.ver, OUR_VER);
-	assert_string_equal(fixture->codec.capabilities,
+	struct stanzas *stanzas = *state;
+	assert_string_equal(stanzas->codec.features, OUR_INFO);
+	assert_string_equal(stanzas->codec.ver, OUR_VER);
+	assert_string_equal(stanzas->codec.capabilities,
 			    "<c xmlns='http://jabber.org/protocol/caps' hash='sha-1'"
 			    " node='urn:ibbfs:0' ver='" OUR_VER "'/>");
 }
@@ -895,5 +903,5 @@ int main(void)
 		cmocka_unit_test(test_ver_of_xep),   cmocka_unit_test(test_own_features),
 		cmocka_unit_test(test_memory),	     cmocka_unit_test(test_data_room),
 	};
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, stanzas_set_up, stanzas_tear_down);
 }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/codec_internal.h"
+
+#include "xmpp/element.h"
+#include "xmpp/text.h"
+
+/*
+ * What a peer says of a file is of two kinds. What says which bytes they are, the size and the
+ * range, is refused when it makes no sense: taken for absent, a file that was cut off would pass
+ * for a whole one, or the wrong part of it would be sent. All else, such as the date and the
+ * digest, is left out when it makes no sense: who sends both can say any digest of any file, so it
+ * guards against accidents only, and there are clients that write it wrongly but send good files.
+ */
+
+struct terms *codec_new_terms(struct codec *codec, struct msg *msg)
+{
+	codec->terms = (struct terms){
+		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	};
+	msg->terms = &codec->terms;
+	return &codec->terms;
+}
+
+bool codec_decode_size(const char *text, struct file_terms *file)
+{
+	uint64_t size;
+	if (!text_to_number(text, INT64_MAX, &size)) {
+		return false;
+	}
+	file->size = (int64_t)size;
+	return true;
+}
+
+void codec_decode_date(const char *text, struct file_terms *file)
+{
+	if (!text_to_date(text, &file->date)) {
+		file->date = TERMS_NO_DATE;
+	}
+}
+
+/* XEP-0096 section 3.2, XEP-0234 section 5: an attribute that is absent is 0, which as a length is
+ * the rest of the file. */
+bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_terms *file)
+{
+	xmpp_stanza_t *range = element_child(parent, "range", namespace);
+	if (!range) {
+		return true;
+	}
+	const char *offset = xmpp_stanza_get_attribute(range, "offset");
+	const char *length = xmpp_stanza_get_attribute(range, "length");
+	return (!offset || text_to_number(offset, INT64_MAX, &file->offset)) &&
+	       (!length || text_to_number(length, INT64_MAX, &file->length));
+}
+
+const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, const char *name,
+				const char *namespace)
+{
+	xmpp_stanza_t *element = element_child(parent, name, namespace);
+	const char *text = element ? element_text(&codec->joined, element) : NULL;
+	return text && *text != '\0' ? text : NULL;
+}
+
+void codec_add_element(struct output *output, const char *name, const char *text)
+{
+	if (text) {
+		output_add(output, "<");
+		output_add(output, name);
+		output_add(output, ">");
+		output_add_escaped(output, text);
+		output_add(output, "</");
+		output_add(output, name);
+		output_add(output, ">");
+	}
+}
+
+void codec_add_range(struct output *output, const struct file_terms *file)
+{
+	if (file->offset == 0 && file->length == 0) {
+		return;
+	}
+	output_add(output, "<range offset='");
+	output_add_number(output, (int64_t)file->offset);
+	if (file->length > 0) {
+		output_add(output, "' length='");
+		output_add_number(output, (int64_t)file->length);
+	}
+	output_add(output, "'/>");
+}

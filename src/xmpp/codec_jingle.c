@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/codec_internal.h"
+
+#include "ibb/base64.h"
+#include "ibb/stream.h"
+#include "xmpp/element.h"
+#include "xmpp/features.h"
+#include "xmpp/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A session-info is taken apart by what is in it. */
+static const char *const actions[] = {
+	[JINGLE_SESSION_INITIATE] = "session-initiate",
+	[JINGLE_SESSION_ACCEPT] = "session-accept",
+	[JINGLE_SESSION_TERMINATE] = "session-terminate",
+	[JINGLE_RECEIVED] = NULL,
+	[JINGLE_CHECKSUM] = NULL,
+	[JINGLE_PING] = NULL,
+	[JINGLE_INFO] = "session-info",
+	[JINGLE_CONTENT_REMOVE] = "content-remove",
+	[JINGLE_TRANSPORT_REPLACE] = "transport-replace",
+};
+
+static const char *const reasons[] = {
+	[JINGLE_SUCCESS] = "success",
+	[JINGLE_DECLINE] = "decline",
+	[JINGLE_BUSY] = "busy",
+	[JINGLE_CANCEL] = "cancel",
+	[JINGLE_CONNECTIVITY_ERROR] = "connectivity-error",
+	[JINGLE_FAILED_APPLICATION] = "failed-application",
+	[JINGLE_FAILED_TRANSPORT] = "failed-transport",
+	[JINGLE_GENERAL_ERROR] = "general-error",
+	[JINGLE_GONE] = "gone",
+	[JINGLE_MEDIA_ERROR] = "media-error",
+	[JINGLE_SECURITY_ERROR] = "security-error",
+	[JINGLE_TIMEOUT] = "timeout",
+	[JINGLE_UNSUPPORTED_APPLICATIONS] = "unsupported-applications",
+	[JINGLE_UNSUPPORTED_TRANSPORTS] = "unsupported-transports",
+};
+
+/* ---- decoding ---- */
+
+static enum jingle_action decode_action(const char *name)
+{
+	for (size_t i = 0; i < COUNT(actions); i++) {
+		if (actions[i] && strcmp(name, actions[i]) == 0) {
+			return (enum jingle_action)i;
+		}
+	}
+	return JINGLE_OTHER;
+}
+
+/* Beside the reason there may be <text/>, and conditions of applications. */
+static enum jingle_reason decode_reason(xmpp_stanza_t *jingle)
+{
+	xmpp_stanza_t *reason = element_child(jingle, "reason", NAMESPACE_JINGLE);
+	xmpp_stanza_t *child = reason ? xmpp_stanza_get_children(reason) : NULL;
+	for (; child; child = xmpp_stanza_get_next(child)) {
+		for (size_t i = JINGLE_NO_REASON + 1; i < COUNT(reasons); i++) {
+			if (element_is(child, reasons[i], NAMESPACE_JINGLE)) {
+				return (enum jingle_reason)i;
+			}
+		}
+	}
+	return JINGLE_NO_REASON;
+}
+
+/* By what something is known that we may have to name again; false when it is too long. */
+static bool decode_name(xmpp_stanza_t *element, const char *attribute, const char **name)
+{
+	*name = element_sid(element, attribute);
+	return *name || !element_attribute(element, attribute);
+}
+
+/* XEP-0300 section 4. What is not a digest of that algorithm changes nothing: Libervia writes, and
+ * expects, the base64 of its digits. */
+static void decode_digest(const char *text, enum hash_algorithm algorithm, struct digest *digest)
+{
+	uint8_t bytes[BASE64_ENCODED(HASH_MAX_BYTES) / 4 * 3];
+	size_t length = hash_length(algorithm);
+	if (!text || strlen(text) != BASE64_ENCODED(length) ||
+	    base64_decode(bytes, text, strlen(text)) != (ssize_t)length) {
+		return;
+	}
+	*digest = (struct digest){.algorithm = algorithm, .length = length};
+	memcpy(digest->bytes, bytes, length);
+}
+
+/*
+ * XEP-0234 sections 5 and 8.2: a <hash/>, of which the strongest counts; or the promise of one,
+ * which is <hash-used/>, or a <hash/> with nothing in it. A <hash/> that makes no sense is not
+ * taken for a promise: nothing says that another will follow, and who waits for it would wait in
+ * vain.
+ */
+static void decode_hashes(struct codec *codec, xmpp_stanza_t *file, struct digest *digest)
+{
+	enum hash_algorithm promised = HASH_NONE;
+	xmpp_stanza_t *child = xmpp_stanza_get_children(file);
+	for (; child; child = xmpp_stanza_get_next(child)) {
+		bool is_hash = element_is(child, "hash", NAMESPACE_HASHES);
+		if (!is_hash && !element_is(child, "hash-used", NAMESPACE_HASHES)) {
+			continue;
+		}
+		enum hash_algorithm algorithm =
+			hash_from_name(xmpp_stanza_get_attribute(child, "algo"));
+		const char *text = is_hash ? element_text(&codec->joined, child) : "";
+		if (text && *text == '\0') {
+			promised = algorithm > promised ? algorithm : promised;
+		} else if (algorithm > digest->algorithm) {
+			decode_digest(text, algorithm, digest);
+		}
+	}
+	if (digest->length == 0) {
+		digest->algorithm = promised;
+	}
+}
+
+static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file_terms *file)
+{
+	const char *namespace = NAMESPACE_JINGLE_FILE;
+	xmpp_stanza_t *size = element_child(element, "size", namespace);
+	if (size && !codec_decode_size(element_text(&codec->joined, size), file)) {
+		return false;
+	}
+	file->name = codec_decode_phrase(codec, element, "name", namespace);
+	file->media_type = codec_decode_phrase(codec, element, "media-type", namespace);
+	file->description = codec_decode_phrase(codec, element, "desc", namespace);
+	codec_decode_date(codec_decode_phrase(codec, element, "date", namespace), file);
+	decode_hashes(codec, element, &file->digest);
+	return codec_decode_range(element, namespace, file);
+}
+
+static bool has_child(xmpp_stanza_t *parent, const char *name)
+{
+	return parent && xmpp_stanza_get_child_by_name(parent, name) != NULL;
+}
+
+static bool decode_transport(xmpp_stanza_t *content, struct terms *terms)
+{
+	xmpp_stanza_t *transport = element_child(content, "transport", NAMESPACE_JINGLE_IBB);
+	uint64_t block_size = 0;
+	if (!transport) {
+		return true;
+	}
+	if (!decode_name(transport, "sid", &terms->transport_sid)) {
+		return false;
+	}
+	terms->has_ibb = terms->transport_sid != NULL;
+	if (terms->has_ibb && text_to_number(xmpp_stanza_get_attribute(transport, "block-size"),
+					     STREAM_MAX_BLOCK, &block_size)) {
+		terms->block_size = (uint32_t)block_size;
+	}
+	return true;
+}
+
+/* The name and the creator of a <content/>, or of what is about one. */
+static bool decode_reference(xmpp_stanza_t *element, struct terms *terms)
+{
+	terms->by_responder = element_attribute_is(element, "creator", "responder");
+	return decode_name(element, "name", &terms->content);
+}
+
+/* Some leave out "senders", or say "both", of a file that they send. */
+static bool decode_content(struct codec *codec, xmpp_stanza_t *content, struct terms *terms)
+{
+	xmpp_stanza_t *description = element_child(content, "description", NAMESPACE_JINGLE_FILE);
+	xmpp_stanza_t *file = element_child(description, "file", NAMESPACE_JINGLE_FILE);
+
+	terms->from_responder = element_attribute_is(content, "senders", "responder");
+	/* Whatever the namespace: it says that what will come are not the file's bytes.
+	 * Conversations had its own element before XEP-0391. */
+	terms->is_encrypted = has_child(content, "security") || has_child(file, "encrypted");
+	terms->has_file = file != NULL;
+	return decode_transport(content, terms) &&
+	       (!file || decode_file(codec, file, &terms->file));
+}
+
+static bool decode_contents(struct codec *codec, xmpp_stanza_t *jingle, struct terms *terms)
+{
+	xmpp_stanza_t *first = NULL;
+	xmpp_stanza_t *child = xmpp_stanza_get_children(jingle);
+	for (; child; child = xmpp_stanza_get_next(child)) {
+		if (element_is(child, "content", NAMESPACE_JINGLE)) {
+			first = first ? first : child;
+			terms->contents++;
+		}
+	}
+	if (!first || !decode_reference(first, terms)) {
+		return !first;
+	}
+	/* One that is removed need not be understood. */
+	return terms->action == JINGLE_CONTENT_REMOVE || decode_content(codec, first, terms);
+}
+
+static bool decode_session_info(struct codec *codec, xmpp_stanza_t *jingle, struct terms *terms)
+{
+	xmpp_stanza_t *info = element_first(jingle);
+	if (!info) {
+		terms->action = JINGLE_PING;
+		return true;
+	}
+	if (element_is(info, "received", NAMESPACE_JINGLE_FILE)) {
+		terms->action = JINGLE_RECEIVED;
+		return decode_reference(info, terms);
+	}
+	if (!element_is(info, "checksum", NAMESPACE_JINGLE_FILE)) {
+		return true;
+	}
+	xmpp_stanza_t *file = element_child(info, "file", NAMESPACE_JINGLE_FILE);
+	terms->action = JINGLE_CHECKSUM;
+	if (file) {
+		decode_hashes(codec, file, &terms->file.digest);
+	}
+	return decode_reference(info, terms);
+}
+
+enum condition codec_decode_jingle(struct codec *codec, xmpp_stanza_t *jingle, struct msg *msg)
+{
+	struct terms *terms = codec_new_terms(codec, msg);
+	const char *action = element_attribute(jingle, "action");
+	bool understood = true;
+
+	msg->sid = element_sid(jingle, "sid");
+	if (!msg->sid || !action) {
+		return CONDITION_BAD_REQUEST;
+	}
+	terms->action = decode_action(action);
+	switch (terms->action) {
+	case JINGLE_SESSION_INITIATE:
+	case JINGLE_SESSION_ACCEPT:
+	case JINGLE_CONTENT_REMOVE:
+	case JINGLE_TRANSPORT_REPLACE:
+		understood = decode_contents(codec, jingle, terms);
+		break;
+	case JINGLE_SESSION_TERMINATE:
+		terms->reason = decode_reason(jingle);
+		break;
+	case JINGLE_INFO:
+		understood = decode_session_info(codec, jingle, terms);
+		break;
+	default:
+		break;
+	}
+	return understood ? CONDITION_NONE : CONDITION_BAD_REQUEST;
+}
+
+/* ---- encoding ---- */
+
+static void add_digest(struct output *output, const struct digest *digest)
+{
+	if (digest->algorithm == HASH_NONE) {
+		return;
+	}
+	output_add(output, digest->length > 0 ? "<hash" : "<hash-used");
+	output_add(output, " xmlns='" NAMESPACE_HASHES "'");
+	output_add_attribute(output, "algo", hash_name(digest->algorithm));
+	if (digest->length == 0) {
+		output_add(output, "/>");
+		return;
+	}
+	output_add(output, ">");
+	output_add_base64(output, digest->bytes, digest->length);
+	output_add(output, "</hash>");
+}
+
+static void add_file(struct output *output, const struct file_terms *file)
+{
+	output_add(output, "<file>");
+	codec_add_element(output, "name", file->name);
+	if (file->size != TERMS_NO_SIZE) {
+		output_add(output, "<size>");
+		output_add_number(output, file->size);
+		output_add(output, "</size>");
+	}
+	codec_add_element(output, "media-type", file->media_type);
+	codec_add_element(output, "desc", file->description);
+	char date[TEXT_DATE_SIZE];
+	if (text_from_date(file->date, date)) {
+		codec_add_element(output, "date", date);
+	}
+	codec_add_range(output, file);
+	add_digest(output, &file->digest);
+	output_add(output, "</file>");
+}
+
+static void add_reference(struct output *output, const struct terms *terms)
+{
+	output_add_attribute(output, "creator", terms->by_responder ? "responder" : "initiator");
+	if (terms->content) {
+		output_add_attribute(output, "name", terms->content);
+	}
+}
+
+static void add_contents(struct output *output, const struct terms *terms)
+{
+	output_add(output, "<content");
+	add_reference(output, terms);
+	output_add_attribute(output, "senders", terms->from_responder ? "responder" : "initiator");
+	output_add(output, "><description xmlns='" NAMESPACE_JINGLE_FILE "'>");
+	add_file(output, &terms->file);
+	output_add(output, "</description><transport xmlns='" NAMESPACE_JINGLE_IBB "'");
+	output_add(output, " block-size='");
+	output_add_number(output, terms->block_size);
+	output_add(output, "'");
+	output_add_attribute(output, "sid", terms->transport_sid);
+	output_add(output, "/></content>");
+}
+
+static void add_reason(struct output *output, enum jingle_reason reason)
+{
+	if (reason != JINGLE_NO_REASON) {
+		output_add(output, "<reason><");
+		output_add(output, reasons[reason]);
+		output_add(output, "/></reason>");
+	}
+}
+
+static void add_received(struct output *output, const struct terms *terms)
+{
+	output_add(output, "<received xmlns='" NAMESPACE_JINGLE_FILE "'");
+	add_reference(output, terms);
+	output_add(output, "/>");
+}
+
+static void add_checksum(struct output *output, const struct terms *terms)
+{
+	output_add(output, "<checksum xmlns='" NAMESPACE_JINGLE_FILE "'");
+	add_reference(output, terms);
+	output_add(output, "><file>");
+	add_digest(output, &terms->file.digest);
+	output_add(output, "</file></checksum>");
+}
+
+/* XEP-0166 section 7.1: who began the session says so in its first stanza, who accepts it in that.
+ */
+static void add_own_jid(struct output *output, enum jingle_action action, const char *jid)
+{
+	if (jid && action == JINGLE_SESSION_INITIATE) {
+		output_add_attribute(output, "initiator", jid);
+	} else if (jid && action == JINGLE_SESSION_ACCEPT) {
+		output_add_attribute(output, "responder", jid);
+	}
+}
+
+void codec_add_jingle(struct output *output, const struct msg *msg, const char *jid)
+{
+	const struct terms *terms = msg->terms;
+	output_add(output, "<jingle xmlns='" NAMESPACE_JINGLE "'");
+	output_add_attribute(output, "action",
+			     actions[terms->action] ? actions[terms->action] : "session-info");
+	output_add_attribute(output, "sid", msg->sid);
+	add_own_jid(output, terms->action, jid);
+	output_add(output, ">");
+	switch (terms->action) {
+	case JINGLE_SESSION_INITIATE:
+	case JINGLE_SESSION_ACCEPT:
+		add_contents(output, terms);
+		break;
+	case JINGLE_SESSION_TERMINATE:
+		add_reason(output, terms->reason);
+		break;
+	case JINGLE_RECEIVED:
+		add_received(output, terms);
+		break;
+	case JINGLE_CHECKSUM:
+		add_checksum(output, terms);
+		break;
+	case JINGLE_PING:
+		break;
+	case JINGLE_INFO:
+	case JINGLE_CONTENT_REMOVE:
+	case JINGLE_TRANSPORT_REPLACE:
+	case JINGLE_OTHER:
+		assert(!"an action that only comes in");
+	}
+	output_add(output, "</jingle>");
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "xmpp/codec_internal.h"
+
+#include "xmpp/element.h"
+#include "xmpp/features.h"
+#include "xmpp/text.h"
+
+#define NAMESPACE_NEGOTIATION "http://jabber.org/protocol/feature-neg"
+#define NAMESPACE_FORM	      "jabber:x:data"
+
+/* ---- decoding ---- */
+
+/* What a form says of stream methods. */
+struct methods {
+	unsigned count;
+	bool has_ibb;
+};
+
+/* gloox adds a <value/> with nothing in it. */
+static void count_value(struct codec *codec, xmpp_stanza_t *value, struct methods *methods)
+{
+	const char *text = element_text(&codec->joined, value);
+	if (text && *text != '\0') {
+		methods->count++;
+		methods->has_ibb = methods->has_ibb || text_equals(text, NAMESPACE_IBB);
+	}
+}
+
+/* XEP-0004 section 3.2: what can be chosen is a <value/> in an <option/>, and what was, or what is
+ * if nothing else will be, a <value/> in the field. */
+static void count_field(struct codec *codec, xmpp_stanza_t *field, struct methods *methods)
+{
+	xmpp_stanza_t *child = xmpp_stanza_get_children(field);
+	for (; child; child = xmpp_stanza_get_next(child)) {
+		xmpp_stanza_t *value = element_is(child, "option", NAMESPACE_FORM)
+					       ? element_child(child, "value", NAMESPACE_FORM)
+					       : child;
+		if (value && element_is(value, "value", NAMESPACE_FORM)) {
+			count_value(codec, value, methods);
+		}
+	}
+}
+
+static struct methods decode_methods(struct codec *codec, xmpp_stanza_t *form)
+{
+	struct methods methods = {0};
+	xmpp_stanza_t *child = form ? xmpp_stanza_get_children(form) : NULL;
+	for (; child; child = xmpp_stanza_get_next(child)) {
+		if (element_is(child, "field", NAMESPACE_FORM) &&
+		    element_attribute_is(child, "var", "stream-method")) {
+			count_field(codec, child, &methods);
+		}
+	}
+	return methods;
+}
+
+static xmpp_stanza_t *find_form(xmpp_stanza_t *si)
+{
+	xmpp_stanza_t *feature = element_child(si, "feature", NAMESPACE_NEGOTIATION);
+	return element_child(feature, "x", NAMESPACE_FORM);
+}
+
+static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file_terms *file)
+{
+	const char *size = xmpp_stanza_get_attribute(element, "size");
+	const char *md5 = xmpp_stanza_get_attribute(element, "hash");
+	size_t length = hash_length(HASH_MD5);
+
+	/* "MUST be present", but QXmpp leaves the size out for an empty file. A <range/> says only
+	 * that there could be one in the answer. */
+	file->name = element_attribute(element, "name");
+	if (!file->name || (size && !codec_decode_size(size, file))) {
+		return false;
+	}
+	codec_decode_date(xmpp_stanza_get_attribute(element, "date"), file);
+	file->description = codec_decode_phrase(codec, element, "desc", NAMESPACE_SI_FILE);
+	if (text_to_bytes(md5, file->digest.bytes, length)) {
+		file->digest.algorithm = HASH_MD5;
+		file->digest.length = length;
+	} else {
+		file->digest = (struct digest){0};
+	}
+	return true;
+}
+
+enum condition codec_decode_si(struct codec *codec, xmpp_stanza_t *si, struct msg *msg)
+{
+	struct terms *terms = codec_new_terms(codec, msg);
+	const char *profile = element_attribute(si, "profile");
+	xmpp_stanza_t *file = element_child(si, "file", NAMESPACE_SI_FILE);
+
+	msg->sid = element_sid(si, "id");
+	if (!msg->sid || !profile) {
+		return CONDITION_BAD_REQUEST;
+	}
+	if (!text_equals(profile, NAMESPACE_SI_FILE)) {
+		msg->detail = DETAIL_BAD_PROFILE;
+		return CONDITION_BAD_REQUEST;
+	}
+	if (!file || !decode_file(codec, file, &terms->file)) {
+		return CONDITION_BAD_REQUEST;
+	}
+	terms->file.media_type = element_attribute(si, "mime-type");
+	terms->has_ibb = decode_methods(codec, find_form(si)).has_ibb;
+	return CONDITION_NONE;
+}
+
+void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *msg)
+{
+	struct terms *terms = codec_new_terms(codec, msg);
+	xmpp_stanza_t *form = find_form(si);
+	xmpp_stanza_t *file = element_child(si, "file", NAMESPACE_SI_FILE);
+	bool understood = codec_decode_range(file, NAMESPACE_SI_FILE, &terms->file);
+	struct methods methods = decode_methods(codec, form);
+
+	/* An answer cannot be refused: one that asks for we do not know what is no consent. */
+	terms->has_ibb = understood && form && element_attribute_is(form, "type", "submit") &&
+			 methods.count == 1 && methods.has_ibb;
+}
+
+/* ---- encoding ---- */
+
+static void add_file(struct output *output, const struct file_terms *file)
+{
+	output_add(output, "<file xmlns='" NAMESPACE_SI_FILE "'");
+	output_add_attribute(output, "name", file->name);
+	if (file->size != TERMS_NO_SIZE) {
+		output_add(output, " size='");
+		output_add_number(output, file->size);
+		output_add(output, "'");
+	}
+	char date[TEXT_DATE_SIZE];
+	if (text_from_date(file->date, date)) {
+		output_add_attribute(output, "date", date);
+	}
+	if (file->digest.algorithm == HASH_MD5 && file->digest.length > 0) {
+		output_add(output, " hash='");
+		output_add_hex(output, file->digest.bytes, file->digest.length);
+		output_add(output, "'");
+	}
+	output_add(output, ">");
+	codec_add_element(output, "desc", file->description);
+	output_add(output, "</file>");
+}
+
+void codec_add_si(struct output *output, const struct msg *msg)
+{
+	output_add(output, "<si xmlns='" NAMESPACE_SI "' profile='" NAMESPACE_SI_FILE "'");
+	output_add_attribute(output, "id", msg->sid);
+	if (msg->terms->file.media_type) {
+		output_add_attribute(output, "mime-type", msg->terms->file.media_type);
+	}
+	output_add(output, ">");
+	add_file(output, &msg->terms->file);
+	output_add(output, "<feature xmlns='" NAMESPACE_NEGOTIATION "'>"
+			   "<x xmlns='" NAMESPACE_FORM "' type='form'>"
+			   "<field var='stream-method' type='list-single'>"
+			   "<option><value>" NAMESPACE_IBB "</value></option>"
+			   "</field></x></feature></si>");
+}
+
+void codec_add_si_answer(struct output *output, const struct terms *terms)
+{
+	const struct file_terms *file = &terms->file;
+	output_add(output, "<si xmlns='" NAMESPACE_SI "'>");
+	if (file->offset > 0 || file->length > 0) {
+		output_add(output, "<file xmlns='" NAMESPACE_SI_FILE "'>");
+		codec_add_range(output, file);
+		output_add(output, "</file>");
+	}
+	output_add(output, "<feature xmlns='" NAMESPACE_NEGOTIATION "'>"
+			   "<x xmlns='" NAMESPACE_FORM "' type='submit'>"
+			   "<field var='stream-method'><value>" NAMESPACE_IBB "</value></field>"
+			   "</x></feature></si>");
+}
