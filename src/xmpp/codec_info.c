@@ -3,9 +3,10 @@
 
 #include "xmpp/element.h"
 #include "xmpp/features.h"
-#include "xmpp/text.h"
 
 #include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum condition codec_decode_info(struct codec *codec, xmpp_stanza_t *query, struct msg *msg)
 {
@@ -18,22 +19,49 @@ enum condition codec_decode_info(struct codec *codec, xmpp_stanza_t *query, stru
 	return CONDITION_NONE;
 }
 
+/* Jingle is three features, all of which it takes. FEATURE_SI is one: that IBB is among its methods
+ * is not said by gloox, and is in its answer. */
+#define SEEN_JINGLE	 (1U << 16)
+#define SEEN_JINGLE_FILE (1U << 17)
+#define SEEN_JINGLE_IBB	 (1U << 18)
+#define SEEN_ALL_JINGLE	 (SEEN_JINGLE | SEEN_JINGLE_FILE | SEEN_JINGLE_IBB)
+
+static const struct {
+	const char *namespace;
+	unsigned seen;
+} known[] = {
+	{NAMESPACE_IBB, FEATURE_IBB},
+	{MSG_NAMESPACE, FEATURE_IBBFS},
+	{MSG_NAMESPACE_RESUME, FEATURE_RESUME},
+	{NAMESPACE_SI_FILE, FEATURE_SI},
+	{NAMESPACE_JINGLE, SEEN_JINGLE},
+	{NAMESPACE_JINGLE_FILE, SEEN_JINGLE_FILE},
+	{NAMESPACE_JINGLE_IBB, SEEN_JINGLE_IBB},
+};
+
+static unsigned decode_feature(xmpp_stanza_t *element)
+{
+	for (size_t i = 0; i < COUNT(known); i++) {
+		if (element_attribute_is(element, "var", known[i].namespace)) {
+			return known[i].seen;
+		}
+	}
+	return 0;
+}
+
 void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg)
 {
 	xmpp_stanza_t *query = element_child(iq, "query", NAMESPACE_INFO);
 	xmpp_stanza_t *child = query ? xmpp_stanza_get_children(query) : NULL;
+	unsigned seen = 0;
 	for (; child; child = xmpp_stanza_get_next(child)) {
-		if (!element_is(child, "feature", NAMESPACE_INFO)) {
-			continue;
+		if (element_is(child, "feature", NAMESPACE_INFO)) {
+			seen |= decode_feature(child);
 		}
-		const char *feature = xmpp_stanza_get_attribute(child, "var");
-		if (text_equals(feature, NAMESPACE_IBB)) {
-			msg->features |= FEATURE_IBB;
-		} else if (text_equals(feature, MSG_NAMESPACE)) {
-			msg->features |= FEATURE_IBBFS;
-		} else if (text_equals(feature, MSG_NAMESPACE_RESUME)) {
-			msg->features |= FEATURE_RESUME;
-		}
+	}
+	msg->features = seen & ~SEEN_ALL_JINGLE;
+	if ((seen & SEEN_ALL_JINGLE) == SEEN_ALL_JINGLE) {
+		msg->features |= FEATURE_JINGLE;
 	}
 }
 

@@ -65,8 +65,8 @@ static void check_msg(const struct msg *msg)
 	FUZZ_CHECK(!msg->reset || msg->kind == MSG_CLOSE);
 	FUZZ_CHECK(!msg->resumable || msg->kind == MSG_OPEN);
 	FUZZ_CHECK(!msg->features || msg->kind == MSG_RESULT);
-	FUZZ_CHECK((msg->features & ~(unsigned)(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME)) ==
-		   0);
+	FUZZ_CHECK((msg->features & ~(unsigned)(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME |
+						FEATURE_SI | FEATURE_JINGLE)) == 0);
 	FUZZ_CHECK(!msg->node || msg->kind == MSG_INFO);
 	FUZZ_CHECK(!msg->answers_info && !msg->prev && !msg->next);
 	bool is_error =

@@ -18,6 +18,8 @@
 #define INFO	      "http://jabber.org/protocol/disco#info"
 #define STANZAS	      "urn:ietf:params:xml:ns:xmpp-stanzas"
 #define METADATA      "urn:xmpp:file:metadata:0"
+#define JINGLE_FT     "urn:xmpp:jingle:apps:file-transfer:5"
+#define JINGLE_IBB    "urn:xmpp:jingle:transports:ibb:1"
 #define SI	      "http://jabber.org/protocol/si"
 #define JINGLE_ERRORS "urn:xmpp:jingle:errors:1"
 
@@ -445,6 +447,23 @@ static const struct row answers[] = {
 	{RESULT("<query xmlns='" INFO "'><x var='" IBB "'/><feature var='" IBB "#x'/></query>"),
 	 CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'><feature xmlns='x' var='" IBB "'/></query>"), CAPABLE(0)},
+	{RESULT("<query xmlns='" INFO "'><feature var='" SI "'/>"
+		"<feature var='" SI "/profile/file-transfer'/></query>"),
+	 CAPABLE(FEATURE_SI)},
+	{RESULT("<query xmlns='" INFO "'><feature var='" SI "'/></query>"), CAPABLE(0)},
+	{RESULT("<query xmlns='" INFO "'><feature var='" JINGLE_IBB "'/><feature var='" JINGLE_FT
+		"'/><feature var='urn:xmpp:jingle:1'/></query>"),
+	 CAPABLE(FEATURE_JINGLE)},
+	{RESULT("<query xmlns='" INFO "'><feature var='" JINGLE_IBB "'/><feature var='" JINGLE_FT
+		"'/></query>"),
+	 CAPABLE(0)},
+	{RESULT("<query xmlns='" INFO "'><feature var='urn:xmpp:jingle:1'/><feature var='" JINGLE_FT
+		"'/></query>"),
+	 CAPABLE(0)},
+	{RESULT("<query xmlns='" INFO
+		"'><feature var='urn:xmpp:jingle:1'/><feature var='" JINGLE_IBB
+		"'/><feature var='urn:xmpp:jingle:apps:file-transfer:4'/></query>"),
+	 CAPABLE(0)},
 	{RESULT("<query xmlns='jabber:iq:roster'><feature var='" IBB "'/></query>"), CAPABLE(0)},
 
 	{ERROR(""), FAILED(CONDITION_UNDEFINED_CONDITION, ERROR_TYPE_CANCEL)},
