@@ -140,7 +140,9 @@ class World:
             for account in self.accounts["ibbfs"]:
                 path = self.folder / f"{account.user}-{next(self._numbers)}"
                 server = self.endpoint(delay_ms)
-                mount = Mount(build, server, account, "mount", path, f"block_size={block}")
+                # What one contact may have unread is a quarter of all.
+                options = f"block_size={block},max_streams=8192"
+                mount = Mount(build, server, account, "mount", path, options)
                 stack.callback(mount.remove_left_over)
                 stack.callback(mount.stop)
                 both.append(mount.start())
