@@ -32,7 +32,7 @@
  *     attribute user.ibb.*
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                session   one connection of libstrophe
- *     loop      what it waits for           inbox     roster, presence, answers at login
+ *     loop      what it waits for           intake    roster, presence, answers at login
  *     wire      libstrophe's socket         cause     why connecting failed, in one line
  *     codec     stanzas and messages        features  our disco#info and capabilities
  *     element   reading a stanza            output    writing one

@@ -2,7 +2,7 @@
 #include "xmpp/session.h"
 
 #include "xmpp/advert.h"
-#include "xmpp/inbox.h"
+#include "xmpp/intake.h"
 #include "xmpp/jid.h"
 #include "xmpp/render.h"
 
@@ -216,7 +216,7 @@ static int make_connection(struct session *session)
 	}
 	xmpp_conn_set_certfail_handler(session->conn, on_certificate);
 	xmpp_conn_set_sockopt_callback(session->conn, on_socket);
-	inbox_open(session);
+	intake_open(session);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/inbox.h"
+#include "xmpp/intake.h"
 
 #include "xmpp/features.h"
 #include "xmpp/jid.h"
@@ -223,7 +223,7 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	return 1;
 }
 
-void inbox_open(struct session *session)
+void intake_open(struct session *session)
 {
 	/* None for single ids: libstrophe never quite forgets those. */
 	xmpp_handler_add(session->conn, on_iq, NULL, "iq", NULL, session);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox - the stanzas that come in: what is about roster, presence and the login is dealt with,
+ * intake - the stanzas that come in: what is about roster, presence and the login is dealt with,
  * and the rest goes to the core.
  *
  * Threads: the XMPP thread.
  * Source:  RFC 6121 sections 2 (roster) and 4 (presence).
  */
-#ifndef XMPP_INBOX_H
-#define XMPP_INBOX_H
+#ifndef XMPP_INTAKE_H
+#define XMPP_INTAKE_H
 
 #include "xmpp/session.h"
 
 /* Makes libstrophe hand over every stanza of session->conn, for as long as that exists. */
-void inbox_open(struct session *session);
+void intake_open(struct session *session);
 
 #endif
