@@ -19,6 +19,7 @@ static const struct stream_config config = {
 	.window = SCENE_WINDOW,
 	.buffer = SCENE_BUFFER,
 	.timeout_ms = SCENE_TIMEOUT,
+	.answer_ms = SCENE_ANSWER,
 };
 
 int scene_try_start(struct scene *scene, enum accept accept)
@@ -49,17 +50,66 @@ void scene_finish(struct scene *scene)
 		assert_int_equal(scene->calls[i].completed, 1);
 		op_finish(&scene->calls[i].op);
 	}
+	for (size_t i = 0; i < scene->feeds_length; i++) {
+		assert_true(scene->feeds[i].over);
+		op_finish(&scene->feeds[i].call.op);
+	}
 }
 
-void scene_settle(struct scene *scene)
+/* The next step of what pump.c does. */
+static void step(struct scene *scene, struct feed *feed)
+{
+	struct account *account = &scene->account;
+	struct op *op = &feed->call.op;
+	ssize_t result = op->result;
+	feed->call.completed = 0;
+	op_finish(op);
+	op_init(op, OP_FLUSH, 0, 0, false);
+	if (!feed->started) {
+		feed->started = true;
+		collected_wait(account, feed->number, op);
+		return;
+	}
+	size_t left = feed->length - feed->offset;
+	feed->over = result < 0 || left == 0;
+	if (feed->over) {
+		if (result >= 0) {
+			collected_end(account, feed->number, 0, scene->now_ms);
+		}
+		return;
+	}
+	const char *bytes = feed->bytes + feed->offset;
+	size_t length = left < SCENE_PIECE ? left : SCENE_PIECE;
+	op_init(op, OP_WRITE, 0, length, false);
+	feed->offset += length;
+	collected_send(account, feed->number, op, bytes, scene->now_ms);
+}
+
+/* True: there is more to be taken. */
+static bool settle(struct scene *scene)
 {
 	struct op *op, *next;
 	struct op *done = account_take_done(&scene->account, scene->now_ms);
 	DL_FOREACH_SAFE (done, op, next) {
 		struct call *call = (struct call *)op;
+		DL_DELETE(done, op);
 		assert_null(op->list);
 		call->completed++;
 		assert_int_equal(call->completed, 1);
+	}
+	for (size_t i = 0; i < scene->feeds_length; i++) {
+		struct feed *feed = &scene->feeds[i];
+		if (feed->call.completed > 0 && !feed->over) {
+			step(scene, feed);
+			return true;
+		}
+	}
+	return false;
+}
+
+void scene_settle(struct scene *scene)
+{
+	while (settle(scene)) {
 	}
 }
 
@@ -142,6 +192,21 @@ const struct msg *scene_sent(struct scene *scene, enum msg_kind kind, const char
 	return msg;
 }
 
+void scene_refused(struct scene *scene, const char *peer, enum condition condition,
+		   enum detail detail)
+{
+	const struct msg *msg = scene_sent(scene, MSG_ERROR, peer);
+	assert_string_equal(condition_name(msg->condition), condition_name(condition));
+	assert_int_equal(msg->detail, detail);
+}
+
+const struct msg *scene_jingle(struct scene *scene, enum jingle_action action, const char *peer)
+{
+	const struct msg *msg = scene_sent(scene, MSG_JINGLE, peer);
+	assert_int_equal(msg->terms->action, action);
+	return msg;
+}
+
 void scene_is_quiet(struct scene *scene)
 {
 	assert_null(account_next(&scene->account, scene->now_ms * 1000));
@@ -191,6 +256,14 @@ void scene_play(struct scene *scene)
 		}
 		if (msg->kind == MSG_INFO) {
 			scene_says(scene, scene->features);
+		} else if (msg->kind == MSG_SI) {
+			scene_accept(scene);
+		} else if (msg->kind == MSG_JINGLE &&
+			   msg->terms->action == JINGLE_SESSION_INITIATE) {
+			scene_result(scene);
+			struct terms terms = *msg->terms;
+			terms.action = JINGLE_SESSION_ACCEPT;
+			scene_peer_says(scene, msg->peer, msg->sid, &terms);
 		} else if (msg->kind != MSG_RESULT && msg->kind != MSG_ERROR) {
 			scene_result(scene);
 		}
@@ -229,6 +302,45 @@ void scene_peer_sends(struct scene *scene, const char *peer, const char *sid, un
 void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, bool reset)
 {
 	request(scene, (struct msg){.kind = MSG_CLOSE, .peer = peer, .sid = sid, .reset = reset});
+}
+
+void scene_peer_offers(struct scene *scene, const char *peer, const char *id,
+		       const struct terms *terms)
+{
+	request(scene, (struct msg){.kind = MSG_SI, .peer = peer, .sid = id, .terms = terms});
+}
+
+void scene_peer_says(struct scene *scene, const char *peer, const char *session,
+		     const struct terms *terms)
+{
+	request(scene,
+		(struct msg){.kind = MSG_JINGLE, .peer = peer, .sid = session, .terms = terms});
+}
+
+struct terms scene_file(const char *name, int64_t size)
+{
+	return (struct terms){
+		.file = {.name = name, .size = size, .date = TERMS_NO_DATE},
+		.has_ibb = true,
+	};
+}
+
+struct terms scene_session(const char *name, int64_t size, const char *sid)
+{
+	struct terms terms = scene_file(name, size);
+	terms.action = JINGLE_SESSION_INITIATE;
+	terms.content = "content";
+	terms.contents = 1;
+	terms.has_file = true;
+	terms.transport_sid = sid;
+	terms.block_size = SCENE_BLOCK;
+	return terms;
+}
+
+void scene_accept(struct scene *scene)
+{
+	struct terms terms = scene_file(NULL, TERMS_NO_SIZE);
+	answer(scene, (struct msg){.kind = MSG_RESULT, .terms = &terms});
 }
 
 /* ---- the users ---- */
@@ -309,6 +421,49 @@ struct call *scene_killed(struct scene *scene, struct handle *handle)
 void scene_release(struct scene *scene, struct handle *handle)
 {
 	file_release(&scene->account, handle, scene->now_ms);
+	scene_settle(scene);
+}
+
+static void feed(struct scene *scene, uint64_t number, const char *bytes, size_t length)
+{
+	if (number == 0) {
+		return;
+	}
+	assert_true(scene->feeds_length < SCENE_FEEDS);
+	struct feed *feed = &scene->feeds[scene->feeds_length++];
+	*feed = (struct feed){.number = number, .bytes = bytes, .length = length};
+	step(scene, feed);
+	scene_settle(scene);
+}
+
+struct call *scene_offer(struct scene *scene, struct handle *handle, const char *bytes,
+			 size_t length, const struct digest *md5)
+{
+	struct call *call = new_call(scene, OP_FLUSH, 0, false);
+	if (!handle->node->offer) {
+		collected_resize(handle, length);
+	}
+	uint64_t number =
+		collected_offer(&scene->account, handle, &call->op, length, md5, scene->now_ms);
+	scene_settle(scene);
+	feed(scene, number, bytes, length);
+	return call;
+}
+
+void scene_leave(struct scene *scene, struct handle *handle, const char *bytes, size_t length)
+{
+	if (!collected_is_left(handle)) {
+		scene_release(scene, handle);
+		return;
+	}
+	uint64_t number = collected_leave(&scene->account, handle, length, NULL, scene->now_ms);
+	scene_settle(scene);
+	feed(scene, number, bytes, length);
+}
+
+void scene_interrupt(struct scene *scene, struct call *call)
+{
+	op_interrupt(&call->op, &scene->account.ibb.effects.done);
 	scene_settle(scene);
 }
 

@@ -12,6 +12,7 @@
 #define SCENE_H
 
 #include "mount/account.h"
+#include "mount/collected.h"
 #include "mount/file.h"
 
 #include <stdbool.h>
@@ -24,6 +25,9 @@
 #define SCENE_BUFFER  32 /* bytes */
 #define SCENE_STREAMS 8
 #define SCENE_TIMEOUT 60000
+#define SCENE_ANSWER  300000
+#define SCENE_FEEDS   32
+#define SCENE_PIECE   5 /* bytes; of a file that is fed to a stream */
 
 /* A call of a user's. */
 struct call {
@@ -31,11 +35,22 @@ struct call {
 	unsigned completed;
 };
 
+/* Gives the peer of an offer its bytes, as a pump (mount/pump.c) does. */
+struct feed {
+	struct call call; /* first */
+	uint64_t number;
+	const char *bytes;
+	size_t length, offset;
+	bool started, over;
+};
+
 struct scene {
 	struct account account;
 	int64_t now_ms;
 	struct call calls[128];
 	size_t calls_length;
+	struct feed feeds[SCENE_FEEDS];
+	size_t feeds_length;
 	unsigned last_id, last_sid;
 	struct msg *sent;   /* what scene_next returned last */
 	unsigned features;  /* of every peer that scene_play plays */
@@ -91,7 +106,15 @@ void scene_result(struct scene *scene);
 void scene_says(struct scene *scene, unsigned features);
 void scene_error(struct scene *scene, enum condition condition);
 
-/* Answers all that leaves, as peers with scene->features do, until nothing does. */
+/* The next one, which must be that error. */
+void scene_refused(struct scene *scene, const char *peer, enum condition condition,
+		   enum detail detail);
+
+/* The next one, which must be that action of Jingle. */
+const struct msg *scene_jingle(struct scene *scene, enum jingle_action action, const char *peer);
+
+/* Answers all that leaves, as peers with scene->features do, until nothing does; they accept what
+ * they are offered. */
 void scene_play(struct scene *scene);
 
 /* Requests of a peer; their answers are left in the queue. `name` may be NULL. */
@@ -99,6 +122,21 @@ void scene_peer_opens(struct scene *scene, const char *peer, const char *sid, co
 void scene_peer_sends(struct scene *scene, const char *peer, const char *sid, unsigned seq,
 		      const char *text);
 void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, bool reset);
+
+/* Likewise: <si/>, and <jingle/>, with what `terms` says. */
+void scene_peer_offers(struct scene *scene, const char *peer, const char *id,
+		       const struct terms *terms);
+void scene_peer_says(struct scene *scene, const char *peer, const char *session,
+		     const struct terms *terms);
+
+/* Of a file: its name, and how long it is. */
+struct terms scene_file(const char *name, int64_t size);
+
+/* Of a session in which one is offered, for a bytestream `sid`. */
+struct terms scene_session(const char *name, int64_t size, const char *sid);
+
+/* Accepts the offer that scene_next returned last, an <si/>. */
+void scene_accept(struct scene *scene);
 
 /* ---- the users ---- */
 
@@ -111,6 +149,17 @@ struct call *scene_write(struct scene *scene, struct handle *handle, const char 
 struct call *scene_flush(struct scene *scene, struct handle *handle);
 struct call *scene_killed(struct scene *scene, struct handle *handle); /* its flush */
 void scene_release(struct scene *scene, struct handle *handle);
+
+/* As the last close of a file that is collected: `length` bytes were written to it. They go to the
+ * peer once it has accepted. `md5` may be NULL. */
+struct call *scene_offer(struct scene *scene, struct handle *handle, const char *bytes,
+			 size_t length, const struct digest *md5);
+
+/* As its release, when no close has offered it. */
+void scene_leave(struct scene *scene, struct handle *handle, const char *bytes, size_t length);
+
+/* A signal ends the wait of a call. */
+void scene_interrupt(struct scene *scene, struct call *call);
 int scene_unlink(struct scene *scene, const char *path);
 int scene_mkdir(struct scene *scene, const char *path);
 int scene_rmdir(struct scene *scene, const char *path);
