@@ -94,7 +94,11 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 	}
 	struct stream *stream = handle->node->stream;
 	dial_start(account, handle, now_ms);
-	stream_wait_open(stream, op);
+	if (collected_is(handle)) {
+		complete(account, op, 0); /* what the peer can do was known */
+	} else {
+		stream_wait_open(stream, op);
+	}
 }
 
 /* Gives `handle` the stream that arrived as `node`. */

@@ -182,6 +182,29 @@ static void test_format(void **state)
 
 /* A peer that answers with an error, or not at all, is opened to without a name; and is not asked
  * again. */
+/* A file that will be offered is open as soon as that is known, be it at once. */
+static void test_collected(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	static const char *const paths[] = {"a@x/f", "a@x/g", "a@x/r/h"};
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		struct call *open = scene_open(&scene, paths[i], O_WRONLY);
+		if (i == 0) {
+			scene_sent(&scene, MSG_INFO, "a@x/r");
+			assert_waits(open);
+			scene_says(&scene, FEATURE_IBB | FEATURE_SI);
+		}
+		assert_result(open, 0);
+		assert_true(collected_is(call_handle(open)));
+		scene_is_quiet(&scene);
+	}
+	scene_finish(&scene);
+}
+
 static void test_no_answer(void **state)
 {
 	(void)state;
@@ -594,6 +617,7 @@ int main(void)
 		cmocka_unit_test(test_asked_once),
 		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_collected),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_wrong_answers),
 		cmocka_unit_test(test_server_is_pinged),
