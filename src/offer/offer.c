@@ -482,6 +482,11 @@ static void follow_outgoing(struct offers *offers, struct offer *offer, int64_t 
 		return;
 	}
 	if (offer->state == OFFER_WAITING) {
+		if (stream_is_over(stream)) {
+			/* Its file was removed, or the directory that it was in. */
+			offer_fail(offers, offer, stream_outcome(stream));
+			words_of(offer)->withdraw(offers, offer);
+		}
 		return;
 	}
 	if (offer->state == OFFER_AGREED && stream->state >= STREAM_OPEN) {

@@ -998,6 +998,40 @@ static void test_outgoing_is_interrupted(void **state)
 	scene_finish(&scene);
 }
 
+/* rm, of what she has not accepted yet, and what she has. */
+static void test_outgoing_is_removed(void **state)
+{
+	(void)state;
+	for (unsigned steps = 0; steps < 4; steps++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		scene_sent(&scene, MSG_SI, PHONE);
+		if (steps >= 1) {
+			scene_accept(&scene);
+			scene_sent(&scene, MSG_OPEN, PHONE);
+		}
+		if (steps >= 2) {
+			scene_result(&scene);
+		}
+		if (steps >= 3) {
+			scene_sent(&scene, MSG_DATA, PHONE);
+			scene_result(&scene);
+		}
+		assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);
+		assert_result(close, -ECONNRESET);
+		if (steps == 0) {
+			scene_accept(&scene);
+			scene_sent(&scene, MSG_OPEN, PHONE);
+		}
+		scene_sent(&scene, MSG_CLOSE, PHONE);
+		scene_release(&scene, handle);
+		assert_null(scene.account.offers.all);
+		scene_finish(&scene);
+	}
+}
+
 static void test_outgoing_breaks(void **state)
 {
 	(void)state;
@@ -1147,6 +1181,7 @@ int main(void)
 		cmocka_unit_test(test_outgoing_peer_closes_at_the_end),
 		cmocka_unit_test(test_outgoing_timeout),
 		cmocka_unit_test(test_outgoing_is_interrupted),
+		cmocka_unit_test(test_outgoing_is_removed),
 		cmocka_unit_test(test_outgoing_breaks),
 		cmocka_unit_test(test_outgoing_to_nobody),
 		cmocka_unit_test(test_several),
