@@ -93,7 +93,9 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 		return;
 	}
 	offer->answered = true;
-	bool accepted = answer->kind == MSG_RESULT && answer->terms && answer->terms->has_ibb;
+	/* A part of the file, or what is behind one, was not offered. */
+	bool accepted = answer->kind == MSG_RESULT && answer->terms && answer->terms->has_ibb &&
+			answer->terms->file.offset == 0;
 	if (offer_is_over(offer)) {
 		offer->ended = true;
 		if (accepted) {

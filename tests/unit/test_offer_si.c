@@ -850,6 +850,38 @@ static void test_outgoing_is_refused(void **state)
 	}
 }
 
+/* Answers that are none. */
+static void test_outgoing_bad_answers(void **state)
+{
+	(void)state;
+	struct terms range = scene_file(NULL, TERMS_NO_SIZE), other = range;
+	range.file.offset = 5; /* that was not offered */
+	other.has_ibb = false;
+	const struct {
+		const struct terms *terms;
+	} rows[] = {{NULL}, {&other}, {&range}};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
+		struct msg answer = {.kind = MSG_RESULT,
+				     .peer = "a@x/laptop",
+				     .id = msg->id,
+				     .terms = rows[i].terms};
+		scene_receive(&scene, &answer); /* of somebody else */
+		assert_waits(close);
+		answer.peer = PHONE;
+		scene_receive(&scene, &answer);
+		assert_result(close, -EPROTO);
+		scene_is_quiet(&scene);
+		scene_accept(&scene); /* a second answer */
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
 static void test_outgoing_stream_is_refused(void **state)
 {
 	(void)state;
@@ -1176,6 +1208,7 @@ int main(void)
 		cmocka_unit_test(test_outgoing),
 		cmocka_unit_test(test_outgoing_empty),
 		cmocka_unit_test(test_outgoing_is_refused),
+		cmocka_unit_test(test_outgoing_bad_answers),
 		cmocka_unit_test(test_outgoing_stream_is_refused),
 		cmocka_unit_test(test_outgoing_peer_closes),
 		cmocka_unit_test(test_outgoing_peer_closes_at_the_end),
