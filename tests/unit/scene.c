@@ -154,6 +154,18 @@ static struct node *find_parent(const struct scene *scene, const char *path, con
 	return node;
 }
 
+const char *scene_attribute(struct scene *scene, const char *path, const char *name)
+{
+	char full[64];
+	const struct node *node = scene_find(scene, path);
+	assert_non_null(node);
+	snprintf(full, sizeof(full), "user.ibb.%s", name);
+	ssize_t length = attribute_get(&scene->account, node, full, scene->value);
+	assert_true(length >= 0);
+	scene->value[length] = '\0';
+	return scene->value;
+}
+
 /* ---- the server ---- */
 
 void scene_contact(struct scene *scene, const char *jid)
@@ -335,6 +347,15 @@ struct terms scene_session(const char *name, int64_t size, const char *sid)
 	terms.transport_sid = sid;
 	terms.block_size = SCENE_BLOCK;
 	return terms;
+}
+
+void scene_peer_begins(struct scene *scene, const char *peer, const char *sid, uint32_t block_size)
+{
+	request(scene, (struct msg){.kind = MSG_OPEN,
+				    .peer = peer,
+				    .sid = sid,
+				    .size = -1,
+				    .block_size = block_size});
 }
 
 void scene_accept(struct scene *scene)

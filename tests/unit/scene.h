@@ -12,6 +12,7 @@
 #define SCENE_H
 
 #include "mount/account.h"
+#include "mount/attribute.h"
 #include "mount/collected.h"
 #include "mount/file.h"
 
@@ -56,6 +57,7 @@ struct scene {
 	unsigned features;  /* of every peer that scene_play plays */
 	uint64_t delivered; /* bytes that scene_play has acknowledged */
 	char text[1024];    /* they */
+	char value[ATTRIBUTE_MAX_BYTES + 1];
 };
 
 /* -ENOMEM, and there is no scene. */
@@ -78,6 +80,12 @@ void scene_wait(struct scene *scene, int64_t ms);
 
 /* By its path below the root; NULL if there is none. */
 struct node *scene_find(const struct scene *scene, const char *path);
+
+/* What user.ibb.NAME says, valid until the next call. */
+const char *scene_attribute(struct scene *scene, const char *path, const char *name);
+
+#define assert_state(scene, path, expected) \
+	assert_string_equal(scene_attribute(scene, path, "state"), expected)
 
 #define assert_exists(scene, path) assert_non_null(scene_find(scene, path))
 #define assert_no(scene, path)	   assert_null(scene_find(scene, path))
@@ -134,6 +142,9 @@ struct terms scene_file(const char *name, int64_t size);
 
 /* Of a session in which one is offered, for a bytestream `sid`. */
 struct terms scene_session(const char *name, int64_t size, const char *sid);
+
+/* <open/> of a stream that we have accepted: without a name, with blocks as it likes. */
+void scene_peer_begins(struct scene *scene, const char *peer, const char *sid, uint32_t block_size);
 
 /* Accepts the offer that scene_next returned last, an <si/>. */
 void scene_accept(struct scene *scene);

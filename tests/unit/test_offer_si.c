@@ -3,7 +3,6 @@
 #include "scene.h"
 
 #include "ibb/hash.h"
-#include "mount/attribute.h"
 #include "mount/name.h"
 
 #include <errno.h>
@@ -38,24 +37,6 @@ static struct stat attributes_of(const struct scene *scene, const char *path)
 	return attributes;
 }
 
-static void assert_attribute(const struct scene *scene, const char *path, const char *name,
-			     const char *expected)
-{
-	char value[ATTRIBUTE_MAX_BYTES + 1];
-	const struct node *node = scene_find(scene, path);
-	assert_non_null(node);
-	ssize_t length = attribute_get(&scene->account, node, name, value);
-	assert_true(length >= 0);
-	value[length] = '\0';
-	assert_string_equal(value, expected);
-}
-
-static void assert_state(const struct scene *scene, const char *path, const char *expected)
-{
-	assert_attribute(scene, path, "user.ibb.state", expected);
-	assert_attribute(scene, path, "user.ibb.format", "si");
-}
-
 static struct digest md5_of(const char *text)
 {
 	struct digest digest;
@@ -78,13 +59,8 @@ static void offer(struct scene *scene, const char *id, const char *name, int64_t
 /* The stream that was accepted is opened, for blocks of any size. */
 static void peer_opens(struct scene *scene, const char *id, uint32_t block_size)
 {
-	scene_receive(scene, &(struct msg){.kind = MSG_OPEN,
-					   .peer = PHONE,
-					   .id = "open",
-					   .sid = id,
-					   .size = -1,
-					   .block_size = block_size});
-	assert_string_equal(scene_sent(scene, MSG_RESULT, PHONE)->id, "open");
+	scene_peer_begins(scene, PHONE, id, block_size);
+	scene_sent(scene, MSG_RESULT, PHONE);
 }
 
 static void peer_sends(struct scene *scene, const char *id, unsigned seq, const char *text)
@@ -127,7 +103,8 @@ static void test_incoming(void **state)
 	assert_int_equal(attributes.st_size, 12);
 	assert_int_equal(attributes.st_mtim.tv_sec, 1000000000);
 	assert_state(&scene, "a@x/in/photo.jpg", "offered");
-	assert_attribute(&scene, "a@x/in/photo.jpg", "user.ibb.peer", PHONE);
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "si");
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "peer"), PHONE);
 
 	struct call *open = scene_open(&scene, "a@x/in/photo.jpg", O_RDONLY);
 	msg = scene_sent(&scene, MSG_RESULT, PHONE);
@@ -156,6 +133,9 @@ static void test_incoming(void **state)
 	scene_is_quiet(&scene);
 	assert_int_equal(attributes_of(&scene, "a@x/in/photo.jpg").st_size, 12);
 	assert_state(&scene, "a@x/in/photo.jpg", "finished");
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "si");
+	scene_peer_closes(&scene, PHONE, "s1", false); /* if somebody does, it is closed */
+	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_NONE);
 	scene_wait(&scene, ACCOUNT_FINISHED_MS);
 	assert_no(&scene, "a@x/in/photo.jpg");
 	assert_null(scene.account.offers.all);
@@ -758,7 +738,8 @@ static void test_outgoing(void **state)
 	scene_is_quiet(&scene);
 	assert_waits(close);
 	assert_state(&scene, "a@x/f.txt", "offered");
-	assert_attribute(&scene, "a@x/f.txt", "user.ibb.peer", PHONE);
+	assert_string_equal(scene_attribute(&scene, "a@x/f.txt", "format"), "si");
+	assert_string_equal(scene_attribute(&scene, "a@x/f.txt", "peer"), PHONE);
 	assert_int_equal(attributes_of(&scene, "a@x/f.txt").st_size, 12);
 
 	scene_wait(&scene, SCENE_ANSWER - 1); /* she thinks about it */
