@@ -41,6 +41,7 @@ struct handle {
 	enum format format;  /* FORMAT_SI or FORMAT_JINGLE */
 	bool left;	     /* nobody has it open any more: it goes with its offer */
 	struct spool *spool; /* the main thread's: what was written; NULL before */
+	int spoiled;	     /* likewise: why something was not, negative: it is never offered */
 
 	struct node *kept; /* what is read is its file in the inbox (kept.h); else NULL */
 	int kept_fd;	   /* that file, open; -1; ops.c's, under the lock */

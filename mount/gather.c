@@ -24,6 +24,13 @@ static int need_spool(const char *directory, struct handle *handle)
 	return error;
 }
 
+/* Half a file must not look like a whole one. */
+static int note(struct handle *handle, int error)
+{
+	handle->spoiled = error ? error : handle->spoiled;
+	return error;
+}
+
 int gather_write(struct hub *hub, const char *directory, struct handle *handle, const void *bytes,
 		 size_t length, uint64_t offset, bool append)
 {
@@ -33,7 +40,8 @@ int gather_write(struct hub *hub, const char *directory, struct handle *handle, 
 		error = hub_collected(hub, handle, spool_size(handle->spool));
 		error = error ? error : spool_write(handle->spool, bytes, length, at);
 	}
-	return error ? error : hub_collected(hub, handle, spool_size(handle->spool));
+	return note(handle,
+		    error ? error : hub_collected(hub, handle, spool_size(handle->spool)));
 }
 
 int gather_resize(struct hub *hub, const char *directory, struct handle *handle, uint64_t size)
@@ -43,7 +51,7 @@ int gather_resize(struct hub *hub, const char *directory, struct handle *handle,
 		error = hub_collected(hub, handle, spool_size(handle->spool));
 		error = error ? error : spool_resize(handle->spool, size);
 	}
-	return error ? error : hub_collected(hub, handle, size);
+	return note(handle, error ? error : hub_collected(hub, handle, size));
 }
 
 ssize_t gather_read(const struct handle *handle, void *bytes, size_t length, uint64_t offset)
@@ -74,7 +82,7 @@ static void pump(struct hub *hub, uint64_t number, struct spool *spool)
 void gather_offer(struct hub *hub, const char *directory, struct handle *handle,
 		  struct request *request)
 {
-	int error = need_spool(directory, handle);
+	int error = handle->spoiled ? handle->spoiled : need_spool(directory, handle);
 	if (error) {
 		request->op.result = error;
 		request->deliver(request);
@@ -87,7 +95,8 @@ void gather_offer(struct hub *hub, const char *directory, struct handle *handle,
 
 void gather_release(struct hub *hub, const char *directory, struct handle *handle)
 {
-	bool left = hub_is_left(hub, handle) && need_spool(directory, handle) == 0;
+	bool left = !handle->spoiled && hub_is_left(hub, handle) &&
+		    need_spool(directory, handle) == 0;
 	struct spool *spool = handle->spool;
 	if (left) {
 		pump(hub, hub_leave(hub, handle, spool_size(spool), spool_md5(spool)), spool);

@@ -204,13 +204,16 @@ def test_disk_full(lab: Lab, form: str) -> None:
 
 def test_spool_is_ours_alone(lab: Lab, form: str) -> None:
     sender, receiver = offering(lab, form)
-    with open(sender.contact(receiver) / "f", "wb") as file:
-        file.write(b"secret")
-        file.flush()
-        spool = lab.folder / "spool"
-        assert stat.S_IMODE(spool.stat().st_mode) == 0o700
-        assert list(spool.iterdir()) == []
-        os.unlink(file.name)
+    path = sender.contact(receiver) / "f"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"secret")
+    spool = lab.folder / "spool"
+    assert stat.S_IMODE(spool.stat().st_mode) == 0o700
+    assert list(spool.iterdir()) == []
+    path.unlink()
+    with pytest.raises(OSError) as caught:
+        os.close(fd)
+    assert caught.value.errno == errno.ECONNRESET
 
 
 def test_peer_is_gone_when_it_is_closed(lab: Lab, form: str) -> None:
