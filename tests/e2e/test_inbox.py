@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""-o inbox=: what contacts send goes straight into a directory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from daemon import Mount, poll_until
+from lab import Lab
+from test_attributes import attribute
+
+FORMS = ["raw", "si", "jingle"]
+
+
+def keeping(lab: Lab, form: str = "raw", options: str = "") -> tuple[Mount, Mount, Path]:
+    """A sender, a receiver with an inbox, and where in it the sender's files are."""
+    inbox = lab.folder / "inbox"
+    sender, receiver = lab.pair(f"spool={lab.folder}/spool", f"inbox={inbox}{options}")
+    os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
+    return sender, receiver, inbox / sender.account.jid
+
+
+def tail(lab: Lab, path: Path) -> subprocess.Popen:
+    return lab.spawn("tail", "-c", "+1", "-f", "-s", "0.05", path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [0, 1, 1_000_000])
+def test_arrives(lab: Lab, form: str, size: int) -> None:
+    sender, receiver, folder = keeping(lab, form)
+    source = lab.random_file(size)
+    done = lab.run("cp", source, sender.contact(receiver) / "näme.bin")
+    assert done.returncode == 0, done.stderr
+    kept = folder / "näme.bin"
+    poll_until(kept.exists, what="the file has its name")
+    assert kept.read_bytes() == source.read_bytes()
+    assert sorted(p.name for p in folder.iterdir()) == ["näme.bin"]
+    path = receiver.incoming(sender, "näme.bin")
+    for _ in range(2):  # as often as anybody likes
+        assert path.read_bytes() == source.read_bytes()
+    assert path.stat().st_size == size
+    assert attribute(path, "state") == "finished"
+
+
+def test_at_any_offset_by_several(lab: Lab) -> None:
+    sender, receiver, folder = keeping(lab)
+    source = lab.random_file(500_000)
+    assert lab.run("cp", source, sender.contact(receiver) / "f").returncode == 0
+    poll_until((folder / "f").exists, what="the file has its name")
+    path, content = receiver.incoming(sender, "f"), source.read_bytes()
+    with open(path, "rb") as first, open(path, "rb") as second:
+        first.seek(400_000)
+        second.seek(-10, os.SEEK_END)
+        assert first.read(1000) == content[400_000:401_000]
+        assert second.read() == content[-10:]
+        first.seek(0)
+        assert first.read() == content
+    assert lab.run("tar", "-cf", "/dev/null", "-C", path.parent, "f").returncode == 0
+
+
+def test_growing(lab: Lab) -> None:
+    """tail -f follows it; the directory has it as .part until it is whole."""
+    sender, receiver, folder = keeping(lab)
+    fd = os.open(sender.contact(receiver) / "log", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"one\n")
+    os.fsync(fd)  # acknowledged: it is in the file
+    assert (folder / "log.part").read_bytes() == b"one\n"
+    path = receiver.incoming(sender, "log")
+    assert path.read_bytes() == b"one\n"
+    follower = tail(lab, path)
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == b"one\n"
+    os.write(fd, b"two\n")
+    assert follower.stdout.readline() == b"two\n"
+    os.close(fd)
+    poll_until((folder / "log").exists, what="the file has its name")
+    assert not (folder / "log.part").exists()
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_never_over_another(lab: Lab) -> None:
+    sender, receiver, folder = keeping(lab)
+    for text in ("first", "second"):
+        source = lab.folder / "same.txt"
+        source.write_text(text)
+        assert lab.run("cp", source, sender.contact(receiver)).returncode == 0
+        source.unlink()
+    poll_until(lambda: len(list(folder.glob("same*.txt"))) == 2, what="both have their names")
+    assert (folder / "same.txt").read_text() == "first"
+    assert (folder / "same (2).txt").read_text() == "second"
+    assert receiver.incoming(sender, "same (2).txt").read_text() == "second"
+
+
+def test_not_over_what_others_put_there(lab: Lab) -> None:
+    sender, receiver, folder = keeping(lab)
+    folder.mkdir(parents=True)
+    (folder / "f").write_text("mine")
+    os.symlink("/dev/null", folder / "f (2)")
+    source = lab.random_file(10)
+    assert lab.run("cp", source, sender.contact(receiver) / "f").returncode == 0
+    poll_until((folder / "f (3)").exists, what="the file has its name")
+    assert (folder / "f").read_text() == "mine"
+
+
+def test_survives(lab: Lab) -> None:
+    sender, receiver, folder = keeping(lab)
+    source = lab.random_file(10_000)
+    assert lab.run("cp", source, sender.contact(receiver) / "f").returncode == 0
+    poll_until((folder / "f").exists, what="the file has its name")
+    receiver.unmount()
+    (folder / "of another day.part").write_bytes(b"half")
+    receiver.start()
+    path = receiver.incoming(sender, "f")
+    assert path.read_bytes() == source.read_bytes()
+    assert os.listdir(path.parent) == ["next", "f"]
+    path.unlink()
+    assert not (folder / "f").exists()
+    assert os.listdir(path.parent) == ["next"]
+
+
+def test_sender_breaks_off(lab: Lab) -> None:
+    sender, receiver, folder = keeping(lab, options=",reconnect=0")
+    fd = os.open(sender.contact(receiver) / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"half of it")
+    os.fsync(fd)
+    path = receiver.incoming(sender, "f")
+    with open(path, "rb", buffering=0) as file:
+        assert file.read(100) == b"half of it"
+        assert file.read(100) == b""  # so far
+        sender.kill()
+        poll_until(lambda: attribute(path, "state") == "broken", what="broken")
+        with pytest.raises(OSError) as caught:
+            file.read(100)
+        assert caught.value.errno == errno.ECONNRESET
+    assert (folder / "f.part").read_bytes() == b"half of it"
+    assert not (folder / "f").exists()
+
+
+def test_disk_full(lab: Lab) -> None:
+    """What cannot be kept is not acknowledged: the sender's cp fails."""
+    small = lab.folder / "inbox"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
+    try:
+        sender, receiver, _ = keeping(lab)
+        done = lab.run("cp", lab.random_file(3_000_000), sender.contact(receiver) / "f")
+        assert done.returncode == 1
+        with pytest.raises(OSError) as caught:
+            receiver.incoming(sender, "f").read_bytes()
+        assert caught.value.errno == errno.ENOSPC
+        receiver.stop()
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_quota(lab: Lab, form: str) -> None:
+    sender, receiver, folder = keeping(lab, form, ",inbox_quota=100K")
+    assert lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "a").returncode == 0
+    poll_until((folder / "a").exists, what="the file has its name")
+    done = lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "b")
+    assert done.returncode == 1
+    if form != "raw":  # that has no size to be refused for
+        assert "Connection refused" in done.stderr
+    receiver.incoming(sender, "a").unlink()
+    assert lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "c").returncode == 0
+
+
+def test_feed_tells_of_what_is_whole(lab: Lab) -> None:
+    sender, receiver, _ = keeping(lab)
+    with open(receiver.path / "incoming", encoding="utf-8") as incoming:
+        slow = os.open(sender.contact(receiver) / "slow", os.O_WRONLY | os.O_CREAT)
+        os.write(slow, b"half")
+        os.fsync(slow)
+        assert lab.run("cp", lab.random_file(10), sender.contact(receiver) / "f").returncode == 0
+        assert incoming.readline().endswith("/in/f\n")
+        os.close(slow)
+        assert incoming.readline().endswith("/in/slow\n")
+
+
+def test_next(lab: Lab) -> None:
+    sender, receiver, _ = keeping(lab)
+    path = receiver.incoming(sender)
+    reader = lab.spawn("cat", path)
+    source = lab.random_file(300_000)
+    assert lab.run("cp", source, sender.contact(receiver) / "f").returncode == 0
+    out, _ = reader.communicate(timeout=20)
+    assert out == source.read_bytes()
+
+
+def test_removed_while_it_comes(lab: Lab) -> None:
+    sender, receiver, folder = keeping(lab)
+    fd = os.open(sender.contact(receiver) / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"half")
+    os.fsync(fd)
+    receiver.incoming(sender, "f").unlink()
+    with pytest.raises(OSError):
+        os.write(fd, b"more")
+        os.close(fd)
+    poll_until(lambda: list(folder.iterdir()) == [], what="nothing left of it")
+
+
+def test_refused_on_the_command_line(lab: Lab) -> None:
+    (first,) = lab.accounts("alice")
+    inbox = lab.folder / "file"
+    inbox.write_text("")
+    mount = Mount(
+        lab.build, lab.server, first, "mount", lab.folder / "mnt", f"inbox={inbox}"
+    )
+    mount.path.mkdir()
+    done = lab.run(*mount.command())
+    assert done.returncode == 1
+    assert "Not a directory" in done.stderr
