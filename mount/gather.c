@@ -40,8 +40,7 @@ int gather_write(struct hub *hub, const char *directory, struct handle *handle, 
 		error = hub_collected(hub, handle, spool_size(handle->spool));
 		error = error ? error : spool_write(handle->spool, bytes, length, at);
 	}
-	return note(handle,
-		    error ? error : hub_collected(hub, handle, spool_size(handle->spool)));
+	return note(handle, error ? error : hub_collected(hub, handle, spool_size(handle->spool)));
 }
 
 int gather_resize(struct hub *hub, const char *directory, struct handle *handle, uint64_t size)
@@ -95,8 +94,8 @@ void gather_offer(struct hub *hub, const char *directory, struct handle *handle,
 
 void gather_release(struct hub *hub, const char *directory, struct handle *handle)
 {
-	bool left = !handle->spoiled && hub_is_left(hub, handle) &&
-		    need_spool(directory, handle) == 0;
+	bool left =
+		!handle->spoiled && hub_is_left(hub, handle) && need_spool(directory, handle) == 0;
 	struct spool *spool = handle->spool;
 	if (left) {
 		pump(hub, hub_leave(hub, handle, spool_size(spool), spool_md5(spool)), spool);
