@@ -45,6 +45,7 @@ struct account {
 	char *reason;		  /* why not, for `status`; or NULL */
 	bool stopping;		  /* no new session is begun */
 	struct handle *handles;	  /* open files */
+	struct handle *orphans;	  /* closed by account_abandon, with something that is not ours */
 	struct op *pollers;	  /* OP_POLL, parked; context: the handle */
 	struct query *queries;	  /* of dial.c */
 	bool keeps;		  /* what arrives goes into the inbox (kept.h) */

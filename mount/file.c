@@ -621,7 +621,12 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 	tree_close(&account->tree, node);
 	free(handle->peer);
 	free(handle->text);
-	free(handle);
+	if (handle->spool || handle->kept_fd >= 0) {
+		/* Whoever opened these had no time to close them. */
+		DL_APPEND(account->orphans, handle);
+	} else {
+		free(handle);
+	}
 	if (left_unread) {
 		file_arrived(account, file, now_ms);
 	}

@@ -97,6 +97,7 @@ void gather_release(struct hub *hub, const char *directory, struct handle *handl
 	bool left =
 		!handle->spoiled && hub_is_left(hub, handle) && need_spool(directory, handle) == 0;
 	struct spool *spool = handle->spool;
+	handle->spool = NULL;
 	if (left) {
 		pump(hub, hub_leave(hub, handle, spool_size(spool), spool_md5(spool)), spool);
 	} else {

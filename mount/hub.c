@@ -9,6 +9,7 @@
 #include "mount/inbox.h"
 #include "mount/kept.h"
 #include "mount/log.h"
+#include "mount/spool.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -70,6 +71,14 @@ struct hub *hub_create(const struct stream_config *config, unsigned max_streams,
 void hub_destroy(struct hub *hub)
 {
 	if (hub) {
+		struct handle *handle, *next;
+		DL_FOREACH_SAFE (hub->account.orphans, handle, next) {
+			spool_release(handle->spool);
+			if (handle->kept_fd >= 0) {
+				close(handle->kept_fd);
+			}
+			free(handle);
+		}
 		account_finish(&hub->account);
 		pthread_mutex_destroy(&hub->mutex);
 		close(hub->fd);

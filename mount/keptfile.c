@@ -53,6 +53,7 @@ void keptfile_close(struct hub *hub, struct handle *handle)
 	int fd;
 	hub_kept(hub, handle, path, sizeof(path), &fd);
 	if (fd >= 0) {
+		hub_set_kept(hub, handle, -1);
 		close(fd);
 	}
 }
