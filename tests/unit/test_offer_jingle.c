@@ -1,0 +1,1024 @@
+/* SPDX-License-Identifier: MIT */
+/* Files that are offered by Jingle, in both directions, as an account has them. */
+#include "ibb/hash.h"
+#include "scene.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PHONE	     "a@x/phone"
+#define TEXT	     "Hello, world"
+#define LINGER_MS    2000 /* for the other one to end the session */
+
+/* a@x with her phone, which takes files by Jingle. */
+static void start(struct scene *scene)
+{
+	scene_start(scene, ACCEPT_CONTACTS);
+	scene->features = FEATURE_IBB | FEATURE_JINGLE;
+	scene_contact(scene, "a@x");
+	scene_comes(scene, PHONE, 0);
+}
+
+static struct digest sha_of(const char *text)
+{
+	struct digest digest;
+	struct hash *hash = hash_create(HASH_SHA_256);
+	assert_non_null(hash);
+	assert_int_equal(hash_update(hash, text, strlen(text)), 0);
+	assert_int_equal(hash_finish(hash, &digest), 0);
+	hash_destroy(hash);
+	return digest;
+}
+
+static void says(struct scene *scene, const char *session, enum jingle_action action)
+{
+	struct terms terms = {.action = action};
+	scene_peer_says(scene, PHONE, session, &terms);
+}
+
+/* She ends the session; we have no more to say. */
+static void ends(struct scene *scene, const char *session, enum jingle_reason reason)
+{
+	struct terms terms = {.action = JINGLE_SESSION_TERMINATE, .reason = reason};
+	scene_peer_says(scene, PHONE, session, &terms);
+	scene_sent(scene, MSG_RESULT, PHONE);
+}
+
+static void sends_digest(struct scene *scene, const char *session, const struct digest *digest)
+{
+	struct terms terms = {.action = JINGLE_CHECKSUM, .file.digest = *digest};
+	scene_peer_says(scene, PHONE, session, &terms);
+	scene_sent(scene, MSG_RESULT, PHONE);
+}
+
+static void we_end(struct scene *scene, const char *session, enum jingle_reason reason)
+{
+	const struct msg *msg = scene_jingle(scene, JINGLE_SESSION_TERMINATE, PHONE);
+	assert_string_equal(msg->sid, session);
+	assert_int_equal(msg->terms->reason, reason);
+	scene_result(scene);
+}
+
+/* We have thanked for a file, and ended the session. */
+static void we_thank(struct scene *scene, const char *session)
+{
+	const struct msg *msg = scene_jingle(scene, JINGLE_RECEIVED, PHONE);
+	assert_string_equal(msg->sid, session);
+	assert_string_equal(msg->terms->content, "content");
+	scene_result(scene);
+	we_end(scene, session, JINGLE_SUCCESS);
+	scene_is_quiet(scene);
+}
+
+/* There is no such session any more. */
+static void assert_forgotten(struct scene *scene, const char *session)
+{
+	says(scene, session, JINGLE_PING);
+	scene_refused(scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_UNKNOWN_SESSION);
+}
+
+/* ---- they offer ---- */
+
+/* A file of hers waits in in/. */
+static void offer_with(struct scene *scene, const char *session, const struct terms *terms)
+{
+	scene_peer_says(scene, PHONE, session, terms);
+	scene_sent(scene, MSG_RESULT, PHONE);
+	scene_is_quiet(scene);
+}
+
+static void offer(struct scene *scene, const char *session, const char *name, int64_t size)
+{
+	struct terms terms = scene_session(name, size, "t");
+	offer_with(scene, session, &terms);
+}
+
+static void peer_sends(struct scene *scene, unsigned seq, const char *text)
+{
+	scene_peer_sends(scene, PHONE, "t", seq, text);
+	scene_sent(scene, MSG_RESULT, PHONE);
+}
+
+static void test_incoming(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct terms terms = scene_session("photo.jpg", 12, "t");
+	terms.file.date = 1000000000;
+	terms.block_size = 65535;
+	offer_with(&scene, "j1", &terms);
+	struct stat attributes;
+	node_attributes(scene_find(&scene, "a@x/in/photo.jpg"), &attributes);
+	assert_int_equal(attributes.st_size, 12);
+	assert_int_equal(attributes.st_mtim.tv_sec, 1000000000);
+	assert_state(&scene, "a@x/in/photo.jpg", "offered");
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "jingle");
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "peer"), PHONE);
+	says(&scene, "j1", JINGLE_PING);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+
+	struct call *open = scene_open(&scene, "a@x/in/photo.jpg", O_RDONLY);
+	const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	assert_string_equal(msg->sid, "j1");
+	assert_string_equal(msg->terms->content, "content");
+	assert_false(msg->terms->by_responder);
+	assert_string_equal(msg->terms->transport_sid, "t");
+	assert_int_equal(msg->terms->block_size, SCENE_BLOCK); /* lowered */
+	assert_int_equal(msg->terms->file.size, 12);
+	scene_result(&scene);
+	assert_waits(open);
+	scene_is_quiet(&scene);
+	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	assert_result(open, 0);
+	struct handle *handle = call_handle(open);
+	peer_sends(&scene, 0, "Hello, w");
+	assert_text(scene_read(&scene, handle, 100), "Hello, w");
+	assert_state(&scene, "a@x/in/photo.jpg", "open");
+	scene_is_quiet(&scene);
+	peer_sends(&scene, 1, "orld");
+	we_thank(&scene, "j1");
+	assert_text(scene_read(&scene, handle, 100), "orld");
+	assert_result(scene_read(&scene, handle, 100), 0);
+	assert_state(&scene, "a@x/in/photo.jpg", "finished");
+	assert_forgotten(&scene, "j1");
+	scene_release(&scene, handle);
+	assert_state(&scene, "a@x/in/photo.jpg", "finished");
+	assert_null(scene.account.offers.all);
+	scene_finish(&scene);
+}
+
+/* Dino opens it before it answers our session-accept, Gajim with blocks as it had offered them. */
+static void test_incoming_opened_early(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	offer(&scene, "j1", "f", 12);
+	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
+	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	char id[32];
+	snprintf(id, sizeof(id), "%s", scene.sent->id);
+	scene_peer_begins(&scene, PHONE, "t", 4096);
+	assert_result(open, 0);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	struct handle *handle = call_handle(open);
+	peer_sends(&scene, 0, "Hello, wor");
+	scene_receive(&scene, &(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = id});
+	peer_sends(&scene, 1, "ld");
+	we_thank(&scene, "j1");
+	assert_text(scene_read(&scene, handle, 100), TEXT);
+	assert_result(scene_read(&scene, handle, 100), 0);
+	scene_finish(&scene);
+}
+
+/* A file of 12 bytes of which the digest is `promised`, with all but the last four. */
+static struct handle *receive_most(struct scene *scene, const struct digest *promised)
+{
+	struct terms terms = scene_session("f", 12, "t");
+	terms.file.digest = *promised;
+	offer_with(scene, "j1", &terms);
+	struct call *open = scene_open(scene, "a@x/in/f", O_RDONLY);
+	scene_jingle(scene, JINGLE_SESSION_ACCEPT, PHONE);
+	scene_result(scene);
+	scene_peer_begins(scene, PHONE, "t", SCENE_BLOCK);
+	scene_sent(scene, MSG_RESULT, PHONE);
+	assert_result(open, 0);
+	peer_sends(scene, 0, "Hello, w");
+	return call_handle(open);
+}
+
+static void test_incoming_digest(void **state)
+{
+	(void)state;
+	for (unsigned right = 0; right < 2; right++) {
+		struct scene scene;
+		start(&scene);
+		struct digest digest = sha_of(right ? TEXT : "Hello, World");
+		struct handle *handle = receive_most(&scene, &digest);
+		/* That was said before anything was accepted. */
+		struct digest other = sha_of("other");
+		sends_digest(&scene, "j1", &other);
+		peer_sends(&scene, 1, "orld");
+		if (right) {
+			we_thank(&scene, "j1");
+		} else {
+			we_end(&scene, "j1", JINGLE_MEDIA_ERROR);
+		}
+		scene_is_quiet(&scene);
+		assert_text(scene_read(&scene, handle, 100), TEXT);
+		assert_result(scene_read(&scene, handle, 100), right ? 0 : -EBADMSG);
+		assert_result(scene_read(&scene, handle, 100), right ? 0 : -EBADMSG);
+		assert_state(&scene, "a@x/in/f", right ? "finished" : "broken");
+		scene_release(&scene, handle);
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
+enum digest_comes {
+	BEFORE,
+	AFTER,
+	NEVER,
+	ENDS
+};
+
+static void test_incoming_closed(void **state)
+{
+	(void)state;
+	struct digest none = {.algorithm = HASH_NONE};
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = receive_most(&scene, &none);
+	scene_peer_closes(&scene, PHONE, "t", false);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	we_end(&scene, "j1", JINGLE_FAILED_TRANSPORT);
+	assert_text(scene_read(&scene, handle, 100), "Hello, w");
+	assert_result(scene_read(&scene, handle, 100), -ECONNRESET);
+	scene_release(&scene, handle);
+
+	/* More than was offered. */
+	handle = receive_most(&scene, &none);
+	scene_peer_sends(&scene, PHONE, "t", 1, "orld.");
+	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NONE);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	we_end(&scene, "j1", JINGLE_FAILED_TRANSPORT);
+	assert_text(scene_read(&scene, handle, 100), "Hello, w");
+	assert_result(scene_read(&scene, handle, 100), -EPROTO);
+	scene_release(&scene, handle);
+
+	/* Of a size that nobody has said. */
+	offer(&scene, "j2", "g", TERMS_NO_SIZE);
+	struct call *open = scene_open(&scene, "a@x/in/g", O_RDONLY);
+	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	scene_result(&scene);
+	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	handle = call_handle(open);
+	peer_sends(&scene, 0, "Hello");
+	assert_text(scene_read(&scene, handle, 100), "Hello");
+	struct call *end = scene_read(&scene, handle, 100);
+	assert_waits(end);
+	scene_peer_closes(&scene, PHONE, "t", false);
+	assert_result(end, 0);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	we_thank(&scene, "j2");
+	scene_release(&scene, handle);
+
+	/* Empty. */
+	offer(&scene, "j3", "h", 0);
+	open = scene_open(&scene, "a@x/in/h", O_RDONLY);
+	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	scene_result(&scene);
+	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+	assert_result(open, 0);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	we_thank(&scene, "j3");
+	assert_result(scene_read(&scene, call_handle(open), 100), 0);
+	scene_finish(&scene);
+}
+
+enum when {
+	OFFERED,
+	ACCEPTED,
+	OPENED,
+	HALF,
+	CHECKING,
+	WHENS
+};
+
+/* A file of 12 bytes, as far as `when`; the open or read that waits is *call. */
+static struct handle *bring_to(struct scene *scene, enum when when, struct call **call)
+{
+	struct handle *handle = NULL;
+	struct terms terms = scene_session("f", 12, "t");
+	terms.file.digest.algorithm = HASH_SHA_256; /* it will follow */
+	*call = NULL;
+	offer_with(scene, "j1", &terms);
+	if (when >= ACCEPTED) {
+		*call = scene_open(scene, "a@x/in/f", O_RDONLY);
+		scene_jingle(scene, JINGLE_SESSION_ACCEPT, PHONE);
+		scene_result(scene);
+	}
+	if (when >= OPENED) {
+		scene_peer_begins(scene, PHONE, "t", SCENE_BLOCK);
+		scene_sent(scene, MSG_RESULT, PHONE);
+		assert_result(*call, 0);
+		handle = call_handle(*call);
+		*call = scene_read(scene, handle, 100);
+	}
+	if (when >= HALF) {
+		peer_sends(scene, 0, "Hello, w");
+		assert_text(*call, "Hello, w");
+		*call = scene_read(scene, handle, 100);
+	}
+	if (when >= CHECKING) {
+		peer_sends(scene, 1, "orld");
+		assert_text(*call, "orld");
+		*call = scene_read(scene, handle, 100);
+	}
+	return handle;
+}
+
+static void test_incoming_is_declined(void **state)
+{
+	(void)state;
+	for (enum when when = OFFERED; when < WHENS; when++) {
+		struct scene scene;
+		struct call *call;
+		start(&scene);
+		struct handle *handle = bring_to(&scene, when, &call);
+		assert_int_equal(scene_unlink(&scene, "a@x/in/f"), 0);
+		assert_no(&scene, "a@x/in/f");
+		if (call) {
+			assert_result(call, -ECONNRESET);
+		}
+		if (when > ACCEPTED) {
+			scene_sent(&scene, MSG_CLOSE, PHONE);
+			scene_result(&scene);
+		}
+		we_end(&scene, "j1", when == OFFERED ? JINGLE_DECLINE : JINGLE_FAILED_TRANSPORT);
+		scene_is_quiet(&scene);
+		if (handle) {
+			scene_release(&scene, handle);
+		}
+		scene_settle(&scene);
+		assert_null(scene.account.offers.all);
+		scene_finish(&scene);
+	}
+
+	/* Left in the middle. */
+	struct scene scene;
+	struct call *call;
+	start(&scene);
+	struct handle *handle = bring_to(&scene, HALF, &call);
+	scene_interrupt(&scene, call);
+	scene_release(&scene, handle);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	we_end(&scene, "j1", JINGLE_CANCEL);
+	scene_finish(&scene);
+}
+
+static void test_incoming_content_removed(void **state)
+{
+	(void)state;
+	for (enum when when = OFFERED; when < WHENS; when++) {
+		struct scene scene;
+		struct call *call;
+		start(&scene);
+		bring_to(&scene, when, &call);
+		says(&scene, "j1", JINGLE_CONTENT_REMOVE);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		if (when == OPENED || when == HALF) {
+			scene_sent(&scene, MSG_CLOSE, PHONE);
+		}
+		we_end(&scene, "j1", JINGLE_CANCEL);
+		scene_is_quiet(&scene);
+		if (call) {
+			assert_result(call, -ECANCELED);
+		} else {
+			assert_no(&scene, "a@x/in/f");
+		}
+		scene_finish(&scene);
+	}
+}
+
+/* What has no place in a session, or is of none, gets the XEP's error, and changes nothing. */
+static void test_incoming_out_of_place(void **state)
+{
+	(void)state;
+	static const struct {
+		enum jingle_action action;
+		enum condition condition; /* NONE: a result */
+		enum detail detail;
+	} rows[] = {
+		{JINGLE_PING, CONDITION_NONE, DETAIL_NONE},
+		{JINGLE_CHECKSUM, CONDITION_NONE, DETAIL_NONE},
+		{JINGLE_SESSION_INITIATE, CONDITION_UNEXPECTED_REQUEST, DETAIL_OUT_OF_ORDER},
+		{JINGLE_SESSION_ACCEPT, CONDITION_UNEXPECTED_REQUEST, DETAIL_OUT_OF_ORDER},
+		{JINGLE_RECEIVED, CONDITION_UNEXPECTED_REQUEST, DETAIL_OUT_OF_ORDER},
+		{JINGLE_INFO, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_UNSUPPORTED_INFO},
+		{JINGLE_TRANSPORT_REPLACE, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_NONE},
+		{JINGLE_OTHER, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_NONE},
+	};
+	for (enum when when = OFFERED; when < WHENS; when++) {
+		struct scene scene;
+		struct call *call;
+		start(&scene);
+		struct handle *handle = bring_to(&scene, when, &call);
+		for (size_t i = 0; i < COUNT(rows); i++) {
+			struct terms terms = scene_session("other", 1, "t2");
+			terms.action = rows[i].action;
+			scene_peer_says(&scene, PHONE, "j1", &terms);
+			if (rows[i].condition == CONDITION_NONE) {
+				scene_sent(&scene, MSG_RESULT, PHONE);
+			} else {
+				scene_refused(&scene, PHONE, rows[i].condition, rows[i].detail);
+			}
+			scene_is_quiet(&scene);
+			if (rows[i].action != JINGLE_SESSION_INITIATE) {
+				scene_peer_says(&scene, PHONE, "j2", &terms);
+				scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND,
+					      DETAIL_UNKNOWN_SESSION);
+				scene_peer_says(&scene, "a@x/laptop", "j1", &terms);
+				scene_refused(&scene, "a@x/laptop", CONDITION_ITEM_NOT_FOUND,
+					      DETAIL_UNKNOWN_SESSION);
+			}
+			scene_is_quiet(&scene);
+		}
+		assert_true(!call || !call_is_done(call));
+		/* And it goes on. */
+		if (when == HALF) {
+			peer_sends(&scene, 1, "orld");
+			assert_text(call, "orld");
+			call = scene_read(&scene, handle, 100);
+		}
+		if (when >= HALF) {
+			scene_wait(&scene, OFFER_CHECKSUM_MS);
+			assert_result(call, 0);
+		}
+		scene_finish(&scene);
+	}
+}
+
+static void test_incoming_that_cannot_be(void **state)
+{
+	(void)state;
+	struct terms usual = scene_session("f", 5, "t");
+	struct terms s5b = usual, no_size = usual, other_file = usual, two = usual, sealed = usual,
+		     asked = usual;
+	s5b.has_ibb = false;
+	s5b.transport_sid = NULL;
+	no_size.block_size = 0;
+	other_file.has_file = false; /* FT:4, or a call */
+	two.contents = 2;
+	sealed.is_encrypted = true;
+	asked.from_responder = true;
+	const struct {
+		const struct terms *terms;
+		enum jingle_reason reason;
+	} rows[] = {
+		{&s5b, JINGLE_UNSUPPORTED_TRANSPORTS},
+		{&no_size, JINGLE_UNSUPPORTED_TRANSPORTS},
+		{&other_file, JINGLE_UNSUPPORTED_APPLICATIONS},
+		{&two, JINGLE_UNSUPPORTED_APPLICATIONS},
+		{&asked, JINGLE_UNSUPPORTED_APPLICATIONS},
+		{&sealed, JINGLE_SECURITY_ERROR},
+	};
+	struct scene scene;
+	start(&scene);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		scene_peer_says(&scene, PHONE, "j1", rows[i].terms);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		we_end(&scene, "j1", rows[i].reason);
+		assert_no(&scene, "a@x/in/f");
+		assert_null(scene.account.offers.all);
+		assert_forgotten(&scene, "j1");
+	}
+
+	/* Nobody who may not. */
+	scene_peer_says(&scene, "stranger@x/r", "j1", &usual);
+	scene_refused(&scene, "stranger@x/r", CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
+
+	/* Two bytestreams of one name. */
+	offer(&scene, "j1", "f", 5);
+	offer(&scene, "j2", "g", 5);
+	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
+	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	assert_result(scene_open(&scene, "a@x/in/g", O_RDONLY), -EEXIST);
+	scene_is_quiet(&scene);
+	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	assert_result(open, 0);
+	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+	scene_refused(&scene, PHONE, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
+	scene_finish(&scene);
+}
+
+/* Too many. */
+static void test_incoming_flood(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	char session[16];
+	for (unsigned i = 0; i < SCENE_STREAMS; i++) {
+		snprintf(session, sizeof(session), "j%u", i);
+		offer(&scene, session, "f", 5);
+	}
+	struct terms terms = scene_session("f", 5, "t");
+	scene_peer_says(&scene, PHONE, "more", &terms);
+	scene_refused(&scene, PHONE, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
+	ends(&scene, "j3", JINGLE_CANCEL);
+	scene_settle(&scene);
+	offer(&scene, "more", "f", 5);
+	scene_finish(&scene);
+}
+
+static void test_incoming_accept_is_refused(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	offer(&scene, "j1", "f", 5);
+	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
+	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	scene_error(&scene, CONDITION_ITEM_NOT_FOUND);
+	assert_result(open, -ECONNRESET);
+	scene_is_quiet(&scene);
+	assert_forgotten(&scene, "j1");
+	scene_finish(&scene);
+}
+
+/* ---- we offer ---- */
+
+/* A file that is collected, open. */
+static struct handle *collected(struct scene *scene, const char *path)
+{
+	struct handle *handle = scene_opened(scene, path, O_WRONLY);
+	assert_true(collected_is(handle));
+	scene_is_quiet(scene);
+	return handle;
+}
+
+/* It is offered as `session`; she says that she has got that. */
+static struct call *offered(struct scene *scene, struct handle *handle, const char *session)
+{
+	struct call *close = scene_offer(scene, handle, TEXT, 12, NULL);
+	const struct msg *msg = scene_jingle(scene, JINGLE_SESSION_INITIATE, PHONE);
+	assert_string_equal(msg->sid, session);
+	scene_result(scene);
+	scene_is_quiet(scene);
+	assert_waits(close);
+	return close;
+}
+
+/* She accepts a stream `sid`, with blocks of `block_size`. */
+static void accepts(struct scene *scene, const char *session, const char *sid, uint32_t block_size)
+{
+	struct terms terms = scene_session("f", 12, sid);
+	terms.action = JINGLE_SESSION_ACCEPT;
+	terms.block_size = block_size;
+	scene_peer_says(scene, PHONE, session, &terms);
+	scene_sent(scene, MSG_RESULT, PHONE);
+}
+
+static void test_outgoing(void **state)
+{
+	(void)state;
+	static const struct {
+		bool receives, ends;
+		const char *state;
+	} rows[] = {
+		{true, true, "finished"},
+		{true, false, "finished"},
+		{false, true, "finished"},
+		{false, false, "unconfirmed"},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f.txt");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
+		assert_string_equal(msg->sid, "sid1");
+		assert_string_equal(msg->terms->file.name, "f.txt");
+		assert_int_equal(msg->terms->file.size, 12);
+		assert_true(msg->terms->file.date != TERMS_NO_DATE);
+		assert_string_equal(msg->terms->file.media_type, "application/octet-stream");
+		assert_int_equal(msg->terms->file.digest.algorithm, HASH_SHA_256);
+		assert_int_equal(msg->terms->file.digest.length, 0);
+		assert_int_equal(msg->terms->block_size, SCENE_BLOCK);
+		assert_string_equal(msg->terms->transport_sid, "sid1");
+		assert_non_null(msg->terms->content);
+		assert_false(msg->terms->from_responder);
+		scene_result(&scene);
+		assert_waits(close);
+		assert_state(&scene, "a@x/f.txt", "offered");
+		assert_string_equal(scene_attribute(&scene, "a@x/f.txt", "format"), "jingle");
+		scene_wait(&scene, SCENE_ANSWER - 1); /* she thinks about it */
+		says(&scene, "sid1", JINGLE_PING);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		accepts(&scene, "sid1", "sid1", 7);
+		msg = scene_sent(&scene, MSG_OPEN, PHONE);
+		assert_string_equal(msg->sid, "sid1");
+		assert_int_equal(msg->block_size, 7);
+		assert_null(msg->name);
+		scene_result(&scene);
+
+		/* Before the last byte: who has that may end the session. */
+		struct digest digest = sha_of(TEXT);
+		msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
+		assert_true(digest_equals(&msg->terms->file.digest, &digest));
+		scene_result(&scene);
+		msg = scene_sent(&scene, MSG_DATA, PHONE);
+		assert_int_equal(msg->data_length, 7);
+		scene_result(&scene);
+		msg = scene_sent(&scene, MSG_DATA, PHONE);
+		assert_int_equal(msg->data_length, 5);
+		scene_is_quiet(&scene);
+		scene_result(&scene);
+		scene_sent(&scene, MSG_CLOSE, PHONE);
+		scene_result(&scene);
+		assert_waits(close);
+		assert_state(&scene, "a@x/f.txt", "confirming");
+		if (rows[i].receives) {
+			says(&scene, "sid1", JINGLE_RECEIVED);
+			scene_sent(&scene, MSG_RESULT, PHONE);
+			assert_result(close, 0);
+		}
+		if (rows[i].ends) {
+			ends(&scene, "sid1", JINGLE_SUCCESS);
+		}
+		if (!rows[i].receives && !rows[i].ends) {
+			scene_is_quiet(&scene);
+			scene_wait(&scene, OFFER_CONFIRM_MS - 1);
+			assert_waits(close);
+			scene_wait(&scene, 1);
+			we_end(&scene, "sid1", JINGLE_SUCCESS);
+		}
+		assert_result(close, 0);
+		scene_is_quiet(&scene);
+		assert_state(&scene, "a@x/f.txt", rows[i].state);
+		scene_release(&scene, handle);
+		assert_state(&scene, "a@x/f.txt", rows[i].state);
+		if (rows[i].receives && !rows[i].ends) {
+			/* It is hers to end; but if she does not, we do. */
+			scene_wait(&scene, LINGER_MS - 1);
+			scene_is_quiet(&scene);
+			scene_wait(&scene, 1);
+			we_end(&scene, "sid1", JINGLE_SUCCESS);
+		}
+		assert_null(scene.account.offers.all);
+		assert_forgotten(&scene, "sid1");
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_accepted_wrongly(void **state)
+{
+	(void)state;
+	struct terms usual = scene_session("f", 12, "sid1");
+	usual.action = JINGLE_SESSION_ACCEPT;
+	struct terms larger = usual, other = usual, none = usual, s5b = usual, part = usual;
+	larger.block_size = SCENE_BLOCK + 1;
+	other.transport_sid = "sid2";
+	none.block_size = 0;
+	s5b.has_ibb = false;
+	s5b.transport_sid = NULL;
+	part.file.offset = 1;
+	const struct terms *const rows[] = {&larger, &other, &none, &s5b, &part};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = offered(&scene, handle, "sid1");
+		scene_peer_says(&scene, PHONE, "sid1", rows[i]);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		assert_result(close, -EPROTONOSUPPORT);
+		we_end(&scene, "sid1", JINGLE_FAILED_TRANSPORT);
+		scene_is_quiet(&scene);
+		assert_forgotten(&scene, "sid1");
+		scene_release(&scene, handle);
+		assert_null(scene.account.offers.all);
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_is_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		enum condition condition;
+		ssize_t result;
+	} rows[] = {
+		{CONDITION_SERVICE_UNAVAILABLE, -EPROTONOSUPPORT},
+		{CONDITION_FEATURE_NOT_IMPLEMENTED, -EPROTONOSUPPORT},
+		{CONDITION_FORBIDDEN, -ECONNREFUSED},
+		{CONDITION_NOT_ACCEPTABLE, -ECONNREFUSED},
+		{CONDITION_RESOURCE_CONSTRAINT, -ECONNREFUSED},
+		{CONDITION_BAD_REQUEST, -EPROTO},
+		{CONDITION_RECIPIENT_UNAVAILABLE, -EHOSTDOWN},
+		{CONDITION_REDIRECT, -EHOSTDOWN},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
+		scene_error(&scene, rows[i].condition);
+		assert_result(close, rows[i].result);
+		scene_is_quiet(&scene);
+		assert_state(&scene, "a@x/f", "broken");
+		assert_forgotten(&scene, "sid1");
+		scene_finish(&scene);
+	}
+}
+
+enum out {
+	WAITING,
+	AGREED,
+	BEGUN,
+	LEFT,
+	CONFIRMING,
+	OUTS
+};
+
+/* A file of ours, as far as `when`. */
+static struct call *take_to(struct scene *scene, enum out when, struct handle **handle)
+{
+	*handle = collected(scene, "a@x/f");
+	struct call *close = offered(scene, *handle, "sid1");
+	if (when >= AGREED) {
+		accepts(scene, "sid1", "sid1", SCENE_BLOCK);
+		scene_sent(scene, MSG_OPEN, PHONE);
+	}
+	if (when >= BEGUN) {
+		scene_result(scene);
+		scene_jingle(scene, JINGLE_CHECKSUM, PHONE);
+		scene_result(scene);
+		scene_sent(scene, MSG_DATA, PHONE);
+	}
+	if (when >= LEFT) {
+		scene_result(scene);
+		scene_sent(scene, MSG_DATA, PHONE);
+	}
+	if (when >= CONFIRMING) {
+		scene_result(scene);
+		scene_sent(scene, MSG_CLOSE, PHONE);
+		scene_result(scene);
+	}
+	assert_waits(close);
+	return close;
+}
+
+static void test_outgoing_out_of_place(void **state)
+{
+	(void)state;
+	static const struct {
+		enum jingle_action action;
+		enum condition condition; /* NONE: a result */
+		enum detail detail;
+	} rows[] = {
+		{JINGLE_PING, CONDITION_NONE, DETAIL_NONE},
+		{JINGLE_CHECKSUM, CONDITION_UNEXPECTED_REQUEST, DETAIL_OUT_OF_ORDER},
+		{JINGLE_SESSION_INITIATE, CONDITION_UNEXPECTED_REQUEST, DETAIL_OUT_OF_ORDER},
+		{JINGLE_SESSION_ACCEPT, CONDITION_UNEXPECTED_REQUEST, DETAIL_OUT_OF_ORDER},
+		{JINGLE_INFO, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_UNSUPPORTED_INFO},
+		{JINGLE_TRANSPORT_REPLACE, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_NONE},
+		{JINGLE_OTHER, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_NONE},
+	};
+	for (enum out when = WAITING; when < OUTS; when++) {
+		struct scene scene;
+		struct handle *handle;
+		start(&scene);
+		struct call *close = take_to(&scene, when, &handle);
+		for (size_t i = 0; i < COUNT(rows); i++) {
+			struct terms terms = scene_session("f", 12, "sid1");
+			terms.action = rows[i].action;
+			if (when == WAITING && terms.action == JINGLE_SESSION_ACCEPT) {
+				continue;
+			}
+			scene_peer_says(&scene, PHONE, "sid1", &terms);
+			if (rows[i].condition == CONDITION_NONE) {
+				scene_sent(&scene, MSG_RESULT, PHONE);
+			} else {
+				scene_refused(&scene, PHONE, rows[i].condition, rows[i].detail);
+			}
+		}
+		assert_waits(close);
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_content_removed(void **state)
+{
+	(void)state;
+	for (enum out when = WAITING; when < OUTS; when++) {
+		struct scene scene;
+		struct handle *handle;
+		start(&scene);
+		struct call *close = take_to(&scene, when, &handle);
+		says(&scene, "sid1", JINGLE_CONTENT_REMOVE);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		assert_result(close, -ECANCELED);
+		if (when >= AGREED && when < CONFIRMING) {
+			scene_sent(&scene, MSG_CLOSE, PHONE);
+			scene_result(&scene);
+		}
+		we_end(&scene, "sid1", JINGLE_CANCEL);
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
+/* Its bytestream is closed, or refused, or one of its blocks. */
+static void test_outgoing_stream_breaks(void **state)
+{
+	(void)state;
+	for (enum out when = AGREED; when < CONFIRMING; when++) {
+		struct scene scene;
+		struct handle *handle;
+		start(&scene);
+		struct call *close = take_to(&scene, when, &handle);
+		scene_peer_closes(&scene, PHONE, "sid1", false);
+		assert_result(close, -ECANCELED);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		we_end(&scene, "sid1", JINGLE_CANCEL);
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+
+		start(&scene);
+		close = take_to(&scene, when, &handle);
+		scene_error(&scene, CONDITION_ITEM_NOT_FOUND);
+		assert_result(close, when == AGREED ? -EPROTONOSUPPORT : -ECONNRESET);
+		we_end(&scene, "sid1", JINGLE_FAILED_TRANSPORT);
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_timeout(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = offered(&scene, handle, "sid1");
+	scene_wait(&scene, SCENE_ANSWER - 1);
+	assert_waits(close);
+	scene_is_quiet(&scene);
+	scene_wait(&scene, 1);
+	assert_result(close, -ETIMEDOUT);
+	we_end(&scene, "sid1", JINGLE_TIMEOUT);
+	scene_is_quiet(&scene);
+	scene_release(&scene, handle);
+	assert_null(scene.account.offers.all);
+	/* She accepts after all. */
+	struct terms terms = scene_session("f", 12, "sid1");
+	terms.action = JINGLE_SESSION_ACCEPT;
+	scene_peer_says(&scene, PHONE, "sid1", &terms);
+	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_UNKNOWN_SESSION);
+
+	/* Even the request gets no answer. */
+	handle = collected(&scene, "a@x/g");
+	close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
+	scene_wait(&scene, SCENE_ANSWER);
+	assert_result(close, -ETIMEDOUT);
+	scene_finish(&scene);
+}
+
+static void test_outgoing_is_given_up(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2 * OUTS; i++) {
+		enum out when = i % OUTS;
+		bool removed = i >= OUTS;
+		struct scene scene;
+		struct handle *handle;
+		start(&scene);
+		struct call *close = take_to(&scene, when, &handle);
+		if (removed) {
+			assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);
+		} else {
+			scene_interrupt(&scene, close);
+		}
+		if (removed && when == CONFIRMING) {
+			assert_waits(close); /* it is all delivered */
+			scene_finish(&scene);
+			continue;
+		}
+		assert_result(close, removed ? -ECONNRESET : -EINTR);
+		if (when >= AGREED && when < CONFIRMING) {
+			scene_sent(&scene, MSG_CLOSE, PHONE);
+			scene_result(&scene);
+		}
+		we_end(&scene, "sid1",
+		       removed && when >= AGREED ? JINGLE_FAILED_TRANSPORT : JINGLE_CANCEL);
+		scene_is_quiet(&scene);
+		assert_forgotten(&scene, "sid1");
+		scene_release(&scene, handle);
+		assert_null(scene.account.offers.all);
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_empty(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
+	assert_int_equal(scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE)->terms->file.size, 0);
+	scene_result(&scene);
+	accepts(&scene, "sid1", "sid1", SCENE_BLOCK);
+	scene_sent(&scene, MSG_OPEN, PHONE);
+	scene_result(&scene);
+	struct digest digest = sha_of("");
+	const struct msg *msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
+	assert_true(digest_equals(&msg->terms->file.digest, &digest));
+	scene_result(&scene);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	scene_result(&scene);
+	assert_waits(close);
+	says(&scene, "sid1", JINGLE_RECEIVED);
+	assert_result(close, 0);
+	assert_state(&scene, "a@x/f", "finished");
+	scene_finish(&scene);
+}
+
+/* Somebody who may not open streams to us, and whom we offer one. */
+static void test_outgoing_to_a_stranger(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_NONE);
+	scene.features = FEATURE_IBB | FEATURE_JINGLE;
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, PHONE, 0);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = offered(&scene, handle, "sid1");
+	struct terms terms = scene_session("f", 12, "t");
+	scene_peer_says(&scene, PHONE, "other", &terms);
+	scene_refused(&scene, PHONE, CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
+	scene_peer_says(&scene, "a@x/laptop", "sid1", &terms);
+	scene_refused(&scene, "a@x/laptop", CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
+	accepts(&scene, "sid1", "sid1", SCENE_BLOCK);
+	scene_play(&scene);
+	ends(&scene, "sid1", JINGLE_SUCCESS);
+	assert_result(close, 0);
+	says(&scene, "sid1", JINGLE_PING);
+	scene_refused(&scene, PHONE, CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
+	scene_finish(&scene);
+}
+
+static void test_several(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	static const char *const paths[] = {"a@x/f", "a@x/g", "a@x/h"};
+	struct handle *handles[3];
+	struct call *closes[3];
+	for (size_t i = 0; i < 3; i++) {
+		char session[16];
+		handles[i] = collected(&scene, paths[i]);
+		snprintf(session, sizeof(session), "sid%zu", i + 1);
+		closes[i] = offered(&scene, handles[i], session);
+	}
+	accepts(&scene, "sid3", "sid3", SCENE_BLOCK);
+	scene_play(&scene);
+	ends(&scene, "sid2", JINGLE_DECLINE);
+	assert_result(closes[1], -ECONNREFUSED);
+	assert_waits(closes[2]);
+	ends(&scene, "sid3", JINGLE_SUCCESS);
+	assert_result(closes[2], 0);
+	assert_waits(closes[0]);
+	scene_interrupt(&scene, closes[0]);
+	we_end(&scene, "sid1", JINGLE_CANCEL);
+	for (size_t i = 0; i < 3; i++) {
+		scene_release(&scene, handles[i]);
+	}
+	assert_null(scene.account.offers.all);
+	scene_finish(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_incoming),
+		cmocka_unit_test(test_incoming_opened_early),
+		cmocka_unit_test(test_incoming_digest),
+		cmocka_unit_test(test_incoming_closed),
+		cmocka_unit_test(test_incoming_is_declined),
+		cmocka_unit_test(test_incoming_content_removed),
+		cmocka_unit_test(test_incoming_out_of_place),
+		cmocka_unit_test(test_incoming_that_cannot_be),
+		cmocka_unit_test(test_incoming_flood),
+		cmocka_unit_test(test_incoming_accept_is_refused),
+		cmocka_unit_test(test_outgoing),
+		cmocka_unit_test(test_outgoing_accepted_wrongly),
+		cmocka_unit_test(test_outgoing_is_refused),
+		cmocka_unit_test(test_outgoing_out_of_place),
+		cmocka_unit_test(test_outgoing_content_removed),
+		cmocka_unit_test(test_outgoing_stream_breaks),
+		cmocka_unit_test(test_outgoing_timeout),
+		cmocka_unit_test(test_outgoing_is_given_up),
+		cmocka_unit_test(test_outgoing_empty),
+		cmocka_unit_test(test_outgoing_to_a_stranger),
+		cmocka_unit_test(test_several),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
