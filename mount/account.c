@@ -329,6 +329,13 @@ static void drop_withdrawn(struct account *account, int64_t now_ms)
 	}
 }
 
+/* Whether `msg` begins something: a stream, or a file that is offered. */
+static bool begins(const struct msg *msg)
+{
+	return msg->kind == MSG_OPEN || msg->kind == MSG_SI ||
+	       (msg->kind == MSG_JINGLE && msg->terms->action == JINGLE_SESSION_INITIATE);
+}
+
 void account_receive(struct account *account, const struct msg *msg, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
@@ -351,7 +358,7 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 		return;
 	}
 	bool offered = msg->kind == MSG_SI || msg->kind == MSG_JINGLE;
-	if ((msg->kind == MSG_OPEN || msg->kind == MSG_SI) && account->stopping) {
+	if (account->stopping && begins(msg)) {
 		allowed = false;
 	}
 	if (offered && (allowed || is_partner(account, msg))) {

@@ -524,6 +524,25 @@ static void test_incoming_flood(void **state)
 	scene_finish(&scene);
 }
 
+/* While the mount ends, none begins, and those that there are may end. */
+static void test_incoming_while_stopping(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct call *call;
+	bring_to(&scene, OFFERED, &call);
+	account_stop(&scene.account, false, scene.now_ms);
+	scene_settle(&scene);
+	we_end(&scene, "j1", JINGLE_DECLINE);
+	struct terms terms = scene_session("f", 5, "t");
+	scene_peer_says(&scene, PHONE, "j2", &terms);
+	scene_refused(&scene, PHONE, CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
+	assert_no(&scene, "a@x/in/f (2)");
+	assert_null(scene.account.offers.all);
+	scene_finish(&scene);
+}
+
 static void test_incoming_accept_is_refused(void **state)
 {
 	(void)state;
@@ -1007,6 +1026,7 @@ int main(void)
 		cmocka_unit_test(test_incoming_out_of_place),
 		cmocka_unit_test(test_incoming_that_cannot_be),
 		cmocka_unit_test(test_incoming_flood),
+		cmocka_unit_test(test_incoming_while_stopping),
 		cmocka_unit_test(test_incoming_accept_is_refused),
 		cmocka_unit_test(test_outgoing),
 		cmocka_unit_test(test_outgoing_accepted_wrongly),
