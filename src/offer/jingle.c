@@ -170,11 +170,18 @@ static int failure(enum jingle_reason reason, bool accepted)
 	return accepted ? -ECONNRESET : -ECONNREFUSED;
 }
 
+/* Whether all bytes have left: the peer may have the file before the last of them is acknowledged,
+ * but not any earlier. */
+static bool has_left(const struct offer *offer)
+{
+	const struct stream *stream = offer->stream;
+	return stream && offer->state >= OFFER_MOVING && offer->hashed == (uint64_t)offer->size &&
+	       !stream->writers && stream->sender.in_flight == stream->sender.out.length;
+}
+
 static void hear_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
 {
-	bool whole = offer->incoming ? offer->state == OFFER_CHECKING
-				     : offer->stream && offer->hashed == (uint64_t)offer->size &&
-					       offer->state >= OFFER_MOVING;
+	bool whole = offer->incoming ? offer->state == OFFER_CHECKING : has_left(offer);
 	offer->ended = true;
 	if (whole && reason == JINGLE_SUCCESS) {
 		offer->confirmed = true;
@@ -313,9 +320,8 @@ static void hear(struct offers *offers, struct offer *offer, const struct terms 
 		hear_checksum(offer, &terms->file.digest);
 		break;
 	case JINGLE_RECEIVED:
-		/* Of a file that has left as a whole; anybody can say so before. */
-		offer->confirmed = offer->confirmed || (offer->state >= OFFER_MOVING &&
-							offer->hashed == (uint64_t)offer->size);
+		/* Anybody can say so before. */
+		offer->confirmed = offer->confirmed || has_left(offer);
 		break;
 	default:
 		break; /* a ping: it was answered */

@@ -781,6 +781,94 @@ static struct call *take_to(struct scene *scene, enum out when, struct handle **
 	return close;
 }
 
+static void test_outgoing_ended_by_peer(void **state)
+{
+	(void)state;
+	static const struct {
+		enum jingle_reason reason;
+		ssize_t results[OUTS];
+	} rows[] = {
+		{JINGLE_DECLINE,
+		 {-ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED}},
+		{JINGLE_BUSY,
+		 {-ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED}},
+		{JINGLE_CANCEL, {-ECANCELED, -ECANCELED, -ECANCELED, -ECANCELED, -ECANCELED}},
+		/* Only of what has left as a whole can anybody say so. */
+		{JINGLE_SUCCESS, {-ECANCELED, -ECANCELED, -ECANCELED, 0, 0}},
+		{JINGLE_TIMEOUT, {-ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT}},
+		{JINGLE_GONE, {-EHOSTDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
+		{JINGLE_MEDIA_ERROR, {-ECONNREFUSED, -EBADMSG, -EBADMSG, -EBADMSG, -EBADMSG}},
+		{JINGLE_UNSUPPORTED_APPLICATIONS,
+		 {-EPROTONOSUPPORT, -EPROTONOSUPPORT, -EPROTONOSUPPORT, -EPROTONOSUPPORT,
+		  -EPROTONOSUPPORT}},
+		{JINGLE_UNSUPPORTED_TRANSPORTS,
+		 {-EPROTONOSUPPORT, -EPROTONOSUPPORT, -EPROTONOSUPPORT, -EPROTONOSUPPORT,
+		  -EPROTONOSUPPORT}},
+		{JINGLE_FAILED_TRANSPORT,
+		 {-EPROTONOSUPPORT, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
+		{JINGLE_NO_REASON,
+		 {-ECONNREFUSED, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
+	};
+	for (size_t i = 0; i < COUNT(rows) * OUTS; i++) {
+		enum out when = i % OUTS;
+		ssize_t result = rows[i / OUTS].results[when];
+		struct scene scene;
+		struct handle *handle;
+		start(&scene);
+		struct call *close = take_to(&scene, when, &handle);
+		ends(&scene, "sid1", rows[i / OUTS].reason);
+		assert_result(close, result);
+		assert_state(&scene, "a@x/f", result ? "broken" : "finished");
+		bool closes = when >= AGREED && when < CONFIRMING && result != 0;
+		if (closes) {
+			scene_sent(&scene, MSG_CLOSE, PHONE);
+		}
+		scene_is_quiet(&scene);
+		assert_forgotten(&scene, "sid1");
+		scene_release(&scene, handle);
+		scene_play(&scene);
+		assert_state(&scene, "a@x/f", result ? "broken" : "finished");
+		assert_null(scene.account.offers.all);
+		scene_finish(&scene);
+	}
+}
+
+/* <received/> counts only when all has left. */
+static void test_outgoing_received_early(void **state)
+{
+	(void)state;
+	for (enum out when = WAITING; when < OUTS; when++) {
+		struct scene scene;
+		struct handle *handle;
+		start(&scene);
+		struct call *close = take_to(&scene, when, &handle);
+		char id[32];
+		snprintf(id, sizeof(id), "%s", scene.sent->id);
+		says(&scene, "sid1", JINGLE_RECEIVED);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		if (when == CONFIRMING) {
+			assert_result(close, 0);
+			scene_finish(&scene);
+			continue;
+		}
+		assert_waits(close);
+		if (when == WAITING) {
+			accepts(&scene, "sid1", "sid1", SCENE_BLOCK);
+		} else {
+			scene_receive(&scene,
+				      &(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = id});
+		}
+		scene_play(&scene);
+		if (when < LEFT) {
+			assert_waits(close);
+			scene_wait(&scene, OFFER_CONFIRM_MS);
+		}
+		assert_result(close, 0);
+		assert_state(&scene, "a@x/f", when < LEFT ? "unconfirmed" : "finished");
+		scene_finish(&scene);
+	}
+}
+
 static void test_outgoing_out_of_place(void **state)
 {
 	(void)state;
@@ -1031,6 +1119,8 @@ int main(void)
 		cmocka_unit_test(test_outgoing),
 		cmocka_unit_test(test_outgoing_accepted_wrongly),
 		cmocka_unit_test(test_outgoing_is_refused),
+		cmocka_unit_test(test_outgoing_ended_by_peer),
+		cmocka_unit_test(test_outgoing_received_early),
 		cmocka_unit_test(test_outgoing_out_of_place),
 		cmocka_unit_test(test_outgoing_content_removed),
 		cmocka_unit_test(test_outgoing_stream_breaks),
