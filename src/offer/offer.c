@@ -423,7 +423,7 @@ void offer_wait(struct offers *offers, struct offer *offer, struct op *op)
 void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
-	stream_set_block_size(offer->stream, block_size);
+	offer->stream->block_size = block_size;		       /* or less of it, if it is auto */
 	int error = ibb_dial(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
 	offer->state = OFFER_AGREED;
 	if (error) {

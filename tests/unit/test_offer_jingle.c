@@ -683,6 +683,39 @@ static void test_outgoing(void **state)
 	}
 }
 
+/* Conversations takes no more than 8192; whatever is configured. */
+static void test_outgoing_block_size(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *configured;
+		uint32_t offered;
+	} rows[] = {
+		{"65535", 8192},
+		{"auto", 8192},
+		{"8192", 8192},
+		{"1", 1},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.block_size",
+					       rows[i].configured, strlen(rows[i].configured)),
+				 0);
+		struct handle *handle = collected(&scene, "a@x/f");
+		scene_offer(&scene, handle, TEXT, 12, NULL);
+		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
+		assert_int_equal(msg->terms->block_size, rows[i].offered);
+		bool is_auto = handle->node->stream->is_auto;
+		scene_result(&scene);
+		accepts(&scene, "sid1", "sid1", rows[i].offered);
+		assert_int_equal(scene_sent(&scene, MSG_OPEN, PHONE)->block_size, rows[i].offered);
+		assert_int_equal(handle->node->stream->is_auto, is_auto);
+		assert_int_equal(is_auto, strcmp(rows[i].configured, "auto") == 0);
+		scene_finish(&scene);
+	}
+}
+
 static void test_outgoing_accepted_wrongly(void **state)
 {
 	(void)state;
@@ -1117,6 +1150,7 @@ int main(void)
 		cmocka_unit_test(test_incoming_while_stopping),
 		cmocka_unit_test(test_incoming_accept_is_refused),
 		cmocka_unit_test(test_outgoing),
+		cmocka_unit_test(test_outgoing_block_size),
 		cmocka_unit_test(test_outgoing_accepted_wrongly),
 		cmocka_unit_test(test_outgoing_is_refused),
 		cmocka_unit_test(test_outgoing_ended_by_peer),
