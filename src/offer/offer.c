@@ -495,7 +495,8 @@ static void follow_outgoing(struct offers *offers, struct offer *offer, int64_t 
 	/* A peer that closes it may do so as it has the file. */
 	bool closed = stream->state == STREAM_CLOSED && !stream->close_sent;
 	bool whole = offer->hashed == (uint64_t)offer->size && stream_is_delivered(stream);
-	if (stream->state == STREAM_BROKEN || (closed && !whole)) {
+	if (offer->state < OFFER_CHECKING &&
+	    (stream->state == STREAM_BROKEN || (closed && !whole))) {
 		offer_fail(offers, offer, stream_failure(stream));
 		words_of(offer)->fail(offers, offer);
 		return;
@@ -505,7 +506,8 @@ static void follow_outgoing(struct offers *offers, struct offer *offer, int64_t 
 		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
 	}
 	if (offer->state == OFFER_CHECKING &&
-	    (offer->confirmed || !words_of(offer)->confirms || now_ms >= offer->deadline_ms)) {
+	    (offer->confirmed || offer->ended || !words_of(offer)->confirms ||
+	     now_ms >= offer->deadline_ms)) {
 		offer_finish(offers, offer);
 		words_of(offer)->thank(offers, offer);
 	}

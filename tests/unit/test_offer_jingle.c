@@ -1054,6 +1054,84 @@ static void test_outgoing_is_given_up(void **state)
 	}
 }
 
+static void test_outgoing_breaks(void **state)
+{
+	(void)state;
+	static const struct {
+		ssize_t results[OUTS];
+		const char *confirming;
+	} rows[] = {
+		{{-EHOSTDOWN, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+		{{-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+		{{-ECONNRESET, 0, 0, 0, 0}, "finished"},
+		{{-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+	};
+	for (size_t i = 0; i < COUNT(rows) * OUTS; i++) {
+		enum out when = i % OUTS;
+		size_t row = i / OUTS;
+		struct scene scene;
+		struct handle *handle;
+		start(&scene);
+		struct call *close = take_to(&scene, when, &handle);
+		switch (row) {
+		case 0:
+			scene_goes(&scene, PHONE);
+			scene_is_quiet(&scene);
+			break;
+		case 1:
+			account_offline(&scene.account, "gone", scene.now_ms);
+			scene_settle(&scene);
+			break;
+		case 2:
+			account_stop(&scene.account, false, scene.now_ms);
+			scene_settle(&scene);
+			if (when == WAITING) {
+				we_end(&scene, "sid1", JINGLE_CANCEL);
+				break;
+			}
+			if (when < CONFIRMING) {
+				scene_result(&scene); /* it goes on */
+			}
+			scene_play(&scene);
+			assert_waits(close);
+			assert_false(account_is_drained(&scene.account));
+			ends(&scene, "sid1", JINGLE_SUCCESS);
+			break;
+		default:
+			account_abandon(&scene.account, scene.now_ms);
+			scene_settle(&scene);
+		}
+		assert_result(close, rows[row].results[when]);
+		if (when == CONFIRMING) {
+			assert_state(&scene, "a@x/f", rows[row].confirming);
+		}
+		if (row < 3) {
+			scene_release(&scene, handle);
+			scene_play(&scene);
+			assert_true(account_is_drained(&scene.account));
+			assert_null(scene.account.offers.all);
+		}
+		scene_finish(&scene);
+	}
+}
+
+/* She goes when everything is delivered, and has not even answered <close/>. */
+static void test_outgoing_peer_goes_at_the_end(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct handle *handle;
+	start(&scene);
+	struct call *close = take_to(&scene, LEFT, &handle);
+	scene_result(&scene);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	assert_waits(close);
+	scene_goes(&scene, PHONE);
+	assert_result(close, 0);
+	assert_state(&scene, "a@x/f", "unconfirmed");
+	scene_finish(&scene);
+}
+
 static void test_outgoing_empty(void **state)
 {
 	(void)state;
@@ -1160,6 +1238,8 @@ int main(void)
 		cmocka_unit_test(test_outgoing_stream_breaks),
 		cmocka_unit_test(test_outgoing_timeout),
 		cmocka_unit_test(test_outgoing_is_given_up),
+		cmocka_unit_test(test_outgoing_breaks),
+		cmocka_unit_test(test_outgoing_peer_goes_at_the_end),
 		cmocka_unit_test(test_outgoing_empty),
 		cmocka_unit_test(test_outgoing_to_a_stranger),
 		cmocka_unit_test(test_several),
