@@ -525,11 +525,17 @@ static void drop_messages(struct ibb *ibb)
 	}
 }
 
+/* Of an expected stream that is complete nothing is missing. */
+static bool needs_peer(const struct stream *stream)
+{
+	return !(stream->expected && stream->state == STREAM_OPEN && stream_is_complete(stream));
+}
+
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	HASH_ITER (by_number, ibb->by_number, stream, next) {
-		if (!stream->peer || strcmp(stream->peer, peer) != 0) {
+		if (!stream->peer || strcmp(stream->peer, peer) != 0 || !needs_peer(stream)) {
 			continue;
 		}
 		bool begun = stream->state >= STREAM_OPEN;
@@ -555,7 +561,7 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 	struct stream *stream, *next;
 	ibb->disconnected = true;
 	HASH_ITER (by_number, ibb->by_number, stream, next) {
-		if (!stream_suspend(stream, false, now_ms)) {
+		if (needs_peer(stream) && !stream_suspend(stream, false, now_ms)) {
 			break_stream(ibb, stream);
 		}
 	}

@@ -89,14 +89,15 @@ bool ibb_is_flooded(const struct ibb *ibb, bool allowed);
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us);
 
 /* The resource `peer` (full JID) has gone: its streams are suspended, or else break, with
- * -EHOSTDOWN if it had not accepted yet, else -ECONNRESET. */
+ * -EHOSTDOWN if it had not accepted yet, else -ECONNRESET; but for what was expected and is
+ * complete. */
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms);
 
 /* It is there again: streams with it that are suspended try to go on. */
 void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms);
 
-/* Our connection has gone: every stream is suspended, or else breaks, with -ENETDOWN if it had not
- * been accepted yet, else -ECONNRESET; unsent messages are dropped. */
+/* Our connection has gone: likewise every stream, with -ENETDOWN if it had not been accepted yet,
+ * else -ECONNRESET; unsent messages are dropped. */
 void ibb_disconnect(struct ibb *ibb, int64_t now_ms);
 
 /* It is back, under the same full JID: streams that are suspended try to go on. */

@@ -380,7 +380,7 @@ static void follow_incoming(struct offers *offers, struct offer *offer, int64_t 
 		}
 	}
 	if (offer->state == OFFER_CHECKING &&
-	    (!waits_for_digest(offer) || now_ms >= offer->deadline_ms)) {
+	    (!waits_for_digest(offer) || offer->ended || now_ms >= offer->deadline_ms)) {
 		conclude(offers, offer);
 	}
 }

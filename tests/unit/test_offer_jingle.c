@@ -232,6 +232,67 @@ enum digest_comes {
 	ENDS
 };
 
+static void test_incoming_promised_digest(void **state)
+{
+	(void)state;
+	static const struct digest promise = {.algorithm = HASH_SHA_256};
+	static const struct {
+		enum digest_comes comes;
+		const char *of;
+		ssize_t end;
+	} rows[] = {
+		{BEFORE, TEXT, 0}, {BEFORE, "Hello, World", -EBADMSG},
+		{AFTER, TEXT, 0},  {AFTER, "Hello, World", -EBADMSG},
+		{NEVER, NULL, 0},  {ENDS, NULL, 0},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct digest digest = sha_of(rows[i].of ? rows[i].of : "");
+		struct handle *handle = receive_most(&scene, &promise);
+		if (rows[i].comes == BEFORE) {
+			sends_digest(&scene, "j1", &digest);
+		}
+		peer_sends(&scene, 1, "orld");
+		assert_text(scene_read(&scene, handle, 100), TEXT);
+		struct call *end = scene_read(&scene, handle, 100);
+		if (rows[i].comes != BEFORE) {
+			scene_is_quiet(&scene);
+			assert_waits(end);
+			assert_state(&scene, "a@x/in/f", "checking");
+			assert_result(scene_poll(&scene, handle, 100), -EAGAIN);
+			assert_int_equal(file_poll(&scene.account, handle, NULL), 0);
+			/* That it is closed is no reason to trust it. */
+			scene_peer_closes(&scene, PHONE, "t", false);
+			scene_sent(&scene, MSG_RESULT, PHONE);
+			scene_wait(&scene, OFFER_CHECKSUM_MS - 1);
+			assert_waits(end);
+		}
+		if (rows[i].comes == AFTER) {
+			struct digest md5 = digest;
+			md5.algorithm = HASH_MD5; /* which was not promised */
+			sends_digest(&scene, "j1", &md5);
+			assert_waits(end);
+			sends_digest(&scene, "j1", &digest);
+		} else if (rows[i].comes == ENDS) {
+			ends(&scene, "j1", JINGLE_SUCCESS); /* none will come */
+		} else if (rows[i].comes == NEVER) {
+			scene_wait(&scene, 1);
+		}
+		assert_result(end, rows[i].end);
+		if (rows[i].comes == ENDS) {
+			scene_is_quiet(&scene);
+		} else if (rows[i].end == 0) {
+			we_thank(&scene, "j1");
+		} else {
+			we_end(&scene, "j1", JINGLE_MEDIA_ERROR);
+		}
+		scene_release(&scene, handle);
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
 static void test_incoming_closed(void **state)
 {
 	(void)state;
@@ -366,6 +427,49 @@ static void test_incoming_is_declined(void **state)
 	scene_sent(&scene, MSG_CLOSE, PHONE);
 	we_end(&scene, "j1", JINGLE_CANCEL);
 	scene_finish(&scene);
+}
+
+static void test_incoming_ended_by_peer(void **state)
+{
+	(void)state;
+	static const struct {
+		enum jingle_reason reason;
+		ssize_t results[WHENS];
+	} rows[] = {
+		{JINGLE_CANCEL, {0, -ECANCELED, -ECANCELED, -ECANCELED, -ECANCELED}},
+		{JINGLE_SUCCESS, {0, -ECANCELED, -ECANCELED, -ECANCELED, 1}},
+		{JINGLE_TIMEOUT, {0, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT}},
+		{JINGLE_MEDIA_ERROR, {0, -EBADMSG, -EBADMSG, -EBADMSG, -EBADMSG}},
+		{JINGLE_NO_REASON, {0, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
+		{JINGLE_GONE, {0, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
+	};
+	for (size_t i = 0; i < COUNT(rows) * WHENS; i++) {
+		enum when when = i % WHENS;
+		ssize_t result = rows[i / WHENS].results[when];
+		struct scene scene;
+		struct call *call;
+		start(&scene);
+		struct handle *handle = bring_to(&scene, when, &call);
+		ends(&scene, "j1", rows[i / WHENS].reason);
+		if (when == OFFERED) {
+			assert_no(&scene, "a@x/in/f");
+		} else if (result > 0) {
+			assert_result(call, 0);
+		} else {
+			assert_result(call, result);
+			assert_state(&scene, "a@x/in/f", "broken");
+		}
+		if (when == OPENED || when == HALF) {
+			scene_sent(&scene, MSG_CLOSE, PHONE);
+		}
+		scene_is_quiet(&scene);
+		assert_forgotten(&scene, "j1");
+		if (handle) {
+			scene_release(&scene, handle);
+			scene_is_quiet(&scene);
+		}
+		scene_finish(&scene);
+	}
 }
 
 static void test_incoming_content_removed(void **state)
@@ -556,6 +660,57 @@ static void test_incoming_accept_is_refused(void **state)
 	scene_is_quiet(&scene);
 	assert_forgotten(&scene, "j1");
 	scene_finish(&scene);
+}
+
+static void test_incoming_breaks(void **state)
+{
+	(void)state;
+	static const ssize_t results[][WHENS] = {
+		{0, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 0}, /* she goes: all is here */
+		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0},
+		{0, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, 0},
+		{0, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET},
+		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET},
+	};
+	for (size_t i = 0; i < COUNT(results) * WHENS; i++) {
+		enum when when = i % WHENS;
+		struct scene scene;
+		struct call *call;
+		start(&scene);
+		bring_to(&scene, when, &call);
+		switch (i / WHENS) {
+		case 0:
+			scene_goes(&scene, PHONE);
+			break;
+		case 1:
+			account_offline(&scene.account, "gone", scene.now_ms);
+			scene_settle(&scene);
+			break;
+		case 2:
+			scene_wait(&scene, 4 * SCENE_TIMEOUT);
+			break;
+		case 3:
+			account_stop(&scene.account, false, scene.now_ms);
+			scene_settle(&scene);
+			break;
+		default:
+			account_abandon(&scene.account, scene.now_ms);
+			scene_settle(&scene);
+		}
+		if (call) {
+			assert_result(call, results[i / WHENS][when]);
+		}
+		if (i / WHENS == 0) {
+			scene_is_quiet(&scene); /* nobody is there to be told */
+		}
+		if (i / WHENS == 2 && when == ACCEPTED) {
+			we_end(&scene, "j1", JINGLE_TIMEOUT);
+		}
+		if (when == OFFERED && i / WHENS < 2) {
+			assert_no(&scene, "a@x/in/f");
+		}
+		scene_finish(&scene);
+	}
 }
 
 /* ---- we offer ---- */
@@ -1219,14 +1374,17 @@ int main(void)
 		cmocka_unit_test(test_incoming),
 		cmocka_unit_test(test_incoming_opened_early),
 		cmocka_unit_test(test_incoming_digest),
+		cmocka_unit_test(test_incoming_promised_digest),
 		cmocka_unit_test(test_incoming_closed),
 		cmocka_unit_test(test_incoming_is_declined),
+		cmocka_unit_test(test_incoming_ended_by_peer),
 		cmocka_unit_test(test_incoming_content_removed),
 		cmocka_unit_test(test_incoming_out_of_place),
 		cmocka_unit_test(test_incoming_that_cannot_be),
 		cmocka_unit_test(test_incoming_flood),
 		cmocka_unit_test(test_incoming_while_stopping),
 		cmocka_unit_test(test_incoming_accept_is_refused),
+		cmocka_unit_test(test_incoming_breaks),
 		cmocka_unit_test(test_outgoing),
 		cmocka_unit_test(test_outgoing_block_size),
 		cmocka_unit_test(test_outgoing_accepted_wrongly),
