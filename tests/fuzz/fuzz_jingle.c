@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jingle: what another client says in a session, before, while and after a file goes over it.
+ * Whatever it says that we say as well, we can say again and are understood as it was; and whatever
+ * it offers, every step of the session that follows is.
+ */
+#include "stanza.h"
+
+static void check_sent(const struct msg *msg, const struct terms *terms)
+{
+	struct msg sent = *msg;
+	sent.terms = terms;
+	stanza_check_sent(&sent);
+}
+
+/* What the core knows of a session is what its offer has said. */
+static struct terms terms_of(const struct terms *offer, enum jingle_action action)
+{
+	return (struct terms){
+		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+		.action = action,
+		.content = offer->content,
+		.by_responder = offer->by_responder,
+	};
+}
+
+static void try_content(const struct msg *msg)
+{
+	struct terms terms = *msg->terms;
+	if (!terms.has_ibb) {
+		return;
+	}
+	/* As everything that we offer. */
+	terms.contents = 1;
+	terms.has_file = true;
+	terms.is_encrypted = false;
+	terms.action = JINGLE_SESSION_INITIATE;
+	check_sent(msg, &terms);
+	terms.action = JINGLE_SESSION_ACCEPT;
+	terms.block_size = terms.block_size / 2 + 1;
+	check_sent(msg, &terms);
+	terms.file = (struct file_terms){.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE};
+	check_sent(msg, &terms);
+}
+
+static void try_infos(const struct msg *msg)
+{
+	struct terms terms = terms_of(msg->terms, JINGLE_RECEIVED);
+	check_sent(msg, &terms);
+	terms = terms_of(msg->terms, JINGLE_CHECKSUM);
+	terms.file.digest = msg->terms->file.digest;
+	check_sent(msg, &terms);
+	terms = (struct terms){.file = terms.file, .action = JINGLE_PING};
+	terms.file.digest = (struct digest){0};
+	check_sent(msg, &terms);
+}
+
+static void try_ends(const struct msg *msg)
+{
+	struct terms terms = {
+		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+		.action = JINGLE_SESSION_TERMINATE,
+		.reason = msg->terms->reason,
+	};
+	check_sent(msg, &terms);
+	terms.reason = JINGLE_UNSUPPORTED_TRANSPORTS;
+	check_sent(msg, &terms);
+}
+
+static void try_refusing(const struct msg *request)
+{
+	static const enum detail details[] = {
+		DETAIL_OUT_OF_ORDER,
+		DETAIL_TIE_BREAK,
+		DETAIL_UNKNOWN_SESSION,
+		DETAIL_UNSUPPORTED_INFO,
+	};
+	struct msg msg = {
+		.kind = MSG_ERROR,
+		.peer = request->peer,
+		.id = request->id,
+		.size = -1,
+		.condition = CONDITION_UNEXPECTED_REQUEST,
+		.error_type = condition_type(CONDITION_UNEXPECTED_REQUEST),
+		.detail = details[(unsigned)request->terms->action % 4],
+	};
+	stanza_check_sent(&msg);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	struct msg msg;
+	xmpp_stanza_t *stanza = stanza_read(bytes, length, &msg);
+	if (!stanza) {
+		return 0;
+	}
+	if (msg.kind == MSG_JINGLE) {
+		try_content(&msg);
+		try_infos(&msg);
+		try_ends(&msg);
+		try_refusing(&msg);
+	}
+	xmpp_stanza_release(stanza);
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stream initiation: what another client says of a file that it offers, and what it answers to an
+ * offer of ours. Whatever it says, we can say it again and are understood as it was; and whatever
+ * it offers, our answer is read as what we mean.
+ */
+#include "stanza.h"
+
+/* As it is; and with some of what it has, to see that nothing is left over from the one before. */
+static void try_offering(const struct msg *offer)
+{
+	struct terms terms = *offer->terms;
+	struct msg msg = *offer;
+	terms.has_ibb = true; /* as everything that we offer */
+	msg.terms = &terms;
+	stanza_check_sent(&msg);
+
+	terms.file = (struct file_terms){
+		.name = terms.file.name,
+		.size = terms.file.size,
+		.date = TERMS_NO_DATE,
+	};
+	stanza_check_sent(&msg);
+	terms.file.size = TERMS_NO_SIZE;
+	terms.file.date = offer->terms->file.date;
+	terms.file.digest = offer->terms->file.digest;
+	stanza_check_sent(&msg);
+}
+
+/* Accepted as a whole and, as none of ours would be, in part. */
+static void try_accepting(const struct msg *offer)
+{
+	struct terms terms = {
+		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+		.has_ibb = true,
+	};
+	struct msg msg = {
+		.kind = MSG_RESULT,
+		.peer = offer->peer,
+		.id = offer->id,
+		.size = -1,
+		.terms = &terms,
+	};
+	stanza_check_sent(&msg);
+	if (offer->terms->file.size > 0) {
+		terms.file.offset = (uint64_t)offer->terms->file.size;
+		terms.file.length = (uint64_t)offer->terms->file.size;
+		stanza_check_sent(&msg);
+	}
+}
+
+static void try_refusing(const struct msg *request)
+{
+	struct msg msg = {
+		.kind = MSG_ERROR,
+		.peer = request->peer,
+		.id = request->id,
+		.size = -1,
+		.condition = CONDITION_BAD_REQUEST,
+		.error_type = condition_type(CONDITION_BAD_REQUEST),
+		.detail = request->kind == MSG_SI ? DETAIL_NO_VALID_STREAMS : request->detail,
+	};
+	stanza_check_sent(&msg);
+}
+
+/* An answer that is none to us is not sent either. */
+static void try_answer(const struct msg *answer)
+{
+	struct msg msg = *answer;
+	msg.features = 0; /* a disco#info may be in it as well */
+	if (answer->terms->has_ibb) {
+		stanza_check_sent(&msg);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	struct msg msg;
+	xmpp_stanza_t *stanza = stanza_read(bytes, length, &msg);
+	if (!stanza) {
+		return 0;
+	}
+	if (msg.kind == MSG_SI) {
+		try_offering(&msg);
+		try_accepting(&msg);
+	}
+	if (msg.kind == MSG_SI || msg.kind == MSG_UNKNOWN) {
+		try_refusing(&msg);
+	} else if (msg.kind == MSG_RESULT && msg.terms) {
+		try_answer(&msg);
+	}
+	xmpp_stanza_release(stanza);
+	return 0;
+}

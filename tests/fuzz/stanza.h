@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stanza - what the fuzz targets of the codec share: a stanza that is read, whatever it is, and
+ * what must hold of what the core gets of it.
+ *
+ * Threads: none.
+ */
+#ifndef STANZA_H
+#define STANZA_H
+
+#include "fuzz.h"
+#include "xmpp/codec.h"
+
+#include <stdbool.h>
+#include <strophe.h>
+
+/* Decodes the XML in `bytes`; `msg` borrows from the stanza, which is the caller's. NULL: it is no
+ * XML, or nothing for the core. Text that comes in pieces is found to make no difference. */
+xmpp_stanza_t *stanza_read(const uint8_t *bytes, size_t length, struct msg *msg);
+
+/* What the core may rely on: the limits in codec.h. stanza_read and stanza_send check it. */
+void stanza_check(const struct msg *msg);
+
+/* All but the peer. */
+void stanza_check_equal(const struct msg *a, const struct msg *b);
+void stanza_check_terms_equal(const struct terms *a, const struct terms *b);
+
+/* Sends `msg`; as its recipient has it, in `again`. The stanza that it borrows from is the
+ * caller's. */
+xmpp_stanza_t *stanza_send(const struct msg *msg, struct msg *again);
+
+/* Sends `msg`, which must come back the same. */
+void stanza_check_sent(const struct msg *msg);
+
+bool stanza_is_request(enum msg_kind kind);
+
+#endif
