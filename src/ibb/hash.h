@@ -4,7 +4,7 @@
  *
  * Errors:  0 or -errno.
  * Threads: none; a hash belongs to who holds it.
- * Source:  XEP-0300 section 3 (names of algorithms); XEP-0096 section 3.1 (MD5).
+ * Source:  XEP-0300 section 3 (names of algorithms); XEP-0096 section 3 (MD5).
  */
 #ifndef IBB_HASH_H
 #define IBB_HASH_H

@@ -38,7 +38,7 @@ void codec_decode_date(const char *text, struct file_terms *file)
 	}
 }
 
-/* XEP-0096 section 3.2, XEP-0234 section 5: an attribute that is absent is 0, which as a length is
+/* XEP-0096 section 3, XEP-0234 section 6.4: an attribute that is absent is 0, which as a length is
  * the rest of the file. */
 bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_terms *file)
 {

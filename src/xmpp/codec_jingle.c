@@ -76,7 +76,7 @@ static bool decode_name(xmpp_stanza_t *element, const char *attribute, const cha
 	return *name || !element_attribute(element, attribute);
 }
 
-/* XEP-0300 section 4. What is not a digest of that algorithm changes nothing: Libervia writes, and
+/* XEP-0300 section 3. What is not a digest of that algorithm changes nothing: Libervia writes, and
  * expects, the base64 of its digits. */
 static void decode_digest(const char *text, enum hash_algorithm algorithm, struct digest *digest)
 {
