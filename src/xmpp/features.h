@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #define NAMESPACE_CAPS	      "http://jabber.org/protocol/caps"
+#define NAMESPACE_HASH_NAMES  "urn:xmpp:hash-function-text-names:"
 #define NAMESPACE_HASHES      "urn:xmpp:hashes:2"
 #define NAMESPACE_IBB	      "http://jabber.org/protocol/ibb"
 #define NAMESPACE_INFO	      "http://jabber.org/protocol/disco#info"
@@ -30,7 +31,7 @@ struct identity {
 
 /* What our own disco#info says, as enum feature; and so that of whoever has the same verification
  * string. */
-#define FEATURES_OWN (FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME)
+#define FEATURES_OWN (FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SI | FEATURE_JINGLE)
 
 /* The base64 of a SHA-1, and NUL. */
 #define FEATURES_VER_SIZE 29

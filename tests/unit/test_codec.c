@@ -28,15 +28,23 @@
 #define SLIX   "slix@localhost/slix"
 
 /* The children of what we answer to disco#info; the order is that of the bytes. */
-#define OUR_INFO                                                \
-	"<identity category='client' type='bot' name='ibbfs'/>" \
-	"<feature var='http://jabber.org/protocol/caps'/>"      \
-	"<feature var='" INFO "'/>"                             \
-	"<feature var='" IBB "'/>"                              \
-	"<feature var='urn:ibbfs:0'/>"                          \
-	"<feature var='urn:ibbfs:resume:0'/>"                   \
+#define OUR_INFO                                                               \
+	"<identity category='client' type='bot' name='ibbfs'/>"                \
+	"<feature var='http://jabber.org/protocol/caps'/>"                     \
+	"<feature var='" INFO "'/>"                                            \
+	"<feature var='" IBB "'/>"                                             \
+	"<feature var='" SI "'/>"                                              \
+	"<feature var='http://jabber.org/protocol/si/profile/file-transfer'/>" \
+	"<feature var='urn:ibbfs:0'/>"                                         \
+	"<feature var='urn:ibbfs:resume:0'/>"                                  \
+	"<feature var='urn:xmpp:hash-function-text-names:sha-1'/>"             \
+	"<feature var='urn:xmpp:hash-function-text-names:sha-256'/>"           \
+	"<feature var='urn:xmpp:hashes:2'/>"                                   \
+	"<feature var='urn:xmpp:jingle:1'/>"                                   \
+	"<feature var='urn:xmpp:jingle:apps:file-transfer:5'/>"                \
+	"<feature var='urn:xmpp:jingle:transports:ibb:1'/>"                    \
 	"<feature var='urn:xmpp:ping'/>"
-#define OUR_VER "IejZQOdvp7qWAxWk0SGLF9OCbxc="
+#define OUR_VER "H79EnCaRKJmV5t6y1rABPj0txDQ="
 
 /* The 240 bytes of XEP-0047's examples, which break the text into lines. */
 #define LINE_1 "qANQR1DBwU4DX7jmYZnncmUQB/9KuKBddzQH+tZ1ZywKK0yHKnq57kWq+RFtQdCJ"
@@ -438,7 +446,7 @@ static const struct row answers[] = {
 	{RESULT(""), CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'/>"), CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'>" OUR_INFO "</query>"),
-	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME)},
+	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SI | FEATURE_JINGLE)},
 	{RESULT("\n<query xmlns='" INFO "' node='n'>\n<feature/>\n<feature var='" IBB
 		"'/></query>"),
 	 CAPABLE(FEATURE_IBB)},
