@@ -96,9 +96,10 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 	    receiver_knows(&stream->receiver, data, stream->effects)) {
 		return;
 	}
-	if (stream->state == STREAM_CLOSING) {
-		/* Nobody reads any more, so nothing may be acknowledged; the peer may not know it
-		 * yet. */
+	bool unread = stream->state == STREAM_OPEN && !stream->reading && !stream->close_id;
+	if (stream->state == STREAM_CLOSING || unread) {
+		/* Nobody reads, any more or at all, so nothing may be acknowledged; the peer may
+		 * not know it yet. */
 		if (data->carrier == CARRIER_IQ) {
 			effects_send_error(stream->effects, data->peer, data->id,
 					   CONDITION_ITEM_NOT_FOUND);

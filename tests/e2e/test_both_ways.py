@@ -93,6 +93,21 @@ def write_all(fd: int, content: bytes) -> None:
         content = content[os.write(fd, content[:100000]) :]
 
 
+def test_what_nobody_reads_is_refused(lab: Lab) -> None:
+    """Alice's file is only written: what Bob writes back has not been delivered, and he is told."""
+    alice, bob = lab.pair()
+    with opened(alice.contact(bob) / "talk", os.O_WRONLY | os.O_CREAT) as writer:
+        os.write(writer, b"take this")
+        os.fsync(writer)
+        there = os.open(bob.incoming(alice, "talk"), os.O_RDWR)
+        assert os.read(there, 100) == b"take this"
+        os.write(there, b"and you that")
+        with pytest.raises(ConnectionResetError):
+            os.fsync(there)
+        with pytest.raises(ConnectionResetError):
+            os.close(there)
+
+
 def test_who_closes_first_still_gets_what_was_written(lab: Lab) -> None:
     """XEP-0047 section 2.3: before it answers <close/>, the other side may flush."""
     mount, peer = lab.with_raw()

@@ -472,7 +472,7 @@ static void test_interrupts(void **state)
 		{"dial s j; open s a; open s b", "o1.0 open j s 8"},
 		{"interrupt a", "a=EINTR"},
 		{"j: result o1.0", "b=0"},
-		{"read s c 1; read s d 1; interrupt c", "c=EINTR"},
+		{"reading s; read s c 1; read s d 1; interrupt c", "c=EINTR"},
 		/* a write whose bytes were taken over has succeeded */
 		{"write s e 20; interrupt e", "d1.0 data j s 0 8; d1.1 data j s 1 8; e=20"},
 		{"size s", "size 20"},
@@ -594,7 +594,7 @@ static void test_block_sizes(void **state)
 	config.block_size = config.window = 65535;
 	config.buffer = 1;
 	static const struct script_step large[] = {
-		{"dial s j; j: result o1.0", "o1.0 open j s 65535"},
+		{"dial s j; reading s; j: result o1.0", "o1.0 open j s 65535"},
 		{"write s a 70000", "d1.0 data j s 0 65535"},
 		{"j: result d1.0", "a=70000; d1.1 data j s 1 4465"},
 		{"j: data s i1 0 65535; read s r 100000", "i1 result j; r=65535"},
@@ -606,7 +606,7 @@ static void test_block_sizes(void **state)
 
 	config.block_size = config.window = 1;
 	static const struct script_step small[] = {
-		{"dial s j; j: result o1.0", "o1.0 open j s 1"},
+		{"dial s j; reading s; j: result o1.0", "o1.0 open j s 1"},
 		{"write s a 2", "d1.0 data j s 0 1"},
 		{"j: result d1.0", "a=2; d1.1 data j s 1 1"},
 		{"j: result d1.1", ""},
@@ -670,8 +670,8 @@ static void test_data_refused(void **state)
 		const char *name = rows[i].name;
 		script_start(&script, &script_config, 1);
 		script_play(&script,
-			    "dial s j; j: result o1.0; write s a 17; write s b 9; flush s f; "
-			    "j: data s i1 0 3; read s r1 2");
+			    "dial s j; reading s; j: result o1.0; write s a 17; write s b 9; "
+			    "flush s f; j: data s i1 0 3; read s r1 2");
 		/* none of these is in flight */
 		snprintf(act, sizeof(act), "j: error d1.2 %s; state s", rows[i].condition);
 		assert_string_equal(script_play(&script, act), "open");
@@ -936,6 +936,29 @@ static void test_held_and_broken(void **state)
 				    "y error j item-not-found cancel");
 		script_finish(&script);
 	}
+}
+
+/* What nobody reads is not acknowledged: whoever sends it must not take it for delivered. Our own
+ * bytes go on. */
+static void test_blocks_for_nobody(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		OPENED,
+		{"write s a 5; flush s f", "a=5; d1.0 data j s 0 5"},
+		{"j: data s i1 0 8", "i1 error j item-not-found cancel"},
+		{"j: data s i2 0 bad; size s", "i2 error j item-not-found cancel; size 5"},
+		{"j: result d1.0; state s", "f=0; open"},
+		{"release s; j: result c1.0; count", "c1.0 close j s; count 0"},
+		/* a message has no answer but the end of the stream */
+		{"dial t j ibbfs; j: result o2.0", "o2.0 open j t 8"},
+		{"j: data t x 0 1 message; state t", "c2.0 close j t reset; broken"},
+		/* one that can be resumed, too */
+		{"dial u j ibbfs resume; j: result o3.0", "o3.0 open j u 8 resume"},
+		{"j: data u i3 0 8", "i3 error j item-not-found cancel"},
+		{"reading u; j: data u i4 0 8 from=0; read u r 9", "i4 result j; r=8"},
+	};
+	PLAY(steps);
 }
 
 static void test_overflow(void **state)
@@ -1520,6 +1543,7 @@ int main(void)
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_held_and_broken),
+		cmocka_unit_test(test_blocks_for_nobody),
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_bad_data),
 		cmocka_unit_test(test_peer_closes),
