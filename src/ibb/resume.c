@@ -14,6 +14,9 @@
 #define RETRY_MS      500
 #define RETRY_MOST_MS 8000
 
+/* Asking costs a peer little, and what it makes us repeat may be a whole window. */
+#define REPEAT_MS 1000
+
 /* A server that ends the connection whenever it gets a certain block, as too long for instance,
  * would do so for ever. */
 #define MOST_BREAKS 4
@@ -52,6 +55,10 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 	}
 	if (!stream->suspended) {
 		begin_suspension(stream, now_ms);
+	}
+	stream->repeat_due = false;
+	if (!connected) {
+		stream->repeat_ms = 0; /* that is not the peer's doing */
 	}
 	/* While we are connected ourselves, it is the peer that may be back at any time. */
 	stream->resume_ms = connected ? now_ms + RETRY_MS : STREAM_NO_DEADLINE;
@@ -95,6 +102,27 @@ static void go_on(struct stream *stream, int64_t now_ms)
 	stream_answer_when_delivered(stream);
 }
 
+/* As go_on, at once or, when blocks have been repeated just now, a bit later. */
+static void go_on_in_time(struct stream *stream, int64_t now_ms)
+{
+	bool repeats = stream->sender.blocks_length > 0;
+	if (repeats && now_ms < stream->repeat_ms) {
+		stream->repeat_due = true;
+		stream->resume_ms = STREAM_NO_DEADLINE;
+		stream_note_deadline(stream);
+		return;
+	}
+	stream->repeat_due = false;
+	if (repeats) {
+		stream->repeat_ms = now_ms + REPEAT_MS;
+	}
+	if (!stream->suspended) {
+		/* Its connection broke, and was back before we heard of it. */
+		stream_repeat_all(stream);
+	}
+	go_on(stream, now_ms);
+}
+
 bool stream_means_away(const struct msg *error)
 {
 	return error->condition == CONDITION_SERVICE_UNAVAILABLE ||
@@ -107,7 +135,7 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 		return;
 	}
 	if (answer->kind == MSG_RESULT) {
-		go_on(stream, now_ms);
+		go_on_in_time(stream, now_ms);
 	} else if (!stream_means_away(answer)) {
 		stream_break(stream, -ECONNRESET);
 	}
@@ -124,23 +152,28 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 	if (stream->state == STREAM_OPENING || stream->close_sent) {
 		return; /* it has the answer to that still to come */
 	}
-	if (!stream->suspended) {
-		/* Its connection broke, and was back before we heard of it. */
-		stream_repeat_all(stream);
-	}
-	go_on(stream, now_ms);
+	go_on_in_time(stream, now_ms);
 }
 
 int64_t stream_suspension_deadline(const struct stream *stream)
 {
+	int64_t deadline_ms = stream->repeat_due ? stream->repeat_ms : STREAM_NO_DEADLINE;
 	if (!stream->suspended) {
-		return STREAM_NO_DEADLINE;
+		return deadline_ms;
 	}
-	return stream->resume_ms < stream->until_ms ? stream->resume_ms : stream->until_ms;
+	int64_t next_ms =
+		stream->resume_ms < stream->until_ms ? stream->resume_ms : stream->until_ms;
+	return next_ms < deadline_ms ? next_ms : deadline_ms;
 }
 
 void stream_suspension_tick(struct stream *stream, int64_t now_ms)
 {
+	if (stream->repeat_due && now_ms >= stream->repeat_ms) {
+		go_on_in_time(stream, now_ms);
+	}
+	if (!stream->suspended) {
+		return;
+	}
 	if (is_late(stream, now_ms)) {
 		stream_abort(stream, -ECONNRESET);
 	} else if (now_ms >= stream->resume_ms) {

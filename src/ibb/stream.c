@@ -157,6 +157,7 @@ static void finish(struct stream *stream, enum stream_state state, int error)
 	stream->state = state;
 	stream->error = error;
 	stream->suspended = false;
+	stream->repeat_due = false;
 	stream->retry_ms = STREAM_NO_DEADLINE;
 	stream_clear_deadline(stream);
 	stream_leave_turns(stream);
@@ -631,9 +632,8 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 			send_open(stream); /* without memory for it, the deadline stands */
 		}
 	}
-	if (stream->suspended) {
-		stream_suspension_tick(stream, now_ms);
-	} else if (now_ms >= stream->deadline_ms) {
+	stream_suspension_tick(stream, now_ms);
+	if (now_ms >= stream->deadline_ms) {
 		fail_overdue(stream, now_ms);
 	} else if (now_ms >= stream->ping_ms) {
 		ask_whether_there(stream, now_ms);

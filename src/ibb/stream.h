@@ -120,6 +120,8 @@ struct stream {
 	int64_t until_ms;  /* when to give up; 0: nothing is missing since a connection broke */
 	int64_t resume_ms; /* suspended: when to try to go on, or STREAM_NO_DEADLINE */
 	unsigned attempts; /* suspended: so far */
+	int64_t repeat_ms; /* blocks are not repeated before then because the peer asks */
+	bool repeat_due;   /* but then they are */
 	unsigned breaks; /* of our connection, in a row, with blocks under way and none delivered */
 
 	uint64_t gap; /* zeros that come after what the sender has, before what the writers have */

@@ -72,7 +72,7 @@ void stream_repeat_all(struct stream *stream);
 /* Whether an error says that the peer is not there, now. */
 bool stream_means_away(const struct msg *error);
 
-/* While it is suspended: stream_deadline, stream_tick. */
+/* Their parts of stream_deadline and stream_tick. */
 int64_t stream_suspension_deadline(const struct stream *stream);
 void stream_suspension_tick(struct stream *stream, int64_t now_ms);
 

@@ -108,6 +108,35 @@ static void test_peer_asks_first(void **state)
 	PLAY(steps);
 }
 
+/* However often it asks, and however often it has seemed to be away. */
+static void test_peer_that_asks_without_end(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"write s w 16", "w=16; d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: resume s q1", "q1 result j; d1.0.1 data j s 0 8; d1.1.1 data j s 1 8"},
+		{"j: resume s q2; j: resume s q3; wait 999", "q2 result j; q3 result j"},
+		{"j: resume s q4; wait 1", "q4 result j; d1.0.2 data j s 0 8; d1.1.2 data j s 1 8"},
+		{"j: error d1.0.2 service-unavailable; j: resume s q5; wait 999", "q5 result j"},
+		{"wait 1", "d1.0.3 data j s 0 8; d1.1.3 data j s 1 8"},
+		{"gone j; back j; j: result r1.0; wait 999", "r1.0 resume j s"},
+		{"gone j; back j; j: result r1.1; wait 100", "r1.1 resume j s; "
+							     "d1.0.4 data j s 0 8; "
+							     "d1.1.4 data j s 1 8"},
+		/* what is not true any more when the time has come */
+		{"j: resume s q6; gone j; wait 499", "q6 result j"},
+		{"wait 1; wait 600", "r1.0 resume j s; r1.1 resume j s"},
+		{"j: result r1.0", "d1.0.5 data j s 0 8; d1.1.5 data j s 1 8"},
+		/* where nothing would be repeated */
+		{"j: resume s q7; j: result d1.0.5; j: result d1.1.5; wait 1000", "q7 result j"},
+		{"gone j; j: resume s q8; state s", "q8 result j; open"},
+		{"write s v 8; j: resume s q9; j: result d1.2.7; reset s",
+		 "v=8; d1.2.7 data j s 2 8; q9 result j; d1.2.8 data j s 2 8; c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
 static void test_not_in_time(void **state)
 {
 	(void)state;
@@ -326,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_late_answers),
 		cmocka_unit_test(test_peers_connection),
 		cmocka_unit_test(test_peer_asks_first),
+		cmocka_unit_test(test_peer_that_asks_without_end),
 		cmocka_unit_test(test_not_in_time),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_a_block_that_breaks_the_connection),
