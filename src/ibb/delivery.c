@@ -200,13 +200,13 @@ static void ask_for_delivery(struct stream *stream, uint64_t end)
 	}
 }
 
-/* "dSTREAM.BLOCK"; sent again, "dSTREAM.BLOCK.EPOCH". */
-static void make_id(char *id, size_t size, const struct stream *stream, uint64_t block)
+/* "KIND STREAM.BLOCK"; once blocks were sent again, "KIND STREAM.BLOCK.EPOCH". */
+static void make_id(char *id, size_t size, char kind, const struct stream *stream, uint64_t block)
 {
 	if (stream->epoch == 0) {
-		snprintf(id, size, "d%" PRIx64 ".%" PRIx64, stream->number, block);
+		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64, kind, stream->number, block);
 	} else {
-		snprintf(id, size, "d%" PRIx64 ".%" PRIx64 ".%x", stream->number, block,
+		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64 ".%x", kind, stream->number, block,
 			 stream->epoch);
 	}
 }
@@ -226,7 +226,7 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 		sender_next_length(&stream->sender, block_length(stream), stream->window.size);
 	uint64_t number = sender_next_number(&stream->sender);
 	char id[64];
-	make_id(id, sizeof(id), stream, number);
+	make_id(id, sizeof(id), 'd', stream, number);
 	struct msg block = {
 		.kind = MSG_DATA,
 		.peer = stream->peer,
@@ -383,6 +383,47 @@ void stream_repeat_all(struct stream *stream)
 	stream->epoch++;
 	stream->retry_ms = STREAM_NO_DEADLINE;
 	stream->retries = 0;
+}
+
+void stream_repeat_oldest(struct stream *stream)
+{
+	struct sender *sender = &stream->sender;
+	if (!stream->resumable || stream->state != STREAM_OPEN || sender->blocks_in_flight == 0) {
+		return;
+	}
+	char id[64];
+	make_id(id, sizeof(id), 'a', stream, sender->first);
+	struct msg block = {
+		.kind = MSG_DATA,
+		.peer = stream->peer,
+		.id = id,
+		.sid = stream->sid,
+		.carrier = stream->carrier,
+		.seq = (uint16_t)sender->first,
+		.data_length = sender_copy_oldest(sender, NULL),
+	};
+	uint8_t *bytes = malloc(block.data_length);
+	if (bytes) {
+		sender_copy_oldest(sender, bytes);
+		block.data = bytes;
+		/* Short of memory, it is overdue again after a while. */
+		effects_send(stream->effects, &block);
+	}
+	free(bytes);
+}
+
+/*
+ * A peer whose reader pauses answers the block as it came first, when it can: so the block, or its
+ * acknowledgement, was lost. The same may have happened to all that have waited as long.
+ */
+void stream_repeated(struct stream *stream, uint64_t block, uint64_t epoch, int64_t now_us)
+{
+	bool lost = epoch == stream->epoch && sender_is_in_flight(&stream->sender, block);
+	stream_acknowledged(stream, block, now_us);
+	if (lost && !stream_is_over(stream) && stream->sender.blocks_in_flight > 0) {
+		stream_repeat_all(stream);
+		stream_take_turn(stream);
+	}
 }
 
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,

@@ -403,7 +403,9 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	bool success = msg->kind == MSG_RESULT;
 	if (id.kind == 'd' && success) {
 		stream_acknowledged(stream, id.count, now_us);
-	} else if (id.kind == 'd') {
+	} else if (id.kind == 'a' && success) {
+		stream_repeated(stream, id.count, id.epoch, now_us);
+	} else if (id.kind == 'd' || id.kind == 'a') {
 		stream_data_refused(stream, id.count, id.epoch, msg, now_ms);
 	} else if (id.kind == 'o' && id.count == stream->attempt && success) {
 		stream_accepted(stream, now_ms);

@@ -201,6 +201,17 @@ void sender_repeat_all(struct sender *sender)
 	}
 }
 
+size_t sender_copy_oldest(struct sender *sender, uint8_t *bytes)
+{
+	struct sent_block *block = find_block(sender, sender->first);
+	assert(block);
+	if (bytes) {
+		queue_copy(&sender->out, 0, bytes, block->length);
+		block->sent_us = SENDER_REPEATED;
+	}
+	return block->length;
+}
+
 bool sender_is_empty(const struct sender *sender)
 {
 	return sender->out.length == 0;

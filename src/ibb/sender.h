@@ -91,6 +91,10 @@ void sender_repeat(struct sender *sender, uint64_t number);
 /* Everything that is in flight is to be repeated. */
 void sender_repeat_all(struct sender *sender);
 
+/* Copies the oldest block, in flight, out once more, and returns its length; from now on its answer
+ * may be to the first time. NULL asks for the length only, and changes nothing. */
+size_t sender_copy_oldest(struct sender *sender, uint8_t *bytes);
+
 /* Whether every byte written was acknowledged. */
 bool sender_is_empty(const struct sender *sender);
 

@@ -114,6 +114,10 @@ int stream_ask(struct stream *stream, char kind, uint64_t count)
 	struct msg question = {
 		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
 	};
+	if (stream->resumable && !stream->receiver.held) {
+		/* It repeats what we have not acknowledged, too: not what we hold back. */
+		question.kind = MSG_RESUME;
+	}
 	return stream_send_request(stream, &question, kind, count);
 }
 
@@ -606,6 +610,7 @@ static void ask_whether_there(struct stream *stream, int64_t now_ms)
 	}
 	/* Without memory for it the deadline still stands. */
 	stream_ask(stream, 'p', 0);
+	stream_repeat_oldest(stream);
 }
 
 /* The awaited answer has not come. It may be that a connection carries nothing any more, and that
@@ -650,9 +655,13 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 		}
 		/* Its server answers for a resource that has gone (RFC 6121 section 8.5.3.2). */
 		stream_break(stream, -ECONNRESET);
+	} else if (stream->resumable && answer->kind == MSG_ERROR &&
+		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
+		stream_break(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
 		stream_rest(stream, now_ms);
-	} else if (stream->state == STREAM_OPEN && stream->features & FEATURE_IBBFS) {
+	} else if (stream->state == STREAM_OPEN &&
+		   (stream->features & FEATURE_IBBFS || stream->resumable)) {
 		/* An ibbfs that is there and does not acknowledge has a reader that pauses. Of
 		 * others that is not known: some just drop what they do not like. */
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);

@@ -272,6 +272,8 @@ void stream_catch_up(struct stream *stream);
 
 /* `block` is the running number in the answered id. */
 void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us);
+/* It was acknowledged as what was repeated since it was overdue (stream_tick). */
+void stream_repeated(struct stream *stream, uint64_t block, uint64_t epoch, int64_t now_us);
 /* `epoch`: which time the block was sent. */
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 			 const struct msg *error, int64_t now_ms);
@@ -319,7 +321,7 @@ bool stream_is_over(const struct stream *stream);
 /* When stream_tick wants to be called, or STREAM_NO_DEADLINE. */
 int64_t stream_deadline(const struct stream *stream);
 
-/* Fails the stream, or pings its peer, when an answer is overdue. */
+/* Fails the stream, or asks its peer, when an answer is overdue. */
 void stream_tick(struct stream *stream, int64_t now_ms);
 
 /* Bytes of a file that this stream is, so far: written, or received. */

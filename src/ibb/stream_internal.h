@@ -29,7 +29,8 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
 			uint64_t count);
 
 /*
- * Queues a question that says, by being answered, that the peer is there. Any client that knows IBB
+ * Queues a question that says, by being answered, that the peer is there, and where the stream can
+ * be resumed, that it still knows it. Any client that knows IBB
  * can be asked what else it knows; a ping is shorter, but to one that does not know pings the
  * answer would be that of a server whose user has gone. -ENOMEM.
  */
@@ -63,6 +64,10 @@ int stream_write_error(const struct stream *stream);
 
 /* The peer wants to be asked again later, each time a bit later than before. */
 void stream_pause(struct stream *stream, int64_t now_ms);
+
+/* Sends the oldest block in flight once more, if there is one and the peer takes it well: it may be
+ * what has been lost. */
+void stream_repeat_oldest(struct stream *stream);
 
 /* Every block in flight has to be sent again. */
 void stream_repeat_all(struct stream *stream);

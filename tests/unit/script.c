@@ -264,17 +264,19 @@ static void put_data(struct script *script, const struct msg *msg)
 	}
 	assert_non_null(stream);
 	const char *count = strchr(msg->id, '.') + 1;
-	uint64_t block = strtoull(count, NULL, 16);
-	if (strchr(count, '.') && block < COUNT(stream->starts)) {
+	uint64_t block = strtoull(count, NULL, 16), sent = stream->sent;
+	bool aside = msg->id[0] == 'a'; /* once more, and those that come next are others */
+	if ((aside || strchr(count, '.')) && block < COUNT(stream->starts)) {
 		stream->sent = stream->starts[block]; /* again, or the first one after that */
 	}
-	if (block + 1 < COUNT(stream->starts)) {
+	if (!aside && block + 1 < COUNT(stream->starts)) {
 		stream->starts[block] = stream->sent;
 		stream->starts[block + 1] = stream->sent + msg->data_length;
 	}
 	for (size_t i = 0; i < msg->data_length; i++) {
 		assert_int_equal(msg->data[i], written_byte(stream, stream->sent++));
 	}
+	stream->sent = aside ? sent : stream->sent;
 	put(script, "%s data %s %s %u %zu%s", msg->id, msg->peer, msg->sid, msg->seq,
 	    msg->data_length, msg->carrier == CARRIER_MESSAGE ? " message" : "");
 }

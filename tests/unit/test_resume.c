@@ -137,6 +137,53 @@ static void test_peer_that_asks_without_end(void **state)
 	PLAY(steps);
 }
 
+/* Nobody's connection broke, and yet a block, or what acknowledged it, did not come through. */
+static void test_lost_on_the_way(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("ibbfs resume"),
+		{"write s w 20; flush s f", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: result d1.1; wait 30000", "p1.0 resume j s; a1.0 data j s 0 8"},
+		/* what has waited as long as the oldest is sent again when that has come */
+		{"j: result p1.0", ""},
+		{"j: result a1.0", "w=20; d1.2 data j s 2 4"},
+		{"j: result d1.2", "f=0"},
+		{"write s v 16; flush s g", "v=16; d1.3 data j s 3 8; d1.4 data j s 4 8"},
+		{"wait 30000; j: result a1.3",
+		 "p1.0 resume j s; a1.3 data j s 3 8; d1.4.1 data j s 4 8"},
+		{"j: result a1.3; j: result d1.4.1", "g=0"},
+		/* a reader that pauses acknowledges it as the first time */
+		{"write s u 16; flush s h", "u=16; d1.5.1 data j s 5 8; d1.6.1 data j s 6 8"},
+		{"wait 30000; j: result p1.0", "p1.0 resume j s; a1.5.1 data j s 5 8"},
+		{"wait 30000; j: result p1.0", "p1.0 resume j s; a1.5.1 data j s 5 8"},
+		{"wait 29999; j: result d1.5.1; j: result a1.5.1; j: result d1.6.1", "h=0"},
+		/* the peer has lost the stream, and nobody else */
+		{"write s t 8; flush s i", "t=8; d1.7.1 data j s 7 8"},
+		{"wait 30000", "p1.0 resume j s; a1.7.1 data j s 7 8"},
+		{"j: error p1.0 item-not-found", "i=ECONNRESET"},
+	};
+	PLAY(steps);
+}
+
+/* Who reads asks whether the writer still knows the stream, not only whether it is there. */
+static void test_lost_close(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"j: open s x 8 resume name=n; take s; read s r 8; wait 60000",
+		 "x result j; p1.0 resume j s"},
+		{"j: result p1.0; wait 60000", "p1.0 resume j s"},
+		{"j: error p1.0 item-not-found", "r=ECONNRESET"},
+		/* but while it keeps the writer waiting itself, that is not told to repeat */
+		{"j: open t y 8 resume name=n; take t", "y result j"},
+		{"j: data t a1 0 8; j: data t a2 1 8; j: data t a3 2 8; j: data t a4 3 8",
+		 "a1 result j; a2 result j; a3 result j; a4 result j"},
+		{"j: data t a5 4 8; wait 60000", "p2.0 ping j"},
+	};
+	PLAY(steps);
+}
+
 static void test_not_in_time(void **state)
 {
 	(void)state;
@@ -356,6 +403,8 @@ int main(void)
 		cmocka_unit_test(test_peers_connection),
 		cmocka_unit_test(test_peer_asks_first),
 		cmocka_unit_test(test_peer_that_asks_without_end),
+		cmocka_unit_test(test_lost_on_the_way),
+		cmocka_unit_test(test_lost_close),
 		cmocka_unit_test(test_not_in_time),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_a_block_that_breaks_the_connection),
