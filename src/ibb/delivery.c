@@ -195,6 +195,7 @@ bool stream_has_block(const struct stream *stream)
 static void ask_for_delivery(struct stream *stream, uint64_t end)
 {
 	stream->unasked = 0;
+	stream->asked = end;
 	if (stream_ask(stream, 'b', end)) {
 		stream_abort(stream, -ENOMEM);
 	}

@@ -610,6 +610,7 @@ static void ask_whether_there(struct stream *stream, int64_t now_ms)
 	}
 	/* Without memory for it the deadline still stands. */
 	stream_ask(stream, 'p', 0);
+	stream->asked_before = stream->asked;
 	stream_repeat_oldest(stream);
 }
 
@@ -660,6 +661,10 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 		stream_break(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
 		stream_rest(stream, now_ms);
+	} else if (stream->state == STREAM_OPEN && stream->features & FEATURE_IBBFS &&
+		   stream->sender.first < stream->asked_before) {
+		/* An earlier question, or its answer, was lost; so messages may have been. */
+		stream_abort(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN &&
 		   (stream->features & FEATURE_IBBFS || stream->resumable)) {
 		/* An ibbfs that is there and does not acknowledge has a reader that pauses. Of

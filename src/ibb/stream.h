@@ -125,7 +125,10 @@ struct stream {
 	unsigned breaks; /* of our connection, in a row, with blocks under way and none delivered */
 
 	uint64_t gap; /* zeros that come after what the sender has, before what the writers have */
-	size_t unasked; /* CARRIER_MESSAGE: bytes sent since delivery was last asked for */
+	/* CARRIER_MESSAGE: bytes sent since delivery was last asked for; the end of the blocks that
+	 * it was asked for, and what that was when the peer was last asked whether it is there. */
+	size_t unasked;
+	uint64_t asked, asked_before;
 	struct window window;
 	struct sender sender;
 	struct receiver receiver;

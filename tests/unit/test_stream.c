@@ -771,6 +771,26 @@ static void test_messages_that_cross_a_close(void **state)
 	run_by_message(steps, COUNT(steps));
 }
 
+/* Stanzas stay in order, so a question that is answered before an earlier one says that this, or
+ * its answer, was lost; and then messages may have been. */
+static void test_messages_and_a_lost_question(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs; j: result o1.0", "o1.0 open j s 8 message"},
+		{"write s a 5; flush s f", "a=5; d1.0 data j s 0 5 message; b1.1 ping j"},
+		{"wait 30000", "p1.0 ping j"},
+		{"j: result p1.0", "f=ECONNRESET; c1.0 close j s reset"},
+		/* only what was asked before counts */
+		{"dial t j ibbfs; j: result o2.0", "o2.0 open j t 8 message"},
+		{"write t b 5; flush t g", "b=5; d2.0 data j t 0 5 message; b2.1 ping j"},
+		{"wait 30000; j: result b2.1", "p2.0 ping j; g=0"},
+		{"write t c 5; flush t h", "c=5; d2.1 data j t 1 5 message; b2.2 ping j"},
+		{"j: result p2.0; j: result b2.2; state t", "h=0; open"},
+	};
+	run_by_message(steps, COUNT(steps));
+}
+
 /* Nor is it forgotten to ask when the window shrinks before it is full. */
 static void test_messages_in_a_window_that_shrinks(void **state)
 {
@@ -1537,6 +1557,7 @@ int main(void)
 		cmocka_unit_test(test_refused_bytes_are_not_delivered),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_messages_that_cross_a_close),
+		cmocka_unit_test(test_messages_and_a_lost_question),
 		cmocka_unit_test(test_messages_in_a_window_that_shrinks),
 		cmocka_unit_test(test_messages_in_a_large_window),
 		cmocka_unit_test(test_messages_that_come),
