@@ -366,7 +366,7 @@ void stream_pause(struct stream *stream, int64_t now_ms)
 	stream_note_deadline(stream);
 }
 
-/* RFC 6120 section 8.3.3.18, type wait: the peer has not taken the block, nor those behind it. */
+/* RFC 6120 section 8.3.2, type wait: the peer has not taken the block, nor those behind it. */
 static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 {
 	/* Where a connection may have broken, a block before it may have been lost as well. */
@@ -440,6 +440,10 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 		return;
 	}
 	if (stream_means_away(error) && stream_suspend(stream, true, now_ms)) {
+		return;
+	}
+	if (stream_means_pause(stream, error)) {
+		pause_before(stream, block, now_ms);
 		return;
 	}
 	int result = condition_stream_error(error->condition);

@@ -129,6 +129,12 @@ bool stream_means_away(const struct msg *error)
 	       condition_means_gone(error->condition);
 }
 
+bool stream_means_pause(const struct stream *stream, const struct msg *error)
+{
+	return error->error_type == ERROR_TYPE_WAIT && condition_means_gone(error->condition) &&
+	       !stream->resumable && stream->carrier == CARRIER_IQ;
+}
+
 void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
 	if (!stream->suspended || stream_is_over(stream)) {

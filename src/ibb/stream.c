@@ -655,7 +655,9 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 			return;
 		}
 		/* Its server answers for a resource that has gone (RFC 6121 section 8.5.3.2). */
-		stream_break(stream, -ECONNRESET);
+		if (!stream_means_pause(stream, answer)) {
+			stream_break(stream, -ECONNRESET);
+		}
 	} else if (stream->resumable && answer->kind == MSG_ERROR &&
 		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, -ECONNRESET);

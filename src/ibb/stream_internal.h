@@ -77,6 +77,9 @@ void stream_repeat_all(struct stream *stream);
 /* Whether an error says that the peer is not there, now. */
 bool stream_means_away(const struct msg *error);
 
+/* Whether it says that of a peer that may be back soon, and whose streams can only pause. */
+bool stream_means_pause(const struct stream *stream, const struct msg *error);
+
 /* Their parts of stream_deadline and stream_tick. */
 int64_t stream_suspension_deadline(const struct stream *stream);
 void stream_suspension_tick(struct stream *stream, int64_t now_ms);

@@ -335,6 +335,43 @@ static void test_wait_and_repeat(void **state)
 	PLAY(steps);
 }
 
+/* XEP-0047 section 2.2: an error of delivery that may pass suspends the stream, whoever the peer
+ * is; but a message that came back is lost. */
+static void test_wait_for_delivery(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"dial s j; j: result o1.0", "o1.0 open j s 8"},
+		{"write s w 16; flush s f", "w=16; d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: error d1.0 recipient-unavailable wait; j: error d1.1 recipient-unavailable "
+		 "wait; wait 99",
+		 ""},
+		{"wait 1", "d1.0.1 data j s 0 8"},
+		{"j: error d1.0.1 remote-server-timeout wait; wait 200", "d1.0.2 data j s 0 8"},
+		{"j: result d1.0.2", "d1.1.2 data j s 1 8"},
+		{"j: result d1.1.2", "f=0"},
+		/* not for ever */
+		{"write s v 8; flush s g", "v=8; d1.2.2 data j s 2 8"},
+		{"j: error d1.2.2 recipient-unavailable wait; hold; wait 60000", "g=ETIMEDOUT"},
+		{"next; go", "p1.0 info j; c1.0 close j s"},
+		{"dial t j; j: result o2.0; write t u 8; flush t h",
+		 "o2.0 open j t 8; u=8; d2.0 data j t 0 8"},
+		{"j: error d2.0 recipient-unavailable cancel", "h=ECONNRESET"},
+	};
+	static const struct script_step messages[] = {
+		{"dial s j; j: result o1.0", "o1.0 open j s 8 message"},
+		{"write s w 8; flush s f", "w=8; d1.0 data j s 0 8 message; b1.1 info j"},
+		{"j: bounce d1.0 recipient-unavailable", "f=ECONNRESET"},
+	};
+	PLAY(steps);
+	struct stream_config config = script_config;
+	struct script script;
+	config.carrier = CARRIER_MESSAGE;
+	script_start(&script, &config, 1);
+	script_run(&script, messages, COUNT(messages));
+	script_finish(&script);
+}
+
 /* Blocks that a full receiver has not taken: those that it has make room for them. */
 static void test_wait_ends_with_an_acknowledgement(void **state)
 {
@@ -414,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_opening),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_wait_and_repeat),
+		cmocka_unit_test(test_wait_for_delivery),
 		cmocka_unit_test(test_wait_ends_with_an_acknowledgement),
 		cmocka_unit_test(test_wait_goes_back_to_the_oldest),
 		cmocka_unit_test(test_wait_without_end),
