@@ -243,6 +243,7 @@ static void disown(struct ibb *ibb, const struct msg *data)
 		.peer = data->peer,
 		.id = "c0.0", /* of no stream: whatever the answer is */
 		.sid = data->sid,
+		.size = -1,
 	};
 	effects_send(&ibb->effects, &close);
 }

@@ -83,7 +83,7 @@ struct msg {
 	uint32_t block_size;  /* open: 1 to 65535 */
 	enum carrier carrier; /* open; data */
 	const char *name;     /* open: the file's name, UTF-8, or NULL */
-	int64_t size;	      /* open: the file's size, or -1 */
+	int64_t size;	      /* open: the file's size; close: bytes sent before it; or -1 */
 	bool resumable;	      /* open: the sender can resume the stream (FEATURE_RESUME) */
 
 	uint16_t seq;	     /* data */

@@ -140,6 +140,8 @@ static void send_close(struct stream *stream, bool reset)
 	struct msg close = {
 		.kind = MSG_CLOSE,
 		.reset = reset && stream->features & FEATURE_IBBFS,
+		.size = !reset && stream->features & FEATURE_IBBFS ? (int64_t)stream->sender.written
+								   : -1,
 	};
 	if (!stream_send_request(stream, &close, 'c', 0)) {
 		stream->close_sent = true;
@@ -192,22 +194,6 @@ void stream_abort(struct stream *stream, int error)
 		send_close(stream, true);
 	}
 	finish(stream, STREAM_BROKEN, error);
-}
-
-/* Fewer bytes than announced are no good end. */
-static bool is_whole(const struct stream *stream)
-{
-	return stream->announced < 0 || stream->receiver.received == (uint64_t)stream->announced;
-}
-
-/* The session is closed at both ends. */
-static void finish_closed(struct stream *stream)
-{
-	if (is_whole(stream)) {
-		finish(stream, STREAM_CLOSED, 0);
-	} else {
-		finish(stream, STREAM_BROKEN, -ECONNRESET);
-	}
 }
 
 /* ---- life ---- */
@@ -488,7 +474,7 @@ void stream_answer_when_delivered(struct stream *stream)
 	    !stream->suspended) {
 		/* Short of memory, the answer stays out, and the peer takes silence for it. */
 		effects_send_result(stream->effects, stream->peer, stream->close_id);
-		finish_closed(stream);
+		finish(stream, STREAM_CLOSED, 0);
 	}
 }
 
@@ -513,9 +499,16 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 	}
 }
 
+static bool is_received(const struct stream *stream, int64_t size)
+{
+	return size < 0 || stream->receiver.received == (uint64_t)size;
+}
+
 void stream_receive_close(struct stream *stream, const struct msg *close)
 {
 	bool empty = stream_is_delivered(stream);
+	/* Fewer bytes than announced, or than were sent, are no good end. */
+	bool whole = is_received(stream, stream->announced) && is_received(stream, close->size);
 
 	stream->ended = true;
 	if (stream->expected && stream->state == STREAM_OPEN) {
@@ -543,8 +536,8 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
 		stream_note_memory(stream);
 	}
-	if (stream->state == STREAM_OPEN && !close->reset && !empty && stream->reading &&
-	    is_whole(stream) && stream->carrier == CARRIER_IQ) {
+	if (stream->state == STREAM_OPEN && !close->reset && !empty && stream->reading && whole &&
+	    stream->carrier == CARRIER_IQ) {
 		/* XEP-0047 section 2.3: the other side may flush its own data first. Of messages it
 		 * would not be known whether they were still taken. */
 		stream->close_id = copy_string(close->id);
@@ -558,10 +551,10 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 		}
 	}
 	effects_send_result(stream->effects, close->peer, close->id);
-	if (stream->state == STREAM_OPENING || close->reset || !empty) {
+	if (stream->state == STREAM_OPENING || close->reset || !empty || !whole) {
 		stream_break(stream, -ECONNRESET);
 	} else {
-		finish_closed(stream);
+		finish(stream, STREAM_CLOSED, 0);
 	}
 }
 

@@ -76,6 +76,11 @@ enum condition codec_decode_data(struct codec *codec, xmpp_stanza_t *data, struc
 enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, struct msg *msg)
 {
 	(void)codec;
+	xmpp_stanza_t *sent = element_child(close, "sent", MSG_NAMESPACE);
+	uint64_t bytes;
+	if (sent && text_to_number(xmpp_stanza_get_attribute(sent, "bytes"), INT64_MAX, &bytes)) {
+		msg->size = (int64_t)bytes;
+	}
 	msg->sid = element_sid(close, "sid");
 	msg->reset = element_child(close, "reset", MSG_NAMESPACE) != NULL;
 	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
@@ -165,5 +170,13 @@ void codec_add_close(struct output *output, const struct msg *msg)
 {
 	output_add(output, "<close xmlns='" NAMESPACE_IBB "'");
 	output_add_attribute(output, "sid", msg->sid);
-	output_add(output, msg->reset ? "><reset xmlns='" MSG_NAMESPACE "'/></close>" : "/>");
+	if (msg->reset) {
+		output_add(output, "><reset xmlns='" MSG_NAMESPACE "'/></close>");
+	} else if (msg->size >= 0) {
+		output_add(output, "><sent xmlns='" MSG_NAMESPACE "' bytes='");
+		output_add_number(output, msg->size);
+		output_add(output, "'/></close>");
+	} else {
+		output_add(output, "/>");
+	}
 }

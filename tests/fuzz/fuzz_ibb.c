@@ -179,7 +179,9 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		break;
 	case MSG_CLOSE:
 		msg.sid = take_sid(schedule);
-		msg.reset = take_number(schedule) & 1;
+		number = take_number(schedule);
+		msg.reset = number & 1;
+		msg.size = number & 2 ? file_sizes[number / 4 % COUNT(file_sizes)] : -1;
 		break;
 	case MSG_RESUME:
 		msg.sid = take_sid(schedule);

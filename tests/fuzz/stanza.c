@@ -139,7 +139,8 @@ void stanza_check(const struct msg *msg)
 	FUZZ_CHECK(msg->sid || !has_sid(msg->kind));
 	FUZZ_CHECK(!msg->sid || has_sid(msg->kind) || msg->kind == MSG_BOUNCE);
 	FUZZ_CHECK(!msg->name || (msg->kind == MSG_OPEN && touch(msg->name) >= 1));
-	FUZZ_CHECK(msg->size >= -1 && (msg->size == -1 || msg->kind == MSG_OPEN));
+	FUZZ_CHECK(msg->size >= -1 &&
+		   (msg->size == -1 || msg->kind == MSG_OPEN || msg->kind == MSG_CLOSE));
 	if (msg->kind == MSG_OPEN) {
 		FUZZ_CHECK(msg->block_size >= 1 && msg->block_size <= STREAM_MAX_BLOCK);
 	}

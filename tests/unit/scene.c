@@ -313,7 +313,9 @@ void scene_peer_sends(struct scene *scene, const char *peer, const char *sid, un
 
 void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, bool reset)
 {
-	request(scene, (struct msg){.kind = MSG_CLOSE, .peer = peer, .sid = sid, .reset = reset});
+	request(scene,
+		(struct msg){
+			.kind = MSG_CLOSE, .peer = peer, .sid = sid, .size = -1, .reset = reset});
 }
 
 void scene_peer_offers(struct scene *scene, const char *peer, const char *id,

@@ -297,6 +297,11 @@ static void put_message(struct script *script, const struct msg *msg)
 	case MSG_CLOSE:
 		put(script, "%s close %s %s%s", msg->id, msg->peer, msg->sid,
 		    msg->reset ? " reset" : "");
+		if (msg->size >= 0) {
+			size_t length = strlen(script->out);
+			snprintf(script->out + length, sizeof(script->out) - length,
+				 " size=%" PRId64, msg->size);
+		}
 		break;
 	case MSG_RESUME:
 		put(script, "%s resume %s %s", msg->id, msg->peer, msg->sid);

@@ -25,7 +25,7 @@
  *
  *     PEER: open S ID BLOCK-SIZE [message] [name=NAME] [size=BYTES] [resume]
  *     PEER: data S ID SEQ BYTES|bad [message] [from=PLACE] (where its bytes are from)
- *     PEER: close S ID [reset]; PEER: resume S ID; PEER: ping ID; PEER: unknown ID
+ *     PEER: close S ID [reset] [size=BYTES]; PEER: resume S ID; PEER: ping ID; PEER: unknown ID
  *     PEER: result ID; PEER: error ID CONDITION [TYPE]; PEER: bounce ID CONDITION
  *
  * What comes of it: OP=RESULT, a number or an errno's name, for each call that is completed; then

@@ -569,7 +569,7 @@ static void peer_sends(struct play *play)
 	if (!play->closed && !play->broke && !play->refused && play->opened &&
 	    play->acknowledged == PLAY_BYTES) {
 		play->closed = true;
-		peer_request(play, (struct msg){.kind = MSG_CLOSE, .id = "close"});
+		peer_request(play, (struct msg){.kind = MSG_CLOSE, .id = "close", .size = -1});
 	}
 }
 

@@ -280,7 +280,7 @@ static void test_opening(void **state)
 		{"j: result o1.0; state s", "suspended"},
 		{"connect", "o1.0 open j s 8 resume"},
 		{"j: result o1.0", "o=0"},
-		{"release s; j: result c1.0", "c1.0 close j s"},
+		{"release s; j: result c1.0", "c1.0 close j s size=0"},
 		/* the answer was lost, not the question */
 		{"j: open t x1 8 resume; take t", "x1 result j"},
 		{"j: open t x2 8 resume", "x2 result j"},

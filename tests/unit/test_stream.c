@@ -1207,6 +1207,34 @@ static void test_announced_size(void **state)
 	}
 }
 
+/* Between two ibbfs <close/> says how many bytes there were: what a server has dropped is missed.
+ */
+static void test_bytes_sent(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs; j: result o1.0", "o1.0 open j s 8"},
+		{"write s a 12; flush s f", "a=12; d1.0 data j s 0 8; d1.1 data j s 1 4"},
+		{"j: result d1.0; j: result d1.1; release s", "f=0; c1.0 close j s size=12"},
+		{"j: result c1.0", ""},
+		{"dial t j ibbfs; j: result o2.0; reset t",
+		 "o2.0 open j t 8; c2.0 close j t reset"},
+		{"j: open u i1 8 message name=n; take u; j: data u i2 0 8 message", "i1 result j"},
+		{"j: close u i3 size=8; read u r 99; read u q 99", "i3 result j; r=8; q=0"},
+		{"j: open v i4 8 message name=n; take v; j: data v i5 0 8 message", "i4 result j"},
+		{"j: close v i6 size=9; read v p 99; read v o 99",
+		 "i6 result j; p=8; o=ECONNRESET"},
+		/* with bytes of ours under way */
+		{"j: open w i7 8 name=n; take w; write w b 5",
+		 "i7 result j; b=5; d5.0 data j w 0 5"},
+		{"j: close w i8 size=1; state w", "i8 result j; broken"},
+		{"j: open x i9 8 name=n; take x; write x c 5",
+		 "i9 result j; c=5; d6.0 data j x 0 5"},
+		{"j: close x k1 size=0; j: result d6.0; state x", "k1 result j; finished"},
+	};
+	PLAY(steps);
+}
+
 /* ---- the user closes ---- */
 
 static void test_release(void **state)
@@ -1582,6 +1610,7 @@ int main(void)
 		cmocka_unit_test(test_peer_closes_without_waiting),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_announced_size),
+		cmocka_unit_test(test_bytes_sent),
 		cmocka_unit_test(test_release),
 		cmocka_unit_test(test_release_with_bytes_unsent),
 		cmocka_unit_test(test_release_with_writers),
