@@ -15,6 +15,9 @@
 /* How long the answer to our <close/> may take; nobody waits for it, and some never send it. */
 #define CLOSE_TIMEOUT_MS 10000
 
+/* An ibbfs always does: it is sent again so often, or its reader would wait for ever. */
+#define CLOSE_REPEATS 2
+
 static char *copy_string(const char *string)
 {
 	size_t size = strlen(string) + 1;
@@ -615,7 +618,10 @@ static void fail_overdue(struct stream *stream, int64_t now_ms)
 	if (stream->state >= STREAM_OPEN && stream_suspend(stream, true, now_ms)) {
 		return;
 	}
-	if (closing) {
+	if (closing && stream->features & FEATURE_IBBFS && stream->retries < CLOSE_REPEATS) {
+		stream->retries++;
+		stream_ask_again(stream, now_ms);
+	} else if (closing) {
 		finish(stream, STREAM_CLOSED, 0);
 	} else {
 		stream_abort(stream, -ETIMEDOUT);

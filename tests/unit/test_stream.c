@@ -1252,13 +1252,18 @@ static void test_release(void **state)
 		{"dial t j; j: result o2.0; release t", "o2.0 open j t 8; c2.0 close j t"},
 		{"wait 9999; count", "count 1"},
 		{"wait 1; count", "count 0"},
+		/* an ibbfs that answers nothing has not got it */
+		{"dial x j ibbfs; j: result o3.0; release x",
+		 "o3.0 open j x 8; c3.0 close j x size=0"},
+		{"wait 10000; wait 10000", "c3.0 close j x size=0; c3.0 close j x size=0"},
+		{"wait 9999; count; wait 1; count", "count 1; count 0"},
 		/* both at once */
-		{"dial u j; j: result o3.0; release u", "o3.0 open j u 8; c3.0 close j u"},
+		{"dial u j; j: result o4.0; release u", "o4.0 open j u 8; c4.0 close j u"},
 		{"j: close u i3; count", "i3 result j; count 0"},
-		{"j: result c3.0", ""},
-		{"dial v j; j: result o4.0; release v", "o4.0 open j v 8; c4.0 close j v"},
+		{"j: result c4.0", ""},
+		{"dial v j; j: result o5.0; release v", "o5.0 open j v 8; c5.0 close j v"},
 		{"j: close v i4 reset; count", "i4 result j; count 0"},
-		{"dial w j; j: result o5.0; release w", "o5.0 open j w 8; c5.0 close j w"},
+		{"dial w j; j: result o6.0; release w", "o6.0 open j w 8; c6.0 close j w"},
 		{"gone j; count", "count 0"},
 	};
 	PLAY(steps);
