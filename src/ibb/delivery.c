@@ -145,13 +145,24 @@ void stream_push(struct stream *stream)
 	stream_take_turn(stream);
 }
 
+void stream_end_flushes(struct stream *stream)
+{
+	if (stream->flushers && !stream->suspended) {
+		stream->confirmed = stream->sender.written;
+		op_complete_all(&stream->flushers, 0, &stream->effects->done);
+	}
+}
+
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 {
 	struct op **done = &stream->effects->done;
 
 	if (stream->state == STREAM_BROKEN) {
 		op_complete(op, stream->error, done);
-	} else if (stream_is_delivered(stream)) {
+	} else if (stream_is_delivered(stream) && !stream->suspended) {
+		stream->confirmed = stream->sender.written;
+		op_complete(op, 0, done);
+	} else if (stream_is_delivered(stream) && stream->confirmed == stream->sender.written) {
 		op_complete(op, 0, done);
 	} else {
 		op_park(op, &stream->flushers);
@@ -310,7 +321,7 @@ static void advance(struct stream *stream, int64_t now_ms)
 	release_writers(stream);
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);
-		op_complete_all(&stream->flushers, 0, &stream->effects->done);
+		stream_end_flushes(stream);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}

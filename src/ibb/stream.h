@@ -124,6 +124,7 @@ struct stream {
 	bool repeat_due;   /* but then they are */
 	unsigned breaks; /* of our connection, in a row, with blocks under way and none delivered */
 
+	uint64_t confirmed; /* bytes that a flush has found delivered, while it was not suspended */
 	uint64_t gap; /* zeros that come after what the sender has, before what the writers have */
 	/* CARRIER_MESSAGE: bytes sent since delivery was last asked for; the end of the blocks that
 	 * it was asked for, and what that was when the peer was last asked whether it is there. */
@@ -220,8 +221,11 @@ bool stream_is_at_end(const struct stream *stream);
 /* Lets everything written so far leave, even if the last block is not full. */
 void stream_push(struct stream *stream);
 
-/* Completes `op` with 0 when the peer has acknowledged every byte written, or with the stream's
- * error. */
+/*
+ * Completes `op` with 0 when the peer has acknowledged every byte written, or with the stream's
+ * error. While the stream is suspended it waits even if all were, unless an earlier flush has said
+ * so: the peer may have forgotten the stream, and then its reader does not come to a good end.
+ */
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
 
 /*

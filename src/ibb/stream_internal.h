@@ -62,6 +62,9 @@ void stream_leave_ripe(struct stream *stream);
 /* Why nothing more can be written; 0: it can. */
 int stream_write_error(const struct stream *stream);
 
+/* Everything was delivered: flushes are done, unless the stream is suspended. */
+void stream_end_flushes(struct stream *stream);
+
 /* The peer wants to be asked again later, each time a bit later than before. */
 void stream_pause(struct stream *stream, int64_t now_ms);
 

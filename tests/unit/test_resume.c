@@ -184,6 +184,30 @@ static void test_lost_close(void **state)
 	PLAY(steps);
 }
 
+/* Everything was acknowledged; but if the peer forgets the stream, its reader does not come to a
+ * good end, and who closes the file now must not either. */
+static void test_flush_while_suspended(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"gone j; flush s a", "a=0"}, /* nothing was written */
+		{"j: resume s q1; write s w 8; j: result d1.0.1",
+		 "q1 result j; w=8; d1.0.1 data j s 0 8"},
+		{"gone j; flush s b; wait 500", "r1.0 resume j s"},
+		{"j: result r1.0", "b=0"},
+		{"gone j; flush s c", "c=0"}, /* nor since then */
+		{"j: resume s q2; write s v 8; flush s d; j: result d1.1.3",
+		 "q2 result j; v=8; d1.1.3 data j s 1 8; d=0"},
+		{"gone j; flush s e; j: resume s q3", "e=0; q3 result j"},
+		{"write s u 8", "u=8; d1.2.4 data j s 2 8"},
+		/* not even with the last acknowledgement, which comes late */
+		{"gone j; flush s f; j: result d1.2.4; wait 500", "r1.0 resume j s"},
+		{"j: error r1.0 item-not-found", "f=ECONNRESET"},
+	};
+	PLAY(steps);
+}
+
 static void test_not_in_time(void **state)
 {
 	(void)state;
@@ -442,6 +466,7 @@ int main(void)
 		cmocka_unit_test(test_peer_that_asks_without_end),
 		cmocka_unit_test(test_lost_on_the_way),
 		cmocka_unit_test(test_lost_close),
+		cmocka_unit_test(test_flush_while_suspended),
 		cmocka_unit_test(test_not_in_time),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_a_block_that_breaks_the_connection),
