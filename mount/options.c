@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <mntent.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,6 +236,24 @@ static int set_jid(struct options *options, const char *text)
 	return 0;
 }
 
+/* Whether one of us is mounted there already: a second one would hide it. */
+static bool is_ours(const char *path)
+{
+	bool ours = false;
+	const struct mntent *entry;
+	FILE *table = setmntent("/proc/self/mounts", "r");
+	while (table && (entry = getmntent(table))) {
+		if (strcmp(entry->mnt_dir, path) == 0) {
+			ours = strcmp(entry->mnt_type, "fuse.ibbfs") ==
+			       0; /* the last one is on top */
+		}
+	}
+	if (table) {
+		endmntent(table);
+	}
+	return ours;
+}
+
 static int set_mountpoint(struct options *options, const char *text)
 {
 	struct stat status;
@@ -253,6 +272,12 @@ static int set_mountpoint(struct options *options, const char *text)
 	}
 	if (!S_ISDIR(status.st_mode)) {
 		log_error("%s: %s", text, strerror(ENOTDIR));
+		free(path);
+		return -1;
+	}
+	if (is_ours(path)) {
+		log_error("%s: ibbfs is mounted there already; fusermount3 -u %s ends it", text,
+			  text);
 		free(path);
 		return -1;
 	}

@@ -216,6 +216,15 @@ def test_mount_point_that_is_a_file(mount: Mount) -> None:
     expect_failure(mount, command, r"mnt\.password")
 
 
+def test_mount_point_of_another_mount(mount: Mount) -> None:
+    mount.start()
+    done = run(mount, mount.command())
+    assert done.returncode > 0 and done.stdout == ""
+    assert re.fullmatch(r"ibbfs: [^\n]+ already[^\n]+\n", done.stderr), done.stderr
+    assert "online" in mount.status()
+    mount.stop()
+
+
 def test_too_few_and_too_many_arguments(mount: Mount) -> None:
     command = mount.command()
     expect_failure(mount, command[:3], "JID|argument|usage|help")
