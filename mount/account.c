@@ -113,6 +113,7 @@ void account_online(struct account *account, const char *full_jid, int64_t now_m
 		account->jid = copy;
 	}
 	account->online = true;
+	account->retry_ms = 0;
 	free(account->reason);
 	account->reason = NULL;
 	roster_settle(&account->roster);

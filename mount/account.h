@@ -43,6 +43,7 @@ struct account {
 	char *jid; /* ours: normal form; full once we were online */
 	bool online;
 	char *reason;		  /* why not, for `status`; or NULL */
+	int64_t retry_ms;	  /* when another attempt is made to be; 0: not known, or none */
 	bool stopping;		  /* no new session is begun */
 	struct handle *handles;	  /* open files */
 	struct handle *orphans;	  /* closed by account_abandon, with something that is not ours */

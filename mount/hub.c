@@ -199,12 +199,13 @@ static void on_online(void *context, const char *full_jid)
 	}
 }
 
-static void on_offline(void *context, const char *line, bool final)
+static void on_offline(void *context, const char *line, bool final, int64_t retry_ms)
 {
 	struct hub *hub = context;
 	char *copy = strdup(line);
 	int64_t now_ms = enter(hub);
 	account_offline(&hub->account, line, now_ms);
+	hub->account.retry_ms = final ? 0 : retry_ms;
 	bool started = hub->state == HUB_ONLINE;
 	if (final) {
 		free(hub->failure);

@@ -76,8 +76,17 @@ static int64_t announced(const struct node *node)
 
 static const char *state_name(const struct node *node, const struct summary *summary)
 {
-	return node->kind == NODE_ARRIVED && !node->opened && !node->offer ? "waiting"
-									   : summary->state;
+	bool suspended = node->stream && node->stream->suspended;
+	bool waits = node->kind == NODE_ARRIVED && !node->opened && !node->offer;
+	return waits && !suspended ? "waiting" : summary->state;
+}
+
+/* "next attempt in 0:05": full seconds, and not before it is so. */
+static void write_time(FILE *out, const char *text, int64_t when_ms, int64_t now_ms)
+{
+	char cell[CELL];
+	int64_t left_ms = when_ms > now_ms ? when_ms - now_ms : 0;
+	fprintf(out, "%s%s", text, time_text(cell, ((uint64_t)left_ms + 999) / 1000));
 }
 
 static void write_stream(FILE *out, struct node *node, int64_t now_ms)
@@ -101,10 +110,17 @@ static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 	if (size >= 0) {
 		size_text(total, (uint64_t)size);
 	}
-	fprintf(out, "%-4s %-9s %11s %11s %13s %8s  %s  (%s)\n",
+	fprintf(out, "%-4s %-9s %11s %11s %13s %8s  %s  (%s)",
 		node->kind == NODE_ARRIVED ? "in" : "out", state_name(node, &summary),
 		size_text(done, bytes), total, speed, left, path,
 		summary.peer ? summary.peer : "no peer yet");
+	if (stream && stream->suspended && stream->resume_ms != STREAM_NO_DEADLINE) {
+		write_time(out, ", next attempt in ", stream->resume_ms, now_ms);
+	}
+	if (stream && stream->suspended) {
+		write_time(out, ", given up in ", stream->until_ms, now_ms);
+	}
+	fputc('\n', out);
 }
 
 int status_text(const struct account *account, int64_t now_ms, char **text, size_t *length)
@@ -119,8 +135,12 @@ int status_text(const struct account *account, int64_t now_ms, char **text, size
 		streams += node->stream || node->offer;
 	}
 	fprintf(out, "account     %s\n", account->jid);
-	fprintf(out, "connection  %s%s%s\n", account->online ? "online" : "down",
+	fprintf(out, "connection  %s%s%s", account->online ? "online" : "down",
 		account->reason ? ": " : "", account->reason ? account->reason : "");
+	if (account->retry_ms > now_ms) {
+		write_time(out, ", next attempt in ", account->retry_ms, now_ms);
+	}
+	fputc('\n', out);
 	fprintf(out, "streams     %u\n", streams);
 	if (streams > 0) {
 		fprintf(out, "\n%-4s %-9s %11s %11s %13s %8s  %s\n", "", "STATE", "BYTES", "OF",

@@ -167,7 +167,8 @@ static void *run(void *argument)
 							   : BACKOFF_MAX_MS;
 		/* Before the event: whoever hears of it learns when to watch the next attempt. */
 		atomic_store(&loop->deadline_ms, final ? INT64_MAX : retry_ms + timeout_ms);
-		client->events.offline(client->events.context, cause_line(&session->cause), final);
+		client->events.offline(client->events.context, cause_line(&session->cause), final,
+				       retry_ms);
 		if (final) {
 			break;
 		}

@@ -58,8 +58,9 @@ struct client_events {
 
 	/* Every stream is lost. Or: connecting failed. `line` is the cause, and if `final` no
 	 * further attempt will be made: there has been no `online` yet, or the password is refused,
-	 * or another client has taken our resource. */
-	void (*offline)(void *context, const char *line, bool final);
+	 * or another client has taken our resource. Else the next one is made at `retry_ms`, of
+	 * CLOCK_MONOTONIC. */
+	void (*offline)(void *context, const char *line, bool final, int64_t retry_ms);
 
 	/* A roster item came, changed or was removed; `jid` is bare. At each `online` before it,
 	 * `roster_reset` announces that the list begins anew. */

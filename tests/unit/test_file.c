@@ -1095,6 +1095,40 @@ static void test_status(void **state)
 	scene_finish(&scene);
 }
 
+/* What has to wait for a connection, also if nobody has opened it: how long. */
+static void test_status_of_what_is_suspended(void **state)
+{
+	(void)state;
+	char text[8192];
+	struct scene scene;
+	start(&scene);
+	scene.account.ibb.config.reconnect_ms = 60000;
+	scene_receive(&scene, &(struct msg){.kind = MSG_OPEN,
+					    .peer = PHONE,
+					    .id = "i1",
+					    .sid = "s",
+					    .block_size = SCENE_BLOCK,
+					    .name = "i",
+					    .size = -1,
+					    .resumable = true});
+	scene_goes(&scene, PHONE);
+	scene_wait(&scene, 100);
+	read_status(&scene, text);
+	assert_non_null(strstr(text, "connection online\n"));
+	assert_non_null(strstr(text, "\nin suspended 0 B - 0 B/s - a@x/in/i (a@x/phone), "
+				     "next attempt in 0:01, given up in "));
+	account_offline(&scene.account, "gone", scene.now_ms);
+	scene.account.retry_ms = scene.now_ms + 4500;
+	read_status(&scene, text);
+	assert_non_null(strstr(text, "connection down: gone, next attempt in 0:05\n"));
+	assert_non_null(strstr(text, "\nin suspended 0 B - 0 B/s - a@x/in/i (a@x/phone), "
+				     "given up in "));
+	account_online(&scene.account, SCENE_ME, scene.now_ms);
+	read_status(&scene, text);
+	assert_non_null(strstr(text, "connection online\n"));
+	scene_finish(&scene);
+}
+
 /* ---- limits ---- */
 
 /* A failed open leaves no name; one that was there stays. */
@@ -1209,6 +1243,7 @@ int main(void)
 		cmocka_unit_test(test_incoming_in_pieces),
 		cmocka_unit_test(test_longest_line),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_status_of_what_is_suspended),
 		cmocka_unit_test(test_too_many_streams),
 		cmocka_unit_test(test_memory),
 	};
