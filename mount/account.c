@@ -119,14 +119,25 @@ void account_online(struct account *account, const char *full_jid, int64_t now_m
 	roster_settle(&account->roster);
 	directory_tidy_all(account);
 	ibb_connect(&account->ibb, now_ms);
+	dial_continue(account, now_ms);
 }
 
-void account_offline(struct account *account, const char *reason, int64_t now_ms)
+bool account_is_away(const struct account *account)
+{
+	return !account->online && account->retry_ms != 0 && account->ibb.config.reconnect_ms > 0;
+}
+
+void account_offline(struct account *account, const char *reason, int64_t retry_ms, int64_t now_ms)
 {
 	free(account->reason);
 	account->reason = strdup(reason); /* short of memory, status says less */
 	account->online = false;
-	dial_cancel(account, -ENETDOWN);
+	account->retry_ms = retry_ms;
+	if (account_is_away(account)) {
+		dial_suspend(account);
+	} else {
+		dial_cancel(account, -ENETDOWN);
+	}
 	ibb_disconnect(&account->ibb, now_ms);
 	offers_disconnect(&account->offers);
 	roster_reset(&account->roster);

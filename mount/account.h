@@ -43,7 +43,7 @@ struct account {
 	char *jid; /* ours: normal form; full once we were online */
 	bool online;
 	char *reason;		  /* why not, for `status`; or NULL */
-	int64_t retry_ms;	  /* when another attempt is made to be; 0: not known, or none */
+	int64_t retry_ms;	  /* when another attempt is made to be; 0: none */
 	bool stopping;		  /* no new session is begun */
 	struct handle *handles;	  /* open files */
 	struct handle *orphans;	  /* closed by account_abandon, with something that is not ours */
@@ -72,7 +72,8 @@ void account_finish(struct account *account);
 /* `max_stanza`: bytes, as ibb_limit_stanzas takes it. */
 void account_login(struct account *account, size_t max_stanza);
 void account_online(struct account *account, const char *full_jid, int64_t now_ms);
-void account_offline(struct account *account, const char *reason, int64_t now_ms);
+/* `retry_ms`: when another attempt is made to connect; 0: none. */
+void account_offline(struct account *account, const char *reason, int64_t retry_ms, int64_t now_ms);
 void account_roster_reset(struct account *account, int64_t now_ms);
 void account_roster_item(struct account *account, const char *jid, bool removed);
 void account_presence(struct account *account, const char *jid, bool available, int priority,
@@ -107,6 +108,9 @@ bool account_is_drained(const struct account *account);
 void account_abandon(struct account *account, int64_t now_ms);
 
 /* ---- for directory.c, file.c and dial.c ---- */
+
+/* Whether the connection is down, but waited for. */
+bool account_is_away(const struct account *account);
 
 /* Whether `jid` is that of our own server. */
 bool account_is_server(const struct account *account, const char *jid);

@@ -203,6 +203,9 @@ static bool is_waiting(const struct handle *handle)
 void dial_continue(struct account *account, int64_t now_ms)
 {
 	struct handle *handle;
+	if (!account->online) {
+		return; /* who is there is not known yet */
+	}
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
 			advance(account, handle, now_ms);
@@ -272,14 +275,30 @@ bool dial_answer(struct account *account, const struct msg *answer, int64_t now_
 	return true;
 }
 
-void dial_cancel(struct account *account, int error)
+static void forget_queries(struct account *account)
 {
-	struct handle *handle;
 	struct query *query, *next;
 	DL_FOREACH_SAFE (account->queries, query, next) {
 		DL_DELETE(account->queries, query);
 		free(query);
 	}
+}
+
+void dial_suspend(struct account *account)
+{
+	struct handle *handle;
+	forget_queries(account);
+	DL_FOREACH (account->handles, handle) {
+		if (is_waiting(handle)) {
+			handle->dial = (struct dial){.active = true};
+		}
+	}
+}
+
+void dial_cancel(struct account *account, int error)
+{
+	struct handle *handle;
+	forget_queries(account);
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
 			fail(account, handle, error);

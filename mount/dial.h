@@ -30,7 +30,8 @@ struct dial {
  * -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT. */
 void dial_start(struct account *account, struct handle *handle, int64_t now_ms);
 
-/* Goes on with every stream that waits: something was learnt about a contact. */
+/* Goes on with every stream that waits, while we are online: something was learnt about a contact.
+ */
 void dial_continue(struct account *account, int64_t now_ms);
 
 /* Whether `answer` answers a question of dial's; if so it is dealt with. */
@@ -38,6 +39,10 @@ bool dial_answer(struct account *account, const struct msg *answer, int64_t now_
 
 /* Forgets what was asked; everything that waits breaks with `error`. */
 void dial_cancel(struct account *account, int error);
+
+/* Forgets what was asked: the connection is gone, but waited for. What waits goes on, and asks
+ * again, with the next dial_continue. */
+void dial_suspend(struct account *account);
 
 /* Questions that were not answered in time count as answered with nothing. */
 int64_t dial_deadline(const struct account *account);

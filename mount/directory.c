@@ -86,11 +86,13 @@ void directory_show_resource(struct account *account, struct node *contact, cons
 }
 
 /* Whether there is a stream in it that waits for the resource to come back. */
-static bool has_suspended(const struct node *directory)
+static bool is_waited_for(const struct account *account, const struct node *directory)
 {
 	struct node *child;
 	DL_FOREACH (directory->children, child) {
-		if (child->stream && child->stream->suspended) {
+		const struct stream *stream = child->stream;
+		bool dials = stream && stream->state == STREAM_NEW && account_is_away(account);
+		if (dials || (stream && stream->suspended)) {
 			return true;
 		}
 	}
@@ -102,7 +104,7 @@ void directory_hide_resource(struct account *account, struct node *contact, cons
 			     int64_t now_ms)
 {
 	struct node *node = find_resource(contact, jid);
-	if (node && !node->made && !has_suspended(node)) {
+	if (node && !node->made && !is_waited_for(account, node)) {
 		struct node *child, *next;
 		DL_FOREACH_SAFE (node->children, child, next) {
 			if (child->stream && child->stream->state == STREAM_NEW) {

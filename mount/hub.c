@@ -204,8 +204,7 @@ static void on_offline(void *context, const char *line, bool final, int64_t retr
 	struct hub *hub = context;
 	char *copy = strdup(line);
 	int64_t now_ms = enter(hub);
-	account_offline(&hub->account, line, now_ms);
-	hub->account.retry_ms = final ? 0 : retry_ms;
+	account_offline(&hub->account, line, final ? 0 : retry_ms, now_ms);
 	bool started = hub->state == HUB_ONLINE;
 	if (final) {
 		free(hub->failure);

@@ -564,7 +564,9 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 	struct stream *stream, *next;
 	ibb->disconnected = true;
 	HASH_ITER (by_number, ibb->by_number, stream, next) {
-		if (needs_peer(stream) && !stream_suspend(stream, false, now_ms)) {
+		bool unknown = stream->state == STREAM_NEW && !stream->expected &&
+			       ibb->config.reconnect_ms > 0;
+		if (!unknown && needs_peer(stream) && !stream_suspend(stream, false, now_ms)) {
 			break_stream(ibb, stream);
 		}
 	}

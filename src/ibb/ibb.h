@@ -97,7 +97,8 @@ void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms);
 void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms);
 
 /* Our connection has gone: likewise every stream, with -ENETDOWN if it had not been accepted yet,
- * else -ECONNRESET; unsent messages are dropped. */
+ * else -ECONNRESET; unsent messages are dropped. Where connections are waited for, nothing happens
+ * to streams that are NEW, as nobody knows of them yet. */
 void ibb_disconnect(struct ibb *ibb, int64_t now_ms);
 
 /* It is back, under the same full JID: streams that are suspended try to go on. */

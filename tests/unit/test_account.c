@@ -45,7 +45,7 @@ static void removed(struct scene *scene, const char *jid)
 
 static void offline(struct scene *scene)
 {
-	account_offline(&scene->account, "gone", scene->now_ms);
+	account_offline(&scene->account, "gone", 0, scene->now_ms);
 	scene_settle(scene);
 }
 

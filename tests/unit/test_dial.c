@@ -503,7 +503,7 @@ static void test_offline(void **state)
 	scene_sent(&scene, MSG_OPEN, "a@x/known");
 	scene_sent(&scene, MSG_INFO, "a@x/r");
 	scene_sent(&scene, MSG_PING, "");
-	account_offline(&scene.account, "gone", scene.now_ms);
+	account_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(opening, -ENETDOWN);
 	assert_result(asking, -ENETDOWN);
@@ -527,6 +527,79 @@ static void test_offline(void **state)
 	assert_waits(open);
 	scene_sent(&scene, MSG_PING, "");
 	scene_finish(&scene);
+}
+
+/* The connection comes back: what was asked is asked again, and answered in time. */
+static void test_offline_for_a_while(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene.account.ibb.config.reconnect_ms = SCENE_TIMEOUT;
+	scene_contact(&scene, "a@x");
+	scene_contact(&scene, "b@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct call *asking = scene_open(&scene, "a@x/f", O_WRONLY);
+	struct call *direct = scene_open(&scene, "a@x/r/g", O_WRONLY);
+	struct call *pinging = scene_open(&scene, "b@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_sent(&scene, MSG_PING, "");
+	scene_wait(&scene, 1000);
+	account_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
+	scene_settle(&scene);
+	assert_waits(asking);
+	assert_waits(direct);
+	assert_waits(pinging);
+	assert_exists(&scene, "a@x/f");
+	assert_exists(&scene, "a@x/r/g");
+	assert_result(scene_open(&scene, "a@x/late", O_WRONLY), -ENETDOWN);
+
+	/* Whoever is there is not chosen before everybody has come. */
+	account_roster_reset(&scene.account, scene.now_ms);
+	scene_contact(&scene, "a@x");
+	scene_contact(&scene, "b@x");
+	scene_comes(&scene, "a@x/r", 0);
+	account_online(&scene.account, SCENE_ME, scene.now_ms);
+	scene_settle(&scene);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_PING, "");
+	scene_result(&scene);
+	assert_result(pinging, -EHOSTDOWN);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	scene_result(&scene);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	scene_result(&scene);
+	assert_result(asking, 0);
+	assert_result(direct, 0);
+	scene_finish(&scene);
+}
+
+/* It does not, in time or at all. */
+static void test_offline_for_too_long(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 3; way++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene.account.ibb.config.reconnect_ms = way == 1 ? 0 : SCENE_TIMEOUT;
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		struct call *open = scene_open(&scene, "a@x/r/f", O_WRONLY);
+		scene_sent(&scene, MSG_INFO, "a@x/r");
+		scene_wait(&scene, 1000);
+		int64_t retry_ms = way == 2 ? 0 : scene.now_ms + 200;
+		account_offline(&scene.account, "gone", retry_ms, scene.now_ms);
+		scene_settle(&scene);
+		if (way == 0) {
+			scene_wait(&scene, SCENE_TIMEOUT - 1001);
+			assert_waits(open);
+			scene_wait(&scene, 1);
+		}
+		assert_result(open, way == 0 ? -ETIMEDOUT : -ENETDOWN);
+		assert_no(&scene, "a@x/r/f");
+		scene_finish(&scene);
+	}
 }
 
 /* The resource goes, and its directory with it, while its open waits. */
@@ -628,6 +701,8 @@ int main(void)
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_timeout_of_questions),
 		cmocka_unit_test(test_offline),
+		cmocka_unit_test(test_offline_for_a_while),
+		cmocka_unit_test(test_offline_for_too_long),
 		cmocka_unit_test(test_directory_goes),
 		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_stop),
