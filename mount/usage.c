@@ -6,7 +6,7 @@ const char usage_text[] =
 	"Mount an XMPP account as a directory tree.\n"
 	"\n"
 	"    -f                     stay in the foreground\n"
-	"    -d                     print every request and stanza; implies -f\n"
+	"    -d, --debug            print every request and stanza; implies -f\n"
 	"    -h, --help             print this text\n"
 	"    -V, --version          print the version\n"
 	"\n"

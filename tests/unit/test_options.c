@@ -400,6 +400,7 @@ static void test_help_and_version(void **state)
 		{"-h", "usage: ibbfs [options] JID[/resource] mountpoint\n"},
 		{"--help",
 		 "    -o block_size=N        largest block, 1 to 65535 bytes (default: 4096)"},
+		{"--help", "    -d, --debug            print every"},
 		{"-V", "ibbfs " IBBFS_VERSION "\n"},
 		{"--version", "ibbfs " IBBFS_VERSION "\n"},
 	};
