@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 /* Bytes taken from writers, however small the window is. */
 #define WRITE_AHEAD ((size_t)64 * 1024)
@@ -145,11 +146,29 @@ void stream_push(struct stream *stream)
 	stream_take_turn(stream);
 }
 
+/* Where the last byte will be that writers have given so far. */
+static uint64_t promised(const struct stream *stream)
+{
+	uint64_t end = stream_written(stream);
+	const struct op *op;
+	DL_FOREACH (stream->writers, op) {
+		end += op->data ? op->size : 0;
+	}
+	return end;
+}
+
 void stream_end_flushes(struct stream *stream)
 {
-	if (stream->flushers && !stream->suspended) {
-		stream->confirmed = stream->sender.written;
-		op_complete_all(&stream->flushers, 0, &stream->effects->done);
+	struct op *op, *next;
+	bool all = stream_is_delivered(stream);
+	if (stream->suspended) {
+		return;
+	}
+	DL_FOREACH_SAFE (stream->flushers, op, next) {
+		if (all || op->end <= stream->sender.acknowledged) {
+			stream->confirmed = stream->sender.acknowledged;
+			op_complete(op, 0, &stream->effects->done);
+		}
 	}
 }
 
@@ -160,11 +179,13 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 	if (stream->state == STREAM_BROKEN) {
 		op_complete(op, stream->error, done);
 	} else if (stream_is_delivered(stream) && !stream->suspended) {
-		stream->confirmed = stream->sender.written;
+		stream->confirmed = stream->sender.acknowledged;
 		op_complete(op, 0, done);
-	} else if (stream_is_delivered(stream) && stream->confirmed == stream->sender.written) {
+	} else if (stream_is_delivered(stream) &&
+		   stream->confirmed == stream->sender.acknowledged) {
 		op_complete(op, 0, done);
 	} else {
+		op->end = promised(stream);
 		op_park(op, &stream->flushers);
 		sender_push(&stream->sender);
 		await_delivery(stream, now_ms);
@@ -321,10 +342,10 @@ static void advance(struct stream *stream, int64_t now_ms)
 	release_writers(stream);
 	if (sender_is_empty(&stream->sender)) {
 		stream_rest(stream, now_ms);
-		stream_end_flushes(stream);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
+	stream_end_flushes(stream);
 	stream_take_turn(stream);
 	stream_close_when_delivered(stream, now_ms);
 	stream_answer_when_delivered(stream);

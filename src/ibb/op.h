@@ -40,6 +40,7 @@ struct op {
 	struct op *prev, *next; /* *list, or effects.done */
 	struct op **list;	/* where it is parked; NULL while it is not */
 	short seen;		/* poll: what the submitter knows of */
+	uint64_t end;		/* flush: bytes of the stream that it waits for */
 
 	/* The submitter's after completion. `data` is also where a write waits that could not be
 	 * taken over at once. Freed by op_finish. */

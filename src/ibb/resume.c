@@ -94,10 +94,10 @@ static void go_on(struct stream *stream, int64_t now_ms)
 	stream->resume_ms = STREAM_NO_DEADLINE;
 	if (stream_is_delivered(stream)) {
 		stream_rest(stream, now_ms);
-		stream_end_flushes(stream);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
+	stream_end_flushes(stream);
 	stream_take_turn(stream);
 	stream_close_when_delivered(stream, now_ms);
 	stream_answer_when_delivered(stream);

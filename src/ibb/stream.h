@@ -222,9 +222,10 @@ bool stream_is_at_end(const struct stream *stream);
 void stream_push(struct stream *stream);
 
 /*
- * Completes `op` with 0 when the peer has acknowledged every byte written, or with the stream's
- * error. While the stream is suspended it waits even if all were, unless an earlier flush has said
- * so: the peer may have forgotten the stream, and then its reader does not come to a good end.
+ * Completes `op` with 0 when the peer has acknowledged every byte that was written before, or with
+ * the stream's error. While the stream is suspended it waits even if all were, unless an earlier
+ * flush has said so: the peer may have forgotten the stream, and then its reader does not come to a
+ * good end.
  */
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
 

@@ -62,7 +62,7 @@ void stream_leave_ripe(struct stream *stream);
 /* Why nothing more can be written; 0: it can. */
 int stream_write_error(const struct stream *stream);
 
-/* Everything was delivered: flushes are done, unless the stream is suspended. */
+/* More was delivered: flushes that have waited for it are done, unless the stream is suspended. */
 void stream_end_flushes(struct stream *stream);
 
 /* The peer wants to be asked again later, each time a bit later than before. */

@@ -48,9 +48,9 @@ static void test_own_connection(void **state)
 		/* the oldest that was not acknowledged, and what comes after it */
 		{"j: result r1.0; state s", "d1.1.1 data j s 1 8; d1.2.1 data j s 2 4; open"},
 		{"j: result d1.1.1", "d1.3.1 data j s 3 8"},
-		{"j: result d1.2.1", "d1.4.1 data j s 4 8"},
+		{"j: result d1.2.1; flush s g", "f=0; d1.4.1 data j s 4 8"},
 		{"j: result d1.3.1", "u=16; d1.5.1 data j s 5 3"},
-		{"j: result d1.4.1; j: result d1.5.1", "f=0"},
+		{"j: result d1.4.1; j: result d1.5.1", "g=0"},
 		{"release s", "c1.0 close j s"},
 		{"j: result c1.0; count", "count 0"},
 	};

@@ -105,9 +105,9 @@ static void test_new(void **state)
 		{"state s; open s o2", "open; o2=0"},
 		{"j: result o1.0", ""},
 		{"j: error o1.0 not-acceptable", ""},
-		{"j: result d1.0", "w2=12; d1.2 data j s 2 1"},
+		{"j: result d1.0", "w2=12; f2=0; d1.2 data j s 2 1"},
 		{"j: result d1.1", ""},
-		{"j: result d1.2", "f2=0"},
+		{"j: result d1.2", ""},
 		{"state s", "open"},
 	};
 	PLAY(steps);
@@ -402,11 +402,11 @@ static void test_nagle(void **state)
 		/* or flushed */
 		{"write s f 2", "f=2"},
 		{"flush s g", "d1.3 data j s 3 2"},
-		/* what was written later waits again; but whoever flushes wants all of it */
+		/* what was written later waits again, but no longer than while somebody flushes */
 		{"write s h 2", "h=2"},
 		{"j: result d1.2", "d1.4 data j s 4 2"},
-		{"j: result d1.3", ""},
-		{"j: result d1.4", "g=0"},
+		{"j: result d1.3", "g=0"},
+		{"j: result d1.4", ""},
 		{"write s i 1", "i=1; d1.5 data j s 5 1"},
 		{"write s k 2", "k=2"},
 		/* or when this is the end of it */
@@ -461,6 +461,36 @@ static void test_flush(void **state)
 		{"j: result d1.2", "b=17; c=5; d1.4 data j s 4 6"},
 		{"j: result d1.3", ""},
 		{"j: result d1.4", "f4=0"},
+	};
+	PLAY(steps);
+}
+
+/* Whoever flushes waits for what was written before, not for whoever goes on writing: a command
+ * that has inherited the file closes it at its end, and may be what the peer waits for. */
+static void test_flush_of_what_was_written_before(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		OPENED,
+		{"write s a 8; flush s f; write s b 8",
+		 "a=8; d1.0 data j s 0 8; b=8; d1.1 data j s 1 8"},
+		{"j: result d1.0", "f=0"},
+		{"j: result d1.1", ""},
+		/* with a writer that waits, of whose bytes some are on their way */
+		{"write s c 9; flush s g; write s d 20",
+		 "c=9; d1.2 data j s 2 8; d1.3 data j s 3 1"},
+		{"j: result d1.2", "d1.4 data j s 4 8"},
+		{"j: result d1.4; j: result d1.3",
+		 "d=20; g=0; d1.5 data j s 5 8; d1.6 data j s 6 4"},
+		{"reset s", "c1.0 close j s"},
+		/* with one that keeps its bytes, and one that takes them back */
+		{"dial t j; j: result o2.0; write t h 20; write t i 3; flush t k; write t l 4; "
+		 "flush t m; interrupt l; write t n 9",
+		 "o2.0 open j t 8; d2.0 data j t 0 8; d2.1 data j t 1 8; l=EINTR"},
+		{"j: result d2.0", "h=20; i=3; n=9; d2.2 data j t 2 8"},
+		{"j: result d2.1", "d2.3 data j t 3 8"},
+		{"j: result d2.2", "k=0"},
+		{"j: result d2.3", "m=0"},
 	};
 	PLAY(steps);
 }
@@ -1587,6 +1617,7 @@ int main(void)
 		cmocka_unit_test(test_nagle),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_flush_of_what_was_written_before),
 		cmocka_unit_test(test_interrupts),
 		cmocka_unit_test(test_beyond_the_slack),
 		cmocka_unit_test(test_zeros),
