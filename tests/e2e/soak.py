@@ -38,7 +38,8 @@ ALLOWED_KIBIBYTES = 2048  # and this much: the allocator's
 SEND = 'exec cp "$1" "$2"'
 RECEIVE = 'exec cat "$2" > "$1"'
 BEGINNING = 'exec head -c 10000 "$2" > "$1"'
-ASK = 'exec 3<> "$2"; cat "$1" >&3 & head -c "$(stat -c %s "$1")" <&3 > "$1.back"; wait'
+# Before it is open: stat would inherit the file, and not end before what cat has written is there.
+ASK = 'size=$(stat -c %s "$1"); exec 3<> "$2"; cat "$1" >&3 & head -c $size <&3 > "$1.back"; wait'
 ECHO = 'exec 3<> "$2"; exec dd bs=64K status=none <&3 >&3'
 
 
@@ -101,11 +102,14 @@ class Soak:
         workers = [threading.Thread(target=self._work) for _ in range(WORKERS)]
         for worker in workers:
             worker.start()
-        while time.monotonic() < self._until:
-            time.sleep(self.random.uniform(0.2, 3))
-            self._harm()
-        for worker in workers:
-            worker.join()
+        try:
+            while time.monotonic() < self._until:
+                time.sleep(self.random.uniform(0.2, 3))
+                self._harm()
+        finally:
+            self._until = 0.0  # or they would go on without the harm
+            for worker in workers:
+                worker.join()
         for mount in (self.alice, self.bob):
             poll_until(lambda: self._rests(mount), timeout=180, what=f"rest of {mount.jid}")
 
@@ -144,8 +148,21 @@ class Soak:
             os.kill(pid, signal.SIGCONT)
         else:
             self.carol.kill()
-            self.carol.start()
+            self._restart(self.carol)
             self.counts["kills"] += 1
+
+    def _restart(self, mount: Mount) -> None:
+        """A cut that was lit before may end its first login, and with it the command."""
+        deadline = time.monotonic() + STUCK_SECONDS
+        while True:
+            try:
+                mount.start()
+                return
+            except AssertionError as error:
+                mount.remove_left_over()
+                if time.monotonic() > deadline:
+                    raise
+                print(f"again: {str(error).splitlines()[-1]}", flush=True)
 
     # ---- streams ----
 
@@ -159,6 +176,7 @@ class Soak:
             except OSError as error:  # carol's daemon was killed meanwhile
                 if str(self.carol.path) not in str(error):
                     self._fail(str(error))
+                time.sleep(0.1)  # until it is back
 
     def _fail(self, what: str) -> None:
         print(what, flush=True)
@@ -208,7 +226,8 @@ class Soak:
                 process.kill()
         content = source.read_bytes()
         if kind == "talk":
-            back = source.with_name(f"{source.name}.back").read_bytes()
+            answer = source.with_name(f"{source.name}.back")
+            back = answer.read_bytes() if answer.exists() else b""  # the open may have failed
             whole = sent == 0 and len(back) == len(content)
             equal = content.startswith(back)
         elif kind == "beginning":
