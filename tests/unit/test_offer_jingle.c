@@ -683,7 +683,7 @@ static void test_incoming_breaks(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", scene.now_ms);
+			account_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:
@@ -1234,7 +1234,7 @@ static void test_outgoing_breaks(void **state)
 			scene_is_quiet(&scene);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", scene.now_ms);
+			account_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:

@@ -654,7 +654,7 @@ static void test_incoming_breaks(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", scene.now_ms);
+			account_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:
@@ -1079,7 +1079,7 @@ static void test_outgoing_breaks(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", scene.now_ms);
+			account_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:
@@ -1122,7 +1122,7 @@ static void test_outgoing_to_nobody(void **state)
 	scene_release(&scene, handle);
 
 	handle = collected(&scene, "a@x/g");
-	account_offline(&scene.account, "gone", scene.now_ms);
+	account_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -ENETDOWN);
 	scene_finish(&scene);
