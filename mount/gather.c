@@ -99,7 +99,8 @@ void gather_release(struct hub *hub, const char *directory, struct handle *handl
 	struct spool *spool = handle->spool;
 	handle->spool = NULL;
 	if (left) {
-		pump(hub, hub_leave(hub, handle, spool_size(spool), spool_md5(spool)), spool);
+		pump(hub, hub_offer_unattended(hub, handle, spool_size(spool), spool_md5(spool)),
+		     spool);
 	} else {
 		hub_release(hub, handle);
 	}

@@ -138,7 +138,8 @@ bool hub_is_left(struct hub *hub, struct handle *handle);
 int hub_collected(struct hub *hub, struct handle *handle, uint64_t size);
 uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *request, uint64_t size,
 		   const struct digest *md5);
-uint64_t hub_leave(struct hub *hub, struct handle *handle, uint64_t size, const struct digest *md5);
+uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t size,
+			      const struct digest *md5);
 void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request);
 void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
 void hub_end_sending(struct hub *hub, uint64_t number, int error);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls of the file system, of the pumps and of the inbox: each is five lines.
+ */
+#include "mount/hub_internal.h"
+
+#include "mount/collected.h"
+#include "mount/directory.h"
+#include "mount/file.h"
+#include "mount/kept.h"
+
+#include <errno.h>
+
+static struct node *find(const struct hub *hub, uint64_t ino)
+{
+	return tree_find(&hub->account.tree, ino);
+}
+
+static void look_up(struct node *node, struct stat *attributes)
+{
+	node->lookups++;
+	node_attributes(node, attributes);
+}
+
+int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *attributes,
+	       bool *steady)
+{
+	int64_t now_ms = hub_begin(hub);
+	const struct node *directory = find(hub, parent);
+	struct node *node = directory ? tree_child(directory, name) : NULL;
+	*steady = node && node_is_steady(node);
+	if (node) {
+		look_up(node, attributes);
+	}
+	hub_end(hub, now_ms);
+	return node ? 0 : -ENOENT;
+}
+
+int hub_mknod(struct hub *hub, uint64_t parent, const char *name, mode_t mode, struct owner owner,
+	      struct stat *attributes)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *directory = find(hub, parent), *node;
+	int error = directory ? directory_mknod(&hub->account, directory, name, mode, now_ms, &node)
+			      : -ENOENT;
+	if (!error) {
+		node->uid = owner.uid;
+		node->gid = owner.gid;
+		look_up(node, attributes);
+	}
+	hub_end(hub, now_ms);
+	return error;
+}
+
+int hub_mkdir(struct hub *hub, uint64_t parent, const char *name, struct owner owner,
+	      struct stat *attributes)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *directory = find(hub, parent), *node;
+	int error = directory ? directory_mkdir(&hub->account, directory, name, &node) : -ENOENT;
+	if (!error) {
+		node->uid = owner.uid;
+		node->gid = owner.gid;
+		look_up(node, attributes);
+	}
+	hub_end(hub, now_ms);
+	return error;
+}
+
+void hub_forget(struct hub *hub, uint64_t ino, uint64_t lookups)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *node = find(hub, ino);
+	if (node) {
+		tree_forget(&hub->account.tree, node, lookups);
+	}
+	hub_end(hub, now_ms);
+}
+
+int hub_get_attributes(struct hub *hub, uint64_t ino, struct stat *attributes)
+{
+	int64_t now_ms = hub_begin(hub);
+	const struct node *node = find(hub, ino);
+	if (node) {
+		node_attributes(node, attributes);
+	}
+	hub_end(hub, now_ms);
+	return node ? 0 : -ENOENT;
+}
+
+int hub_set_attributes(struct hub *hub, uint64_t ino, struct handle *handle,
+		       const struct changes *changes, struct stat *attributes)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *node = find(hub, ino);
+	int error = node ? 0 : -ENOENT;
+	if (!error && changes->size) {
+		error = file_truncate(&hub->account, node, handle,
+				      (uint64_t)changes->values.st_size, now_ms);
+	}
+	if (!error) {
+		node_change(node, changes);
+		node_attributes(node, attributes);
+	}
+	hub_end(hub, now_ms);
+	return error;
+}
+
+int hub_rmdir(struct hub *hub, uint64_t parent, const char *name)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *directory = find(hub, parent);
+	int error = directory ? directory_rmdir(&hub->account, directory, name, now_ms) : -ENOENT;
+	hub_end(hub, now_ms);
+	return error;
+}
+
+int hub_unlink(struct hub *hub, uint64_t parent, const char *name)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *directory = find(hub, parent);
+	int error = directory ? directory_unlink(&hub->account, directory, name, now_ms) : -ENOENT;
+	hub_end(hub, now_ms);
+	return error;
+}
+
+int hub_list(struct hub *hub, uint64_t ino, struct listing **listing)
+{
+	int64_t now_ms = hub_begin(hub);
+	const struct node *node = find(hub, ino);
+	*listing = node ? listing_create(node) : NULL;
+	hub_end(hub, now_ms);
+	return *listing ? 0 : node ? -ENOMEM : -ENOENT;
+}
+
+ssize_t hub_get_attribute(struct hub *hub, uint64_t ino, const char *name, char *value)
+{
+	int64_t now_ms = hub_begin(hub);
+	const struct node *node = find(hub, ino);
+	ssize_t length = node ? attribute_get(&hub->account, node, name, value) : -ENOENT;
+	hub_end(hub, now_ms);
+	return length;
+}
+
+ssize_t hub_list_attributes(struct hub *hub, uint64_t ino, char *names)
+{
+	int64_t now_ms = hub_begin(hub);
+	const struct node *node = find(hub, ino);
+	ssize_t length = node ? attribute_list(node, names) : -ENOENT;
+	hub_end(hub, now_ms);
+	return length;
+}
+
+int hub_set_attribute(struct hub *hub, uint64_t ino, const char *name, const char *value,
+		      size_t length)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *node = find(hub, ino);
+	int error = node ? attribute_set(node, name, value, length) : -ENOENT;
+	hub_end(hub, now_ms);
+	return error;
+}
+
+int hub_remove_attribute(struct hub *hub, uint64_t ino, const char *name)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *node = find(hub, ino);
+	int error = node ? attribute_remove(node, name) : -ENOENT;
+	hub_end(hub, now_ms);
+	return error;
+}
+
+void hub_open(struct hub *hub, uint64_t ino, int flags, const char *sid, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *node = find(hub, ino);
+	if (node) {
+		file_open(&hub->account, node, flags, sid, &request->op, now_ms);
+	} else {
+		op_complete(&request->op, -ENOENT, &hub->account.ibb.effects.done);
+	}
+	hub_end_with(hub, request, now_ms);
+}
+
+void hub_read(struct hub *hub, struct handle *handle, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	file_read(&hub->account, handle, &request->op, now_ms);
+	hub_end_with(hub, request, now_ms);
+}
+
+void hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
+	       uint64_t offset)
+{
+	int64_t now_ms = hub_begin(hub);
+	file_write(&hub->account, handle, &request->op, bytes, offset, now_ms);
+	hub_end_with(hub, request, now_ms);
+}
+
+void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed)
+{
+	int64_t now_ms = hub_begin(hub);
+	file_flush(&hub->account, handle, &request->op, killed, now_ms);
+	hub_end_with(hub, request, now_ms);
+}
+
+short hub_poll(struct hub *hub, struct handle *handle, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	short now = file_poll(&hub->account, handle, request ? &request->op : NULL);
+	hub_end(hub, now_ms);
+	return now;
+}
+
+void hub_release(struct hub *hub, struct handle *handle)
+{
+	int64_t now_ms = hub_begin(hub);
+	file_release(&hub->account, handle, now_ms);
+	hub_end(hub, now_ms);
+}
+
+bool hub_collects(struct hub *hub, struct handle *handle, bool begin)
+{
+	int64_t now_ms = hub_begin(hub);
+	if (begin) {
+		file_begin(&hub->account, handle, now_ms);
+	}
+	bool collects = collected_is(handle);
+	hub_end(hub, now_ms);
+	return collects;
+}
+
+bool hub_is_left(struct hub *hub, struct handle *handle)
+{
+	hub_begin(hub);
+	bool left = collected_is_left(handle);
+	hub_unlock(hub);
+	return left;
+}
+
+int hub_collected(struct hub *hub, struct handle *handle, uint64_t size)
+{
+	int64_t now_ms = hub_begin(hub);
+	int error = collected_resize(handle, size);
+	hub_end(hub, now_ms);
+	return error;
+}
+
+uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *request, uint64_t size,
+		   const struct digest *md5)
+{
+	int64_t now_ms = hub_begin(hub);
+	uint64_t number = collected_offer(&hub->account, handle, &request->op, size, md5, now_ms);
+	hub_end_with(hub, request, now_ms);
+	return number;
+}
+
+uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t size,
+			      const struct digest *md5)
+{
+	int64_t now_ms = hub_begin(hub);
+	uint64_t number = collected_leave(&hub->account, handle, size, md5, now_ms);
+	hub_end(hub, now_ms);
+	return number;
+}
+
+/* The three of a pump are not for signals: there is nobody who could be sent one. */
+void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	collected_wait(&hub->account, number, &request->op);
+	hub_end(hub, now_ms);
+}
+
+void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes)
+{
+	int64_t now_ms = hub_begin(hub);
+	collected_send(&hub->account, number, &request->op, bytes, now_ms);
+	hub_end(hub, now_ms);
+}
+
+void hub_end_sending(struct hub *hub, uint64_t number, int error)
+{
+	int64_t now_ms = hub_begin(hub);
+	collected_end(&hub->account, number, error, now_ms);
+	hub_end(hub, now_ms);
+}
+
+void hub_refuse(struct hub *hub, uint64_t ino)
+{
+	int64_t now_ms = hub_begin(hub);
+	kept_refuse(&hub->account, ino, now_ms);
+	hub_end(hub, now_ms);
+}
+
+void hub_begin_keeping(struct hub *hub, uint64_t ino, const char *path, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	kept_begin(&hub->account, ino, path, &request->op, now_ms);
+	hub_end(hub, now_ms);
+}
+
+void hub_keep_more(struct hub *hub, uint64_t ino, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	kept_read(&hub->account, ino, &request->op);
+	hub_end(hub, now_ms);
+}
+
+int hub_end_keeping(struct hub *hub, uint64_t ino, const char *path, int error)
+{
+	int64_t now_ms = hub_begin(hub);
+	int result = kept_end(&hub->account, ino, path, error, now_ms);
+	hub_end(hub, now_ms);
+	return result;
+}
+
+int hub_restore(struct hub *hub, const char *contact, const char *name, uint64_t size,
+		const struct timespec *modified)
+{
+	int64_t now_ms = hub_begin(hub);
+	int error = kept_restore(&hub->account, contact, name, size, modified);
+	hub_end(hub, now_ms);
+	return error;
+}
+
+int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd)
+{
+	hub_begin(hub);
+	int length = kept_path(handle, path, size);
+	*fd = handle->kept_fd;
+	hub_unlock(hub);
+	return length;
+}
+
+void hub_set_kept(struct hub *hub, struct handle *handle, int fd)
+{
+	hub_begin(hub);
+	handle->kept_fd = fd;
+	hub_unlock(hub);
+}
+
+int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size)
+{
+	hub_begin(hub);
+	const struct node *directory = find(hub, parent);
+	int length = directory ? kept_finished(directory, name, path, size) : -ENOENT;
+	hub_unlock(hub);
+	return length;
+}
+
+int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size)
+{
+	hub_begin(hub);
+	int length = node_path(handle->node, path, size);
+	hub_unlock(hub);
+	return length;
+}
+
+void hub_interrupt(struct hub *hub, uint64_t token)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct request *request;
+	HASH_FIND(hh, hub->parked, &token, sizeof(token), request);
+	if (request) {
+		op_interrupt(&request->op, &hub->account.ibb.effects.done);
+	}
+	hub_end(hub, now_ms);
+}

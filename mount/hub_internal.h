@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hub_internal - what the two halves of the hub share: hub.c (the lock, the XMPP thread's events,
+ * the main thread's loop) and hub_calls.c (calls of the file system).
+ *
+ * Threads: as hub.h has it.
+ */
+#ifndef MOUNT_HUB_INTERNAL_H
+#define MOUNT_HUB_INTERNAL_H
+
+#include "mount/hub.h"
+
+#include <pthread.h>
+
+struct hub {
+	/* Immutable after start. */
+	struct client *client;
+	struct inbox *inbox; /* or NULL */
+	int fd;
+
+	pthread_mutex_t mutex;
+	/* Under it: */
+	struct account account;
+	struct request *parked; /* uthash, by op.token */
+	enum hub_state state;
+	char *failure;
+	int64_t waits_until_ms; /* the main thread; INT64_MIN while it is awake */
+};
+
+/* Locks; the time that it is. */
+int64_t hub_begin(struct hub *hub);
+
+/* Takes what the call produced, unlocks, delivers. */
+void hub_end(struct hub *hub, int64_t now_ms);
+
+/* Likewise, for calls that may park `request`. */
+void hub_end_with(struct hub *hub, struct request *request, int64_t now_ms);
+
+/* For calls that only look. */
+void hub_unlock(struct hub *hub);
+
+#endif
