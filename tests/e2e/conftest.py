@@ -52,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("CI") == "true",
         help="fail, rather than skip, where FUSE file systems cannot be mounted",
     )
+    parser.addoption(
+        "--peers",
+        default="build/check/tests/peers",
+        help="where the other clients are, which are built with -Dpeers=true",
+    )
     parser.addoption("--slow", action="store_true", help="also what takes minutes")
 
 
@@ -163,6 +168,17 @@ def running_servers(name: str, folder: Path) -> Iterator[tuple[Server, ...]]:
     server.start()
     yield (server,)
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def programs(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """Other clients, by name."""
+    folder = ROOT / request.config.getoption("--peers")
+    found = {name: folder / name for name in ("gloox", "purple", "qxmpp")}
+    found["slix"] = ROOT / "tests" / "peers" / "slix.py"
+    missing = [str(path) for path in found.values() if not path.exists()]
+    assert not missing, f"not built: {', '.join(missing)}"
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from typing import Any
 
 from daemon import Build, Mount, poll_until
 from faultproxy import FaultProxy
+from peers import Client
 from rawpeer import RawPeer
 from server import Account, Server
 from slixpeer import SlixPeer
@@ -136,6 +137,19 @@ class Lab:
         self._stack.callback(peer.stop)
         mount.wait_online(peer.jid)
         return mount, peer
+
+    def client(self, account: Account, program: Path) -> Client:
+        client = Client(program, self.server_of(account), account, self.folder / account.user)
+        self._stack.callback(client.stop)
+        return client
+
+    def with_client(self, program: Path, options: str = "") -> tuple[Mount, Client]:
+        """A mount, and another client on its roster that it sees online."""
+        first, second = self.accounts("alice", "bob")
+        mount = self.mount(first, f"spool={self.folder}/spool,{options}".rstrip(","))
+        client = self.client(second, program)
+        mount.wait_online(client.jid)
+        return mount, client
 
     # ---- processes and threads that use the mounts ----
 
