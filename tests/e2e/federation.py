@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ejabberd import Ejabberd
+from faultproxy import FaultProxy
 from nameserver import NameServer
 from prosody import Prosody
 from server import Server, free_ports
@@ -16,17 +17,23 @@ HOSTS = ("prosody.example", "ejabberd.example")
 
 
 @contextlib.contextmanager
-def running_federation(folder: Path) -> Iterator[tuple[Server, Server]]:
-    """Each trusts the other by its certificate, of the same CA, and by nothing else."""
+def running_federation(folder: Path, links: bool = False) -> Iterator[tuple[Server, Server]]:
+    """Each trusts the other by its certificate, of the same CA, and by nothing else.
+
+    With `links`, what goes to a server from the other one goes through server.link.
+    """
     names = NameServer()
     one = Prosody(folder / "prosody", HOSTS[0], resolver=names.port)
     other = Ejabberd(folder / "ejabberd", HOSTS[1], folder / "prosody", names.port)
     (dead,) = free_ports(1)
     names.add_server("dead.example", dead)
     for server in (one, other):
-        names.add_server(server.host, server.s2s_port)
+        server.link = FaultProxy(server.s2s_port) if links else None
+        names.add_server(server.host, server.link.port if server.link else server.s2s_port)
         server.start()
     yield one, other
-    one.stop()
-    other.stop()
+    for server in (one, other):
+        server.stop()
+        if server.link:
+            server.link.stop()
     names.stop()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certificates import make_certificates
+from faultproxy import FaultProxy
 
 HOST = "localhost"
 
@@ -75,6 +76,7 @@ class Server:
         self.folder = folder
         self.host = host
         self.process: subprocess.Popen | None = None
+        self.link: FaultProxy | None = None  # in front of s2s_port
         self.port, self.direct_port, self.s2s_port = free_ports(3)
         self.resolver = resolver
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,18 @@ What does not differ from one server is tested by the modules that are marked `f
 
 import errno
 import os
+import random
+import time
 
 import pytest
 
-from lab import Lab
+from daemon import Mount
+from faultproxy import FaultProxy
+from lab import Lab, wait_blocked
 from rawpeer import NS_PING, condition, refuse
 from test_errors import expect_open
+from test_faults import MEBIBYTE, Transfer
+from test_resume import slow_pair
 from test_sizes import transfer
 
 pytestmark = pytest.mark.server("federation", "it is about two servers")
@@ -70,3 +76,59 @@ def test_to_a_stranger_nobody_is_there(lab: Lab) -> None:
     ping = f"<ping xmlns='{NS_PING}'/>"
     assert condition(stranger.request(mount.jid, ping, type_="get")) == "service-unavailable"
     assert sorted(os.listdir(mount.path)) == ["incoming", "status"]
+
+
+# ---- the link between the servers ----
+
+
+def link_towards(mount: Mount) -> FaultProxy:
+    assert mount.server.link is not None
+    return mount.server.link
+
+
+@pytest.mark.parametrize("way", ["blocks", "answers"])
+@pytest.mark.parametrize("how", ["cut", "cut in a stanza", "frozen", "refused"])
+def test_a_link_that_breaks(linked_lab: Lab, how: str, way: str) -> None:
+    """Nobody's own connection does; what was on its way is lost, and nobody says so."""
+    alice, bob = slow_pair(linked_lab, "timeout=4")
+    transfer = Transfer(linked_lab, alice, bob, 4 * MEBIBYTE)
+    transfer.wait_progress(MEBIBYTE)
+    link = link_towards(bob if way == "blocks" else alice)
+    if how == "cut":
+        assert link.cut() == 1
+    elif how == "cut in a stanza":
+        link.cut_after(1000)
+    elif how == "frozen":
+        link.freeze()
+        time.sleep(6)  # that is the fault: longer than a call waits
+        link.thaw()
+    else:
+        link.refuse()
+        link.cut()
+        wait_blocked(transfer.copy.pid, transfer.cat.pid)
+        link.accept()
+    transfer.expect_success(90)
+
+
+def test_links_that_break_again_and_again(linked_lab: Lab) -> None:
+    alice, bob = slow_pair(linked_lab, "timeout=4")
+    transfer = Transfer(linked_lab, alice, bob, 6 * MEBIBYTE)
+    choose = random.Random(1)
+    for number in range(1, 9):
+        transfer.wait_progress(number * MEBIBYTE // 2)
+        link_towards(choose.choice((alice, bob))).cut_after(choose.randint(1, 9000))
+    transfer.expect_success(90)
+
+
+@pytest.mark.parametrize("way", ["blocks", "answers"])
+def test_a_link_that_breaks_under_messages(linked_lab: Lab, way: str) -> None:
+    """They are gone, and cannot be sent again: that is an error, at both ends."""
+    alice, bob = slow_pair(linked_lab, "timeout=4,stanza=message")
+    transfer = Transfer(linked_lab, alice, bob, 4 * MEBIBYTE)
+    transfer.wait_progress(MEBIBYTE)
+    assert link_towards(bob if way == "blocks" else alice).cut() == 1
+    if transfer.copy.wait(60) == 0:  # nothing was on its way
+        transfer.expect_success(60)
+    else:
+        assert transfer.cat.wait(60) == 1
+        assert transfer.source.read_bytes().startswith(transfer.got.read_bytes())
