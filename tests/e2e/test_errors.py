@@ -145,7 +145,7 @@ def test_no_answer_to_data(lab: Lab) -> None:
 
 DATA_REFUSALS = [
     ("item-not-found", "cancel", errno.ECONNRESET),
-    ("recipient-unavailable", "wait", errno.ECONNRESET),
+    ("recipient-unavailable", "cancel", errno.ECONNRESET),
     ("service-unavailable", "cancel", errno.ECONNRESET),
     ("bad-request", "cancel", errno.EPROTO),
     ("unexpected-request", "cancel", errno.EPROTO),
@@ -160,6 +160,17 @@ def test_peer_refuses_data(lab: Lab, condition: str, type_: str, wanted: int) ->
     mount, peer = lab.with_raw()
     peer.rules["data"] = refuse(condition, type_)
     expect_delivery(lab, mount.contact(peer) / "file", wanted)
+
+
+@pytest.mark.parametrize("condition", ["recipient-unavailable", "remote-server-timeout"])
+def test_data_that_cannot_be_delivered_now(lab: Lab, condition: str) -> None:
+    """XEP-0047 section 2.2: it is sent again, but not for ever."""
+    mount, peer = lab.with_raw("timeout=2")
+    peer.rules["data"] = nth(refuse(condition, "wait"), 2)
+    copy = lab.run("cp", lab.random_file(5 * 4096, "source"), mount.contact(peer))
+    assert (copy.returncode, copy.stderr) == (0, "")
+    peer.rules["data"] = refuse(condition, "wait")
+    expect_delivery(lab, mount.contact(peer) / "file", errno.ETIMEDOUT)
 
 
 def test_one_lost_block_of_many_fails_the_copy(lab: Lab) -> None:
