@@ -414,10 +414,11 @@ static void close_failed_opens(struct account *account, int64_t now_ms)
 	}
 }
 
-/* Closes every open file. An open that still waits has failed, and its handle goes with it. */
+/* Closes every open file. An open that still waits has failed, and its handle goes with it. What
+ * nobody has open any more goes with its offer. */
 static void close_files(struct account *account, int64_t now_ms)
 {
-	struct handle *handle;
+	struct handle *handle, *next;
 	DL_FOREACH (account->handles, handle) {
 		struct stream *stream = handle->file ? handle->file->stream : NULL;
 		if (stream && stream->state < STREAM_OPEN) {
@@ -425,8 +426,10 @@ static void close_files(struct account *account, int64_t now_ms)
 		}
 	}
 	close_failed_opens(account, now_ms);
-	while (account->handles) {
-		file_release(account, account->handles, now_ms);
+	DL_FOREACH_SAFE (account->handles, handle, next) {
+		if (!handle->left) {
+			file_release(account, handle, now_ms);
+		}
 	}
 }
 
@@ -563,6 +566,7 @@ void account_abandon(struct account *account, int64_t now_ms)
 	}
 	offers_disconnect(&account->offers);
 	offers_settle(&account->offers, now_ms);
+	collected_tidy(account, now_ms);
 	close_files(account, now_ms);
 	HASH_ITER (hh, account->tree.nodes, node, next) {
 		if (node->stream || node->offer) {

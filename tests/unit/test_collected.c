@@ -200,6 +200,77 @@ static void test_leave(void **state)
 	scene_finish(&scene);
 }
 
+enum fate {
+	REFUSED,
+	TIMES_OUT,
+	GOES,
+	OFFLINE,
+	REMOVED,
+	STOPPED,
+	UNMOUNTED,
+	ABANDONED,
+	FATES
+};
+
+/* Whatever comes, its handle goes. */
+static void test_left_and_lost(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2 * FATES; i++) {
+		enum fate fate = i % FATES;
+		bool begun = i >= FATES;
+		struct scene scene;
+		start(&scene);
+		scene_leave(&scene, collected(&scene, "a@x/f"), TEXT, 12);
+		scene_sent(&scene, MSG_SI, PHONE);
+		if (begun) {
+			scene_accept(&scene);
+			scene_sent(&scene, MSG_OPEN, PHONE);
+			scene_result(&scene);
+			scene_sent(&scene, MSG_DATA, PHONE);
+		}
+		bool goes_on = begun && (fate == STOPPED || fate == UNMOUNTED);
+		switch (fate) {
+		case REFUSED:
+			scene_error(&scene, CONDITION_FORBIDDEN);
+			break;
+		case TIMES_OUT:
+			scene_wait(&scene, SCENE_ANSWER + SCENE_TIMEOUT);
+			break;
+		case GOES:
+			scene_goes(&scene, PHONE);
+			break;
+		case OFFLINE:
+			account_offline(&scene.account, "gone", scene.now_ms);
+			break;
+		case REMOVED:
+			assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);
+			break;
+		case STOPPED:
+		case UNMOUNTED:
+			account_stop(&scene.account, fate == UNMOUNTED, scene.now_ms);
+			break;
+		default:
+			account_abandon(&scene.account, scene.now_ms);
+		}
+		scene_settle(&scene);
+		if (goes_on) {
+			/* As what was written to a bytestream does. */
+			assert_false(account_is_drained(&scene.account));
+			scene_result(&scene);
+			scene_play(&scene);
+			assert_int_equal(scene.delivered, 4); /* beside those above */
+			assert_state(&scene, "a@x/f", "unconfirmed");
+		}
+		assert_null(scene.account.handles);
+		scene_play(&scene);
+		if (fate == STOPPED || fate == UNMOUNTED) {
+			assert_true(account_is_drained(&scene.account));
+		}
+		scene_finish(&scene);
+	}
+}
+
 /* ---- the pump ---- */
 
 /* Its user gives up while the pump waits for the stream to open, and for room. */
@@ -234,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_name_is_used_again),
 		cmocka_unit_test(test_nonblock_open),
 		cmocka_unit_test(test_leave),
+		cmocka_unit_test(test_left_and_lost),
 		cmocka_unit_test(test_pump_is_ended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
