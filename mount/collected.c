@@ -182,6 +182,9 @@ void collected_send(struct account *account, uint64_t number, struct op *op, con
 void collected_end(struct account *account, uint64_t number, int error, int64_t now_ms)
 {
 	struct offer *offer = find(account, number);
+	if (offer && !error && offer->hashed < (uint64_t)offer->size) {
+		error = -EIO; /* there is less of it than was offered */
+	}
 	if (offer && error) {
 		ibb_abort(&account->ibb, offer->stream, error);
 	} else if (offer) {

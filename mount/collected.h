@@ -62,7 +62,8 @@ void collected_wait(struct account *account, uint64_t number, struct op *op);
 void collected_send(struct account *account, uint64_t number, struct op *op, const void *bytes,
 		    int64_t now_ms);
 
-/* There are no more; or they cannot be read (`error`, negative). */
+/* There are no more; or they cannot be sent (`error`, negative), and so whoever waits for the offer
+ * learns of that. */
 void collected_end(struct account *account, uint64_t number, int error, int64_t now_ms);
 
 #endif

@@ -28,7 +28,9 @@ static bool step(struct relay *relay)
 		return true;
 	}
 	if (request->op.result < 0) {
-		return false; /* whoever waits for the offer learns of it */
+		/* If the offer is not over, as when memory was short, it is now. */
+		hub_end_sending(pump->hub, pump->number, (int)request->op.result);
+		return false;
 	}
 	ssize_t length = spool_read(pump->spool, pump->piece, PIECE, pump->offset);
 	if (length <= 0) {

@@ -73,9 +73,8 @@ static void step(struct scene *scene, struct feed *feed)
 	size_t left = feed->length - feed->offset;
 	feed->over = result < 0 || left == 0;
 	if (feed->over) {
-		if (result >= 0) {
-			collected_end(account, feed->number, 0, scene->now_ms);
-		}
+		int error = result < 0 ? (int)result : 0;
+		collected_end(account, feed->number, error, scene->now_ms);
 		return;
 	}
 	const char *bytes = feed->bytes + feed->offset;

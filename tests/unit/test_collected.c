@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that are collected and offered by their close; what is said of them is the offers' tests'.
  */
+#include "failing_malloc.h"
 #include "mount/directory.h"
 #include "scene.h"
 
@@ -14,8 +15,9 @@
 
 #include <cmocka.h>
 
-#define PHONE "a@x/phone"
-#define TEXT  "Hello, world"
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PHONE	     "a@x/phone"
+#define TEXT	     "Hello, world"
 
 /* a@x with her phone, which takes files by SI. */
 static void start(struct scene *scene)
@@ -273,6 +275,44 @@ static void test_left_and_lost(void **state)
 
 /* ---- the pump ---- */
 
+/* What was collected cannot be read. */
+static void test_end_with_an_error(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	/* Its pump has not even begun. */
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	collected_end(&scene.account, handle->node->offer->number, -EIO, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(close, -EIO);
+	scene_release(&scene, handle);
+
+	/* There is less of it than was said, which is no file. */
+	handle = collected(&scene, "a@x/g");
+	close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene.feeds[1].length = 11;
+	scene_play(&scene);
+	assert_result(close, -EIO);
+	scene_release(&scene, handle);
+
+	/* Or more. */
+	handle = collected(&scene, "a@x/h");
+	close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene.feeds[2].length = 13;
+	scene_play(&scene);
+	assert_result(close, -EPROTO);
+	scene_release(&scene, handle);
+
+	/* Of an offer that there is not. */
+	collected_end(&scene.account, 99, 0, scene.now_ms);
+	collected_end(&scene.account, 99, -EIO, scene.now_ms);
+	scene_settle(&scene);
+	scene_finish(&scene);
+}
+
 /* Its user gives up while the pump waits for the stream to open, and for room. */
 static void test_pump_is_ended(void **state)
 {
@@ -298,6 +338,103 @@ static void test_pump_is_ended(void **state)
 	}
 }
 
+/* ---- short of memory ---- */
+
+static struct handle *handle_of(const struct call *call)
+{
+	return call && call_is_done(call) && call->op.result == 0 ? call_handle(call) : NULL;
+}
+
+/* Peers that answer: a file is offered to each, and each offers one. What fails is left out, but
+ * what ends well is whole. Returns whether all went well. */
+static bool play_offers(struct scene *scene, bool jingle)
+{
+	if (scene_try_start(scene, ACCEPT_CONTACTS)) {
+		return false;
+	}
+	bool well = true;
+	scene->features = FEATURE_IBB | (jingle ? FEATURE_JINGLE : FEATURE_SI);
+	scene_contact(scene, "a@x");
+	scene_comes(scene, PHONE, 0);
+	bool found = scene_find(scene, "a@x") != NULL;
+
+	struct call *open = found ? scene_open(scene, "a@x/f", O_WRONLY) : NULL;
+	scene_play(scene);
+	scene_wait(scene, 2 * SCENE_TIMEOUT);
+	scene_play(scene);
+	struct handle *handle = handle_of(open);
+	assert_true(!open || call_is_done(open));
+	if (handle && collected_is(handle)) {
+		scene->delivered = 0;
+		struct call *close = scene_offer(scene, handle, TEXT, 12, NULL);
+		scene_play(scene);
+		scene_wait(scene, SCENE_ANSWER);
+		scene_play(scene);
+		assert_true(call_is_done(close));
+		if (close->op.result == 0) {
+			assert_int_equal(scene->delivered, 12);
+			assert_memory_equal(scene->text, TEXT, 12);
+		} else {
+			well = false;
+		}
+		scene_release(scene, handle);
+		scene_play(scene);
+	} else {
+		well = false;
+	}
+
+	struct terms terms = jingle ? scene_session("i", 12, "t") : scene_file("i", 12);
+	const char *sid = jingle ? "t" : "s";
+	if (jingle) {
+		terms.file.digest = (struct digest){.algorithm = HASH_SHA_256};
+		scene_peer_says(scene, PHONE, "s", &terms);
+	} else {
+		scene_peer_offers(scene, PHONE, "s", &terms);
+	}
+	scene_play(scene);
+	open = scene_find(scene, "a@x/in/i") ? scene_open(scene, "a@x/in/i", O_RDONLY) : NULL;
+	scene_play(scene);
+	scene_peer_begins(scene, PHONE, sid, 8);
+	scene_peer_sends(scene, PHONE, sid, 0, "Hello, w");
+	scene_peer_sends(scene, PHONE, sid, 1, "orld");
+	scene_play(scene);
+	scene_wait(scene, 2 * SCENE_TIMEOUT);
+	scene_play(scene);
+	handle = handle_of(open);
+	assert_true(!open || call_is_done(open));
+	if (handle) {
+		struct call *read = scene_read(scene, handle, 100);
+		struct call *end = scene_read(scene, handle, 100);
+		if (call_is_done(read) && call_is_done(end) && read->op.result > 0 &&
+		    end->op.result == 0) {
+			assert_text(read, TEXT);
+		} else {
+			well = false;
+		}
+	} else {
+		well = false;
+	}
+	scene_finish(scene);
+	return well;
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	for (unsigned jingle = 0; jingle < 2; jingle++) {
+		bool well, failed;
+		size_t n = 0;
+		do {
+			struct scene scene;
+			failing_malloc_arm(++n);
+			well = play_offers(&scene, jingle > 0);
+			failed = failing_malloc_disarm();
+		} while (failed);
+		assert_true(well);
+		assert_true(n > 50);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,7 +443,9 @@ int main(void)
 		cmocka_unit_test(test_nonblock_open),
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_left_and_lost),
+		cmocka_unit_test(test_end_with_an_error),
 		cmocka_unit_test(test_pump_is_ended),
+		cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
