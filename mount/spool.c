@@ -116,15 +116,37 @@ static void drop_hash(struct spool *spool)
 	spool->hash = NULL;
 }
 
+/* What was written so far is not what its digest was made of. */
+static void drop_md5(struct spool *spool)
+{
+	drop_hash(spool);
+	spool->md5.length = 0;
+}
+
+/* A write up to `end` has failed: what it left behind the end goes. */
+static int fail_write(struct spool *spool, int error, uint64_t offset, uint64_t end)
+{
+	if (offset < spool->size) {
+		drop_md5(spool);
+	}
+	if (end > spool->size && ftruncate(spool->fd, (off_t)spool->size)) {
+		return -errno;
+	}
+	return error;
+}
+
 int spool_write(struct spool *spool, const void *bytes, size_t length, uint64_t offset)
 {
 	const char *at = bytes;
 	size_t left = length;
 	uint64_t to = offset;
+	if (length == 0) {
+		return 0; /* wherever: it makes no file longer */
+	}
 	while (left > 0) {
 		ssize_t written = pwrite(spool->fd, at, left, (off_t)to);
 		if (written < 0 && errno != EINTR) {
-			return -errno;
+			return fail_write(spool, -errno, offset, to);
 		}
 		if (written > 0) {
 			at += written;
@@ -132,8 +154,8 @@ int spool_write(struct spool *spool, const void *bytes, size_t length, uint64_t 
 			left -= (size_t)written;
 		}
 	}
-	if (offset != spool->size || (spool->hash && hash_update(spool->hash, bytes, length))) {
-		drop_hash(spool);
+	if (offset != spool->size || !spool->hash || hash_update(spool->hash, bytes, length)) {
+		drop_md5(spool);
 	}
 	if (to > spool->size) {
 		spool->size = to;
@@ -147,7 +169,7 @@ int spool_resize(struct spool *spool, uint64_t size)
 		return -errno;
 	}
 	if (size != spool->size) {
-		drop_hash(spool);
+		drop_md5(spool);
 	}
 	spool->size = size;
 	return 0;

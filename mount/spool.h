@@ -43,8 +43,8 @@ ssize_t spool_read(const struct spool *spool, void *bytes, size_t length, uint64
 
 uint64_t spool_size(const struct spool *spool);
 
-/* The MD5 of all bytes, if they were written from the start to the end; else NULL. Borrowed;
- * nothing can be written afterwards. */
+/* The MD5 of all bytes, if they were written from the start to the end; else NULL. Borrowed until
+ * the next write; after one there is none. */
 const struct digest *spool_md5(struct spool *spool);
 
 #endif
