@@ -590,6 +590,9 @@ static void leave_stream(struct account *account, struct handle *handle, int64_t
 		file->opened = false;
 		return;
 	}
+	if (collected_is(handle) && !file->offer) {
+		ibb_abort(&account->ibb, stream, -ECONNRESET); /* nobody has heard of it */
+	}
 	account_finish_file(account, file, ends_well(handle, stream), now_ms);
 }
 

@@ -192,6 +192,7 @@ static void test_leave(void **state)
 	scene_leave(&scene, handle, TEXT, 12);
 	scene_is_quiet(&scene);
 	assert_null(scene.account.handles);
+	assert_state(&scene, "a@x/h", "broken"); /* nobody has got anything */
 
 	/* And one to nobody. */
 	handle = collected(&scene, "a@x/i");
@@ -199,6 +200,7 @@ static void test_leave(void **state)
 	scene_leave(&scene, handle, TEXT, 12);
 	scene_is_quiet(&scene);
 	assert_null(scene.account.handles);
+	assert_state(&scene, "a@x/i", "broken");
 	scene_finish(&scene);
 }
 
