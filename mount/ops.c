@@ -109,7 +109,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 		clock_gettime(CLOCK_REALTIME, &changes.values.st_mtim);
 	}
 	int error = 0;
-	if (changes.size && handle && hub_collects(context->hub, handle, true)) {
+	/* An empty file that is cut to nothing asks nobody. */
+	if (changes.size && handle && hub_collects(context->hub, handle, values->st_size > 0)) {
 		changes.size = false;
 		error = gather_resize(context->hub, context->spool, handle,
 				      (uint64_t)values->st_size);

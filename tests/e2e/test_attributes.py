@@ -24,6 +24,7 @@ def test_attributes_of_a_stream(lab: Lab) -> None:
         "sid": payload(peer.wait_open()).get("sid"),
         "peer": peer.jid,
         "block_size": "4096",
+        "format": "raw",
         "stanza": "iq",
         "state": "open",
         "sent": "100",

@@ -15,7 +15,7 @@ from daemon import Mount, poll_until
 from lab import Lab
 from rawpeer import is_kind, payload, silence
 
-DIRECTORY = {"block_size": "4096", "stanza": "iq"}
+DIRECTORY = {"block_size": "4096", "format": "auto", "stanza": "iq"}
 
 
 def dump(lab: Lab, path: Path) -> dict[str, str]:
@@ -47,6 +47,7 @@ def test_a_stream_that_is_sent(lab: Lab) -> None:
         "sid": payload(peer.wait_open()).get("sid"),
         "peer": peer.jid,
         "block_size": "1000",
+        "format": "raw",
         "stanza": "iq",
         "state": "open",
         "sent": "2500",
@@ -71,6 +72,7 @@ def test_a_stream_that_comes(lab: Lab) -> None:
         "sid": "s1",
         "peer": peer.jid,
         "block_size": "1234",
+        "format": "raw",
         "stanza": "iq",
         "state": "open",
         "sent": "0",

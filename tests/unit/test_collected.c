@@ -89,7 +89,7 @@ static void test_while_it_is_written(void **state)
 
 	/* Nor what broke meanwhile. */
 	handle = collected(&scene, "a@x/g");
-	account_offline(&scene.account, "gone", scene.now_ms);
+	account_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_int_equal(collected_resize(handle, 1), -ENETDOWN);
 	assert_result(scene_offer(&scene, handle, "H", 1, NULL), -ENETDOWN);
@@ -245,7 +245,7 @@ static void test_left_and_lost(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case OFFLINE:
-			account_offline(&scene.account, "gone", scene.now_ms);
+			account_offline(&scene.account, "gone", 0, scene.now_ms);
 			break;
 		case REMOVED:
 			assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);

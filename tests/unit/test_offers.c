@@ -403,7 +403,7 @@ static void trouble(struct play *play)
 		scene_comes(scene, peers[peer], 0);
 		break;
 	case 1:
-		account_offline(&scene->account, "gone", scene->now_ms);
+		account_offline(&scene->account, "gone", 0, scene->now_ms);
 		scene_settle(scene);
 		scene_wait(scene, chance(play, SCENE_TIMEOUT));
 		account_online(&scene->account, SCENE_ME, scene->now_ms);

@@ -226,7 +226,8 @@ static void test_choose(void **state)
 			resource->features_state = rows[i][j].state;
 			resource->features = rows[i][j].features;
 		}
-		assert_string_equal(roster_choose(roster_find(&roster, "a@x"), FEATURE_IBB)->jid, "a@x/1");
+		assert_string_equal(roster_choose(roster_find(&roster, "a@x"), FEATURE_IBB)->jid,
+				    "a@x/1");
 		roster_finish(&roster);
 	}
 
