@@ -451,7 +451,7 @@ static int take_option(void *context, const char *argument, int key, struct fuse
 		error = value_path(value, &options->inbox);
 		break;
 	case KEY_INBOX_QUOTA:
-		error = value_number(argument, value, 1024 * 1024 * GIB, "must be 1 to 1048576G",
+		error = value_number(argument, value, 1024 * (1024 * GIB), "must be 1 to 1048576G",
 				     &options->inbox_quota);
 		break;
 	}
