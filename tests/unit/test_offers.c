@@ -6,6 +6,7 @@
  *
  *     - a close that succeeds has given the peer every byte;
  *     - a read that ends well has had every byte, and its digest was right;
+ *     - when peers fall silent, every call comes to an end;
  *     - every call is completed once, and nothing is left over (scene.c).
  */
 #include "ibb/hash.h"
@@ -457,11 +458,27 @@ static void take_step(struct play *play)
 	look(play);
 }
 
+/* Peers that say nothing any more: nobody waits for ever. */
+static void fall_silent(struct play *play)
+{
+	scene_wait(&play->scene, 4 * SCENE_ANSWER);
+	look(play);
+	for (size_t i = 0; i < play->outs_length; i++) {
+		assert_true(!play->outs[i].open && !play->outs[i].close);
+	}
+	for (size_t i = 0; i < play->ins_length; i++) {
+		assert_true(!play->ins[i].open && !play->ins[i].read);
+	}
+}
+
 /* How it ends is left to chance, too. */
 static void end(struct play *play)
 {
 	struct scene *scene = &play->scene;
-	if (chance(play, 3) == 0) {
+	unsigned how = chance(play, 3);
+	if (how == 0) {
+		fall_silent(play);
+	} else if (how == 1) {
 		account_stop(&scene->account, chance(play, 2) > 0, scene->now_ms);
 		scene_settle(scene);
 		for (unsigned i = 0; i < 30; i++) {
