@@ -179,9 +179,18 @@ static bool has_left(const struct offer *offer)
 	       !stream->writers && stream->sender.in_flight == stream->sender.out.length;
 }
 
+/* Whether all bytes are here, be they safe yet or not. */
+static bool has_come(const struct offer *offer)
+{
+	const struct stream *stream = offer->stream;
+	return stream && offer->state >= OFFER_MOVING &&
+	       (stream->ended ||
+		(offer->size >= 0 && stream->receiver.received == (uint64_t)offer->size));
+}
+
 static void hear_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
 {
-	bool whole = offer->incoming ? offer->state == OFFER_CHECKING : has_left(offer);
+	bool whole = offer->incoming ? has_come(offer) : has_left(offer);
 	offer->ended = true;
 	if (whole && reason == JINGLE_SUCCESS) {
 		offer->confirmed = true;

@@ -472,6 +472,40 @@ static void test_incoming_ended_by_peer(void **state)
 	}
 }
 
+/* What is read has still to be brought to safety, as in the inbox, when she says that it is all. */
+static void test_incoming_ended_before_it_is_safe(void **state)
+{
+	(void)state;
+	for (unsigned closes = 0; closes < 2; closes++) {
+		struct scene scene;
+		start(&scene);
+		offer(&scene, "j1", "f", closes ? TERMS_NO_SIZE : 12);
+		struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
+		scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+		scene_result(&scene);
+		struct handle *handle = open->op.context;
+		stream_confirm_reads(handle->file->stream);
+		scene_peer_begins(&scene, PHONE, "t", 65535);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		assert_result(open, 0);
+		scene_peer_sends(&scene, PHONE, "t", 0, TEXT);
+		scene_is_quiet(&scene);
+		assert_text(scene_read(&scene, handle, 100), TEXT);
+		if (closes) {
+			scene_peer_closes(&scene, PHONE, "t", false);
+			scene_sent(&scene, MSG_RESULT, PHONE);
+		}
+		ends(&scene, "j1", JINGLE_SUCCESS);
+		struct call *end = scene_read(&scene, handle, 100);
+		assert_waits(end);
+		stream_confirm(handle->file->stream);
+		scene_settle(&scene);
+		assert_result(end, 0);
+		assert_state(&scene, "a@x/in/f", "finished");
+		scene_finish(&scene);
+	}
+}
+
 static void test_incoming_content_removed(void **state)
 {
 	(void)state;
@@ -1378,6 +1412,7 @@ int main(void)
 		cmocka_unit_test(test_incoming_closed),
 		cmocka_unit_test(test_incoming_is_declined),
 		cmocka_unit_test(test_incoming_ended_by_peer),
+		cmocka_unit_test(test_incoming_ended_before_it_is_safe),
 		cmocka_unit_test(test_incoming_content_removed),
 		cmocka_unit_test(test_incoming_out_of_place),
 		cmocka_unit_test(test_incoming_that_cannot_be),
