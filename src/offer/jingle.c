@@ -49,9 +49,20 @@ static void terminate(struct offers *offers, struct offer *offer, enum jingle_re
 	offer->ended = true;
 }
 
+static uint32_t smaller(uint32_t block_size, size_t most)
+{
+	return block_size < most ? block_size : (uint32_t)most;
+}
+
 static int say_offer(struct offers *offers, struct offer *offer)
 {
-	offer->block_size = offer->block_size < MAX_BLOCK ? offer->block_size : MAX_BLOCK;
+	size_t max_stanza = offers->ibb->config.max_stanza;
+	offer->block_size = smaller(offer->block_size, MAX_BLOCK);
+	if (max_stanza > 0) {
+		/* <open/> would have it, and be refused as it is not what was agreed on. */
+		offer->block_size = smaller(offer->block_size,
+					    msg_data_room(offer->peer, offer->sid, max_stanza));
+	}
 	struct terms terms = terms_of(offer, JINGLE_SESSION_INITIATE);
 	return say(offers, offer, OFFER_REQUEST_OFFER, &terms);
 }

@@ -905,6 +905,26 @@ static void test_outgoing_block_size(void **state)
 	}
 }
 
+/* Nor than fits into a stanza of our server: what is opened is what was agreed on. */
+static void test_outgoing_short_stanzas(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	account_login(&scene.account, 5000);
+	assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.block_size", "8192", 4),
+			 0);
+	struct handle *handle = collected(&scene, "a@x/f");
+	scene_offer(&scene, handle, TEXT, 12, NULL);
+	const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
+	uint32_t block_size = msg->terms->block_size;
+	assert_int_equal(block_size, msg_data_room(PHONE, "sid1", 5000));
+	scene_result(&scene);
+	accepts(&scene, "sid1", "sid1", block_size);
+	assert_int_equal(scene_sent(&scene, MSG_OPEN, PHONE)->block_size, block_size);
+	scene_finish(&scene);
+}
+
 static void test_outgoing_accepted_wrongly(void **state)
 {
 	(void)state;
@@ -1422,6 +1442,7 @@ int main(void)
 		cmocka_unit_test(test_incoming_breaks),
 		cmocka_unit_test(test_outgoing),
 		cmocka_unit_test(test_outgoing_block_size),
+		cmocka_unit_test(test_outgoing_short_stanzas),
 		cmocka_unit_test(test_outgoing_accepted_wrongly),
 		cmocka_unit_test(test_outgoing_is_refused),
 		cmocka_unit_test(test_outgoing_ended_by_peer),
