@@ -96,6 +96,35 @@ static void test_while_it_is_written(void **state)
 	scene_finish(&scene);
 }
 
+/* The connection breaks and is back: nobody has heard of it yet, so it is as it was. */
+static void test_connection_breaks_while_it_is_written(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {"a@x/f", "a@x/phone/f"};
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		struct scene scene;
+		start(&scene);
+		scene.account.ibb.config.reconnect_ms = SCENE_TIMEOUT;
+		struct handle *handle = collected(&scene, paths[i]);
+		assert_int_equal(collected_resize(handle, 5), 0);
+		account_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
+		scene_settle(&scene);
+		assert_int_equal(collected_resize(handle, 12), 0);
+		assert_exists(&scene, paths[i]);
+		account_roster_reset(&scene.account, scene.now_ms);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, PHONE, 0);
+		account_online(&scene.account, SCENE_ME, scene.now_ms);
+		scene_settle(&scene);
+		assert_int_equal(collected_resize(handle, 12), 0);
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		scene_play(&scene);
+		assert_result(close, 0);
+		assert_int_equal(scene.delivered, 12);
+		scene_finish(&scene);
+	}
+}
+
 /* The name may be used again: collected again, or, for another peer, not. */
 static void test_name_is_used_again(void **state)
 {
@@ -441,6 +470,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_while_it_is_written),
+		cmocka_unit_test(test_connection_breaks_while_it_is_written),
 		cmocka_unit_test(test_name_is_used_again),
 		cmocka_unit_test(test_nonblock_open),
 		cmocka_unit_test(test_leave),

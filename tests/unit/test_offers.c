@@ -404,7 +404,8 @@ static void trouble(struct play *play)
 		scene_comes(scene, peers[peer], 0);
 		break;
 	case 1:
-		account_offline(&scene->account, "gone", 0, scene->now_ms);
+		account_offline(&scene->account, "gone", chance(play, 2) ? scene->now_ms + 1 : 0,
+				scene->now_ms);
 		scene_settle(scene);
 		scene_wait(scene, chance(play, SCENE_TIMEOUT));
 		account_online(&scene->account, SCENE_ME, scene->now_ms);
@@ -503,6 +504,7 @@ static void test_chance(void **state)
 		memset(play, 0, sizeof(*play));
 		play->random = seed;
 		scene_start(&play->scene, ACCEPT_CONTACTS);
+		play->scene.account.ibb.config.reconnect_ms = seed % 2 ? SCENE_TIMEOUT : 0;
 		come(play);
 		unsigned room = sizeof(play->scene.calls) / sizeof(play->scene.calls[0]);
 		for (unsigned i = 0; i < MOST_STEPS; i++) {
