@@ -3,70 +3,139 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
-#define LEAST_CAPACITY 1024
+/* A segment is as long as all before it together, so that short queues take little and long ones
+ * few segments; but no longer than what may well be unused at both ends of a long one. */
+#define LEAST_SIZE 1024
+#define MOST_SIZE  ((size_t)64 * 1024)
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- segments ---- */
+
+static void drop_segment(struct queue *queue, struct queue_segment *segment)
+{
+	DL_DELETE(queue->segments, segment);
+	queue->memory -= sizeof(*segment) + segment->size;
+	free(segment);
+}
+
+static struct queue_segment *last_segment(const struct queue *queue)
+{
+	return queue->segments ? queue->segments->prev : NULL;
+}
+
+/* How long a segment is made that comes after `length` bytes, if so many more are to follow. */
+static size_t segment_size(size_t length, size_t more)
+{
+	size_t size = LEAST_SIZE;
+	while (size < MOST_SIZE && (size < length || size < more)) {
+		size *= 2;
+	}
+	return size;
+}
+
+/* What still fits into the last segment. */
+static size_t room(const struct queue *queue)
+{
+	const struct queue_segment *last = last_segment(queue);
+	return last ? last->size - last->end : 0;
+}
 
 void queue_finish(struct queue *queue)
 {
-	if (queue != NULL) {
-		free(queue->bytes);
+	if (queue) {
+		while (queue->segments) {
+			drop_segment(queue, queue->segments);
+		}
 		*queue = (struct queue){0};
 	}
 }
 
-size_t queue_capacity(size_t length)
+/* ---- bytes that come ---- */
+
+static bool is_possible(const struct queue *queue, size_t length)
 {
-	size_t capacity = LEAST_CAPACITY;
-	while (capacity < length) {
-		if (capacity > SIZE_MAX / 2) {
-			return SIZE_MAX;
-		}
-		capacity *= 2;
-	}
-	return length == 0 ? 0 : capacity;
+	return length <= PTRDIFF_MAX - queue->length;
 }
 
-/* Makes room for `length` bytes in all. */
-static int reserve(struct queue *queue, size_t length)
+size_t queue_memory_with(const struct queue *queue, size_t length)
 {
-	if (length <= queue->capacity) {
-		return 0;
+	if (!is_possible(queue, length)) {
+		return SIZE_MAX;
 	}
-	size_t capacity = queue_capacity(length);
-	if (capacity == SIZE_MAX) {
-		return -ENOMEM;
+	size_t memory = queue->memory;
+	size_t done = smaller(length, room(queue));
+	while (done < length) {
+		size_t size = segment_size(queue->length + done, length - done);
+		memory += sizeof(struct queue_segment) + size;
+		done += smaller(size, length - done);
 	}
-	uint8_t *bytes = malloc(capacity);
-	if (bytes == NULL) {
-		return -ENOMEM;
+	return memory;
+}
+
+/* One more segment, empty, for `more` bytes or the first of them. */
+static struct queue_segment *add_segment(struct queue *queue, size_t length, size_t more)
+{
+	size_t size = segment_size(length, more);
+	struct queue_segment *segment = malloc(sizeof(*segment) + size);
+	if (segment) {
+		segment->size = size;
+		segment->first = segment->end = 0;
+		queue->memory += sizeof(*segment) + size;
+		DL_APPEND(queue->segments, segment);
 	}
-	queue_copy(queue, 0, bytes, queue->length);
-	free(queue->bytes);
-	queue->bytes = bytes;
-	queue->capacity = capacity;
-	queue->head = 0;
-	return 0;
+	return segment;
 }
 
 int queue_append(struct queue *queue, const void *bytes, size_t length)
 {
-	if (length == 0) {
-		return 0;
-	}
-	if (length > SIZE_MAX - queue->length || reserve(queue, queue->length + length) < 0) {
+	if (!is_possible(queue, length)) {
 		return -ENOMEM;
 	}
-	size_t tail = (queue->head + queue->length) & (queue->capacity - 1);
-	size_t run = queue->capacity - tail;
-	if (run > length) {
-		run = length;
+	size_t before = queue->length;
+	for (size_t done = 0, part; done < length; done += part) {
+		if (room(queue) == 0 && !add_segment(queue, queue->length, length - done)) {
+			queue_drop_end(queue, queue->length - before);
+			return -ENOMEM;
+		}
+		struct queue_segment *last = last_segment(queue);
+		part = smaller(length - done, last->size - last->end);
+		memcpy(last->bytes + last->end, (const uint8_t *)bytes + done, part);
+		last->end += part;
+		queue->length += part;
 	}
-	memcpy(queue->bytes + tail, bytes, run);
-	memcpy(queue->bytes, (const uint8_t *)bytes + run, length - run);
-	queue->length += length;
 	return 0;
+}
+
+/* ---- bytes that leave ---- */
+
+/* The segment that holds the byte `*offset` after the head; then `*offset` is where in it. */
+static const struct queue_segment *find(const struct queue *queue, size_t *offset)
+{
+	const struct queue_segment *segment = queue->segments;
+	if (*offset < queue->length / 2) {
+		while (*offset >= segment->end - segment->first) {
+			*offset -= segment->end - segment->first;
+			segment = segment->next;
+		}
+		*offset += segment->first;
+		return segment;
+	}
+	size_t rest = queue->length - *offset; /* from there to the end */
+	for (segment = segment->prev; rest > segment->end - segment->first;
+	     segment = segment->prev) {
+		rest -= segment->end - segment->first;
+	}
+	*offset = segment->end - rest;
+	return segment;
 }
 
 void queue_copy(const struct queue *queue, size_t offset, void *bytes, size_t length)
@@ -75,23 +144,27 @@ void queue_copy(const struct queue *queue, size_t offset, void *bytes, size_t le
 	if (length == 0) {
 		return;
 	}
-	size_t start = (queue->head + offset) & (queue->capacity - 1);
-	size_t run = queue->capacity - start;
-	if (run > length) {
-		run = length;
+	const struct queue_segment *segment = find(queue, &offset);
+	for (size_t done = 0; done < length; segment = segment->next) {
+		size_t part = smaller(segment->end - offset, length - done);
+		memcpy((uint8_t *)bytes + done, segment->bytes + offset, part);
+		done += part;
+		offset = 0;
 	}
-	memcpy(bytes, queue->bytes + start, run);
-	memcpy((uint8_t *)bytes + run, queue->bytes, length - run);
 }
 
 void queue_drop(struct queue *queue, size_t length)
 {
 	assert(length <= queue->length);
 	queue->length -= length;
-	if (queue->length == 0) {
-		queue_finish(queue);
-	} else {
-		queue->head = (queue->head + length) & (queue->capacity - 1);
+	while (length > 0) {
+		struct queue_segment *segment = queue->segments;
+		size_t part = smaller(segment->end - segment->first, length);
+		segment->first += part;
+		length -= part;
+		if (segment->first == segment->end) {
+			drop_segment(queue, segment);
+		}
 	}
 }
 
@@ -99,7 +172,13 @@ void queue_drop_end(struct queue *queue, size_t length)
 {
 	assert(length <= queue->length);
 	queue->length -= length;
-	if (queue->length == 0) {
-		queue_finish(queue);
+	while (length > 0) {
+		struct queue_segment *segment = last_segment(queue);
+		size_t part = smaller(segment->end - segment->first, length);
+		segment->end -= part;
+		length -= part;
+		if (segment->first == segment->end) {
+			drop_segment(queue, segment);
+		}
 	}
 }

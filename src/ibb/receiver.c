@@ -20,16 +20,13 @@ static void drop_held(struct receiver *receiver, struct held_block *block)
 
 size_t receiver_memory(const struct receiver *receiver)
 {
-	return receiver->in.capacity + receiver->held_memory;
+	return receiver->in.memory + receiver->held_memory;
 }
 
 size_t receiver_memory_with(const struct receiver *receiver, const struct msg *data)
 {
-	size_t capacity = queue_capacity(receiver->in.length + data->data_length);
-	if (capacity < receiver->in.capacity) {
-		capacity = receiver->in.capacity;
-	}
-	return capacity + receiver->held_memory + sizeof(struct held_block) + strlen(data->id) + 1;
+	return queue_memory_with(&receiver->in, data->data_length) + receiver->held_memory +
+	       sizeof(struct held_block) + strlen(data->id) + 1;
 }
 
 void receiver_finish(struct receiver *receiver)

@@ -15,7 +15,8 @@
 /* Memory that no other stream can take from it: one block always has some. */
 static size_t own_share(const struct stream *stream)
 {
-	size_t block = queue_capacity(stream->block_size) + BLOCK_OVERHEAD;
+	static const struct queue empty;
+	size_t block = queue_memory_with(&empty, stream->block_size) + BLOCK_OVERHEAD;
 	return stream->limits->share > block ? stream->limits->share : block;
 }
 

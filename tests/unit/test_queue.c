@@ -7,8 +7,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include <cmocka.h>
+
+/* Of a segment; the least is 1024. */
+#define MOST_SIZE ((size_t)64 * 1024)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -31,9 +35,11 @@ static int append(struct model *model, size_t length)
 	for (size_t i = 0; i < length; i++) {
 		bytes[i] = pattern(model->end + i);
 	}
+	size_t memory = queue_memory_with(&model->queue, length);
 	int result = queue_append(&model->queue, bytes, length);
 	free(bytes);
 	if (result == 0) {
+		assert_int_equal(model->queue.memory, memory);
 		model->end += length;
 	}
 	return result;
@@ -44,13 +50,28 @@ static void assert_holds(const struct model *model)
 	const struct queue *queue = &model->queue;
 	size_t length = model->end - model->first;
 	assert_int_equal(queue->length, length);
-	assert_true(queue->capacity >= length);
-	assert_int_equal(queue->capacity & (queue->capacity - 1), 0);
-	assert_true(queue->head < queue->capacity || queue->head == 0);
-	assert_true((queue->bytes == NULL) == (length == 0)); /* an idle queue costs nothing */
+	assert_true((queue->segments == NULL) == (length == 0)); /* an idle queue costs nothing */
+	size_t memory = 0, held = 0;
+	const struct queue_segment *segment;
+	DL_FOREACH (queue->segments, segment) {
+		assert_true(segment->first < segment->end && segment->end <= segment->size);
+		assert_true(segment->size <= MOST_SIZE);
+		assert_true(segment->first == 0 || segment == queue->segments);
+		assert_true(segment->end == segment->size || !segment->next);
+		memory += sizeof(*segment) + segment->size;
+		held += segment->end - segment->first;
+	}
+	assert_int_equal(queue->memory, memory);
+	assert_int_equal(queue->length, held);
 
-	/* All of it, then a part that starts and ends inside. */
-	const size_t parts[][2] = {{0, length}, {length / 3, length / 2}, {length, 0}};
+	/* All of it, then parts that start and end inside, near either end. */
+	const size_t parts[][2] = {
+		{0, length},
+		{length / 3, length / 2},
+		{length / 3 * 2, length / 4},
+		{length - length / 9, length / 9},
+		{length, 0},
+	};
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		uint8_t *bytes = malloc(parts[i][1] + 1);
 		assert_non_null(bytes);
@@ -98,19 +119,19 @@ static void test_steps(void **state)
 		{DROP_END, 0, 0},
 		{APPEND, 1, 1},
 		{DROP, 1, 0},
-		/* exactly full, then around the end of the ring */
+		/* exactly full, then beyond the end of the segment */
 		{APPEND, 1024, 1024},
 		{DROP, 1000, 24},
 		{APPEND, 1000, 1024},
 		{DROP, 500, 524},
 		{APPEND, 400, 924},
-		/* grows while it is wrapped */
+		/* one byte of the next segment */
 		{APPEND, 101, 1025},
 		{APPEND, 0, 1025},
 		{APPEND, 100000, 101025},
 		{DROP, 101024, 1},
 		{APPEND, 100000, 100001},
-		/* the newest bytes leave, also across the end of the ring */
+		/* the newest bytes leave, also those of whole segments */
 		{DROP_END, 99990, 11},
 		{APPEND, 60000, 60011},
 		{DROP_END, 60000, 11},
@@ -159,19 +180,23 @@ static void test_finish(void **state)
 static void test_memory_is_short(void **state)
 {
 	(void)state;
-	/* A queue whose bytes wrap, and one that is empty. */
-	for (size_t held = 0; held <= 800; held += 800) {
+	/* A queue that has some room, and one that is empty; for one segment more, and for two. */
+	static uint8_t bytes[100000];
+	static const struct {
+		size_t held;
+		unsigned failing;
+	} cases[] = {{0, 1}, {0, 2}, {800, 1}, {800, 2}};
+	for (size_t n = 0; n < COUNT(cases); n++) {
 		struct model model = {0};
-		if (held > 0) {
+		if (cases[n].held > 0) {
 			act(&model, APPEND, 1000);
 			act(&model, DROP, 900);
-			act(&model, APPEND, held - 100);
+			act(&model, APPEND, cases[n].held - 100);
 		}
-		static uint8_t bytes[3000];
 		for (size_t i = 0; i < sizeof bytes; i++) {
 			bytes[i] = pattern(model.end + i);
 		}
-		failing_malloc_arm(1);
+		failing_malloc_arm(cases[n].failing);
 		assert_int_equal(queue_append(&model.queue, bytes, sizeof bytes), -ENOMEM);
 		assert_true(failing_malloc_disarm());
 		assert_holds(&model);
@@ -185,14 +210,43 @@ static void test_memory_is_short(void **state)
 static void test_impossible_lengths(void **state)
 {
 	(void)state;
-	static const size_t lengths[] = {SIZE_MAX, SIZE_MAX - 9, SIZE_MAX - 10, SIZE_MAX / 2 + 2};
+	static const size_t lengths[] = {SIZE_MAX, SIZE_MAX - 9, SIZE_MAX - 10, SIZE_MAX / 2 - 8};
 	struct model model = {0};
 	act(&model, APPEND, 10);
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		assert_int_equal(queue_append(&model.queue, "", lengths[i]), -ENOMEM);
+		assert_true(queue_memory_with(&model.queue, lengths[i]) == SIZE_MAX);
 		assert_holds(&model);
 	}
 	queue_finish(&model.queue);
+}
+
+/* What a queue takes that came in blocks: as much again as it holds while it is short; of a long
+ * one hardly more. */
+static void test_memory(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t block, length, most;
+	} cases[] = {
+		{1, 1, 1024},	       {1, 5000, 8192},		 {4096, 4096, 4096},
+		{4096, 16384, 16384},  {4096, 20480, 32768},	 {16384, 16384, 16384},
+		{65535, 65535, 65536}, {4096, 8 << 20, 8 << 20}, {65535, 65535 * 100, 65536 * 100},
+	};
+	static uint8_t bytes[65535];
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct queue queue = {0};
+		while (queue.length < cases[i].length) {
+			assert_int_equal(queue_append(&queue, bytes, cases[i].block), 0);
+		}
+		size_t headers = sizeof(struct queue_segment) * (8 + cases[i].length / MOST_SIZE);
+		assert_in_range(queue.memory, cases[i].length, cases[i].most + headers);
+		/* What has left is given back, but for what is beside a byte that has not. */
+		queue_drop(&queue, queue.length - 1);
+		assert_true(queue.memory <= sizeof(struct queue_segment) + MOST_SIZE);
+		queue_finish(&queue);
+		assert_int_equal(queue.memory, 0);
+	}
 }
 
 int main(void)
@@ -203,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_memory_is_short),
 		cmocka_unit_test(test_impossible_lengths),
+		cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
