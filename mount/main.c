@@ -40,7 +40,8 @@
  *     expat     lets its parser deliver at once
  *     prune     lets it leave out what is too deep or too much
  *     render    spares it from writing stanzas out
- *     advert    how long a stanza the server takes
+ *     advert    what the server says of itself
+ *     pack      pieces in which stanzas leave
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/offer/ files that are offered: likewise
  *     offer     the life of an offer        si, jingle what is said in it

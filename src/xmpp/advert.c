@@ -4,6 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Unless network_default_read_size says otherwise. */
+#define PROSODY_READ_BYTES 4096
+
 /* Whatever comes after the digits: 0 unless they are a whole number. */
 static size_t parse_bytes(const char *text)
 {
@@ -19,11 +22,12 @@ static size_t parse_bytes(const char *text)
 
 /* libstrophe has written the line out from what it parsed, so the same element always looks the
  * same, and no text can look like an element. */
-bool advert_learn(const char *line, size_t *max_bytes)
+bool advert_learn(const char *line, struct advert *advert)
 {
 	static const char features[] = "RECV: <features ";
 	static const char namespace[] = "xmlns=\"urn:xmpp:stream-limits:0\"";
 	static const char element[] = "<max-bytes>";
+	static const char prosody[] = " node=\"http://prosody.im\"";
 
 	if (strncmp(line, features, strlen(features)) != 0) {
 		return false;
@@ -31,6 +35,7 @@ bool advert_learn(const char *line, size_t *max_bytes)
 	const char *limits = strstr(line, namespace);
 	const char *end = limits != NULL ? strstr(limits, "</limits>") : NULL;
 	const char *bytes = end != NULL ? strstr(limits, element) : NULL;
-	*max_bytes = bytes != NULL && bytes < end ? parse_bytes(bytes + strlen(element)) : 0;
+	advert->max_bytes = bytes != NULL && bytes < end ? parse_bytes(bytes + strlen(element)) : 0;
+	advert->read_bytes = strstr(line, prosody) != NULL ? PROSODY_READ_BYTES : 0;
 	return true;
 }

@@ -72,7 +72,12 @@ static bool feed(struct loop *loop)
 		msg_destroy(msg);
 		fed = true;
 	}
-	session_flush(session);
+	if (session->pack.length > 0 && !session_is_full(session)) {
+		/* The core has no more. */
+		session->now_ms = loop_now_ms();
+		session_flush(session);
+		fed = true;
+	}
 	session->moved = session->moved || fed;
 	return fed;
 }
@@ -80,10 +85,7 @@ static bool feed(struct loop *loop)
 /* How many calls in which nothing moves it takes to be sure that nothing will. */
 static unsigned quiet_rounds(const struct session *session)
 {
-	unsigned writes = (unsigned)(session->largest / RECORD_BYTES) + 1;
-	unsigned reads = session->config->tls != CLIENT_TLS_OFF ? RECORD_ROUNDS : 0;
-
-	return writes > reads ? writes : reads;
+	return session->config->tls != CLIENT_TLS_OFF ? RECORD_ROUNDS : 1;
 }
 
 /* Parked reads get what has come, once nothing more comes; but they do not wait for ever. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/session.h"
 
-#include "xmpp/advert.h"
 #include "xmpp/intake.h"
 #include "xmpp/jid.h"
 #include "xmpp/render.h"
@@ -12,33 +11,44 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* What libstrophe holds at once. It has no bound of its own, sends one element per call of send,
- * and frees unsent ones at the next connect. */
-#define QUEUE_LENGTH 8
+/* What libstrophe holds at once, at least. It has no bound of its own, sends one element per call
+ * of send, and frees unsent ones at the next connect. */
+#define QUEUE_BYTES 49152
 
 /* Two callbacks of libstrophe's have no user data. Each session connects in its own thread. */
 static _Thread_local struct session *current;
 
 /* ---- sending ---- */
 
-static void write_out(struct session *session, const char *text, size_t length)
+static void write_piece(struct session *session)
 {
-	session->largest = length;
-	xmpp_send_raw(session->conn, text, length);
+	if (session->pack.length > 0) {
+		xmpp_send_raw(session->conn, session->pack.bytes, session->pack.length);
+		session->pack.length = 0;
+	}
 }
 
 void session_flush(struct session *session)
 {
-	if (session->packed > 0) {
-		write_out(session, session->pack, session->packed);
-		session->packed = 0;
+	pack_end(&session->pack, session->now_ms);
+	write_piece(session);
+}
+
+static void add(struct session *session, const char *text, size_t length)
+{
+	pack_note(&session->pack, length);
+	for (size_t done = 0; done < length;) {
+		done += pack_add(&session->pack, text + done, length - done);
+		if (session->pack.length == session->pack.size) {
+			write_piece(session);
+		}
 	}
 }
 
 void session_send_text(struct session *session, const char *text, size_t length)
 {
+	add(session, text, length);
 	session_flush(session);
-	write_out(session, text, length);
 }
 
 int session_send(struct session *session, const struct msg *msg)
@@ -49,15 +59,7 @@ int session_send(struct session *session, const struct msg *msg)
 	if (text == NULL) {
 		return -ENOMEM;
 	}
-	if (length > sizeof(session->pack)) {
-		session_send_text(session, text, length);
-		return 0;
-	}
-	if (length > sizeof(session->pack) - session->packed) {
-		session_flush(session);
-	}
-	memcpy(session->pack + session->packed, text, length);
-	session->packed += length;
+	add(session, text, length);
 	return 0;
 }
 
@@ -107,7 +109,7 @@ static void on_log(void *userdata, xmpp_log_level_t level, const char *area, con
 	}
 	if (session->state == SESSION_CONNECTING) {
 		/* Those after the login come last, and hold for what follows. */
-		advert_learn(text, &session->max_stanza);
+		advert_learn(text, &session->advert);
 	}
 	if (session->config->debug && session->config->log != NULL) {
 		trace(session, text);
@@ -131,6 +133,21 @@ static int on_socket(xmpp_conn_t *conn, void *socket)
 	return error < 0 ? -1 : 0;
 }
 
+/* Spaces may be counted with the stanza that follows, so they must not be many beside the longest
+ * that the server takes. Returns how long that can be. */
+static size_t begin_packing(struct session *session)
+{
+	size_t max_stanza = session->advert.max_bytes;
+	size_t read_bytes = session->advert.read_bytes;
+	bool limited = max_stanza > 0;
+
+	if (limited && max_stanza / 4 < read_bytes) {
+		read_bytes = 0;
+	}
+	pack_begin(&session->pack, read_bytes);
+	return limited ? max_stanza - read_bytes : 0;
+}
+
 static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 			  xmpp_stream_error_t *stream_error, void *userdata)
 {
@@ -143,7 +160,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 		session->state = SESSION_ROSTER;
 		session->moved = true;
 		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
-		session->events->login(session->events->context, session->max_stanza);
+		session->events->login(session->events->context, begin_packing(session));
 		session_send_text(session, get, sizeof(get) - 1);
 	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
 		cause_end(&session->cause, error, stream_error);
@@ -283,8 +300,8 @@ int session_connect(struct session *session, const char *host, uint16_t port, co
 	render_set(true); /* libstrophe logs in with stanzas that it writes out */
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
-	session->max_stanza = 0;
-	session->packed = 0;
+	session->advert = (struct advert){0};
+	pack_begin(&session->pack, 0);
 	errno = 0;
 	if (xmpp_connect_client(session->conn, host, port, on_connection, session) == XMPP_EOK) {
 		return 0;
@@ -314,7 +331,7 @@ bool session_is_open(const struct session *session)
 
 bool session_is_full(const struct session *session)
 {
-	return xmpp_conn_send_queue_len(session->conn) >= QUEUE_LENGTH;
+	return xmpp_conn_send_queue_len(session->conn) >= (int)(QUEUE_BYTES / session->pack.size);
 }
 
 void session_leave(struct session *session)

@@ -17,9 +17,11 @@
 #ifndef XMPP_SESSION_H
 #define XMPP_SESSION_H
 
+#include "xmpp/advert.h"
 #include "xmpp/cause.h"
 #include "xmpp/client.h"
 #include "xmpp/codec.h"
+#include "xmpp/pack.h"
 #include "xmpp/wire.h"
 
 #include <stdbool.h>
@@ -31,10 +33,6 @@
 #define SESSION_ID_ROSTER "roster"
 #define SESSION_ID_READY  "ready"
 #define SESSION_ID_PING	  "ping"
-
-/* Acknowledgements come in swarms. A write of its own for each, which TLS makes a record of its
- * own, costs us and the server several times what they are worth. */
-#define SESSION_PACK 4096
 
 enum session_state {
 	SESSION_OFF,
@@ -59,16 +57,15 @@ struct session {
 	const char *domain; /* in `account` */
 
 	enum session_state state;
-	bool was_online;   /* since session_connect */
-	size_t max_stanza; /* as the features sent last have it; 0: they do not say */
+	bool was_online;      /* since session_connect */
+	struct advert advert; /* what the features sent last say */
 	/* The caller resets them. */
-	bool heard;	/* a stanza came */
-	bool received;	/* the core got one, and no lull since */
-	bool moved;	/* a stanza came or went that is no ping of ours or its answer */
-	size_t largest; /* what was last given to libstrophe, in bytes */
+	bool heard;    /* a stanza came */
+	bool received; /* the core got one, and no lull since */
+	bool moved;    /* a stanza came or went that is no ping of ours or its answer */
 
-	char pack[SESSION_PACK]; /* short stanzas that leave together */
-	size_t packed;		 /* bytes in it */
+	int64_t now_ms;	  /* the caller sets it */
+	struct pack pack; /* what leaves next */
 };
 
 /* `config` and `events` must outlive the session. -ENOMEM, -errno of getrandom. */

@@ -14,43 +14,55 @@
 	"\"><bind xmlns=\"urn:ietf:params:xml:ns:xmpp-bind\"/>" children "</features>"
 #define LIMITS(children) \
 	FEATURES("<limits xmlns=\"urn:xmpp:stream-limits:0\">" children "</limits>")
+#define CAPS(node)                                                                       \
+	"<c xmlns=\"http://jabber.org/protocol/caps\" hash=\"sha-1\" node=\"" node "\" " \
+	"ver=\"x=\"/>"
 #define MAX_BYTES(text) LIMITS("<max-bytes>" text "</max-bytes>")
 
 static void test_features(void **state)
 {
 	static const struct {
 		const char *line;
-		size_t max_bytes;
+		size_t max_bytes, read_bytes;
 	} rows[] = {
-		{MAX_BYTES("10000"), 10000},
-		{LIMITS("<max-bytes>262144</max-bytes><idle-seconds>9</idle-seconds>"), 262144},
-		{LIMITS("<idle-seconds>9</idle-seconds><max-bytes>1</max-bytes>"), 1},
-		{MAX_BYTES("99999999999999999999999999999999"), SIZE_MAX},
+		{MAX_BYTES("10000"), 10000, 0},
+		{LIMITS("<max-bytes>262144</max-bytes><idle-seconds>9</idle-seconds>"), 262144, 0},
+		{LIMITS("<idle-seconds>9</idle-seconds><max-bytes>1</max-bytes>"), 1, 0},
+		{MAX_BYTES("99999999999999999999999999999999"), SIZE_MAX, 0},
+		/* a server that gives its name */
+		{FEATURES(CAPS("http://prosody.im")), 0, 4096},
+		{FEATURES("<limits "
+			  "xmlns=\"urn:xmpp:stream-limits:0\"><max-bytes>10000</max-bytes></"
+			  "limits>" CAPS("http://prosody.im")),
+		 10000, 4096},
+		{FEATURES(CAPS("http://www.process-one.net/en/ejabberd/")), 0, 0},
+		{FEATURES(CAPS("http://prosody.im.example")), 0, 0},
 		/* nothing is said */
-		{"RECV: <features xmlns=\"" STREAMS "\"/>", 0},
-		{FEATURES(""), 0},
-		{LIMITS(""), 0},
-		{LIMITS("<idle-seconds>9</idle-seconds>"), 0},
+		{"RECV: <features xmlns=\"" STREAMS "\"/>", 0, 0},
+		{FEATURES(""), 0, 0},
+		{LIMITS(""), 0, 0},
+		{LIMITS("<idle-seconds>9</idle-seconds>"), 0, 0},
 		/* or nothing that makes sense */
-		{MAX_BYTES(""), 0},
-		{MAX_BYTES("0"), 0},
-		{MAX_BYTES("-1"), 0},
-		{MAX_BYTES("10 000"), 0},
-		{MAX_BYTES("1e6"), 0},
+		{MAX_BYTES(""), 0, 0},
+		{MAX_BYTES("0"), 0, 0},
+		{MAX_BYTES("-1"), 0, 0},
+		{MAX_BYTES("10 000"), 0, 0},
+		{MAX_BYTES("1e6"), 0, 0},
 		{"RECV: <features xmlns=\"" STREAMS
 		 "\"><limits xmlns=\"urn:xmpp:stream-limits:0\"><max-bytes>7",
-		 0},
+		 0, 0},
 		/* or by somebody else */
-		{FEATURES("<limits xmlns=\"urn:x\"><max-bytes>7</max-bytes></limits>"), 0},
+		{FEATURES("<limits xmlns=\"urn:x\"><max-bytes>7</max-bytes></limits>"), 0, 0},
 		{FEATURES("<limits xmlns=\"urn:xmpp:stream-limits:0\"></limits>"
 			  "<x xmlns=\"urn:x\"><max-bytes>7</max-bytes></x>"),
-		 0},
+		 0, 0},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		size_t max_bytes = 3;
-		assert_true(advert_learn(rows[i].line, &max_bytes));
-		assert_int_equal(max_bytes, rows[i].max_bytes);
+		struct advert advert = {3, 3};
+		assert_true(advert_learn(rows[i].line, &advert));
+		assert_int_equal(advert.max_bytes, rows[i].max_bytes);
+		assert_int_equal(advert.read_bytes, rows[i].read_bytes);
 	}
 }
 
@@ -65,9 +77,10 @@ static void test_other_lines(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		size_t max_bytes = 3;
-		assert_false(advert_learn(lines[i], &max_bytes));
-		assert_int_equal(max_bytes, 3);
+		struct advert advert = {3, 3};
+		assert_false(advert_learn(lines[i], &advert));
+		assert_int_equal(advert.max_bytes, 3);
+		assert_int_equal(advert.read_bytes, 3);
 	}
 }
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pack - pieces in which XML leaves; libstrophe makes each a write and a TLS record of its own.
+ *
+ * A piece for each stanza costs us and the server more than the stanza, if that is short; so
+ * stanzas share pieces. And some servers read a fixed number of bytes at a time: if that leaves a
+ * part of a record behind, Prosody looks for the rest only a millisecond later, and goes on doing
+ * so for as long as more is there. That is 3 MB/s at most, with the server asleep. So if it is said
+ * how much the server reads, pieces are that long while long stanzas leave, the last one with white
+ * space behind its stanza (RFC 6120 section 11.7 lets us).
+ *
+ *     stanza 1 ......|stanza 2 ...|   |  <- spaces, as nothing more is to be sent now
+ *     piece     |piece    |piece      |
+ *
+ * Where little leaves, nothing is lost by the pause, and spaces might be counted: at a server that
+ * limits how many bytes it takes in a second, for instance. They are left out.
+ *
+ * Units:   bytes; ms of the caller's monotonic clock.
+ * Threads: none; a pack belongs to who holds it.
+ * Source:  Prosody 0.12, net/server_epoll.lua (onreadable) and core/portmanager.lua.
+ */
+#ifndef XMPP_PACK_H
+#define XMPP_PACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PACK_MOST 16384 /* in a TLS record */
+
+struct pack {
+	size_t size;   /* of a piece that is full */
+	size_t filled; /* to a multiple of this, or 0 */
+	size_t length; /* what is in the piece so far */
+	char bytes[PACK_MOST];
+
+	size_t longest;	  /* the longest stanza since the last end */
+	int64_t ended_ms; /* when long ones ended last */
+	unsigned slow;	  /* how many times in a row that was long after the time before */
+};
+
+/* `read_bytes`: what the server reads at a time, if it matters; 0: it does not. */
+void pack_begin(struct pack *pack, size_t read_bytes);
+
+/* A stanza, the whole of it, is about to be added. */
+void pack_note(struct pack *pack, size_t length);
+
+/* Copies as much of it as there is room for; how much that is. */
+size_t pack_add(struct pack *pack, const char *text, size_t length);
+
+/* Nothing more is to be sent for now: what is in the piece leaves as it is afterwards. */
+void pack_end(struct pack *pack, int64_t now_ms);
+
+#endif
