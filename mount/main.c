@@ -51,6 +51,7 @@
  *     resume    broken connections
  *     sender    its outgoing half           receiver  its incoming half
  *     window    how much of it may be on its way
+ *     past      what earlier streams have found out
  *     chunk     how long blocks are best
  *     limits    what peers may make us hold and do
  *     msg       a stanza for the core       effects   what a call has produced

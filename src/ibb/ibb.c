@@ -31,6 +31,7 @@ void ibb_finish(struct ibb *ibb)
 	}
 	effects_finish(&ibb->effects);
 	limits_finish(&ibb->limits);
+	past_finish(&ibb->past);
 }
 
 /* ---- the tables ---- */
@@ -117,6 +118,10 @@ static void forget(struct ibb *ibb, struct stream *stream)
 static void settle(struct ibb *ibb, struct stream *stream)
 {
 	if (stream_is_over(stream)) {
+		if (stream->key && stream->state == STREAM_CLOSED) {
+			bool alone = HASH_CNT(by_key, ibb->by_key) == 1;
+			past_learn(&ibb->past, stream->peer, &stream->window, alone);
+		}
 		remove_by_key(ibb, stream);
 		if (!stream->owned) {
 			forget(ibb, stream);
@@ -157,8 +162,12 @@ int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	if (!make_key(key, peer, stream->sid)) {
 		return -EINVAL;
 	}
+	uint32_t wanted = stream->block_size;
+	uint32_t accepted = past_block_size(&ibb->past, peer);
+	stream->block_size = accepted < wanted ? accepted : wanted;
 	int error = stream_dial(stream, peer, features, name, now_ms);
 	if (error) {
+		stream->block_size = wanted;
 		return error;
 	}
 	error = add_by_key(ibb, stream);
@@ -388,6 +397,29 @@ static bool parse_id(const char *text, struct id *id)
 	return rest && *rest == '\0';
 }
 
+/* An answer to <open/>. */
+static void open_answered(struct ibb *ibb, struct stream *stream, const struct msg *answer,
+			  int64_t now_ms)
+{
+	uint32_t block_size = stream->block_size;
+	bool opening = stream->state == STREAM_OPENING;
+
+	if (answer->kind != MSG_RESULT) {
+		stream_refused(stream, answer, now_ms);
+		if (stream->block_size < block_size) {
+			past_refused(&ibb->past, stream->peer, stream->block_size);
+		}
+		return;
+	}
+	stream_accepted(stream, now_ms);
+	if (opening && stream->state == STREAM_OPEN) {
+		struct window_past way = past_way(&ibb->past, stream->peer);
+		/* The clock may have ticked at any time in between. */
+		int64_t trip_us = (now_ms - stream->asked_ms + 1) * 1000;
+		window_recall(&stream->window, &way, trip_us, HASH_CNT(by_key, ibb->by_key));
+	}
+}
+
 static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
@@ -408,10 +440,8 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 		stream_repeated(stream, id.count, id.epoch, now_us);
 	} else if (id.kind == 'd' || id.kind == 'a') {
 		stream_data_refused(stream, id.count, id.epoch, msg, now_ms);
-	} else if (id.kind == 'o' && id.count == stream->attempt && success) {
-		stream_accepted(stream, now_ms);
 	} else if (id.kind == 'o' && id.count == stream->attempt) {
-		stream_refused(stream, msg, now_ms);
+		open_answered(ibb, stream, msg, now_ms);
 	} else if (id.kind == 'b' && success) {
 		stream_delivered(stream, id.count, now_us);
 	} else if (id.kind == 'b') {
@@ -430,6 +460,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us)
 {
+	ibb->past.now_ms = now_us / 1000;
 	if (msg->kind == MSG_RESULT || msg->kind == MSG_ERROR || msg->kind == MSG_BOUNCE) {
 		receive_answer(ibb, msg, now_us);
 	} else {
@@ -537,6 +568,7 @@ static bool needs_peer(const struct stream *stream)
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)
 {
 	struct stream *stream, *next;
+	past_forget(&ibb->past, peer);
 	HASH_ITER (by_number, ibb->by_number, stream, next) {
 		if (!stream->peer || strcmp(stream->peer, peer) != 0 || !needs_peer(stream)) {
 			continue;
@@ -563,6 +595,7 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	ibb->disconnected = true;
+	past_finish(&ibb->past); /* the next connection may take another way */
 	HASH_ITER (by_number, ibb->by_number, stream, next) {
 		bool unknown = stream->state == STREAM_NEW && !stream->expected &&
 			       ibb->config.reconnect_ms > 0;

@@ -16,6 +16,7 @@
 #ifndef IBB_IBB_H
 #define IBB_IBB_H
 
+#include "ibb/past.h"
 #include "ibb/stream.h"
 
 struct ibb {
@@ -23,7 +24,8 @@ struct ibb {
 	unsigned max_streams;
 	struct limits limits;
 	struct effects effects;
-	struct chunk chunk;		   /* of all streams together: they share the connection */
+	struct chunk chunk; /* of all streams together: they share the connection */
+	struct past past;
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
 	uint64_t last_number;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/window.h"
 
-/* Four blocks of the default size; far away, where each round takes long, sixteen. */
+/* Four blocks of the default size; far away, where each round takes long, 32. */
 #define FIRST_SIZE     ((size_t)16 * 1024)
-#define FIRST_SIZE_FAR ((size_t)64 * 1024)
+#define FIRST_SIZE_FAR ((size_t)128 * 1024)
 
 /* Blocks that it does not shrink below: enough for each of the three programs on the way to have
  * one in its hands. */
@@ -79,11 +79,17 @@ static double best_rate(const struct window *window)
 	return best;
 }
 
+/* How long a trip may be, if the shortest is so long. */
+static int64_t with_allowance(int64_t shortest_us)
+{
+	int64_t allowance_us = shortest_us / 2;
+	return shortest_us +
+	       (allowance_us > LEAST_ALLOWANCE_US ? allowance_us : LEAST_ALLOWANCE_US);
+}
+
 static int64_t allowed_us(const struct window *window)
 {
-	int64_t allowance_us = window->shortest_us / 2;
-	return window->shortest_us +
-	       (allowance_us > LEAST_ALLOWANCE_US ? allowance_us : LEAST_ALLOWANCE_US);
+	return with_allowance(window->shortest_us);
 }
 
 /* Whether the last round had as long trips as the first one that is known, though far less was on
@@ -121,10 +127,18 @@ static size_t grown(struct window *window, double rate, double best)
 {
 	if (rate >= FASTER * best) {
 		window->flat = 0;
-		return window->size * (is_far(window) ? 3 : 2);
+		return window->size * (is_far(window) ? 4 : 2);
 	}
 	window->starting = ++window->flat < MOST_FLAT;
 	return window->size;
+}
+
+static void keep_round(struct window *window, double rate, int64_t trip_us)
+{
+	window->rates[window->rounds % WINDOW_ROUNDS] = rate;
+	window->trips_us[window->rounds % WINDOW_ROUNDS] = trip_us;
+	window->sizes[window->rounds % WINDOW_ROUNDS] = window->size;
+	window->rounds++;
 }
 
 /* A round in which the window was full is over; returns the new size. */
@@ -134,14 +148,33 @@ static double resized(struct window *window, size_t least)
 	double best = best_rate(window);
 	size_t size = window->starting ? grown(window, rate, best) : 0;
 
-	window->rates[window->rounds % WINDOW_ROUNDS] = rate;
-	window->trips_us[window->rounds % WINDOW_ROUNDS] = window->trip_us;
-	window->sizes[window->rounds % WINDOW_ROUNDS] = window->size;
-	window->rounds++;
+	keep_round(window, rate, window->trip_us);
 	if (is_farther(window) || is_starved(window, least)) {
 		window->shortest_us = window->trip_us;
 	}
 	return window->starting ? (double)size : best_rate(window) * (double)allowed_us(window);
+}
+
+struct window_past window_known(const struct window *window)
+{
+	/* What came through after a cut is what was possible then. */
+	double rate = window->before_cut > 0 ? 0 : best_rate(window);
+	return (struct window_past){.rate = rate, .shortest_us = window->shortest_us};
+}
+
+void window_recall(struct window *window, const struct window_past *past, int64_t trip_us,
+		   unsigned streams)
+{
+	/* The way may have become shorter. */
+	int64_t shortest_us = trip_us < past->shortest_us ? trip_us : past->shortest_us;
+	double rate = past->rate / (streams > 0 ? streams : 1);
+	double size = rate * (double)with_allowance(shortest_us);
+	if (window->rounds > 0 || size <= (double)window->size) {
+		return;
+	}
+	window->size = clamp(size, window->size, window->most);
+	/* As if it had been a round: it grows if it is faster than that. */
+	keep_round(window, rate, shortest_us);
 }
 
 /* With blocks of another length the way is as long, but may be faster or slower: what is known of

@@ -9,8 +9,9 @@
  *
  *     size = best rate of the last rounds * (shortest round trip + allowance)
  *
- * Both are measured block by block. At the start nothing is known: the window is small, and doubled
- * in each round, or trebled far away, for as long as that makes delivery faster.
+ * Both are measured block by block. At the start nothing is known, unless an earlier stream went
+ * the same way: the window is small, and doubled in each round, or made four times as large far
+ * away, for as long as that makes delivery faster.
  *
  * Units:   bytes; microseconds of the caller's monotonic clock.
  * Errors:  none.
@@ -58,10 +59,24 @@ struct window_trip {
 	size_t block_size;  /* how long blocks are now */
 };
 
+/* What a stream has found out about its way, for another one. */
+struct window_past {
+	double rate;	     /* bytes per microsecond; 0: nothing is known */
+	int64_t shortest_us; /* round trip */
+};
+
 void window_init(struct window *window, size_t most);
 
 /* What was there before any block: a request of another kind took `trip_us`. */
 void window_expect(struct window *window, int64_t trip_us);
+
+/* What has been found out. */
+struct window_past window_known(const struct window *window);
+
+/* After window_expect, with the same `trip_us`: a window that begins with what is known of the way
+ * already, `streams` of which, this one among them, now share it. */
+void window_recall(struct window *window, const struct window_past *past, int64_t trip_us,
+		   unsigned streams);
 
 /* Something waits to leave, and the window keeps it: without that it need not grow. */
 void window_note_full(struct window *window);

@@ -308,7 +308,7 @@ static void test_limited_stanzas(void **state)
 		{"limit 2000; write t b 600", "b=600; d2.2 data j t 2 600"},
 		{"j: result d2.2; limit 900; write t c 300; flush t g",
 		 "c=300; d2.3 data j t 3 288; d2.4 data j t 4 12"},
-		{"limit 0; dial u j", "o3.0 open j u 600"},
+		{"limit 0; dial u k", "o3.0 open k u 600"},
 	};
 	struct stream_config config = script_config;
 	struct script script;
@@ -353,6 +353,31 @@ static void test_auto_block_size(void **state)
 	script_run(&script, begin, COUNT(begin));
 	script.ibb.chunk.used = 2;
 	script_run(&script, longer, COUNT(longer));
+	script_finish(&script);
+}
+
+/* What a peer has refused is not offered to it again, until it has gone. */
+static void test_refused_block_sizes(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j; open s o", "o1.0 open j s 65535"},
+		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 32768"},
+		{"j: error o1.1 resource-constraint modify", "o1.2 open j s 16384"},
+		{"j: result o1.2", "o=0"},
+		{"dial t j; dial u k", "o2.0 open j t 16384; o3.0 open k u 65535"},
+		{"j: error o2.0 resource-constraint modify", "o2.1 open j t 8192"},
+		/* of something else */
+		{"k: error o3.0 not-acceptable cancel; dial v k", "o4.0 open k v 65535"},
+		{"reset s; reset t", "c1.0 close j s; c2.0 close j t"},
+		{"dial w j", "o5.0 open j w 8192"},
+		{"gone j; dial x j", "o6.0 open j x 65535"},
+	};
+	struct stream_config config = script_config;
+	struct script script;
+	config.block_size = STREAM_AUTO_BLOCK;
+	script_start(&script, &config, 9);
+	script_run(&script, steps, COUNT(steps));
 	script_finish(&script);
 }
 
@@ -1613,6 +1638,7 @@ int main(void)
 		cmocka_unit_test(test_negotiation),
 		cmocka_unit_test(test_limited_stanzas),
 		cmocka_unit_test(test_auto_block_size),
+		cmocka_unit_test(test_refused_block_sizes),
 		cmocka_unit_test(test_opening_ends),
 		cmocka_unit_test(test_nagle),
 		cmocka_unit_test(test_window),

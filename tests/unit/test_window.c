@@ -78,7 +78,7 @@ static void test_small_at_the_start(void **state)
 	window_expect(&way.window, 4999);
 	assert_int_equal(way.window.size, 4 * BLOCK);
 	window_expect(&way.window, 5000);
-	assert_int_equal(way.window.size, 16 * BLOCK);
+	assert_int_equal(way.window.size, 32 * BLOCK);
 	way = start(1000, 100, 0);
 	assert_int_equal(way.window.size, 1000);
 }
@@ -111,15 +111,77 @@ static void test_finds_its_size(void **state)
 	}
 }
 
-/* 4 MiB on a way of 200 ms, after at most 8 round trips. */
+/* 4 MiB on a way of 200 ms, after at most 5 round trips. */
 static void test_grows_fast_far_away(void **state)
 {
 	(void)state;
 	struct way way = start(MOST, 20, 200000);
+	window_expect(&way.window, 200000);
 	while (way.window.size < MOST / 2) {
 		run(&way, 1);
 	}
-	assert_true(way.now_us < 8 * 200000);
+	assert_true(way.now_us < 5 * 200000);
+}
+
+/* The next stream begins where an earlier one has come to, and has still its eyes open. */
+static void test_recalls(void **state)
+{
+	(void)state;
+	struct way first = start(MOST, 200, 200000);
+	assert_true(window_known(&first.window).rate == 0);
+	run(&first, 40000);
+	struct window_past past = window_known(&first.window);
+	static const struct {
+		int64_t service_us, distance_us;
+		unsigned streams;
+		size_t least, most; /* of the window at once, in parts of the first's */
+	} rows[] = {
+		{200, 200000, 1, 95, 105}, {200, 200000, 10, 9, 11},
+		{200, 200000, 1000, 0, 9}, /* no less than without */
+		{200, 1000, 1, 0, 3},	   /* near by now */
+		{200, 300000, 1, 95, 105}, /* farther */
+		{800, 200000, 1, 95, 105}, /* slower */
+		{150, 200000, 1, 95, 105}, /* faster */
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct way way = start(MOST, rows[i].service_us, rows[i].distance_us);
+		window_expect(&way.window, rows[i].distance_us);
+		size_t before = way.window.size;
+		window_recall(&way.window, &past, rows[i].distance_us, rows[i].streams);
+		assert_true(way.window.size >= before);
+		assert_true(way.window.size >= first.window.size / 100 * rows[i].least);
+		assert_true(way.window.size == before ||
+			    way.window.size <= first.window.size / 100 * rows[i].most);
+		run(&way, 40000);
+		int64_t before_us = way.now_us;
+		run(&way, 5000);
+		double busy =
+			5000.0 * (double)rows[i].service_us / (double)(way.now_us - before_us);
+		int64_t longest_us = rows[i].distance_us * 2 + 6000;
+		if (busy < 0.9 || way.longest_us > longest_us) {
+			fail_msg("row %zu: busy %.2f, longest %jd", i, busy,
+				 (intmax_t)way.longest_us);
+		}
+	}
+}
+
+/* Nothing is recalled by one that has begun, nor of one that was cut. */
+static void test_nothing_to_recall(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 100, 20000);
+	run(&way, 20000);
+	struct window_past past = window_known(&way.window);
+	size_t size = way.window.size;
+	past.rate *= 10;
+	window_recall(&way.window, &past, 20000, 1);
+	assert_int_equal(way.window.size, size);
+	window_cut(&way.window);
+	run(&way, 1000);
+	assert_true(window_known(&way.window).rate == 0);
+	struct way other = start(MOST, 100, 20000);
+	window_recall(&other.window, &(struct window_past){0}, 20000, 1);
+	assert_int_equal(other.window.size, 4 * BLOCK);
 }
 
 static void test_no_more_than_it_may(void **state)
@@ -226,6 +288,8 @@ int main(void)
 		cmocka_unit_test(test_small_at_the_start),
 		cmocka_unit_test(test_finds_its_size),
 		cmocka_unit_test(test_grows_fast_far_away),
+		cmocka_unit_test(test_recalls),
+		cmocka_unit_test(test_nothing_to_recall),
 		cmocka_unit_test(test_no_more_than_it_may),
 		cmocka_unit_test(test_not_full),
 		cmocka_unit_test(test_follows),

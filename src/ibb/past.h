@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * past - what earlier streams to a peer have found out, for the next one to begin with.
+ *
+ * Of the way: far away a stream needs many round trips to find out how much of it may be on its
+ * way; that is known for ten minutes. And which block sizes the peer has refused: each costs a
+ * round trip, too. A peer is a full JID here; when it goes, all of it is forgotten. So is what was
+ * used longest ago, once there are too many.
+ *
+ * Units:   as in window.h; ms of the caller's monotonic clock.
+ * Errors:  none: short of memory, nothing is kept.
+ * Threads: none; the caller serialises.
+ * Source:  RFC 9040 (TCP control block interdependence), in the sense of its section 6.
+ */
+#ifndef IBB_PAST_H
+#define IBB_PAST_H
+
+#include "ibb/window.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAST_MOST_PEERS 64
+#define PAST_MS		600000
+
+struct past_peer;
+
+/* Zeroed memory knows nobody. */
+struct past {
+	struct past_peer *peers; /* uthash, by full JID; used longest ago first */
+	int64_t now_ms;		 /* the caller sets it before the calls that follow */
+};
+
+void past_finish(struct past *past);
+
+/* That one has gone. */
+void past_forget(struct past *past, const char *jid);
+
+/* A stream to it has ended, `alone`: others did not share the way. */
+void past_learn(struct past *past, const char *jid, const struct window *window, bool alone);
+
+/* What is known of the way to it; its rate is 0 if nothing is. */
+struct window_past past_way(struct past *past, const char *jid);
+
+/* It has refused blocks that are longer than `block_size`. */
+void past_refused(struct past *past, const char *jid, uint32_t block_size);
+
+/* The longest that it has not refused; UINT32_MAX: it has refused none. */
+uint32_t past_block_size(struct past *past, const char *jid);
+
+#endif
