@@ -11,8 +11,10 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-/* Every name and size may change with the next stanza. */
-#define TIMEOUT_S 0.0
+/* Every name and size may change with the next stanza. But one call often asks for the same size
+ * twice, with a name and without: what was so a moment ago will do. */
+#define TIMEOUT_S	    0.0
+#define ATTRIBUTE_TIMEOUT_S 0.005
 
 /* A path is looked up name by name in every call: for directories of contacts that is half of what
  * a small file costs. */
@@ -47,7 +49,7 @@ static void reply_entry(fuse_req_t req, int error, const struct stat *attributes
 	struct fuse_entry_param entry = {
 		.ino = attributes->st_ino,
 		.attr = *attributes,
-		.attr_timeout = steady ? STEADY_TIMEOUT_S : TIMEOUT_S,
+		.attr_timeout = steady ? STEADY_TIMEOUT_S : ATTRIBUTE_TIMEOUT_S,
 		.entry_timeout = steady ? STEADY_TIMEOUT_S : TIMEOUT_S,
 	};
 	if (fuse_reply_entry(req, &entry) == -ENOENT) {
@@ -83,7 +85,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	if (error) {
 		fuse_reply_err(req, -error);
 	} else {
-		fuse_reply_attr(req, &attributes, TIMEOUT_S);
+		fuse_reply_attr(req, &attributes, ATTRIBUTE_TIMEOUT_S);
 	}
 }
 
@@ -120,7 +122,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 	if (error) {
 		fuse_reply_err(req, -error);
 	} else {
-		fuse_reply_attr(req, &attributes, TIMEOUT_S);
+		fuse_reply_attr(req, &attributes, ATTRIBUTE_TIMEOUT_S);
 	}
 }
 
