@@ -169,8 +169,7 @@ static void make_partial(char partial[NAME_MAX_BYTES + 1], const char *name)
 			length--; /* not inside a character */
 		}
 	}
-	memcpy(partial, name, length);
-	strcpy(partial + length, SUFFIX);
+	snprintf(partial, NAME_MAX_BYTES + 1, "%.*s" SUFFIX, (int)length, name);
 }
 
 static bool is_there(int directory, const char *name)
