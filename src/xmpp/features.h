@@ -14,7 +14,6 @@
 #include <stddef.h>
 
 #define NAMESPACE_CAPS	      "http://jabber.org/protocol/caps"
-#define NAMESPACE_HASH_NAMES  "urn:xmpp:hash-function-text-names:"
 #define NAMESPACE_HASHES      "urn:xmpp:hashes:2"
 #define NAMESPACE_IBB	      "http://jabber.org/protocol/ibb"
 #define NAMESPACE_INFO	      "http://jabber.org/protocol/disco#info"
@@ -22,6 +21,8 @@
 #define NAMESPACE_JINGLE_FILE "urn:xmpp:jingle:apps:file-transfer:5"
 #define NAMESPACE_JINGLE_IBB  "urn:xmpp:jingle:transports:ibb:1"
 #define NAMESPACE_PING	      "urn:xmpp:ping"
+#define NAMESPACE_SHA_1	      "urn:xmpp:hash-function-text-names:sha-1"
+#define NAMESPACE_SHA_256     "urn:xmpp:hash-function-text-names:sha-256"
 #define NAMESPACE_SI	      "http://jabber.org/protocol/si"
 #define NAMESPACE_SI_FILE     "http://jabber.org/protocol/si/profile/file-transfer"
 
