@@ -29,6 +29,7 @@ static void drop_segment(struct queue *queue, struct queue_segment *segment)
 
 static struct queue_segment *last_segment(const struct queue *queue)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): DL_DELETE has corrected it */
 	return queue->segments ? queue->segments->prev : NULL;
 }
 
@@ -159,6 +160,8 @@ void queue_drop(struct queue *queue, size_t length)
 	queue->length -= length;
 	while (length > 0) {
 		struct queue_segment *segment = queue->segments;
+		/* What is in the queue is in its segments. */
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		size_t part = smaller(segment->end - segment->first, length);
 		segment->first += part;
 		length -= part;
