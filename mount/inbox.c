@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Bytes that are read from a stream at once. */
@@ -25,10 +26,15 @@
 /* "CONTACT/NAME", and the suffix. */
 #define PATH_SIZE (2 * NAME_MAX_BYTES + 2 + sizeof(SUFFIX))
 
+/* Counting what is there takes time, and peers must not make us do nothing else. */
+#define COUNT_AGAIN_MS 1000
+
 struct inbox {
 	int fd; /* the directory */
 	uint64_t quota;
-	atomic_uint_fast64_t used; /* with what is reserved for files that come */
+	atomic_uint_fast64_t used;	/* with what is reserved for files that come */
+	atomic_uint_fast64_t awaited;	/* of it, what is not written yet */
+	atomic_int_fast64_t counted_ms; /* when it was last found out */
 };
 
 /* ---- what is in it ---- */
@@ -67,9 +73,16 @@ static void for_each(struct inbox *inbox,
 
 static void count(void *context, const char *contact, const char *name, const struct stat *status)
 {
-	struct inbox *inbox = context;
+	uint64_t *bytes = context;
 	(void)contact, (void)name;
-	atomic_fetch_add(&inbox->used, (uint64_t)status->st_size);
+	*bytes += (uint64_t)status->st_size;
+}
+
+static uint64_t bytes_in(struct inbox *inbox)
+{
+	uint64_t bytes = 0;
+	for_each(inbox, count, &bytes);
+	return bytes;
 }
 
 struct inbox *inbox_create(const char *directory, uint64_t quota, int *error)
@@ -94,8 +107,9 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, int *error)
 	}
 	inbox->fd = fd;
 	inbox->quota = quota;
-	atomic_init(&inbox->used, 0);
-	for_each(inbox, count, inbox);
+	atomic_init(&inbox->used, bytes_in(inbox));
+	atomic_init(&inbox->awaited, 0);
+	atomic_init(&inbox->counted_ms, 0);
 	return inbox;
 }
 
@@ -128,21 +142,62 @@ void inbox_restore(struct inbox *inbox, struct hub *hub)
 
 /* ---- room ---- */
 
+static bool fits(const struct inbox *inbox, uint64_t used, uint64_t bytes)
+{
+	return inbox->quota == 0 || (used <= inbox->quota && bytes <= inbox->quota - used);
+}
+
+/* Finds out what is used: files may have been taken out of the directory itself. */
+static void count_again(struct inbox *inbox)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	int64_t now_ms = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+	int64_t counted_ms = atomic_load(&inbox->counted_ms);
+	if ((counted_ms > 0 && now_ms - counted_ms < COUNT_AGAIN_MS) ||
+	    !atomic_compare_exchange_strong(&inbox->counted_ms, &counted_ms, now_ms)) {
+		return;
+	}
+	/* In this order, what another thread does meanwhile counts twice rather than never: it
+	 * changes `awaited` before it reserves, and after it has written or given back; and what it
+	 * reserves or gives back makes the exchange fail. */
+	uint64_t used = atomic_load(&inbox->used);
+	uint64_t found = atomic_load(&inbox->awaited);
+	found += bytes_in(inbox);
+	atomic_compare_exchange_strong(&inbox->used, &used, found);
+}
+
 /* Whether there is room for `bytes` more; they are reserved then. */
 static bool reserve(struct inbox *inbox, uint64_t bytes)
 {
+	if (!fits(inbox, atomic_load(&inbox->used), bytes)) {
+		count_again(inbox);
+	}
+	atomic_fetch_add(&inbox->awaited, bytes);
 	uint64_t used = atomic_load(&inbox->used);
 	do {
-		if (inbox->quota > 0 && (used > inbox->quota || bytes > inbox->quota - used)) {
+		if (!fits(inbox, used, bytes)) {
+			atomic_fetch_sub(&inbox->awaited, bytes);
 			return false;
 		}
 	} while (!atomic_compare_exchange_weak(&inbox->used, &used, used + bytes));
 	return true;
 }
 
+/* A file of that size goes. */
 static void give_back(struct inbox *inbox, uint64_t bytes)
 {
-	atomic_fetch_sub(&inbox->used, bytes);
+	uint64_t used = atomic_load(&inbox->used);
+	while (!atomic_compare_exchange_weak(&inbox->used, &used,
+					     used > bytes ? used - bytes : 0)) {
+	}
+}
+
+/* So many bytes will not come. */
+static void stop_awaiting(struct inbox *inbox, uint64_t bytes)
+{
+	give_back(inbox, bytes);
+	atomic_fetch_sub(&inbox->awaited, bytes);
 }
 
 /* ---- a file that comes ---- */
@@ -260,6 +315,7 @@ static int write_piece(struct coming *coming, const struct op *op)
 		done += written > 0 ? (size_t)written : 0;
 	}
 	coming->written = end;
+	atomic_fetch_sub(&coming->inbox->awaited, length);
 	return 0;
 }
 
@@ -274,6 +330,7 @@ static void finish(struct coming *coming)
 	path_of(coming, coming->name, path);
 	if (hub_end_keeping(coming->hub, coming->ino, path, error) == -ENOENT && !error) {
 		/* Removed at the very end. */
+		give_back(coming->inbox, coming->written);
 		unlinkat(coming->directory, coming->name, 0);
 	}
 }
@@ -283,8 +340,8 @@ static void fail(struct coming *coming, int error)
 	int result = hub_end_keeping(coming->hub, coming->ino, "", error);
 	if (coming->fd >= 0 && (result == -ENOENT || coming->written == 0)) {
 		/* rm in the mount, or nothing has come: there is nothing to look at. */
-		unlinkat(coming->directory, coming->partial, 0);
 		give_back(coming->inbox, coming->written);
+		unlinkat(coming->directory, coming->partial, 0);
 		coming->reserved -= coming->written;
 		coming->written = 0;
 	} else {
@@ -325,7 +382,7 @@ static bool step(struct relay *relay)
 static void end(struct relay *relay)
 {
 	struct coming *coming = (struct coming *)relay;
-	give_back(coming->inbox, coming->reserved - coming->written);
+	stop_awaiting(coming->inbox, coming->reserved - coming->written);
 	if (coming->fd >= 0) {
 		close(coming->fd);
 	}
@@ -377,10 +434,14 @@ int inbox_open(const struct inbox *inbox, const char *path)
 int inbox_remove(struct inbox *inbox, const char *path)
 {
 	struct stat status;
-	if (fstatat(inbox->fd, path, &status, AT_SYMLINK_NOFOLLOW) ||
-	    unlinkat(inbox->fd, path, 0)) {
-		return errno == ENOENT ? 0 : -errno;
+	if (fstatat(inbox->fd, path, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+		give_back(inbox, (uint64_t)status.st_size);
+		if (unlinkat(inbox->fd, path, 0) == 0) {
+			return 0;
+		}
+		int error = -errno;
+		atomic_fetch_add(&inbox->used, (uint64_t)status.st_size);
+		return error;
 	}
-	give_back(inbox, (uint64_t)status.st_size);
-	return 0;
+	return errno == ENOENT ? 0 : -errno;
 }

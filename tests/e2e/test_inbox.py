@@ -171,6 +171,19 @@ def test_quota(lab: Lab, form: str) -> None:
     assert lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "c").returncode == 0
 
 
+def test_quota_is_of_what_is_there(lab: Lab) -> None:
+    """Whatever took a file out of the inbox, there is room again."""
+    sender, receiver, folder = keeping(lab, "jingle", ",inbox_quota=100K")
+    assert lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "a").returncode == 0
+    poll_until((folder / "a").exists, what="the file has its name")
+    (folder / "a").rename(lab.folder / "a")
+    done = lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "b")
+    assert done.returncode == 0, done.stderr
+    poll_until((folder / "b").exists, what="the file has its name")
+    done = lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "c")
+    assert "Connection refused" in done.stderr
+
+
 def test_feed_tells_of_what_is_whole(lab: Lab) -> None:
     sender, receiver, _ = keeping(lab)
     with open(receiver.path / "incoming", encoding="utf-8") as incoming:
