@@ -325,6 +325,7 @@ static void read_next(struct account *account, struct handle *handle, struct op 
 	}
 	/* Who does not wait has not taken it before there is something to read. */
 	if (error) {
+		node->opened = true; /* not the one that is taken next time */
 		complete(account, op, error);
 	} else if (node && (!op->nonblock || stream_can_read(node->stream))) {
 		attach(handle, node);

@@ -51,7 +51,7 @@ static void forget(struct offers *offers, struct offer *offer)
 		offer->stream->hash = NULL;
 	}
 	DL_DELETE(offers->all, offer);
-	offers->count--;
+	offers->arrivals -= offer->incoming;
 	destroy(offer);
 }
 
@@ -112,7 +112,6 @@ static struct offer *create(struct offers *offers, enum offer_format format, con
 		return NULL;
 	}
 	DL_APPEND(offers->all, offer);
-	offers->count++;
 	return offer;
 }
 
@@ -235,7 +234,7 @@ static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_
 	struct ibb *ibb = offers->ibb;
 	switch (limits_enter(&ibb->limits, msg->peer, now_ms, peer)) {
 	case LIMITS_YES:
-		if (offers->count < ibb->max_streams) {
+		if (offers->arrivals < ibb->max_streams) {
 			return true;
 		}
 		limits_leave(*peer);
@@ -271,6 +270,7 @@ struct offer *offer_arrive(struct offers *offers, enum offer_format format, cons
 	}
 	offer->counted = peer;
 	offer->incoming = true;
+	offers->arrivals++;
 	offer->by_responder = terms->by_responder;
 	offer->block_size = terms->block_size;
 	if (!copy(&offer->content, terms->content) ||
@@ -356,9 +356,11 @@ static void conclude(struct offers *offers, struct offer *offer)
 	words_of(offer)->thank(offers, offer);
 }
 
+/* Of a file that is too short it would say nothing. */
 static bool waits_for_digest(const struct offer *offer)
 {
-	return offer->digest.algorithm != HASH_NONE && offer->digest.length == 0;
+	bool whole = offer->size < 0 || offer->stream->receiver.received == (uint64_t)offer->size;
+	return whole && offer->digest.algorithm != HASH_NONE && offer->digest.length == 0;
 }
 
 static void follow_incoming(struct offers *offers, struct offer *offer, int64_t now_ms)

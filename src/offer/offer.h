@@ -88,7 +88,7 @@ struct offers {
 	struct ibb *ibb;
 	struct offer *all;
 	struct offer *arrived; /* incoming, not yet taken; oldest first */
-	unsigned count;
+	unsigned arrivals; /* incoming, in `all` */
 	uint64_t last_number;
 	int64_t deadline_ms; /* offers_tick wants to be called; STREAM_NO_DEADLINE: never */
 };
