@@ -182,7 +182,10 @@ int offer_request(struct offers *offers, const struct offer *offer, char kind,
 		  const struct msg *request)
 {
 	char id[32];
-	snprintf(id, sizeof(id), "%c%" PRIx64, kind, offer->number);
+	bool matters = kind != OFFER_REQUEST_OTHER;
+	/* Several of the others may be under way of one offer. */
+	snprintf(id, sizeof(id), "%c%" PRIx64, kind,
+		 matters ? offer->number : ++offers->last_other);
 	struct msg msg = *request;
 	msg.id = id;
 	msg.peer = offer->peer;
@@ -565,10 +568,9 @@ bool offers_answer(struct offers *offers, const struct msg *msg, int64_t now_ms)
 	}
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
-		if (offer->number == number && strcmp(offer->peer, msg->peer) == 0) {
-			if (kind != OFFER_REQUEST_OTHER) {
-				words_of(offer)->answered(offers, offer, kind, msg, now_ms);
-			}
+		if (kind != OFFER_REQUEST_OTHER && offer->number == number &&
+		    strcmp(offer->peer, msg->peer) == 0) {
+			words_of(offer)->answered(offers, offer, kind, msg, now_ms);
 			break;
 		}
 	}

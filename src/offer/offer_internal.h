@@ -10,7 +10,8 @@
 #include "offer/offer.h"
 
 /* What is said in each step. Of requests of ours the ids are "KIND NUMBER", in hex, with one of
- * the kinds below. Short of memory, the peer hears nothing, and has time limits of its own. */
+ * the kinds below; the number is the offer's, or, where the answer says nothing, any. Short of
+ * memory, the peer hears nothing, and has time limits of its own. */
 struct offer_words {
 	int (*offer)(struct offers *offers, struct offer *offer);  /* -ENOMEM */
 	int (*accept)(struct offers *offers, struct offer *offer); /* -ENOMEM */

@@ -73,8 +73,11 @@ static void we_thank(struct scene *scene, const char *session)
 	const struct msg *msg = scene_jingle(scene, JINGLE_RECEIVED, PHONE);
 	assert_string_equal(msg->sid, session);
 	assert_string_equal(msg->terms->content, "content");
+	char id[32];
+	snprintf(id, sizeof(id), "%s", msg->id);
 	scene_result(scene);
 	we_end(scene, session, JINGLE_SUCCESS);
+	assert_string_not_equal(scene->sent->id, id);
 	scene_is_quiet(scene);
 }
 
