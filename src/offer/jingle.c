@@ -64,6 +64,7 @@ static int say_offer(struct offers *offers, struct offer *offer)
 					    msg_data_room(offer->peer, offer->sid, max_stanza));
 	}
 	struct terms terms = terms_of(offer, JINGLE_SESSION_INITIATE);
+	terms.file.description = offer->name; /* Libervia takes no file without one */
 	return say(offers, offer, OFFER_REQUEST_OFFER, &terms);
 }
 

@@ -767,6 +767,7 @@ static struct call *offered(struct scene *scene, struct handle *handle, const ch
 	struct call *close = scene_offer(scene, handle, TEXT, 12, NULL);
 	const struct msg *msg = scene_jingle(scene, JINGLE_SESSION_INITIATE, PHONE);
 	assert_string_equal(msg->sid, session);
+	assert_string_equal(msg->terms->file.description, msg->terms->file.name);
 	scene_result(scene);
 	scene_is_quiet(scene);
 	assert_waits(close);
