@@ -88,7 +88,7 @@ struct offers {
 	struct ibb *ibb;
 	struct offer *all;
 	struct offer *arrived; /* incoming, not yet taken; oldest first */
-	unsigned arrivals; /* incoming, in `all` */
+	unsigned arrivals;     /* incoming, in `all` */
 	uint64_t last_number;
 	uint64_t last_other; /* of requests whose answers say nothing */
 	int64_t deadline_ms; /* offers_tick wants to be called; STREAM_NO_DEADLINE: never */
