@@ -99,25 +99,48 @@ static void tell_lull(struct session *session)
 	}
 }
 
-/* What poll says. *patience becomes how many quiet calls may still bring stanzas that came together
- * with the last: those of a record that takes more than one read. */
-static short look(struct session *session, unsigned *patience)
-{
-	short events = wire_poll(&session->wire);
+/* What is known of calls to come. */
+struct outlook {
+	short events;	   /* what poll said last */
+	unsigned sure;	   /* so many read something, whatever poll would say */
+	unsigned patience; /* so many quiet ones may still bring stanzas that came together with the
+			      last: those of a record that takes more than one read */
+};
 
-	if ((events & POLLIN) != 0) {
-		*patience = wire_waiting(&session->wire) > READ_BYTES ? quiet_rounds(session) : 0;
+/* Each read takes READ_BYTES at most, in or out of its record. */
+static void look(struct session *session, struct outlook *outlook)
+{
+	outlook->events = wire_poll(&session->wire);
+	outlook->sure = 0;
+	if ((outlook->events & POLLIN) != 0) {
+		size_t waiting = wire_waiting(&session->wire);
+		outlook->patience = waiting > READ_BYTES ? quiet_rounds(session) : 0;
+		outlook->sure = (unsigned)(waiting / READ_BYTES);
 	}
-	return events;
+}
+
+/* After a call; looks only when it has to, as that costs more than the call. */
+static void look_again(struct session *session, struct outlook *outlook)
+{
+	bool reads = (outlook->events & POLLIN) != 0;
+	if (outlook->sure > 1) {
+		outlook->sure--;
+		return;
+	}
+	if (reads) {
+		wire_acknowledge(&session->wire);
+	}
+	look(session, outlook);
 }
 
 /* Reads and writes until both would block; false when there may be more. */
 static bool pump(struct loop *loop)
 {
 	struct session *session = loop->session;
-	unsigned quiet = 0, patience = 0;
-	short events = look(session, &patience);
+	struct outlook outlook = {0};
+	unsigned quiet = 0;
 
+	look(session, &outlook);
 	for (int round = 0; round < MAX_ROUNDS; round++) {
 		if (session->state < SESSION_PRESENT && loop->break_ms < 0 &&
 		    atomic_load(&loop->stopping)) {
@@ -126,25 +149,22 @@ static bool pump(struct loop *loop)
 		if (feed(loop)) {
 			quiet = 0;
 		}
-		bool reads = (events & POLLIN) != 0;
 		session_run(session);
 		if (session->state == SESSION_OFF) {
 			return true;
 		}
-		if (reads) {
-			wire_acknowledge(&session->wire);
-		}
-		events = look(session, &patience);
-		if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) {
+		look_again(session, &outlook);
+		if ((outlook.events & (POLLIN | POLLHUP | POLLERR)) != 0) {
 			session->heard = true;
 			quiet = 0;
-		} else if ((events & POLLOUT) != 0 && xmpp_conn_send_queue_len(session->conn) > 0) {
+		} else if ((outlook.events & POLLOUT) != 0 &&
+			   xmpp_conn_send_queue_len(session->conn) > 0) {
 			quiet = 0;
 		} else if (quiet++ >= quiet_rounds(session)) {
 			/* If it is writing that would block, an edge will come. */
 			tell_lull(session);
 			return true;
-		} else if (quiet > patience) {
+		} else if (quiet > outlook.patience) {
 			tell_lull(session);
 		}
 		if (round % LULL_BUSY == LULL_BUSY - 1) {
