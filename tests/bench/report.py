@@ -355,6 +355,7 @@ def text(machine: dict[str, str], runs: Runs, failures: list[str]) -> str:
     if {run.delay_ms for run in runs.where(section="distance")}:
         page += "![Throughput over distance](bench.svg)\n\n"
     page += "## What it must reach\n\n" + targets(runs) + "\n"
+    page += "What is missed is explained in [profile.md](profile.md): where the time goes.\n\n"
     page += "## How it is measured\n\n" + HOW.format(rounds=counted) + "\n"
     page += table(["machine", ""], machine.items()) + "\n"
     for name, title, section in SECTIONS:
