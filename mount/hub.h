@@ -156,6 +156,8 @@ int hub_restore(struct hub *hub, const char *contact, const char *name, uint64_t
 int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd);
 void hub_set_kept(struct hub *hub, struct handle *handle, int fd);
 int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size);
+void hub_renew_finished(struct hub *hub, uint64_t parent, const char *name,
+			const struct stat *status);
 
 /* node_path of what `handle` has opened. */
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);

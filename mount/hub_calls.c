@@ -349,6 +349,17 @@ int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path,
 	return length;
 }
 
+void hub_renew_finished(struct hub *hub, uint64_t parent, const char *name,
+			const struct stat *status)
+{
+	hub_begin(hub);
+	const struct node *directory = find(hub, parent);
+	if (directory) {
+		kept_renew(directory, name, status);
+	}
+	hub_unlock(hub);
+}
+
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size)
 {
 	hub_begin(hub);

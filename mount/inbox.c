@@ -431,6 +431,11 @@ int inbox_open(const struct inbox *inbox, const char *path)
 	return fd >= 0 ? fd : -errno;
 }
 
+int inbox_stat(const struct inbox *inbox, const char *path, struct stat *status)
+{
+	return fstatat(inbox->fd, path, status, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+}
+
 int inbox_remove(struct inbox *inbox, const char *path)
 {
 	struct stat status;

@@ -21,6 +21,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 struct inbox;
 
@@ -39,6 +40,9 @@ void inbox_receive(struct inbox *inbox, struct hub *hub, const struct arrival *a
 
 /* For reading; `path` is below the directory. A descriptor, or -errno. */
 int inbox_open(const struct inbox *inbox, const char *path);
+
+/* What is there at `path`: 0 or -errno. */
+int inbox_stat(const struct inbox *inbox, const char *path, struct stat *status);
 
 /* Takes a file out. */
 int inbox_remove(struct inbox *inbox, const char *path);

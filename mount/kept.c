@@ -196,3 +196,14 @@ int kept_finished(const struct node *parent, const char *name, char *path, size_
 	const struct node *node = tree_child(parent, name);
 	return node && node->kept == KEPT_DONE ? snprintf(path, size, "%s", node->path) : -ENOENT;
 }
+
+void kept_renew(const struct node *parent, const char *name, const struct stat *status)
+{
+	struct node *node = tree_child(parent, name);
+	uint64_t size = (uint64_t)status->st_size;
+	/* As long as its size is the same, what utimens has said of it is remembered. */
+	if (node && node->kept == KEPT_DONE && S_ISREG(status->st_mode) && node->size != size) {
+		node->size = size;
+		node->modified = status->st_mtim;
+	}
+}

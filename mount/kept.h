@@ -23,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* Something that has arrived. The strings are behind it. */
@@ -69,5 +70,8 @@ int kept_path(const struct handle *handle, char *path, size_t size);
 
 /* Likewise, of the name in a directory, if nothing is being written to it any more. */
 int kept_finished(const struct node *parent, const char *name, char *path, size_t size);
+
+/* That file was looked at: it may have been written to since it was received. */
+void kept_renew(const struct node *parent, const char *name, const struct stat *status);
 
 #endif

@@ -63,10 +63,27 @@ static void op_init_session(void *userdata, struct fuse_conn_info *connection)
 	connection->max_write = MAX_WRITE;
 }
 
+/* A file of the inbox may be changed, moved or removed in its own directory as well. */
+static void look_into_inbox(const struct ops_context *context, fuse_ino_t parent, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	if (!context->inbox || hub_finished(context->hub, parent, name, path, sizeof(path)) <= 0) {
+		return;
+	}
+	int error = inbox_stat(context->inbox, path, &status);
+	if (error == -ENOENT) {
+		hub_unlink(context->hub, parent, name);
+	} else if (!error) {
+		hub_renew_finished(context->hub, parent, name, &status);
+	}
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct stat attributes;
 	bool steady;
+	look_into_inbox(ops_context_of(req), parent, name);
 	int error = hub_lookup(ops_hub_of(req), parent, name, &attributes, &steady);
 	reply_entry(req, error, &attributes, steady);
 }

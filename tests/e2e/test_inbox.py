@@ -123,6 +123,24 @@ def test_survives(lab: Lab) -> None:
     assert os.listdir(path.parent) == ["next"]
 
 
+def test_changed_in_the_directory(lab: Lab) -> None:
+    """The name is that file, whatever becomes of it."""
+    sender, receiver, folder = keeping(lab)
+    for name in ("f", "g"):
+        assert lab.run("cp", lab.random_file(10), sender.contact(receiver) / name).returncode == 0
+        poll_until((folder / name).exists, what="the file has its name")
+    with open(folder / "f", "ab") as file:
+        file.write(b"more")
+    path = receiver.incoming(sender, "f")
+    assert path.stat().st_size == 14
+    (folder / "f").rename(lab.folder / "f")
+    assert not path.exists()
+    assert sorted(os.listdir(path.parent)) == ["g", "next"]
+    assert lab.run("cp", lab.random_file(20), sender.contact(receiver) / "f").returncode == 0
+    poll_until((folder / "f").exists, what="the file has its name")
+    assert path.stat().st_size == 20
+
+
 def test_sender_breaks_off(lab: Lab) -> None:
     sender, receiver, folder = keeping(lab, options=",reconnect=0")
     fd = os.open(sender.contact(receiver) / "f", os.O_WRONLY | os.O_CREAT)
