@@ -271,26 +271,37 @@ static void path_of(const struct coming *coming, const char *name, char path[PAT
 	snprintf(path, PATH_SIZE, "%s/%s", coming->contact, name);
 }
 
+/* Never over another file. 0 or -errno. */
+static int rename_to(const struct coming *coming, const char *name)
+{
+	int directory = coming->directory;
+	if (renameat2(directory, coming->partial, directory, name, RENAME_NOREPLACE) == 0) {
+		return 0;
+	}
+	if (errno != EINVAL && errno != ENOSYS) {
+		return -errno;
+	}
+	/* A file system that cannot: a link can as well not be over another. */
+	if (linkat(directory, coming->partial, directory, name, 0) == 0) {
+		unlinkat(directory, coming->partial, 0);
+		return 0;
+	}
+	if (errno == EEXIST || is_there(directory, name)) {
+		return -EEXIST;
+	}
+	/* Nor has it links, as some that are served over the network. */
+	return renameat(directory, coming->partial, directory, name) == 0 ? 0 : -errno;
+}
+
 /* Gives the file its name. 0 or -errno. */
 static int rename_file(struct coming *coming)
 {
 	char wanted[NAME_MAX_BYTES + 1];
 	strcpy(wanted, coming->name);
 	for (unsigned n = 2; n < 10000; n++) {
-		if (renameat2(coming->directory, coming->partial, coming->directory, coming->name,
-			      RENAME_NOREPLACE) == 0) {
-			return 0;
-		}
-		if (errno == EINVAL) {
-			/* A file system that cannot: a link can as well not be over another. */
-			if (linkat(coming->directory, coming->partial, coming->directory,
-				   coming->name, 0) == 0) {
-				unlinkat(coming->directory, coming->partial, 0);
-				return 0;
-			}
-		}
-		if (errno != EEXIST) {
-			return -errno;
+		int error = rename_to(coming, coming->name);
+		if (error != -EEXIST) {
+			return error;
 		}
 		name_number(coming->name, wanted, n);
 	}
@@ -327,6 +338,9 @@ static void finish(struct coming *coming)
 		futimens(coming->fd, times); /* a date that no file can have is left out */
 	}
 	int error = rename_file(coming);
+	if (error) {
+		log_warning("%s/%s: %s", coming->contact, coming->partial, strerror(-error));
+	}
 	path_of(coming, coming->name, path);
 	if (hub_end_keeping(coming->hub, coming->ino, path, error) == -ENOENT && !error) {
 		/* Removed at the very end. */
