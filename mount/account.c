@@ -358,7 +358,7 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 		return;
 	}
 	if (msg->kind == MSG_INFO && allowed) {
-		if (ibb_is_flooded(&account->ibb, allowed)) {
+		if (ibb_is_flooded(&account->ibb, allowed) || ibb_is_mute(&account->ibb, now_ms)) {
 			return;
 		}
 		/* Short of memory, the peer asks again. */

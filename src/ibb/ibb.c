@@ -245,7 +245,7 @@ static void refuse(struct ibb *ibb, const struct msg *request, enum condition co
  * when its sender seemed to be gone, or began anew. Ahead of our answer to the question that
  * follows the block, a <close/> says that it was not taken.
  */
-static void disown(struct ibb *ibb, const struct msg *data)
+static void disown(struct ibb *ibb, const struct msg *data, int64_t now_ms)
 {
 	struct msg close = {
 		.kind = MSG_CLOSE,
@@ -254,7 +254,15 @@ static void disown(struct ibb *ibb, const struct msg *data)
 		.sid = data->sid,
 		.size = -1,
 	};
-	effects_send(&ibb->effects, &close);
+	if (effects_send(&ibb->effects, &close)) {
+		/* Longer than anybody waits for an answer. */
+		ibb->mute_until_ms = now_ms + 2 * ibb->config.timeout_ms;
+	}
+}
+
+bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms)
+{
+	return now_ms < ibb->mute_until_ms;
 }
 
 static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
@@ -352,11 +360,13 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 	} else if (msg->kind == MSG_OPEN) {
 		receive_open(ibb, msg, now_ms);
 	} else if (msg->kind == MSG_PING) {
-		effects_send_result(&ibb->effects, msg->peer, msg->id);
+		if (!ibb_is_mute(ibb, now_ms)) {
+			effects_send_result(&ibb->effects, msg->peer, msg->id);
+		}
 	} else if (msg->kind == MSG_UNKNOWN) {
 		refuse(ibb, msg, msg->condition);
 	} else if (msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE) {
-		disown(ibb, msg);
+		disown(ibb, msg, now_ms);
 	} else {
 		refuse(ibb, msg, CONDITION_ITEM_NOT_FOUND);
 	}

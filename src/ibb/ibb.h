@@ -29,7 +29,8 @@ struct ibb {
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
 	uint64_t last_number;
-	bool disconnected; /* since ibb_disconnect */
+	bool disconnected;     /* since ibb_disconnect */
+	int64_t mute_until_ms; /* see ibb_is_mute */
 };
 
 /* What comes in is limited as limits.h says, until `ibb->limits` is given other values. */
@@ -85,6 +86,11 @@ struct stream *ibb_take_arrived(struct ibb *ibb);
 /* Whether so much is unsent already that a request of somebody, who is `allowed` or not, is better
  * left without an answer. */
 bool ibb_is_flooded(const struct ibb *ibb, bool allowed);
+
+/* Whether no question is to be answered, be it by silence: a block in a message was lost for want
+ * of memory, with the <close/> that would have said so, and the answer would say that it was taken.
+ */
+bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms);
 
 /* What to send next, the caller's: answers and requests first, then one block of each stream in
  * turn. NULL when there is nothing. */
