@@ -86,7 +86,7 @@ class Replay:
             self.peer.rules[name_of_rule] = self._rule(captured)
         self.content = hashlib.shake_128(name.encode()).digest(self.capture.size)
         self.patience_s = 20.0  # for each stanza of the mount
-        self._file = ""  # what it said about the file
+        self.file: list[Stanza] = []  # what it said about the file
         self._bound: dict[str, str] = {}
         self._taken = 0
         self._used: set[int] = set()
@@ -115,7 +115,7 @@ class Replay:
         said = {
             "sha-256": base64.b64encode(hashlib.sha256(self.content).digest()).decode(),
             "md5": hashlib.md5(self.content).hexdigest(),
-            "as offered": self._file,
+            "as offered": "".join(ET.tostring(child, "unicode") for child in self.file),
         }
         for name, text in said.items():
             stanza = stanza.replace(f"[{name}]", text)
@@ -147,7 +147,7 @@ class Replay:
                 self._bound[captured] = given
         for element in actual.iter():
             if element.tag.endswith("}file") and action(actual).endswith("session-initiate"):
-                self._file = "".join(ET.tostring(child, "unicode") for child in element)
+                self.file = list(element)
         length = BYTES.search(payload(wanted).text or "")
         if length:
             block = base64.b64decode(payload(actual).text or "", validate=True)

@@ -96,6 +96,8 @@ def test_receives(lab: Lab, capture: str, form: str, state: str) -> None:
     cp = start_cp(lab, replay)
     replay.run()
     assert cp.wait(20) == 0, cp.communicate()
+    if capture == "libervia-receives":  # it refuses what is without
+        assert {"desc", "hash-used"} <= {child.tag.split("}")[1] for child in replay.file}
     path = replay.mount.contact(replay.peer) / "file.bin"
     assert (attribute(path, "format"), attribute(path, "state")) == (form, state)
 
