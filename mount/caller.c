@@ -54,9 +54,16 @@ static bool is_for_writing(const char *pid, const char *fd)
 	return line && sscanf(line, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Links in /proc are read, not followed: what they name may be our own mount, and nobody but this
- * thread could answer. */
-static bool process_writes(const char *pid, const char *file)
+/* Whether the link to an open file says that it is `wanted`: a path or, without a slash, a name. */
+static bool is_that(const char *target, const char *wanted)
+{
+	const char *slash = strrchr(target, '/');
+	return strcmp(wanted[0] == '/' || !slash ? target : slash + 1, wanted) == 0;
+}
+
+/* `otherwise`: when we may not see what the process has open. Links in /proc are read, not
+ * followed: what they name may be our own mount, and nobody but this thread could answer. */
+static bool process_writes(const char *pid, const char *wanted, bool otherwise)
 {
 	char path[64], target[PATH_MAX];
 	struct dirent *entry;
@@ -64,18 +71,26 @@ static bool process_writes(const char *pid, const char *file)
 
 	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
 	DIR *directory = opendir(path);
-	while (directory && !found && (entry = readdir(directory))) {
+	if (!directory) {
+		return otherwise;
+	}
+	while (!found && (entry = readdir(directory))) {
 		ssize_t length =
 			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
 		if (length > 0) {
 			target[length] = '\0';
-			found = strcmp(target, file) == 0 && is_for_writing(pid, entry->d_name);
+			found = is_that(target, wanted) && is_for_writing(pid, entry->d_name);
 		}
 	}
-	if (directory) {
-		closedir(directory);
-	}
+	closedir(directory);
 	return found;
+}
+
+bool caller_may_write(pid_t pid, const char *name)
+{
+	char text[16];
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	return process_writes(text, name, true);
 }
 
 bool caller_is_written(const char *path)
@@ -86,7 +101,8 @@ bool caller_is_written(const char *path)
 
 	while (processes && !found && (entry = readdir(processes))) {
 		long pid = strtol(entry->d_name, NULL, 10); /* 0: it is none */
-		found = pid > 0 && pid != (long)getpid() && process_writes(entry->d_name, path);
+		found = pid > 0 && pid != (long)getpid() &&
+			process_writes(entry->d_name, path, false);
 	}
 	if (processes) {
 		closedir(processes);

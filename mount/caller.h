@@ -19,4 +19,8 @@ bool caller_is_killed(pid_t pid);
  * those of other users, unless we are root. */
 bool caller_is_written(const char *path);
 
+/* Whether `pid` has a file called `name` open for writing, under whatever path; true where that
+ * cannot be seen. */
+bool caller_may_write(pid_t pid, const char *name);
+
 #endif

@@ -58,7 +58,7 @@ ssize_t gather_read(const struct handle *handle, void *bytes, size_t length, uin
 	return handle->spool ? spool_read(handle->spool, bytes, length, offset) : 0;
 }
 
-bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle *handle)
+bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle *handle, pid_t pid)
 {
 	char path[PATH_MAX];
 	int length = snprintf(path, sizeof(path), "%s/", mountpoint);
@@ -66,7 +66,8 @@ bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle
 	    hub_path(hub, handle, path + length, sizeof(path) - (size_t)length) < 0) {
 		return false; /* removed: nobody can know */
 	}
-	return caller_is_written(path);
+	return caller_is_written(path) ||
+	       (!handle->spool && caller_may_write(pid, strrchr(path, '/') + 1));
 }
 
 /* Gives the peer of offer `number` what is in `spool`. */

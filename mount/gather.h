@@ -13,6 +13,7 @@
 #include "mount/hub.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* The spool is in `directory`, made with the first byte. `append`: at the end, wherever that is. */
 int gather_write(struct hub *hub, const char *directory, struct handle *handle, const void *bytes,
@@ -23,10 +24,12 @@ int gather_resize(struct hub *hub, const char *directory, struct handle *handle,
 ssize_t gather_read(const struct handle *handle, void *bytes, size_t length, uint64_t offset);
 
 /*
- * A descriptor was closed: whether another one is open, of whatever process, through which more may
- * come. A shell opens a file once for many commands, each of which closes it.
+ * `pid` has closed a descriptor: whether another one is open, of whatever process, through which
+ * more may come. A shell opens a file once for many commands, each of which closes it. Where that
+ * is not certain, something will come if nothing has yet: a shell begins with two descriptors.
  */
-bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle *handle);
+bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle *handle,
+		    pid_t pid);
 
 /* Offers the file, and sends it once it is accepted. The request is delivered when that is over. */
 void gather_offer(struct hub *hub, const char *directory, struct handle *handle,

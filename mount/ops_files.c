@@ -277,7 +277,8 @@ static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
 static void flush_collected(fuse_req_t req, const struct fuse_file_info *info)
 {
 	const struct ops_context *context = ops_context_of(req);
-	if (gather_goes_on(context->hub, context->mountpoint, ops_handle_of(info))) {
+	if (gather_goes_on(context->hub, context->mountpoint, ops_handle_of(info),
+			   fuse_req_ctx(req)->pid)) {
 		fuse_reply_err(req, 0);
 		return;
 	}

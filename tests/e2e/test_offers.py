@@ -149,6 +149,21 @@ def test_shell_with_many_commands(lab: Lab, form: str) -> None:
     assert shell.wait(20) == 0
 
 
+def test_shell_under_another_path(lab: Lab, form: str) -> None:
+    """A bind mount: the shell's file is not called what it is called in the mount."""
+    sender, receiver = offering(lab, form)
+    other = lab.folder / "other"
+    other.mkdir()
+    subprocess.run(["mount", "--bind", sender.path, other], check=True)
+    try:
+        target = other / receiver.account.jid / "f"
+        shell = lab.spawn("sh", "-c", f"echo text > '{target}'", text=True)
+        assert wait_offered(receiver, sender, "f").read_text() == "text\n"
+        assert shell.wait(20) == 0
+    finally:
+        subprocess.run(["umount", "-l", other], check=True)
+
+
 def test_not_written_in_order(lab: Lab, form: str) -> None:
     """On disk there is a way back."""
     sender, receiver = offering(lab, form)

@@ -99,6 +99,26 @@ def test_another_user(lab: Lab, folder: Path, user: str, owner: int) -> None:
 
 
 @needs_root
+def test_shell_of_another_user(lab: Lab, folder: Path) -> None:
+    """Nobody may see what root has open: that its shell closes one of two says nothing."""
+    alice, bob = lab.accounts("alice", "bob")
+    inbox = lab.folder / "inbox"
+    receiver = lab.mount(bob, f"inbox={inbox}")
+    spool = folder / "spool"
+    spool.mkdir()
+    os.chown(spool, NOBODY.pw_uid, NOBODY.pw_gid)
+    mount = user_mount(lab, folder, alice, f"uid=nobody,allow_root,spool={spool}").start()
+    mount.wait_online(receiver.jid)
+    os.setxattr(mount.contact(bob), "user.ibb.format", b"jingle")
+    done = lab.run("sh", "-c", f"echo text > '{mount.contact(bob)}/f'")
+    assert (done.returncode, done.stderr) == (0, "")
+    kept = inbox / alice.jid / "f"
+    poll_until(kept.exists, what="the file has its name")
+    assert kept.read_text() == "text\n"
+    mount.stop()
+
+
+@needs_root
 def test_a_group(lab: Lab, folder: Path) -> None:
     mount = user_mount(lab, folder, lab.accounts("alice")[0], "gid=1,uid=nobody").start()
     assert process_ids(mount.pid)["Gid"] == [1] * 4

@@ -84,10 +84,13 @@ static void test_is_written(void **state)
 		pid_t pid = start(rows[i].flags, &leash);
 		assert_int_equal(caller_is_written(path), rows[i].expected);
 		assert_false(caller_is_written("/tmp"));
+		assert_int_equal(caller_may_write(pid, strrchr(path, '/') + 1), rows[i].expected);
+		assert_false(caller_may_write(pid, "caller"));
 		assert_false(caller_is_killed(pid));
 		stop(pid, leash);
 		assert_false(caller_is_written(path));
 	}
+	assert_true(caller_may_write(0, "f")); /* nobody that we see */
 	/* We ourselves do not count. */
 	int fd = open(path, O_WRONLY);
 	assert_false(caller_is_written(path));

@@ -33,6 +33,7 @@ static struct {
 	size_t sent;
 	const char *path; /* of the file, below the root */
 	char asked[PATH_MAX];
+	bool written, may_write;
 } hub;
 
 int hub_collected(struct hub *unused, struct handle *handle, uint64_t size)
@@ -108,7 +109,14 @@ int hub_path(struct hub *unused, const struct handle *handle, char *path, size_t
 bool caller_is_written(const char *path)
 {
 	snprintf(hub.asked, sizeof(hub.asked), "%s", path);
-	return true;
+	return hub.written;
+}
+
+bool caller_may_write(pid_t pid, const char *name)
+{
+	assert_int_equal(pid, 42);
+	assert_string_equal(name, "f");
+	return hub.may_write;
 }
 
 void log_error(const char *format, ...)
@@ -293,13 +301,21 @@ static void test_goes_on(void **state)
 	static char longest[PATH_MAX];
 	struct handle handle = {0};
 	hub.path = "a@x/f";
-	assert_true(gather_goes_on(NULL, "/mnt", &handle));
+	hub.written = true;
+	assert_true(gather_goes_on(NULL, "/mnt", &handle, 42));
 	assert_string_equal(hub.asked, "/mnt/a@x/f");
+	hub.written = false;
+	assert_false(gather_goes_on(NULL, "/mnt", &handle, 42));
+	hub.may_write = true;
+	assert_true(gather_goes_on(NULL, "/mnt", &handle, 42));
+	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
+	assert_false(gather_goes_on(NULL, "/mnt", &handle, 42));
 	hub.path = NULL; /* removed */
-	assert_false(gather_goes_on(NULL, "/mnt", &handle));
+	assert_false(gather_goes_on(NULL, "/mnt", &handle, 42));
 	hub.path = "f";
 	memset(longest, '/', sizeof(longest) - 1);
-	assert_false(gather_goes_on(NULL, longest, &handle));
+	assert_false(gather_goes_on(NULL, longest, &handle, 42));
+	gather_release(NULL, directory, &handle);
 }
 
 static int make_directory(void **state)
