@@ -496,6 +496,30 @@ static int check_user(struct parser *parser)
 	return 0;
 }
 
+/* What is kept there would be for us to answer, who wait for it. */
+static int check_folder(const struct options *options, const char *name, const char *folder)
+{
+	size_t length = strlen(options->mountpoint);
+	if (!folder || strncmp(folder, options->mountpoint, length) != 0 ||
+	    (folder[length] != '/' && folder[length] != '\0')) {
+		return 0;
+	}
+	log_error("-o %s=%s: is within the mount point", name, folder);
+	return -1;
+}
+
+static int check_folders(const struct options *options)
+{
+	if (options->inbox_quota > 0 && !options->inbox) {
+		log_error("-o inbox_quota=: needs -o inbox=");
+		return -1;
+	}
+	return check_folder(options, "inbox", options->inbox) ||
+			       check_folder(options, "spool", options->spool)
+		       ? -1
+		       : 0;
+}
+
 static int check_complete(const struct options *options)
 {
 	if (!options->jid) {
@@ -559,8 +583,8 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 	struct parser parser = {.options = options};
 
 	if (fuse_opt_parse(&options->fuse, &parser, known, take_option) == 0 &&
-	    check_complete(options) == 0 && check_user(&parser) == 0 &&
-	    add_names(&parser, &options->fuse) == 0) {
+	    check_complete(options) == 0 && check_folders(options) == 0 &&
+	    check_user(&parser) == 0 && add_names(&parser, &options->fuse) == 0) {
 		return OPTIONS_RUN;
 	}
 	options_finish(options);

@@ -351,6 +351,10 @@ static void test_bad(void **state)
 		{{"a@b", "dir", "-o", "server=a:b:c"}, "not an IPv6 address"},
 
 		{{"a@b", "dir", "-o", "tls=off"}, "-o tls=off: needs -o server="},
+		{{"a@b", "dir", "-o", "inbox_quota=1G"}, "-o inbox_quota=: needs -o inbox="},
+		{{"a@b", "dir", "-o", "inbox=dir"}, "dir: is within the mount point"},
+		{{"a@b", "dir", "-o", "inbox=dir/in"}, "dir/in: is within the mount point"},
+		{{"-o", "spool=dir/s", "a@b", "dir"}, "dir/s: is within the mount point"},
 		{{"a@b", "dir", "-o", "tls=off,server=192.0.2.1"}, "192.0.2.1 is not on this"},
 		{{"a@b", "dir", "-o", "tls=off,server=2001:db8::1"}, "2001:db8::1 is not on this"},
 		{{"a@b", "dir", "-o", "tls=off,server=0.0.0.0"}, "0.0.0.0 is not on this machine"},
