@@ -154,7 +154,7 @@ static int check_open(const struct node *node, const struct handle *handle, int 
 			return -EACCES;
 		}
 		if (node->kept) {
-			return handle->writable ? -EACCES : node->path ? 0 : -EAGAIN;
+			return handle->writable ? -EACCES : 0;
 		}
 		if (node->error) {
 			return node->error;

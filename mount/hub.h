@@ -154,7 +154,8 @@ int hub_restore(struct hub *hub, const char *contact, const char *name, uint64_t
 
 /* kept_path, and the file's descriptor if hub_set_kept was called, or -1. */
 int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd);
-void hub_set_kept(struct hub *hub, struct handle *handle, int fd);
+/* -1: it has none any more. Returns the one that it has: another thread may have been first. */
+int hub_set_kept(struct hub *hub, struct handle *handle, int fd);
 int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size);
 void hub_renew_finished(struct hub *hub, uint64_t parent, const char *name,
 			const struct stat *status);

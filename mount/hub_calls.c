@@ -333,11 +333,15 @@ int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t si
 	return length;
 }
 
-void hub_set_kept(struct hub *hub, struct handle *handle, int fd)
+int hub_set_kept(struct hub *hub, struct handle *handle, int fd)
 {
 	hub_begin(hub);
-	handle->kept_fd = fd;
+	if (fd < 0 || handle->kept_fd < 0) {
+		handle->kept_fd = fd;
+	}
+	fd = handle->kept_fd;
 	hub_unlock(hub);
+	return fd;
 }
 
 int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size)

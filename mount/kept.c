@@ -63,6 +63,7 @@ void kept_refuse(struct account *account, uint64_t ino, int64_t now_ms)
 {
 	struct node *node = find(account, ino);
 	if (node) {
+		node->error = -ECONNRESET; /* of who has opened it already */
 		account_drop(account, node, now_ms);
 	}
 }
@@ -188,7 +189,7 @@ int kept_path(const struct handle *handle, char *path, size_t size)
 	if (!node || node->error) {
 		return node ? node->error : -ENOENT;
 	}
-	return node->path ? snprintf(path, size, "%s", node->path) : -ENOENT;
+	return node->path ? snprintf(path, size, "%s", node->path) : -EAGAIN;
 }
 
 int kept_finished(const struct node *parent, const char *name, char *path, size_t size)

@@ -64,8 +64,8 @@ int kept_restore(struct account *account, const char *contact, const char *name,
 
 /* ---- for the file system ---- */
 
-/* The file in the inbox that `handle` reads; its length as snprintf has it. -ENOENT: there is none
- * (yet); or why it has not become whole. */
+/* The file in the inbox that `handle` reads; its length as snprintf has it. -ENOENT: it reads none;
+ * -EAGAIN: there is none yet; or why it has not become whole. */
 int kept_path(const struct handle *handle, char *path, size_t size);
 
 /* Likewise, of the name in a directory, if nothing is being written to it any more. */

@@ -3,31 +3,43 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <time.h>
 #include <unistd.h>
 
-/* The descriptor, or -errno. */
+/* How often a file is looked for that is just getting its name, and how long in between. */
+#define TRIES	      10
+#define BETWEEN_TRIES ((struct timespec){.tv_nsec = 1000000})
+
+/* The descriptor, or -errno; -EAGAIN: there is no file yet. */
 static int descriptor(const struct inbox *inbox, struct hub *hub, struct handle *handle)
 {
 	char path[PATH_MAX];
-	int fd;
-	int length = hub_kept(hub, handle, path, sizeof(path), &fd);
-	if (fd >= 0) {
+	int fd = -ENOENT;
+	for (unsigned i = 0; fd == -ENOENT && i < TRIES; i++) {
+		if (i > 0) {
+			nanosleep(&BETWEEN_TRIES, NULL);
+		}
+		int length = hub_kept(hub, handle, path, sizeof(path), &fd);
+		if (fd >= 0 || length < 0) {
+			return fd >= 0 ? fd : length;
+		}
+		/* It has a new name on disk a moment before the hub knows. */
+		fd = inbox_open(inbox, path);
+	}
+	if (fd < 0) {
 		return fd;
 	}
-	if (length < 0) {
-		return length;
+	int kept = hub_set_kept(hub, handle, fd);
+	if (kept != fd) {
+		close(fd);
 	}
-	fd = inbox_open(inbox, path);
-	if (fd >= 0) {
-		hub_set_kept(hub, handle, fd);
-	}
-	return fd;
+	return kept;
 }
 
 int keptfile_open(const struct inbox *inbox, struct hub *hub, struct handle *handle)
 {
 	int fd = descriptor(inbox, hub, handle);
-	return fd < 0 ? fd : 0;
+	return fd < 0 && fd != -EAGAIN ? fd : 0;
 }
 
 ssize_t keptfile_read(const struct inbox *inbox, struct hub *hub, struct handle *handle,
@@ -35,7 +47,7 @@ ssize_t keptfile_read(const struct inbox *inbox, struct hub *hub, struct handle 
 {
 	int fd = descriptor(inbox, hub, handle);
 	if (fd < 0) {
-		return fd;
+		return fd == -EAGAIN ? 0 : fd; /* so far */
 	}
 	ssize_t length = handle->node->kind == NODE_NEXT ? read(fd, bytes, size)
 							 : pread(fd, bytes, size, offset);

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,27 @@ def test_growing(lab: Lab) -> None:
     poll_until((folder / "log").exists, what="the file has its name")
     assert not (folder / "log.part").exists()
     assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_can_always_be_opened(lab: Lab) -> None:
+    """From when the name is there; also while the file gets its own."""
+    sender, receiver, _ = keeping(lab, "jingle")
+    names = [receiver.incoming(sender, f"f{n}") for n in range(150)]
+    seen = []
+
+    def look(path: Path) -> bytes:
+        poll = time.monotonic() + 20
+        while not path.exists():
+            assert time.monotonic() < poll
+        while not (content := path.read_bytes()):
+            assert time.monotonic() < poll
+        return content
+
+    reader = lab.background(lambda: seen.extend(look(path) for path in names))
+    for path in names:
+        (sender.contact(receiver) / path.name).write_bytes(b"x")
+    reader.result(20)
+    assert seen == [b"x"] * len(names)
 
 
 def test_never_over_another(lab: Lab) -> None:
