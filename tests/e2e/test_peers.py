@@ -18,7 +18,11 @@ from daemon import Mount
 from lab import Lab, wait_blocked
 from peers import Client
 
-pytestmark = pytest.mark.server("prosody", "it is the clients that differ here")
+# What the sanitizers would see of ibbfs here, test_replay.py and test_offers.py show them.
+pytestmark = [
+    pytest.mark.server("prosody", "it is the clients that differ here"),
+    pytest.mark.large,
+]
 
 OFFERING = ["gloox", "purple", "qxmpp"]
 offering = pytest.mark.parametrize("name", OFFERING)
