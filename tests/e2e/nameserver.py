@@ -23,10 +23,10 @@ def encoded(name: str) -> bytes:
 
 
 class NameServer:
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self._records: dict[str, bytes] = {}  # SRV records
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()

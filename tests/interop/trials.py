@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""One file in one direction with one client, and what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon import Mount, poll_until
+from libraries import Gloox, Libpurple, Library, QXmpp, Slixmpp
+from people import Dino, Gajim, Libervia, Person
+from world import World, digest
+
+CLIENTS: dict[str, type[Person] | type[Library]] = {
+    "Dino": Dino,
+    "Gajim": Gajim,
+    "Libervia": Libervia,
+    "QXmpp": QXmpp,
+    "libpurple": Libpurple,
+    "gloox": Gloox,
+    "slixmpp": Slixmpp,
+}
+FORMATS = ("raw", "si", "jingle")
+SIZE = 100_000
+OPTIONS = "timeout=10,answer_timeout=20"
+LONGEST_S = 60
+
+
+@dataclass
+class Result:
+    client: str
+    version: str
+    sends: bool  # the client does
+    form: str
+    chosen: bool  # by ibbfs, if nobody says which
+    text: str
+
+
+def version_of(package: str) -> str:
+    """Debian's, less what Debian has added."""
+    words = ["dpkg-query", "-W", "-f", "${Version}", package]
+    version = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return version.split(":")[-1].rsplit("-", 1)[0]
+
+
+def attribute(path: Path, name: str) -> str:
+    return os.getxattr(path, f"user.ibb.{name}").decode()
+
+
+def give(mount: Mount, client: Person | Library, source: Path) -> str:
+    """From ibbfs to the client."""
+    target = mount.contact(client) / source.name
+    copy = subprocess.run(
+        ["timeout", str(LONGEST_S), "cp", source, target],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+    if copy.returncode:
+        return "`cp`: " + copy.stderr.strip().rsplit(": ", 1)[-1] if copy.stderr else "`cp` hangs"
+    state = attribute(target, "state")
+    with contextlib.suppress(AssertionError):
+        poll_until(lambda: client.has(source), 5, "the file at the other end")
+    fate = "arrives" if client.has(source) else "**lost**, though `cp` succeeds"
+    return fate if state == "finished" else f"{fate}; `{state}`"
+
+
+def format_of(mount: Mount, client: Person | Library, source: Path) -> str:
+    """In which a file was sent; its name is known for a minute."""
+    try:
+        return attribute(mount.contact(client) / source.name, "format")
+    except OSError:
+        return "-"
+
+
+def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str]:
+    """From the client to ibbfs: the format that the client has chosen, and the result."""
+    folder = mount.incoming(client).parent
+    client.send(source, mount)
+
+    def arrived() -> list[str]:
+        return [name for name in os.listdir(folder) if name != "next"]
+
+    try:
+        (name,) = poll_until(arrived, 20, "an offer")
+    except AssertionError:
+        return "-", "offers nothing"
+    form = attribute(folder / name, "format")
+    copy = mount.beside(".copy")
+    read = subprocess.run(
+        ["timeout", str(LONGEST_S), "cp", folder / name, copy],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+    if read.returncode:
+        why = read.stderr.strip().rsplit(": ", 1)[-1] if read.stderr else "hangs"
+        return form, f"`cp`: {why}"
+    return form, "arrives" if digest(copy) == digest(source) else "**corrupt**"
+
+
+def trials_of(name: str, world: World) -> list[Result]:
+    kind = CLIENTS[name]
+    version = version_of(kind.package)
+    results = []
+    with contextlib.ExitStack() as stack:
+        here, there = world.accounts("me", name.lower())
+        mount = world.mount(here, stack, OPTIONS)
+        client = kind(world, there, stack)
+        client.meet(mount)
+        poll_until((mount.path / client.jid).is_dir, 60, f"{name} online")
+        time.sleep(2)  # it has asked what we support by then
+        out = world.random_file(f"from-{name.lower()}.bin", SIZE)
+        form, text = take(mount, client, out)
+        results.append(Result(name, version, True, form, False, text))
+        source = world.random_file(f"to-{name.lower()}.bin", SIZE)
+        given_by_itself = give(mount, client, source)
+        chosen = format_of(mount, client, source)
+        given = {chosen: given_by_itself}
+        for form in FORMATS:
+            if form != chosen:
+                source = world.random_file(f"to-{name.lower()}-{form}.bin", SIZE)
+                os.setxattr(mount.contact(client), "user.ibb.format", form.encode())
+                given[form] = give(mount, client, source)
+            results.append(Result(name, version, False, form, form == chosen, given[form]))
+    return results
