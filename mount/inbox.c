@@ -18,6 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Files that come at the same time: each has descriptors, of which a process has 1024, and
+ * libstrophe must get one below that. */
+#define MOST_COMING 256
+
 /* Bytes that are read from a stream at once. */
 #define PIECE ((size_t)256 * 1024)
 
@@ -35,6 +39,7 @@ struct inbox {
 	atomic_uint_fast64_t used;	/* with what is reserved for files that come */
 	atomic_uint_fast64_t awaited;	/* of it, what is not written yet */
 	atomic_int_fast64_t counted_ms; /* when it was last found out */
+	atomic_uint coming;		/* files */
 };
 
 /* ---- what is in it ---- */
@@ -397,6 +402,7 @@ static void end(struct relay *relay)
 {
 	struct coming *coming = (struct coming *)relay;
 	stop_awaiting(coming->inbox, coming->reserved - coming->written);
+	atomic_fetch_sub(&coming->inbox->coming, 1);
 	if (coming->fd >= 0) {
 		close(coming->fd);
 	}
@@ -411,13 +417,17 @@ void inbox_receive(struct inbox *inbox, struct hub *hub, const struct arrival *a
 {
 	uint64_t size = arrival->size > 0 ? (uint64_t)arrival->size : 0;
 	struct coming *coming = calloc(1, sizeof(*coming));
-	if (!coming || !reserve(inbox, size)) {
+	bool many = atomic_load(&inbox->coming) >= MOST_COMING;
+	if (!coming || many || !reserve(inbox, size)) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name,
-			    coming ? "does not fit in the inbox" : "out of memory");
+			    !coming ? "out of memory"
+			    : many  ? "too many files come at once"
+				    : "does not fit in the inbox");
 		hub_refuse(hub, arrival->ino);
 		free(coming);
 		return;
 	}
+	atomic_fetch_add(&inbox->coming, 1);
 	coming->relay.step = step;
 	coming->relay.end = end;
 	coming->inbox = inbox;

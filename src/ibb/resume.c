@@ -150,6 +150,11 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms)
 {
+	if (stream->carrier == CARRIER_MESSAGE && stream->state >= STREAM_OPEN) {
+		/* Asked behind messages, whether they have come. */
+		effects_send_result(stream->effects, resume->peer, resume->id);
+		return;
+	}
 	if (!can_suspend(stream)) {
 		effects_send_error(stream->effects, resume->peer, resume->id,
 				   CONDITION_ITEM_NOT_FOUND);

@@ -121,6 +121,10 @@ int stream_ask(struct stream *stream, char kind, uint64_t count)
 		/* It repeats what we have not acknowledged, too: not what we hold back. */
 		question.kind = MSG_RESUME;
 	}
+	if (kind == 'b' && stream->features & FEATURE_RESUME) {
+		/* A peer that has lost the stream meanwhile, and with it the messages, is there. */
+		question.kind = MSG_RESUME;
+	}
 	return stream_send_request(stream, &question, kind, count);
 }
 
@@ -132,7 +136,9 @@ static int send_open(struct stream *stream)
 		.carrier = stream->carrier,
 		.name = stream->features & FEATURE_IBBFS ? stream->name : NULL,
 		.size = -1,
-		.resumable = stream->resumable,
+		/* In messages, it only says that the question may be asked. */
+		.resumable = stream->resumable || (stream->carrier == CARRIER_MESSAGE &&
+						   stream->features & FEATURE_RESUME),
 	};
 	return stream_send_request(stream, &open, 'o', stream->attempt);
 }
@@ -324,6 +330,9 @@ int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 	stream_limit_blocks(stream);
 	/* Only an ibbfs gives a name, and only to one that it knows to be another. */
 	stream->features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
+	if (open->resumable) {
+		stream->features |= FEATURE_RESUME;
+	}
 	stream->carrier = open->carrier;
 	stream->block_size = open->block_size;
 	stream->announced = stream->expected ? stream->announced : open->size;

@@ -307,6 +307,8 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 	struct stream *stream =
 		ibb_expect(offers->ibb, offer->peer, offer->sid, offer->size, error);
 	if (!stream) {
+		/* A bytestream of that name there is already: two offers of one. */
+		*error = *error == -EEXIST ? -EPROTO : *error;
 		return NULL;
 	}
 	if (offer->digest.algorithm != HASH_NONE) {

@@ -635,7 +635,7 @@ static void test_incoming_that_cannot_be(void **state)
 	offer(&scene, "j2", "g", 5);
 	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
 	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
-	assert_result(scene_open(&scene, "a@x/in/g", O_RDONLY), -EEXIST);
+	assert_result(scene_open(&scene, "a@x/in/g", O_RDONLY), -EPROTO);
 	scene_is_quiet(&scene);
 	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
 	scene_sent(&scene, MSG_RESULT, PHONE);

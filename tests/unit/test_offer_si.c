@@ -489,7 +489,7 @@ static void test_incoming_that_cannot_be(void **state)
 	scene_peer_opens(&scene, PHONE, "s2", "raw");
 	scene_sent(&scene, MSG_RESULT, PHONE);
 	offer(&scene, "s2", "h", 5);
-	assert_result(scene_open(&scene, "a@x/in/h", O_RDONLY), -EEXIST);
+	assert_result(scene_open(&scene, "a@x/in/h", O_RDONLY), -EPROTO);
 	scene_is_quiet(&scene);
 	assert_exists(&scene, "a@x/in/h");
 
