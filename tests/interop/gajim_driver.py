@@ -24,6 +24,7 @@ gi.require_version("Gdk", "3.0")
 from gajim.common import app, configpaths  # noqa: E402
 from gajim.common.settings import Settings  # noqa: E402
 from gi.repository import GLib  # noqa: E402
+from nbxmpp.namespaces import Namespace  # noqa: E402
 from nbxmpp.protocol import JID  # noqa: E402
 
 
@@ -67,7 +68,7 @@ def send(address: str, path: str) -> bool:
     client = app.get_client(ACCOUNT)
     contact = client.get_module("Contacts").get_contact(jid.bare)
     resources = {str(c.jid): c for c in contact.iter_resources()}
-    if address not in resources:
+    if address not in resources or not resources[address].supports(Namespace.JINGLE_IBB):
         return GLib.SOURCE_CONTINUE
     window = app.interface.instances["file_transfers"]
     window.send_file(ACCOUNT, resources[address], jid, path)

@@ -36,6 +36,13 @@ class Library:
     def send(self, path: Path, to: HasJid) -> None:
         self._client.send(path, to.jid)
 
+    def says_sent(self) -> bool | None:
+        try:
+            self._client.expect("sent", timeout=15)
+        except AssertionError:
+            return False
+        return True
+
     def has(self, source: Path) -> bool:
         return holds(self._folder, source)
 

@@ -32,6 +32,10 @@ class Person:
     def has(self, source: Path) -> bool:
         return holds(self.home.path, source)
 
+    def says_sent(self) -> bool | None:
+        """Whether its user is told that the file has been sent; None: we do not look."""
+        return None
+
 
 class Libervia(Person):
     """Run from the command line."""
@@ -71,7 +75,6 @@ class Dino(Person):
         self.home = Home(world.folder / "dino", stack)
         self._database = self.home.path / ".local/share/dino/dino.db"
         self._account = account
-        self._chats = 0
 
     def meet(self, other: HasJid) -> None:
         """Online, with a chat with `other` open: files of others it ignores."""
@@ -104,6 +107,15 @@ class Dino(Person):
         ):
             self.home.run("xdotool", *words.split())
             time.sleep(pause_s)
+
+
+    def says_sent(self) -> bool | None:
+        with contextlib.closing(sqlite3.connect(self._database)) as database:
+            (state,) = database.execute("SELECT state FROM file_transfer ORDER BY id").fetchone()
+        return state == COMPLETE
+
+
+COMPLETE = 0  # in Dino's database
 
 
 class Gajim(Person):

@@ -88,7 +88,7 @@ def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str
     try:
         (name,) = poll_until(arrived, 20, "an offer")
     except AssertionError:
-        return "-", "offers nothing"
+        return "-", "offers nothing that ibbfs takes"
     form = attribute(folder / name, "format")
     copy = mount.beside(".copy")
     read = subprocess.run(
@@ -100,7 +100,11 @@ def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str
     if read.returncode:
         why = read.stderr.strip().rsplit(": ", 1)[-1] if read.stderr else "hangs"
         return form, f"`cp`: {why}"
-    return form, "arrives" if digest(copy) == digest(source) else "**corrupt**"
+    if digest(copy) != digest(source):
+        return form, "**corrupt**"
+    time.sleep(2)  # for the client to be done with it
+    failed = client.says_sent() is False
+    return form, "arrives, though it says that it failed" if failed else "arrives"
 
 
 def trials_of(name: str, world: World) -> list[Result]:
