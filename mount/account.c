@@ -377,7 +377,7 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 		if (!ibb_is_flooded(&account->ibb, allowed)) {
 			offers_receive(&account->offers, msg, now_ms);
 		}
-	} else {
+	} else if (msg->kind != MSG_CLOSE || !offers_receive_close(&account->offers, msg)) {
 		ibb_receive(&account->ibb, msg, allowed, now_us);
 	}
 	struct stream *stream;

@@ -101,14 +101,15 @@ static void say_failed(struct offers *offers, struct offer *offer)
 	}
 }
 
-/* XEP-0234 section 8.1, and section 6 of XEP-0166: who has received a file ends the session. */
+/* XEP-0234 section 8.1, and section 6 of XEP-0166: who has received a file ends the session, but
+ * not before the bytestream has ended: Dino takes that for a failure. */
 static void thank(struct offers *offers, struct offer *offer)
 {
 	if (offer->incoming && !offer->ended) {
 		struct terms terms = terms_of(offer, JINGLE_RECEIVED);
 		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
 	}
-	if (offer->incoming || !offer->confirmed) {
+	if (!offer->incoming && !offer->confirmed) {
 		terminate(offers, offer, JINGLE_SUCCESS);
 	}
 }

@@ -347,9 +347,19 @@ static int check(struct offer *offer)
 	return digest_equals(&digest, &offer->digest) ? 0 : -EBADMSG;
 }
 
-static void conclude(struct offers *offers, struct offer *offer)
+/* Of what is DONE: nothing more is to be said, nor heard. */
+static void part(struct offers *offers, struct offer *offer)
+{
+	words_of(offer)->withdraw(offers, offer);
+	offer->ended = true;
+	offer->lingers = false;
+	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE);
+}
+
+static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	int error = check(offer);
+	bool closed = offer->stream->ended;
 	if (error) {
 		offer_fail(offers, offer, error);
 		words_of(offer)->fail(offers, offer);
@@ -359,6 +369,17 @@ static void conclude(struct offers *offers, struct offer *offer)
 	offer_finish(offers, offer);
 	ibb_end(offers->ibb, offer->stream, 0);
 	words_of(offer)->thank(offers, offer);
+	if (offer->ended) {
+		return;
+	}
+	if (closed) {
+		part(offers, offer);
+	} else {
+		/* Some never close a bytestream, and others take it for a failure when its session
+		 * is over before they have. */
+		offer->lingers = true;
+		offer_set_deadline(offers, offer, now_ms + LINGER_MS);
+	}
 }
 
 /* Of a file that is too short it would say nothing. */
@@ -388,7 +409,7 @@ static void follow_incoming(struct offers *offers, struct offer *offer, int64_t 
 	}
 	if (offer->state == OFFER_CHECKING &&
 	    (!waits_for_digest(offer) || offer->ended || now_ms >= offer->deadline_ms)) {
-		conclude(offers, offer);
+		conclude(offers, offer, now_ms);
 	}
 }
 
@@ -556,6 +577,20 @@ void offers_receive(struct offers *offers, const struct msg *msg, int64_t now_ms
 	}
 }
 
+bool offers_receive_close(struct offers *offers, const struct msg *close)
+{
+	struct offer *offer;
+	DL_FOREACH (offers->all, offer) {
+		if (offer->lingers && !offer->ended && strcmp(offer->sid, close->sid) == 0 &&
+		    strcmp(offer->peer, close->peer) == 0) {
+			effects_send_result(&offers->ibb->effects, close->peer, close->id);
+			part(offers, offer);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool offers_answer(struct offers *offers, const struct msg *msg, int64_t now_ms)
 {
 	char kind = msg->id[0];
@@ -669,10 +704,9 @@ void offers_tick(struct offers *offers, int64_t now_ms)
 		if (offer->state == OFFER_WAITING && now_ms >= offer->deadline_ms) {
 			time_out(offers, offer);
 		}
-		if (!offer->owned && offer->state == OFFER_DONE && !offer->ended &&
+		if ((!offer->owned || offer->lingers) && offer->state == OFFER_DONE &&
 		    now_ms >= offer->deadline_ms) {
-			words_of(offer)->withdraw(offers, offer);
-			offer->ended = true;
+			part(offers, offer);
 		}
 	}
 	offers_settle(offers, now_ms);

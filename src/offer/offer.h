@@ -72,6 +72,7 @@ struct offer {
 	int error;	       /* FAILED: -errno for those who use the file */
 	bool confirmed;	       /* the peer has said that it has the file */
 	bool ended;	       /* the session is over for the peer too: nothing need be said */
+	bool lingers;	       /* incoming, DONE: its peer may still close the bytestream */
 	bool answered;	       /* outgoing: the peer has accepted or refused */
 	bool unattended;       /* outgoing: nobody need wait for it */
 	struct digest digest;  /* that the file must have; length 0: none is known (yet) */
@@ -148,6 +149,9 @@ void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms);
 
 /* MSG_SI, MSG_JINGLE: from somebody who may offer us files. */
 void offers_receive(struct offers *offers, const struct msg *msg, int64_t now_ms);
+
+/* Whether `close` ends a bytestream whose file was here before; if so it was answered. */
+bool offers_receive_close(struct offers *offers, const struct msg *close);
 
 /* Whether there is a session of that id with that full JID, which we have begun. */
 bool offers_have(const struct offers *offers, const char *peer, const char *id);

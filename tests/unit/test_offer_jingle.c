@@ -67,17 +67,35 @@ static void we_end(struct scene *scene, const char *session, enum jingle_reason 
 	scene_result(scene);
 }
 
-/* We have thanked for a file, and ended the session. */
-static void we_thank(struct scene *scene, const char *session)
+/* We have said that we have a file. */
+static void we_have_it(struct scene *scene, const char *session, char *id, size_t size)
 {
 	const struct msg *msg = scene_jingle(scene, JINGLE_RECEIVED, PHONE);
 	assert_string_equal(msg->sid, session);
 	assert_string_equal(msg->terms->content, "content");
-	char id[32];
-	snprintf(id, sizeof(id), "%s", msg->id);
+	snprintf(id, size, "%s", msg->id);
 	scene_result(scene);
+}
+
+/* The same, after the bytestream was closed: the session has ended too. */
+static void we_thank(struct scene *scene, const char *session)
+{
+	char id[32];
+	we_have_it(scene, session, id, sizeof(id));
 	we_end(scene, session, JINGLE_SUCCESS);
 	assert_string_not_equal(scene->sent->id, id);
+	scene_is_quiet(scene);
+}
+
+/* The same, before it is closed: the session ends with it. */
+static void we_thank_early(struct scene *scene, const char *session)
+{
+	char id[32];
+	we_have_it(scene, session, id, sizeof(id));
+	scene_is_quiet(scene);
+	scene_peer_closes(scene, PHONE, "t", false);
+	scene_sent(scene, MSG_RESULT, PHONE);
+	we_end(scene, session, JINGLE_SUCCESS);
 	scene_is_quiet(scene);
 }
 
@@ -149,7 +167,7 @@ static void test_incoming(void **state)
 	assert_state(&scene, "a@x/in/photo.jpg", "open");
 	scene_is_quiet(&scene);
 	peer_sends(&scene, 1, "orld");
-	we_thank(&scene, "j1");
+	we_thank_early(&scene, "j1");
 	assert_text(scene_read(&scene, handle, 100), "orld");
 	assert_result(scene_read(&scene, handle, 100), 0);
 	assert_state(&scene, "a@x/in/photo.jpg", "finished");
@@ -178,7 +196,7 @@ static void test_incoming_opened_early(void **state)
 	peer_sends(&scene, 0, "Hello, wor");
 	scene_receive(&scene, &(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = id});
 	peer_sends(&scene, 1, "ld");
-	we_thank(&scene, "j1");
+	we_thank_early(&scene, "j1");
 	assert_text(scene_read(&scene, handle, 100), TEXT);
 	assert_result(scene_read(&scene, handle, 100), 0);
 	scene_finish(&scene);
@@ -213,7 +231,7 @@ static void test_incoming_digest(void **state)
 		sends_digest(&scene, "j1", &other);
 		peer_sends(&scene, 1, "orld");
 		if (right) {
-			we_thank(&scene, "j1");
+			we_thank_early(&scene, "j1");
 		} else {
 			we_end(&scene, "j1", JINGLE_MEDIA_ERROR);
 		}
@@ -286,7 +304,7 @@ static void test_incoming_promised_digest(void **state)
 		if (rows[i].comes == ENDS) {
 			scene_is_quiet(&scene);
 		} else if (rows[i].end == 0) {
-			we_thank(&scene, "j1");
+			(rows[i].comes == BEFORE ? we_thank_early : we_thank)(&scene, "j1");
 		} else {
 			we_end(&scene, "j1", JINGLE_MEDIA_ERROR);
 		}
@@ -294,6 +312,31 @@ static void test_incoming_promised_digest(void **state)
 		scene_is_quiet(&scene);
 		scene_finish(&scene);
 	}
+}
+
+/* Conversations and Swift never close a bytestream. */
+static void test_incoming_never_closed(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct digest digest = sha_of(TEXT);
+	struct handle *handle = receive_most(&scene, &digest);
+	peer_sends(&scene, 1, "orld");
+	char id[32];
+	we_have_it(&scene, "j1", id, sizeof(id));
+	assert_text(scene_read(&scene, handle, 100), TEXT);
+	assert_result(scene_read(&scene, handle, 100), 0);
+	scene_wait(&scene, 1999);
+	scene_is_quiet(&scene);
+	scene_wait(&scene, 1);
+	we_end(&scene, "j1", JINGLE_SUCCESS);
+	scene_is_quiet(&scene);
+	assert_forgotten(&scene, "j1");
+	scene_peer_closes(&scene, PHONE, "t", false);
+	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_NONE);
+	scene_release(&scene, handle);
+	scene_finish(&scene);
 }
 
 static void test_incoming_closed(void **state)
@@ -346,7 +389,7 @@ static void test_incoming_closed(void **state)
 	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
 	assert_result(open, 0);
 	scene_sent(&scene, MSG_RESULT, PHONE);
-	we_thank(&scene, "j3");
+	we_thank_early(&scene, "j3");
 	assert_result(scene_read(&scene, call_handle(open), 100), 0);
 	scene_finish(&scene);
 }
@@ -1433,6 +1476,7 @@ int main(void)
 		cmocka_unit_test(test_incoming_opened_early),
 		cmocka_unit_test(test_incoming_digest),
 		cmocka_unit_test(test_incoming_promised_digest),
+		cmocka_unit_test(test_incoming_never_closed),
 		cmocka_unit_test(test_incoming_closed),
 		cmocka_unit_test(test_incoming_is_declined),
 		cmocka_unit_test(test_incoming_ended_by_peer),
