@@ -44,7 +44,8 @@
  *     pack      pieces in which stanzas leave
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/offer/ files that are offered: likewise
- *     offer     the life of an offer        si, jingle what is said in it
+ *     offer     all that there are          incoming, outgoing the life of one
+ *     si        what is said by the one     jingle    or by the other format
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
  *     delivery  what leaves a stream     reception what comes into it

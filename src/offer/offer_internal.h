@@ -31,11 +31,32 @@ struct offer_words {
 
 extern const struct offer_words offer_si_words, offer_jingle_words;
 
+/* A session that has ended well is kept for so long, so that its peer may be the one to end it. */
+#define OFFER_LINGER_MS 2000
+
 #define OFFER_REQUEST_OFFER  'i' /* <si/>, session-initiate */
 #define OFFER_REQUEST_ACCEPT 'a' /* session-accept */
 #define OFFER_REQUEST_OTHER  'j' /* whose answer says nothing */
 
 /* ---- offer.c ---- */
+
+const struct offer_words *offer_words_of(const struct offer *offer);
+
+/* A copy, or NULL of NULL. False when memory is short. */
+bool offer_copy(char **to, const char *from);
+
+/* In the set, WAITING. `sid` is the bytestream's. NULL when memory is short. */
+struct offer *offer_create(struct offers *offers, enum offer_format format, const char *peer,
+			   const char *id, const char *sid, const struct file_terms *file);
+
+/* Out of the set; frees it. */
+void offer_forget(struct offers *offers, struct offer *offer);
+
+/* Out of those that have arrived: somebody owns it. */
+void offer_take(struct offers *offers, struct offer *offer);
+
+/* DONE: nothing more is to be said, nor heard. */
+void offer_part(struct offers *offers, struct offer *offer);
 
 /* Queues a request of ours. -ENOMEM. */
 int offer_request(struct offers *offers, const struct offer *offer, char kind,
@@ -68,6 +89,12 @@ void offer_set_deadline(struct offers *offers, struct offer *offer, int64_t when
 
 /* What `offer` says about its file. Borrows from it. */
 struct file_terms offer_file(const struct offer *offer);
+
+/* ---- incoming.c, outgoing.c ---- */
+
+/* Not over: follows its bytestream, if it has one. */
+void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t now_ms);
+void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t now_ms);
 
 /* ---- si.c, jingle.c ---- */
 

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that are offered to us.
+ */
+#include "offer/offer_internal.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+/* Whether so many files may wait; *peer counts this one then. */
+static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_ms,
+		      struct peer **peer)
+{
+	struct ibb *ibb = offers->ibb;
+	switch (limits_enter(&ibb->limits, msg->peer, now_ms, peer)) {
+	case LIMITS_YES:
+		if (offers->arrivals < ibb->max_streams) {
+			return true;
+		}
+		limits_leave(*peer);
+		offer_refuse(offers, msg, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
+		return false;
+	case LIMITS_TOO_SOON:
+		effects_send_wait(&ibb->effects, msg->peer, msg->id);
+		return false;
+	case LIMITS_TOO_MANY:
+		offer_refuse(offers, msg, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
+		return false;
+	case LIMITS_NO_MEMORY:
+		break;
+	}
+	offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
+	return false;
+}
+
+struct offer *offer_arrive(struct offers *offers, enum offer_format format, const struct msg *msg,
+			   int64_t now_ms)
+{
+	const struct terms *terms = msg->terms;
+	struct peer *peer;
+	if (!may_enter(offers, msg, now_ms, &peer)) {
+		return NULL;
+	}
+	const char *sid = format == OFFER_SI ? msg->sid : terms->transport_sid;
+	struct offer *offer = offer_create(offers, format, msg->peer, msg->sid, sid, &terms->file);
+	if (!offer) {
+		limits_leave(peer);
+		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
+		return NULL;
+	}
+	offer->counted = peer;
+	offer->incoming = true;
+	offers->arrivals++;
+	offer->by_responder = terms->by_responder;
+	offer->block_size = terms->block_size;
+	if (!offer_copy(&offer->content, terms->content) ||
+	    !offer_copy(&offer->request, format == OFFER_SI ? msg->id : NULL)) {
+		offer_forget(offers, offer);
+		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
+		return NULL;
+	}
+	DL_APPEND2(offers->arrived, offer, arrived_prev, arrived_next);
+	offer->owned = true; /* by the list */
+	return offer;
+}
+
+struct offer *offers_take_arrived(struct offers *offers)
+{
+	struct offer *offer = offers->arrived;
+	if (offer) {
+		offer_take(offers, offer);
+	}
+	return offer;
+}
+
+struct stream *offer_accept(struct offers *offers, struct offer *offer, int *error, int64_t now_ms)
+{
+	if (offer->state != OFFER_WAITING) {
+		*error = offer->error ? offer->error : -EBUSY;
+		return NULL;
+	}
+	/* Before the peer can know: its <open/> may come before the answer to our session-accept.
+	 */
+	struct stream *stream =
+		ibb_expect(offers->ibb, offer->peer, offer->sid, offer->size, error);
+	if (!stream) {
+		/* A bytestream of that name there is already: two offers of one. */
+		*error = *error == -EEXIST ? -EPROTO : *error;
+		return NULL;
+	}
+	if (offer->digest.algorithm != HASH_NONE) {
+		offer->hash = hash_create(offer->digest.algorithm);
+		*error = offer->hash ? 0 : -ENOMEM;
+	}
+	*error = *error ? *error : offer_words_of(offer)->accept(offers, offer);
+	if (*error) {
+		hash_destroy(offer->hash);
+		offer->hash = NULL;
+		ibb_release(offers->ibb, stream, false, now_ms);
+		return NULL;
+	}
+	stream->hash = offer->hash;
+	stream_await(stream, now_ms);
+	offer->stream = stream;
+	offer->state = OFFER_AGREED;
+	return stream;
+}
+
+/* Everything is here: 0, or what is wrong with it. */
+static int check(struct offer *offer)
+{
+	const struct stream *stream = offer->stream;
+	struct digest digest;
+	if (offer->size >= 0 && stream->receiver.received != (uint64_t)offer->size) {
+		return -ECONNRESET;
+	}
+	if (offer->digest.length == 0) {
+		return 0; /* none was given */
+	}
+	int error = hash_finish(offer->hash, &digest);
+	if (error) {
+		return error;
+	}
+	return digest_equals(&digest, &offer->digest) ? 0 : -EBADMSG;
+}
+
+static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
+{
+	int error = check(offer);
+	bool closed = offer->stream->ended;
+	if (error) {
+		offer_fail(offers, offer, error);
+		offer_words_of(offer)->fail(offers, offer);
+		return;
+	}
+	offer->confirmed = true;
+	offer_finish(offers, offer);
+	ibb_end(offers->ibb, offer->stream, 0);
+	offer_words_of(offer)->thank(offers, offer);
+	if (offer->ended) {
+		return;
+	}
+	if (closed) {
+		offer_part(offers, offer);
+	} else {
+		/* Some never close a bytestream, and others take it for a failure when its session
+		 * is over before they have. */
+		offer->lingers = true;
+		offer_set_deadline(offers, offer, now_ms + OFFER_LINGER_MS);
+	}
+}
+
+/* Of a file that is too short it would say nothing. */
+static bool waits_for_digest(const struct offer *offer)
+{
+	bool whole = offer->size < 0 || offer->stream->receiver.received == (uint64_t)offer->size;
+	return whole && offer->digest.algorithm != HASH_NONE && offer->digest.length == 0;
+}
+
+void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t now_ms)
+{
+	struct stream *stream = offer->stream;
+	if (stream_is_over(stream)) {
+		/* Its error is the offer's. */
+		offer_fail(offers, offer, stream->error ? stream->error : -ECONNRESET);
+		offer_words_of(offer)->fail(offers, offer);
+		return;
+	}
+	if (offer->state == OFFER_AGREED && stream->state == STREAM_OPEN) {
+		offer->state = OFFER_MOVING;
+	}
+	if (offer->state == OFFER_MOVING && stream_is_complete(stream)) {
+		offer->state = OFFER_CHECKING;
+		if (waits_for_digest(offer)) {
+			offer_set_deadline(offers, offer, now_ms + OFFER_CHECKSUM_MS);
+		}
+	}
+	if (offer->state == OFFER_CHECKING &&
+	    (!waits_for_digest(offer) || offer->ended || now_ms >= offer->deadline_ms)) {
+		conclude(offers, offer, now_ms);
+	}
+}

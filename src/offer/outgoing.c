@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that we offer.
+ */
+#include "offer/offer_internal.h"
+
+#include <errno.h>
+
+struct offer *offers_make(struct offers *offers, enum offer_format format, const char *peer,
+			  const struct file_terms *file, struct stream *stream, int64_t now_ms)
+{
+	struct offer *offer = offer_create(offers, format, peer, stream->sid, stream->sid, file);
+	if (!offer) {
+		return NULL;
+	}
+	if (format == OFFER_JINGLE) {
+		/* Of what leaves: the digest follows the last byte, so that nothing has to be read
+		 * twice. */
+		offer->digest = (struct digest){.algorithm = HASH_SHA_256};
+		offer->hash = hash_create(HASH_SHA_256);
+	}
+	offer->stream = stream;
+	offer->block_size = stream->block_size;
+	offer->owned = true;
+	if ((format == OFFER_JINGLE && !offer->hash) ||
+	    offer_words_of(offer)->offer(offers, offer)) {
+		offer_forget(offers, offer);
+		return NULL;
+	}
+	offer_set_deadline(offers, offer, now_ms + offers->ibb->config.answer_ms);
+	return offer;
+}
+
+void offer_wait(struct offers *offers, struct offer *offer, struct op *op)
+{
+	if (offer_is_over(offer)) {
+		op_complete(op, offer->error, &offers->ibb->effects.done);
+	} else {
+		op_park(op, &offer->waiters);
+	}
+}
+
+void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
+{
+	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
+	offer->stream->block_size = block_size;		       /* or less of it, if it is auto */
+	int error = ibb_dial(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
+	offer->state = OFFER_AGREED;
+	if (error) {
+		offer_fail(offers, offer, error);
+		offer_words_of(offer)->fail(offers, offer);
+	}
+}
+
+int offer_sending(struct offers *offers, struct offer *offer, const void *bytes, size_t length)
+{
+	if (length > (uint64_t)offer->size - offer->hashed) {
+		return -EPROTO;
+	}
+	offer->hashed += length;
+	if (!offer->hash) {
+		return 0;
+	}
+	int error = hash_update(offer->hash, bytes, length);
+	if (!error && offer->hashed == (uint64_t)offer->size) {
+		/* Ahead of the last byte: a receiver may end the session once it has that. */
+		error = hash_finish(offer->hash, &offer->digest);
+		if (!error) {
+			offer_send_checksum(offers, offer);
+		}
+	}
+	return error;
+}
+
+void offer_sent(struct offers *offers, struct offer *offer, int64_t now_ms)
+{
+	if (offer_is_over(offer)) {
+		return;
+	}
+	if (offer->size == 0) {
+		offer_sending(offers, offer, "", 0);
+	}
+	stream_close(offer->stream, true, now_ms);
+}
+
+/* Why a bytestream to the peer broke: one that was closed before it had all is not wanted. */
+static int stream_failure(const struct stream *stream)
+{
+	if (stream->ended && (!stream->error || stream->error == -ECONNRESET)) {
+		return -ECANCELED;
+	}
+	return stream->error ? stream->error : -ECONNRESET;
+}
+
+void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t now_ms)
+{
+	struct stream *stream = offer->stream;
+	if (!offer->waiters && !offer->unattended) {
+		/* The user has stopped waiting. */
+		offer_fail(offers, offer, -ECANCELED);
+		offer_words_of(offer)->withdraw(offers, offer);
+		return;
+	}
+	if (offer->state == OFFER_WAITING) {
+		if (stream_is_over(stream)) {
+			/* Its file was removed, or the directory that it was in. */
+			offer_fail(offers, offer, stream_outcome(stream));
+			offer_words_of(offer)->withdraw(offers, offer);
+		}
+		return;
+	}
+	if (offer->state == OFFER_AGREED && stream->state >= STREAM_OPEN) {
+		offer->state = OFFER_MOVING;
+	}
+	/* A peer that closes it may do so as it has the file. */
+	bool closed = stream->state == STREAM_CLOSED && !stream->close_sent;
+	bool whole = offer->hashed == (uint64_t)offer->size && stream_is_delivered(stream);
+	if (offer->state < OFFER_CHECKING &&
+	    (stream->state == STREAM_BROKEN || (closed && !whole))) {
+		offer_fail(offers, offer, stream_failure(stream));
+		offer_words_of(offer)->fail(offers, offer);
+		return;
+	}
+	if (offer->state == OFFER_MOVING && (stream->close_sent || closed)) {
+		offer->state = OFFER_CHECKING;
+		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
+	}
+	if (offer->state == OFFER_CHECKING &&
+	    (offer->confirmed || offer->ended || !offer_words_of(offer)->confirms ||
+	     now_ms >= offer->deadline_ms)) {
+		offer_finish(offers, offer);
+		offer_words_of(offer)->thank(offers, offer);
+	}
+}
