@@ -26,7 +26,7 @@ MOST_IN_FLIGHT = 16 * 2**20
 @dataclass(frozen=True)
 class Plan:
     rounds: int = 5
-    seconds: float = 2  # of one run, at most about that
+    seconds: float = 4  # of one run, at most about that
     trial_seconds: float = 0.8  # of a run that only looks for a window
     servers: tuple[str, ...] = ("prosody", "ejabberd")
     blocks: tuple[int, ...] = (4096, 16384)
@@ -42,8 +42,8 @@ class Plan:
     stalled_seconds: float = 8
 
     def seconds_at(self, delay_ms: int) -> float:
-        """Long enough for 25 times to the other end and back, so that a start is a start."""
-        return max(self.seconds, 25 * 4 * delay_ms / 1000)
+        """Long enough for forty times to the other end and back, so that a start is a start."""
+        return max(self.seconds, 40 * 4 * delay_ms / 1000)
 
     def with_rounds(self, rounds: int) -> Plan:
         return replace(self, rounds=rounds)
