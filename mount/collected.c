@@ -62,7 +62,7 @@ static int check(const struct account *account, const struct stream *stream, con
 {
 	const struct contact *contact = roster_find(&account->roster, peer);
 	if (stream_is_over(stream)) {
-		return stream->error ? stream->error : -ECONNRESET;
+		return stream_outcome(stream);
 	}
 	if (account->stopping) {
 		return -ECONNRESET;

@@ -460,7 +460,7 @@ static int seek_to(struct account *account, struct stream *stream, uint64_t offs
 {
 	uint64_t end = stream_written(stream);
 	if (stream_is_over(stream)) {
-		return stream->error ? stream->error : -ECONNRESET;
+		return stream_outcome(stream);
 	}
 	if (offset < end) {
 		return fail_session(account, stream, -ESPIPE);

@@ -3,6 +3,7 @@
 
 #include "mount/inbox.h"
 
+#include "ibb/utf8.h"
 #include "mount/log.h"
 #include "mount/name.h"
 #include "mount/relay.h"
@@ -223,12 +224,7 @@ struct coming {
 /* "NAME.part", of a name that may be as long as there is. */
 static void make_partial(char partial[NAME_MAX_BYTES + 1], const char *name)
 {
-	size_t length = strlen(name), most = NAME_MAX_BYTES - strlen(SUFFIX);
-	if (length > most) {
-		for (length = most; length > 0 && ((unsigned char)name[length] & 0xC0) == 0x80;) {
-			length--; /* not inside a character */
-		}
-	}
+	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(SUFFIX));
 	snprintf(partial, NAME_MAX_BYTES + 1, "%.*s" SUFFIX, (int)length, name);
 }
 

@@ -59,6 +59,7 @@
  *     terms     of a file that is offered   hash      its digest
  *     op        a call that waits           queue     bytes, first in, first out
  *     condition stanza errors and errnos    base64
+ *     utf8      text that is too long
  */
 #include "mount/hub.h"
 #include "mount/inbox.h"

@@ -207,6 +207,15 @@ void tree_close(struct tree *tree, struct node *node)
 	release(tree, node);
 }
 
+/* NULL: of no offer. */
+static enum format format_of(const struct offer *offer)
+{
+	if (!offer) {
+		return FORMAT_RAW;
+	}
+	return offer->format == OFFER_SI ? FORMAT_SI : FORMAT_JINGLE;
+}
+
 static struct summary summarize_offer(const struct offer *offer)
 {
 	return (struct summary){
@@ -214,7 +223,7 @@ static struct summary summarize_offer(const struct offer *offer)
 		.sid = offer->sid,
 		.peer = offer->peer,
 		.block_size = offer->block_size,
-		.format = offer->format == OFFER_SI ? FORMAT_SI : FORMAT_JINGLE,
+		.format = format_of(offer),
 	};
 }
 
@@ -230,9 +239,7 @@ struct summary node_summarize(const struct node *node)
 		.state = state ? state : stream_state_name(stream),
 		.sid = stream->sid,
 		.peer = offer ? offer->peer : stream->peer,
-		.format = !offer		      ? FORMAT_RAW
-			  : offer->format == OFFER_SI ? FORMAT_SI
-						      : FORMAT_JINGLE,
+		.format = format_of(offer),
 		.block_size = stream->block_size,
 		.carrier = stream->carrier,
 		.sent = stream->sender.acknowledged,

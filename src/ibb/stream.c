@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/stream_internal.h"
 
+#include "ibb/utf8.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -30,21 +32,6 @@ static char *copy_string(const char *string)
 
 /* Longer than any directory can hold; what a peer calls a file must not cost more. */
 #define MAX_NAME 1023
-
-static char *copy_name(const char *name)
-{
-	char *copy = copy_string(name);
-	if (copy && strlen(copy) > MAX_NAME) {
-		size_t end = MAX_NAME;
-		while (end > 0 && ((unsigned char)copy[end] & 0xC0) == 0x80) {
-			end--; /* not inside a character */
-		}
-		copy[end] = '\0';
-		char *shorter = realloc(copy, end + 1);
-		copy = shorter ? shorter : copy;
-	}
-	return copy;
-}
 
 /* ---- what every transition uses ---- */
 
@@ -320,7 +307,7 @@ int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 {
 	assert(stream->state == STREAM_NEW);
 	stream->peer = stream->expected ? stream->peer : copy_string(open->peer);
-	stream->name = open->name ? copy_name(open->name) : NULL;
+	stream->name = open->name ? utf8_copy(open->name, MAX_NAME) : NULL;
 	if (!stream->peer || (open->name && !stream->name) ||
 	    effects_send_result(stream->effects, open->peer, open->id)) {
 		return -ENOMEM;

@@ -129,8 +129,7 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 	int error = check(offer);
 	bool closed = offer->stream->ended;
 	if (error) {
-		offer_fail(offers, offer, error);
-		offer_words_of(offer)->fail(offers, offer);
+		offer_break(offers, offer, error);
 		return;
 	}
 	offer->confirmed = true;
@@ -162,8 +161,7 @@ void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t n
 	struct stream *stream = offer->stream;
 	if (stream_is_over(stream)) {
 		/* Its error is the offer's. */
-		offer_fail(offers, offer, stream->error ? stream->error : -ECONNRESET);
-		offer_words_of(offer)->fail(offers, offer);
+		offer_break(offers, offer, stream_outcome(stream));
 		return;
 	}
 	if (offer->state == OFFER_AGREED && stream->state == STREAM_OPEN) {

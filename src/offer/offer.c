@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "offer/offer_internal.h"
 
+#include "ibb/utf8.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -42,11 +44,18 @@ static void destroy(struct offer *offer)
 	free(offer);
 }
 
-void offer_forget(struct offers *offers, struct offer *offer)
+/* The bytestream is not the offer's any more. */
+static void leave_stream(struct offer *offer)
 {
 	if (offer->stream && offer->stream->hash == offer->hash) {
 		offer->stream->hash = NULL;
 	}
+	offer->stream = NULL;
+}
+
+void offer_forget(struct offers *offers, struct offer *offer)
+{
+	leave_stream(offer);
 	DL_DELETE(offers->all, offer);
 	offers->arrivals -= offer->incoming;
 	destroy(offer);
@@ -75,18 +84,10 @@ bool offer_copy(char **to, const char *from)
 	return !from || *to;
 }
 
-/* Not inside a character. */
 static bool copy_name(char **to, const char *from)
 {
-	size_t length = from ? strlen(from) : 0;
-	if (length <= MAX_NAME) {
-		return offer_copy(to, from);
-	}
-	for (length = MAX_NAME; length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80;) {
-		length--;
-	}
-	*to = strndup(from, length);
-	return *to != NULL;
+	*to = from ? utf8_copy(from, MAX_NAME) : NULL;
+	return !from || *to;
 }
 
 /* In the set, WAITING. `sid` is the bytestream's. */
@@ -154,6 +155,18 @@ void offer_fail(struct offers *offers, struct offer *offer, int error)
 		end(offers, offer, OFFER_FAILED, error);
 		fail_stream(offers, offer);
 	}
+}
+
+void offer_break(struct offers *offers, struct offer *offer, int error)
+{
+	offer_fail(offers, offer, error);
+	offer_words_of(offer)->fail(offers, offer);
+}
+
+void offer_give_up(struct offers *offers, struct offer *offer, int error)
+{
+	offer_fail(offers, offer, error);
+	offer_words_of(offer)->withdraw(offers, offer);
 }
 
 void offer_finish(struct offers *offers, struct offer *offer)
@@ -251,10 +264,7 @@ void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms)
 		end(offers, offer, OFFER_FAILED, -ECANCELED);
 		(offer->incoming ? words->fail : words->withdraw)(offers, offer);
 	}
-	if (offer->stream && offer->stream->hash == offer->hash) {
-		offer->stream->hash = NULL;
-	}
-	offer->stream = NULL;
+	leave_stream(offer);
 	/* The peer may have something to say yet. */
 	if (!offer->ended) {
 		bool unanswered = !offer->incoming && !offer->answered;
@@ -333,17 +343,22 @@ void offers_settle(struct offers *offers, int64_t now_ms)
 	}
 }
 
+/* Nobody hears what is said of it; `unbegun`: its error if no byte was on its way. */
+static void cut_off(struct offers *offers, struct offer *offer, int unbegun)
+{
+	offer->ended = true;
+	/* A bytestream that is whole needs nobody any more. */
+	if (offer->state < OFFER_CHECKING) {
+		offer_fail(offers, offer, offer->state >= OFFER_MOVING ? -ECONNRESET : unbegun);
+	}
+}
+
 void offers_peer_gone(struct offers *offers, const char *peer)
 {
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
 		if (strcmp(offer->peer, peer) == 0) {
-			offer->ended = true;
-			/* A bytestream that is whole needs nobody any more. */
-			if (offer->state < OFFER_CHECKING) {
-				bool begun = offer->state >= OFFER_MOVING;
-				offer_fail(offers, offer, begun ? -ECONNRESET : -EHOSTDOWN);
-			}
+			cut_off(offers, offer, -EHOSTDOWN);
 		}
 	}
 }
@@ -352,11 +367,7 @@ void offers_disconnect(struct offers *offers)
 {
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
-		offer->ended = true;
-		if (offer->state < OFFER_CHECKING) {
-			bool begun = offer->state >= OFFER_MOVING;
-			offer_fail(offers, offer, begun ? -ECONNRESET : -ENETDOWN);
-		}
+		cut_off(offers, offer, -ENETDOWN);
 	}
 }
 
@@ -365,8 +376,7 @@ void offers_stop(struct offers *offers)
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
 		if (!offer->incoming && offer->state == OFFER_WAITING) {
-			offer_fail(offers, offer, -ECONNRESET);
-			offer_words_of(offer)->withdraw(offers, offer);
+			offer_give_up(offers, offer, -ECONNRESET);
 		}
 	}
 }
@@ -382,13 +392,6 @@ bool offers_are_drained(const struct offers *offers)
 	return true;
 }
 
-/* The time is over that the peer had for its answer. */
-static void time_out(struct offers *offers, struct offer *offer)
-{
-	offer_fail(offers, offer, -ETIMEDOUT);
-	offer_words_of(offer)->withdraw(offers, offer);
-}
-
 void offers_tick(struct offers *offers, int64_t now_ms)
 {
 	struct offer *offer;
@@ -398,7 +401,7 @@ void offers_tick(struct offers *offers, int64_t now_ms)
 	offers->deadline_ms = STREAM_NO_DEADLINE;
 	DL_FOREACH (offers->all, offer) {
 		if (offer->state == OFFER_WAITING && now_ms >= offer->deadline_ms) {
-			time_out(offers, offer);
+			offer_give_up(offers, offer, -ETIMEDOUT); /* the peer had its time */
 		}
 		if ((!offer->owned || offer->lingers) && offer->state == OFFER_DONE &&
 		    now_ms >= offer->deadline_ms) {
@@ -431,9 +434,4 @@ const char *offer_state_name(const struct offer *offer)
 		break;
 	}
 	return NULL;
-}
-
-const char *offer_format_name(enum offer_format format)
-{
-	return format == OFFER_SI ? "si" : "jingle";
 }

@@ -180,7 +180,4 @@ void offers_tick(struct offers *offers, int64_t now_ms);
  */
 const char *offer_state_name(const struct offer *offer);
 
-/* "si", "jingle"; static. */
-const char *offer_format_name(enum offer_format format);
-
 #endif

@@ -82,6 +82,10 @@ void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_siz
  * over already. */
 void offer_fail(struct offers *offers, struct offer *offer, int error);
 
+/* Likewise, and says so: something that was agreed on went wrong; or we want no answer any more. */
+void offer_break(struct offers *offers, struct offer *offer, int error);
+void offer_give_up(struct offers *offers, struct offer *offer, int error);
+
 /* DONE. */
 void offer_finish(struct offers *offers, struct offer *offer);
 

@@ -47,8 +47,7 @@ void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_siz
 	int error = ibb_dial(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
 	offer->state = OFFER_AGREED;
 	if (error) {
-		offer_fail(offers, offer, error);
-		offer_words_of(offer)->fail(offers, offer);
+		offer_break(offers, offer, error);
 	}
 }
 
@@ -89,7 +88,7 @@ static int stream_failure(const struct stream *stream)
 	if (stream->ended && (!stream->error || stream->error == -ECONNRESET)) {
 		return -ECANCELED;
 	}
-	return stream->error ? stream->error : -ECONNRESET;
+	return stream_outcome(stream);
 }
 
 void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t now_ms)
@@ -97,15 +96,13 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	struct stream *stream = offer->stream;
 	if (!offer->waiters && !offer->unattended) {
 		/* The user has stopped waiting. */
-		offer_fail(offers, offer, -ECANCELED);
-		offer_words_of(offer)->withdraw(offers, offer);
+		offer_give_up(offers, offer, -ECANCELED);
 		return;
 	}
 	if (offer->state == OFFER_WAITING) {
 		if (stream_is_over(stream)) {
 			/* Its file was removed, or the directory that it was in. */
-			offer_fail(offers, offer, stream_outcome(stream));
-			offer_words_of(offer)->withdraw(offers, offer);
+			offer_give_up(offers, offer, stream_outcome(stream));
 		}
 		return;
 	}
@@ -117,8 +114,7 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	bool whole = offer->hashed == (uint64_t)offer->size && stream_is_delivered(stream);
 	if (offer->state < OFFER_CHECKING &&
 	    (stream->state == STREAM_BROKEN || (closed && !whole))) {
-		offer_fail(offers, offer, stream_failure(stream));
-		offer_words_of(offer)->fail(offers, offer);
+		offer_break(offers, offer, stream_failure(stream));
 		return;
 	}
 	if (offer->state == OFFER_MOVING && (stream->close_sent || closed)) {
