@@ -109,7 +109,7 @@ static void forget(struct ibb *ibb, struct stream *stream)
 {
 	remove_by_key(ibb, stream);
 	HASH_DELETE(by_number, ibb->by_number, stream);
-	limits_leave(stream->counted);
+	limits_leave(stream->counted, stream->state == STREAM_CLOSED);
 	stream_destroy(stream);
 }
 
@@ -296,14 +296,14 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 	/* Those that wait to be read count here: they hold memory. */
 	if (answer == LIMITS_TOO_MANY ||
 	    (answer == LIMITS_YES && HASH_CNT(by_number, ibb->by_number) >= ibb->max_streams)) {
-		limits_leave(peer);
+		limits_leave(peer, false);
 		refuse(ibb, open, CONDITION_NOT_ACCEPTABLE);
 		return;
 	}
 	int error = 0;
 	struct stream *stream = peer ? add_stream(ibb, open->sid, &error) : NULL;
 	if (!stream) {
-		limits_leave(peer);
+		limits_leave(peer, false);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
 		return;
 	}

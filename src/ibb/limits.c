@@ -22,12 +22,13 @@ void limits_init(struct limits *limits, unsigned max_streams, size_t buffer, siz
 {
 	unsigned part = max_streams / LIMITS_PEER_PART;
 	pool = pool > 0 ? pool : usual_pool(buffer);
+	unsigned peer_streams = part > LIMITS_PEER_LEAST ? part : LIMITS_PEER_LEAST;
 	*limits = (struct limits){
 		.pool = pool,
 		.share = pool / max_streams,
-		.peer_streams = part > LIMITS_PEER_LEAST ? part : LIMITS_PEER_LEAST,
+		.peer_streams = peer_streams,
 		.opens_per_s = LIMITS_OPENS_PER_S,
-		.opens_burst = LIMITS_OPENS_BURST,
+		.opens_burst = peer_streams + LIMITS_OPENS_SPARE,
 	};
 }
 
@@ -123,11 +124,12 @@ enum limits_answer limits_enter(struct limits *limits, const char *jid, int64_t 
 	return LIMITS_YES;
 }
 
-void limits_leave(struct peer *peer)
+void limits_leave(struct peer *peer, bool good)
 {
 	if (peer) {
 		assert(peer->streams > 0);
 		peer->streams--;
+		peer->opens += good ? 1000 : 0;
 	}
 }
 

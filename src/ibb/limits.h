@@ -27,9 +27,11 @@
 #define LIMITS_PEER_PART  4
 #define LIMITS_PEER_LEAST 16
 
-/* Requests of one peer for a stream. */
+/* Requests of one peer for a stream: at once, beside as many as it may have; and in a second. Those
+ * whose stream ended in good order do not count: somebody here has read what came, so it is not for
+ * us to say that it was too much. */
+#define LIMITS_OPENS_SPARE 144
 #define LIMITS_OPENS_PER_S 100
-#define LIMITS_OPENS_BURST 400
 
 /* Messages that are not sent yet, as our connection is slow, or somebody asks faster than it can
  * carry answers: from so many on, those who may not open streams get no answer; acknowledgements
@@ -79,13 +81,14 @@ void limits_finish(struct limits *limits);
 
 /*
  * Whether `jid`, bare or full, may have one more stream now. LIMITS_YES: *peer counts it, until
- * limits_leave. Every call counts as a request, whatever the answer.
+ * limits_leave. Every call counts as a request, whatever the answer,
+ * until limits_leave takes that back.
  */
 enum limits_answer limits_enter(struct limits *limits, const char *jid, int64_t now_ms,
 				struct peer **peer);
 
-/* The stream is gone; NULL-safe. */
-void limits_leave(struct peer *peer);
+/* The stream is gone; `good`: it ended in good order. NULL-safe. */
+void limits_leave(struct peer *peer, bool good);
 
 /* Whether a stream may hold `memory` bytes if `share` are its own, `charged` of the pool counted
  * for it already. */

@@ -17,7 +17,7 @@ static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_
 		if (offers->arrivals < ibb->max_streams) {
 			return true;
 		}
-		limits_leave(*peer);
+		limits_leave(*peer, false);
 		offer_refuse(offers, msg, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
 		return false;
 	case LIMITS_TOO_SOON:
@@ -44,7 +44,7 @@ struct offer *offer_arrive(struct offers *offers, enum offer_format format, cons
 	const char *sid = format == OFFER_SI ? msg->sid : terms->transport_sid;
 	struct offer *offer = offer_create(offers, format, msg->peer, msg->sid, sid, &terms->file);
 	if (!offer) {
-		limits_leave(peer);
+		limits_leave(peer, false);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
 		return NULL;
 	}

@@ -32,7 +32,7 @@ void offers_init(struct offers *offers, struct ibb *ibb)
 static void destroy(struct offer *offer)
 {
 	assert(!offer->waiters);
-	limits_leave(offer->counted);
+	limits_leave(offer->counted, offer->state == OFFER_DONE);
 	hash_destroy(offer->hash);
 	free(offer->peer);
 	free(offer->id);

@@ -9,7 +9,21 @@ import pytest
 
 from daemon import Mount
 from lab import Lab
-from rawpeer import NS_INFO, RawPeer, error, is_kind, nth, payload, refuse, silence
+from rawpeer import (
+    NS_IBB,
+    NS_IBBFS,
+    NS_INFO,
+    NS_PING,
+    RawPeer,
+    Stanza,
+    accept,
+    error,
+    is_kind,
+    nth,
+    payload,
+    refuse,
+    silence,
+)
 
 WRITE = os.O_WRONLY | os.O_CREAT
 
@@ -374,3 +388,20 @@ def test_resource_constraint_of_type_wait_is_a_refusal(lab: Lab) -> None:
         os.open(mount.contact(peer) / "file", WRITE)
     assert failure.value.errno == errno.ECONNREFUSED
     assert len(peer.find(is_kind("open"))) == 1
+
+
+def test_an_ibbfs_that_says_wait_is_asked_again(lab: Lab) -> None:
+    """As it does when it was asked too often; nobody notices."""
+    mount, peer = lab.with_raw(features=(NS_INFO, NS_PING, NS_IBB, NS_IBBFS))
+    answers = iter(["wait", "wait"])
+
+    def judge(peer: RawPeer, stanza: Stanza) -> str:
+        answer = next(answers, None)
+        return error(stanza, "resource-constraint", answer) if answer else accept(peer, stanza)
+
+    peer.rules["open"] = judge
+    path = lab.random_file(10000)
+    assert lab.run("cp", path, mount.contact(peer) / "file").returncode == 0
+    opens = [payload(s) for s in peer.find(is_kind("open"))]
+    assert len(opens) == 3 and len({element.get("sid") for element in opens}) == 1
+    assert peer.received(opens[0].get("sid")) == path.read_bytes()

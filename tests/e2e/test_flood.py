@@ -146,8 +146,21 @@ def read_all(mount: Mount, count: int) -> list[str]:
     return contents
 
 
-def test_two_ibbfs_open_faster_than_that(lab: Lab) -> None:
-    """They wait for each other, and nobody notices."""
+def test_opens_that_are_read(lab: Lab) -> None:
+    """However many, and however fast: they do not count."""
+    mount, peer = lab.with_raw()
+    for batch in range(8):
+        names = [f"s{batch}-{i}" for i in range(200)]
+        for name in names:
+            peer.open(mount.jid, name, wait=False)
+            peer.close(mount.jid, name, wait=False)
+        peer.wait_for(is_kind("result", "error"), count=400 * (batch + 1), timeout=60)
+        assert not refusals(peer.find(is_kind("error")))
+        for name in names:
+            assert mount.incoming(peer, name).read_bytes() == b""
+
+
+def test_two_ibbfs_open_many(lab: Lab) -> None:
     alice, bob = lab.pair()
     files = lab.folder / "files"
     files.mkdir()

@@ -48,19 +48,22 @@ static unsigned enter(struct limits *limits, const char *jid, int64_t now_ms, un
 	for (unsigned i = 0; i < times; i++) {
 		struct peer *peer;
 		if (limits_enter(limits, jid, now_ms, &peer) == LIMITS_YES) {
-			limits_leave(peer);
+			limits_leave(peer, false);
 			entered++;
 		}
 	}
 	return entered;
 }
 
+/* Of a peer, with 1024 streams in all. */
+#define BURST (256 + LIMITS_OPENS_SPARE)
+
 static void test_opens(void **state)
 {
 	(void)state;
 	struct limits limits;
 	limits_init(&limits, 1024, MIB, 0);
-	assert_int_equal(enter(&limits, "a@x/1", 1000, 1000), LIMITS_OPENS_BURST);
+	assert_int_equal(enter(&limits, "a@x/1", 1000, 1000), BURST);
 	/* A resource is not another peer; somebody else is. */
 	assert_int_equal(enter(&limits, "a@x/2", 1000, 10), 0);
 	assert_int_equal(enter(&limits, "a@x", 1000, 10), 0);
@@ -70,7 +73,26 @@ static void test_opens(void **state)
 	assert_int_equal(enter(&limits, "a@x/1", 1009, 10), 0);
 	assert_int_equal(enter(&limits, "a@x/1", 1010, 10), 1);
 	assert_int_equal(enter(&limits, "a@x/1", 2010, 1000), LIMITS_OPENS_PER_S);
-	assert_int_equal(enter(&limits, "a@x/1", INT64_MAX / 2, 1000), LIMITS_OPENS_BURST);
+	assert_int_equal(enter(&limits, "a@x/1", INT64_MAX / 2, 1000), BURST);
+	limits_finish(&limits);
+}
+
+/* Those that ended in good order, as many as there are, up to the burst. */
+static void test_good_opens(void **state)
+{
+	(void)state;
+	struct limits limits;
+	struct peer *peer;
+	limits_init(&limits, 1024, MIB, 0);
+	for (unsigned i = 0; i < 3 * BURST; i++) {
+		assert_int_equal(limits_enter(&limits, "a@x", 0, &peer), LIMITS_YES);
+		limits_leave(peer, true);
+	}
+	assert_int_equal(enter(&limits, "a@x", 0, 1000), BURST);
+	assert_int_equal(limits_enter(&limits, "b@x", 0, &peer), LIMITS_YES);
+	assert_int_equal(enter(&limits, "b@x", 1000, 1000), BURST);
+	limits_leave(peer, true);
+	assert_int_equal(enter(&limits, "b@x", 1000, 1000), 1);
 	limits_finish(&limits);
 }
 
@@ -87,13 +109,13 @@ static void test_streams(void **state)
 	}
 	assert_int_equal(limits_enter(&limits, "a@x/0", 0, &peer), LIMITS_TOO_MANY);
 	assert_int_equal(enter(&limits, "b@x/0", 0, 1), 1);
-	limits_leave(peers[3]);
+	limits_leave(peers[3], false);
 	assert_int_equal(limits_enter(&limits, "a@x/0", 0, &peers[3]), LIMITS_YES);
 	assert_int_equal(limits_enter(&limits, "a@x/0", 0, &peer), LIMITS_TOO_MANY);
 	for (unsigned i = 0; i < LIMITS_PEER_LEAST; i++) {
-		limits_leave(peers[i]);
+		limits_leave(peers[i], false);
 	}
-	limits_leave(NULL);
+	limits_leave(NULL, true);
 	limits_finish(&limits);
 }
 
@@ -112,7 +134,7 @@ static void test_many_peers(void **state)
 		assert_true(HASH_COUNT(limits.peers) < 100);
 	}
 	/* A thousand a second that each ask once are remembered for 10 ms. */
-	limits_leave(kept);
+	limits_leave(kept, false);
 	limits_finish(&limits);
 }
 
@@ -127,7 +149,7 @@ static void test_out_of_memory(void **state)
 		enum limits_answer answer = limits_enter(&limits, "a@x", 0, &peer);
 		bool failed = failing_malloc_disarm();
 		assert_int_equal(answer, failed ? LIMITS_NO_MEMORY : LIMITS_YES);
-		limits_leave(peer);
+		limits_leave(peer, false);
 		limits_finish(&limits);
 		if (!failed) {
 			assert_true(n > 1);
@@ -287,9 +309,15 @@ static void test_opens_too_soon(void **state)
 	     "i3 error j resource-constraint wait; i4 result k");
 	play(&script, "wait 999; j: open u i5 8", "i5 error j resource-constraint wait");
 	play(&script, "wait 1; j: open u i6 8", "i6 result j");
-	/* One that we have not accepted costs as much. */
+	/* One whose sid is in use costs nothing. */
 	play(&script, "wait 1000; j: open t i7 8; j: open v i8 8",
 	     "i7 error j not-acceptable cancel; i8 result j");
+	/* One that was read does not count. */
+	play(&script, "j: open w i9 8", "i9 error j resource-constraint wait");
+	play(&script, "take s; read s r 8; release s; j: open w i10 8", "r=0; i10 result j");
+	/* One that was reset does. */
+	play(&script, "take t; j: close t i11 reset; release t", "i11 result j");
+	play(&script, "j: open x i12 8", "i12 error j resource-constraint wait");
 	script_finish(&script);
 }
 
@@ -455,6 +483,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init),
 		cmocka_unit_test(test_opens),
+		cmocka_unit_test(test_good_opens),
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_many_peers),
 		cmocka_unit_test(test_out_of_memory),
