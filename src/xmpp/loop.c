@@ -161,7 +161,9 @@ static bool pump(struct loop *loop)
 			   xmpp_conn_send_queue_len(session->conn) > 0) {
 			quiet = 0;
 		} else if (quiet++ >= quiet_rounds(session)) {
-			/* If it is writing that would block, an edge will come. */
+			/* If it is writing that would block, an edge will come. What came after the
+			 * last look was read without being acknowledged. */
+			wire_acknowledge(&session->wire);
 			tell_lull(session);
 			return true;
 		} else if (quiet > outlook.patience) {
