@@ -94,9 +94,9 @@ void hub_abandon(struct hub *hub);
 /* ---- calls of the file system; -ENOENT for an inode that is not there ---- */
 
 /* Those with `attributes` count a lookup of the node they return. */
-/* *steady: nothing but a call on it is likely to change it soon (node_is_steady). */
+/* *pace: of the name, also with -ENOENT. */
 int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *attributes,
-	       bool *steady);
+	       enum tree_pace *pace);
 int hub_mknod(struct hub *hub, uint64_t parent, const char *name, mode_t mode, struct owner owner,
 	      struct stat *attributes);
 int hub_mkdir(struct hub *hub, uint64_t parent, const char *name, struct owner owner,

@@ -23,12 +23,12 @@ static void look_up(struct node *node, struct stat *attributes)
 }
 
 int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *attributes,
-	       bool *steady)
+	       enum tree_pace *pace)
 {
 	int64_t now_ms = hub_begin(hub);
 	const struct node *directory = find(hub, parent);
 	struct node *node = directory ? tree_child(directory, name) : NULL;
-	*steady = node && node_is_steady(node);
+	*pace = directory ? tree_pace(directory, node) : TREE_STANZAS;
 	if (node) {
 		look_up(node, attributes);
 	}

@@ -11,14 +11,24 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-/* Every name and size may change with the next stanza. But one call often asks for the same size
- * twice, with a name and without: what was so a moment ago will do. */
-#define TIMEOUT_S	    0.0
+/* Sizes change with every stanza. But one call often asks for the same twice, with a name and
+ * without: what was so a moment ago will do. */
 #define ATTRIBUTE_TIMEOUT_S 0.005
 
-/* A path is looked up name by name in every call: for directories of contacts that is half of what
- * a small file costs. */
-#define STEADY_TIMEOUT_S 1.0
+/* How long a name holds. A path is looked up name by name in every call, and a file that is copied
+ * three times before it is opened: that would be half of what a small one costs. */
+static double name_timeout_s(enum tree_pace pace)
+{
+	switch (pace) {
+	case TREE_STANZAS:
+		return 0;
+	case TREE_CALLS:
+		return 0.005;
+	case TREE_ROSTER:
+		return 1;
+	}
+	return 0;
+}
 
 /* Bounds what a parked write holds; a larger one gains nothing at the speed of a server. */
 #define MAX_WRITE (128 * 1024)
@@ -40,18 +50,21 @@ struct handle *ops_handle_of(const struct fuse_file_info *info)
 
 /* ---- names and attributes ---- */
 
-static void reply_entry(fuse_req_t req, int error, const struct stat *attributes, bool steady)
+static void reply_entry(fuse_req_t req, int error, const struct stat *attributes,
+			enum tree_pace pace)
 {
+	struct fuse_entry_param entry = {.entry_timeout = name_timeout_s(pace)};
+	if (error == -ENOENT && pace != TREE_STANZAS) {
+		fuse_reply_entry(req, &entry); /* ino 0: there is none, and that holds as well */
+		return;
+	}
 	if (error) {
 		fuse_reply_err(req, -error);
 		return;
 	}
-	struct fuse_entry_param entry = {
-		.ino = attributes->st_ino,
-		.attr = *attributes,
-		.attr_timeout = steady ? STEADY_TIMEOUT_S : ATTRIBUTE_TIMEOUT_S,
-		.entry_timeout = steady ? STEADY_TIMEOUT_S : TIMEOUT_S,
-	};
+	entry.ino = attributes->st_ino;
+	entry.attr = *attributes;
+	entry.attr_timeout = pace == TREE_ROSTER ? entry.entry_timeout : ATTRIBUTE_TIMEOUT_S;
 	if (fuse_reply_entry(req, &entry) == -ENOENT) {
 		hub_forget(ops_hub_of(req), attributes->st_ino, 1);
 	}
@@ -82,10 +95,10 @@ static void look_into_inbox(const struct ops_context *context, fuse_ino_t parent
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct stat attributes;
-	bool steady;
+	enum tree_pace pace;
 	look_into_inbox(ops_context_of(req), parent, name);
-	int error = hub_lookup(ops_hub_of(req), parent, name, &attributes, &steady);
-	reply_entry(req, error, &attributes, steady);
+	int error = hub_lookup(ops_hub_of(req), parent, name, &attributes, &pace);
+	reply_entry(req, error, &attributes, pace);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
@@ -155,7 +168,7 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct stat attributes;
 	(void)device;
 	int error = hub_mknod(ops_hub_of(req), parent, name, mode, owner_of(req), &attributes);
-	reply_entry(req, error, &attributes, false);
+	reply_entry(req, error, &attributes, TREE_STANZAS);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -163,7 +176,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct stat attributes;
 	(void)mode;
 	int error = hub_mkdir(ops_hub_of(req), parent, name, owner_of(req), &attributes);
-	reply_entry(req, error, &attributes, false);
+	reply_entry(req, error, &attributes, TREE_STANZAS);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -267,9 +267,17 @@ bool node_has_session(const struct node *node)
 	return node->stream || node->offer || node->summary.state;
 }
 
-bool node_is_steady(const struct node *node)
+enum tree_pace tree_pace(const struct node *directory, const struct node *node)
 {
-	return node->kind == NODE_ROOT || node->kind == NODE_CONTACT || node->kind == NODE_IN;
+	if (node && (node->kind == NODE_CONTACT || node->kind == NODE_IN)) {
+		return TREE_ROSTER;
+	}
+	if (directory->kind != NODE_CONTACT && directory->kind != NODE_RESOURCE) {
+		return TREE_STANZAS;
+	}
+	/* The name goes if the peer does not want the stream. */
+	bool waits = node && node->stream && node->stream->state < STREAM_OPEN;
+	return !node || (node->kind == NODE_OUTGOING && !waits) ? TREE_CALLS : TREE_STANZAS;
 }
 
 bool node_is_directory(const struct node *node)

@@ -162,8 +162,15 @@ bool node_has_session(const struct node *node);
 
 bool node_is_directory(const struct node *node);
 
-/* Whether it is a directory that comes and goes with the roster, not with presence or a stream. */
-bool node_is_steady(const struct node *node);
+/* How soon a name may come or go without a call of a process here. */
+enum tree_pace {
+	TREE_STANZAS, /* with the next stanza */
+	TREE_CALLS,   /* hardly ever: when a finished file expires */
+	TREE_ROSTER,  /* with the roster: directories of contacts */
+};
+
+/* That of the name in `directory` that is `node`'s, or nobody's if that is NULL. */
+enum tree_pace tree_pace(const struct node *directory, const struct node *node);
 
 void node_attributes(const struct node *node, struct stat *attributes);
 
