@@ -141,6 +141,9 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 		return 1; /* still libstrophe's own: bind and session */
 	}
 	bool request = strcmp(type, "set") == 0 || strcmp(type, "get") == 0;
+	if (!request) {
+		pack_answered(&session->pack);
+	}
 	if (!request && handle_answer(session, stanza)) {
 		return 1;
 	}

@@ -15,6 +15,17 @@
  * Where little leaves, nothing is lost by the pause, and spaces might be counted: at a server that
  * limits how many bytes it takes in a second, for instance. They are left out.
  *
+ * So they are where long stanzas leave one by one, each when all before it is answered, as with
+ * files that are copied one after the other: the server has read everything, and spaces are only
+ * more for it to read. When one then leaves before that, the server may have read what was there,
+ * and begins with this, or it may not, and a read of its ends within this. Until all is answered
+ * pieces end where either would:
+ *
+ *     not filled      |what follows
+ *     .........|      |...........|....|...........|....|
+ *     read, if it was not read yet |        read        |
+ *                     |      read      |      read      |
+ *
  * Units:   bytes; ms of the caller's monotonic clock.
  * Threads: none; a pack belongs to who holds it.
  * Source:  Prosody 0.12, net/server_epoll.lua (onreadable) and core/portmanager.lua.
@@ -22,6 +33,7 @@
 #ifndef XMPP_PACK_H
 #define XMPP_PACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,8 +42,16 @@
 struct pack {
 	size_t size;   /* of a piece that is full */
 	size_t filled; /* to a multiple of this, or 0 */
-	size_t length; /* what is in the piece so far */
+	size_t loose;  /* what has left unfilled since everything was answered, less full reads */
+	size_t at;     /* where in a read it begins, if the server has read all that is loose */
+	size_t until;  /* how long the piece is when it is full */
+	size_t length; /* what is in it so far */
 	char bytes[PACK_MOST];
+
+	unsigned unanswered; /* requests that left */
+	unsigned requests;   /* of those, since the last end */
+	bool is_alone;	/* a long request is, so far, the only long stanza that is unanswered */
+	unsigned alone; /* how many in a row were, until they were answered */
 
 	size_t longest;	  /* the longest stanza since the last end */
 	int64_t ended_ms; /* when long ones ended last */
@@ -42,10 +62,18 @@ struct pack {
 void pack_begin(struct pack *pack, size_t read_bytes);
 
 /* A stanza, the whole of it, is about to be added. */
-void pack_note(struct pack *pack, size_t length);
+void pack_note(struct pack *pack, size_t length, bool is_request);
+
+/* A request was answered. */
+void pack_answered(struct pack *pack);
 
 /* Copies as much of it as there is room for; how much that is. */
 size_t pack_add(struct pack *pack, const char *text, size_t length);
+
+bool pack_is_full(const struct pack *pack);
+
+/* The piece, which is not empty, leaves, and another begins. */
+void pack_take(struct pack *pack);
 
 /* Nothing more is to be sent for now: what is in the piece leaves as it is afterwards. */
 void pack_end(struct pack *pack, int64_t now_ms);

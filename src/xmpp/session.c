@@ -24,7 +24,7 @@ static void write_piece(struct session *session)
 {
 	if (session->pack.length > 0) {
 		xmpp_send_raw(session->conn, session->pack.bytes, session->pack.length);
-		session->pack.length = 0;
+		pack_take(&session->pack);
 	}
 }
 
@@ -34,12 +34,12 @@ void session_flush(struct session *session)
 	write_piece(session);
 }
 
-static void add(struct session *session, const char *text, size_t length)
+static void add(struct session *session, const char *text, size_t length, bool is_request)
 {
-	pack_note(&session->pack, length);
+	pack_note(&session->pack, length, is_request);
 	for (size_t done = 0; done < length;) {
 		done += pack_add(&session->pack, text + done, length - done);
-		if (session->pack.length == session->pack.size) {
+		if (pack_is_full(&session->pack)) {
 			write_piece(session);
 		}
 	}
@@ -47,8 +47,14 @@ static void add(struct session *session, const char *text, size_t length)
 
 void session_send_text(struct session *session, const char *text, size_t length)
 {
-	add(session, text, length);
+	add(session, text, length, false);
 	session_flush(session);
+}
+
+static bool is_request(const struct msg *msg)
+{
+	bool is_message = msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE;
+	return msg->kind < MSG_RESULT && !is_message;
 }
 
 int session_send(struct session *session, const struct msg *msg)
@@ -59,7 +65,7 @@ int session_send(struct session *session, const struct msg *msg)
 	if (text == NULL) {
 		return -ENOMEM;
 	}
-	add(session, text, length);
+	add(session, text, length, is_request(msg));
 	return 0;
 }
 

@@ -14,19 +14,19 @@
 static char stanza[3 * PACK_MOST];
 
 /* Adds a stanza of `length`, then ends if `ends`; the lengths of the pieces that left, in words. */
-static const char *send(struct pack *pack, size_t length, int ends, int64_t now_ms)
+static const char *put(struct pack *pack, size_t length, bool is_request, int ends, int64_t now_ms)
 {
 	static char pieces[256];
 	size_t end = 0;
 	pieces[0] = '\0';
 	memset(stanza, 'x', length);
-	pack_note(pack, length);
+	pack_note(pack, length, is_request);
 	for (size_t done = 0; done < length;) {
 		done += pack_add(pack, stanza + done, length - done);
-		if (pack->length == pack->size) {
+		if (pack_is_full(pack)) {
 			end += (size_t)snprintf(pieces + end, sizeof(pieces) - end, "%zu ",
 						pack->length);
-			pack->length = 0;
+			pack_take(pack);
 		}
 	}
 	if (ends) {
@@ -37,9 +37,22 @@ static const char *send(struct pack *pack, size_t length, int ends, int64_t now_
 		}
 		snprintf(pieces + end, sizeof(pieces) - end, "%zu+%zu", before,
 			 pack->length - before);
-		pack->length = 0;
+		if (pack->length > 0) {
+			pack_take(pack);
+		}
 	}
 	return pieces;
+}
+
+/* Nobody answers it. */
+static const char *send(struct pack *pack, size_t length, int ends, int64_t now_ms)
+{
+	return put(pack, length, false, ends, now_ms);
+}
+
+static const char *ask(struct pack *pack, size_t length, int64_t now_ms)
+{
+	return put(pack, length, true, 1, now_ms);
 }
 
 /* Where it does not matter how much the server reads, pieces are as long as a record can be. */
@@ -116,12 +129,102 @@ static void test_slow(void **state)
 	assert_string_equal(send(&pack, 5600, 1, 0), "4096 1504+2592");
 }
 
+/* Four long requests that are answered one by one. */
+static void begin_alone(struct pack *pack)
+{
+	pack_begin(pack, 4096);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_string_equal(ask(pack, 5600, 0), "4096 1504+2592");
+		pack_answered(pack);
+	}
+}
+
+static void test_alone(void **state)
+{
+	(void)state;
+	static struct pack pack;
+	begin_alone(&pack);
+	/* As with files: data; close and open; data. */
+	for (unsigned i = 0; i < 3; i++) {
+		assert_string_equal(ask(&pack, 5600, 1), "4096 1504+0");
+		pack_answered(&pack);
+		assert_string_equal(ask(&pack, 200, 1), "200+0");
+		assert_string_equal(ask(&pack, 300, 1), "300+0");
+		pack_answered(&pack);
+		pack_answered(&pack);
+	}
+	/* An answer to nothing changes nothing. */
+	pack_answered(&pack);
+	assert_string_equal(ask(&pack, 5600, 1), "4096 1504+0");
+
+	/* Another comes before the answer: the server reads from there, or from where it was. */
+	assert_string_equal(ask(&pack, 5600, 1), "2592 1504 1504+1088");
+	assert_string_equal(ask(&pack, 100, 1), "100+1404");
+	assert_string_equal(ask(&pack, 4096, 1), "2592 1504 0+0");
+	assert_string_equal(ask(&pack, 2592, 1), "2592 0+0");
+	for (unsigned i = 0; i < 4; i++) {
+		pack_answered(&pack);
+	}
+	assert_string_equal(send(&pack, 100, 1, 1), "100+1404");
+	/* All is answered, so all is read; but it was not alone. */
+	pack_answered(&pack);
+	assert_string_equal(ask(&pack, 5600, 1), "4096 1504+2592");
+	pack_answered(&pack);
+	assert_string_equal(ask(&pack, 5600, 1), "4096 1504+2592");
+}
+
+/* More than one is loose. */
+static void test_alone_together(void **state)
+{
+	(void)state;
+	static struct pack pack;
+	begin_alone(&pack);
+	assert_string_equal(ask(&pack, 200, 1), "200+0");
+	assert_string_equal(ask(&pack, 300, 1), "300+0");
+	assert_string_equal(ask(&pack, 5600, 1), "3596 500 1504+2092");
+	/* What is in a piece when the last answer comes stays where it is. */
+	assert_string_equal(send(&pack, 100, 0, 1), "");
+	for (unsigned i = 0; i < 3; i++) {
+		pack_answered(&pack);
+	}
+	assert_string_equal(send(&pack, 100, 1, 1), "200+300");
+	assert_string_equal(ask(&pack, 5600, 1), "3596 500 1504+2092");
+	pack_answered(&pack);
+	assert_string_equal(ask(&pack, 5600, 1), "4096 1504+2592");
+}
+
+/* What is never answered is not waited for after a rest. */
+static void test_never_answered(void **state)
+{
+	(void)state;
+	static struct pack pack;
+	pack_begin(&pack, 4096);
+	assert_string_equal(ask(&pack, 5600, 0), "4096 1504+2592");
+	for (unsigned i = 0; i < 10; i++) {
+		assert_string_equal(ask(&pack, 5600, 1), "4096 1504+2592");
+		pack_answered(&pack);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		assert_string_equal(ask(&pack, 5600, 2001), "4096 1504+2592");
+		pack_answered(&pack);
+	}
+	assert_string_equal(ask(&pack, 5600, 2001), "4096 1504+0");
+	/* Messages are not answered at all. */
+	pack_begin(&pack, 4096);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_string_equal(send(&pack, 5600, 1, 0), "4096 1504+2592");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_it_is),
 		cmocka_unit_test(test_filled),
 		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_alone_together),
+		cmocka_unit_test(test_never_answered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
