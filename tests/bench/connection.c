@@ -108,10 +108,21 @@ static size_t socket_write(struct connection *c, const char *data, size_t length
 	return put < 0 ? 0 : (size_t)put;
 }
 
+static void fill_piece(struct connection *c)
+{
+	size_t missing = (c->piece - c->out.length % c->piece) % c->piece;
+	memset(text_grow(&c->out, missing), ' ', missing);
+}
+
 bool connection_flush(struct connection *c)
 {
+	if (c->piece > 0) {
+		fill_piece(c);
+	}
 	while (c->out_at < c->out.length) {
-		size_t put = socket_write(c, c->out.data + c->out_at, c->out.length - c->out_at);
+		size_t left = c->out.length - c->out_at;
+		size_t part = c->piece > 0 && c->piece < left ? c->piece : left;
+		size_t put = socket_write(c, c->out.data + c->out_at, part);
 		if (put == 0) {
 			return false;
 		}

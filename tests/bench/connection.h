@@ -30,6 +30,7 @@ struct connection {
 	size_t in_at; /* everything before it has been handed out */
 	struct text out;
 	size_t out_at; /* everything before it has been written */
+	size_t piece;  /* if not 0: bytes of a TLS record, filled with spaces */
 };
 
 /* Prints what went wrong, and ends the program. */

@@ -59,11 +59,16 @@ class Pump:
     block: int = 4096
     delay_ms: int = 0
     window: int = 16
+    piece: int = 0  # if not 0: bytes of a TLS record, filled with spaces
     name = "pump"
 
     def run(self, mode: str, **options: int | bool) -> dict[str, Any]:
         server = self.world.endpoint(self.delay_ms)
-        options |= {"block": self.block, "window": self.window} | options
+        options = {
+            "block": self.block,
+            "window": self.window,
+            "piece": self.piece,
+        } | options
         words = [
             f"--{name}" if value is True else f"--{name}={value}"
             for name, value in options.items()
@@ -78,7 +83,7 @@ class Pump:
         return json.loads(output)
 
     def transfer(self, size: int) -> Figures:
-        figures: Figures = {"window": self.window}
+        figures: Figures = {"window": self.window, "piece": self.piece}
         with watching_server(self.world, figures):
             got = self.run("bulk", bytes=size)
             figures["bytes"] = got["bytes"]

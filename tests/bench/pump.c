@@ -4,13 +4,14 @@
  *
  *     pump [options] bulk       --bytes in blocks, round robin over --streams
  *     pump [options] files      --count times open, data, close, each after the answer to the last
- *     pump [options] pingpong   --count round trips of a byte; with --beside, next to endless
- * blocks
+ *     pump [options] pingpong   --count round trips of a byte; with --beside, beside a bulk
  *
  *     --accounts FILE    lines "FULL_JID PASSWORD": who sends, who receives
  *     --ports A,B        where each connects on 127.0.0.1
  *     --cafile FILE      who vouches for the server
  *     --block N --window N --bytes N --streams N --count N --beside
+ *     --piece N          bulk: a TLS record has N bytes, filled with spaces; 0: as many as there
+ * are
  *
  * Both ends are in this process, a thread and a connection each. What arrives is compared with
  * what was sent while the clock runs; decoded and hashed after it has stopped. Prints a line of
@@ -32,7 +33,7 @@ struct options {
 	const char *accounts;
 	const char *cafile;
 	int ports[2];
-	size_t block, window, bytes, streams, count;
+	size_t block, window, piece, bytes, streams, count;
 	bool beside;
 };
 
@@ -199,6 +200,7 @@ static void run_bulk(struct sender *s, const struct options *o)
 	wait_answers(s, o->streams);
 	double opened = now();
 	double cpu_start = cpu();
+	s->connection.piece = o->piece;
 	while (s->acknowledged < blocks) {
 		fill_window(s, blocks);
 		exchange(s);
@@ -298,12 +300,17 @@ static size_t number(const char *text)
 
 static const char *parse(struct options *o, int argc, char **argv)
 {
-	static const struct option names[] = {
-		{"accounts", required_argument, NULL, 'a'}, {"ports", required_argument, NULL, 'p'},
-		{"cafile", required_argument, NULL, 'c'},   {"block", required_argument, NULL, 'b'},
-		{"window", required_argument, NULL, 'w'},   {"bytes", required_argument, NULL, 'n'},
-		{"streams", required_argument, NULL, 's'},  {"count", required_argument, NULL, 'k'},
-		{"beside", no_argument, NULL, 'B'},	    {NULL, 0, NULL, 0}};
+	static const struct option names[] = {{"accounts", required_argument, NULL, 'a'},
+					      {"ports", required_argument, NULL, 'p'},
+					      {"cafile", required_argument, NULL, 'c'},
+					      {"block", required_argument, NULL, 'b'},
+					      {"window", required_argument, NULL, 'w'},
+					      {"bytes", required_argument, NULL, 'n'},
+					      {"streams", required_argument, NULL, 's'},
+					      {"count", required_argument, NULL, 'k'},
+					      {"piece", required_argument, NULL, 'f'},
+					      {"beside", no_argument, NULL, 'B'},
+					      {NULL, 0, NULL, 0}};
 	*o = (struct options){.block = 4096, .window = 16, .streams = 1, .count = 1000};
 	int option;
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -333,6 +340,9 @@ static const char *parse(struct options *o, int argc, char **argv)
 			break;
 		case 'k':
 			o->count = number(optarg);
+			break;
+		case 'f':
+			o->piece = number(optarg);
 			break;
 		case 'B':
 			o->beside = true;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ QXMPP_BLOCK = 4096  # it knows no other
 UNIT = 64 * 1024
 BESIDE_WINDOW = 16
 MOST_IN_FLIGHT = 16 * 2**20
+# In which the pump's stanzas may leave; src/xmpp/pack.h says why it matters to a Prosody.
+PIECES = {"prosody": (0, 4096), "ejabberd": (0,)}
 
 
 @dataclass(frozen=True)
@@ -93,21 +96,37 @@ class Bench:
             self.note(f"FAILED {name}: {error}")
 
 
-def choose_window(bench: Bench, world: World, block: int, delay_ms: int) -> int:
-    """The smallest with which the pump is within 5 % of its best."""
+@dataclass
+class Trial:
+    pump: Pump
+    size: int
+    mb_s: float = 0  # the best so far
+
+    def run(self) -> None:
+        self.mb_s = max(self.mb_s, self.pump.transfer(self.size)["mb_s"])
+
+
+def best_pump(bench: Bench, world: World, block: int, delay_ms: int) -> Pump:
+    """With the smallest window with which it is within 5 % of its best, of all ways to send."""
     plan = bench.plan
     windows = plan.near_windows if delay_ms == 0 else plan.far_windows
     windows = tuple(w for w in windows if w * block <= MOST_IN_FLIGHT)
-    pumps = {window: Pump(world, block, delay_ms, window) for window in windows}
     seconds = plan.trial_seconds + 4 * 4 * delay_ms / 1000
-    sizes = {w: fit_size(p.transfer, seconds, delay_ms, UNIT, LARGEST) for w, p in pumps.items()}
-    speeds = {w: pump.transfer(sizes[w])["mb_s"] for w, pump in pumps.items()}
-    for window in [w for w in windows if speeds[w] > 0.8 * max(speeds.values())]:
-        again = pumps[window].transfer(sizes[window])["mb_s"]  # one run alone may be bad luck
-        speeds[window] = max(speeds[window], again)
-    best = min(w for w in windows if speeds[w] >= 0.95 * max(speeds.values()))
-    shown = ", ".join(f"{w}: {s:.3g}" for w, s in speeds.items())
-    bench.note(f"{world.name} B={block} d={delay_ms} window {best} of {shown} MB/s")
+    trials = []
+    for window, piece in itertools.product(windows, PIECES[world.name]):
+        pump = Pump(world, block, delay_ms, window, piece)
+        trials.append(Trial(pump, fit_size(pump.transfer, seconds, delay_ms, UNIT, LARGEST)))
+    for trial in trials:
+        trial.run()
+    fastest = max(trial.mb_s for trial in trials)
+    for trial in trials:
+        if trial.mb_s > 0.8 * fastest:
+            trial.run()  # one run alone may be bad luck
+    fastest = max(trial.mb_s for trial in trials)
+    best = next(trial.pump for trial in trials if trial.mb_s >= 0.95 * fastest)
+    shown = ", ".join(f"{t.pump.window}/{t.pump.piece}: {t.mb_s:.3g}" for t in trials)
+    place = f"{world.name} B={block} d={delay_ms}"
+    bench.note(f"{place} window {best.window}, pieces {best.piece} of {shown} MB/s")
     return best
 
 
@@ -116,7 +135,7 @@ def choose_window(bench: Bench, world: World, block: int, delay_ms: int) -> int:
 
 def distance_cell(bench: Bench, world: World, block: int, delay_ms: int) -> None:
     plan = bench.plan
-    pump = Pump(world, block, delay_ms, choose_window(bench, world, block, delay_ms))
+    pump = best_pump(bench, world, block, delay_ms)
     names = [p for p in PEERS if p != "qxmpp" or block == QXMPP_BLOCK]
     with world.mounts(block, delay_ms) as (first, second):
         everybody: list[Pump | Ibbfs | Peer] = [pump, Ibbfs(world, first, second)]
@@ -146,7 +165,7 @@ def distance(bench: Bench, world: World) -> None:
 
 def streams_cell(bench: Bench, world: World, block: int) -> None:
     plan = bench.plan
-    pump = Pump(world, block, window=choose_window(bench, world, block, 0))
+    pump = best_pump(bench, world, block, 0)
     with world.mounts(block, 0) as (first, second):
         ibbfs = Ibbfs(world, first, second)
         seconds = plan.seconds / 2
@@ -183,7 +202,7 @@ def small_files_cell(bench: Bench, world: World, size: int, delay_ms: int, count
 
 def large_file_cell(bench: Bench, world: World) -> None:
     size = bench.plan.large_file
-    pump = Pump(world, window=choose_window(bench, world, 4096, 0))
+    pump = best_pump(bench, world, 4096, 0)
     with world.mounts(4096, 0) as (first, second):
         for number in range(bench.plan.rounds):
             for one in (pump, Ibbfs(world, first, second)):
