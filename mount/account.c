@@ -238,8 +238,11 @@ static bool is_allowed(const struct account *account, const struct msg *msg)
 	}
 	if (account->accept == ACCEPT_CONTACTS) {
 		const struct contact *contact = roster_find(&account->roster, msg->peer);
+		if (contact && contact->listed) {
+			return true;
+		}
 		const struct node *node = tree_contact(&account->tree, msg->peer);
-		return (contact && contact->listed) || (node && node->made);
+		return node && node->made;
 	}
 	return account->accept == ACCEPT_ANYONE;
 }
@@ -254,7 +257,7 @@ static bool is_partner(const struct account *account, const struct msg *msg)
  * next one: what a stream is called must not depend on how long ago that was. */
 static bool is_taken(struct account *account, const struct node *in, const char *name)
 {
-	struct node *node = tree_child(in, name);
+	struct node *node = tree_child(&account->tree, in, name);
 	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer && !node->kept &&
 	    node->handles == 0) {
 		tree_detach(&account->tree, node);
@@ -495,6 +498,9 @@ void account_tick(struct account *account, int64_t now_ms)
 	if (now_ms >= account->expiry_ms) {
 		account->expiry_ms = TREE_NEVER;
 		expire(account, account->tree.root, now_ms);
+		if (account->expiry_ms < now_ms + ACCOUNT_EXPIRY_MS) {
+			account->expiry_ms = now_ms + ACCOUNT_EXPIRY_MS;
+		}
 		directory_tidy_all(account);
 	}
 }

@@ -46,6 +46,7 @@ struct account {
 	int64_t retry_ms;	  /* when another attempt is made to be; 0: none */
 	bool stopping;		  /* no new session is begun */
 	struct handle *handles;	  /* open files */
+	unsigned left;		  /* of those, the ones of collected_leave */
 	struct handle *orphans;	  /* closed by account_abandon, with something that is not ours */
 	struct op *pollers;	  /* OP_POLL, parked; context: the handle */
 	struct query *queries;	  /* of dial.c */
@@ -59,6 +60,9 @@ struct account {
  * one that was made and never opened. */
 #define ACCOUNT_FINISHED_MS 60000
 #define ACCOUNT_UNOPENED_MS 10000
+
+/* They may stay longer by that: all names are looked at for one that goes. */
+#define ACCOUNT_EXPIRY_MS 1000
 
 /* -ENOMEM. `jid` is copied. */
 int account_init(struct account *account, const struct stream_config *config, unsigned max_streams,

@@ -129,6 +129,7 @@ uint64_t collected_leave(struct account *account, struct handle *handle, uint64_
 		return 0;
 	}
 	handle->left = true;
+	account->left++;
 	handle->node->offer->unattended = true;
 	return handle->node->offer->number;
 }
@@ -136,6 +137,9 @@ uint64_t collected_leave(struct account *account, struct handle *handle, uint64_
 void collected_tidy(struct account *account, int64_t now_ms)
 {
 	struct handle *handle, *next;
+	if (account->left == 0) {
+		return; /* this is called for every stanza and every call */
+	}
 	DL_FOREACH_SAFE (account->handles, handle, next) {
 		const struct offer *given = handle->left ? handle->node->offer : NULL;
 		if (handle->left && (!given || offer_is_over(given))) {

@@ -56,10 +56,10 @@ static struct node *add_directory(struct account *account, struct node *parent, 
 	if (!name_from_jid(name, text)) {
 		return NULL;
 	}
-	if (tree_child(parent, name)) {
+	if (tree_child(&account->tree, parent, name)) {
 		char escaped[NAME_MAX_BYTES + 3 * 4 + 1];
 		escape_first(escaped, name);
-		if (strlen(escaped) > NAME_MAX_BYTES || tree_child(parent, escaped)) {
+		if (strlen(escaped) > NAME_MAX_BYTES || tree_child(&account->tree, parent, escaped)) {
 			return NULL;
 		}
 		return tree_add(&account->tree, parent, kind, escaped, jid);
@@ -157,37 +157,43 @@ static void hide_unwanted(struct account *account, struct node *contact)
 	}
 }
 
-/* Resources that went while a stream in their directory was to go on, which now has no stream. */
-static void hide_left_over(struct account *account, struct node *contact)
+/* A resource that went while a stream in its directory was to go on, and now has none there. */
+static void hide_left_over(struct account *account, struct node *resource)
 {
-	struct node *node, *next;
-	DL_FOREACH_SAFE (contact->children, node, next) {
-		if (node->kind == NODE_RESOURCE && !node->made && !has_files(node) &&
-		    !is_open_below(node) && !roster_find_resource(&account->roster, node->jid)) {
-			tree_detach(&account->tree, node);
-		}
+	if (!resource->made && !has_files(resource) && !is_open_below(resource) &&
+	    !roster_find_resource(&account->roster, resource->jid)) {
+		tree_detach(&account->tree, resource);
 	}
 }
 
 void directory_tidy(struct account *account, struct node *directory)
 {
-	while (directory && directory->kind != NODE_CONTACT) {
-		directory = directory->parent;
+	struct node *contact = directory;
+	while (contact && contact->kind != NODE_CONTACT) {
+		contact = contact->parent;
 	}
-	if (directory) {
+	if (!contact) {
+		return;
+	}
+	if (directory->kind == NODE_RESOURCE) {
 		hide_left_over(account, directory);
-		hide_unwanted(account, directory);
 	}
+	hide_unwanted(account, contact);
 }
 
 void directory_tidy_all(struct account *account)
 {
-	struct node *node, *next;
-	DL_FOREACH_SAFE (account->tree.root->children, node, next) {
-		if (node->kind == NODE_CONTACT) {
-			hide_left_over(account, node);
-			hide_unwanted(account, node);
+	struct node *contact, *next, *node, *next_node;
+	DL_FOREACH_SAFE (account->tree.root->children, contact, next) {
+		if (contact->kind != NODE_CONTACT) {
+			continue;
 		}
+		DL_FOREACH_SAFE (contact->children, node, next_node) {
+			if (node->kind == NODE_RESOURCE) {
+				hide_left_over(account, node);
+			}
+		}
+		hide_unwanted(account, contact);
 	}
 }
 
@@ -224,7 +230,7 @@ int directory_mknod(struct account *account, struct node *parent, const char *na
 	if (!S_ISREG(mode) || (parent->kind != NODE_CONTACT && parent->kind != NODE_RESOURCE)) {
 		return -EPERM;
 	}
-	if (tree_child(parent, name)) {
+	if (tree_child(&account->tree, parent, name)) {
 		return -EEXIST;
 	}
 	*node = tree_add(&account->tree, parent, NODE_OUTGOING, name, NULL);
@@ -300,7 +306,7 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 	if (is_detached(parent)) {
 		return -ENOENT;
 	}
-	if (tree_child(parent, name)) {
+	if (tree_child(&account->tree, parent, name)) {
 		return -EEXIST;
 	}
 	switch (parent->kind) {
@@ -321,7 +327,7 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 
 int directory_rmdir(struct account *account, struct node *parent, const char *name, int64_t now_ms)
 {
-	struct node *node = tree_child(parent, name);
+	struct node *node = tree_child(&account->tree, parent, name);
 	struct node *child, *next;
 	if (!node) {
 		return -ENOENT;
@@ -364,7 +370,7 @@ int directory_rmdir(struct account *account, struct node *parent, const char *na
 
 int directory_unlink(struct account *account, struct node *parent, const char *name, int64_t now_ms)
 {
-	struct node *node = tree_child(parent, name);
+	struct node *node = tree_child(&account->tree, parent, name);
 	if (!node) {
 		return -ENOENT;
 	}

@@ -613,6 +613,7 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 	}
 	bool left_unread = file && file->kind == NODE_ARRIVED && !file->opened;
 	DL_DELETE(account->handles, handle);
+	account->left -= handle->left;
 	if (file && file != node) {
 		tree_close(&account->tree, file);
 	}

@@ -27,7 +27,7 @@ int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *
 {
 	int64_t now_ms = hub_begin(hub);
 	const struct node *directory = find(hub, parent);
-	struct node *node = directory ? tree_child(directory, name) : NULL;
+	struct node *node = directory ? tree_child(&hub->account.tree, directory, name) : NULL;
 	*pace = directory ? tree_pace(directory, node) : TREE_STANZAS;
 	if (node) {
 		look_up(node, attributes);
@@ -348,7 +348,7 @@ int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path,
 {
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
-	int length = directory ? kept_finished(directory, name, path, size) : -ENOENT;
+	int length = directory ? kept_finished(&hub->account.tree, directory, name, path, size) : -ENOENT;
 	hub_unlock(hub);
 	return length;
 }
@@ -359,7 +359,7 @@ void hub_renew_finished(struct hub *hub, uint64_t parent, const char *name,
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
 	if (directory) {
-		kept_renew(directory, name, status);
+		kept_renew(&hub->account.tree, directory, name, status);
 	}
 	hub_unlock(hub);
 }

@@ -161,7 +161,7 @@ int kept_restore(struct account *account, const char *contact, const char *name,
 	struct node *directory = directory_show_contact(account, jid, NULL);
 	struct node *in = directory ? tree_only(directory, NODE_IN) : NULL;
 	free(jid);
-	if (!in || tree_child(in, name)) {
+	if (!in || tree_child(&account->tree, in, name)) {
 		return in ? -EEXIST : -ENOMEM;
 	}
 	size_t path_size = strlen(contact) + strlen(name) + 2;
@@ -192,15 +192,17 @@ int kept_path(const struct handle *handle, char *path, size_t size)
 	return node->path ? snprintf(path, size, "%s", node->path) : -EAGAIN;
 }
 
-int kept_finished(const struct node *parent, const char *name, char *path, size_t size)
+int kept_finished(const struct tree *tree, const struct node *parent, const char *name, char *path,
+		  size_t size)
 {
-	const struct node *node = tree_child(parent, name);
+	const struct node *node = tree_child(tree, parent, name);
 	return node && node->kept == KEPT_DONE ? snprintf(path, size, "%s", node->path) : -ENOENT;
 }
 
-void kept_renew(const struct node *parent, const char *name, const struct stat *status)
+void kept_renew(const struct tree *tree, const struct node *parent, const char *name,
+		const struct stat *status)
 {
-	struct node *node = tree_child(parent, name);
+	struct node *node = tree_child(tree, parent, name);
 	uint64_t size = (uint64_t)status->st_size;
 	/* As long as its size is the same, what utimens has said of it is remembered. */
 	if (node && node->kept == KEPT_DONE && S_ISREG(status->st_mode) && node->size != size) {

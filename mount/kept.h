@@ -69,9 +69,11 @@ int kept_restore(struct account *account, const char *contact, const char *name,
 int kept_path(const struct handle *handle, char *path, size_t size);
 
 /* Likewise, of the name in a directory, if nothing is being written to it any more. */
-int kept_finished(const struct node *parent, const char *name, char *path, size_t size);
+int kept_finished(const struct tree *tree, const struct node *parent, const char *name, char *path,
+		  size_t size);
 
 /* That file was looked at: it may have been written to since it was received. */
-void kept_renew(const struct node *parent, const char *name, const struct stat *status);
+void kept_renew(const struct tree *tree, const struct node *parent, const char *name,
+		const struct stat *status);
 
 #endif

@@ -15,6 +15,9 @@
 #include <time.h>
 #include <utlist.h>
 
+/* The directory in a key of tree.names, before the name. */
+#define NAME_KEY_PREFIX sizeof(uint64_t)
+
 #define MODE_DIRECTORY (S_IFDIR | 0700)
 #define MODE_FILE      (S_IFREG | 0600)
 #define MODE_READ_ONLY (S_IFREG | 0400)
@@ -101,6 +104,7 @@ int tree_init(struct tree *tree, uid_t uid, gid_t gid)
 void tree_finish(struct tree *tree)
 {
 	struct node *node, *next;
+	HASH_CLEAR(by_name, tree->names);
 	HASH_ITER (hh, tree->nodes, node, next) {
 		node->children = NULL;
 		destroy(tree, node);
@@ -115,15 +119,19 @@ struct node *tree_find(const struct tree *tree, uint64_t ino)
 	return node;
 }
 
-struct node *tree_child(const struct node *parent, const char *name)
+struct node *tree_child(const struct tree *tree, const struct node *parent, const char *name)
 {
-	struct node *node;
-	DL_FOREACH (parent->children, node) {
-		if (strcmp(node->name, name) == 0) {
-			return node;
-		}
+	struct {
+		uint64_t directory;
+		char name[NAME_MAX_BYTES];
+	} key = {.directory = parent->ino};
+	size_t length = strlen(name);
+	struct node *node = NULL;
+	if (length <= sizeof(key.name)) {
+		memcpy(key.name, name, length);
+		HASH_FIND(by_name, tree->names, &key, NAME_KEY_PREFIX + length, node);
 	}
-	return NULL;
+	return node;
 }
 
 struct node *tree_contact(const struct tree *tree, const char *jid)
@@ -167,6 +175,13 @@ struct node *tree_add(struct tree *tree, struct node *parent, enum node_kind kin
 	if (!node) {
 		return NULL;
 	}
+	node->directory = parent->ino;
+	HASH_ADD_KEYPTR(by_name, tree->names, &node->directory, NAME_KEY_PREFIX + strlen(name),
+			node);
+	if (!node->by_name.tbl) {
+		destroy(tree, node);
+		return NULL;
+	}
 	node->parent = parent;
 	DL_APPEND(parent->children, node);
 	if (kind == NODE_CONTACT) {
@@ -189,6 +204,7 @@ void tree_detach(struct tree *tree, struct node *node)
 	if (node->parent) {
 		node_touch(node->parent);
 		DL_DELETE(node->parent->children, node);
+		HASH_DELETE(by_name, tree->names, node);
 		node->parent = NULL;
 	}
 	release(tree, node);

@@ -76,6 +76,7 @@ struct sample {
 
 struct node {
 	UT_hash_handle hh;	  /* tree.nodes */
+	UT_hash_handle by_name;	  /* tree.names; not while it is detached */
 	struct node *prev, *next; /* parent->children */
 	struct node *parent;	  /* NULL: the root, or detached */
 	struct node *children;	  /* in order of arrival */
@@ -108,11 +109,14 @@ struct node {
 	gid_t gid;
 	struct timespec accessed, modified, changed;
 
-	char name[]; /* as in the directory */
+	/* The key of tree.names. */
+	uint64_t directory; /* ino of the parent, also when it is detached */
+	char name[];	    /* as in the directory */
 };
 
 struct tree {
 	struct node *nodes; /* uthash, by ino */
+	struct node *names; /* uthash, by directory and name: of all that have a parent */
 	struct node *root, *incoming;
 	uint64_t last_ino;
 	uid_t uid; /* of every new node */
@@ -129,7 +133,7 @@ void tree_finish(struct tree *tree);
 struct node *tree_find(const struct tree *tree, uint64_t ino);
 
 /* The child of that name, or NULL. */
-struct node *tree_child(const struct node *parent, const char *name);
+struct node *tree_child(const struct tree *tree, const struct node *parent, const char *name);
 
 /* The child of the root that is the directory of the bare or full JID, or NULL. */
 struct node *tree_contact(const struct tree *tree, const char *jid);

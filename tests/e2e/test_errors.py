@@ -38,6 +38,7 @@ def expect_open(lab: Lab, path: Path, wanted: int, flags: int = WRITE) -> None:
     assert copy.returncode == 1
     assert copy.stderr.endswith(f": {os.strerror(wanted)}\n")
     assert path.name not in os.listdir(path.parent), "a name that could not be opened stays"
+    assert not path.exists()
 
 
 def expect_delivery(lab: Lab, path: Path, wanted: int) -> None:

@@ -136,7 +136,7 @@ struct node *scene_find(const struct scene *scene, const char *path)
 		size_t length = strcspn(path, "/");
 		snprintf(name, sizeof(name), "%.*s", (int)length, path);
 		path += length + (path[length] == '/');
-		node = tree_child(node, name);
+		node = tree_child(&scene->account.tree, node, name);
 	}
 	return node;
 }

@@ -36,13 +36,55 @@ static void test_init(void **state)
 	assert_ptr_equal(tree_find(&tree, TREE_ROOT_INO), tree.root);
 	assert_null(tree_find(&tree, 0));
 	assert_null(tree_find(&tree, 99));
-	assert_ptr_equal(tree_child(tree.root, "incoming"), tree.incoming);
+	assert_ptr_equal(tree_child(&tree, tree.root, "incoming"), tree.incoming);
 	assert_int_equal(tree.incoming->kind, NODE_INCOMING);
-	assert_int_equal(tree_child(tree.root, "status")->kind, NODE_STATUS);
-	assert_null(tree_child(tree.root, "statu"));
+	assert_int_equal(tree_child(&tree, tree.root, "status")->kind, NODE_STATUS);
+	assert_null(tree_child(&tree, tree.root, "statu"));
 	assert_int_equal(HASH_COUNT(tree.nodes), 3);
 	tree_finish(&tree);
 	assert_null(tree.root);
+}
+
+/* How soon each name may come or go without a call. */
+static void test_pace(void **state)
+{
+	(void)state;
+	struct tree tree;
+	start(&tree);
+	struct node *contact = add(&tree, tree.root, NODE_CONTACT, "a@x", "a@x");
+	struct node *resource = add(&tree, contact, NODE_RESOURCE, "phone", "a@x/phone");
+	struct node *in = tree_only(contact, NODE_IN);
+	struct node *outgoing = add(&tree, contact, NODE_OUTGOING, "f", NULL);
+	const struct {
+		const struct node *directory, *node;
+		enum tree_pace pace;
+	} rows[] = {
+		{tree.root, contact, TREE_ROSTER},
+		{tree.root, tree.incoming, TREE_STANZAS},
+		{tree.root, NULL, TREE_STANZAS},
+		{contact, in, TREE_ROSTER},
+		{contact, resource, TREE_STANZAS},
+		{contact, outgoing, TREE_CALLS},
+		{contact, NULL, TREE_CALLS},
+		{resource, add(&tree, resource, NODE_OUTGOING, "f", NULL), TREE_CALLS},
+		{resource, NULL, TREE_CALLS},
+		{in, add(&tree, in, NODE_ARRIVED, "f", NULL), TREE_STANZAS},
+		{in, tree_only(in, NODE_NEXT), TREE_STANZAS},
+		{in, NULL, TREE_STANZAS},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(tree_pace(rows[i].directory, rows[i].node), rows[i].pace);
+	}
+	/* A refusal takes the name back. */
+	struct stream stream = {.state = STREAM_NEW};
+	outgoing->stream = &stream;
+	assert_int_equal(tree_pace(contact, outgoing), TREE_STANZAS);
+	stream.state = STREAM_OPENING;
+	assert_int_equal(tree_pace(contact, outgoing), TREE_STANZAS);
+	stream.state = STREAM_OPEN;
+	assert_int_equal(tree_pace(contact, outgoing), TREE_CALLS);
+	outgoing->stream = NULL;
+	tree_finish(&tree);
 }
 
 /* What stat shows of each kind. */
@@ -199,13 +241,13 @@ static void test_add(void **state)
 	assert_string_equal(contact->name, "A@x");
 	assert_string_equal(contact->jid, "a@x");
 	assert_ptr_equal(contact->parent, tree.root);
-	assert_ptr_equal(tree_child(tree.root, "A@x"), contact);
+	assert_ptr_equal(tree_child(&tree, tree.root, "A@x"), contact);
 	assert_int_equal(contact->expires_ms, TREE_NEVER);
 	assert_true(tree.root->modified.tv_sec > 0);
 
-	struct node *in = tree_child(contact, "in");
+	struct node *in = tree_child(&tree, contact, "in");
 	assert_ptr_equal(tree_only(contact, NODE_IN), in);
-	assert_ptr_equal(tree_child(in, "next"), tree_only(in, NODE_NEXT));
+	assert_ptr_equal(tree_child(&tree, in, "next"), tree_only(in, NODE_NEXT));
 	assert_null(tree_only(contact, NODE_NEXT));
 	assert_null(tree_only(contact, NODE_OUTGOING));
 
@@ -252,7 +294,7 @@ static void test_life(void **state)
 	tree_detach(&tree, node);
 	assert_true(contact->modified.tv_sec > 0);
 	assert_null(node->parent);
-	assert_null(tree_child(contact, "o"));
+	assert_null(tree_child(&tree, contact, "o"));
 	tree_forget(&tree, node, 2);
 	assert_int_equal(node->lookups, 1);
 	tree_forget(&tree, node, 1);
@@ -437,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_add),    cmocka_unit_test(test_life),
 		cmocka_unit_test(test_path),   cmocka_unit_test(test_detach_all_below),
 		cmocka_unit_test(test_memory), cmocka_unit_test(test_listing),
+		cmocka_unit_test(test_pace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
