@@ -59,7 +59,8 @@ static struct node *add_directory(struct account *account, struct node *parent, 
 	if (tree_child(&account->tree, parent, name)) {
 		char escaped[NAME_MAX_BYTES + 3 * 4 + 1];
 		escape_first(escaped, name);
-		if (strlen(escaped) > NAME_MAX_BYTES || tree_child(&account->tree, parent, escaped)) {
+		if (strlen(escaped) > NAME_MAX_BYTES ||
+		    tree_child(&account->tree, parent, escaped)) {
 			return NULL;
 		}
 		return tree_add(&account->tree, parent, kind, escaped, jid);

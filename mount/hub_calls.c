@@ -348,7 +348,8 @@ int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path,
 {
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
-	int length = directory ? kept_finished(&hub->account.tree, directory, name, path, size) : -ENOENT;
+	int length = directory ? kept_finished(&hub->account.tree, directory, name, path, size)
+			       : -ENOENT;
 	hub_unlock(hub);
 	return length;
 }

@@ -329,6 +329,7 @@ static void end_trip(struct stream *stream, struct window_trip *trip, uint64_t b
 	chunk_measure(stream->chunk, &chunk_trip);
 	trip->next = sender_next_number(sender);
 	trip->block_size = block_length(stream);
+	trip->shared = stream->effects->streams > 1;
 	trip->delivered = sender->acknowledged - trip->delivered;
 	window_measure(&stream->window, trip);
 }

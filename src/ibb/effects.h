@@ -29,6 +29,7 @@ struct effects {
 	struct stream *turns; /* streams that have a block to send; the next one first. The block
 				 is made only when the sender asks for it (ibb_next) */
 	struct stream *ripe;  /* streams with both parked reads and bytes (ibb_serve_readers) */
+	unsigned streams;     /* that peers know */
 	int64_t deadline_ms;  /* no stream wants a tick before this */
 };
 

@@ -75,6 +75,7 @@ static int add_by_key(struct ibb *ibb, struct stream *stream)
 		stream->key = NULL;
 		return -ENOMEM;
 	}
+	ibb->effects.streams++;
 	return 0;
 }
 
@@ -82,6 +83,7 @@ static void remove_by_key(struct ibb *ibb, struct stream *stream)
 {
 	if (stream->key) {
 		HASH_DELETE(by_key, ibb->by_key, stream);
+		ibb->effects.streams--;
 		free(stream->key);
 		stream->key = NULL;
 	}

@@ -10,8 +10,10 @@
 #define LEAST_BLOCKS 4
 
 /* What is on its way beyond the shortest round trip: for half of that, and for the hiccups of
- * busy machines near by at least this. It is also what a byte of another stream has to wait. */
-#define LEAST_ALLOWANCE_US 3000
+ * busy machines near by at least this. It is also what a byte of another stream has to wait, so it
+ * is less if there is one. */
+#define LEAST_ALLOWANCE_US	  10000
+#define LEAST_SHARED_ALLOWANCE_US 3000
 
 /* Few trips say little when each is as short as a hiccup; far away they say enough, and take
  * long. */
@@ -80,16 +82,16 @@ static double best_rate(const struct window *window)
 }
 
 /* How long a trip may be, if the shortest is so long. */
-static int64_t with_allowance(int64_t shortest_us)
+static int64_t with_allowance(int64_t shortest_us, bool shared)
 {
 	int64_t allowance_us = shortest_us / 2;
-	return shortest_us +
-	       (allowance_us > LEAST_ALLOWANCE_US ? allowance_us : LEAST_ALLOWANCE_US);
+	int64_t least_us = shared ? LEAST_SHARED_ALLOWANCE_US : LEAST_ALLOWANCE_US;
+	return shortest_us + (allowance_us > least_us ? allowance_us : least_us);
 }
 
 static int64_t allowed_us(const struct window *window)
 {
-	return with_allowance(window->shortest_us);
+	return with_allowance(window->shortest_us, window->shared);
 }
 
 /* Whether the last round had as long trips as the first one that is known, though far less was on
@@ -168,7 +170,7 @@ void window_recall(struct window *window, const struct window_past *past, int64_
 	/* The way may have become shorter. */
 	int64_t shortest_us = trip_us < past->shortest_us ? trip_us : past->shortest_us;
 	double rate = past->rate / (streams > 0 ? streams : 1);
-	double size = rate * (double)with_allowance(shortest_us);
+	double size = rate * (double)with_allowance(shortest_us, true);
 	if (window->rounds > 0 || size <= (double)window->size) {
 		return;
 	}
@@ -199,6 +201,7 @@ void window_measure(struct window *window, const struct window_trip *trip)
 		forget_rounds(window, trip);
 	}
 	window->block_size = trip->block_size;
+	window->shared = trip->shared;
 	if (trip->number < window->first) {
 		return;
 	}

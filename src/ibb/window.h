@@ -9,9 +9,10 @@
  *
  *     size = best rate of the last rounds * (shortest round trip + allowance)
  *
- * Both are measured block by block. At the start nothing is known, unless an earlier stream went
- * the same way: the window is small, and doubled in each round, or made four times as large far
- * away, for as long as that makes delivery faster.
+ * The allowance outlasts the hiccups of busy machines, and is larger while no other stream waits
+ * for the connection. Rate and trip are measured block by block. At the start nothing is known,
+ * unless an earlier stream went the same way: the window is small, and doubled in each round, or
+ * made four times as large far away, for as long as that makes delivery faster.
  *
  * Units:   bytes; microseconds of the caller's monotonic clock.
  * Errors:  none.
@@ -33,6 +34,7 @@ struct window {
 	size_t most;	     /* never more */
 	int64_t shortest_us; /* round trip; 0: none is known */
 	bool starting;
+	bool shared;			 /* when a block came back last */
 	size_t before_cut;		 /* the size; 0: it was never cut */
 	unsigned flat;			 /* rounds in which a larger size did not make it faster */
 	double rates[WINDOW_ROUNDS];	 /* bytes per microsecond, of the last rounds */
@@ -57,6 +59,7 @@ struct window_trip {
 	int64_t now_us;	    /* when it came back */
 	uint64_t delivered; /* bytes that came back between the two, with this block */
 	size_t block_size;  /* how long blocks are now */
+	bool shared;	    /* other streams use the connection */
 };
 
 /* What a stream has found out about its way, for another one. */

@@ -219,12 +219,9 @@ static void test_never_answered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_it_is),
-		cmocka_unit_test(test_filled),
-		cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_alone),
-		cmocka_unit_test(test_alone_together),
-		cmocka_unit_test(test_never_answered),
+		cmocka_unit_test(test_as_it_is),       cmocka_unit_test(test_filled),
+		cmocka_unit_test(test_slow),	       cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_alone_together), cmocka_unit_test(test_never_answered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 struct way {
 	struct window window;
 	int64_t service_us, distance_us;
+	bool shared;
 	int64_t now_us;
 	int64_t sent_us[4096];	  /* of the blocks on the way, by number */
 	uint64_t delivered[4096]; /* when they left */
@@ -49,6 +50,7 @@ static void come_back(struct way *way)
 		.now_us = way->now_us,
 		.delivered = (way->back + 1 - way->delivered[way->back % 4096]) * BLOCK,
 		.block_size = BLOCK,
+		.shared = way->shared,
 	};
 	window_measure(&way->window, &trip);
 	way->back++;
@@ -88,17 +90,24 @@ static void test_finds_its_size(void **state)
 {
 	static const struct {
 		int64_t service_us, distance_us, longest_us;
+		bool shared;
 	} rows[] = {
 		/* service, distance, longest round trip */
-		{100, 100, 4500},      /* a server near by */
-		{400, 300, 5000},      /* a slow one: four blocks are the least */
-		{100, 40000, 70000},   /* 40 ms */
-		{200, 200000, 350000}, /* 200 ms */
-		{5000, 20000, 45000},
+		{100, 100, 4500, true}, /* a server near by */
+		{100, 100, 11500, false},
+		{400, 300, 5000, true}, /* a slow one: four blocks are the least */
+		{400, 300, 12000, false},
+		{100, 40000, 70000, true}, /* 40 ms */
+		{100, 40000, 70000, false},
+		{200, 200000, 350000, true}, /* 200 ms */
+		{200, 200000, 350000, false},
+		{5000, 20000, 45000, true},
+		{5000, 20000, 45000, false},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct way way = start(MOST, rows[i].service_us, rows[i].distance_us);
+		way.shared = rows[i].shared;
 		run(&way, 30000);
 		int64_t before_us = way.now_us;
 		run(&way, 5000);
@@ -109,6 +118,24 @@ static void test_finds_its_size(void **state)
 				 (intmax_t)way.longest_us, way.window.size);
 		}
 	}
+}
+
+/* Somebody else comes, and goes. */
+static void test_makes_room(void **state)
+{
+	(void)state;
+	struct way way = start(MOST, 100, 300);
+	run(&way, 30000);
+	size_t alone = way.window.size;
+	assert_true(alone >= 90 * BLOCK);
+	way.shared = true;
+	run(&way, 1000);
+	assert_true(way.window.size < alone / 2);
+	run(&way, 1000);
+	assert_true(way.longest_us <= 4500);
+	way.shared = false;
+	run(&way, 1000);
+	assert_true(way.window.size > alone / 10 * 9);
 }
 
 /* 4 MiB on a way of 200 ms, after at most 5 round trips. */
@@ -128,6 +155,7 @@ static void test_recalls(void **state)
 {
 	(void)state;
 	struct way first = start(MOST, 200, 200000);
+	first.shared = true;
 	assert_true(window_known(&first.window).rate == 0);
 	run(&first, 40000);
 	struct window_past past = window_known(&first.window);
@@ -145,6 +173,7 @@ static void test_recalls(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct way way = start(MOST, rows[i].service_us, rows[i].distance_us);
+		way.shared = true;
 		window_expect(&way.window, rows[i].distance_us);
 		size_t before = way.window.size;
 		window_recall(&way.window, &past, rows[i].distance_us, rows[i].streams);
@@ -201,8 +230,8 @@ static void test_not_full(void **state)
 	size_t size = window.size;
 	for (uint64_t number = 0; number < 1000; number++) {
 		int64_t left_us = (int64_t)number * 1000;
-		struct window_trip trip = {number,	  number + 1, left_us,
-					   left_us + 300, BLOCK,      BLOCK};
+		struct window_trip trip = {number, number + 1, left_us, left_us + 300,
+					   BLOCK,  BLOCK,      false};
 		window_measure(&window, &trip);
 	}
 	assert_int_equal(window.size, size);
@@ -248,8 +277,8 @@ static void test_no_time_at_all(void **state)
 	window_init(&window, MOST);
 	for (uint64_t number = 0; number < 1000; number++) {
 		window_note_full(&window);
-		struct window_trip trip = {number, number + 4, 10, number % 2 ? 10 : 5,
-					   BLOCK,  BLOCK};
+		struct window_trip trip = {number, number + 4, 10,   number % 2 ? 10 : 5,
+					   BLOCK,  BLOCK,      false};
 		window_measure(&window, &trip);
 		assert_true(window.size >= BLOCK && window.size <= MOST);
 	}
@@ -287,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_small_at_the_start),
 		cmocka_unit_test(test_finds_its_size),
+		cmocka_unit_test(test_makes_room),
 		cmocka_unit_test(test_grows_fast_far_away),
 		cmocka_unit_test(test_recalls),
 		cmocka_unit_test(test_nothing_to_recall),
