@@ -340,15 +340,13 @@ def fit_size(
     transfer: Callable[[int], Figures], seconds: float, delay_ms: int, unit: int, most: int
 ) -> int:
     """How many bytes take between half of `seconds` and all of them: a unit times a power of two,
-    tried until a run is long enough to tell. What it takes to ask and to hear the last answer is
-    the same for any size."""
+    tried until a run is that long, as the first ones may be slower. What it takes to ask and to
+    hear the last answer is the same for any size."""
     fixed = 2 * 4 * delay_ms / 1000
     size = unit
-    while True:
+    while 2 * size <= most:
         spent = max(transfer(size)["seconds"] - fixed, 1e-3)
-        if spent > seconds / 6 or 4 * size > most:
+        if 2 * spent > seconds:
             break
-        size *= 4
-    while 2 * spent < seconds and 2 * size <= most:
-        size, spent = 2 * size, 2 * spent
+        size = size * 4 if 8 * spent < seconds and 4 * size <= most else size * 2
     return size
