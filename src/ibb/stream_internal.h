@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_internal - what the parts of a stream share: stream.c (the session), delivery.c (what
- * leaves it), reception.c (what comes into it) and resume.c (broken connections).
+ * stream_internal - what the parts of a stream share: stream.c (the session), opening.c (how it
+ * comes about), delivery.c (what leaves it), reception.c (what comes into it) and resume.c (broken
+ * connections).
  *
  * Threads: none; the caller serialises.
  */
@@ -11,6 +12,9 @@
 #include "ibb/stream.h"
 
 /* ---- stream.c ---- */
+
+/* The caller's, or NULL. */
+char *stream_copy_string(const char *string);
 
 /* An answer is awaited until `timeout_ms` from now; a peer that has accepted is pinged halfway. */
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms);
@@ -47,6 +51,11 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
 
 /* The peer has sent <close/>: answers it if everything was delivered. */
 void stream_answer_when_delivered(struct stream *stream);
+
+/* ---- opening.c ---- */
+
+/* Queues <open/>, the first or another. -ENOMEM. */
+int stream_send_open(struct stream *stream);
 
 /* ---- reception.c ---- */
 

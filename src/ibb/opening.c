@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a stream comes about: <open/>, ours or the peer's, and what becomes of it.
+ */
+#include "ibb/stream_internal.h"
+
+#include "ibb/utf8.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* Blocks smaller than this are not tried when a peer asks for smaller ones. */
+#define MIN_NEGOTIATED_BLOCK 128
+
+/* Longer than any directory can hold; what a peer calls a file must not cost more. */
+#define MAX_NAME 1023
+
+int stream_send_open(struct stream *stream)
+{
+	struct msg open = {
+		.kind = MSG_OPEN,
+		.block_size = stream->block_size,
+		.carrier = stream->carrier,
+		.name = stream->features & FEATURE_IBBFS ? stream->name : NULL,
+		.size = -1,
+		/* In messages, it only says that the question may be asked. */
+		.resumable = stream->resumable || (stream->carrier == CARRIER_MESSAGE &&
+						   stream->features & FEATURE_RESUME),
+	};
+	return stream_send_request(stream, &open, 'o', stream->attempt);
+}
+
+/* A longer stanza would cost us the connection, and every other stream with it. */
+void stream_limit_blocks(struct stream *stream)
+{
+	size_t max_stanza = stream->config->max_stanza;
+	stream->most_data = STREAM_MAX_BLOCK;
+	if (max_stanza > 0) {
+		size_t room = msg_data_room(stream->peer, stream->sid, max_stanza);
+		stream->most_data = room < STREAM_MAX_BLOCK ? room : STREAM_MAX_BLOCK;
+	}
+}
+
+void stream_await(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state <= STREAM_OPENING) {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+}
+
+int stream_dial(struct stream *stream, const char *peer, unsigned features, const char *name,
+		int64_t now_ms)
+{
+	assert(stream->state == STREAM_NEW);
+	char *peer_copy = stream_copy_string(peer);
+	char *name_copy = name ? stream_copy_string(name) : NULL;
+	if (!peer_copy || (name && !name_copy)) {
+		free(peer_copy);
+		free(name_copy);
+		return -ENOMEM;
+	}
+	uint32_t wanted = stream->block_size;
+	stream->peer = peer_copy;
+	stream->name = name_copy;
+	stream->features = features;
+	stream_limit_blocks(stream);
+	if (stream->block_size > stream->most_data) {
+		stream->block_size = (uint32_t)stream->most_data;
+	}
+	/* A message is not answered, so nobody knows what was lost. */
+	stream->resumable = features & FEATURE_RESUME && stream->carrier == CARRIER_IQ &&
+			    stream->config->reconnect_ms > 0;
+	int error = stream_send_open(stream);
+	if (error) {
+		free(peer_copy);
+		free(name_copy);
+		stream->peer = NULL;
+		stream->name = NULL;
+		stream->block_size = wanted;
+		return error;
+	}
+	stream->state = STREAM_OPENING;
+	stream->asked_ms = now_ms;
+	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	return 0;
+}
+
+int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
+{
+	assert(stream->state == STREAM_NEW);
+	stream->peer = stream->expected ? stream->peer : stream_copy_string(open->peer);
+	stream->name = open->name ? utf8_copy(open->name, MAX_NAME) : NULL;
+	if (!stream->peer || (open->name && !stream->name) ||
+	    effects_send_result(stream->effects, open->peer, open->id)) {
+		return -ENOMEM;
+	}
+	stream->incoming = true;
+	stream->reading = true;
+	stream_limit_blocks(stream);
+	/* Only an ibbfs gives a name, and only to one that it knows to be another. */
+	stream->features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
+	if (open->resumable) {
+		stream->features |= FEATURE_RESUME;
+	}
+	stream->carrier = open->carrier;
+	stream->block_size = open->block_size;
+	stream->announced = stream->expected ? stream->announced : open->size;
+	stream->resumable =
+		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
+	stream->state = STREAM_OPEN;
+	stream_rest(stream, now_ms);
+	op_complete_all(&stream->openers, 0, &stream->effects->done);
+	return 0;
+}
+
+void stream_postpone(struct stream *stream)
+{
+	assert(stream->state == STREAM_NEW);
+	stream_clear_deadline(stream);
+	op_complete_all(&stream->openers, 0, &stream->effects->done);
+}
+
+int stream_expect(struct stream *stream, const char *peer, int64_t size)
+{
+	assert(stream->state == STREAM_NEW && !stream->peer);
+	stream->peer = stream_copy_string(peer);
+	if (!stream->peer) {
+		return -ENOMEM;
+	}
+	stream->incoming = true;
+	stream->reading = true;
+	stream->expected = true;
+	stream->announced = size;
+	return 0;
+}
+
+bool stream_accepts_again(const struct stream *stream, const struct msg *open)
+{
+	return stream->incoming && stream->resumable && open->resumable &&
+	       stream->state == STREAM_OPEN && stream->receiver.blocks == 0 &&
+	       stream->block_size == open->block_size;
+}
+
+void stream_wait_open(struct stream *stream, struct op *op)
+{
+	if (stream_is_over(stream)) {
+		op_complete(op, stream_outcome(stream), &stream->effects->done);
+	} else if (stream->state >= STREAM_OPEN) {
+		op_complete(op, 0, &stream->effects->done);
+	} else {
+		op_park(op, &stream->openers);
+	}
+}
+
+void stream_accepted(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state != STREAM_OPENING || stream->suspended) {
+		return;
+	}
+	stream->state = STREAM_OPEN;
+	stream->until_ms = 0;
+	stream->retries = 0;
+	window_expect(&stream->window, (now_ms - stream->asked_ms) * 1000);
+	if (sender_is_empty(&stream->sender)) {
+		stream_rest(stream, now_ms);
+	} else {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	op_complete_all(&stream->openers, 0, &stream->effects->done);
+	stream_take_turn(stream);
+}
+
+void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms)
+{
+	if (stream->state != STREAM_OPENING || stream->suspended) {
+		return;
+	}
+	/* XEP-0047 section 2.1: resource-constraint asks for smaller blocks. Its type should be
+	 * modify; slixmpp sends cancel. Type wait speaks of something else. Rounded up, since from
+	 * 65535 that meets the limits of others, which are powers of two. */
+	uint32_t half = (stream->block_size + 1) / 2;
+	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
+	    error->error_type != ERROR_TYPE_WAIT && half >= MIN_NEGOTIATED_BLOCK) {
+		stream->block_size = half;
+		stream->attempt++;
+		stream->asked_ms = now_ms;
+		if (!stream_send_open(stream)) {
+			stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+			return;
+		}
+	}
+	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
+	    error->error_type == ERROR_TYPE_WAIT && stream->features & FEATURE_IBBFS) {
+		/* We open streams faster than it likes (limits.h). The deadline stays. */
+		stream->attempt++;
+		stream_pause(stream, now_ms);
+		return;
+	}
+	bool silent = stream->features & FEATURE_SILENT &&
+		      error->condition == CONDITION_SERVICE_UNAVAILABLE;
+	stream_break(stream, silent ? -EHOSTDOWN : condition_open_error(error->condition));
+}
