@@ -4,6 +4,7 @@
 #include "mount/collected.h"
 #include "mount/dial.h"
 #include "mount/directory.h"
+#include "mount/feed.h"
 #include "mount/file.h"
 #include "mount/kept.h"
 #include "mount/name.h"
@@ -298,7 +299,7 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 static void hand_over(struct account *account, struct node *node, int64_t now_ms)
 {
 	if (!account->keeps || kept_add(account, node)) {
-		file_arrived(account, node, now_ms);
+		feed_arrived(account, node, now_ms);
 	}
 }
 
@@ -448,6 +449,11 @@ static void break_delivered(struct account *account)
 			ibb_abort(&account->ibb, stream, -ECONNRESET);
 		}
 	}
+}
+
+void account_complete(struct account *account, struct op *op, ssize_t result)
+{
+	op_complete(op, result, &account->ibb.effects.done);
 }
 
 struct op *account_take_done(struct account *account, int64_t now_ms)

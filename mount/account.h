@@ -111,7 +111,7 @@ bool account_is_drained(const struct account *account);
 /* Every open file is closed, every stream breaks, every op is completed. */
 void account_abandon(struct account *account, int64_t now_ms);
 
-/* ---- for directory.c, file.c and dial.c ---- */
+/* ---- for the other parts of the account ---- */
 
 /* Whether the connection is down, but waited for. */
 bool account_is_away(const struct account *account);
@@ -125,6 +125,9 @@ int account_accept(struct account *account, struct node *node, int64_t now_ms);
 /* The stream of `node` has no user any more; the name stays for ACCOUNT_FINISHED_MS. */
 void account_finish_file(struct account *account, struct node *node, bool good_order,
 			 int64_t now_ms);
+
+/* `op` is over, and goes to whoever calls account_take_done. */
+void account_complete(struct account *account, struct op *op, ssize_t result);
 
 /* Takes a name out of the tree; a stream that it has ends in bad order. */
 void account_drop(struct account *account, struct node *node, int64_t now_ms);

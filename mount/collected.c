@@ -8,11 +8,6 @@
 #include <string.h>
 #include <utlist.h>
 
-static void complete(struct account *account, struct op *op, ssize_t result)
-{
-	op_complete(op, result, &account->ibb.effects.done);
-}
-
 int collected_begin(struct account *account, struct handle *handle, const char *peer,
 		    enum format format)
 {
@@ -113,7 +108,7 @@ uint64_t collected_offer(struct account *account, struct handle *handle, struct 
 	handle->flushed = true;
 	int error = again ? 0 : offer(account, handle, size, md5, now_ms);
 	if (error) {
-		complete(account, op, error);
+		account_complete(account, op, error);
 		return 0;
 	}
 	offer_wait(&account->offers, node->offer, op);
@@ -167,7 +162,7 @@ void collected_wait(struct account *account, uint64_t number, struct op *op)
 	if (offer) {
 		stream_wait_open(offer->stream, op);
 	} else {
-		complete(account, op, -ECONNRESET);
+		account_complete(account, op, -ECONNRESET);
 	}
 }
 
@@ -177,7 +172,7 @@ void collected_send(struct account *account, uint64_t number, struct op *op, con
 	struct offer *offer = find(account, number);
 	int error = offer ? offer_sending(&account->offers, offer, bytes, op->size) : -ECONNRESET;
 	if (error) {
-		complete(account, op, error);
+		account_complete(account, op, error);
 	} else {
 		stream_write(offer->stream, op, bytes, now_ms);
 	}

@@ -4,6 +4,7 @@
 #include "mount/attribute.h"
 #include "mount/collected.h"
 #include "mount/directory.h"
+#include "mount/feed.h"
 #include "mount/name.h"
 #include "mount/status.h"
 #include "xmpp/jid.h"
@@ -18,14 +19,6 @@
 
 /* A gap that is larger is a mistake, not a file. */
 #define MAX_GAP ((uint64_t)64 * 1024 * 1024 * 1024)
-
-/* A line of `incoming`: contact's directory, "/in/", name, newline. */
-#define LINE_SIZE (2 * NAME_MAX_BYTES + 8)
-
-static void complete(struct account *account, struct op *op, ssize_t result)
-{
-	op_complete(op, result, &account->ibb.effects.done);
-}
 
 static struct stream *stream_of(const struct handle *handle)
 {
@@ -80,22 +73,22 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 			  int64_t now_ms)
 {
 	if (!handle->writable) {
-		complete(account, op, 0); /* to look at, or for chmod */
+		account_complete(account, op, 0); /* to look at, or for chmod */
 		return;
 	}
 	int error = begin_session(account, handle, now_ms);
 	if (error) {
-		complete(account, op, error);
+		account_complete(account, op, error);
 		return;
 	}
 	if (flags & O_NONBLOCK) {
-		complete(account, op, 0); /* touch, truncate: begun by the first write */
+		account_complete(account, op, 0); /* touch, truncate: begun by the first write */
 		return;
 	}
 	struct stream *stream = handle->node->stream;
 	dial_start(account, handle, now_ms);
 	if (collected_is(handle)) {
-		complete(account, op, 0); /* what the peer can do was known */
+		account_complete(account, op, 0); /* what the peer can do was known */
 	} else {
 		stream_wait_open(stream, op);
 	}
@@ -128,17 +121,17 @@ static void open_arrived(struct account *account, struct handle *handle, int fla
 	struct node *node = handle->node;
 	if (node->kept) {
 		take_kept(handle, node);
-		complete(account, op, 0);
+		account_complete(account, op, 0);
 		return;
 	}
 	int error = account_accept(account, node, now_ms);
 	if (error) {
-		complete(account, op, error);
+		account_complete(account, op, error);
 		return;
 	}
 	attach(handle, node);
 	if (flags & O_NONBLOCK || node->stream->state >= STREAM_OPEN) {
-		complete(account, op, 0);
+		account_complete(account, op, 0);
 	} else {
 		stream_wait_open(node->stream, op);
 	}
@@ -179,7 +172,7 @@ void file_open(struct account *account, struct node *node, int flags, const char
 	struct handle *handle = create_handle(account, node, flags, sid);
 	op->context = handle;
 	if (!handle) {
-		complete(account, op, -ENOMEM);
+		account_complete(account, op, -ENOMEM);
 		return;
 	}
 	int error = check_open(node, handle, flags);
@@ -187,7 +180,7 @@ void file_open(struct account *account, struct node *node, int flags, const char
 		error = status_text(account, now_ms, &handle->text, &handle->text_length);
 	}
 	if (error) {
-		complete(account, op, error);
+		account_complete(account, op, error);
 		return;
 	}
 	if (node->kind == NODE_OUTGOING) {
@@ -198,7 +191,7 @@ void file_open(struct account *account, struct node *node, int flags, const char
 	if (node->kind == NODE_ARRIVED) {
 		open_arrived(account, handle, flags, op, now_ms);
 	} else {
-		complete(account, op, 0);
+		account_complete(account, op, 0);
 	}
 }
 
@@ -210,16 +203,15 @@ static void complete_with(struct account *account, struct op *op, const char *by
 	if (length > 0) {
 		op->data = malloc(length);
 		if (!op->data) {
-			complete(account, op, -ENOMEM);
+			account_complete(account, op, -ENOMEM);
 			return;
 		}
 		memcpy(op->data, bytes, length);
 	}
-	complete(account, op, (ssize_t)length);
+	account_complete(account, op, (ssize_t)length);
 }
 
-/* Bytes of handle->text from where the last read ended: a stream has no offsets. */
-static void read_text(struct account *account, struct handle *handle, struct op *op)
+void file_read_text(struct account *account, struct handle *handle, struct op *op)
 {
 	size_t length = handle->text_length - handle->text_position;
 	length = length < op->size ? length : op->size;
@@ -229,110 +221,25 @@ static void read_text(struct account *account, struct handle *handle, struct op 
 	}
 }
 
-/* The oldest stream that `handle`, a reader of `incoming`, has not been told of. */
-static struct node *next_line(const struct account *account, const struct handle *handle)
-{
-	struct node *found = NULL, *contact, *node;
-	DL_FOREACH (account->tree.root->children, contact) {
-		struct node *in =
-			contact->kind == NODE_CONTACT ? tree_only(contact, NODE_IN) : NULL;
-		if (!in) {
-			continue;
-		}
-		DL_FOREACH (in->children, node) {
-			if (node->kind == NODE_ARRIVED && node->arrival > handle->last_line &&
-			    (!node->opened || node->arrival > handle->first_line) &&
-			    node->kept != KEPT_COMING &&
-			    (!found || node->arrival < found->arrival)) {
-				found = node;
-			}
-		}
-	}
-	return found;
-}
-
-/* Fetches the line that the reader gets next; false: it must wait. -ENOMEM. */
-static int fetch_line(const struct account *account, struct handle *handle, bool *found)
-{
-	*found = handle->text_position < handle->text_length;
-	if (*found) {
-		return 0;
-	}
-	struct node *node = next_line(account, handle);
-	if (!node) {
-		return 0;
-	}
-	if (!handle->text) {
-		handle->text = malloc(LINE_SIZE);
-		if (!handle->text) {
-			return -ENOMEM;
-		}
-	}
-	int length = node_path(node, handle->text, LINE_SIZE - 1);
-	handle->text[length] = '\n';
-	handle->text_length = (size_t)length + 1;
-	handle->text_position = 0;
-	handle->last_line = node->arrival;
-	*found = true;
-	return 0;
-}
-
-static void read_incoming(struct account *account, struct handle *handle, struct op *op)
-{
-	bool found;
-	int error = fetch_line(account, handle, &found);
-	if (error) {
-		complete(account, op, error);
-	} else if (found) {
-		/* A reader that asks for less, like a shell's `read`, gets the line in pieces. */
-		read_text(account, handle, op);
-	} else if (op->nonblock) {
-		complete(account, op, -EAGAIN);
-	} else {
-		op_park(op, &handle->node->waiters);
-	}
-}
-
-/* Whether there is something to be had of what arrived; in the inbox, only all of it. */
-static bool is_takeable(const struct node *node)
-{
-	return node->kept ? node->kept == KEPT_DONE : node->stream || node->offer;
-}
-
-/* The oldest stream in the directory of `next` that nobody has opened. */
-static struct node *next_waiting(const struct node *next)
-{
-	struct node *found = NULL, *node;
-	if (next->parent) {
-		DL_FOREACH (next->parent->children, node) {
-			if (node->kind == NODE_ARRIVED && is_takeable(node) && node->handles == 0 &&
-			    !node->opened && (!found || node->arrival < found->arrival)) {
-				found = node;
-			}
-		}
-	}
-	return found;
-}
-
 static void read_next(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
 {
-	struct node *node = next_waiting(handle->node);
+	struct node *node = feed_next(handle->node);
 	int error = node ? account_accept(account, node, now_ms) : 0;
 	if (node && node->kept) {
 		take_kept(handle, node);
-		complete(account, op, FILE_IN_INBOX);
+		account_complete(account, op, FILE_IN_INBOX);
 		return;
 	}
 	/* Who does not wait has not taken it before there is something to read. */
 	if (error) {
 		node->opened = true; /* not the one that is taken next time */
-		complete(account, op, error);
+		account_complete(account, op, error);
 	} else if (node && (!op->nonblock || stream_can_read(node->stream))) {
 		attach(handle, node);
 		handle->used = true;
 		stream_read(node->stream, op);
 	} else if (op->nonblock) {
-		complete(account, op, -EAGAIN);
+		account_complete(account, op, -EAGAIN);
 	} else {
 		op_park(op, &handle->node->waiters);
 	}
@@ -342,44 +249,23 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 {
 	op->context = handle;
 	if (!handle->readable) {
-		complete(account, op, -EBADF);
+		account_complete(account, op, -EBADF);
 	} else if (handle->node->kind == NODE_STATUS) {
-		read_text(account, handle, op);
+		file_read_text(account, handle, op);
 	} else if (handle->node->kind == NODE_INCOMING) {
-		read_incoming(account, handle, op);
+		feed_read(account, handle, op);
 	} else if (handle->kept) {
-		complete(account, op, FILE_IN_INBOX);
+		account_complete(account, op, FILE_IN_INBOX);
 	} else if (handle->node->kind == NODE_NEXT && !handle->file) {
 		read_next(account, handle, op, now_ms);
 	} else if (handle->disk) {
-		complete(account, op, 0); /* dd seek= reads its way to where it writes */
+		account_complete(account, op, 0); /* dd seek= reads its way to where it writes */
 	} else if (stream_of(handle)) {
 		handle->used = true;
 		stream_read(stream_of(handle), op);
 	} else {
-		complete(account, op, -EACCES); /* what we send is not kept */
+		account_complete(account, op, -EACCES); /* what we send is not kept */
 	}
-}
-
-/* Tries the reads again that wait in `node`; those who find nothing wait on, in their order. */
-static void read_again(struct account *account, struct node *node, int64_t now_ms)
-{
-	struct op *waiting = node->waiters;
-	node->waiters = NULL;
-	while (waiting) {
-		struct op *op = waiting;
-		DL_DELETE(waiting, op);
-		op->list = NULL;
-		file_read(account, op->context, op, now_ms);
-	}
-}
-
-void file_arrived(struct account *account, struct node *node, int64_t now_ms)
-{
-	/* The first to wait in `next` gets the stream; other reads of the same open file are reads
-	 * of that stream then. Every reader of `incoming` gets the line. */
-	read_again(account, tree_only(node->parent, NODE_NEXT), now_ms);
-	read_again(account, account->tree.incoming, now_ms);
 }
 
 /* ---- poll ---- */
@@ -402,11 +288,9 @@ static short ready(const struct account *account, const struct handle *handle)
 	}
 	switch (handle->node->kind) {
 	case NODE_INCOMING:
-		return handle->text_position < handle->text_length || next_line(account, handle)
-			       ? POLLIN
-			       : 0;
+		return feed_has_line(account, handle) ? POLLIN : 0;
 	case NODE_NEXT:
-		next = next_waiting(handle->node);
+		next = feed_next(handle->node);
 		/* One that is offered: a read accepts it. */
 		return next && (!next->stream || stream_can_read(next->stream)) ? POLLIN : 0;
 	default:
@@ -422,7 +306,7 @@ short file_poll(struct account *account, struct handle *handle, struct op *op)
 		/* The kernel must not be woken by its own question, or it asks for ever. */
 		DL_FOREACH_SAFE (account->pollers, other, next) {
 			if (other->context == handle) {
-				complete(account, other, -ECANCELED);
+				account_complete(account, other, -ECANCELED);
 			}
 		}
 		op->context = handle;
@@ -439,7 +323,7 @@ void file_notify_pollers(struct account *account)
 		short now = ready(account, op->context);
 		short wanted = (short)(op->events | POLLERR | POLLHUP);
 		if (now & ~op->seen & wanted) {
-			complete(account, op, 0);
+			account_complete(account, op, 0);
 		} else {
 			op->seen &= now; /* what has ended may begin again */
 		}
@@ -486,22 +370,22 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 	struct stream *stream = stream_of(handle);
 	op->context = handle;
 	if (!handle->writable) {
-		complete(account, op, -EBADF);
+		account_complete(account, op, -EBADF);
 		return;
 	}
 	if (!stream) {
-		complete(account, op, -EAGAIN); /* `next` before something has arrived */
+		account_complete(account, op, -EAGAIN); /* `next` before something has arrived */
 		return;
 	}
 	if (account->stopping) {
 		handle->refused = true;
-		complete(account, op, -ECONNRESET);
+		account_complete(account, op, -ECONNRESET);
 		return;
 	}
 	file_begin(account, handle, now_ms);
 	int error = handle->append ? 0 : seek_to(account, stream, offset, now_ms);
 	if (error) {
-		complete(account, op, error);
+		account_complete(account, op, error);
 		return;
 	}
 	node_touch(handle->file);
@@ -550,14 +434,14 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	struct stream *stream = stream_of(handle);
 	op->context = handle;
 	if (!handle->writable || !stream) {
-		complete(account, op, 0);
+		account_complete(account, op, 0);
 		return;
 	}
 	/* Of several processes that share the file, the last one to go decides. */
 	handle->cut = killed;
 	handle->flushed = !killed;
 	if (killed) {
-		complete(account, op, -EINTR);
+		account_complete(account, op, -EINTR);
 	} else {
 		stream_flush(stream, op, now_ms);
 	}
@@ -605,7 +489,7 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 
 	DL_FOREACH_SAFE (account->pollers, op, next) {
 		if (op->context == handle) {
-			complete(account, op, -ECANCELED);
+			account_complete(account, op, -ECANCELED);
 		}
 	}
 	if (file) {
@@ -633,7 +517,7 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 		free(handle);
 	}
 	if (left_unread) {
-		file_arrived(account, file, now_ms);
+		feed_arrived(account, file, now_ms);
 	}
 	directory_tidy(account, directory);
 }

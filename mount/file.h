@@ -94,7 +94,8 @@ void file_release(struct account *account, struct handle *handle, int64_t now_ms
 /* As file_release, for a handle whose open completed with an error. */
 void file_open_failed(struct account *account, struct handle *handle, int64_t now_ms);
 
-/* Gives `node`, just arrived or left unread, to whoever waits for it in `next` or `incoming`. */
-void file_arrived(struct account *account, struct node *node, int64_t now_ms);
+/* Completes `op` with bytes of handle->text, from where the last read ended: there are no offsets.
+ */
+void file_read_text(struct account *account, struct handle *handle, struct op *op);
 
 #endif

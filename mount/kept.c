@@ -2,6 +2,7 @@
 #include "mount/kept.h"
 
 #include "mount/directory.h"
+#include "mount/feed.h"
 #include "mount/name.h"
 #include "xmpp/jid.h"
 
@@ -10,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
-
-static void complete(struct account *account, struct op *op, ssize_t result)
-{
-	op_complete(op, result, &account->ibb.effects.done);
-}
 
 static const struct node *contact_of(const struct node *node)
 {
@@ -91,12 +87,12 @@ void kept_begin(struct account *account, uint64_t ino, const char *path, struct 
 		error = -ECONNRESET;
 	}
 	if (error) {
-		complete(account, op, error);
+		account_complete(account, op, error);
 		return;
 	}
 	stream_confirm_reads(node->stream);
 	if (node->stream->state >= STREAM_OPEN) {
-		complete(account, op, 0);
+		account_complete(account, op, 0);
 	} else {
 		stream_wait_open(node->stream, op);
 	}
@@ -107,7 +103,7 @@ void kept_read(struct account *account, uint64_t ino, struct op *op)
 	struct node *node = find(account, ino);
 	struct stream *stream = node ? node->stream : NULL;
 	if (!stream) {
-		complete(account, op, node ? -ECONNRESET : -ENOENT);
+		account_complete(account, op, node ? -ECONNRESET : -ENOENT);
 		return;
 	}
 	stream_confirm(stream);
@@ -142,7 +138,7 @@ int kept_end(struct account *account, uint64_t ino, const char *path, int error,
 	node->expires_ms = TREE_NEVER;
 	node->kept = KEPT_DONE;
 	node->arrival = ++account->last_arrival;
-	file_arrived(account, node, now_ms);
+	feed_arrived(account, node, now_ms);
 	return 0;
 }
 

@@ -25,7 +25,8 @@
  *     account   the account as a file system: what comes off the wire
  *     directory which directories there are, and calls on them
  *     file      open files                  dial      which resource a stream goes to
- *     format    how a file reaches a peer   collected files that are offered as a whole
+ *     feed      `incoming` and `next`       format    how a file reaches a peer
+ *     collected files that are offered as a whole
  *     kept      what arrives for the inbox
  *     tree      directories and names       listing   one directory, as readdir gives it
  *     name      names off the wire          status    the text of `status`
@@ -49,7 +50,7 @@
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
  *     delivery  what leaves a stream     reception what comes into it
- *     resume    broken connections
+ *     opening   how it comes about        resume    broken connections
  *     sender    its outgoing half           receiver  its incoming half
  *     window    how much of it may be on its way
  *     past      what earlier streams have found out
