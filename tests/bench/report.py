@@ -348,7 +348,7 @@ SECTIONS = [
 ]
 
 
-def text(machine: dict[str, str], runs: Runs, failures: list[str]) -> str:
+def text(machine: dict[str, str], runs: Runs, failures: list[str], again: list[str]) -> str:
     rounds = len({run.round for run in runs})
     counted = f"{rounds} rounds" if rounds > 1 else "a single round"
     page = "# How fast ibbfs is\n\n"
@@ -358,7 +358,10 @@ def text(machine: dict[str, str], runs: Runs, failures: list[str]) -> str:
         page += "![Throughput over distance](bench.svg)\n\n"
     page += "## What it must reach\n\n" + targets(runs) + "\n"
     page += "What is missed is explained in [profile.md](profile.md): where the time goes.\n\n"
-    page += "## How it is measured\n\n" + HOW.format(rounds=counted) + "\n"
+    page += "## How it is measured\n\n" + HOW.format(rounds=counted)
+    if again:
+        page += f"* Measured once more, on the same machine later: {'; '.join(again)}.\n"
+    page += "\n"
     page += table(["machine", ""], machine.items()) + "\n"
     for name, title, section in SECTIONS:
         mine = runs.where(section=name)
@@ -369,6 +372,8 @@ def text(machine: dict[str, str], runs: Runs, failures: list[str]) -> str:
     return page.rstrip("\n") + "\n"
 
 
-def write(folder: Path, machine: dict[str, str], runs: Runs, failures: list[str]) -> None:
-    (folder / "bench.md").write_text(text(machine, runs, failures))
+def write(
+    folder: Path, machine: dict[str, str], runs: Runs, failures: list[str], again: list[str]
+) -> None:
+    (folder / "bench.md").write_text(text(machine, runs, failures, again))
     (folder / "bench.svg").write_text(plot.svg(runs.where(section="distance", block=4096), LABELS))

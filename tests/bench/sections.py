@@ -51,6 +51,10 @@ class Plan:
     def with_rounds(self, rounds: int) -> Plan:
         return replace(self, rounds=rounds)
 
+    def with_delay(self, delay_ms: int) -> Plan:
+        counts = tuple(count for count in self.file_counts if count[0] == delay_ms)
+        return replace(self, delays_ms=(delay_ms,), file_counts=counts)
+
 
 QUICK = Plan(
     rounds=1,
