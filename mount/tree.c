@@ -129,6 +129,7 @@ struct node *tree_child(const struct tree *tree, const struct node *parent, cons
 	struct node *node = NULL;
 	if (length <= sizeof(key.name)) {
 		memcpy(key.name, name, length);
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): memcpy */
 		HASH_FIND(by_name, tree->names, &key, NAME_KEY_PREFIX + length, node);
 	}
 	return node;
