@@ -137,10 +137,21 @@ static void open_arrived(struct account *account, struct handle *handle, int fla
 	}
 }
 
-static int check_open(const struct node *node, const struct handle *handle, int flags)
+/* Whether the name went, but not its directory: a process has looked it up a moment ago. */
+static bool is_stale(const struct account *account, const struct node *node)
+{
+	const struct node *directory = tree_find(&account->tree, node->directory);
+	return !node->parent && directory && directory->parent;
+}
+
+static int check_open(const struct account *account, const struct node *node,
+		      const struct handle *handle, int flags)
 {
 	switch (node->kind) {
 	case NODE_OUTGOING:
+		if (handle->writable && is_stale(account, node)) {
+			return -ESTALE; /* the kernel looks it up once more, and makes it */
+		}
 		return handle->writable && node->stream ? -EBUSY : 0;
 	case NODE_ARRIVED:
 		if (!handle->readable || (flags & O_TRUNC)) {
@@ -175,7 +186,7 @@ void file_open(struct account *account, struct node *node, int flags, const char
 		account_complete(account, op, -ENOMEM);
 		return;
 	}
-	int error = check_open(node, handle, flags);
+	int error = check_open(account, node, handle, flags);
 	if (!error && node->kind == NODE_STATUS) {
 		error = status_text(account, now_ms, &handle->text, &handle->text_length);
 	}

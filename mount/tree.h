@@ -169,7 +169,7 @@ bool node_is_directory(const struct node *node);
 /* How soon a name may come or go without a call of a process here. */
 enum tree_pace {
 	TREE_STANZAS, /* with the next stanza */
-	TREE_CALLS,   /* hardly ever: when a finished file expires */
+	TREE_CALLS,   /* hardly ever: when a finished file expires, or is refused the next time */
 	TREE_ROSTER,  /* with the roster: directories of contacts */
 };
 

@@ -406,3 +406,17 @@ def test_an_ibbfs_that_says_wait_is_asked_again(lab: Lab) -> None:
     opens = [payload(s) for s in peer.find(is_kind("open"))]
     assert len(opens) == 3 and len({element.get("sid") for element in opens}) == 1
     assert peer.received(opens[0].get("sid")) == path.read_bytes()
+
+
+def test_a_name_that_was_refused_is_new_again(lab: Lab) -> None:
+    """At once, though the kernel may have looked it up a moment ago."""
+    mount, peer = lab.with_raw()
+    path = mount.contact(peer) / "file"
+    for _ in range(20):
+        peer.rules["open"] = accept
+        path.write_bytes(b"x")
+        peer.rules["open"] = refuse("not-acceptable")
+        for _ in range(3):
+            with pytest.raises(OSError) as failure:
+                os.open(path, WRITE)
+            assert errno.errorcode[failure.value.errno] == "ECONNREFUSED"

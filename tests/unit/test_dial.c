@@ -636,6 +636,31 @@ static void test_directory_goes(void **state)
 	scene_finish(&scene);
 }
 
+/* A name that a refusal took back is still in the kernel for a moment: ESTALE makes it look again.
+ */
+static void test_name_goes(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct node *directory = scene_find(&scene, "a@x"), *node;
+	assert_int_equal(directory_mknod(&scene.account, directory, "g", S_IFREG | 0644,
+					 scene.now_ms, &node),
+			 0);
+	node->lookups = 1;
+	tree_detach(&scene.account.tree, node);
+	struct call *late = &scene.calls[scene.calls_length++];
+	op_init(&late->op, OP_OPEN, 77, 0, false);
+	file_open(&scene.account, node, O_WRONLY, "s", &late->op, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(late, -ESTALE);
+	scene_is_quiet(&scene);
+	tree_forget(&scene.account.tree, node, 1);
+	scene_finish(&scene);
+}
+
 static void test_interrupted(void **state)
 {
 	(void)state;
@@ -704,6 +729,7 @@ int main(void)
 		cmocka_unit_test(test_offline_for_a_while),
 		cmocka_unit_test(test_offline_for_too_long),
 		cmocka_unit_test(test_directory_goes),
+		cmocka_unit_test(test_name_goes),
 		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_stop),
 	};
