@@ -106,7 +106,7 @@ void pack_end(struct pack *pack, int64_t now_ms)
 		return;
 	}
 	if (alone) {
-		pack->loose = (pack->loose + pack->length) % pack->size;
+		pack->loose = (pack->loose + pack->at + pack->length) % pack->size;
 		return;
 	}
 	memset(pack->bytes + pack->length, ' ', pack->until - pack->length);

@@ -193,6 +193,17 @@ static void test_alone_together(void **state)
 	assert_string_equal(ask(&pack, 5600, 1), "4096 1504+2592");
 }
 
+/* The piece that is left unfilled is not the first. */
+static void test_alone_and_cut(void **state)
+{
+	(void)state;
+	static struct pack pack;
+	begin_alone(&pack);
+	assert_string_equal(ask(&pack, 4000, 1), "4000+0");
+	assert_string_equal(ask(&pack, 150, 1), "96 54+0");
+	assert_string_equal(ask(&pack, 5600, 1), "4042 54 1504+2538");
+}
+
 /* What is never answered is not waited for after a rest. */
 static void test_never_answered(void **state)
 {
@@ -222,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_as_it_is),       cmocka_unit_test(test_filled),
 		cmocka_unit_test(test_slow),	       cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_alone_together), cmocka_unit_test(test_never_answered),
+		cmocka_unit_test(test_alone_and_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
