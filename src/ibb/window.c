@@ -190,6 +190,19 @@ static void forget_rounds(struct window *window, const struct window_trip *trip)
 	begin_round(window, trip->next);
 }
 
+/* Others have come, or gone: the queue is as it should not be any more, which says nothing of the
+ * way. */
+static void share(struct window *window, const struct window_trip *trip)
+{
+	double size = best_rate(window) * (double)with_allowance(window->shortest_us, trip->shared);
+	window->shared = trip->shared;
+	window->rounds = 0;
+	if (!window->starting && size > 0) {
+		window->size = clamp(size, LEAST_BLOCKS * trip->block_size, window->most);
+	}
+	begin_round(window, trip->next);
+}
+
 void window_measure(struct window *window, const struct window_trip *trip)
 {
 	int64_t trip_us = trip->now_us > trip->left_us ? trip->now_us - trip->left_us : 1;
@@ -201,7 +214,9 @@ void window_measure(struct window *window, const struct window_trip *trip)
 		forget_rounds(window, trip);
 	}
 	window->block_size = trip->block_size;
-	window->shared = trip->shared;
+	if (window->shared != trip->shared) {
+		share(window, trip);
+	}
 	if (trip->number < window->first) {
 		return;
 	}
