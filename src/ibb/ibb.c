@@ -111,7 +111,7 @@ static void forget(struct ibb *ibb, struct stream *stream)
 {
 	remove_by_key(ibb, stream);
 	HASH_DELETE(by_number, ibb->by_number, stream);
-	limits_leave(stream->counted, stream->state == STREAM_CLOSED);
+	limits_leave(stream->counted, stream->taken && stream->state == STREAM_CLOSED);
 	stream_destroy(stream);
 }
 
@@ -206,6 +206,7 @@ void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_
 {
 	assert(stream->owned);
 	stream->owned = false;
+	stream->taken = good_order && stream->receiver.received > 0;
 	stream_close(stream, good_order, now_ms);
 	settle(ibb, stream);
 }

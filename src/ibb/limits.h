@@ -28,8 +28,8 @@
 #define LIMITS_PEER_LEAST 16
 
 /* Requests of one peer for a stream: at once, beside as many as it may have; and in a second. Those
- * whose stream ended in good order do not count: somebody here has read what came, so it is not for
- * us to say that it was too much. */
+ * whose stream brought something, and ended in good order for both sides, do not count: somebody
+ * here has taken what came, so it is not for us to say that it was too much. */
 #define LIMITS_OPENS_SPARE 144
 #define LIMITS_OPENS_PER_S 100
 

@@ -101,6 +101,7 @@ struct stream {
 	bool ended;	   /* the peer has sent <close/> */
 	struct hash *hash; /* of what is received; the user's, or NULL */
 	bool reading;	   /* somebody at this end reads, or will */
+	bool taken;	   /* it was released in good order, and something had come */
 	unsigned attempt;  /* of <open/>, counted for its id */
 	int64_t asked_ms;  /* when that left */
 	bool close_sent;

@@ -153,11 +153,12 @@ def test_opens_that_are_read(lab: Lab) -> None:
         names = [f"s{batch}-{i}" for i in range(200)]
         for name in names:
             peer.open(mount.jid, name, wait=False)
+            peer.data(mount.jid, name, 0, b"x", wait=False)
             peer.close(mount.jid, name, wait=False)
-        peer.wait_for(is_kind("result", "error"), count=400 * (batch + 1), timeout=60)
+        peer.wait_for(is_kind("result", "error"), count=600 * (batch + 1), timeout=60)
         assert not refusals(peer.find(is_kind("error")))
         for name in names:
-            assert mount.incoming(peer, name).read_bytes() == b""
+            assert mount.incoming(peer, name).read_bytes() == b"x"
 
 
 def test_two_ibbfs_open_many(lab: Lab) -> None:

@@ -312,12 +312,20 @@ static void test_opens_too_soon(void **state)
 	/* One whose sid is in use costs nothing. */
 	play(&script, "wait 1000; j: open t i7 8; j: open v i8 8",
 	     "i7 error j not-acceptable cancel; i8 result j");
-	/* One that was read does not count. */
+	/* One that was read does not count, but one that brought nothing does. */
 	play(&script, "j: open w i9 8", "i9 error j resource-constraint wait");
-	play(&script, "take s; read s r 8; release s; j: open w i10 8", "r=0; i10 result j");
-	/* One that was reset does. */
-	play(&script, "take t; j: close t i11 reset; release t", "i11 result j");
-	play(&script, "j: open x i12 8", "i12 error j resource-constraint wait");
+	play(&script, "take s; read s r 8; release s; j: open w i10 8",
+	     "r=0; i10 error j resource-constraint wait");
+	play(&script, "take t; j: data t i11 0 8; j: close t i12; read t r1 8",
+	     "i11 result j; i12 result j; r1=8");
+	play(&script, "read t r2 8; release t; j: open w i13 8", "r2=0; i13 result j");
+	/* And one that was not read, or was reset. */
+	play(&script, "take k; release k", "c3.0 close k u");
+	play(&script, "take u; j: data u i14 0 8; j: close u i15; reset u",
+	     "i14 result j; i15 result j");
+	play(&script, "take v; j: data v i16 0 8; read v r3 8; j: close v i17 reset; release v",
+	     "i16 result j; r3=8; i17 result j");
+	play(&script, "j: open x i18 8", "i18 error j resource-constraint wait");
 	script_finish(&script);
 }
 
