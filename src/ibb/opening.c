@@ -176,6 +176,10 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 	if (stream->state != STREAM_OPENING || stream->suspended) {
 		return;
 	}
+	if (stream->until_ms != 0 && stream_means_away(error) &&
+	    stream_suspend(stream, true, now_ms)) {
+		return; /* it was there before a connection broke, and is not back yet */
+	}
 	/* XEP-0047 section 2.1: resource-constraint asks for smaller blocks. Its type should be
 	 * modify; slixmpp sends cancel. Type wait speaks of something else. Rounded up, since from
 	 * 65535 that meets the limits of others, which are powers of two. */

@@ -316,6 +316,29 @@ static void test_opening(void **state)
 	PLAY(steps);
 }
 
+/* The peer's connection broke as well, and ours is back before. */
+static void test_opening_again(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"dial s j ibbfs resume; open s o", "o1.0 open j s 8 resume"},
+		{"disconnect; connect", "o1.0 open j s 8 resume"},
+		{"j: error o1.0 service-unavailable; state s", "suspended"},
+		{"wait 500", "o1.0 open j s 8 resume"},
+		{"j: error o1.0 recipient-unavailable; state s", "suspended"},
+		{"back j", "o1.0 open j s 8 resume"},
+		{"j: result o1.0; state s", "o=0; open"},
+		/* whoever was never there is not waited for */
+		{"dial t k ibbfs resume; open t p", "o2.0 open k t 8 resume"},
+		{"k: error o2.0 service-unavailable", "p=EPROTONOSUPPORT"},
+		/* nor one who says no */
+		{"dial u j ibbfs resume; open u q", "o3.0 open j u 8 resume"},
+		{"disconnect; connect", "r1.0 resume j s; o3.0 open j u 8 resume"},
+		{"j: error o3.0 not-acceptable", "q=ECONNREFUSED"},
+	};
+	PLAY(steps);
+}
+
 static void test_closing(void **state)
 {
 	(void)state;
@@ -474,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_held_acknowledgements),
 		cmocka_unit_test(test_lost_acknowledgement_of_a_reader_that_left),
 		cmocka_unit_test(test_opening),
+		cmocka_unit_test(test_opening_again),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_wait_and_repeat),
 		cmocka_unit_test(test_wait_for_delivery),
