@@ -34,10 +34,16 @@ static struct node *next_line(const struct account *account, const struct handle
 	return found;
 }
 
+/* Whether a line was begun, and not read to its end. */
+static bool is_within_line(const struct handle *handle)
+{
+	return handle->text_position < handle->text_length;
+}
+
 /* Fetches the line that the reader gets next; false: it must wait. -ENOMEM. */
 static int fetch_line(const struct account *account, struct handle *handle, bool *found)
 {
-	*found = handle->text_position < handle->text_length;
+	*found = is_within_line(handle);
 	if (*found) {
 		return 0;
 	}
@@ -62,7 +68,7 @@ static int fetch_line(const struct account *account, struct handle *handle, bool
 
 bool feed_has_line(const struct account *account, const struct handle *handle)
 {
-	return handle->text_position < handle->text_length || next_line(account, handle);
+	return is_within_line(handle) || next_line(account, handle);
 }
 
 void feed_read(struct account *account, struct handle *handle, struct op *op)
