@@ -49,6 +49,7 @@
  *     si        what is said by the one     jingle    or by the other format
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
+ *     dispatch  whose is what comes in
  *     delivery  what leaves a stream     reception what comes into it
  *     opening   how it comes about        resume    broken connections
  *     sender    its outgoing half           receiver  its incoming half
