@@ -3,11 +3,11 @@
 
 #include "mount/hub_internal.h"
 
-#include "mount/file.h"
-#include "mount/inbox.h"
-#include "mount/kept.h"
+#include "account/file.h"
+#include "account/kept.h"
+#include "mount/disk/inbox.h"
+#include "mount/disk/spool.h"
 #include "mount/log.h"
-#include "mount/spool.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -14,10 +14,10 @@
 #ifndef MOUNT_HUB_H
 #define MOUNT_HUB_H
 
+#include "account/account.h"
+#include "account/attribute.h"
+#include "account/listing.h"
 #include "ibb/op.h"
-#include "mount/account.h"
-#include "mount/attribute.h"
-#include "mount/listing.h"
 #include "xmpp/client.h"
 
 #include <stdbool.h>

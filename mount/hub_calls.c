@@ -4,10 +4,10 @@
  */
 #include "mount/hub_internal.h"
 
-#include "mount/collected.h"
-#include "mount/directory.h"
-#include "mount/file.h"
-#include "mount/kept.h"
+#include "account/collected.h"
+#include "account/directory.h"
+#include "account/file.h"
+#include "account/kept.h"
 
 #include <errno.h>
 

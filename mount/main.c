@@ -9,27 +9,30 @@
  *
  * The files, from the outside in:
  *
- *   mount/    what a user meets; only here is libfuse
+ *   mount/     the daemon
  *     main      start and end
- *     options   the command line           password  where the password comes from
- *     endpoint  HOST[:PORT]               privilege  another user than root
- *     usage     what --help prints          value     of one option
- *     log       lines on stderr or syslog
- *     caller    the process behind a request, and others
- *     mainloop  the main thread           ops       libfuse's operations
- *     gather    calls on files that are collected
- *     spool     what was written to them    pump      sends it
- *     inbox     a directory that receives   keptfile  calls on files in it
- *     relay     a request again and again
  *     hub       where the two threads meet: the lock
- *     account   the account as a file system: what comes off the wire
+ *     log       lines on stderr or syslog   caller    the process behind a request, and others
+ *   mount/cli/  the command line
+ *     options   what it says              password  where the password comes from
+ *     endpoint  HOST[:PORT]               privilege another user than root
+ *     usage     what --help prints        value     of one option
+ *   mount/fuse/ what the kernel asks for; only here is libfuse
+ *     mainloop  the main thread           ops       libfuse's operations
+ *   mount/disk/ files on disk
+ *     gather    calls on files that are collected
+ *     spool     what was written to them  pump      sends it
+ *     inbox     a directory that receives keptfile  calls on files in it
+ *     relay     a request again and again
+ *   src/account/ the account as a file system: no I/O, no thread, no clock
+ *     account   what comes off the wire
  *     directory which directories there are, and calls on them
- *     file      open files                  dial      which resource a stream goes to
- *     feed      `incoming` and `next`       format    how a file reaches a peer
+ *     file      open files                dial      which resource a stream goes to
+ *     feed      `incoming` and `next`     format    how a file reaches a peer
  *     collected files that are offered as a whole
  *     kept      what arrives for the inbox
- *     tree      directories and names       listing   one directory, as readdir gives it
- *     name      names off the wire          status    the text of `status`
+ *     tree      directories and names     listing   one directory, as readdir gives it
+ *     name      names off the wire        status    the text of `status`
  *     attribute user.ibb.*
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                session   one connection of libstrophe
@@ -63,15 +66,15 @@
  *     condition stanza errors and errnos    base64
  *     utf8      text that is too long
  */
+#include "mount/cli/options.h"
+#include "mount/cli/password.h"
+#include "mount/cli/privilege.h"
+#include "mount/disk/inbox.h"
+#include "mount/disk/spool.h"
+#include "mount/fuse/mainloop.h"
+#include "mount/fuse/ops.h"
 #include "mount/hub.h"
-#include "mount/inbox.h"
 #include "mount/log.h"
-#include "mount/mainloop.h"
-#include "mount/ops.h"
-#include "mount/options.h"
-#include "mount/password.h"
-#include "mount/privilege.h"
-#include "mount/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>

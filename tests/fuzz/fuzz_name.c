@@ -3,8 +3,8 @@
  * Names off the wire: whatever a peer calls a file, what a directory gets can be held by it, and
  * cannot be taken for anything else.
  */
+#include "account/name.h"
 #include "fuzz.h"
-#include "mount/name.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scene.h"
 
-#include "mount/directory.h"
+#include "account/directory.h"
 
 #include <errno.h>
 #include <setjmp.h>

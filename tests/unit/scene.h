@@ -11,10 +11,10 @@
 #ifndef SCENE_H
 #define SCENE_H
 
-#include "mount/account.h"
-#include "mount/attribute.h"
-#include "mount/collected.h"
-#include "mount/file.h"
+#include "account/account.h"
+#include "account/attribute.h"
+#include "account/collected.h"
+#include "account/file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ struct call {
 	unsigned completed;
 };
 
-/* Gives the peer of an offer its bytes, as a pump (mount/pump.c) does. */
+/* Gives the peer of an offer its bytes, as a pump (mount/disk/pump.c) does. */
 struct feed {
 	struct call call; /* first */
 	uint64_t number;

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options - the command line.
+ *
+ * Parsed with libfuse's fuse_opt, so that options may stand anywhere, as mount(8) and fstab give
+ * them, and what libfuse itself knows (allow_other, ro, fsname=, ...) goes through to it.
+ *
+ * Units:   bytes, seconds.
+ * Errors:  a line on standard error that names the option and what is wrong with it.
+ * Threads: before they start.
+ * Source:  DESIGN section 1.
+ */
+#ifndef MOUNT_OPTIONS_H
+#define MOUNT_OPTIONS_H
+
+#include "account/account.h"
+#include "ibb/msg.h"
+#include "xmpp/client.h"
+
+#include <fuse_opt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct options {
+	char *jid; /* normal form */
+	char *mountpoint;
+	bool foreground, debug;
+	char *password_file;
+	bool password_stdin;
+	char *server_host; /* NULL: SRV */
+	uint16_t server_port;
+	enum client_tls tls;
+	char *cafile, *capath;
+	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
+	enum carrier carrier;
+	size_t window, buffer;
+	size_t buffer_total; /* 0: as ibb/limits.h says */
+	unsigned max_streams;
+	enum accept accept;
+	unsigned timeout_s;
+	unsigned reconnect_s; /* 0: streams do not outlive a connection */
+	unsigned answer_s;    /* a person may take to accept a file */
+	char *spool;	      /* absolute; NULL: spool_default_directory */
+	char *inbox;	      /* absolute; NULL: none */
+	uint64_t inbox_quota; /* 0: no limit */
+	uid_t uid;	      /* as whom it runs */
+	gid_t gid;
+	bool other_user;       /* the process has to become them */
+	struct fuse_args fuse; /* what is left for libfuse: "ibbfs", "-o", ... */
+};
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_DONE, /* --help or --version was printed: exit 0 */
+	OPTIONS_BAD,  /* a line was printed: exit 2 */
+};
+
+enum options_result options_parse(struct options *options, int argc, char *argv[]);
+
+/* Frees what options_parse filled; NULL-safe. */
+void options_finish(struct options *options);
+
+#endif

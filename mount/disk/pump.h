@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pump - gives a peer that has accepted a file the bytes that were collected for it.
+ *
+ * Reads from the spool outside the lock, in whichever thread the last piece was taken in.
+ *
+ * Threads: any.
+ */
+#ifndef MOUNT_PUMP_H
+#define MOUNT_PUMP_H
+
+#include "mount/disk/spool.h"
+#include "mount/hub.h"
+
+/* For the offer `number`; holds the spool for as long as it needs it. -ENOMEM. */
+int pump_start(struct hub *hub, uint64_t number, struct spool *spool);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/fuse/mainloop.h"
+
+#include "mount/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* How long streams may take to deliver their rest when the mount ends. */
+#define DRAIN_MS 5000
+
+/* Requests served before signals and deadlines are looked at again. */
+#define BATCH 64
+
+static int64_t min_ms(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Waiting has two halves, and what is waited for is looked at between them: what happens before
+ * `prepare` is seen then, and what happens after it makes hub_fd readable.
+ */
+static int64_t prepare(const struct mainloop *loop)
+{
+	return min_ms(hub_begin_wait(loop->hub), client_watch(loop->client, hub_now_ms()));
+}
+
+static void wait_until(const struct mainloop *loop, struct pollfd *fds, nfds_t count,
+		       int64_t deadline_ms)
+{
+	int64_t left_ms = -1;
+	if (deadline_ms != INT64_MAX) {
+		left_ms = deadline_ms - hub_now_ms();
+		left_ms = left_ms < 0 ? 0 : min_ms(left_ms, INT_MAX);
+	}
+	if (poll(fds, count, (int)left_ms) < 0) {
+		for (nfds_t i = 0; i < count; i++) {
+			fds[i].revents = 0;
+		}
+	}
+	hub_tick(loop->hub);
+}
+
+static bool take_signal(const struct mainloop *loop, const struct pollfd *fd)
+{
+	struct signalfd_siginfo info;
+	return (fd->revents & POLLIN) &&
+	       read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+}
+
+bool mainloop_connect(const struct mainloop *loop, bool *interrupted)
+{
+	struct pollfd fds[] = {
+		{.fd = loop->signal_fd, .events = POLLIN},
+		{.fd = hub_fd(loop->hub), .events = POLLIN},
+	};
+	*interrupted = false;
+	for (;;) {
+		int64_t deadline_ms = prepare(loop);
+		enum hub_state state = hub_get_state(loop->hub);
+		if (state != HUB_CONNECTING) {
+			return state == HUB_ONLINE;
+		}
+		wait_until(loop, fds, 2, deadline_ms);
+		*interrupted = take_signal(loop, &fds[0]);
+		if (*interrupted) {
+			return false;
+		}
+	}
+}
+
+/* Serves what the kernel has asked for; false when the mount is gone. */
+static bool serve(struct fuse_session *session, struct fuse_buf *buffer)
+{
+	for (int i = 0; i < BATCH; i++) {
+		int length = fuse_session_receive_buf(session, buffer);
+		if (length == -EINTR) {
+			continue;
+		}
+		if (length == -EAGAIN) {
+			return true;
+		}
+		if (length <= 0) {
+			return false;
+		}
+		fuse_session_process_buf(session, buffer);
+		if (fuse_session_exited(session)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
+{
+	struct fuse_buf buffer = {0};
+	bool mounted = true, stopping = false;
+	int64_t until_ms = INT64_MAX;
+	struct pollfd fds[] = {
+		{.fd = loop->signal_fd, .events = POLLIN},
+		{.fd = hub_fd(loop->hub), .events = POLLIN},
+		{.fd = fuse_session_fd(session), .events = POLLIN},
+	};
+	/* A request that is taken back between poll and read must not block the thread. */
+	int flags = fcntl(fds[2].fd, F_GETFL);
+	fcntl(fds[2].fd, F_SETFL, flags | O_NONBLOCK);
+
+	for (;;) {
+		int64_t deadline_ms = min_ms(prepare(loop), until_ms);
+		if (stopping && (hub_is_drained(loop->hub) || hub_now_ms() >= until_ms)) {
+			break;
+		}
+		wait_until(loop, fds, mounted ? 3 : 2, deadline_ms);
+		if (take_signal(loop, &fds[0])) {
+			log_debug("ending on a signal");
+			if (stopping) {
+				break;
+			}
+			stopping = true;
+		}
+		if (mounted && fds[2].revents) {
+			mounted = serve(session, &buffer);
+		}
+		stopping = stopping || !mounted;
+		if (stopping && until_ms == INT64_MAX) {
+			hub_stop(loop->hub, !mounted);
+			until_ms = hub_now_ms() + DRAIN_MS;
+		}
+	}
+	free(buffer.mem);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/fuse/ops_internal.h"
+
+#include "mount/disk/gather.h"
+#include "mount/disk/inbox.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+/* Sizes change with every stanza. But one call often asks for the same twice, with a name and
+ * without: what was so a moment ago will do. */
+#define ATTRIBUTE_TIMEOUT_S 0.005
+
+/* How long a name holds. A path is looked up name by name in every call, and a file that is copied
+ * three times before it is opened: that would be half of what a small one costs. */
+static double name_timeout_s(enum tree_pace pace)
+{
+	switch (pace) {
+	case TREE_STANZAS:
+		return 0;
+	case TREE_CALLS:
+		return 0.005;
+	case TREE_ROSTER:
+		return 1;
+	}
+	return 0;
+}
+
+/* Bounds what a parked write holds; a larger one gains nothing at the speed of a server. */
+#define MAX_WRITE (128 * 1024)
+
+const struct ops_context *ops_context_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+struct hub *ops_hub_of(fuse_req_t req)
+{
+	return ops_context_of(req)->hub;
+}
+
+struct handle *ops_handle_of(const struct fuse_file_info *info)
+{
+	return (struct handle *)(uintptr_t)info->fh;
+}
+
+/* ---- names and attributes ---- */
+
+static void reply_entry(fuse_req_t req, int error, const struct stat *attributes,
+			enum tree_pace pace)
+{
+	struct fuse_entry_param entry = {.entry_timeout = name_timeout_s(pace)};
+	if (error == -ENOENT && pace != TREE_STANZAS) {
+		fuse_reply_entry(req, &entry); /* ino 0: there is none, and that holds as well */
+		return;
+	}
+	if (error) {
+		fuse_reply_err(req, -error);
+		return;
+	}
+	entry.ino = attributes->st_ino;
+	entry.attr = *attributes;
+	entry.attr_timeout = pace == TREE_ROSTER ? entry.entry_timeout : ATTRIBUTE_TIMEOUT_S;
+	if (fuse_reply_entry(req, &entry) == -ENOENT) {
+		hub_forget(ops_hub_of(req), attributes->st_ino, 1);
+	}
+}
+
+static void op_init_session(void *userdata, struct fuse_conn_info *connection)
+{
+	(void)userdata;
+	connection->max_write = MAX_WRITE;
+}
+
+/* A file of the inbox may be changed, moved or removed in its own directory as well. */
+static void look_into_inbox(const struct ops_context *context, fuse_ino_t parent, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	if (!context->inbox || hub_finished(context->hub, parent, name, path, sizeof(path)) <= 0) {
+		return;
+	}
+	int error = inbox_stat(context->inbox, path, &status);
+	if (error == -ENOENT) {
+		hub_unlink(context->hub, parent, name);
+	} else if (!error) {
+		hub_renew_finished(context->hub, parent, name, &status);
+	}
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct stat attributes;
+	enum tree_pace pace;
+	look_into_inbox(ops_context_of(req), parent, name);
+	int error = hub_lookup(ops_hub_of(req), parent, name, &attributes, &pace);
+	reply_entry(req, error, &attributes, pace);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+	hub_forget(ops_hub_of(req), ino, lookups);
+	fuse_reply_none(req);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct stat attributes;
+	(void)info;
+	int error = hub_get_attributes(ops_hub_of(req), ino, &attributes);
+	if (error) {
+		fuse_reply_err(req, -error);
+	} else {
+		fuse_reply_attr(req, &attributes, ATTRIBUTE_TIMEOUT_S);
+	}
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int which,
+		       struct fuse_file_info *info)
+{
+	const struct ops_context *context = ops_context_of(req);
+	struct stat attributes;
+	struct handle *handle = info ? ops_handle_of(info) : NULL;
+	struct changes changes = {
+		.mode = which & FUSE_SET_ATTR_MODE,
+		.uid = which & FUSE_SET_ATTR_UID,
+		.gid = which & FUSE_SET_ATTR_GID,
+		.size = which & FUSE_SET_ATTR_SIZE,
+		.accessed = which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW),
+		.modified = which & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW),
+		.values = *values,
+	};
+	if (which & FUSE_SET_ATTR_ATIME_NOW) {
+		clock_gettime(CLOCK_REALTIME, &changes.values.st_atim);
+	}
+	if (which & FUSE_SET_ATTR_MTIME_NOW) {
+		clock_gettime(CLOCK_REALTIME, &changes.values.st_mtim);
+	}
+	int error = 0;
+	/* An empty file that is cut to nothing asks nobody. */
+	if (changes.size && handle && hub_collects(context->hub, handle, values->st_size > 0)) {
+		changes.size = false;
+		error = gather_resize(context->hub, context->spool, handle,
+				      (uint64_t)values->st_size);
+	}
+	error = error ? error
+		      : hub_set_attributes(context->hub, ino, handle, &changes, &attributes);
+	if (error) {
+		fuse_reply_err(req, -error);
+	} else {
+		fuse_reply_attr(req, &attributes, ATTRIBUTE_TIMEOUT_S);
+	}
+}
+
+/* What somebody makes is theirs, or they could not set its times. */
+static struct owner owner_of(fuse_req_t req)
+{
+	const struct fuse_ctx *context = fuse_req_ctx(req);
+	return (struct owner){.uid = context->uid, .gid = context->gid};
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+	struct stat attributes;
+	(void)device;
+	int error = hub_mknod(ops_hub_of(req), parent, name, mode, owner_of(req), &attributes);
+	reply_entry(req, error, &attributes, TREE_STANZAS);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct stat attributes;
+	(void)mode;
+	int error = hub_mkdir(ops_hub_of(req), parent, name, owner_of(req), &attributes);
+	reply_entry(req, error, &attributes, TREE_STANZAS);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	const struct ops_context *context = ops_context_of(req);
+	char path[PATH_MAX];
+	int error = 0;
+	if (context->inbox && hub_finished(context->hub, parent, name, path, sizeof(path)) > 0) {
+		error = inbox_remove(context->inbox, path);
+	}
+	fuse_reply_err(req, -(error ? error : hub_unlink(context->hub, parent, name)));
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	fuse_reply_err(req, -hub_rmdir(ops_hub_of(req), parent, name));
+}
+
+/* Not what a stream can be: EPERM, not ENOSYS, says so before anything was sent. */
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	(void)target;
+	(void)parent;
+	(void)name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	(void)ino;
+	(void)parent;
+	(void)name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+		      const char *new_name, unsigned flags)
+{
+	(void)parent;
+	(void)name;
+	(void)new_parent;
+	(void)new_name;
+	(void)flags;
+	fuse_reply_err(req, EPERM);
+}
+
+/* There is no disk to fill: what is sent is limited by the window alone. A figure of 0 would make
+ * tools refuse to begin. */
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	(void)ino;
+	struct statvfs figures = {
+		.f_bsize = 4096,
+		.f_frsize = 4096,
+		.f_blocks = (fsblkcnt_t)1 << 30,
+		.f_bfree = (fsblkcnt_t)1 << 30,
+		.f_bavail = (fsblkcnt_t)1 << 30,
+		.f_files = 1 << 20,
+		.f_ffree = 1 << 20,
+		.f_favail = 1 << 20,
+		.f_namemax = NAME_MAX,
+	};
+	fuse_reply_statfs(req, &figures);
+}
+
+/* ---- extended attributes ---- */
+
+/* Answers as getxattr and listxattr do: with the length alone when that is what was asked for. */
+static void reply_attribute(fuse_req_t req, const char *value, ssize_t length, size_t size)
+{
+	if (length < 0) {
+		fuse_reply_err(req, (int)-length);
+	} else if (size == 0) {
+		fuse_reply_xattr(req, (size_t)length);
+	} else if ((size_t)length > size) {
+		fuse_reply_err(req, ERANGE);
+	} else {
+		fuse_reply_buf(req, value, (size_t)length);
+	}
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	char value[ATTRIBUTE_MAX_BYTES];
+	ssize_t length = hub_get_attribute(ops_hub_of(req), ino, name, value);
+	reply_attribute(req, value, length, size);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	char names[ATTRIBUTE_MAX_BYTES];
+	ssize_t length = hub_list_attributes(ops_hub_of(req), ino, names);
+	reply_attribute(req, names, length, size);
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+			size_t size, int flags)
+{
+	if (flags & XATTR_CREATE) {
+		fuse_reply_err(req, EEXIST); /* what can be set always has a value */
+		return;
+	}
+	fuse_reply_err(req, -hub_set_attribute(ops_hub_of(req), ino, name, value, size));
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	fuse_reply_err(req, -hub_remove_attribute(ops_hub_of(req), ino, name));
+}
+
+/* ---- directories ---- */
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct listing *listing;
+	int error = hub_list(ops_hub_of(req), ino, &listing);
+	if (error) {
+		fuse_reply_err(req, -error);
+		return;
+	}
+	info->fh = (uint64_t)(uintptr_t)listing;
+	if (fuse_reply_open(req, info) == -ENOENT) {
+		listing_destroy(listing);
+	}
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		       struct fuse_file_info *info)
+{
+	const struct listing *listing = (const struct listing *)(uintptr_t)info->fh;
+	size_t used = 0;
+	(void)ino;
+	char *buffer = malloc(size);
+	if (!buffer) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	for (size_t i = (size_t)offset; i < listing->length; i++) {
+		const struct listing_entry *entry = &listing->entries[i];
+		struct stat attributes = {.st_ino = entry->ino, .st_mode = entry->mode};
+		size_t length = fuse_add_direntry(req, buffer + used, size - used, entry->name,
+						  &attributes, (off_t)i + 1);
+		if (length > size - used) {
+			break;
+		}
+		used += length;
+	}
+	fuse_reply_buf(req, buffer, used);
+	free(buffer);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	(void)ino;
+	listing_destroy((struct listing *)(uintptr_t)info->fh);
+	fuse_reply_err(req, 0);
+}
+
+const struct fuse_lowlevel_ops ops_table = {
+	.init = op_init_session,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.symlink = op_symlink,
+	.link = op_link,
+	.rename = op_rename,
+	.open = ops_open,
+	.read = ops_read,
+	.write = ops_write,
+	.flush = ops_flush,
+	.release = ops_release,
+	.fsync = ops_fsync,
+	.poll = ops_poll,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.releasedir = op_releasedir,
+	.statfs = op_statfs,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.setxattr = op_setxattr,
+	.removexattr = op_removexattr,
+};

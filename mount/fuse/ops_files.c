@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations on open files. Those that may wait are answered when the hub delivers them.
+ */
+#include "mount/fuse/ops_internal.h"
+
+#include "account/collected.h"
+#include "mount/caller.h"
+#include "mount/disk/gather.h"
+#include "mount/disk/keptfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* ---- requests that may wait ---- */
+
+struct call {
+	struct request request; /* first */
+	fuse_req_t req;
+	struct hub *hub;
+	bool reads;   /* open */
+	off_t offset; /* read */
+};
+
+static void on_interrupt(fuse_req_t req, void *data)
+{
+	/* The call may be over and freed: its token says so, a pointer could not. */
+	hub_interrupt(ops_hub_of(req), (uint64_t)(uintptr_t)data);
+}
+
+/* NULL after an answer of ENOMEM. */
+static struct call *begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
+			  void (*deliver)(struct request *))
+{
+	static uint64_t last_token; /* main thread */
+	struct call *call = calloc(1, sizeof(*call));
+	if (!call) {
+		fuse_reply_err(req, ENOMEM);
+		return NULL;
+	}
+	uint64_t token = ++last_token;
+	op_init(&call->request.op, kind, token, size, nonblock);
+	call->request.deliver = deliver;
+	call->req = req;
+	call->hub = ops_hub_of(req);
+	/* Before the hub knows the call, never under its lock: libfuse holds a lock of the
+	 * request around the callback. */
+	fuse_req_interrupt_func(req, on_interrupt, (void *)(uintptr_t)token);
+	return call;
+}
+
+/*
+ * A signal may have come before the request itself; then libfuse has called on_interrupt in
+ * begin(), when the hub did not know the token. The call may be gone once it is submitted, so
+ * what is needed afterwards is noted before.
+ */
+struct early_signal {
+	struct hub *hub;
+	uint64_t token;
+	bool came;
+};
+
+static struct early_signal early_signal(const struct call *call)
+{
+	return (struct early_signal){
+		.hub = call->hub,
+		.token = call->request.op.token,
+		.came = fuse_req_interrupted(call->req),
+	};
+}
+
+static void apply(struct early_signal early)
+{
+	if (early.came) {
+		hub_interrupt(early.hub, early.token);
+	}
+}
+
+static void end(struct call *call)
+{
+	op_finish(&call->request.op);
+	free(call);
+}
+
+static struct call *call_of(struct request *request)
+{
+	return (struct call *)request;
+}
+
+static void deliver_status(struct request *request)
+{
+	struct call *call = call_of(request);
+	fuse_reply_err(call->req, (int)-request->op.result);
+	end(call);
+}
+
+static void reply_bytes(fuse_req_t req, char *bytes, ssize_t length)
+{
+	if (length < 0) {
+		fuse_reply_err(req, (int)-length);
+	} else {
+		fuse_reply_buf(req, bytes, (size_t)length);
+	}
+	free(bytes);
+}
+
+static void reply_kept(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
+{
+	const struct ops_context *context = ops_context_of(req);
+	char *bytes = malloc(size);
+	reply_bytes(req, bytes,
+		    bytes ? keptfile_read(context->inbox, context->hub, handle, bytes, size, offset)
+			  : -ENOMEM);
+}
+
+static void deliver_read(struct request *request)
+{
+	struct call *call = call_of(request);
+	if (request->op.result == FILE_IN_INBOX) {
+		reply_kept(call->req, request->op.context, request->op.size, call->offset);
+	} else if (request->op.result < 0) {
+		fuse_reply_err(call->req, (int)-request->op.result);
+	} else {
+		fuse_reply_buf(call->req, (const char *)request->op.data,
+			       (size_t)request->op.result);
+	}
+	end(call);
+}
+
+static void deliver_write(struct request *request)
+{
+	struct call *call = call_of(request);
+	if (request->op.result < 0) {
+		fuse_reply_err(call->req, (int)-request->op.result);
+	} else {
+		fuse_reply_write(call->req, (size_t)request->op.result);
+	}
+	end(call);
+}
+
+static void release(const struct ops_context *context, struct handle *handle)
+{
+	keptfile_close(context->hub, handle);
+	gather_release(context->hub, context->spool, handle);
+}
+
+static void deliver_open(struct request *request)
+{
+	struct call *call = call_of(request);
+	struct handle *handle = request->op.context;
+	if (request->op.result < 0) {
+		fuse_reply_err(call->req, (int)-request->op.result);
+		end(call);
+		return;
+	}
+	const struct ops_context *context = ops_context_of(call->req);
+	int error = handle->kept ? keptfile_open(context->inbox, context->hub, handle) : 0;
+	if (error) {
+		/* Somebody has taken it out of the inbox. */
+		fuse_reply_err(call->req, -error);
+		release(context, handle);
+		end(call);
+		return;
+	}
+	/* What only writes is seekable, so that forward gaps and appending work; what reads is a
+	 * stream, or a blocked read would block every write, and sendfile would take the size of
+	 * 0 for the end. What is collected is on disk. libfuse has no name for FOPEN_STREAM. */
+	bool is_kept = handle->kept != NULL;
+	bool is_stream = call->reads && !collected_is(handle) && !is_kept;
+	struct fuse_open_out out = {
+		.fh = (uint64_t)(uintptr_t)handle,
+		.open_flags = FOPEN_DIRECT_IO | (is_stream ? FOPEN_STREAM | FOPEN_NONSEEKABLE : 0),
+	};
+	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) == -ENOENT) {
+		/* The open was interrupted: nobody will release it. */
+		release(context, handle);
+	}
+	end(call);
+}
+
+/* ---- files ---- */
+
+/* 128 random bits in hex: what names a session must not be guessed. */
+static int make_sid(char sid[FILE_SID_SIZE])
+{
+	unsigned char bytes[16];
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+		return -EIO;
+	}
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		snprintf(sid + 2 * i, 3, "%02x", bytes[i]);
+	}
+	return 0;
+}
+
+void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	char sid[FILE_SID_SIZE];
+	int error = make_sid(sid);
+	if (error) {
+		fuse_reply_err(req, -error);
+		return;
+	}
+	struct call *call = begin(req, OP_OPEN, 0, false, deliver_open);
+	if (call) {
+		call->reads = (info->flags & O_ACCMODE) != O_WRONLY;
+		struct early_signal early = early_signal(call);
+		hub_open(call->hub, ino, info->flags, sid, &call->request);
+		apply(early);
+	}
+}
+
+static void read_collected(fuse_req_t req, size_t size, off_t offset,
+			   const struct fuse_file_info *info)
+{
+	char *bytes = malloc(size);
+	reply_bytes(req, bytes,
+		    bytes ? gather_read(ops_handle_of(info), bytes, size, (uint64_t)offset)
+			  : -ENOMEM);
+}
+
+void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+	      struct fuse_file_info *info)
+{
+	(void)ino;
+	if (hub_collects(ops_hub_of(req), ops_handle_of(info), false)) {
+		read_collected(req, size, offset, info);
+		return;
+	}
+	struct call *call = begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
+	if (call) {
+		struct early_signal early = early_signal(call);
+		call->offset = offset;
+		hub_read(call->hub, ops_handle_of(info), &call->request);
+		apply(early);
+	}
+}
+
+void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+	       struct fuse_file_info *info)
+{
+	const struct ops_context *context = ops_context_of(req);
+	(void)ino;
+	if (hub_collects(context->hub, ops_handle_of(info), true)) {
+		int error = gather_write(context->hub, context->spool, ops_handle_of(info), bytes,
+					 size, (uint64_t)offset, info->flags & O_APPEND);
+		if (error) {
+			fuse_reply_err(req, -error);
+		} else {
+			fuse_reply_write(req, size);
+		}
+		return;
+	}
+	struct call *call = begin(req, OP_WRITE, size, info->flags & O_NONBLOCK, deliver_write);
+	if (call) {
+		struct early_signal early = early_signal(call);
+		hub_write(call->hub, ops_handle_of(info), &call->request, bytes, (uint64_t)offset);
+		apply(early);
+	}
+}
+
+static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
+{
+	struct call *call = begin(req, OP_FLUSH, 0, false, deliver_status);
+	if (call) {
+		struct early_signal early = early_signal(call);
+		hub_flush(call->hub, ops_handle_of(info), &call->request, killed);
+		apply(early);
+	}
+}
+
+/* The close that may be the last offers what was collected. */
+static void flush_collected(fuse_req_t req, const struct fuse_file_info *info)
+{
+	const struct ops_context *context = ops_context_of(req);
+	if (gather_goes_on(context->hub, context->mountpoint, ops_handle_of(info),
+			   fuse_req_ctx(req)->pid)) {
+		fuse_reply_err(req, 0);
+		return;
+	}
+	struct call *call = begin(req, OP_FLUSH, 0, false, deliver_status);
+	if (call) {
+		struct early_signal early = early_signal(call);
+		gather_offer(call->hub, context->spool, ops_handle_of(info), &call->request);
+		apply(early);
+	}
+}
+
+void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	(void)ino;
+	bool killed = caller_is_killed(fuse_req_ctx(req)->pid);
+	if (!killed && hub_collects(ops_hub_of(req), ops_handle_of(info), false)) {
+		flush_collected(req, info);
+	} else {
+		flush(req, info, killed);
+	}
+}
+
+void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *info)
+{
+	(void)ino;
+	(void)data_only;
+	if (hub_collects(ops_hub_of(req), ops_handle_of(info), false)) {
+		fuse_reply_err(req, 0); /* the close is what offers it */
+	} else {
+		flush(req, info, false);
+	}
+}
+
+/* A poll is answered at once; the kernel is told later that there is something new. */
+struct poll_call {
+	struct request request; /* first */
+	struct fuse_pollhandle *handle;
+};
+
+static void deliver_poll(struct request *request)
+{
+	struct poll_call *call = (struct poll_call *)request;
+	if (request->op.result == 0) {
+		fuse_lowlevel_notify_poll(call->handle);
+	}
+	fuse_pollhandle_destroy(call->handle);
+	free(call);
+}
+
+void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
+	      struct fuse_pollhandle *handle)
+{
+	struct poll_call *call = NULL;
+	(void)ino;
+	if (handle) {
+		call = calloc(1, sizeof(*call));
+		if (!call) {
+			fuse_pollhandle_destroy(handle);
+			fuse_reply_err(req, ENOMEM);
+			return;
+		}
+		op_init(&call->request.op, OP_POLL, 0, 0, false);
+		call->request.op.events = (short)info->poll_events;
+		call->request.deliver = deliver_poll;
+		call->handle = handle;
+	}
+	short now = hub_poll(ops_hub_of(req), ops_handle_of(info), call ? &call->request : NULL);
+	fuse_reply_poll(req, (unsigned)now);
+}
+
+void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	(void)ino;
+	release(ops_context_of(req), ops_handle_of(info));
+	fuse_reply_err(req, 0);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/attribute.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char prefix[] = "user.ibb.";
+
+static const char *carrier_name(enum carrier carrier)
+{
+	return carrier == CARRIER_MESSAGE ? "message" : "iq";
+}
+
+static ssize_t text(char *value, const char *string)
+{
+	return string ? snprintf(value, ATTRIBUTE_MAX_BYTES, "%s", string) : -ENODATA;
+}
+
+static ssize_t number(char *value, uint64_t n)
+{
+	return snprintf(value, ATTRIBUTE_MAX_BYTES, "%" PRIu64, n);
+}
+
+/* ---- a stream's ---- */
+
+static ssize_t get_sid(const struct summary *summary, char *value)
+{
+	return text(value, summary->sid);
+}
+
+static ssize_t get_peer(const struct summary *summary, char *value)
+{
+	return text(value, summary->peer);
+}
+
+static ssize_t get_block_size(const struct summary *summary, char *value)
+{
+	return summary->block_size == STREAM_AUTO_BLOCK ? text(value, "auto")
+							: number(value, summary->block_size);
+}
+
+static ssize_t get_stanza(const struct summary *summary, char *value)
+{
+	return text(value, carrier_name(summary->carrier));
+}
+
+static ssize_t get_state(const struct summary *summary, char *value)
+{
+	return text(value, summary->state);
+}
+
+static ssize_t get_format(const struct summary *summary, char *value)
+{
+	return text(value, format_name(summary->format));
+}
+
+static ssize_t get_sent(const struct summary *summary, char *value)
+{
+	return number(value, summary->sent);
+}
+
+static ssize_t get_received(const struct summary *summary, char *value)
+{
+	return number(value, summary->received);
+}
+
+static ssize_t get_window(const struct summary *summary, char *value)
+{
+	return number(value, summary->window);
+}
+
+/* ---- a directory's ---- */
+
+static int set_block_size(struct node *node, const char *value)
+{
+	char *end;
+	if (!value || strcmp(value, "auto") == 0) {
+		node->defaults.block_size = value ? STREAM_AUTO_BLOCK : 0;
+		return 0;
+	}
+	errno = 0;
+	unsigned long size = strtoul(value, &end, 10);
+	if (errno || value[0] < '0' || value[0] > '9' || *end != '\0' || size < 1 ||
+	    size > STREAM_MAX_BLOCK) {
+		return -EINVAL;
+	}
+	node->defaults.block_size = (uint32_t)size;
+	return 0;
+}
+
+static int set_carrier(struct node *node, const char *value)
+{
+	if (!value) {
+		node->defaults.has_carrier = false;
+		return 0;
+	}
+	if (strcmp(value, "iq") == 0) {
+		node->defaults.carrier = CARRIER_IQ;
+	} else if (strcmp(value, "message") == 0) {
+		node->defaults.carrier = CARRIER_MESSAGE;
+	} else {
+		return -EINVAL;
+	}
+	node->defaults.has_carrier = true;
+	return 0;
+}
+
+static int set_format(struct node *node, const char *value)
+{
+	int error = value ? format_from_name(value, &node->defaults.format) : 0;
+	if (!error) {
+		node->defaults.has_format = value != NULL;
+	}
+	return error;
+}
+
+static const struct {
+	const char *name;
+	ssize_t (*get)(const struct summary *summary, char *value);
+	/* On directories: the value, or NULL for that of the directory above; else NULL. */
+	int (*set)(struct node *node, const char *value);
+} attributes[] = {
+	{"block_size", get_block_size, set_block_size},
+	{"format", get_format, set_format},
+	{"peer", get_peer, NULL},
+	{"received", get_received, NULL},
+	{"sent", get_sent, NULL},
+	{"sid", get_sid, NULL},
+	{"stanza", get_stanza, set_carrier},
+	{"state", get_state, NULL},
+	{"window", get_window, NULL},
+};
+
+#define COUNT (sizeof(attributes) / sizeof(attributes[0]))
+
+/* The row of "user.ibb.NAME", or COUNT. */
+static size_t find(const char *name)
+{
+	size_t row = COUNT;
+	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
+		for (row = 0; row < COUNT; row++) {
+			if (strcmp(attributes[row].name, name + sizeof(prefix) - 1) == 0) {
+				break;
+			}
+		}
+	}
+	return row;
+}
+
+static bool is_stream(const struct node *node)
+{
+	return (node->kind == NODE_OUTGOING || node->kind == NODE_ARRIVED) &&
+	       node_has_session(node);
+}
+
+/* Directories that streams of ours can be opened below. */
+static bool has_defaults(const struct node *node)
+{
+	return node->kind == NODE_ROOT || node->kind == NODE_CONTACT || node->kind == NODE_RESOURCE;
+}
+
+uint32_t attribute_block_size(const struct account *account, const struct node *directory)
+{
+	for (; directory; directory = directory->parent) {
+		if (directory->defaults.block_size > 0) {
+			return directory->defaults.block_size;
+		}
+	}
+	return account->ibb.config.block_size;
+}
+
+enum carrier attribute_carrier(const struct account *account, const struct node *directory)
+{
+	for (; directory; directory = directory->parent) {
+		if (directory->defaults.has_carrier) {
+			return directory->defaults.carrier;
+		}
+	}
+	return account->ibb.config.carrier;
+}
+
+enum format attribute_format(const struct node *directory)
+{
+	for (; directory; directory = directory->parent) {
+		if (directory->defaults.has_format) {
+			return directory->defaults.format;
+		}
+	}
+	return FORMAT_AUTO;
+}
+
+ssize_t attribute_get(const struct account *account, const struct node *node, const char *name,
+		      char *value)
+{
+	size_t row = find(name);
+	if (row < COUNT && is_stream(node)) {
+		struct summary summary = node_summarize(node);
+		return attributes[row].get(&summary, value);
+	}
+	if (row < COUNT && has_defaults(node) && attributes[row].set) {
+		struct summary defaults = {
+			.block_size = attribute_block_size(account, node),
+			.carrier = attribute_carrier(account, node),
+			.format = attribute_format(node),
+		};
+		return attributes[row].get(&defaults, value);
+	}
+	return -ENODATA;
+}
+
+ssize_t attribute_list(const struct node *node, char *names)
+{
+	size_t length = 0;
+	for (size_t row = 0; row < COUNT; row++) {
+		if (is_stream(node) || (has_defaults(node) && attributes[row].set)) {
+			length += (size_t)snprintf(names + length, ATTRIBUTE_MAX_BYTES - length,
+						   "%s%s", prefix, attributes[row].name) +
+				  1;
+		}
+	}
+	return (ssize_t)length;
+}
+
+/* ---- calls that set ---- */
+
+/* 0: the attribute of `row`, called `name`, can be set on `node`. */
+static int check(const struct node *node, const char *name, size_t row)
+{
+	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0) {
+		return -EOPNOTSUPP; /* which cp and mv take as: not on this file system */
+	}
+	if (row == COUNT) {
+		return -ENODATA;
+	}
+	return has_defaults(node) && attributes[row].set ? 0 : -EPERM;
+}
+
+int attribute_set(struct node *node, const char *name, const char *value, size_t length)
+{
+	char copy[16];
+	size_t row = find(name);
+	int error = check(node, name, row);
+	if (error) {
+		return error;
+	}
+	if (length == 0 || length >= sizeof(copy) || memchr(value, '\0', length)) {
+		return -EINVAL;
+	}
+	memcpy(copy, value, length);
+	copy[length] = '\0';
+	return attributes[row].set(node, copy);
+}
+
+int attribute_remove(struct node *node, const char *name)
+{
+	size_t row = find(name);
+	int error = check(node, name, row);
+	return error ? error : attributes[row].set(node, NULL);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/collected.h"
+
+#include "xmpp/roster.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+int collected_begin(struct account *account, struct handle *handle, const char *peer,
+		    enum format format)
+{
+	struct node *node = handle->node;
+	(void)account;
+	if (stream_written(node->stream) > 0) {
+		return -EPROTONOSUPPORT;
+	}
+	handle->peer = strdup(peer);
+	if (!handle->peer) {
+		return -ENOMEM;
+	}
+	handle->format = format;
+	node->collected = true;
+	stream_postpone(node->stream);
+	return 0;
+}
+
+bool collected_is(const struct handle *handle)
+{
+	return handle->peer != NULL;
+}
+
+bool collected_is_left(const struct handle *handle)
+{
+	return collected_is(handle) && !handle->node->offer && !handle->flushed && !handle->cut;
+}
+
+int collected_resize(struct handle *handle, uint64_t size)
+{
+	struct node *node = handle->node;
+	if (node->offer || !node->stream) {
+		return -ECONNRESET;
+	}
+	if (stream_is_over(node->stream)) {
+		return stream_outcome(node->stream);
+	}
+	node->size = size;
+	handle->flushed = false;
+	handle->used = true;
+	node_touch(node);
+	return 0;
+}
+
+/* Why nothing can be offered to `peer` now; 0: it can. */
+static int check(const struct account *account, const struct stream *stream, const char *peer)
+{
+	const struct contact *contact = roster_find(&account->roster, peer);
+	if (stream_is_over(stream)) {
+		return stream_outcome(stream);
+	}
+	if (account->stopping) {
+		return -ECONNRESET;
+	}
+	if (!account->online) {
+		return -ENETDOWN;
+	}
+	/* Somebody whose presence we see has left while the file was written. */
+	return contact && contact->listed && !roster_find_resource(&account->roster, peer)
+		       ? -EHOSTDOWN
+		       : 0;
+}
+
+/* 0: node->offer is new. */
+static int offer(struct account *account, struct handle *handle, uint64_t size,
+		 const struct digest *md5, int64_t now_ms)
+{
+	struct node *node = handle->node;
+	int error = node->stream ? check(account, node->stream, handle->peer) : -ECONNRESET;
+	if (error) {
+		return error;
+	}
+	struct file_terms file = {
+		.name = node->name,
+		.size = (int64_t)size,
+		.date = node->modified.tv_sec,
+		.media_type = "application/octet-stream",
+	};
+	if (md5 && handle->format == FORMAT_SI) {
+		file.digest = *md5;
+	}
+	node->size = size;
+	node->offer = offers_make(&account->offers, format_offer(handle->format), handle->peer,
+				  &file, node->stream, now_ms);
+	if (!node->offer) {
+		return -ENOMEM;
+	}
+	node->offer->context = node;
+	return 0;
+}
+
+uint64_t collected_offer(struct account *account, struct handle *handle, struct op *op,
+			 uint64_t size, const struct digest *md5, int64_t now_ms)
+{
+	struct node *node = handle->node;
+	bool again = node->offer != NULL;
+	op->context = handle;
+	handle->flushed = true;
+	int error = again ? 0 : offer(account, handle, size, md5, now_ms);
+	if (error) {
+		account_complete(account, op, error);
+		return 0;
+	}
+	offer_wait(&account->offers, node->offer, op);
+	return again ? 0 : node->offer->number;
+}
+
+uint64_t collected_leave(struct account *account, struct handle *handle, uint64_t size,
+			 const struct digest *md5, int64_t now_ms)
+{
+	handle->flushed = true;
+	if (offer(account, handle, size, md5, now_ms)) {
+		file_release(account, handle, now_ms);
+		return 0;
+	}
+	handle->left = true;
+	account->left++;
+	handle->node->offer->unattended = true;
+	return handle->node->offer->number;
+}
+
+void collected_tidy(struct account *account, int64_t now_ms)
+{
+	struct handle *handle, *next;
+	if (account->left == 0) {
+		return; /* this is called for every stanza and every call */
+	}
+	DL_FOREACH_SAFE (account->handles, handle, next) {
+		const struct offer *given = handle->left ? handle->node->offer : NULL;
+		if (handle->left && (!given || offer_is_over(given))) {
+			file_release(account, handle, now_ms);
+		}
+	}
+}
+
+/* ---- for the pump ---- */
+
+static struct offer *find(const struct account *account, uint64_t number)
+{
+	struct offer *offer;
+	DL_FOREACH (account->offers.all, offer) {
+		if (offer->number == number) {
+			return offer->stream && !offer_is_over(offer) ? offer : NULL;
+		}
+	}
+	return NULL;
+}
+
+void collected_wait(struct account *account, uint64_t number, struct op *op)
+{
+	struct offer *offer = find(account, number);
+	if (offer) {
+		stream_wait_open(offer->stream, op);
+	} else {
+		account_complete(account, op, -ECONNRESET);
+	}
+}
+
+void collected_send(struct account *account, uint64_t number, struct op *op, const void *bytes,
+		    int64_t now_ms)
+{
+	struct offer *offer = find(account, number);
+	int error = offer ? offer_sending(&account->offers, offer, bytes, op->size) : -ECONNRESET;
+	if (error) {
+		account_complete(account, op, error);
+	} else {
+		stream_write(offer->stream, op, bytes, now_ms);
+	}
+}
+
+void collected_end(struct account *account, uint64_t number, int error, int64_t now_ms)
+{
+	struct offer *offer = find(account, number);
+	if (offer && !error && offer->hashed < (uint64_t)offer->size) {
+		error = -EIO; /* there is less of it than was offered */
+	}
+	if (offer && error) {
+		ibb_abort(&account->ibb, offer->stream, error);
+	} else if (offer) {
+		offer_sent(&account->offers, offer, now_ms);
+	}
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/dial.h"
+
+#include "account/attribute.h"
+#include "account/collected.h"
+#include "account/file.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* A peer that does not say what it can is taken for one that cannot say. */
+#define QUERY_TIMEOUT_MS 10000
+
+/* A question that is out: disco#info of a peer, or, with jid "", a ping to our server. */
+struct query {
+	struct query *prev, *next; /* account.queries */
+	uint64_t number;
+	int64_t deadline_ms;
+	char jid[];
+};
+
+static int ask(struct account *account, const char *jid, int64_t now_ms)
+{
+	size_t size = strlen(jid) + 1;
+	struct query *query = malloc(sizeof(*query) + size);
+	char id[32];
+	if (!query) {
+		return -ENOMEM;
+	}
+	/* While there is time left for the stream itself. */
+	int64_t timeout_ms = account->ibb.config.timeout_ms / 2;
+	memcpy(query->jid, jid, size);
+	query->number = ++account->last_query;
+	query->deadline_ms =
+		now_ms + (timeout_ms < QUERY_TIMEOUT_MS ? timeout_ms : QUERY_TIMEOUT_MS);
+	snprintf(id, sizeof(id), "q%" PRIx64, query->number);
+	struct msg request = {
+		.kind = jid[0] == '\0' ? MSG_PING : MSG_INFO,
+		.peer = jid,
+		.id = id,
+	};
+	int error = effects_send(&account->ibb.effects, &request);
+	if (error) {
+		free(query);
+		return error;
+	}
+	DL_APPEND(account->queries, query);
+	return 0;
+}
+
+/* Ends the wait of `handle`. */
+static void fail(struct account *account, struct handle *handle, int error)
+{
+	handle->dial.active = false;
+	ibb_abort(&account->ibb, handle->node->stream, error);
+}
+
+static void open_to(struct account *account, struct handle *handle, const char *peer,
+		    unsigned features, int64_t now_ms)
+{
+	struct node *node = handle->node;
+	enum format format;
+	handle->dial.active = false;
+	int error = format_choose(attribute_format(node->parent), features, &format);
+	if (!error && format == FORMAT_RAW) {
+		error = ibb_dial(&account->ibb, node->stream, peer, features, node->name, now_ms);
+	} else if (!error) {
+		error = collected_begin(account, handle, peer, format);
+	}
+	if (error) {
+		ibb_abort(&account->ibb, handle->node->stream, error);
+	}
+}
+
+/* A peer whose presence we do not see: a component, or what mkdir was told. */
+static int dial_unseen(struct account *account, struct handle *handle, const char *peer,
+		       int64_t now_ms)
+{
+	struct dial *dial = &handle->dial;
+	if (dial->peer_answered) {
+		open_to(account, handle, peer, dial->features, now_ms);
+	} else if (!dial->peer_asked) {
+		dial->peer_asked = true;
+		return ask(account, peer, now_ms);
+	}
+	return 0;
+}
+
+/* Asks what a resource can do, unless that is known; true when it is. */
+static bool knows(struct account *account, struct resource *resource, int64_t now_ms, int *error)
+{
+	if (resource->features_state == FEATURES_UNKNOWN) {
+		*error = ask(account, resource->jid, now_ms);
+		if (!*error) {
+			resource->features_state = FEATURES_ASKED;
+		}
+	}
+	return resource->features_state == FEATURES_KNOWN;
+}
+
+/* Whether `resource`, which has not said yet what it can do, would be chosen if it had what
+ * is wanted. */
+static bool could_be_better(const struct contact *contact, struct resource *resource,
+			    unsigned wanted)
+{
+	enum features_state state = resource->features_state;
+	unsigned features = resource->features;
+	resource->features_state = FEATURES_KNOWN;
+	resource->features = wanted;
+	bool better = roster_choose(contact, wanted) == resource;
+	resource->features_state = state;
+	resource->features = features;
+	return better;
+}
+
+static int dial_contact(struct account *account, struct handle *handle, const char *jid,
+			int64_t now_ms)
+{
+	const struct contact *contact = roster_find(&account->roster, jid);
+	unsigned wanted = format_features(attribute_format(handle->node->parent));
+	struct dial *dial = &handle->dial;
+	struct resource *resource;
+	bool settled = true;
+	int error = 0;
+
+	if (contact && contact->resources) {
+		DL_FOREACH (contact->resources, resource) {
+			if (!knows(account, resource, now_ms, &error) &&
+			    could_be_better(contact, resource, wanted)) {
+				settled = false;
+			}
+		}
+		if (settled) {
+			resource = roster_choose(contact, wanted);
+			open_to(account, handle, resource->jid, resource->features, now_ms);
+		}
+		return error;
+	}
+	if (!jid_has_local(jid)) {
+		return dial_unseen(account, handle, jid, now_ms);
+	}
+	if (dial->server_query == 0) {
+		int failed = ask(account, "", now_ms);
+		dial->server_query = account->last_query;
+		return failed;
+	}
+	return dial->server_answered ? -EHOSTDOWN : 0;
+}
+
+static int dial_resource(struct account *account, struct handle *handle, const char *jid,
+			 int64_t now_ms)
+{
+	struct resource *resource = roster_find_resource(&account->roster, jid);
+	int error = 0;
+	if (!resource) {
+		return dial_unseen(account, handle, jid, now_ms);
+	}
+	if (knows(account, resource, now_ms, &error)) {
+		open_to(account, handle, jid, resource->features, now_ms);
+	}
+	return error;
+}
+
+static void advance(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	const struct node *directory = handle->node->parent;
+	int error;
+
+	if (!directory) {
+		error = -EHOSTDOWN; /* the resource went, and its directory with it */
+	} else if (directory->kind == NODE_RESOURCE) {
+		error = dial_resource(account, handle, directory->jid, now_ms);
+	} else {
+		error = dial_contact(account, handle, directory->jid, now_ms);
+	}
+	if (error) {
+		fail(account, handle, error);
+	}
+}
+
+void dial_start(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	handle->dial = (struct dial){.active = true};
+	if (!account->online || account->stopping) {
+		fail(account, handle, -ENETDOWN);
+		return;
+	}
+	stream_await(handle->node->stream, now_ms);
+	advance(account, handle, now_ms);
+}
+
+static bool is_waiting(const struct handle *handle)
+{
+	return handle->dial.active && handle->node->stream &&
+	       handle->node->stream->state == STREAM_NEW;
+}
+
+void dial_continue(struct account *account, int64_t now_ms)
+{
+	struct handle *handle;
+	if (!account->online) {
+		return; /* who is there is not known yet */
+	}
+	DL_FOREACH (account->handles, handle) {
+		if (is_waiting(handle)) {
+			advance(account, handle, now_ms);
+		}
+	}
+}
+
+/* Takes in the answer to `query`, which goes. */
+static void learn(struct account *account, struct query *query, unsigned features)
+{
+	struct resource *resource = roster_find_resource(&account->roster, query->jid);
+	struct handle *handle;
+
+	if (resource) {
+		resource->features_state = FEATURES_KNOWN;
+		/* It is online, whatever it says. */
+		resource->features = features & ~(unsigned)FEATURE_SILENT;
+	}
+	DL_FOREACH (account->handles, handle) {
+		if (!is_waiting(handle)) {
+			continue;
+		}
+		const struct node *directory = handle->node->parent;
+		if (query->jid[0] == '\0') {
+			/* To who asked later, this answer says nothing. */
+			handle->dial.server_answered |= handle->dial.server_query == query->number;
+		} else if (directory && strcmp(directory->jid, query->jid) == 0) {
+			handle->dial.peer_answered = true;
+			handle->dial.features = features;
+		}
+	}
+	DL_DELETE(account->queries, query);
+	free(query);
+}
+
+static unsigned features_of(const struct msg *answer)
+{
+	if (answer->kind == MSG_RESULT) {
+		return answer->features | FEATURE_TOLD;
+	}
+	/* From a client that cannot be asked, or from the server of one that is not there. */
+	return answer->condition == CONDITION_SERVICE_UNAVAILABLE ? FEATURE_SILENT : 0;
+}
+
+bool dial_answer(struct account *account, const struct msg *answer, int64_t now_ms)
+{
+	struct query *query;
+	if (answer->id[0] != 'q') {
+		return false;
+	}
+	uint64_t number = strtoull(answer->id + 1, NULL, 16);
+	DL_FOREACH (account->queries, query) {
+		if (query->number != number) {
+			continue;
+		}
+		/* Our server answers as itself, as our account, or without a name. */
+		bool from_server =
+			query->jid[0] == '\0' &&
+			(answer->peer[0] == '\0' || jid_same_bare(answer->peer, account->jid) ||
+			 account_is_server(account, answer->peer));
+		if (from_server || strcmp(query->jid, answer->peer) == 0) {
+			learn(account, query, features_of(answer));
+			dial_continue(account, now_ms);
+		}
+		break;
+	}
+	return true;
+}
+
+static void forget_queries(struct account *account)
+{
+	struct query *query, *next;
+	DL_FOREACH_SAFE (account->queries, query, next) {
+		DL_DELETE(account->queries, query);
+		free(query);
+	}
+}
+
+void dial_suspend(struct account *account)
+{
+	struct handle *handle;
+	forget_queries(account);
+	DL_FOREACH (account->handles, handle) {
+		if (is_waiting(handle)) {
+			handle->dial = (struct dial){.active = true};
+		}
+	}
+}
+
+void dial_cancel(struct account *account, int error)
+{
+	struct handle *handle;
+	forget_queries(account);
+	DL_FOREACH (account->handles, handle) {
+		if (is_waiting(handle)) {
+			fail(account, handle, error);
+		}
+	}
+}
+
+int64_t dial_deadline(const struct account *account)
+{
+	/* Each question has the same time limit, so the oldest is due first. */
+	return account->queries ? account->queries->deadline_ms : STREAM_NO_DEADLINE;
+}
+
+void dial_tick(struct account *account, int64_t now_ms)
+{
+	bool learnt = false;
+	while (account->queries && account->queries->deadline_ms <= now_ms) {
+		learn(account, account->queries, 0);
+		learnt = true;
+	}
+	if (learnt) {
+		dial_continue(account, now_ms);
+	}
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/directory.h"
+
+#include "account/name.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* ---- which there are ---- */
+
+static bool has_files(const struct node *directory)
+{
+	struct node *child;
+	DL_FOREACH (directory->children, child) {
+		if (child->kind == NODE_OUTGOING || child->kind == NODE_ARRIVED ||
+		    has_files(child)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_open_below(const struct node *directory)
+{
+	struct node *child;
+	DL_FOREACH (directory->children, child) {
+		if (child->handles > 0 || is_open_below(child)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Writes `name` with its first character escaped, byte by byte. */
+static void escape_first(char escaped[NAME_MAX_BYTES + 3 * 4 + 1], const char *name)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	do {
+		unsigned char byte = (unsigned char)*name++;
+		*escaped++ = '%';
+		*escaped++ = digits[byte >> 4];
+		*escaped++ = digits[byte & 15];
+	} while (((unsigned char)*name & 0xc0) == 0x80); /* the rest of a UTF-8 character */
+	strcpy(escaped, name);
+}
+
+/* Adds a directory under a name for `jid`; one that is taken is written with its first character
+ * escaped ("in" as a resource, "status" as a domain). NULL: it cannot be shown. */
+static struct node *add_directory(struct account *account, struct node *parent, enum node_kind kind,
+				  const char *text, const char *jid)
+{
+	char name[NAME_MAX_BYTES + 1];
+	if (!name_from_jid(name, text)) {
+		return NULL;
+	}
+	if (tree_child(&account->tree, parent, name)) {
+		char escaped[NAME_MAX_BYTES + 3 * 4 + 1];
+		escape_first(escaped, name);
+		if (strlen(escaped) > NAME_MAX_BYTES ||
+		    tree_child(&account->tree, parent, escaped)) {
+			return NULL;
+		}
+		return tree_add(&account->tree, parent, kind, escaped, jid);
+	}
+	return tree_add(&account->tree, parent, kind, name, jid);
+}
+
+static struct node *find_resource(const struct node *contact, const char *jid)
+{
+	struct node *node;
+	DL_FOREACH (contact->children, node) {
+		if (node->kind == NODE_RESOURCE && strcmp(node->jid, jid) == 0) {
+			return node;
+		}
+	}
+	return NULL;
+}
+
+void directory_show_resource(struct account *account, struct node *contact, const char *jid)
+{
+	if (!find_resource(contact, jid)) {
+		add_directory(account, contact, NODE_RESOURCE, jid_resource(jid), jid);
+	}
+}
+
+/* Whether there is a stream in it that waits for the resource to come back. */
+static bool is_waited_for(const struct account *account, const struct node *directory)
+{
+	struct node *child;
+	DL_FOREACH (directory->children, child) {
+		const struct stream *stream = child->stream;
+		bool dials = stream && stream->state == STREAM_NEW && account_is_away(account);
+		if (dials || (stream && stream->suspended)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A resource went: its directory goes, unless mkdir made it or a stream in it is to go on. */
+void directory_hide_resource(struct account *account, struct node *contact, const char *jid,
+			     int64_t now_ms)
+{
+	struct node *node = find_resource(contact, jid);
+	if (node && !node->made && !is_waited_for(account, node)) {
+		struct node *child, *next;
+		DL_FOREACH_SAFE (node->children, child, next) {
+			if (child->stream && child->stream->state == STREAM_NEW) {
+				/* Its open has not come so far that there is something to lose. */
+				ibb_abort(&account->ibb, child->stream, -EHOSTDOWN);
+			}
+			account_drop(account, child, now_ms);
+		}
+		tree_detach(&account->tree, node);
+	}
+}
+
+/* The directory of a bare JID, with those of its resources that are online. */
+struct node *directory_show_contact(struct account *account, const char *jid, const char *name)
+{
+	struct node *contact = tree_contact(&account->tree, jid);
+	if (contact) {
+		return contact;
+	}
+	contact = name ? tree_add(&account->tree, account->tree.root, NODE_CONTACT, name, jid)
+		       : add_directory(account, account->tree.root, NODE_CONTACT, jid, jid);
+	const struct contact *known = roster_find(&account->roster, jid);
+	struct resource *resource;
+	if (contact && known) {
+		DL_FOREACH (known->resources, resource) {
+			directory_show_resource(account, contact, resource->jid);
+		}
+	}
+	return contact;
+}
+
+static bool has_made(const struct node *contact)
+{
+	struct node *child;
+	DL_FOREACH (contact->children, child) {
+		if (child->made) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A contact's directory goes when neither the roster, mkdir nor a file wants it. */
+static void hide_unwanted(struct account *account, struct node *contact)
+{
+	const struct contact *known = roster_find(&account->roster, contact->jid);
+	if (!contact->made && !(known && known->listed) && !has_made(contact) &&
+	    !has_files(contact) && !is_open_below(contact)) {
+		tree_detach(&account->tree, contact);
+	}
+}
+
+/* A resource that went while a stream in its directory was to go on, and now has none there. */
+static void hide_left_over(struct account *account, struct node *resource)
+{
+	if (!resource->made && !has_files(resource) && !is_open_below(resource) &&
+	    !roster_find_resource(&account->roster, resource->jid)) {
+		tree_detach(&account->tree, resource);
+	}
+}
+
+void directory_tidy(struct account *account, struct node *directory)
+{
+	struct node *contact = directory;
+	while (contact && contact->kind != NODE_CONTACT) {
+		contact = contact->parent;
+	}
+	if (!contact) {
+		return;
+	}
+	if (directory->kind == NODE_RESOURCE) {
+		hide_left_over(account, directory);
+	}
+	hide_unwanted(account, contact);
+}
+
+void directory_tidy_all(struct account *account)
+{
+	struct node *contact, *next, *node, *next_node;
+	DL_FOREACH_SAFE (account->tree.root->children, contact, next) {
+		if (contact->kind != NODE_CONTACT) {
+			continue;
+		}
+		DL_FOREACH_SAFE (contact->children, node, next_node) {
+			if (node->kind == NODE_RESOURCE) {
+				hide_left_over(account, node);
+			}
+		}
+		hide_unwanted(account, contact);
+	}
+}
+
+void directory_hide_resources(struct account *account, int64_t now_ms)
+{
+	struct node *contact, *node, *next;
+	DL_FOREACH (account->tree.root->children, contact) {
+		DL_FOREACH_SAFE (contact->children, node, next) {
+			if (node->kind == NODE_RESOURCE) {
+				directory_hide_resource(account, contact, node->jid, now_ms);
+			}
+		}
+	}
+}
+
+/* ---- calls on the tree ---- */
+
+/* Whether the directory has gone, though a process is still in it. */
+static bool is_detached(const struct node *directory)
+{
+	return !directory->parent && directory->kind != NODE_ROOT;
+}
+
+int directory_mknod(struct account *account, struct node *parent, const char *name, mode_t mode,
+		    int64_t now_ms, struct node **node)
+{
+	int error = name_check(name);
+	if (error) {
+		return error;
+	}
+	if (is_detached(parent)) {
+		return -ENOENT;
+	}
+	if (!S_ISREG(mode) || (parent->kind != NODE_CONTACT && parent->kind != NODE_RESOURCE)) {
+		return -EPERM;
+	}
+	if (tree_child(&account->tree, parent, name)) {
+		return -EEXIST;
+	}
+	*node = tree_add(&account->tree, parent, NODE_OUTGOING, name, NULL);
+	if (!*node) {
+		return -ENOMEM;
+	}
+	/* Writable by its owner, or the kernel could refuse the open that follows. */
+	(*node)->mode = S_IFREG | S_IRUSR | S_IWUSR | (mode & 07777);
+	account_expire_at(account, *node, now_ms + ACCOUNT_UNOPENED_MS);
+	return 0;
+}
+
+static int make_contact(struct account *account, const char *name, struct node **node)
+{
+	char text[NAME_MAX_BYTES + 1];
+	char *jid;
+	int error = name_to_jid(text, name);
+	if (!error) {
+		error = jid_normalize(text, &jid);
+	}
+	if (error) {
+		return error;
+	}
+	if (jid_resource(jid)) {
+		error = -EINVAL;
+	} else if (tree_contact(&account->tree, jid)) {
+		error = -EEXIST;
+	} else {
+		*node = directory_show_contact(account, jid, name);
+		error = *node ? 0 : -ENOMEM;
+	}
+	free(jid);
+	return error;
+}
+
+static int make_resource(struct account *account, struct node *contact, const char *name,
+			 struct node **node)
+{
+	char resource[NAME_MAX_BYTES + 1];
+	char text[JID_MAX + 1];
+	char *jid;
+	int error = name_to_jid(resource, name);
+	if (error) {
+		return error;
+	}
+	if (strlen(contact->jid) + 1 + strlen(resource) > JID_MAX) {
+		return -EINVAL;
+	}
+	strcpy(text, contact->jid);
+	strcat(text, "/");
+	strcat(text, resource);
+	error = jid_normalize(text, &jid);
+	if (error) {
+		return error;
+	}
+	if (find_resource(contact, jid)) {
+		error = -EEXIST;
+	} else {
+		*node = tree_add(&account->tree, contact, NODE_RESOURCE, name, jid);
+		error = *node ? 0 : -ENOMEM;
+	}
+	free(jid);
+	return error;
+}
+
+int directory_mkdir(struct account *account, struct node *parent, const char *name,
+		    struct node **node)
+{
+	int error = name_check(name);
+	if (error) {
+		return error;
+	}
+	if (is_detached(parent)) {
+		return -ENOENT;
+	}
+	if (tree_child(&account->tree, parent, name)) {
+		return -EEXIST;
+	}
+	switch (parent->kind) {
+	case NODE_ROOT:
+		error = make_contact(account, name, node);
+		break;
+	case NODE_CONTACT:
+		error = make_resource(account, parent, name, node);
+		break;
+	default:
+		return -EPERM;
+	}
+	if (!error) {
+		(*node)->made = true;
+	}
+	return error;
+}
+
+int directory_rmdir(struct account *account, struct node *parent, const char *name, int64_t now_ms)
+{
+	struct node *node = tree_child(&account->tree, parent, name);
+	struct node *child, *next;
+	if (!node) {
+		return -ENOENT;
+	}
+	if (!node_is_directory(node)) {
+		return -ENOTDIR;
+	}
+	const struct contact *known =
+		node->kind == NODE_CONTACT ? roster_find(&account->roster, node->jid) : NULL;
+	if (!node->made || (known && known->listed)) {
+		return -EBUSY;
+	}
+	if (is_open_below(node)) {
+		return -ENOTEMPTY;
+	}
+	DL_FOREACH (node->children, child) {
+		struct node *grandchild;
+		if (child->stream || child->offer) {
+			return -ENOTEMPTY;
+		}
+		DL_FOREACH (child->children, grandchild) {
+			if (grandchild->stream || grandchild->offer) {
+				return -ENOTEMPTY;
+			}
+		}
+	}
+	node->made = false;
+	if (node->kind == NODE_RESOURCE && roster_find_resource(&account->roster, node->jid)) {
+		return 0; /* it stays, as it is online */
+	}
+	DL_FOREACH_SAFE (node->children, child, next) {
+		if (child->kind == NODE_OUTGOING) {
+			account_drop(account, child, now_ms);
+		}
+	}
+	tree_detach(&account->tree, node);
+	directory_tidy(account, parent);
+	return 0;
+}
+
+int directory_unlink(struct account *account, struct node *parent, const char *name, int64_t now_ms)
+{
+	struct node *node = tree_child(&account->tree, parent, name);
+	if (!node) {
+		return -ENOENT;
+	}
+	if (node_is_directory(node)) {
+		return -EISDIR;
+	}
+	if (node->kind != NODE_OUTGOING && node->kind != NODE_ARRIVED) {
+		return -EPERM;
+	}
+	account_drop(account, node, now_ms);
+	directory_tidy(account, parent);
+	return 0;
+}

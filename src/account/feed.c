@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/feed.h"
+
+#include "account/name.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+/* A line of `incoming`: contact's directory, "/in/", name, newline. */
+#define LINE_SIZE (2 * NAME_MAX_BYTES + 8)
+
+/* ---- incoming ---- */
+
+/* The oldest stream that `handle`, a reader of `incoming`, has not been told of. */
+static struct node *next_line(const struct account *account, const struct handle *handle)
+{
+	struct node *found = NULL, *contact, *node;
+	DL_FOREACH (account->tree.root->children, contact) {
+		struct node *in =
+			contact->kind == NODE_CONTACT ? tree_only(contact, NODE_IN) : NULL;
+		if (!in) {
+			continue;
+		}
+		DL_FOREACH (in->children, node) {
+			if (node->kind == NODE_ARRIVED && node->arrival > handle->last_line &&
+			    (!node->opened || node->arrival > handle->first_line) &&
+			    node->kept != KEPT_COMING &&
+			    (!found || node->arrival < found->arrival)) {
+				found = node;
+			}
+		}
+	}
+	return found;
+}
+
+/* Whether a line was begun, and not read to its end. */
+static bool is_within_line(const struct handle *handle)
+{
+	return handle->text_position < handle->text_length;
+}
+
+/* Fetches the line that the reader gets next; false: it must wait. -ENOMEM. */
+static int fetch_line(const struct account *account, struct handle *handle, bool *found)
+{
+	*found = is_within_line(handle);
+	if (*found) {
+		return 0;
+	}
+	struct node *node = next_line(account, handle);
+	if (!node) {
+		return 0;
+	}
+	if (!handle->text) {
+		handle->text = malloc(LINE_SIZE);
+		if (!handle->text) {
+			return -ENOMEM;
+		}
+	}
+	int length = node_path(node, handle->text, LINE_SIZE - 1);
+	handle->text[length] = '\n';
+	handle->text_length = (size_t)length + 1;
+	handle->text_position = 0;
+	handle->last_line = node->arrival;
+	*found = true;
+	return 0;
+}
+
+bool feed_has_line(const struct account *account, const struct handle *handle)
+{
+	return is_within_line(handle) || next_line(account, handle);
+}
+
+void feed_read(struct account *account, struct handle *handle, struct op *op)
+{
+	bool found;
+	int error = fetch_line(account, handle, &found);
+	if (error) {
+		account_complete(account, op, error);
+	} else if (found) {
+		/* A reader that asks for less, like a shell's `read`, gets the line in pieces. */
+		file_read_text(account, handle, op);
+	} else if (op->nonblock) {
+		account_complete(account, op, -EAGAIN);
+	} else {
+		op_park(op, &handle->node->waiters);
+	}
+}
+
+/* ---- next ---- */
+
+/* Whether there is something to be had of what arrived; in the inbox, only all of it. */
+static bool is_takeable(const struct node *node)
+{
+	return node->kept ? node->kept == KEPT_DONE : node->stream || node->offer;
+}
+
+struct node *feed_next(const struct node *next)
+{
+	struct node *found = NULL, *node;
+	if (next->parent) {
+		DL_FOREACH (next->parent->children, node) {
+			if (node->kind == NODE_ARRIVED && is_takeable(node) && node->handles == 0 &&
+			    !node->opened && (!found || node->arrival < found->arrival)) {
+				found = node;
+			}
+		}
+	}
+	return found;
+}
+
+/* ---- both ---- */
+
+/* Tries the reads again that wait in `node`; those who find nothing wait on, in their order. */
+static void read_again(struct account *account, struct node *node, int64_t now_ms)
+{
+	struct op *waiting = node->waiters;
+	node->waiters = NULL;
+	while (waiting) {
+		struct op *op = waiting;
+		DL_DELETE(waiting, op);
+		op->list = NULL;
+		file_read(account, op->context, op, now_ms);
+	}
+}
+
+void feed_arrived(struct account *account, struct node *node, int64_t now_ms)
+{
+	/* The first to wait in `next` gets the stream; other reads of the same open file are reads
+	 * of that stream then. Every reader of `incoming` gets the line. */
+	read_again(account, tree_only(node->parent, NODE_NEXT), now_ms);
+	read_again(account, account->tree.incoming, now_ms);
+}

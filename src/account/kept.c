@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/kept.h"
+
+#include "account/directory.h"
+#include "account/feed.h"
+#include "account/name.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+static const struct node *contact_of(const struct node *node)
+{
+	return node->parent->parent; /* above in/ */
+}
+
+int kept_add(struct account *account, struct node *node)
+{
+	const char *contact = contact_of(node)->name;
+	size_t contact_size = strlen(contact) + 1, name_size = strlen(node->name) + 1;
+	struct arrival *arrival = calloc(1, sizeof(*arrival) + contact_size + name_size);
+	if (!arrival) {
+		return -ENOMEM;
+	}
+	char *at = (char *)(arrival + 1);
+	arrival->contact = memcpy(at, contact, contact_size);
+	arrival->name = memcpy(at + contact_size, node->name, name_size);
+	arrival->ino = node->ino;
+	arrival->size = node->offer ? node->offer->size : node->stream->announced;
+	arrival->date = node->offer ? node->offer->date : TERMS_NO_DATE;
+	DL_APPEND(account->arrivals, arrival);
+	node->kept = KEPT_COMING;
+	node->size = 0;
+	if (node->stream) {
+		stream_confirm_reads(node->stream);
+	}
+	return 0;
+}
+
+struct arrival *kept_take(struct account *account)
+{
+	struct arrival *list = account->arrivals;
+	account->arrivals = NULL;
+	return list;
+}
+
+/* ---- for the inbox ---- */
+
+static struct node *find(const struct account *account, uint64_t ino)
+{
+	struct node *node = tree_find(&account->tree, ino);
+	return node && node->parent && node->kept == KEPT_COMING ? node : NULL;
+}
+
+void kept_refuse(struct account *account, uint64_t ino, int64_t now_ms)
+{
+	struct node *node = find(account, ino);
+	if (node) {
+		node->error = -ECONNRESET; /* of who has opened it already */
+		account_drop(account, node, now_ms);
+	}
+}
+
+static int set_path(struct node *node, const char *path)
+{
+	char *copy = strdup(path);
+	if (!copy) {
+		return -ENOMEM;
+	}
+	free(node->path);
+	node->path = copy;
+	return 0;
+}
+
+void kept_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
+		int64_t now_ms)
+{
+	struct node *node = find(account, ino);
+	int error = node ? set_path(node, path) : -ENOENT;
+	if (!error) {
+		error = account_accept(account, node, now_ms);
+	}
+	if (!error && !node->stream) {
+		error = -ECONNRESET;
+	}
+	if (error) {
+		account_complete(account, op, error);
+		return;
+	}
+	stream_confirm_reads(node->stream);
+	if (node->stream->state >= STREAM_OPEN) {
+		account_complete(account, op, 0);
+	} else {
+		stream_wait_open(node->stream, op);
+	}
+}
+
+void kept_read(struct account *account, uint64_t ino, struct op *op)
+{
+	struct node *node = find(account, ino);
+	struct stream *stream = node ? node->stream : NULL;
+	if (!stream) {
+		account_complete(account, op, node ? -ECONNRESET : -ENOENT);
+		return;
+	}
+	stream_confirm(stream);
+	node->size = stream->receiver.confirmed;
+	stream_read(stream, op);
+}
+
+int kept_end(struct account *account, uint64_t ino, const char *path, int error, int64_t now_ms)
+{
+	struct node *node = find(account, ino);
+	if (!node) {
+		return -ENOENT;
+	}
+	if (!error) {
+		error = set_path(node, path);
+	}
+	if (error && node->stream) {
+		ibb_abort(&account->ibb, node->stream, error);
+	}
+	uint64_t size = node->size;
+	if (node->stream || node->offer) {
+		account_finish_file(account, node, !error, now_ms);
+	}
+	node->size = size;
+	if (error) {
+		free(node->path);
+		node->path = NULL;
+		node->kept = KEPT_NOT;
+		node->error = error;
+		return 0;
+	}
+	node->expires_ms = TREE_NEVER;
+	node->kept = KEPT_DONE;
+	node->arrival = ++account->last_arrival;
+	feed_arrived(account, node, now_ms);
+	return 0;
+}
+
+int kept_restore(struct account *account, const char *contact, const char *name, uint64_t size,
+		 const struct timespec *modified)
+{
+	char text[NAME_MAX_BYTES + 1], *jid = NULL, *path = NULL;
+	int error = name_to_jid(text, contact);
+	if (!error) {
+		error = jid_normalize(text, &jid);
+	}
+	if (error || jid_resource(jid)) {
+		free(jid);
+		return -EINVAL;
+	}
+	struct node *directory = directory_show_contact(account, jid, NULL);
+	struct node *in = directory ? tree_only(directory, NODE_IN) : NULL;
+	free(jid);
+	if (!in || tree_child(&account->tree, in, name)) {
+		return in ? -EEXIST : -ENOMEM;
+	}
+	size_t path_size = strlen(contact) + strlen(name) + 2;
+	path = malloc(path_size);
+	struct node *node = path ? tree_add(&account->tree, in, NODE_ARRIVED, name, NULL) : NULL;
+	if (!node) {
+		free(path);
+		return -ENOMEM;
+	}
+	snprintf(path, path_size, "%s/%s", contact, name);
+	node->path = path;
+	node->kept = KEPT_DONE;
+	node->opened = true;
+	node->size = size;
+	node->modified = *modified;
+	node->summary.state = "finished";
+	return 0;
+}
+
+/* ---- for the file system ---- */
+
+int kept_path(const struct handle *handle, char *path, size_t size)
+{
+	const struct node *node = handle->kept;
+	if (!node || node->error) {
+		return node ? node->error : -ENOENT;
+	}
+	return node->path ? snprintf(path, size, "%s", node->path) : -EAGAIN;
+}
+
+int kept_finished(const struct tree *tree, const struct node *parent, const char *name, char *path,
+		  size_t size)
+{
+	const struct node *node = tree_child(tree, parent, name);
+	return node && node->kept == KEPT_DONE ? snprintf(path, size, "%s", node->path) : -ENOENT;
+}
+
+void kept_renew(const struct tree *tree, const struct node *parent, const char *name,
+		const struct stat *status)
+{
+	struct node *node = tree_child(tree, parent, name);
+	uint64_t size = (uint64_t)status->st_size;
+	/* As long as its size is the same, what utimens has said of it is remembered. */
+	if (node && node->kept == KEPT_DONE && S_ISREG(status->st_mode) && node->size != size) {
+		node->size = size;
+		node->modified = status->st_mtim;
+	}
+}

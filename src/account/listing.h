@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listing - what a directory held when it was opened.
+ *
+ * Threads: made under the hub's lock; then its owner's alone.
+ */
+#ifndef MOUNT_LISTING_H
+#define MOUNT_LISTING_H
+
+#include "account/tree.h"
+
+struct listing_entry {
+	uint64_t ino;
+	mode_t mode;
+	char *name;
+};
+
+struct listing {
+	size_t length;
+	struct listing_entry entries[];
+};
+
+/* With "." and ".." first; NULL when memory is short. */
+struct listing *listing_create(const struct node *directory);
+
+/* NULL-safe. */
+void listing_destroy(struct listing *listing);
+
+#endif

@@ -1,0 +1,737 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/attribute.h"
+#include "account/collected.h"
+#include "account/dial.h"
+#include "account/directory.h"
+#include "scene.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define ANSWER_MS    10000 /* what a question may take */
+
+/* The best of several resources, once each has said what it can; that is asked for once. */
+static void test_choice(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/chat", 10);
+	scene_comes(&scene, "a@x/files", -5);
+	scene_is_quiet(&scene);
+
+	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/files");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_INFO, "a@x/chat");
+	scene_is_quiet(&scene);
+	assert_waits(open);
+	account_receive(&scene.account,
+			&(struct msg){.kind = MSG_RESULT, .peer = "a@x/chat", .id = "q2"},
+			scene.now_ms * 1000);
+	scene_settle(&scene);
+	const struct msg *msg = scene_sent(&scene, MSG_OPEN, "a@x/files");
+	assert_string_equal(msg->sid, "sid1");
+	assert_int_equal(msg->block_size, SCENE_BLOCK);
+	assert_int_equal(msg->carrier, CARRIER_IQ);
+	assert_waits(open);
+	scene_result(&scene);
+	assert_result(open, 0);
+	scene_is_quiet(&scene);
+
+	/* Known now. */
+	open = scene_open(&scene, "a@x/g", O_WRONLY);
+	scene_sent(&scene, MSG_OPEN, "a@x/files");
+	scene_result(&scene);
+	assert_result(open, 0);
+
+	/* But not of one that has just come, or has come again. */
+	scene_goes(&scene, "a@x/chat");
+	scene_comes(&scene, "a@x/chat", 10);
+	open = scene_open(&scene, "a@x/h", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/chat");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_OPEN, "a@x/chat");
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+/* A resource's directory is that one, however poor. */
+static void test_resource(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/chat", -5);
+	scene_comes(&scene, "a@x/files", 10);
+	struct call *open = scene_open(&scene, "a@x/chat/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/chat");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_OPEN, "a@x/chat");
+	scene_result(&scene);
+	assert_result(open, 0);
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+/* Two that ask at the same time: one question. */
+static void test_asked_once(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_open(&scene, "a@x/r/g", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_is_quiet(&scene);
+	scene_says(&scene, FEATURE_IBB | FEATURE_IBBFS);
+	assert_string_equal(scene_sent(&scene, MSG_OPEN, "a@x/r")->name, "f");
+	assert_string_equal(scene_sent(&scene, MSG_OPEN, "a@x/r")->name, "g");
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+static void test_name(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned features;
+		bool named;
+	} rows[] = {
+		{FEATURE_IBB, false},
+		{FEATURE_IBB | FEATURE_IBBFS, true},
+	};
+	static const char *const paths[] = {"a@x/file name", "a@x/r/file name", "bot.x/file name"};
+	for (size_t i = 0; i < COUNT(rows) * COUNT(paths); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_contact(&scene, "bot.x");
+		scene_comes(&scene, "a@x/r", 0);
+		scene_open(&scene, paths[i % COUNT(paths)], O_WRONLY);
+		assert_int_equal(scene_next(&scene)->kind, MSG_INFO);
+		scene_says(&scene, rows[i / COUNT(paths)].features);
+		const struct msg *open = scene_next(&scene);
+		assert_int_equal(open->kind, MSG_OPEN);
+		if (rows[i / COUNT(paths)].named) {
+			assert_string_equal(open->name, "file name");
+		} else {
+			assert_null(open->name);
+		}
+		scene_finish(&scene);
+	}
+}
+
+/* In which format a file goes: as user.ibb.format says, else as the peer can. */
+static void test_format(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned features;
+		const char *wanted;
+		ssize_t result;
+		enum format format; /* FORMAT_RAW: it is opened at once */
+	} rows[] = {
+		{FEATURE_IBB | FEATURE_IBBFS | FEATURE_JINGLE | FEATURE_SI, "auto", 0, FORMAT_RAW},
+		{FEATURE_IBB | FEATURE_JINGLE | FEATURE_SI, "auto", 0, FORMAT_JINGLE},
+		{FEATURE_IBB | FEATURE_SI, "auto", 0, FORMAT_SI},
+		{FEATURE_SI, "auto", 0, FORMAT_SI}, /* gloox does not say that it knows IBB */
+		{FEATURE_IBB, "auto", 0, FORMAT_RAW},
+		{0, "auto", -EPROTONOSUPPORT, FORMAT_RAW},
+		{FEATURE_IBB | FEATURE_SI, "raw", 0, FORMAT_RAW}, /* slixmpp only says so of SI */
+		{FEATURE_IBB | FEATURE_IBBFS, "si", 0, FORMAT_SI},
+		{FEATURE_IBB | FEATURE_IBBFS, "jingle", 0, FORMAT_JINGLE},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.format",
+					       rows[i].wanted, strlen(rows[i].wanted)),
+				 0);
+		struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+		scene_sent(&scene, MSG_INFO, "a@x/r");
+		scene_says(&scene, rows[i].features);
+		bool opened = rows[i].result == 0 && rows[i].format == FORMAT_RAW;
+		if (opened) {
+			scene_sent(&scene, MSG_OPEN, "a@x/r");
+			scene_result(&scene);
+		}
+		assert_result(open, rows[i].result);
+		if (rows[i].result == 0) {
+			const struct handle *handle = call_handle(open);
+			assert_int_equal(collected_is(handle), rows[i].format != FORMAT_RAW);
+			assert_true(opened || handle->format == rows[i].format);
+		}
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
+/* A peer that answers with an error, or not at all, is opened to without a name; and is not asked
+ * again. */
+/* A file that will be offered is open as soon as that is known, be it at once. */
+static void test_collected(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	static const char *const paths[] = {"a@x/f", "a@x/g", "a@x/r/h"};
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		struct call *open = scene_open(&scene, paths[i], O_WRONLY);
+		if (i == 0) {
+			scene_sent(&scene, MSG_INFO, "a@x/r");
+			assert_waits(open);
+			scene_says(&scene, FEATURE_IBB | FEATURE_SI);
+		}
+		assert_result(open, 0);
+		assert_true(collected_is(call_handle(open)));
+		scene_is_quiet(&scene);
+	}
+	scene_finish(&scene);
+}
+
+static void test_no_answer(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_contact(&scene, "bot.x");
+	scene_comes(&scene, "a@x/silent", 1);
+	scene_comes(&scene, "a@x/refusing", 0);
+
+	scene_open(&scene, "a@x/refusing/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/refusing");
+	scene_error(&scene, CONDITION_SERVICE_UNAVAILABLE);
+	assert_null(scene_sent(&scene, MSG_OPEN, "a@x/refusing")->name);
+
+	scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_open(&scene, "bot.x/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/silent");
+	scene_sent(&scene, MSG_INFO, "bot.x");
+	scene_wait(&scene, ANSWER_MS - 1);
+	scene_is_quiet(&scene);
+	scene_wait(&scene, 1);
+	assert_null(scene_sent(&scene, MSG_OPEN, "a@x/silent")->name);
+	assert_null(scene_sent(&scene, MSG_OPEN, "bot.x")->name);
+	scene_is_quiet(&scene);
+	scene_open(&scene, "a@x/silent/f", O_WRONLY);
+	scene_sent(&scene, MSG_OPEN, "a@x/silent");
+	scene_finish(&scene);
+}
+
+static void answer_info(struct scene *scene, const char *peer, const char *id)
+{
+	scene_receive(scene, &(struct msg){.kind = MSG_RESULT,
+					   .peer = peer,
+					   .id = id,
+					   .features = FEATURE_IBB | FEATURE_IBBFS});
+}
+
+/* Whoever was not asked does not answer. */
+static void test_wrong_answers(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_ANYONE);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+	char id[32];
+	snprintf(id, sizeof(id), "%s", scene_sent(&scene, MSG_INFO, "a@x/r")->id);
+	answer_info(&scene, "a@x/other", id);
+	answer_info(&scene, "a@x", id);
+	answer_info(&scene, "", id);
+	answer_info(&scene, "home.example", id);
+	answer_info(&scene, "a@x/r", "q77");
+	answer_info(&scene, "a@x/r", "q");
+	answer_info(&scene, "a@x/r", "");
+	scene_is_quiet(&scene);
+	answer_info(&scene, "a@x/r", id);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	answer_info(&scene, "a@x/r", id);
+	scene_is_quiet(&scene);
+	assert_waits(open);
+	scene_finish(&scene);
+}
+
+/* A contact that seems offline: our server is asked for what it may just have sent. */
+static void test_server_is_pinged(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+
+	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_PING, "");
+	scene_is_quiet(&scene);
+	assert_waits(open);
+	scene_error(&scene, CONDITION_FEATURE_NOT_IMPLEMENTED); /* is an answer too */
+	assert_result(open, -EHOSTDOWN);
+	assert_no(&scene, "a@x/f");
+	scene_is_quiet(&scene);
+
+	/* It comes before the answer. */
+	open = scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_PING, "");
+	scene_comes(&scene, "a@x/r", 0);
+	scene_result(&scene);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	scene_result(&scene);
+	assert_result(open, 0);
+
+	/* It goes while it is asked. */
+	scene_goes(&scene, "a@x/r");
+	scene_comes(&scene, "a@x/r", 0);
+	open = scene_open(&scene, "a@x/g", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_goes(&scene, "a@x/r");
+	scene_sent(&scene, MSG_PING, "");
+	scene_result(&scene);
+	assert_result(open, -EHOSTDOWN);
+
+	/* No answer. */
+	open = scene_open(&scene, "a@x/g", O_WRONLY);
+	scene_sent(&scene, MSG_PING, "");
+	scene_wait(&scene, ANSWER_MS - 1);
+	assert_waits(open);
+	scene_wait(&scene, 1);
+	assert_result(open, -EHOSTDOWN);
+	scene_finish(&scene);
+}
+
+static void test_who_answers_for_the_server(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *peer;
+		bool counts;
+	} rows[] = {
+		{"", true},
+		{"me@home.example", true},
+		{"me@home.example/ibbfs", true},
+		{"home.example", true},
+		{"a@x", false},
+		{"a@x/r", false},
+		{"x", false},
+		{"home.example.x", false},
+		{"home", false},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_ANYONE);
+		scene_contact(&scene, "a@x");
+		struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+		const struct msg *ping = scene_sent(&scene, MSG_PING, "");
+		struct msg result = {.kind = MSG_RESULT, .peer = rows[i].peer, .id = ping->id};
+		scene_receive(&scene, &result);
+		assert_int_equal(call_is_done(open), rows[i].counts);
+		scene_finish(&scene);
+	}
+}
+
+/* An answer says nothing to who asked after its question had left. */
+static void test_each_waits_for_its_own_ping(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	struct call *first = scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_PING, "");
+	struct call *second = scene_open(&scene, "a@x/g", O_WRONLY);
+	scene_result(&scene);
+	assert_result(first, -EHOSTDOWN);
+	assert_waits(second);
+	scene_sent(&scene, MSG_PING, "");
+	scene_result(&scene);
+	assert_result(second, -EHOSTDOWN);
+	scene_finish(&scene);
+}
+
+/* A full JID made with mkdir, and a component's domain, have no presence to wait for. */
+static void test_unseen(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	assert_int_equal(scene_mkdir(&scene, "b@y"), 0);
+	assert_int_equal(scene_mkdir(&scene, "b@y/R"), 0);
+	assert_int_equal(scene_mkdir(&scene, "bot.x"), 0);
+	static const struct {
+		const char *path, *peer;
+	} rows[] = {{"b@y/R/f", "b@y/R"}, {"bot.x/f", "bot.x"}};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct call *open = scene_open(&scene, rows[i].path, O_WRONLY);
+		scene_sent(&scene, MSG_INFO, rows[i].peer);
+		scene_is_quiet(&scene);
+		scene_says(&scene, FEATURE_IBB);
+		scene_sent(&scene, MSG_OPEN, rows[i].peer);
+		scene_result(&scene);
+		assert_result(open, 0);
+	}
+
+	/* The bare JID of a person has. */
+	struct call *open = scene_open(&scene, "b@y/f", O_WRONLY);
+	scene_sent(&scene, MSG_PING, "");
+	scene_result(&scene);
+	assert_result(open, -EHOSTDOWN);
+
+	/* A component's resource that is seen goes first. */
+	scene_comes(&scene, "bot.x/r", 0);
+	scene_open(&scene, "bot.x/g", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "bot.x/r");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_OPEN, "bot.x/r");
+	scene_finish(&scene);
+}
+
+/* What the peer says to <open/>. */
+static void test_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		enum condition condition;
+		int error;
+	} rows[] = {
+		{CONDITION_NOT_ACCEPTABLE, -ECONNREFUSED},
+		{CONDITION_SERVICE_UNAVAILABLE, -EPROTONOSUPPORT},
+		{CONDITION_FORBIDDEN, -EACCES},
+		{CONDITION_REMOTE_SERVER_NOT_FOUND, -EHOSTUNREACH},
+		{CONDITION_RESOURCE_CONSTRAINT, -ECONNREFUSED},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+		scene_sent(&scene, MSG_INFO, "a@x/r");
+		scene_says(&scene, FEATURE_IBB);
+		scene_sent(&scene, MSG_OPEN, "a@x/r");
+		assert_exists(&scene, "a@x/f");
+		scene_error(&scene, rows[i].condition);
+		assert_result(open, rows[i].error);
+		assert_no(&scene, "a@x/f");
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
+static void test_timeout(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	scene_wait(&scene, SCENE_TIMEOUT - 1);
+	assert_waits(open);
+	scene_wait(&scene, 1);
+	assert_result(open, -ETIMEDOUT);
+	assert_no(&scene, "a@x/f");
+	scene_sent(&scene, MSG_CLOSE, "a@x/r"); /* it may have accepted */
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+/* A contact whose resources change faster than they answer. */
+static void test_timeout_of_questions(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/0", 0);
+	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+	char last[16] = "a@x/0", next[16];
+	for (unsigned i = 1; (i - 1) * (ANSWER_MS - 1) < SCENE_TIMEOUT; i++) {
+		assert_waits(open);
+		scene_sent(&scene, MSG_INFO, last);
+		scene_is_quiet(&scene);
+		scene_wait(&scene, ANSWER_MS - 1);
+		snprintf(next, sizeof(next), "a@x/%u", i);
+		scene_comes(&scene, next, 0);
+		scene_goes(&scene, last);
+		strcpy(last, next);
+	}
+	assert_result(open, -ETIMEDOUT);
+	assert_no(&scene, "a@x/f");
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+static void test_offline(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_contact(&scene, "b@x");
+	scene_comes(&scene, "a@x/r", 0);
+	scene_comes(&scene, "a@x/known", 1);
+	scene_opened(&scene, "a@x/first", O_WRONLY);
+
+	/* Waiting for the peer's answer, for what it can, for the server. */
+	scene_goes(&scene, "a@x/r");
+	scene_comes(&scene, "a@x/r", 2);
+	struct call *opening = scene_open(&scene, "a@x/known/f", O_WRONLY);
+	struct call *asking = scene_open(&scene, "a@x/f", O_WRONLY);
+	struct call *pinging = scene_open(&scene, "b@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_OPEN, "a@x/known");
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_sent(&scene, MSG_PING, "");
+	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(opening, -ENETDOWN);
+	assert_result(asking, -ENETDOWN);
+	assert_result(pinging, -ENETDOWN);
+	assert_no(&scene, "a@x/f");
+	assert_no(&scene, "b@x/f");
+
+	struct call *open = scene_open(&scene, "b@x/f", O_WRONLY);
+	assert_result(open, -ENETDOWN);
+	assert_no(&scene, "b@x/f");
+
+	/* Online again, no old question has an answer. */
+	scene_contact(&scene, "b@x");
+	account_online(&scene.account, SCENE_ME, scene.now_ms);
+	assert_int_equal(dial_deadline(&scene.account), STREAM_NO_DEADLINE);
+	open = scene_open(&scene, "b@x/f", O_WRONLY);
+	answer_info(&scene, "", "q1");
+	answer_info(&scene, "", "q2");
+	answer_info(&scene, "", "q3");
+	answer_info(&scene, "", "q4");
+	assert_waits(open);
+	scene_sent(&scene, MSG_PING, "");
+	scene_finish(&scene);
+}
+
+/* The connection comes back: what was asked is asked again, and answered in time. */
+static void test_offline_for_a_while(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene.account.ibb.config.reconnect_ms = SCENE_TIMEOUT;
+	scene_contact(&scene, "a@x");
+	scene_contact(&scene, "b@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct call *asking = scene_open(&scene, "a@x/f", O_WRONLY);
+	struct call *direct = scene_open(&scene, "a@x/r/g", O_WRONLY);
+	struct call *pinging = scene_open(&scene, "b@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_sent(&scene, MSG_PING, "");
+	scene_wait(&scene, 1000);
+	account_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
+	scene_settle(&scene);
+	assert_waits(asking);
+	assert_waits(direct);
+	assert_waits(pinging);
+	assert_exists(&scene, "a@x/f");
+	assert_exists(&scene, "a@x/r/g");
+	assert_result(scene_open(&scene, "a@x/late", O_WRONLY), -ENETDOWN);
+
+	/* Whoever is there is not chosen before everybody has come. */
+	account_roster_reset(&scene.account, scene.now_ms);
+	scene_contact(&scene, "a@x");
+	scene_contact(&scene, "b@x");
+	scene_comes(&scene, "a@x/r", 0);
+	account_online(&scene.account, SCENE_ME, scene.now_ms);
+	scene_settle(&scene);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_PING, "");
+	scene_result(&scene);
+	assert_result(pinging, -EHOSTDOWN);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	scene_result(&scene);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	scene_result(&scene);
+	assert_result(asking, 0);
+	assert_result(direct, 0);
+	scene_finish(&scene);
+}
+
+/* It does not, in time or at all. */
+static void test_offline_for_too_long(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 3; way++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene.account.ibb.config.reconnect_ms = way == 1 ? 0 : SCENE_TIMEOUT;
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		struct call *open = scene_open(&scene, "a@x/r/f", O_WRONLY);
+		scene_sent(&scene, MSG_INFO, "a@x/r");
+		scene_wait(&scene, 1000);
+		int64_t retry_ms = way == 2 ? 0 : scene.now_ms + 200;
+		account_offline(&scene.account, "gone", retry_ms, scene.now_ms);
+		scene_settle(&scene);
+		if (way == 0) {
+			scene_wait(&scene, SCENE_TIMEOUT - 1001);
+			assert_waits(open);
+			scene_wait(&scene, 1);
+		}
+		assert_result(open, way == 0 ? -ETIMEDOUT : -ENETDOWN);
+		assert_no(&scene, "a@x/r/f");
+		scene_finish(&scene);
+	}
+}
+
+/* The resource goes, and its directory with it, while its open waits. */
+static void test_directory_goes(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct call *open = scene_open(&scene, "a@x/r/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	scene_goes(&scene, "a@x/r");
+	assert_result(open, -EHOSTDOWN);
+	scene_says(&scene, FEATURE_IBB);
+	scene_is_quiet(&scene);
+
+	/* What was found before may be opened after; there is nobody there. */
+	scene_comes(&scene, "a@x/r", 0);
+	struct node *directory = scene_find(&scene, "a@x/r"), *node;
+	assert_int_equal(directory_mknod(&scene.account, directory, "g", S_IFREG | 0644,
+					 scene.now_ms, &node),
+			 0);
+	node->lookups = directory->lookups = 1;
+	scene_goes(&scene, "a@x/r");
+	struct call *late = &scene.calls[scene.calls_length++];
+	op_init(&late->op, OP_OPEN, 77, 0, false);
+	file_open(&scene.account, node, O_WRONLY, "s", &late->op, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(late, -EHOSTDOWN);
+	scene_is_quiet(&scene);
+	tree_forget(&scene.account.tree, node, 1);
+	tree_forget(&scene.account.tree, directory, 1);
+	scene_finish(&scene);
+}
+
+/* A name that a refusal took back is still in the kernel for a moment: ESTALE makes it look again.
+ */
+static void test_name_goes(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct node *directory = scene_find(&scene, "a@x"), *node;
+	assert_int_equal(directory_mknod(&scene.account, directory, "g", S_IFREG | 0644,
+					 scene.now_ms, &node),
+			 0);
+	node->lookups = 1;
+	tree_detach(&scene.account.tree, node);
+	struct call *late = &scene.calls[scene.calls_length++];
+	op_init(&late->op, OP_OPEN, 77, 0, false);
+	file_open(&scene.account, node, O_WRONLY, "s", &late->op, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(late, -ESTALE);
+	scene_is_quiet(&scene);
+	tree_forget(&scene.account.tree, node, 1);
+	scene_finish(&scene);
+}
+
+static void test_interrupted(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+
+	/* While it asks: nothing is sent to the peer. */
+	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/r");
+	op_interrupt(&open->op, &scene.account.ibb.effects.done);
+	scene_settle(&scene);
+	assert_result(open, -EINTR);
+	assert_no(&scene, "a@x/f");
+	scene_says(&scene, FEATURE_IBB);
+	scene_is_quiet(&scene);
+
+	/* While it opens: the peer learns that nobody is there. */
+	open = scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	op_interrupt(&open->op, &scene.account.ibb.effects.done);
+	scene_settle(&scene);
+	assert_result(open, -EINTR);
+	assert_no(&scene, "a@x/f");
+	scene_result(&scene);
+	scene_sent(&scene, MSG_CLOSE, "a@x/r");
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+static void test_stop(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
+	account_stop(&scene.account, false, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(open, -ECONNABORTED);
+	open = scene_open(&scene, "a@x/f", O_WRONLY);
+	assert_result(open, -ENETDOWN);
+	scene_finish(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_resource),
+		cmocka_unit_test(test_asked_once),
+		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_collected),
+		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_wrong_answers),
+		cmocka_unit_test(test_server_is_pinged),
+		cmocka_unit_test(test_who_answers_for_the_server),
+		cmocka_unit_test(test_each_waits_for_its_own_ping),
+		cmocka_unit_test(test_unseen),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_timeout_of_questions),
+		cmocka_unit_test(test_offline),
+		cmocka_unit_test(test_offline_for_a_while),
+		cmocka_unit_test(test_offline_for_too_long),
+		cmocka_unit_test(test_directory_goes),
+		cmocka_unit_test(test_name_goes),
+		cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_stop),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

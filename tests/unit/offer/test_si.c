@@ -1,0 +1,1204 @@
+/* SPDX-License-Identifier: MIT */
+/* Files that are offered by stream initiation, in both directions, as an account has them. */
+#include "scene.h"
+
+#include "account/name.h"
+#include "ibb/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PHONE	     "a@x/phone"
+#define TEXT	     "Hello, world"
+
+/* a@x with her phone, which takes files by SI. */
+static void start(struct scene *scene)
+{
+	scene_start(scene, ACCEPT_CONTACTS);
+	scene->features = FEATURE_IBB | FEATURE_SI;
+	scene_contact(scene, "a@x");
+	scene_comes(scene, PHONE, 0);
+}
+
+static struct stat attributes_of(const struct scene *scene, const char *path)
+{
+	struct stat attributes;
+	const struct node *node = scene_find(scene, path);
+	assert_non_null(node);
+	node_attributes(node, &attributes);
+	return attributes;
+}
+
+static struct digest md5_of(const char *text)
+{
+	struct digest digest;
+	struct hash *hash = hash_create(HASH_MD5);
+	assert_non_null(hash);
+	assert_int_equal(hash_update(hash, text, strlen(text)), 0);
+	assert_int_equal(hash_finish(hash, &digest), 0);
+	hash_destroy(hash);
+	return digest;
+}
+
+/* A file of hers waits in in/. */
+static void offer(struct scene *scene, const char *id, const char *name, int64_t size)
+{
+	struct terms terms = scene_file(name, size);
+	scene_peer_offers(scene, PHONE, id, &terms);
+	scene_is_quiet(scene);
+}
+
+/* The stream that was accepted is opened, for blocks of any size. */
+static void peer_opens(struct scene *scene, const char *id, uint32_t block_size)
+{
+	scene_peer_begins(scene, PHONE, id, block_size);
+	scene_sent(scene, MSG_RESULT, PHONE);
+}
+
+static void peer_sends(struct scene *scene, const char *id, unsigned seq, const char *text)
+{
+	scene_peer_sends(scene, PHONE, id, seq, text);
+	scene_sent(scene, MSG_RESULT, PHONE);
+}
+
+/* Opens `path`, and the peer the stream `id`. */
+static struct handle *accepted(struct scene *scene, const char *path, const char *id,
+			       uint32_t block_size)
+{
+	struct call *open = scene_open(scene, path, O_RDONLY);
+	assert_waits(open);
+	const struct msg *msg = scene_sent(scene, MSG_RESULT, PHONE);
+	assert_non_null(msg->terms);
+	assert_true(msg->terms->has_ibb);
+	scene_is_quiet(scene);
+	peer_opens(scene, id, block_size);
+	assert_result(open, 0);
+	return call_handle(open);
+}
+
+/* ---- they offer ---- */
+
+static void test_incoming(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
+	struct call *line = scene_read(&scene, incoming, 100);
+	struct terms terms = scene_file("photo.jpg", 12);
+	terms.file.date = 1000000000;
+	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	const struct msg *msg;
+	scene_is_quiet(&scene); /* its answer is the user's */
+	assert_text(line, "a@x/in/photo.jpg\n");
+	struct stat attributes = attributes_of(&scene, "a@x/in/photo.jpg");
+	assert_int_equal(attributes.st_size, 12);
+	assert_int_equal(attributes.st_mtim.tv_sec, 1000000000);
+	assert_state(&scene, "a@x/in/photo.jpg", "offered");
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "si");
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "peer"), PHONE);
+
+	struct call *open = scene_open(&scene, "a@x/in/photo.jpg", O_RDONLY);
+	msg = scene_sent(&scene, MSG_RESULT, PHONE);
+	assert_string_equal(msg->id, "r1");
+	assert_non_null(msg->terms);
+	assert_true(msg->terms->has_ibb);
+	assert_int_equal(msg->terms->file.offset, 0);
+	assert_waits(open);
+	peer_opens(&scene, "s1", 4096);
+	assert_result(open, 0);
+	struct handle *handle = call_handle(open);
+	assert_state(&scene, "a@x/in/photo.jpg", "open");
+
+	struct call *read = scene_read(&scene, handle, 100);
+	peer_sends(&scene, "s1", 0, "Hello, wor");
+	assert_text(read, "Hello, wor");
+	read = scene_read(&scene, handle, 100);
+	assert_waits(read);
+	peer_sends(&scene, "s1", 1, "ld");
+	assert_text(read, "ld");
+
+	/* Nobody says <close/>, and it is the end. */
+	assert_result(scene_read(&scene, handle, 100), 0);
+	assert_state(&scene, "a@x/in/photo.jpg", "finished");
+	scene_release(&scene, handle);
+	scene_is_quiet(&scene);
+	assert_int_equal(attributes_of(&scene, "a@x/in/photo.jpg").st_size, 12);
+	assert_state(&scene, "a@x/in/photo.jpg", "finished");
+	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "si");
+	scene_peer_closes(&scene, PHONE, "s1", false); /* if somebody does, it is closed */
+	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_NONE);
+	scene_wait(&scene, ACCOUNT_FINISHED_MS);
+	assert_no(&scene, "a@x/in/photo.jpg");
+	assert_null(scene.account.offers.all);
+	scene_finish(&scene);
+}
+
+/* Whoever reads late gets all of it; its sender need not wait. */
+static void test_incoming_before_it_is_read(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	offer(&scene, "s1", "f", 12);
+	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 4);
+	peer_sends(&scene, "s1", 0, "Hell");
+	peer_sends(&scene, "s1", 1, "o, w");
+	assert_text(scene_read(&scene, handle, 2), "He");
+	peer_sends(&scene, "s1", 2, "orld");
+	scene_goes(&scene, PHONE);
+	assert_text(scene_read(&scene, handle, 100), "llo, world");
+	assert_result(scene_read(&scene, handle, 100), 0);
+	scene_finish(&scene);
+}
+
+/* More than we keep unread: the rest is acknowledged as it is read, or when all is in. */
+static void test_incoming_longer_than_the_buffer(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	offer(&scene, "s1", "f", 48);
+	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+	unsigned acknowledged = 0;
+	for (unsigned seq = 0; seq < 5; seq++) {
+		scene_peer_sends(&scene, PHONE, "s1", seq, "01234567");
+		acknowledged += scene_next(&scene) != NULL;
+	}
+	assert_int_equal(acknowledged, SCENE_BUFFER / 8);
+	scene_peer_sends(&scene, PHONE, "s1", 5, "01234567");
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	scene_is_quiet(&scene);
+	assert_text(scene_read(&scene, handle, 100),
+		    "012345670123456701234567012345670123456701234567");
+	assert_result(scene_read(&scene, handle, 100), 0);
+	scene_finish(&scene);
+}
+
+static void test_incoming_closed(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t size;
+		const char *text; /* or none */
+		ssize_t end;
+		const char *state;
+	} rows[] = {
+		{12, "Hello", -ECONNRESET, "broken"}, /* fewer bytes */
+		{12, NULL, -ECONNRESET, "broken"},
+		{TERMS_NO_SIZE, "Hello", 0, "finished"}, /* as QXmpp offers an empty file */
+		{TERMS_NO_SIZE, NULL, 0, "finished"},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		offer(&scene, "s1", "f", rows[i].size);
+		struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+		struct call *end = NULL;
+		if (rows[i].text) {
+			peer_sends(&scene, "s1", 0, rows[i].text);
+			assert_text(scene_read(&scene, handle, 9), "Hello");
+		}
+		end = scene_read(&scene, handle, 9);
+		assert_waits(end);
+		scene_peer_closes(&scene, PHONE, "s1", false);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		scene_is_quiet(&scene);
+		assert_result(end, rows[i].end);
+		assert_result(scene_read(&scene, handle, 9), rows[i].end);
+		assert_state(&scene, "a@x/in/f", rows[i].state);
+		scene_release(&scene, handle);
+		assert_state(&scene, "a@x/in/f", rows[i].state);
+		scene_finish(&scene);
+	}
+}
+
+/* An empty file is here as soon as its stream is. */
+static void test_incoming_empty(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct terms terms = scene_file("f", 0);
+	terms.file.digest = md5_of("");
+	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+	assert_result(scene_read(&scene, handle, 9), 0);
+	assert_state(&scene, "a@x/in/f", "finished");
+	scene_finish(&scene);
+}
+
+static void test_incoming_md5(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *of;
+		ssize_t end;
+		bool closes; /* the peer, with bytes still missing */
+	} rows[] = {
+		{TEXT, 0, false},
+		{"Hello, World", -EBADMSG, false},
+		{TEXT, -ECONNRESET, true},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct terms terms = scene_file("f", 12);
+		terms.file.digest = md5_of(rows[i].of);
+		scene_peer_offers(&scene, PHONE, "s1", &terms);
+		struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 65535);
+		peer_sends(&scene, "s1", 0, "Hello");
+		if (rows[i].closes) {
+			scene_peer_closes(&scene, PHONE, "s1", false);
+			scene_sent(&scene, MSG_RESULT, PHONE);
+			assert_text(scene_read(&scene, handle, 100), "Hello");
+		} else {
+			peer_sends(&scene, "s1", 1, ", world");
+			assert_text(scene_read(&scene, handle, 100), TEXT);
+		}
+		scene_is_quiet(&scene);
+		/* Never a clean end. */
+		assert_result(scene_read(&scene, handle, 100), rows[i].end);
+		assert_result(scene_read(&scene, handle, 100), rows[i].end);
+		assert_state(&scene, "a@x/in/f", rows[i].end ? "broken" : "finished");
+		scene_finish(&scene);
+	}
+}
+
+static void test_incoming_too_much(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	offer(&scene, "s1", "f", 6);
+	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+	peer_sends(&scene, "s1", 0, "Hello");
+	scene_peer_sends(&scene, PHONE, "s1", 1, "..");
+	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NONE);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	assert_text(scene_read(&scene, handle, 100), "Hello");
+	assert_result(scene_read(&scene, handle, 100), -EPROTO);
+	assert_state(&scene, "a@x/in/f", "broken");
+	scene_finish(&scene);
+}
+
+static void test_incoming_is_declined(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	offer(&scene, "s1", "f", 6);
+	assert_int_equal(scene_unlink(&scene, "a@x/in/f"), 0);
+	assert_no(&scene, "a@x/in/f");
+	const struct msg *msg = scene_sent(&scene, MSG_ERROR, PHONE);
+	assert_string_equal(msg->id, "r1");
+	assert_int_equal(msg->condition, CONDITION_FORBIDDEN);
+	assert_int_equal(msg->error_type, ERROR_TYPE_CANCEL);
+	scene_is_quiet(&scene);
+	assert_null(scene.account.offers.all);
+
+	/* The id may be used again. */
+	offer(&scene, "s1", "f", 6);
+	assert_exists(&scene, "a@x/in/f");
+
+	/* Removed while it is read. */
+	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+	struct call *read = scene_read(&scene, handle, 9);
+	assert_int_equal(scene_unlink(&scene, "a@x/in/f"), 0);
+	assert_result(read, -ECONNRESET);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	scene_release(&scene, handle);
+	assert_null(scene.account.offers.all);
+
+	/* And while its open waits. */
+	offer(&scene, "s2", "g", 6);
+	struct call *open = scene_open(&scene, "a@x/in/g", O_RDONLY);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	assert_int_equal(scene_unlink(&scene, "a@x/in/g"), 0);
+	assert_result(open, -ECONNRESET);
+	scene_settle(&scene);
+	assert_null(scene.account.offers.all);
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+static void test_incoming_by_next(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
+	struct call *read = scene_read(&scene, next, 100);
+	assert_waits(read);
+	struct terms terms = scene_file("f", 12);
+	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	assert_true(scene_sent(&scene, MSG_RESULT, PHONE)->terms->has_ibb);
+	assert_waits(read);
+	peer_opens(&scene, "s1", 8);
+	peer_sends(&scene, "s1", 0, "Hello, w");
+	assert_text(read, "Hello, w");
+	peer_sends(&scene, "s1", 1, "orld");
+	assert_text(scene_read(&scene, next, 100), "orld");
+	assert_result(scene_read(&scene, next, 100), 0);
+	scene_release(&scene, next);
+	scene_is_quiet(&scene);
+
+	/* One that was there before, and is never opened. */
+	offer(&scene, "s2", "g", 12);
+	next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
+	read = scene_read(&scene, next, 100);
+	assert_true(scene_sent(&scene, MSG_RESULT, PHONE)->terms->has_ibb);
+	scene_wait(&scene, SCENE_TIMEOUT - 1);
+	assert_waits(read);
+	scene_wait(&scene, 1);
+	assert_result(read, -ETIMEDOUT);
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+static short poll_now(struct scene *scene, struct handle *handle)
+{
+	return file_poll(&scene->account, handle, NULL);
+}
+
+static void test_incoming_without_waiting(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
+	assert_int_equal(poll_now(&scene, next), 0);
+	offer(&scene, "s1", "f", 5);
+	assert_int_equal(poll_now(&scene, next), POLLIN); /* or nobody would accept it */
+	assert_result(scene_poll(&scene, next, 100), -EAGAIN);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	assert_int_equal(poll_now(&scene, next), 0);
+	peer_opens(&scene, "s1", 8);
+	assert_result(scene_poll(&scene, next, 100), -EAGAIN);
+	assert_int_equal(poll_now(&scene, next), 0);
+	peer_sends(&scene, "s1", 0, "Hello");
+	assert_int_equal(poll_now(&scene, next), POLLIN);
+	assert_text(scene_poll(&scene, next, 100), "Hello");
+	assert_int_equal(poll_now(&scene, next), POLLIN | POLLHUP);
+	assert_result(scene_poll(&scene, next, 100), 0);
+
+	/* By its name: the open accepts, and does not wait. */
+	offer(&scene, "s2", "g", 5);
+	struct call *open = scene_open(&scene, "a@x/in/g", O_RDONLY | O_NONBLOCK);
+	assert_result(open, 0);
+	struct handle *handle = call_handle(open);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	assert_int_equal(poll_now(&scene, handle), 0);
+	assert_result(scene_poll(&scene, handle, 100), -EAGAIN);
+	peer_opens(&scene, "s2", 8);
+	assert_int_equal(poll_now(&scene, handle), 0);
+	struct call *poll = &scene.calls[scene.calls_length++];
+	op_init(&poll->op, OP_POLL, 0, 0, false);
+	poll->op.events = POLLIN;
+	assert_int_equal(file_poll(&scene.account, handle, &poll->op), 0);
+	peer_sends(&scene, "s2", 0, "Hello");
+	assert_result(poll, 0);
+	assert_text(scene_poll(&scene, handle, 100), "Hello");
+	assert_result(scene_poll(&scene, handle, 100), 0);
+	scene_finish(&scene);
+}
+
+/* `file`, or a test of a shell's: the open has accepted, and the file still waits. */
+static void test_incoming_opened_twice(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	offer(&scene, "s1", "f", 5);
+	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+	assert_result(scene_open(&scene, "a@x/in/f", O_RDONLY), -EBUSY);
+	scene_release(&scene, handle);
+	scene_is_quiet(&scene);
+	peer_sends(&scene, "s1", 0, "He");
+	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
+	assert_result(open, 0);
+	handle = call_handle(open);
+	peer_sends(&scene, "s1", 1, "llo");
+	assert_text(scene_read(&scene, handle, 100), "Hello");
+	assert_result(scene_read(&scene, handle, 100), 0);
+	scene_release(&scene, handle);
+
+	/* Interrupted, while it waits. */
+	offer(&scene, "s2", "g", 5);
+	open = scene_open(&scene, "a@x/in/g", O_RDONLY);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	scene_interrupt(&scene, open);
+	assert_result(open, -EINTR);
+	assert_exists(&scene, "a@x/in/g");
+	peer_opens(&scene, "s2", 8);
+	peer_sends(&scene, "s2", 0, "Hello");
+	open = scene_open(&scene, "a@x/in/g", O_RDONLY);
+	assert_result(open, 0);
+	assert_text(scene_read(&scene, call_handle(open), 100), "Hello");
+	assert_result(scene_read(&scene, call_handle(open), 100), 0);
+
+	/* Left in the middle. */
+	offer(&scene, "s3", "h", 9);
+	handle = accepted(&scene, "a@x/in/h", "s3", 8);
+	peer_sends(&scene, "s3", 0, "Hello");
+	assert_text(scene_read(&scene, handle, 2), "He");
+	scene_release(&scene, handle);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	scene_is_quiet(&scene);
+	assert_state(&scene, "a@x/in/h", "broken");
+	assert_result(scene_open(&scene, "a@x/in/h", O_RDONLY), -ENODATA);
+	scene_finish(&scene);
+}
+
+static void test_incoming_that_cannot_be(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct terms terms = scene_file("f", 5);
+	terms.has_ibb = false;
+	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NO_VALID_STREAMS);
+	assert_no(&scene, "a@x/in/f");
+
+	/* An id names one offer of a peer at a time. */
+	offer(&scene, "s1", "f", 5);
+	terms = scene_file("g", 5);
+	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	scene_refused(&scene, PHONE, CONDITION_CONFLICT, DETAIL_NONE);
+	assert_no(&scene, "a@x/in/g");
+	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	scene_refused(&scene, PHONE, CONDITION_CONFLICT, DETAIL_NONE);
+	peer_sends(&scene, "s1", 0, "Hello");
+	assert_text(scene_read(&scene, handle, 100), "Hello");
+	scene_peer_offers(&scene, "a@x/laptop", "s1", &terms);
+	scene_is_quiet(&scene);
+	assert_exists(&scene, "a@x/in/g");
+
+	/* A stream of hers has that sid. */
+	scene_peer_opens(&scene, PHONE, "s2", "raw");
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	offer(&scene, "s2", "h", 5);
+	assert_result(scene_open(&scene, "a@x/in/h", O_RDONLY), -EPROTO);
+	scene_is_quiet(&scene);
+	assert_exists(&scene, "a@x/in/h");
+
+	/* Nobody who may not. */
+	scene_peer_offers(&scene, "stranger@x/r", "s1", &terms);
+	scene_refused(&scene, "stranger@x/r", CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
+	account_stop(&scene.account, false, scene.now_ms);
+	scene_settle(&scene);
+	scene_play(&scene);
+	scene_peer_offers(&scene, PHONE, "s9", &terms);
+	scene_refused(&scene, PHONE, CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
+	scene_finish(&scene);
+}
+
+static void test_incoming_flood(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	char id[16];
+	for (unsigned i = 0; i < SCENE_STREAMS; i++) {
+		snprintf(id, sizeof(id), "s%u", i);
+		offer(&scene, id, "f", 5);
+	}
+	struct terms terms = scene_file("f", 5);
+	scene_peer_offers(&scene, PHONE, "more", &terms);
+	scene_refused(&scene, PHONE, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
+	assert_int_equal(scene_unlink(&scene, "a@x/in/f (2)"), 0);
+	scene_refused(&scene, PHONE, CONDITION_FORBIDDEN, DETAIL_NONE);
+	offer(&scene, "more", "f", 5);
+	assert_exists(&scene, "a@x/in/f (2)");
+	assert_int_equal(scene_unlink(&scene, "a@x/in/f"), 0);
+	scene_refused(&scene, PHONE, CONDITION_FORBIDDEN, DETAIL_NONE);
+
+	/* In too short a time. */
+	unsigned waits = 0, i;
+	for (i = 0; i < LIMITS_PEER_LEAST + LIMITS_OPENS_SPARE + 10; i++) {
+		snprintf(id, sizeof(id), "t%u", i);
+		scene_peer_offers(&scene, PHONE, id, &terms);
+		const struct msg *msg = scene_next(&scene);
+		waits += msg && msg->kind == MSG_ERROR && msg->error_type == ERROR_TYPE_WAIT;
+	}
+	assert_true(waits > 0);
+	scene_finish(&scene);
+}
+
+/* Only names of one directory entry, whatever the peer says; sizes and dates as there can be. */
+static void test_incoming_hostile(void **state)
+{
+	(void)state;
+	char longest[4000];
+	memset(longest, 'n', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	const struct {
+		const char *name;
+		int64_t size, date;
+	} rows[] = {
+		{"../../etc/passwd", 1, 0},	{"..", INT64_MAX, INT64_MAX},
+		{".", 0, INT64_MIN + 1},	{"next", INT64_MAX, 253402300800},
+		{"a/b\n\x01", 1, -62135596801}, {"", 1, TERMS_NO_DATE},
+		{NULL, 1, TERMS_NO_DATE},	{longest, 1, TERMS_NO_DATE},
+	};
+	struct scene scene;
+	start(&scene);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct terms terms = scene_file(rows[i].name, rows[i].size);
+		char id[16];
+		terms.file.date = rows[i].date;
+		snprintf(id, sizeof(id), "s%zu", i);
+		scene_peer_offers(&scene, PHONE, id, &terms);
+		scene_is_quiet(&scene);
+	}
+	size_t found = 0;
+	const struct node *node = scene_find(&scene, "a@x/in")->children;
+	for (; node; node = node->next) {
+		if (node->kind != NODE_ARRIVED) {
+			continue;
+		}
+		struct stat attributes;
+		assert_int_equal(name_check(node->name), 0);
+		assert_null(strchr(node->name, '/'));
+		assert_string_not_equal(node->name, "..");
+		assert_string_not_equal(node->name, ".");
+		assert_true(strlen(node->name) <= NAME_MAX_BYTES);
+		node_attributes(node, &attributes);
+		assert_true(attributes.st_size == (off_t)rows[found].size);
+		assert_true(attributes.st_blocks >= 0);
+		found++;
+	}
+	assert_int_equal(found, COUNT(rows));
+	struct handle *status = scene_opened(&scene, "status", O_RDONLY);
+	assert_true(scene_read(&scene, status, 4000)->op.result > 0);
+
+	/* The largest of all is no more than its bytes. */
+	assert_exists(&scene, "a@x/in/s5");
+	scene_unlink(&scene, "a@x/in/s5");
+	scene_play(&scene);
+	offer(&scene, "large", "large", INT64_MAX);
+	struct handle *handle = accepted(&scene, "a@x/in/large", "large", 65535);
+	peer_sends(&scene, "large", 0, "Hello");
+	assert_text(scene_read(&scene, handle, 100), "Hello");
+	scene_peer_closes(&scene, PHONE, "large", false);
+	assert_result(scene_read(&scene, handle, 100), -ECONNRESET);
+	scene_finish(&scene);
+}
+
+enum when {
+	OFFERED,
+	ACCEPTED,
+	OPENED,
+	HALF,
+	WHOLE,
+	WHENS
+};
+
+/* A file of 12 bytes, as far as `when`; its open, or the read that waits, is *call. */
+static struct handle *bring_to(struct scene *scene, enum when when, struct call **call)
+{
+	struct handle *handle = NULL;
+	*call = NULL;
+	offer(scene, "s1", "f", 12);
+	if (when >= ACCEPTED) {
+		*call = scene_open(scene, "a@x/in/f", O_RDONLY);
+		scene_sent(scene, MSG_RESULT, PHONE);
+	}
+	if (when >= OPENED) {
+		peer_opens(scene, "s1", 8);
+		assert_result(*call, 0);
+		handle = call_handle(*call);
+		*call = scene_read(scene, handle, 100);
+	}
+	if (when >= HALF) {
+		peer_sends(scene, "s1", 0, "Hello, w");
+		assert_text(*call, "Hello, w");
+		*call = scene_read(scene, handle, 100);
+	}
+	if (when >= WHOLE) {
+		peer_sends(scene, "s1", 1, "orld");
+		assert_text(*call, "orld");
+	}
+	return handle;
+}
+
+static void test_incoming_breaks(void **state)
+{
+	(void)state;
+	static const ssize_t results[][WHENS] = {
+		{0, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 4},
+		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 4},
+		{0, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, 4},
+		{0, -ECONNRESET, -ECONNRESET, -ECONNRESET, 4},
+		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 4},
+	};
+	for (size_t i = 0; i < COUNT(results) * WHENS; i++) {
+		enum when when = i % WHENS;
+		struct scene scene;
+		struct call *call;
+		start(&scene);
+		struct handle *handle = bring_to(&scene, when, &call);
+		switch (i / WHENS) {
+		case 0:
+			scene_goes(&scene, PHONE);
+			break;
+		case 1:
+			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			scene_settle(&scene);
+			break;
+		case 2:
+			scene_wait(&scene, 4 * SCENE_TIMEOUT);
+			break;
+		case 3:
+			account_stop(&scene.account, false, scene.now_ms);
+			scene_settle(&scene);
+			break;
+		default:
+			account_abandon(&scene.account, scene.now_ms);
+			scene_settle(&scene);
+		}
+		if (call) {
+			assert_result(call, results[i / WHENS][when]);
+		}
+		if (i / WHENS == 2 && when == OFFERED) {
+			assert_exists(&scene, "a@x/in/f"); /* for as long as the peer waits */
+		} else if (when == OFFERED && i / WHENS < 3) {
+			assert_no(&scene, "a@x/in/f");
+		}
+		if (when == WHOLE && i / WHENS < 4) {
+			assert_result(scene_read(&scene, handle, 100), 0);
+		}
+		if (i / WHENS == 3 && when == OFFERED) {
+			scene_refused(&scene, PHONE, CONDITION_FORBIDDEN, DETAIL_NONE);
+		}
+		if (i / WHENS == 3) {
+			assert_true(account_is_drained(&scene.account) || handle ||
+				    scene.account.ibb.effects.messages);
+		}
+		scene_finish(&scene);
+	}
+}
+
+/* The one who has offered it says that he is there, and is silent. */
+static void test_incoming_pings(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *read;
+	start(&scene);
+	bring_to(&scene, HALF, &read);
+	for (unsigned i = 0; i < 5; i++) {
+		scene_wait(&scene, SCENE_TIMEOUT);
+		scene_sent(&scene, MSG_INFO, PHONE);
+		scene_result(&scene);
+		assert_waits(read);
+	}
+	peer_sends(&scene, "s1", 1, "orld");
+	assert_text(read, "orld");
+	scene_finish(&scene);
+}
+
+/* ---- we offer ---- */
+
+/* A file that is collected, open. */
+static struct handle *collected(struct scene *scene, const char *path)
+{
+	struct handle *handle = scene_opened(scene, path, O_WRONLY);
+	assert_true(collected_is(handle));
+	scene_is_quiet(scene);
+	return handle;
+}
+
+static void test_outgoing(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f.txt");
+	struct digest md5 = md5_of(TEXT);
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, &md5);
+	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
+	assert_string_equal(msg->sid, "sid1");
+	assert_string_equal(msg->terms->file.name, "f.txt");
+	assert_int_equal(msg->terms->file.size, 12);
+	assert_true(msg->terms->file.date != TERMS_NO_DATE);
+	assert_true(digest_equals(&msg->terms->file.digest, &md5));
+	assert_true(msg->terms->has_ibb);
+	scene_is_quiet(&scene);
+	assert_waits(close);
+	assert_state(&scene, "a@x/f.txt", "offered");
+	assert_string_equal(scene_attribute(&scene, "a@x/f.txt", "format"), "si");
+	assert_string_equal(scene_attribute(&scene, "a@x/f.txt", "peer"), PHONE);
+	assert_int_equal(attributes_of(&scene, "a@x/f.txt").st_size, 12);
+
+	scene_wait(&scene, SCENE_ANSWER - 1); /* she thinks about it */
+	scene_accept(&scene);
+	msg = scene_sent(&scene, MSG_OPEN, PHONE);
+	assert_string_equal(msg->sid, "sid1");
+	assert_int_equal(msg->block_size, SCENE_BLOCK);
+	assert_null(msg->name);
+	assert_state(&scene, "a@x/f.txt", "opening");
+	scene_result(&scene);
+	assert_state(&scene, "a@x/f.txt", "closing"); /* all of it is on its way */
+	msg = scene_sent(&scene, MSG_DATA, PHONE);
+	assert_int_equal(msg->data_length, 8);
+	assert_memory_equal(msg->data, "Hello, w", 8);
+	scene_result(&scene);
+	msg = scene_sent(&scene, MSG_DATA, PHONE);
+	assert_int_equal(msg->data_length, 4);
+	assert_waits(close);
+	scene_is_quiet(&scene);
+	scene_result(&scene);
+	assert_result(close, 0); /* nobody says more, and some do not even answer <close/> */
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	assert_state(&scene, "a@x/f.txt", "unconfirmed");
+	scene_release(&scene, handle);
+	scene_is_quiet(&scene);
+	assert_state(&scene, "a@x/f.txt", "unconfirmed");
+	assert_int_equal(attributes_of(&scene, "a@x/f.txt").st_size, 12);
+	scene_wait(&scene, ACCOUNT_FINISHED_MS);
+	assert_no(&scene, "a@x/f.txt");
+	assert_null(scene.account.offers.all);
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+/* Nothing is known of it; and nothing is in it. */
+static void test_outgoing_empty(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
+	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
+	assert_int_equal(msg->terms->file.size, 0);
+	assert_int_equal(msg->terms->file.digest.algorithm, HASH_NONE);
+	scene_accept(&scene);
+	scene_sent(&scene, MSG_OPEN, PHONE);
+	scene_result(&scene);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	assert_result(close, 0);
+	scene_finish(&scene);
+}
+
+static void test_outgoing_is_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		enum condition condition;
+		ssize_t result;
+	} rows[] = {
+		{CONDITION_FORBIDDEN, -ECONNREFUSED},
+		{CONDITION_NOT_ACCEPTABLE, -ECONNREFUSED},
+		{CONDITION_NONE, -ECONNREFUSED},
+		{CONDITION_BAD_REQUEST, -EPROTONOSUPPORT}, /* no-valid-streams, bad-profile */
+		{CONDITION_SERVICE_UNAVAILABLE, -EPROTONOSUPPORT},
+		{CONDITION_FEATURE_NOT_IMPLEMENTED, -EPROTONOSUPPORT},
+		{CONDITION_ITEM_NOT_FOUND, -EPROTONOSUPPORT},
+		{CONDITION_RECIPIENT_UNAVAILABLE, -EHOSTDOWN},
+		{CONDITION_REMOTE_SERVER_NOT_FOUND, -EHOSTUNREACH},
+		{CONDITION_CONFLICT, -ECONNREFUSED},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		scene_sent(&scene, MSG_SI, PHONE);
+		scene_error(&scene, rows[i].condition);
+		assert_result(close, rows[i].result);
+		assert_state(&scene, "a@x/f", "broken");
+		scene_is_quiet(&scene);
+		/* What is closed again gives the same. */
+		assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), rows[i].result);
+		assert_true(collected_resize(handle, 13) < 0);
+		scene_release(&scene, handle);
+		assert_null(scene.account.offers.all);
+		assert_state(&scene, "a@x/f", "broken");
+		scene_finish(&scene);
+	}
+}
+
+/* Answers that are none. */
+static void test_outgoing_bad_answers(void **state)
+{
+	(void)state;
+	struct terms range = scene_file(NULL, TERMS_NO_SIZE), other = range;
+	range.file.offset = 5; /* that was not offered */
+	other.has_ibb = false;
+	const struct {
+		const struct terms *terms;
+	} rows[] = {{NULL}, {&other}, {&range}};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
+		struct msg answer = {.kind = MSG_RESULT,
+				     .peer = "a@x/laptop",
+				     .id = msg->id,
+				     .terms = rows[i].terms};
+		scene_receive(&scene, &answer); /* of somebody else */
+		assert_waits(close);
+		answer.peer = PHONE;
+		scene_receive(&scene, &answer);
+		assert_result(close, -EPROTO);
+		scene_is_quiet(&scene);
+		scene_accept(&scene); /* a second answer */
+		scene_is_quiet(&scene);
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_stream_is_refused(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_accept(&scene);
+	scene_sent(&scene, MSG_OPEN, PHONE);
+	scene_error(&scene, CONDITION_NOT_ACCEPTABLE);
+	assert_result(close, -ECONNREFUSED);
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+/* What she has not got is not wanted any more. */
+static void test_outgoing_peer_closes(void **state)
+{
+	(void)state;
+	for (unsigned acknowledged = 0; acknowledged < 3; acknowledged++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, "Hello, world, hello", 19, NULL);
+		scene_sent(&scene, MSG_SI, PHONE);
+		scene_accept(&scene);
+		scene_sent(&scene, MSG_OPEN, PHONE);
+		scene_result(&scene);
+		for (unsigned i = 0; i < acknowledged; i++) {
+			scene_sent(&scene, MSG_DATA, PHONE);
+			scene_result(&scene);
+		}
+		scene_peer_closes(&scene, PHONE, "sid1", false);
+		assert_result(close, -ECANCELED);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		scene_is_quiet(&scene);
+		scene_release(&scene, handle);
+		assert_state(&scene, "a@x/f", "broken");
+		scene_finish(&scene);
+	}
+}
+
+/* And if she has all of it, she may be the one to close. */
+static void test_outgoing_peer_closes_at_the_end(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_accept(&scene);
+	scene_sent(&scene, MSG_OPEN, PHONE);
+	scene_result(&scene);
+	scene_sent(&scene, MSG_DATA, PHONE);
+	scene_result(&scene);
+	const struct msg *msg = scene_sent(&scene, MSG_DATA, PHONE);
+	/* Both in one go: our <close/> has no time to leave. */
+	account_receive(&scene.account,
+			&(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = msg->id},
+			scene.now_ms * 1000);
+	scene_peer_closes(&scene, PHONE, "sid1", false);
+	assert_result(close, 0);
+	scene_finish(&scene);
+}
+
+static void test_outgoing_timeout(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_wait(&scene, SCENE_ANSWER - 1);
+	assert_waits(close);
+	scene_wait(&scene, 1);
+	assert_result(close, -ETIMEDOUT);
+	scene_release(&scene, handle);
+	assert_state(&scene, "a@x/f", "broken");
+
+	/* She accepts after all: what she waits for does not come. */
+	scene_accept(&scene);
+	scene_sent(&scene, MSG_OPEN, PHONE);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	scene_is_quiet(&scene);
+	assert_null(scene.account.offers.all);
+
+	/* Or never. */
+	handle = collected(&scene, "a@x/g");
+	scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_wait(&scene, SCENE_ANSWER);
+	scene_release(&scene, handle);
+	assert_non_null(scene.account.offers.all);
+	scene_wait(&scene, SCENE_ANSWER);
+	assert_null(scene.account.offers.all);
+	scene_accept(&scene);
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
+static void test_outgoing_is_interrupted(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_interrupt(&scene, close);
+	assert_result(close, -EINTR);
+	scene_is_quiet(&scene); /* there is no word for it */
+	assert_state(&scene, "a@x/f", "broken");
+	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -ECANCELED);
+	scene_accept(&scene); /* late */
+	scene_sent(&scene, MSG_OPEN, PHONE);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	scene_release(&scene, handle);
+	assert_null(scene.account.offers.all);
+
+	/* While bytes leave. */
+	handle = collected(&scene, "a@x/g");
+	close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_accept(&scene);
+	scene_sent(&scene, MSG_OPEN, PHONE);
+	scene_result(&scene);
+	scene_sent(&scene, MSG_DATA, PHONE);
+	scene_interrupt(&scene, close);
+	assert_result(close, -EINTR);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	scene_is_quiet(&scene);
+	scene_release(&scene, handle);
+	assert_null(scene.account.offers.all);
+
+	/* One of two that wait: the other one still does. */
+	handle = collected(&scene, "a@x/h");
+	close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	struct call *second = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_interrupt(&scene, close);
+	scene_play(&scene);
+	assert_result(close, -EINTR);
+	assert_result(second, 0);
+	scene_finish(&scene);
+}
+
+/* rm, of what she has not accepted yet, and what she has. */
+static void test_outgoing_is_removed(void **state)
+{
+	(void)state;
+	for (unsigned steps = 0; steps < 4; steps++) {
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		scene_sent(&scene, MSG_SI, PHONE);
+		if (steps >= 1) {
+			scene_accept(&scene);
+			scene_sent(&scene, MSG_OPEN, PHONE);
+		}
+		if (steps >= 2) {
+			scene_result(&scene);
+		}
+		if (steps >= 3) {
+			scene_sent(&scene, MSG_DATA, PHONE);
+			scene_result(&scene);
+		}
+		assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);
+		assert_result(close, -ECONNRESET);
+		if (steps == 0) {
+			scene_accept(&scene);
+			scene_sent(&scene, MSG_OPEN, PHONE);
+		}
+		scene_sent(&scene, MSG_CLOSE, PHONE);
+		scene_release(&scene, handle);
+		assert_null(scene.account.offers.all);
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_breaks(void **state)
+{
+	(void)state;
+	static const ssize_t results[][4] = {
+		{-EHOSTDOWN, -EHOSTDOWN, -ECONNRESET, 0},
+		{-ENETDOWN, -ENETDOWN, -ECONNRESET, 0},
+		{-ECONNRESET, 0, 0, 0},
+		{-ENETDOWN, -ENETDOWN, -ECONNRESET, 0},
+	};
+	for (size_t i = 0; i < COUNT(results) * 4; i++) {
+		size_t steps = i % 4;
+		struct scene scene;
+		start(&scene);
+		struct handle *handle = collected(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		scene_sent(&scene, MSG_SI, PHONE);
+		if (steps >= 1) {
+			scene_accept(&scene);
+			scene_sent(&scene, MSG_OPEN, PHONE);
+		}
+		if (steps >= 2) {
+			scene_result(&scene);
+			scene_sent(&scene, MSG_DATA, PHONE);
+		}
+		if (steps >= 3) {
+			scene_result(&scene);
+			scene_sent(&scene, MSG_DATA, PHONE);
+			scene_result(&scene);
+		}
+		switch (i / 4) {
+		case 0:
+			scene_goes(&scene, PHONE);
+			break;
+		case 1:
+			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			scene_settle(&scene);
+			break;
+		case 2:
+			account_stop(&scene.account, false, scene.now_ms);
+			scene_settle(&scene);
+			if (steps == 1 || steps == 2) {
+				scene_result(&scene); /* it goes on */
+			}
+			scene_play(&scene);
+			break;
+		default:
+			account_abandon(&scene.account, scene.now_ms);
+			scene_settle(&scene);
+		}
+		assert_result(close, results[i / 4][steps]);
+		if (i / 4 < 3) {
+			scene_release(&scene, handle);
+			scene_play(&scene);
+			assert_true(account_is_drained(&scene.account));
+		}
+		scene_finish(&scene);
+	}
+}
+
+static void test_outgoing_to_nobody(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = collected(&scene, "a@x/f");
+	scene_goes(&scene, PHONE);
+	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -EHOSTDOWN);
+	scene_is_quiet(&scene);
+	/* She is back before the second descriptor is closed. */
+	scene_comes(&scene, PHONE, 0);
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_play(&scene);
+	assert_result(close, 0);
+	assert_int_equal(scene.delivered, 12);
+	scene_release(&scene, handle);
+
+	handle = collected(&scene, "a@x/g");
+	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -ENETDOWN);
+	scene_finish(&scene);
+}
+
+/* In both directions, with one peer, at once. */
+static void test_several(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handles[3];
+	struct call *closes[3];
+	static const char *const paths[] = {"a@x/f", "a@x/g", "a@x/h"};
+	struct terms terms = scene_file("i", 5);
+	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	for (size_t i = 0; i < 3; i++) {
+		handles[i] = collected(&scene, paths[i]);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		closes[i] = scene_offer(&scene, handles[i], TEXT, 12, NULL);
+	}
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_accept(&scene);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_error(&scene, CONDITION_FORBIDDEN);
+	assert_result(closes[1], -ECONNREFUSED);
+	struct handle *reader = NULL;
+	struct call *open = scene_open(&scene, "a@x/in/i", O_RDONLY);
+	scene_play(&scene);
+	assert_result(closes[0], 0);
+	assert_result(closes[2], 0);
+	assert_int_equal(scene.delivered, 24);
+	peer_opens(&scene, "s1", 8);
+	assert_result(open, 0);
+	reader = call_handle(open);
+	peer_sends(&scene, "s1", 0, "Hello");
+	assert_text(scene_read(&scene, reader, 9), "Hello");
+	for (size_t i = 0; i < 3; i++) {
+		scene_release(&scene, handles[i]);
+	}
+	scene_finish(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_incoming),
+		cmocka_unit_test(test_incoming_before_it_is_read),
+		cmocka_unit_test(test_incoming_longer_than_the_buffer),
+		cmocka_unit_test(test_incoming_closed),
+		cmocka_unit_test(test_incoming_empty),
+		cmocka_unit_test(test_incoming_md5),
+		cmocka_unit_test(test_incoming_too_much),
+		cmocka_unit_test(test_incoming_is_declined),
+		cmocka_unit_test(test_incoming_by_next),
+		cmocka_unit_test(test_incoming_without_waiting),
+		cmocka_unit_test(test_incoming_opened_twice),
+		cmocka_unit_test(test_incoming_that_cannot_be),
+		cmocka_unit_test(test_incoming_flood),
+		cmocka_unit_test(test_incoming_hostile),
+		cmocka_unit_test(test_incoming_breaks),
+		cmocka_unit_test(test_incoming_pings),
+		cmocka_unit_test(test_outgoing),
+		cmocka_unit_test(test_outgoing_empty),
+		cmocka_unit_test(test_outgoing_is_refused),
+		cmocka_unit_test(test_outgoing_bad_answers),
+		cmocka_unit_test(test_outgoing_stream_is_refused),
+		cmocka_unit_test(test_outgoing_peer_closes),
+		cmocka_unit_test(test_outgoing_peer_closes_at_the_end),
+		cmocka_unit_test(test_outgoing_timeout),
+		cmocka_unit_test(test_outgoing_is_interrupted),
+		cmocka_unit_test(test_outgoing_is_removed),
+		cmocka_unit_test(test_outgoing_breaks),
+		cmocka_unit_test(test_outgoing_to_nobody),
+		cmocka_unit_test(test_several),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
