@@ -7,8 +7,8 @@
  * Threads: any.
  * Source:  RFC 3986 section 3.2.2 (brackets around an IPv6 address).
  */
-#ifndef MOUNT_ENDPOINT_H
-#define MOUNT_ENDPOINT_H
+#ifndef MOUNT_CLI_ENDPOINT_H
+#define MOUNT_CLI_ENDPOINT_H
 
 #include <stdbool.h>
 #include <stdint.h>

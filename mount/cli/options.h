@@ -10,8 +10,8 @@
  * Threads: before they start.
  * Source:  DESIGN section 1.
  */
-#ifndef MOUNT_OPTIONS_H
-#define MOUNT_OPTIONS_H
+#ifndef MOUNT_CLI_OPTIONS_H
+#define MOUNT_CLI_OPTIONS_H
 
 #include "account/account.h"
 #include "ibb/msg.h"

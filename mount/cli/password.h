@@ -9,8 +9,8 @@
  * Threads: before they start.
  * Source:  DESIGN section 1.
  */
-#ifndef MOUNT_PASSWORD_H
-#define MOUNT_PASSWORD_H
+#ifndef MOUNT_CLI_PASSWORD_H
+#define MOUNT_CLI_PASSWORD_H
 
 #include "mount/cli/options.h"
 

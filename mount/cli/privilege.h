@@ -6,8 +6,8 @@
  * Threads: before they start.
  * Source:  credentials(7), user_namespaces(7); prctl(2), PR_SET_DUMPABLE.
  */
-#ifndef MOUNT_PRIVILEGE_H
-#define MOUNT_PRIVILEGE_H
+#ifndef MOUNT_CLI_PRIVILEGE_H
+#define MOUNT_CLI_PRIVILEGE_H
 
 #include <sys/types.h>
 

@@ -4,8 +4,8 @@
  *
  * Threads: immutable.
  */
-#ifndef MOUNT_USAGE_H
-#define MOUNT_USAGE_H
+#ifndef MOUNT_CLI_USAGE_H
+#define MOUNT_CLI_USAGE_H
 
 extern const char usage_text[];
 

@@ -5,8 +5,8 @@
  * Errors:  0, or -1 after a line on standard error that names the option and what is wrong with it.
  * Threads: before they start.
  */
-#ifndef MOUNT_VALUE_H
-#define MOUNT_VALUE_H
+#ifndef MOUNT_CLI_VALUE_H
+#define MOUNT_CLI_VALUE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,8 +7,8 @@
  * Threads: the main thread, without the hub's lock.
  * Source:  DESIGN section 3.
  */
-#ifndef MOUNT_GATHER_H
-#define MOUNT_GATHER_H
+#ifndef MOUNT_DISK_GATHER_H
+#define MOUNT_DISK_GATHER_H
 
 #include "mount/hub.h"
 

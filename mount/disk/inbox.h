@@ -13,8 +13,8 @@
  *          or after they end.
  * Source:  DESIGN section 2.
  */
-#ifndef MOUNT_INBOX_H
-#define MOUNT_INBOX_H
+#ifndef MOUNT_DISK_INBOX_H
+#define MOUNT_DISK_INBOX_H
 
 #include "account/kept.h"
 #include "mount/hub.h"

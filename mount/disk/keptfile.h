@@ -5,8 +5,8 @@
  * Errors:  0, a count or -errno.
  * Threads: any, without the hub's lock; calls for one handle do not overlap.
  */
-#ifndef MOUNT_KEPTFILE_H
-#define MOUNT_KEPTFILE_H
+#ifndef MOUNT_DISK_KEPTFILE_H
+#define MOUNT_DISK_KEPTFILE_H
 
 #include "mount/disk/inbox.h"
 

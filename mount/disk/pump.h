@@ -6,8 +6,8 @@
  *
  * Threads: any.
  */
-#ifndef MOUNT_PUMP_H
-#define MOUNT_PUMP_H
+#ifndef MOUNT_DISK_PUMP_H
+#define MOUNT_DISK_PUMP_H
 
 #include "mount/disk/spool.h"
 #include "mount/hub.h"

@@ -13,8 +13,8 @@
  *
  * Threads: any; a relay is one at a time.
  */
-#ifndef MOUNT_RELAY_H
-#define MOUNT_RELAY_H
+#ifndef MOUNT_DISK_RELAY_H
+#define MOUNT_DISK_RELAY_H
 
 #include "mount/hub.h"
 

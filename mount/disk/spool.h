@@ -8,8 +8,8 @@
  * Errors:  0 or -errno, as of the system calls: -ENOSPC, -EDQUOT, -EIO ...
  * Threads: one writes, while there is no other; then any may read. References are counted for both.
  */
-#ifndef MOUNT_SPOOL_H
-#define MOUNT_SPOOL_H
+#ifndef MOUNT_DISK_SPOOL_H
+#define MOUNT_DISK_SPOOL_H
 
 #include "ibb/hash.h"
 

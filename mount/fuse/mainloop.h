@@ -7,8 +7,8 @@
  *
  * Threads: the main thread.
  */
-#ifndef MOUNT_MAINLOOP_H
-#define MOUNT_MAINLOOP_H
+#ifndef MOUNT_FUSE_MAINLOOP_H
+#define MOUNT_FUSE_MAINLOOP_H
 
 #include "mount/hub.h"
 #include "xmpp/client.h"

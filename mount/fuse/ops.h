@@ -8,8 +8,8 @@
  *
  * Threads: called in the main thread; answers leave in whichever thread finishes the request.
  */
-#ifndef MOUNT_OPS_H
-#define MOUNT_OPS_H
+#ifndef MOUNT_FUSE_OPS_H
+#define MOUNT_FUSE_OPS_H
 
 #include <fuse_lowlevel.h>
 

@@ -5,8 +5,8 @@
  *
  * Threads: as ops.h has it.
  */
-#ifndef MOUNT_OPS_INTERNAL_H
-#define MOUNT_OPS_INTERNAL_H
+#ifndef MOUNT_FUSE_OPS_INTERNAL_H
+#define MOUNT_FUSE_OPS_INTERNAL_H
 
 #include "account/file.h"
 #include "mount/fuse/ops.h"

@@ -12,8 +12,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN sections 2 and 3.
  */
-#ifndef MOUNT_ACCOUNT_H
-#define MOUNT_ACCOUNT_H
+#ifndef ACCOUNT_ACCOUNT_H
+#define ACCOUNT_ACCOUNT_H
 
 #include "account/tree.h"
 #include "ibb/ibb.h"

@@ -11,8 +11,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 2.
  */
-#ifndef MOUNT_ATTRIBUTE_H
-#define MOUNT_ATTRIBUTE_H
+#ifndef ACCOUNT_ATTRIBUTE_H
+#define ACCOUNT_ATTRIBUTE_H
 
 #include "account/account.h"
 

@@ -13,8 +13,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 3; XEP-0096, XEP-0234.
  */
-#ifndef MOUNT_COLLECTED_H
-#define MOUNT_COLLECTED_H
+#ifndef ACCOUNT_COLLECTED_H
+#define ACCOUNT_COLLECTED_H
 
 #include "account/account.h"
 #include "account/file.h"

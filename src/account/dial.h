@@ -12,8 +12,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  XEP-0030 section 3; RFC 6121 section 4.
  */
-#ifndef MOUNT_DIAL_H
-#define MOUNT_DIAL_H
+#ifndef ACCOUNT_DIAL_H
+#define ACCOUNT_DIAL_H
 
 #include "account/account.h"
 

@@ -10,8 +10,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 2.
  */
-#ifndef MOUNT_DIRECTORY_H
-#define MOUNT_DIRECTORY_H
+#ifndef ACCOUNT_DIRECTORY_H
+#define ACCOUNT_DIRECTORY_H
 
 #include "account/account.h"
 

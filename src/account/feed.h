@@ -7,8 +7,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 2.
  */
-#ifndef MOUNT_FEED_H
-#define MOUNT_FEED_H
+#ifndef ACCOUNT_FEED_H
+#define ACCOUNT_FEED_H
 
 #include "account/account.h"
 #include "account/file.h"

@@ -7,8 +7,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 3.
  */
-#ifndef MOUNT_FILE_H
-#define MOUNT_FILE_H
+#ifndef ACCOUNT_FILE_H
+#define ACCOUNT_FILE_H
 
 #include "account/account.h"
 #include "account/dial.h"

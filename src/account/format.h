@@ -5,8 +5,8 @@
  * Threads: pure functions.
  * Source:  DESIGN section 4; XEP-0047, XEP-0096, XEP-0234.
  */
-#ifndef MOUNT_FORMAT_H
-#define MOUNT_FORMAT_H
+#ifndef ACCOUNT_FORMAT_H
+#define ACCOUNT_FORMAT_H
 
 #include "offer/offer.h"
 

@@ -15,8 +15,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 2.
  */
-#ifndef MOUNT_KEPT_H
-#define MOUNT_KEPT_H
+#ifndef ACCOUNT_KEPT_H
+#define ACCOUNT_KEPT_H
 
 #include "account/account.h"
 #include "account/file.h"

@@ -4,8 +4,8 @@
  *
  * Threads: made under the hub's lock; then its owner's alone.
  */
-#ifndef MOUNT_LISTING_H
-#define MOUNT_LISTING_H
+#ifndef ACCOUNT_LISTING_H
+#define ACCOUNT_LISTING_H
 
 #include "account/tree.h"
 

@@ -8,8 +8,8 @@
  * Source:  XML 1.0 section 2.2 (characters that can be sent); Unicode: DerivedCoreProperties.txt
  *          (Default_Ignorable_Code_Point), PropList.txt (Bidi_Control, White_Space).
  */
-#ifndef MOUNT_NAME_H
-#define MOUNT_NAME_H
+#ifndef ACCOUNT_NAME_H
+#define ACCOUNT_NAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 2.
  */
-#ifndef MOUNT_STATUS_H
-#define MOUNT_STATUS_H
+#ifndef ACCOUNT_STATUS_H
+#define ACCOUNT_STATUS_H
 
 #include "account/account.h"
 

@@ -14,8 +14,8 @@
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 2.
  */
-#ifndef MOUNT_TREE_H
-#define MOUNT_TREE_H
+#ifndef ACCOUNT_TREE_H
+#define ACCOUNT_TREE_H
 
 #include "account/format.h"
 #include "offer/offer.h"
