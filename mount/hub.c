@@ -4,7 +4,7 @@
 #include "mount/hub_internal.h"
 
 #include "account/file.h"
-#include "account/kept.h"
+#include "account/inbox_file.h"
 #include "mount/disk/inbox.h"
 #include "mount/disk/spool.h"
 #include "mount/log.h"
@@ -57,8 +57,8 @@ void hub_destroy(struct hub *hub)
 		struct handle *handle, *next;
 		DL_FOREACH_SAFE (hub->account.orphans, handle, next) {
 			spool_release(handle->spool);
-			if (handle->kept_fd >= 0) {
-				close(handle->kept_fd);
+			if (handle->inbox_fd >= 0) {
+				close(handle->inbox_fd);
 			}
 			free(handle);
 		}
@@ -78,7 +78,7 @@ void hub_set_client(struct hub *hub, struct client *client)
 void hub_set_inbox(struct hub *hub, struct inbox *inbox)
 {
 	hub->inbox = inbox;
-	hub->account.keeps = true;
+	hub->account.has_inbox = true;
 }
 
 /* ---- the five lines ---- */
@@ -115,7 +115,7 @@ void hub_end(struct hub *hub, int64_t now_ms)
 			request->parked = false;
 		}
 	}
-	struct arrival *arrivals = kept_take(account);
+	struct arrival *arrivals = inbox_file_take_arrivals(account);
 	bool to_send =
 		account->online && (account->ibb.effects.messages || account->ibb.effects.turns);
 	int64_t deadline_ms = account_deadline(account);
@@ -245,7 +245,7 @@ static void on_lull(void *context)
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
-	account_lull(&hub->account);
+	account_drained(&hub->account);
 	hub_end(hub, now_ms);
 }
 

@@ -131,11 +131,11 @@ short hub_poll(struct hub *hub, struct handle *handle, struct request *request);
 
 void hub_release(struct hub *hub, struct handle *handle);
 
-/* collected.c's calls. `begin`: it is about to be written to. hub_collects says of what is opened
- * with O_NONBLOCK only then that it is collected. */
-bool hub_collects(struct hub *hub, struct handle *handle, bool begin);
-bool hub_is_left(struct hub *hub, struct handle *handle);
-int hub_collected(struct hub *hub, struct handle *handle, uint64_t size);
+/* spool_file.c's calls. `begin`: it is about to be written to. hub_is_spooled says of what is
+ * opened with O_NONBLOCK only then that it is spooled. */
+bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin);
+bool hub_is_unoffered(struct hub *hub, struct handle *handle);
+int hub_resize_spooled(struct hub *hub, struct handle *handle, uint64_t size);
 uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *request, uint64_t size,
 		   const struct digest *md5);
 uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t size,
@@ -144,21 +144,22 @@ void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request)
 void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
 void hub_end_sending(struct hub *hub, uint64_t number, int error);
 
-/* kept.c's calls, for the inbox. */
-void hub_refuse(struct hub *hub, uint64_t ino);
-void hub_begin_keeping(struct hub *hub, uint64_t ino, const char *path, struct request *request);
-void hub_keep_more(struct hub *hub, uint64_t ino, struct request *request);
-int hub_end_keeping(struct hub *hub, uint64_t ino, const char *path, int error);
-int hub_restore(struct hub *hub, const char *contact, const char *name, uint64_t size,
-		const struct timespec *modified);
+/* inbox_file.c's calls, for the inbox. */
+void hub_decline(struct hub *hub, uint64_t ino);
+void hub_begin_receiving(struct hub *hub, uint64_t ino, const char *path, struct request *request);
+void hub_receive_more(struct hub *hub, uint64_t ino, struct request *request);
+int hub_end_receiving(struct hub *hub, uint64_t ino, const char *path, int error);
+int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *name, uint64_t size,
+			   const struct timespec *modified);
 
-/* kept_path, and the file's descriptor if hub_set_kept was called, or -1. */
-int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd);
+/* inbox_file_path, and the file's descriptor if hub_set_inbox_fd was called, or -1. */
+int hub_inbox_path(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd);
 /* -1: it has none any more. Returns the one that it has: another thread may have been first. */
-int hub_set_kept(struct hub *hub, struct handle *handle, int fd);
-int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size);
-void hub_renew_finished(struct hub *hub, uint64_t parent, const char *name,
-			const struct stat *status);
+int hub_set_inbox_fd(struct hub *hub, struct handle *handle, int fd);
+int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path,
+			size_t size);
+void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
+			    const struct stat *status);
 
 /* node_path of what `handle` has opened. */
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of the file system, of the pumps and of the inbox: each is five lines.
+ * Calls of the file system, of the uploads and of the inbox: each is five lines.
  */
 #include "mount/hub_internal.h"
 
-#include "account/collected.h"
 #include "account/directory.h"
 #include "account/file.h"
-#include "account/kept.h"
+#include "account/inbox_file.h"
+#include "account/spool_file.h"
 
 #include <errno.h>
 
@@ -219,29 +219,29 @@ void hub_release(struct hub *hub, struct handle *handle)
 	hub_end(hub, now_ms);
 }
 
-bool hub_collects(struct hub *hub, struct handle *handle, bool begin)
+bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin)
 {
 	int64_t now_ms = hub_begin(hub);
 	if (begin) {
 		file_begin(&hub->account, handle, now_ms);
 	}
-	bool collects = collected_is(handle);
+	bool spools = handle_is_spooled(handle);
 	hub_end(hub, now_ms);
-	return collects;
+	return spools;
 }
 
-bool hub_is_left(struct hub *hub, struct handle *handle)
+bool hub_is_unoffered(struct hub *hub, struct handle *handle)
 {
 	hub_begin(hub);
-	bool left = collected_is_left(handle);
+	bool left = spool_file_is_unoffered(handle);
 	hub_unlock(hub);
 	return left;
 }
 
-int hub_collected(struct hub *hub, struct handle *handle, uint64_t size)
+int hub_resize_spooled(struct hub *hub, struct handle *handle, uint64_t size)
 {
 	int64_t now_ms = hub_begin(hub);
-	int error = collected_resize(handle, size);
+	int error = spool_file_resize(handle, size);
 	hub_end(hub, now_ms);
 	return error;
 }
@@ -250,7 +250,7 @@ uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *reque
 		   const struct digest *md5)
 {
 	int64_t now_ms = hub_begin(hub);
-	uint64_t number = collected_offer(&hub->account, handle, &request->op, size, md5, now_ms);
+	uint64_t number = spool_file_offer(&hub->account, handle, &request->op, size, md5, now_ms);
 	hub_end_with(hub, request, now_ms);
 	return number;
 }
@@ -259,108 +259,108 @@ uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t s
 			      const struct digest *md5)
 {
 	int64_t now_ms = hub_begin(hub);
-	uint64_t number = collected_leave(&hub->account, handle, size, md5, now_ms);
+	uint64_t number = spool_file_leave(&hub->account, handle, size, md5, now_ms);
 	hub_end(hub, now_ms);
 	return number;
 }
 
-/* The three of a pump are not for signals: there is nobody who could be sent one. */
+/* The three of a upload are not for signals: there is nobody who could be sent one. */
 void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
-	collected_wait(&hub->account, number, &request->op);
+	spool_file_wait(&hub->account, number, &request->op);
 	hub_end(hub, now_ms);
 }
 
 void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes)
 {
 	int64_t now_ms = hub_begin(hub);
-	collected_send(&hub->account, number, &request->op, bytes, now_ms);
+	spool_file_send(&hub->account, number, &request->op, bytes, now_ms);
 	hub_end(hub, now_ms);
 }
 
 void hub_end_sending(struct hub *hub, uint64_t number, int error)
 {
 	int64_t now_ms = hub_begin(hub);
-	collected_end(&hub->account, number, error, now_ms);
+	spool_file_end(&hub->account, number, error, now_ms);
 	hub_end(hub, now_ms);
 }
 
-void hub_refuse(struct hub *hub, uint64_t ino)
+void hub_decline(struct hub *hub, uint64_t ino)
 {
 	int64_t now_ms = hub_begin(hub);
-	kept_refuse(&hub->account, ino, now_ms);
+	inbox_file_decline(&hub->account, ino, now_ms);
 	hub_end(hub, now_ms);
 }
 
-void hub_begin_keeping(struct hub *hub, uint64_t ino, const char *path, struct request *request)
+void hub_begin_receiving(struct hub *hub, uint64_t ino, const char *path, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
-	kept_begin(&hub->account, ino, path, &request->op, now_ms);
+	inbox_file_begin(&hub->account, ino, path, &request->op, now_ms);
 	hub_end(hub, now_ms);
 }
 
-void hub_keep_more(struct hub *hub, uint64_t ino, struct request *request)
+void hub_receive_more(struct hub *hub, uint64_t ino, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
-	kept_read(&hub->account, ino, &request->op);
+	inbox_file_read(&hub->account, ino, &request->op);
 	hub_end(hub, now_ms);
 }
 
-int hub_end_keeping(struct hub *hub, uint64_t ino, const char *path, int error)
+int hub_end_receiving(struct hub *hub, uint64_t ino, const char *path, int error)
 {
 	int64_t now_ms = hub_begin(hub);
-	int result = kept_end(&hub->account, ino, path, error, now_ms);
+	int result = inbox_file_end(&hub->account, ino, path, error, now_ms);
 	hub_end(hub, now_ms);
 	return result;
 }
 
-int hub_restore(struct hub *hub, const char *contact, const char *name, uint64_t size,
-		const struct timespec *modified)
+int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *name, uint64_t size,
+			   const struct timespec *modified)
 {
 	int64_t now_ms = hub_begin(hub);
-	int error = kept_restore(&hub->account, contact, name, size, modified);
+	int error = inbox_file_restore(&hub->account, contact, name, size, modified);
 	hub_end(hub, now_ms);
 	return error;
 }
 
-int hub_kept(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd)
+int hub_inbox_path(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd)
 {
 	hub_begin(hub);
-	int length = kept_path(handle, path, size);
-	*fd = handle->kept_fd;
+	int length = inbox_file_path(handle, path, size);
+	*fd = handle->inbox_fd;
 	hub_unlock(hub);
 	return length;
 }
 
-int hub_set_kept(struct hub *hub, struct handle *handle, int fd)
+int hub_set_inbox_fd(struct hub *hub, struct handle *handle, int fd)
 {
 	hub_begin(hub);
-	if (fd < 0 || handle->kept_fd < 0) {
-		handle->kept_fd = fd;
+	if (fd < 0 || handle->inbox_fd < 0) {
+		handle->inbox_fd = fd;
 	}
-	fd = handle->kept_fd;
+	fd = handle->inbox_fd;
 	hub_unlock(hub);
 	return fd;
 }
 
-int hub_finished(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size)
+int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size)
 {
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
-	int length = directory ? kept_finished(&hub->account.tree, directory, name, path, size)
+	int length = directory ? inbox_file_find(&hub->account.tree, directory, name, path, size)
 			       : -ENOENT;
 	hub_unlock(hub);
 	return length;
 }
 
-void hub_renew_finished(struct hub *hub, uint64_t parent, const char *name,
-			const struct stat *status)
+void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
+			    const struct stat *status)
 {
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
 	if (directory) {
-		kept_renew(&hub->account.tree, directory, name, status);
+		inbox_file_refresh(&hub->account.tree, directory, name, status);
 	}
 	hub_unlock(hub);
 }

@@ -20,17 +20,17 @@
  *   mount/fuse/ what the kernel asks for; only here is libfuse
  *     mainloop  the main thread           ops       libfuse's operations
  *   mount/disk/ files on disk
- *     gather    calls on files that are collected
- *     spool     what was written to them  pump      sends it
- *     inbox     a directory that receives keptfile  calls on files in it
- *     relay     a request again and again
+ *     spool     a file that will be offered spool_ops calls on it
+ *     upload    sends it to the peer
+ *     inbox     a directory that receives   inbox_ops calls on files in it
+ *     transfer  between a file and a stream, piece by piece
  *   src/account/ the account as a file system: no I/O, no thread, no clock
  *     account   what comes off the wire
  *     directory which directories there are, and calls on them
- *     file      open files                dial      which resource a stream goes to
- *     feed      `incoming` and `next`     format    how a file reaches a peer
- *     collected files that are offered as a whole
- *     kept      what arrives for the inbox
+ *     file      open files                resolver  which resource a stream goes to
+ *     incoming  `incoming` and `next`     format    how a file reaches a peer
+ *     spool_file files that are spooled, and offered as a whole
+ *     inbox_file files that arrive and go into the inbox
  *     tree      directories and names     listing   one directory, as readdir gives it
  *     name      names off the wire        status    the text of `status`
  *     attribute user.ibb.*

@@ -5,7 +5,7 @@
 
 #include "account/name.h"
 #include "ibb/utf8.h"
-#include "mount/disk/relay.h"
+#include "mount/disk/transfer.h"
 #include "mount/log.h"
 
 #include <dirent.h>
@@ -21,7 +21,7 @@
 
 /* Files that come at the same time: each has descriptors, of which a process has 1024, and
  * libstrophe must get one below that. */
-#define MOST_COMING 256
+#define MAX_DOWNLOADS 256
 
 /* Bytes that are read from a stream at once. */
 #define PIECE ((size_t)256 * 1024)
@@ -40,7 +40,7 @@ struct inbox {
 	atomic_uint_fast64_t used;	/* with what is reserved for files that come */
 	atomic_uint_fast64_t awaited;	/* of it, what is not written yet */
 	atomic_int_fast64_t counted_ms; /* when it was last found out */
-	atomic_uint coming;		/* files */
+	atomic_uint downloads;		/* files */
 };
 
 /* ---- what is in it ---- */
@@ -137,7 +137,8 @@ static void restore(void *context, const char *contact, const char *name, const 
 {
 	if (name[0] != '.' && !is_partial(name)) {
 		/* What is no contact's is left alone. */
-		hub_restore(context, contact, name, (uint64_t)status->st_size, &status->st_mtim);
+		hub_restore_inbox_file(context, contact, name, (uint64_t)status->st_size,
+				       &status->st_mtim);
 	}
 }
 
@@ -208,8 +209,8 @@ static void stop_awaiting(struct inbox *inbox, uint64_t bytes)
 
 /* ---- a file that comes ---- */
 
-struct coming {
-	struct relay relay; /* first */
+struct download {
+	struct transfer transfer; /* first */
 	struct inbox *inbox;
 	struct hub *hub;
 	uint64_t ino;
@@ -235,212 +236,212 @@ static bool is_there(int directory, const char *name)
 }
 
 /* The first of NAME, NAME (2) ... that is free, and NAME.part of it. 0 or -errno. */
-static int create(struct coming *coming, const char *name)
+static int create(struct download *download, const char *name)
 {
 	for (unsigned n = 1; n < 10000; n++) {
 		if (n == 1) {
-			strcpy(coming->name, name);
+			strcpy(download->name, name);
 		} else {
-			name_number(coming->name, name, n);
+			name_number(download->name, name, n);
 		}
-		if (is_there(coming->directory, coming->name)) {
+		if (is_there(download->directory, download->name)) {
 			continue;
 		}
-		make_partial(coming->partial, coming->name);
-		coming->fd = openat(coming->directory, coming->partial,
-				    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (coming->fd >= 0 || errno != EEXIST) {
-			return coming->fd >= 0 ? 0 : -errno;
+		make_partial(download->partial, download->name);
+		download->fd = openat(download->directory, download->partial,
+				      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (download->fd >= 0 || errno != EEXIST) {
+			return download->fd >= 0 ? 0 : -errno;
 		}
 	}
 	return -EEXIST;
 }
 
-static int open_file(struct coming *coming, const char *name)
+static int open_file(struct download *download, const char *name)
 {
-	int inbox = coming->inbox->fd;
-	if (mkdirat(inbox, coming->contact, 0700) && errno != EEXIST) {
+	int inbox = download->inbox->fd;
+	if (mkdirat(inbox, download->contact, 0700) && errno != EEXIST) {
 		return -errno;
 	}
-	coming->directory =
-		openat(inbox, coming->contact, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return coming->directory >= 0 ? create(coming, name) : -errno;
+	download->directory =
+		openat(inbox, download->contact, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return download->directory >= 0 ? create(download, name) : -errno;
 }
 
-static void path_of(const struct coming *coming, const char *name, char path[PATH_SIZE])
+static void path_of(const struct download *download, const char *name, char path[PATH_SIZE])
 {
-	snprintf(path, PATH_SIZE, "%s/%s", coming->contact, name);
+	snprintf(path, PATH_SIZE, "%s/%s", download->contact, name);
 }
 
 /* Never over another file. 0 or -errno. */
-static int rename_to(const struct coming *coming, const char *name)
+static int rename_to(const struct download *download, const char *name)
 {
-	int directory = coming->directory;
-	if (renameat2(directory, coming->partial, directory, name, RENAME_NOREPLACE) == 0) {
+	int directory = download->directory;
+	if (renameat2(directory, download->partial, directory, name, RENAME_NOREPLACE) == 0) {
 		return 0;
 	}
 	if (errno != EINVAL && errno != ENOSYS) {
 		return -errno;
 	}
 	/* A file system that cannot: a link can as well not be over another. */
-	if (linkat(directory, coming->partial, directory, name, 0) == 0) {
-		unlinkat(directory, coming->partial, 0);
+	if (linkat(directory, download->partial, directory, name, 0) == 0) {
+		unlinkat(directory, download->partial, 0);
 		return 0;
 	}
 	if (errno == EEXIST || is_there(directory, name)) {
 		return -EEXIST;
 	}
 	/* Nor has it links, as some that are served over the network. */
-	return renameat(directory, coming->partial, directory, name) == 0 ? 0 : -errno;
+	return renameat(directory, download->partial, directory, name) == 0 ? 0 : -errno;
 }
 
 /* Gives the file its name. 0 or -errno. */
-static int rename_file(struct coming *coming)
+static int rename_file(struct download *download)
 {
 	char wanted[NAME_MAX_BYTES + 1];
-	strcpy(wanted, coming->name);
+	strcpy(wanted, download->name);
 	for (unsigned n = 2; n < 10000; n++) {
-		int error = rename_to(coming, coming->name);
+		int error = rename_to(download, download->name);
 		if (error != -EEXIST) {
 			return error;
 		}
-		name_number(coming->name, wanted, n);
+		name_number(download->name, wanted, n);
 	}
 	return -EEXIST;
 }
 
-static int write_piece(struct coming *coming, const struct op *op)
+static int write_piece(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
-	uint64_t end = coming->written + length;
-	if (end > coming->reserved) {
-		if (!reserve(coming->inbox, end - coming->reserved)) {
+	uint64_t end = download->written + length;
+	if (end > download->reserved) {
+		if (!reserve(download->inbox, end - download->reserved)) {
 			return -EDQUOT;
 		}
-		coming->reserved = end;
+		download->reserved = end;
 	}
 	while (done < length) {
-		ssize_t written = write(coming->fd, op->data + done, length - done);
+		ssize_t written = write(download->fd, op->data + done, length - done);
 		if (written < 0 && errno != EINTR) {
 			return -errno;
 		}
 		done += written > 0 ? (size_t)written : 0;
 	}
-	coming->written = end;
-	atomic_fetch_sub(&coming->inbox->awaited, length);
+	download->written = end;
+	atomic_fetch_sub(&download->inbox->awaited, length);
 	return 0;
 }
 
-static void finish(struct coming *coming)
+static void finish(struct download *download)
 {
 	char path[PATH_SIZE];
-	if (coming->date != TERMS_NO_DATE) {
-		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = coming->date}};
-		futimens(coming->fd, times); /* a date that no file can have is left out */
+	if (download->date != TERMS_NO_DATE) {
+		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = download->date}};
+		futimens(download->fd, times); /* a date that no file can have is left out */
 	}
-	int error = rename_file(coming);
+	int error = rename_file(download);
 	if (error) {
-		log_warning("%s/%s: %s", coming->contact, coming->partial, strerror(-error));
+		log_warning("%s/%s: %s", download->contact, download->partial, strerror(-error));
 	}
-	path_of(coming, coming->name, path);
-	if (hub_end_keeping(coming->hub, coming->ino, path, error) == -ENOENT && !error) {
+	path_of(download, download->name, path);
+	if (hub_end_receiving(download->hub, download->ino, path, error) == -ENOENT && !error) {
 		/* Removed at the very end. */
-		give_back(coming->inbox, coming->written);
-		unlinkat(coming->directory, coming->name, 0);
+		give_back(download->inbox, download->written);
+		unlinkat(download->directory, download->name, 0);
 	}
 }
 
-static void fail(struct coming *coming, int error)
+static void fail(struct download *download, int error)
 {
-	int result = hub_end_keeping(coming->hub, coming->ino, "", error);
-	if (coming->fd >= 0 && (result == -ENOENT || coming->written == 0)) {
+	int result = hub_end_receiving(download->hub, download->ino, "", error);
+	if (download->fd >= 0 && (result == -ENOENT || download->written == 0)) {
 		/* rm in the mount, or nothing has come: there is nothing to look at. */
-		give_back(coming->inbox, coming->written);
-		unlinkat(coming->directory, coming->partial, 0);
-		coming->reserved -= coming->written;
-		coming->written = 0;
+		give_back(download->inbox, download->written);
+		unlinkat(download->directory, download->partial, 0);
+		download->reserved -= download->written;
+		download->written = 0;
 	} else {
-		log_warning("%s/%s: %s", coming->contact, coming->partial, strerror(-error));
+		log_warning("%s/%s: %s", download->contact, download->partial, strerror(-error));
 	}
 }
 
-static bool step(struct relay *relay)
+static bool step(struct transfer *transfer)
 {
-	struct coming *coming = (struct coming *)relay;
-	const struct op *op = &relay->request.op;
-	if (!coming->started) {
+	struct download *download = (struct download *)transfer;
+	const struct op *op = &transfer->request.op;
+	if (!download->started) {
 		char path[PATH_SIZE];
-		coming->started = true;
-		path_of(coming, coming->partial, path);
-		relay_renew(relay, OP_FLUSH, 0);
-		hub_begin_keeping(coming->hub, coming->ino, path, &relay->request);
+		download->started = true;
+		path_of(download, download->partial, path);
+		transfer_renew(transfer, OP_FLUSH, 0);
+		hub_begin_receiving(download->hub, download->ino, path, &transfer->request);
 		return true;
 	}
 	bool was_read = op->kind == OP_READ;
 	int error = op->result < 0 ? (int)op->result : 0;
 	if (!error && was_read && op->result == 0) {
-		finish(coming);
+		finish(download);
 		return false;
 	}
 	if (!error && was_read) {
-		error = write_piece(coming, op);
+		error = write_piece(download, op);
 	}
 	if (error) {
-		fail(coming, error);
+		fail(download, error);
 		return false;
 	}
-	relay_renew(relay, OP_READ, PIECE);
-	hub_keep_more(coming->hub, coming->ino, &relay->request);
+	transfer_renew(transfer, OP_READ, PIECE);
+	hub_receive_more(download->hub, download->ino, &transfer->request);
 	return true;
 }
 
-static void end(struct relay *relay)
+static void end(struct transfer *transfer)
 {
-	struct coming *coming = (struct coming *)relay;
-	stop_awaiting(coming->inbox, coming->reserved - coming->written);
-	atomic_fetch_sub(&coming->inbox->coming, 1);
-	if (coming->fd >= 0) {
-		close(coming->fd);
+	struct download *download = (struct download *)transfer;
+	stop_awaiting(download->inbox, download->reserved - download->written);
+	atomic_fetch_sub(&download->inbox->downloads, 1);
+	if (download->fd >= 0) {
+		close(download->fd);
 	}
-	if (coming->directory >= 0) {
-		close(coming->directory);
+	if (download->directory >= 0) {
+		close(download->directory);
 	}
-	op_finish(&relay->request.op);
-	free(coming);
+	op_finish(&transfer->request.op);
+	free(download);
 }
 
 void inbox_receive(struct inbox *inbox, struct hub *hub, const struct arrival *arrival)
 {
 	uint64_t size = arrival->size > 0 ? (uint64_t)arrival->size : 0;
-	struct coming *coming = calloc(1, sizeof(*coming));
-	bool many = atomic_load(&inbox->coming) >= MOST_COMING;
-	if (!coming || many || !reserve(inbox, size)) {
+	struct download *download = calloc(1, sizeof(*download));
+	bool many = atomic_load(&inbox->downloads) >= MAX_DOWNLOADS;
+	if (!download || many || !reserve(inbox, size)) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name,
-			    !coming ? "out of memory"
-			    : many  ? "too many files come at once"
-				    : "does not fit in the inbox");
-		hub_refuse(hub, arrival->ino);
-		free(coming);
+			    !download ? "out of memory"
+			    : many    ? "too many files come at once"
+				      : "does not fit in the inbox");
+		hub_decline(hub, arrival->ino);
+		free(download);
 		return;
 	}
-	atomic_fetch_add(&inbox->coming, 1);
-	coming->relay.step = step;
-	coming->relay.end = end;
-	coming->inbox = inbox;
-	coming->hub = hub;
-	coming->ino = arrival->ino;
-	coming->date = arrival->date;
-	coming->reserved = size;
-	coming->directory = coming->fd = -1;
-	snprintf(coming->contact, sizeof(coming->contact), "%s", arrival->contact);
-	int error = open_file(coming, arrival->name);
+	atomic_fetch_add(&inbox->downloads, 1);
+	download->transfer.step = step;
+	download->transfer.end = end;
+	download->inbox = inbox;
+	download->hub = hub;
+	download->ino = arrival->ino;
+	download->date = arrival->date;
+	download->reserved = size;
+	download->directory = download->fd = -1;
+	snprintf(download->contact, sizeof(download->contact), "%s", arrival->contact);
+	int error = open_file(download, arrival->name);
 	if (error) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name, strerror(-error));
-		hub_refuse(hub, arrival->ino);
-		end(&coming->relay);
+		hub_decline(hub, arrival->ino);
+		end(&download->transfer);
 		return;
 	}
-	relay_start(&coming->relay);
+	transfer_start(&download->transfer);
 }
 
 /* ---- reading ---- */

@@ -16,7 +16,7 @@
 #ifndef MOUNT_DISK_INBOX_H
 #define MOUNT_DISK_INBOX_H
 
-#include "account/kept.h"
+#include "account/inbox_file.h"
 #include "mount/hub.h"
 
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/fuse/ops_internal.h"
 
-#include "mount/disk/gather.h"
 #include "mount/disk/inbox.h"
+#include "mount/disk/spool_ops.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -81,14 +81,15 @@ static void look_into_inbox(const struct ops_context *context, fuse_ino_t parent
 {
 	char path[PATH_MAX];
 	struct stat status;
-	if (!context->inbox || hub_finished(context->hub, parent, name, path, sizeof(path)) <= 0) {
+	if (!context->inbox ||
+	    hub_find_inbox_file(context->hub, parent, name, path, sizeof(path)) <= 0) {
 		return;
 	}
 	int error = inbox_stat(context->inbox, path, &status);
 	if (error == -ENOENT) {
 		hub_unlink(context->hub, parent, name);
 	} else if (!error) {
-		hub_renew_finished(context->hub, parent, name, &status);
+		hub_refresh_inbox_file(context->hub, parent, name, &status);
 	}
 }
 
@@ -142,10 +143,10 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 	}
 	int error = 0;
 	/* An empty file that is cut to nothing asks nobody. */
-	if (changes.size && handle && hub_collects(context->hub, handle, values->st_size > 0)) {
+	if (changes.size && handle && hub_is_spooled(context->hub, handle, values->st_size > 0)) {
 		changes.size = false;
-		error = gather_resize(context->hub, context->spool, handle,
-				      (uint64_t)values->st_size);
+		error = spool_ops_resize(context->hub, context->spool, handle,
+					 (uint64_t)values->st_size);
 	}
 	error = error ? error
 		      : hub_set_attributes(context->hub, ino, handle, &changes, &attributes);
@@ -184,7 +185,8 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	const struct ops_context *context = ops_context_of(req);
 	char path[PATH_MAX];
 	int error = 0;
-	if (context->inbox && hub_finished(context->hub, parent, name, path, sizeof(path)) > 0) {
+	if (context->inbox &&
+	    hub_find_inbox_file(context->hub, parent, name, path, sizeof(path)) > 0) {
 		error = inbox_remove(context->inbox, path);
 	}
 	fuse_reply_err(req, -(error ? error : hub_unlink(context->hub, parent, name)));

@@ -19,7 +19,7 @@ struct hub;
 struct ops_context {
 	struct hub *hub;
 	const char *mountpoint; /* absolute, without links */
-	const char *spool;	/* directory of what is collected (spool.h) */
+	const char *spool;	/* directory of what is spooled (spool.h) */
 	struct inbox *inbox;	/* or NULL */
 };
 

@@ -4,10 +4,10 @@
  */
 #include "mount/fuse/ops_internal.h"
 
-#include "account/collected.h"
+#include "account/spool_file.h"
 #include "mount/caller.h"
-#include "mount/disk/gather.h"
-#include "mount/disk/keptfile.h"
+#include "mount/disk/inbox_ops.h"
+#include "mount/disk/spool_ops.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,20 +108,21 @@ static void reply_bytes(fuse_req_t req, char *bytes, ssize_t length)
 	free(bytes);
 }
 
-static void reply_kept(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
+static void reply_inbox_file(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
 {
 	const struct ops_context *context = ops_context_of(req);
 	char *bytes = malloc(size);
-	reply_bytes(req, bytes,
-		    bytes ? keptfile_read(context->inbox, context->hub, handle, bytes, size, offset)
-			  : -ENOMEM);
+	reply_bytes(
+		req, bytes,
+		bytes ? inbox_ops_read(context->inbox, context->hub, handle, bytes, size, offset)
+		      : -ENOMEM);
 }
 
 static void deliver_read(struct request *request)
 {
 	struct call *call = call_of(request);
 	if (request->op.result == FILE_IN_INBOX) {
-		reply_kept(call->req, request->op.context, request->op.size, call->offset);
+		reply_inbox_file(call->req, request->op.context, request->op.size, call->offset);
 	} else if (request->op.result < 0) {
 		fuse_reply_err(call->req, (int)-request->op.result);
 	} else {
@@ -144,8 +145,8 @@ static void deliver_write(struct request *request)
 
 static void release(const struct ops_context *context, struct handle *handle)
 {
-	keptfile_close(context->hub, handle);
-	gather_release(context->hub, context->spool, handle);
+	inbox_ops_close(context->hub, handle);
+	spool_ops_release(context->hub, context->spool, handle);
 }
 
 static void deliver_open(struct request *request)
@@ -158,7 +159,7 @@ static void deliver_open(struct request *request)
 		return;
 	}
 	const struct ops_context *context = ops_context_of(call->req);
-	int error = handle->kept ? keptfile_open(context->inbox, context->hub, handle) : 0;
+	int error = handle->inbox_file ? inbox_ops_open(context->inbox, context->hub, handle) : 0;
 	if (error) {
 		/* Somebody has taken it out of the inbox. */
 		fuse_reply_err(call->req, -error);
@@ -168,9 +169,9 @@ static void deliver_open(struct request *request)
 	}
 	/* What only writes is seekable, so that forward gaps and appending work; what reads is a
 	 * stream, or a blocked read would block every write, and sendfile would take the size of
-	 * 0 for the end. What is collected is on disk. libfuse has no name for FOPEN_STREAM. */
-	bool is_kept = handle->kept != NULL;
-	bool is_stream = call->reads && !collected_is(handle) && !is_kept;
+	 * 0 for the end. What is spooled is on disk. libfuse has no name for FOPEN_STREAM. */
+	bool is_inbox_file = handle->inbox_file != NULL;
+	bool is_stream = call->reads && !handle_is_spooled(handle) && !is_inbox_file;
 	struct fuse_open_out out = {
 		.fh = (uint64_t)(uintptr_t)handle,
 		.open_flags = FOPEN_DIRECT_IO | (is_stream ? FOPEN_STREAM | FOPEN_NONSEEKABLE : 0),
@@ -214,12 +215,12 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	}
 }
 
-static void read_collected(fuse_req_t req, size_t size, off_t offset,
-			   const struct fuse_file_info *info)
+static void read_spooled(fuse_req_t req, size_t size, off_t offset,
+			 const struct fuse_file_info *info)
 {
 	char *bytes = malloc(size);
 	reply_bytes(req, bytes,
-		    bytes ? gather_read(ops_handle_of(info), bytes, size, (uint64_t)offset)
+		    bytes ? spool_ops_read(ops_handle_of(info), bytes, size, (uint64_t)offset)
 			  : -ENOMEM);
 }
 
@@ -227,8 +228,8 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	      struct fuse_file_info *info)
 {
 	(void)ino;
-	if (hub_collects(ops_hub_of(req), ops_handle_of(info), false)) {
-		read_collected(req, size, offset, info);
+	if (hub_is_spooled(ops_hub_of(req), ops_handle_of(info), false)) {
+		read_spooled(req, size, offset, info);
 		return;
 	}
 	struct call *call = begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
@@ -245,9 +246,9 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, o
 {
 	const struct ops_context *context = ops_context_of(req);
 	(void)ino;
-	if (hub_collects(context->hub, ops_handle_of(info), true)) {
-		int error = gather_write(context->hub, context->spool, ops_handle_of(info), bytes,
-					 size, (uint64_t)offset, info->flags & O_APPEND);
+	if (hub_is_spooled(context->hub, ops_handle_of(info), true)) {
+		int error = spool_ops_write(context->hub, context->spool, ops_handle_of(info),
+					    bytes, size, (uint64_t)offset, info->flags & O_APPEND);
 		if (error) {
 			fuse_reply_err(req, -error);
 		} else {
@@ -273,19 +274,19 @@ static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
 	}
 }
 
-/* The close that may be the last offers what was collected. */
-static void flush_collected(fuse_req_t req, const struct fuse_file_info *info)
+/* The close that may be the last offers what was spooled. */
+static void flush_spooled(fuse_req_t req, const struct fuse_file_info *info)
 {
 	const struct ops_context *context = ops_context_of(req);
-	if (gather_goes_on(context->hub, context->mountpoint, ops_handle_of(info),
-			   fuse_req_ctx(req)->pid)) {
+	if (spool_ops_is_still_open(context->hub, context->mountpoint, ops_handle_of(info),
+				    fuse_req_ctx(req)->pid)) {
 		fuse_reply_err(req, 0);
 		return;
 	}
 	struct call *call = begin(req, OP_FLUSH, 0, false, deliver_status);
 	if (call) {
 		struct early_signal early = early_signal(call);
-		gather_offer(call->hub, context->spool, ops_handle_of(info), &call->request);
+		spool_ops_offer(call->hub, context->spool, ops_handle_of(info), &call->request);
 		apply(early);
 	}
 }
@@ -294,8 +295,8 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
 	bool killed = caller_is_killed(fuse_req_ctx(req)->pid);
-	if (!killed && hub_collects(ops_hub_of(req), ops_handle_of(info), false)) {
-		flush_collected(req, info);
+	if (!killed && hub_is_spooled(ops_hub_of(req), ops_handle_of(info), false)) {
+		flush_spooled(req, info);
 	} else {
 		flush(req, info, killed);
 	}
@@ -305,7 +306,7 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 {
 	(void)ino;
 	(void)data_only;
-	if (hub_collects(ops_hub_of(req), ops_handle_of(info), false)) {
+	if (hub_is_spooled(ops_hub_of(req), ops_handle_of(info), false)) {
 		fuse_reply_err(req, 0); /* the close is what offers it */
 	} else {
 		flush(req, info, false);

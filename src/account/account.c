@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/account.h"
 
-#include "account/collected.h"
-#include "account/dial.h"
 #include "account/directory.h"
-#include "account/feed.h"
 #include "account/file.h"
-#include "account/kept.h"
+#include "account/inbox_file.h"
+#include "account/incoming.h"
 #include "account/name.h"
+#include "account/resolver.h"
+#include "account/spool_file.h"
 #include "xmpp/jid.h"
 
 #include <errno.h>
@@ -59,13 +59,13 @@ void account_finish_file(struct account *account, struct node *node, bool good_o
 	struct stream *stream = node->stream;
 	struct offer *offer = node->offer;
 	if (stream) {
-		node->size = node->collected ? node->size : stream_size(stream);
+		node->size = node->spooled ? node->size : stream_size(stream);
 		stream_close(stream, good_order, now_ms);
 	}
 	node_keep_summary(node);
 	node->stream = NULL;
 	node->offer = NULL;
-	node->collected = false;
+	node->spooled = false;
 	if (offer) {
 		offer_release(&account->offers, offer, now_ms);
 	}
@@ -120,7 +120,7 @@ void account_online(struct account *account, const char *full_jid, int64_t now_m
 	roster_settle(&account->roster);
 	directory_tidy_all(account);
 	ibb_connect(&account->ibb, now_ms);
-	dial_continue(account, now_ms);
+	resolver_continue(account, now_ms);
 }
 
 bool account_is_away(const struct account *account)
@@ -135,9 +135,9 @@ void account_offline(struct account *account, const char *reason, int64_t retry_
 	account->online = false;
 	account->retry_ms = retry_ms;
 	if (account_is_away(account)) {
-		dial_suspend(account);
+		resolver_suspend(account);
 	} else {
-		dial_cancel(account, -ENETDOWN);
+		resolver_cancel(account, -ENETDOWN);
 	}
 	ibb_disconnect(&account->ibb, now_ms);
 	offers_disconnect(&account->offers);
@@ -214,7 +214,7 @@ void account_presence(struct account *account, const char *jid, bool available, 
 	if (available) {
 		ibb_peer_back(&account->ibb, jid, now_ms);
 	}
-	dial_continue(account, now_ms);
+	resolver_continue(account, now_ms);
 }
 
 bool account_is_server(const struct account *account, const char *jid)
@@ -259,7 +259,7 @@ static bool is_partner(const struct account *account, const struct msg *msg)
 static bool is_taken(struct account *account, const struct node *in, const char *name)
 {
 	struct node *node = tree_child(&account->tree, in, name);
-	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer && !node->kept &&
+	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer && !node->inbox &&
 	    node->handles == 0) {
 		tree_detach(&account->tree, node);
 		node = NULL;
@@ -298,8 +298,8 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 /* To the inbox, or to who waits for something to arrive. */
 static void hand_over(struct account *account, struct node *node, int64_t now_ms)
 {
-	if (!account->keeps || kept_add(account, node)) {
-		feed_arrived(account, node, now_ms);
+	if (!account->has_inbox || inbox_file_add(account, node)) {
+		incoming_announce(account, node, now_ms);
 	}
 }
 
@@ -358,7 +358,8 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 	bool allowed = is_allowed(account, msg);
 
 	if ((msg->kind == MSG_RESULT || msg->kind == MSG_ERROR) &&
-	    (dial_answer(account, msg, now_ms) || offers_answer(&account->offers, msg, now_ms))) {
+	    (resolver_answer(account, msg, now_ms) ||
+	     offers_answer(&account->offers, msg, now_ms))) {
 		return;
 	}
 	if (msg->kind == MSG_INFO && allowed) {
@@ -394,7 +395,7 @@ void account_receive(struct account *account, const struct msg *msg, int64_t now
 	}
 }
 
-void account_lull(struct account *account)
+void account_drained(struct account *account)
 {
 	ibb_serve_readers(&account->ibb);
 }
@@ -460,7 +461,7 @@ struct op *account_take_done(struct account *account, int64_t now_ms)
 {
 	offers_settle(&account->offers, now_ms);
 	drop_withdrawn(account, now_ms);
-	collected_tidy(account, now_ms);
+	spool_file_tidy(account, now_ms);
 	file_notify_pollers(account);
 	if (account->stopping) {
 		break_delivered(account);
@@ -475,8 +476,8 @@ int64_t account_deadline(const struct account *account)
 	if (account->offers.deadline_ms < deadline) {
 		deadline = account->offers.deadline_ms;
 	}
-	if (dial_deadline(account) < deadline) {
-		deadline = dial_deadline(account);
+	if (resolver_deadline(account) < deadline) {
+		deadline = resolver_deadline(account);
 	}
 	return account->expiry_ms < deadline ? account->expiry_ms : deadline;
 }
@@ -500,7 +501,7 @@ void account_tick(struct account *account, int64_t now_ms)
 {
 	ibb_tick(&account->ibb, now_ms);
 	offers_tick(&account->offers, now_ms);
-	dial_tick(account, now_ms);
+	resolver_tick(account, now_ms);
 	if (now_ms >= account->expiry_ms) {
 		account->expiry_ms = TREE_NEVER;
 		expire(account, account->tree.root, now_ms);
@@ -526,7 +527,7 @@ void account_stop(struct account *account, bool unmounted, int64_t now_ms)
 	struct node *node, *next;
 	struct handle *handle;
 	account->stopping = true;
-	dial_cancel(account, -ECONNABORTED);
+	resolver_cancel(account, -ECONNABORTED);
 	dismiss_waiters(account);
 	if (unmounted) {
 		close_files(account, now_ms);
@@ -569,7 +570,7 @@ void account_abandon(struct account *account, int64_t now_ms)
 	struct node *node, *next;
 
 	account->stopping = true;
-	dial_cancel(account, -ECONNABORTED);
+	resolver_cancel(account, -ECONNABORTED);
 	dismiss_waiters(account);
 	if (account->online) {
 		ibb_reset(&account->ibb); /* or peers would wait for us to come back */
@@ -578,7 +579,7 @@ void account_abandon(struct account *account, int64_t now_ms)
 	}
 	offers_disconnect(&account->offers);
 	offers_settle(&account->offers, now_ms);
-	collected_tidy(account, now_ms);
+	spool_file_tidy(account, now_ms);
 	close_files(account, now_ms);
 	HASH_ITER (hh, account->tree.nodes, node, next) {
 		if (node->stream || node->offer) {

@@ -3,7 +3,7 @@
  * account - one XMPP account as a file system: its tree, its streams, its contacts.
  *
  * What comes off the wire becomes directories and files here. Directories are directory.c's, open
- * files file.c's, the choice of a peer is dial.c's. Pure: no lock, no
+ * files file.c's, the choice of a peer is resolver.c's. Pure: no lock, no
  * thread, no I/O, neither libfuse nor libstrophe. What a call has produced is in
  * account->ibb.effects.
  *
@@ -46,11 +46,11 @@ struct account {
 	int64_t retry_ms;	  /* when another attempt is made to be; 0: none */
 	bool stopping;		  /* no new session is begun */
 	struct handle *handles;	  /* open files */
-	unsigned left;		  /* of those, the ones of collected_leave */
+	unsigned left;		  /* of those, the ones of spool_file_leave */
 	struct handle *orphans;	  /* closed by account_abandon, with something that is not ours */
 	struct op *pollers;	  /* OP_POLL, parked; context: the handle */
-	struct query *queries;	  /* of dial.c */
-	bool keeps;		  /* what arrives goes into the inbox (kept.h) */
+	struct query *queries;	  /* of resolver.c */
+	bool has_inbox;		  /* what arrives goes into the inbox (inbox_file.h) */
 	struct arrival *arrivals; /* that the inbox has not taken */
 	uint64_t last_query, last_arrival;
 	int64_t expiry_ms; /* no finished name goes before this */
@@ -85,7 +85,7 @@ void account_presence(struct account *account, const char *jid, bool available, 
 void account_receive(struct account *account, const struct msg *msg, int64_t now_us);
 
 /* Nothing more has come for now: reads get what has. */
-void account_lull(struct account *account);
+void account_drained(struct account *account);
 
 /* The next stanza to send, the caller's, or NULL. */
 struct msg *account_next(struct account *account, int64_t now_us);

@@ -92,8 +92,8 @@ static bool is_waited_for(const struct account *account, const struct node *dire
 	struct node *child;
 	DL_FOREACH (directory->children, child) {
 		const struct stream *stream = child->stream;
-		bool dials = stream && stream->state == STREAM_NEW && account_is_away(account);
-		if (dials || (stream && stream->suspended)) {
+		bool resolves = stream && stream->state == STREAM_NEW && account_is_away(account);
+		if (resolves || (stream && stream->suspended)) {
 			return true;
 		}
 	}

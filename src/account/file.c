@@ -2,10 +2,10 @@
 #include "account/file.h"
 
 #include "account/attribute.h"
-#include "account/collected.h"
 #include "account/directory.h"
-#include "account/feed.h"
+#include "account/incoming.h"
 #include "account/name.h"
+#include "account/spool_file.h"
 #include "account/status.h"
 #include "xmpp/jid.h"
 
@@ -36,7 +36,7 @@ static struct handle *create_handle(struct account *account, struct node *node, 
 	}
 	int access = flags & O_ACCMODE;
 	handle->node = node;
-	handle->kept_fd = -1;
+	handle->inbox_fd = -1;
 	handle->readable = access != O_WRONLY;
 	handle->writable = access != O_RDONLY;
 	/* In both directions there are no offsets (FOPEN_STREAM). */
@@ -86,8 +86,8 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 		return;
 	}
 	struct stream *stream = handle->node->stream;
-	dial_start(account, handle, now_ms);
-	if (collected_is(handle)) {
+	resolver_start(account, handle, now_ms);
+	if (handle_is_spooled(handle)) {
 		account_complete(account, op, 0); /* what the peer can do was known */
 	} else {
 		stream_wait_open(stream, op);
@@ -105,9 +105,9 @@ static void attach(struct handle *handle, struct node *node)
 }
 
 /* Gives `handle` a file of the inbox. */
-static void take_kept(struct handle *handle, struct node *node)
+static void attach_inbox_file(struct handle *handle, struct node *node)
 {
-	handle->kept = node;
+	handle->inbox_file = node;
 	node->opened = true;
 	if (node != handle->node) {
 		node->handles++;
@@ -119,8 +119,8 @@ static void open_arrived(struct account *account, struct handle *handle, int fla
 			 int64_t now_ms)
 {
 	struct node *node = handle->node;
-	if (node->kept) {
-		take_kept(handle, node);
+	if (node->inbox) {
+		attach_inbox_file(handle, node);
 		account_complete(account, op, 0);
 		return;
 	}
@@ -157,7 +157,7 @@ static int check_open(const struct account *account, const struct node *node,
 		if (!handle->readable || (flags & O_TRUNC)) {
 			return -EACCES;
 		}
-		if (node->kept) {
+		if (node->inbox) {
 			return handle->writable ? -EACCES : 0;
 		}
 		if (node->error) {
@@ -234,10 +234,10 @@ void file_read_text(struct account *account, struct handle *handle, struct op *o
 
 static void read_next(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
 {
-	struct node *node = feed_next(handle->node);
+	struct node *node = incoming_next(handle->node);
 	int error = node ? account_accept(account, node, now_ms) : 0;
-	if (node && node->kept) {
-		take_kept(handle, node);
+	if (node && node->inbox) {
+		attach_inbox_file(handle, node);
 		account_complete(account, op, FILE_IN_INBOX);
 		return;
 	}
@@ -264,8 +264,8 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 	} else if (handle->node->kind == NODE_STATUS) {
 		file_read_text(account, handle, op);
 	} else if (handle->node->kind == NODE_INCOMING) {
-		feed_read(account, handle, op);
-	} else if (handle->kept) {
+		incoming_read(account, handle, op);
+	} else if (handle->inbox_file) {
 		account_complete(account, op, FILE_IN_INBOX);
 	} else if (handle->node->kind == NODE_NEXT && !handle->file) {
 		read_next(account, handle, op, now_ms);
@@ -275,7 +275,7 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 		handle->used = true;
 		stream_read(stream_of(handle), op);
 	} else {
-		account_complete(account, op, -EACCES); /* what we send is not kept */
+		account_complete(account, op, -EACCES); /* what we send is not stored */
 	}
 }
 
@@ -284,7 +284,7 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 static short ready(const struct account *account, const struct handle *handle)
 {
 	const struct stream *stream = stream_of(handle);
-	if (stream && !collected_is(handle)) {
+	if (stream && !handle_is_spooled(handle)) {
 		bool end = handle->readable && stream_is_at_end(stream);
 		int now = (handle->readable && stream_can_read(stream) ? POLLIN : 0) |
 			  (handle->writable && stream_can_write(stream) ? POLLOUT : 0) |
@@ -294,14 +294,14 @@ static short ready(const struct account *account, const struct handle *handle)
 		return (short)now;
 	}
 	const struct node *next;
-	if (handle->kept) {
+	if (handle->inbox_file) {
 		return POLLIN;
 	}
 	switch (handle->node->kind) {
 	case NODE_INCOMING:
-		return feed_has_line(account, handle) ? POLLIN : 0;
+		return incoming_has_line(account, handle) ? POLLIN : 0;
 	case NODE_NEXT:
-		next = feed_next(handle->node);
+		next = incoming_next(handle->node);
 		/* One that is offered: a read accepts it. */
 		return next && (!next->stream || stream_can_read(next->stream)) ? POLLIN : 0;
 	default:
@@ -370,8 +370,9 @@ void file_begin(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	const struct node *node = handle->node;
 	if (handle->file == node && node->kind == NODE_OUTGOING && node->stream &&
-	    node->stream->state == STREAM_NEW && !handle->dial.active && !collected_is(handle)) {
-		dial_start(account, handle, now_ms);
+	    node->stream->state == STREAM_NEW && !handle->resolver.active &&
+	    !handle_is_spooled(handle)) {
+		resolver_start(account, handle, now_ms);
 	}
 }
 
@@ -419,11 +420,11 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 		}
 		return size == node->size ? 0 : -EINVAL;
 	}
-	uint64_t end = node->collected ? node->size : stream_written(stream);
+	uint64_t end = node->spooled ? node->size : stream_written(stream);
 	if (size == end) {
 		return 0;
 	}
-	if (size < end || node->collected) {
+	if (size < end || node->spooled) {
 		return -EINVAL;
 	}
 	if (handle && handle->writable && handle->readable) {
@@ -486,7 +487,7 @@ static void leave_stream(struct account *account, struct handle *handle, int64_t
 		file->opened = false;
 		return;
 	}
-	if (collected_is(handle) && !file->offer) {
+	if (handle_is_spooled(handle) && !file->offer) {
 		ibb_abort(&account->ibb, stream, -ECONNRESET); /* nobody has heard of it */
 	}
 	account_finish_file(account, file, ends_well(handle, stream), now_ms);
@@ -512,8 +513,8 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 	if (file && file != node) {
 		tree_close(&account->tree, file);
 	}
-	if (handle->kept && handle->kept != node) {
-		tree_close(&account->tree, handle->kept);
+	if (handle->inbox_file && handle->inbox_file != node) {
+		tree_close(&account->tree, handle->inbox_file);
 	}
 	if (drop_name && node->parent) {
 		tree_detach(&account->tree, node);
@@ -521,14 +522,14 @@ static void close_handle(struct account *account, struct handle *handle, bool dr
 	tree_close(&account->tree, node);
 	free(handle->peer);
 	free(handle->text);
-	if (handle->spool || handle->kept_fd >= 0) {
+	if (handle->spool || handle->inbox_fd >= 0) {
 		/* Whoever opened these had no time to close them. */
 		DL_APPEND(account->orphans, handle);
 	} else {
 		free(handle);
 	}
 	if (left_unread) {
-		feed_arrived(account, file, now_ms);
+		incoming_announce(account, file, now_ms);
 	}
 	directory_tidy(account, directory);
 }

@@ -11,7 +11,7 @@
 #define ACCOUNT_FILE_H
 
 #include "account/account.h"
-#include "account/dial.h"
+#include "account/resolver.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -34,17 +34,18 @@ struct handle {
 	bool flushed; /* nothing was written since the last flush */
 	bool cut;     /* the last flush came from a process that a signal was killing */
 	char sid[FILE_SID_SIZE];
-	struct dial dial;
+	struct resolver resolver;
 
-	/* OUTGOING, collected (collected.h). */
+	/* OUTGOING, spooled (spool_file.h). */
 	char *peer;	     /* full JID, to whom it will be offered; else NULL */
 	enum format format;  /* FORMAT_SI or FORMAT_JINGLE */
 	bool left;	     /* nobody has it open any more: it goes with its offer */
 	struct spool *spool; /* the main thread's: what was written; NULL before */
 	int spoiled;	     /* likewise: why something was not, negative: it is never offered */
 
-	struct node *kept; /* what is read is its file in the inbox (kept.h); else NULL */
-	int kept_fd;	   /* that file, open; -1; ops.c's, under the lock */
+	struct node
+		*inbox_file; /* what is read is its file in the inbox (inbox_file.h); else NULL */
+	int inbox_fd;	     /* that file, open; -1; ops.c's, under the lock */
 
 	/* STATUS: the whole text. INCOMING: the line that is being read. */
 	char *text;

@@ -306,7 +306,7 @@ void node_attributes(const struct node *node, struct stat *attributes)
 {
 	const struct stream *stream = node->stream;
 	uint64_t size = node->size;
-	if (node->collected || node->kept) {
+	if (node->spooled || node->inbox) {
 		/* What was written so far: to a file that will be offered, or is in the inbox. */
 	} else if (stream && stream->announced >= 0) {
 		size = (uint64_t)stream->announced;

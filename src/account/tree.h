@@ -40,11 +40,11 @@ enum node_kind {
 	NODE_ARRIVED,  /* a stream of the contact's */
 };
 
-/* Whether what arrived is in the inbox (kept.h). */
-enum kept {
-	KEPT_NOT,
-	KEPT_COMING,
-	KEPT_DONE,
+/* Whether what arrived is in the inbox (inbox_file.h). */
+enum inbox_state {
+	INBOX_NONE,
+	INBOX_RECEIVING,
+	INBOX_COMPLETE,
 };
 
 /* What is known of a session when it is over. */
@@ -91,15 +91,15 @@ struct node {
 
 	struct stream *stream;	/* OUTGOING, ARRIVED: owned while it runs, or its end is not seen */
 	struct offer *offer;	/* likewise: owned while the file is offered, and moves */
-	uint64_t size;		/* of a file without a stream, or that is collected */
-	bool collected;		/* OUTGOING: what is written is kept, to be offered as a whole */
+	uint64_t size;		/* of a file without a stream, or that is spooled */
+	bool spooled;		/* OUTGOING: what is written is spooled, to be offered as a whole */
 	struct sample sample;	/* of its progress, for `status` */
 	struct summary summary; /* of the stream that it had */
 	struct defaults defaults; /* ROOT, CONTACT, RESOURCE */
 	uint64_t arrival;	  /* ARRIVED: 1, 2, 3 ... over all contacts */
-	enum kept kept;		  /* ARRIVED */
-	char *path;		  /* ARRIVED, kept: of its file, below the inbox; NULL: none yet */
-	int error;		  /* ARRIVED: why it could not be kept whole, negative; or 0 */
+	enum inbox_state inbox;	  /* ARRIVED */
+	char *path;		  /* ARRIVED: of its file below the inbox; NULL: none yet */
+	int error;		  /* ARRIVED: why it could not be received whole, negative; or 0 */
 	bool opened;		  /* ARRIVED: by a reader, OUTGOING: by a writer, now or before */
 	int64_t expires_ms;	  /* when a finished file goes, or TREE_NEVER */
 	struct op *waiters;	  /* NEXT, INCOMING: reads parked until something arrives */

@@ -50,38 +50,38 @@ void scene_finish(struct scene *scene)
 		assert_int_equal(scene->calls[i].completed, 1);
 		op_finish(&scene->calls[i].op);
 	}
-	for (size_t i = 0; i < scene->feeds_length; i++) {
-		assert_true(scene->feeds[i].over);
-		op_finish(&scene->feeds[i].call.op);
+	for (size_t i = 0; i < scene->uploads_length; i++) {
+		assert_true(scene->uploads[i].over);
+		op_finish(&scene->uploads[i].call.op);
 	}
 }
 
-/* The next step of what pump.c does. */
-static void step(struct scene *scene, struct feed *feed)
+/* The next step of what upload.c does. */
+static void step(struct scene *scene, struct upload *upload)
 {
 	struct account *account = &scene->account;
-	struct op *op = &feed->call.op;
+	struct op *op = &upload->call.op;
 	ssize_t result = op->result;
-	feed->call.completed = 0;
+	upload->call.completed = 0;
 	op_finish(op);
 	op_init(op, OP_FLUSH, 0, 0, false);
-	if (!feed->started) {
-		feed->started = true;
-		collected_wait(account, feed->number, op);
+	if (!upload->started) {
+		upload->started = true;
+		spool_file_wait(account, upload->number, op);
 		return;
 	}
-	size_t left = feed->length - feed->offset;
-	feed->over = result < 0 || left == 0;
-	if (feed->over) {
+	size_t left = upload->length - upload->offset;
+	upload->over = result < 0 || left == 0;
+	if (upload->over) {
 		int error = result < 0 ? (int)result : 0;
-		collected_end(account, feed->number, error, scene->now_ms);
+		spool_file_end(account, upload->number, error, scene->now_ms);
 		return;
 	}
-	const char *bytes = feed->bytes + feed->offset;
+	const char *bytes = upload->bytes + upload->offset;
 	size_t length = left < SCENE_PIECE ? left : SCENE_PIECE;
 	op_init(op, OP_WRITE, 0, length, false);
-	feed->offset += length;
-	collected_send(account, feed->number, op, bytes, scene->now_ms);
+	upload->offset += length;
+	spool_file_send(account, upload->number, op, bytes, scene->now_ms);
 }
 
 /* True: there is more to be taken. */
@@ -96,10 +96,10 @@ static bool settle(struct scene *scene)
 		call->completed++;
 		assert_int_equal(call->completed, 1);
 	}
-	for (size_t i = 0; i < scene->feeds_length; i++) {
-		struct feed *feed = &scene->feeds[i];
-		if (feed->call.completed > 0 && !feed->over) {
-			step(scene, feed);
+	for (size_t i = 0; i < scene->uploads_length; i++) {
+		struct upload *upload = &scene->uploads[i];
+		if (upload->call.completed > 0 && !upload->over) {
+			step(scene, upload);
 			return true;
 		}
 	}
@@ -226,7 +226,7 @@ void scene_is_quiet(struct scene *scene)
 void scene_receive(struct scene *scene, const struct msg *msg)
 {
 	account_receive(&scene->account, msg, scene->now_ms * 1000);
-	account_lull(&scene->account);
+	account_drained(&scene->account);
 	scene_settle(scene);
 }
 
@@ -446,15 +446,15 @@ void scene_release(struct scene *scene, struct handle *handle)
 	scene_settle(scene);
 }
 
-static void feed(struct scene *scene, uint64_t number, const char *bytes, size_t length)
+static void upload(struct scene *scene, uint64_t number, const char *bytes, size_t length)
 {
 	if (number == 0) {
 		return;
 	}
-	assert_true(scene->feeds_length < SCENE_FEEDS);
-	struct feed *feed = &scene->feeds[scene->feeds_length++];
-	*feed = (struct feed){.number = number, .bytes = bytes, .length = length};
-	step(scene, feed);
+	assert_true(scene->uploads_length < SCENE_UPLOADS);
+	struct upload *upload = &scene->uploads[scene->uploads_length++];
+	*upload = (struct upload){.number = number, .bytes = bytes, .length = length};
+	step(scene, upload);
 	scene_settle(scene);
 }
 
@@ -463,24 +463,24 @@ struct call *scene_offer(struct scene *scene, struct handle *handle, const char 
 {
 	struct call *call = new_call(scene, OP_FLUSH, 0, false);
 	if (!handle->node->offer) {
-		collected_resize(handle, length);
+		spool_file_resize(handle, length);
 	}
 	uint64_t number =
-		collected_offer(&scene->account, handle, &call->op, length, md5, scene->now_ms);
+		spool_file_offer(&scene->account, handle, &call->op, length, md5, scene->now_ms);
 	scene_settle(scene);
-	feed(scene, number, bytes, length);
+	upload(scene, number, bytes, length);
 	return call;
 }
 
 void scene_leave(struct scene *scene, struct handle *handle, const char *bytes, size_t length)
 {
-	if (!collected_is_left(handle)) {
+	if (!spool_file_is_unoffered(handle)) {
 		scene_release(scene, handle);
 		return;
 	}
-	uint64_t number = collected_leave(&scene->account, handle, length, NULL, scene->now_ms);
+	uint64_t number = spool_file_leave(&scene->account, handle, length, NULL, scene->now_ms);
 	scene_settle(scene);
-	feed(scene, number, bytes, length);
+	upload(scene, number, bytes, length);
 }
 
 void scene_interrupt(struct scene *scene, struct call *call)

@@ -13,8 +13,8 @@
 
 #include "account/account.h"
 #include "account/attribute.h"
-#include "account/collected.h"
 #include "account/file.h"
+#include "account/spool_file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 #define SCENE_STREAMS 8
 #define SCENE_TIMEOUT 60000
 #define SCENE_ANSWER  300000
-#define SCENE_FEEDS   32
+#define SCENE_UPLOADS 32
 #define SCENE_PIECE   5 /* bytes; of a file that is fed to a stream */
 
 /* A call of a user's. */
@@ -36,8 +36,8 @@ struct call {
 	unsigned completed;
 };
 
-/* Gives the peer of an offer its bytes, as a pump (mount/disk/pump.c) does. */
-struct feed {
+/* Gives the peer of an offer its bytes, as a upload (mount/disk/upload.c) does. */
+struct upload {
 	struct call call; /* first */
 	uint64_t number;
 	const char *bytes;
@@ -50,8 +50,8 @@ struct scene {
 	int64_t now_ms;
 	struct call calls[128];
 	size_t calls_length;
-	struct feed feeds[SCENE_FEEDS];
-	size_t feeds_length;
+	struct upload uploads[SCENE_UPLOADS];
+	size_t uploads_length;
 	unsigned last_id, last_sid;
 	struct msg *sent;   /* what scene_next returned last */
 	unsigned features;  /* of every peer that scene_play plays */
@@ -161,7 +161,7 @@ struct call *scene_flush(struct scene *scene, struct handle *handle);
 struct call *scene_killed(struct scene *scene, struct handle *handle); /* its flush */
 void scene_release(struct scene *scene, struct handle *handle);
 
-/* As the last close of a file that is collected: `length` bytes were written to it. They go to the
+/* As the last close of a file that is spooled: `length` bytes were written to it. They go to the
  * peer once it has accepted. `md5` may be NULL. */
 struct call *scene_offer(struct scene *scene, struct handle *handle, const char *bytes,
 			 size_t length, const struct digest *md5);

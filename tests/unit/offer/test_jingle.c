@@ -795,11 +795,11 @@ static void test_incoming_breaks(void **state)
 
 /* ---- we offer ---- */
 
-/* A file that is collected, open. */
-static struct handle *collected(struct scene *scene, const char *path)
+/* A file that is spooled, open. */
+static struct handle *spooled(struct scene *scene, const char *path)
 {
 	struct handle *handle = scene_opened(scene, path, O_WRONLY);
-	assert_true(collected_is(handle));
+	assert_true(handle_is_spooled(handle));
 	scene_is_quiet(scene);
 	return handle;
 }
@@ -842,7 +842,7 @@ static void test_outgoing(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f.txt");
+		struct handle *handle = spooled(&scene, "a@x/f.txt");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		assert_string_equal(msg->sid, "sid1");
@@ -938,7 +938,7 @@ static void test_outgoing_block_size(void **state)
 		assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.block_size",
 					       rows[i].configured, strlen(rows[i].configured)),
 				 0);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		assert_int_equal(msg->terms->block_size, rows[i].offered);
@@ -961,7 +961,7 @@ static void test_outgoing_short_stanzas(void **state)
 	account_login(&scene.account, 5000);
 	assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.block_size", "8192", 4),
 			 0);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	scene_offer(&scene, handle, TEXT, 12, NULL);
 	const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 	uint32_t block_size = msg->terms->block_size;
@@ -988,7 +988,7 @@ static void test_outgoing_accepted_wrongly(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		struct call *close = offered(&scene, handle, "sid1");
 		scene_peer_says(&scene, PHONE, "sid1", rows[i]);
 		scene_sent(&scene, MSG_RESULT, PHONE);
@@ -1021,7 +1021,7 @@ static void test_outgoing_is_refused(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		scene_error(&scene, rows[i].condition);
@@ -1045,7 +1045,7 @@ enum out {
 /* A file of ours, as far as `when`. */
 static struct call *take_to(struct scene *scene, enum out when, struct handle **handle)
 {
-	*handle = collected(scene, "a@x/f");
+	*handle = spooled(scene, "a@x/f");
 	struct call *close = offered(scene, *handle, "sid1");
 	if (when >= AGREED) {
 		accepts(scene, "sid1", "sid1", SCENE_BLOCK);
@@ -1249,7 +1249,7 @@ static void test_outgoing_timeout(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = offered(&scene, handle, "sid1");
 	scene_wait(&scene, SCENE_ANSWER - 1);
 	assert_waits(close);
@@ -1267,7 +1267,7 @@ static void test_outgoing_timeout(void **state)
 	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_UNKNOWN_SESSION);
 
 	/* Even the request gets no answer. */
-	handle = collected(&scene, "a@x/g");
+	handle = spooled(&scene, "a@x/g");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 	scene_wait(&scene, SCENE_ANSWER);
@@ -1393,7 +1393,7 @@ static void test_outgoing_empty(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
 	assert_int_equal(scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE)->terms->file.size, 0);
 	scene_result(&scene);
@@ -1422,7 +1422,7 @@ static void test_outgoing_to_a_stranger(void **state)
 	scene.features = FEATURE_IBB | FEATURE_JINGLE;
 	scene_contact(&scene, "a@x");
 	scene_comes(&scene, PHONE, 0);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = offered(&scene, handle, "sid1");
 	struct terms terms = scene_session("f", 12, "t");
 	scene_peer_says(&scene, PHONE, "other", &terms);
@@ -1448,7 +1448,7 @@ static void test_several(void **state)
 	struct call *closes[3];
 	for (size_t i = 0; i < 3; i++) {
 		char session[16];
-		handles[i] = collected(&scene, paths[i]);
+		handles[i] = spooled(&scene, paths[i]);
 		snprintf(session, sizeof(session), "sid%zu", i + 1);
 		closes[i] = offered(&scene, handles[i], session);
 	}

@@ -162,7 +162,7 @@ static void open_out(struct play *play)
 static void use_out(struct play *play, struct out *out)
 {
 	struct scene *scene = &play->scene;
-	if (out->handle && !collected_is(out->handle)) {
+	if (out->handle && !handle_is_spooled(out->handle)) {
 		return; /* nothing is to be said of bytestreams here */
 	}
 	switch (chance(play, 4)) {

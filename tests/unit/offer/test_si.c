@@ -711,11 +711,11 @@ static void test_incoming_pings(void **state)
 
 /* ---- we offer ---- */
 
-/* A file that is collected, open. */
-static struct handle *collected(struct scene *scene, const char *path)
+/* A file that is spooled, open. */
+static struct handle *spooled(struct scene *scene, const char *path)
 {
 	struct handle *handle = scene_opened(scene, path, O_WRONLY);
-	assert_true(collected_is(handle));
+	assert_true(handle_is_spooled(handle));
 	scene_is_quiet(scene);
 	return handle;
 }
@@ -725,7 +725,7 @@ static void test_outgoing(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f.txt");
+	struct handle *handle = spooled(&scene, "a@x/f.txt");
 	struct digest md5 = md5_of(TEXT);
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, &md5);
 	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
@@ -780,7 +780,7 @@ static void test_outgoing_empty(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
 	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
 	assert_int_equal(msg->terms->file.size, 0);
@@ -814,7 +814,7 @@ static void test_outgoing_is_refused(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		scene_error(&scene, rows[i].condition);
@@ -823,7 +823,7 @@ static void test_outgoing_is_refused(void **state)
 		scene_is_quiet(&scene);
 		/* What is closed again gives the same. */
 		assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), rows[i].result);
-		assert_true(collected_resize(handle, 13) < 0);
+		assert_true(spool_file_resize(handle, 13) < 0);
 		scene_release(&scene, handle);
 		assert_null(scene.account.offers.all);
 		assert_state(&scene, "a@x/f", "broken");
@@ -844,7 +844,7 @@ static void test_outgoing_bad_answers(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
 		struct msg answer = {.kind = MSG_RESULT,
@@ -868,7 +868,7 @@ static void test_outgoing_stream_is_refused(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_accept(&scene);
@@ -886,7 +886,7 @@ static void test_outgoing_peer_closes(void **state)
 	for (unsigned acknowledged = 0; acknowledged < 3; acknowledged++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, "Hello, world, hello", 19, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		scene_accept(&scene);
@@ -912,7 +912,7 @@ static void test_outgoing_peer_closes_at_the_end(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_accept(&scene);
@@ -935,7 +935,7 @@ static void test_outgoing_timeout(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_wait(&scene, SCENE_ANSWER - 1);
@@ -953,7 +953,7 @@ static void test_outgoing_timeout(void **state)
 	assert_null(scene.account.offers.all);
 
 	/* Or never. */
-	handle = collected(&scene, "a@x/g");
+	handle = spooled(&scene, "a@x/g");
 	scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_wait(&scene, SCENE_ANSWER);
@@ -971,7 +971,7 @@ static void test_outgoing_is_interrupted(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_interrupt(&scene, close);
@@ -986,7 +986,7 @@ static void test_outgoing_is_interrupted(void **state)
 	assert_null(scene.account.offers.all);
 
 	/* While bytes leave. */
-	handle = collected(&scene, "a@x/g");
+	handle = spooled(&scene, "a@x/g");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_accept(&scene);
@@ -1001,7 +1001,7 @@ static void test_outgoing_is_interrupted(void **state)
 	assert_null(scene.account.offers.all);
 
 	/* One of two that wait: the other one still does. */
-	handle = collected(&scene, "a@x/h");
+	handle = spooled(&scene, "a@x/h");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	struct call *second = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_interrupt(&scene, close);
@@ -1018,7 +1018,7 @@ static void test_outgoing_is_removed(void **state)
 	for (unsigned steps = 0; steps < 4; steps++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		if (steps >= 1) {
@@ -1058,7 +1058,7 @@ static void test_outgoing_breaks(void **state)
 		size_t steps = i % 4;
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		if (steps >= 1) {
@@ -1109,7 +1109,7 @@ static void test_outgoing_to_nobody(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	scene_goes(&scene, PHONE);
 	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -EHOSTDOWN);
 	scene_is_quiet(&scene);
@@ -1121,7 +1121,7 @@ static void test_outgoing_to_nobody(void **state)
 	assert_int_equal(scene.delivered, 12);
 	scene_release(&scene, handle);
 
-	handle = collected(&scene, "a@x/g");
+	handle = spooled(&scene, "a@x/g");
 	account_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -ENETDOWN);
@@ -1140,7 +1140,7 @@ static void test_several(void **state)
 	struct terms terms = scene_file("i", 5);
 	scene_peer_offers(&scene, PHONE, "s1", &terms);
 	for (size_t i = 0; i < 3; i++) {
-		handles[i] = collected(&scene, paths[i]);
+		handles[i] = spooled(&scene, paths[i]);
 	}
 	for (size_t i = 0; i < 3; i++) {
 		closes[i] = scene_offer(&scene, handles[i], TEXT, 12, NULL);

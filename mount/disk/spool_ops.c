@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "mount/disk/gather.h"
+#include "mount/disk/spool_ops.h"
 
 #include "account/file.h"
 #include "mount/caller.h"
-#include "mount/disk/pump.h"
+#include "mount/disk/upload.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -31,34 +31,36 @@ static int note(struct handle *handle, int error)
 	return error;
 }
 
-int gather_write(struct hub *hub, const char *directory, struct handle *handle, const void *bytes,
-		 size_t length, uint64_t offset, bool append)
+int spool_ops_write(struct hub *hub, const char *directory, struct handle *handle,
+		    const void *bytes, size_t length, uint64_t offset, bool append)
 {
 	int error = need_spool(directory, handle);
 	if (!error) {
 		uint64_t at = append ? spool_size(handle->spool) : offset;
-		error = hub_collected(hub, handle, spool_size(handle->spool));
+		error = hub_resize_spooled(hub, handle, spool_size(handle->spool));
 		error = error ? error : spool_write(handle->spool, bytes, length, at);
 	}
-	return note(handle, error ? error : hub_collected(hub, handle, spool_size(handle->spool)));
+	return note(handle,
+		    error ? error : hub_resize_spooled(hub, handle, spool_size(handle->spool)));
 }
 
-int gather_resize(struct hub *hub, const char *directory, struct handle *handle, uint64_t size)
+int spool_ops_resize(struct hub *hub, const char *directory, struct handle *handle, uint64_t size)
 {
 	int error = need_spool(directory, handle);
 	if (!error && size != spool_size(handle->spool)) {
-		error = hub_collected(hub, handle, spool_size(handle->spool));
+		error = hub_resize_spooled(hub, handle, spool_size(handle->spool));
 		error = error ? error : spool_resize(handle->spool, size);
 	}
-	return note(handle, error ? error : hub_collected(hub, handle, size));
+	return note(handle, error ? error : hub_resize_spooled(hub, handle, size));
 }
 
-ssize_t gather_read(const struct handle *handle, void *bytes, size_t length, uint64_t offset)
+ssize_t spool_ops_read(const struct handle *handle, void *bytes, size_t length, uint64_t offset)
 {
 	return handle->spool ? spool_read(handle->spool, bytes, length, offset) : 0;
 }
 
-bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle *handle, pid_t pid)
+bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const struct handle *handle,
+			     pid_t pid)
 {
 	char path[PATH_MAX];
 	int length = snprintf(path, sizeof(path), "%s/", mountpoint);
@@ -71,16 +73,16 @@ bool gather_goes_on(struct hub *hub, const char *mountpoint, const struct handle
 }
 
 /* Gives the peer of offer `number` what is in `spool`. */
-static void pump(struct hub *hub, uint64_t number, struct spool *spool)
+static void upload(struct hub *hub, uint64_t number, struct spool *spool)
 {
-	int error = number > 0 ? pump_start(hub, number, spool) : 0;
+	int error = number > 0 ? upload_start(hub, number, spool) : 0;
 	if (error) {
 		hub_end_sending(hub, number, error);
 	}
 }
 
-void gather_offer(struct hub *hub, const char *directory, struct handle *handle,
-		  struct request *request)
+void spool_ops_offer(struct hub *hub, const char *directory, struct handle *handle,
+		     struct request *request)
 {
 	int error = handle->spoiled ? handle->spoiled : need_spool(directory, handle);
 	if (error) {
@@ -89,19 +91,19 @@ void gather_offer(struct hub *hub, const char *directory, struct handle *handle,
 		return;
 	}
 	struct spool *spool = spool_hold(handle->spool); /* the handle may go with the request */
-	pump(hub, hub_offer(hub, handle, request, spool_size(spool), spool_md5(spool)), spool);
+	upload(hub, hub_offer(hub, handle, request, spool_size(spool), spool_md5(spool)), spool);
 	spool_release(spool);
 }
 
-void gather_release(struct hub *hub, const char *directory, struct handle *handle)
+void spool_ops_release(struct hub *hub, const char *directory, struct handle *handle)
 {
-	bool left =
-		!handle->spoiled && hub_is_left(hub, handle) && need_spool(directory, handle) == 0;
+	bool left = !handle->spoiled && hub_is_unoffered(hub, handle) &&
+		    need_spool(directory, handle) == 0;
 	struct spool *spool = handle->spool;
 	handle->spool = NULL;
 	if (left) {
-		pump(hub, hub_offer_unattended(hub, handle, spool_size(spool), spool_md5(spool)),
-		     spool);
+		upload(hub, hub_offer_unattended(hub, handle, spool_size(spool), spool_md5(spool)),
+		       spool);
 	} else {
 		hub_release(hub, handle);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "account/collected.h"
+#include "account/spool_file.h"
 
 #include "xmpp/roster.h"
 
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <utlist.h>
 
-int collected_begin(struct account *account, struct handle *handle, const char *peer,
-		    enum format format)
+int spool_file_begin(struct account *account, struct handle *handle, const char *peer,
+		     enum format format)
 {
 	struct node *node = handle->node;
 	(void)account;
@@ -21,22 +21,23 @@ int collected_begin(struct account *account, struct handle *handle, const char *
 		return -ENOMEM;
 	}
 	handle->format = format;
-	node->collected = true;
+	node->spooled = true;
 	stream_postpone(node->stream);
 	return 0;
 }
 
-bool collected_is(const struct handle *handle)
+bool handle_is_spooled(const struct handle *handle)
 {
 	return handle->peer != NULL;
 }
 
-bool collected_is_left(const struct handle *handle)
+bool spool_file_is_unoffered(const struct handle *handle)
 {
-	return collected_is(handle) && !handle->node->offer && !handle->flushed && !handle->cut;
+	return handle_is_spooled(handle) && !handle->node->offer && !handle->flushed &&
+	       !handle->cut;
 }
 
-int collected_resize(struct handle *handle, uint64_t size)
+int spool_file_resize(struct handle *handle, uint64_t size)
 {
 	struct node *node = handle->node;
 	if (node->offer || !node->stream) {
@@ -99,8 +100,8 @@ static int offer(struct account *account, struct handle *handle, uint64_t size,
 	return 0;
 }
 
-uint64_t collected_offer(struct account *account, struct handle *handle, struct op *op,
-			 uint64_t size, const struct digest *md5, int64_t now_ms)
+uint64_t spool_file_offer(struct account *account, struct handle *handle, struct op *op,
+			  uint64_t size, const struct digest *md5, int64_t now_ms)
 {
 	struct node *node = handle->node;
 	bool again = node->offer != NULL;
@@ -115,8 +116,8 @@ uint64_t collected_offer(struct account *account, struct handle *handle, struct 
 	return again ? 0 : node->offer->number;
 }
 
-uint64_t collected_leave(struct account *account, struct handle *handle, uint64_t size,
-			 const struct digest *md5, int64_t now_ms)
+uint64_t spool_file_leave(struct account *account, struct handle *handle, uint64_t size,
+			  const struct digest *md5, int64_t now_ms)
 {
 	handle->flushed = true;
 	if (offer(account, handle, size, md5, now_ms)) {
@@ -129,7 +130,7 @@ uint64_t collected_leave(struct account *account, struct handle *handle, uint64_
 	return handle->node->offer->number;
 }
 
-void collected_tidy(struct account *account, int64_t now_ms)
+void spool_file_tidy(struct account *account, int64_t now_ms)
 {
 	struct handle *handle, *next;
 	if (account->left == 0) {
@@ -143,7 +144,7 @@ void collected_tidy(struct account *account, int64_t now_ms)
 	}
 }
 
-/* ---- for the pump ---- */
+/* ---- for the upload ---- */
 
 static struct offer *find(const struct account *account, uint64_t number)
 {
@@ -156,7 +157,7 @@ static struct offer *find(const struct account *account, uint64_t number)
 	return NULL;
 }
 
-void collected_wait(struct account *account, uint64_t number, struct op *op)
+void spool_file_wait(struct account *account, uint64_t number, struct op *op)
 {
 	struct offer *offer = find(account, number);
 	if (offer) {
@@ -166,8 +167,8 @@ void collected_wait(struct account *account, uint64_t number, struct op *op)
 	}
 }
 
-void collected_send(struct account *account, uint64_t number, struct op *op, const void *bytes,
-		    int64_t now_ms)
+void spool_file_send(struct account *account, uint64_t number, struct op *op, const void *bytes,
+		     int64_t now_ms)
 {
 	struct offer *offer = find(account, number);
 	int error = offer ? offer_sending(&account->offers, offer, bytes, op->size) : -ECONNRESET;
@@ -178,7 +179,7 @@ void collected_send(struct account *account, uint64_t number, struct op *op, con
 	}
 }
 
-void collected_end(struct account *account, uint64_t number, int error, int64_t now_ms)
+void spool_file_end(struct account *account, uint64_t number, int error, int64_t now_ms)
 {
 	struct offer *offer = find(account, number);
 	if (offer && !error && offer->hashed < (uint64_t)offer->size) {

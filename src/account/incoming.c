@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "account/feed.h"
+#include "account/incoming.h"
 
 #include "account/name.h"
 
@@ -25,7 +25,7 @@ static struct node *next_line(const struct account *account, const struct handle
 		DL_FOREACH (in->children, node) {
 			if (node->kind == NODE_ARRIVED && node->arrival > handle->last_line &&
 			    (!node->opened || node->arrival > handle->first_line) &&
-			    node->kept != KEPT_COMING &&
+			    node->inbox != INBOX_RECEIVING &&
 			    (!found || node->arrival < found->arrival)) {
 				found = node;
 			}
@@ -66,12 +66,12 @@ static int fetch_line(const struct account *account, struct handle *handle, bool
 	return 0;
 }
 
-bool feed_has_line(const struct account *account, const struct handle *handle)
+bool incoming_has_line(const struct account *account, const struct handle *handle)
 {
 	return is_within_line(handle) || next_line(account, handle);
 }
 
-void feed_read(struct account *account, struct handle *handle, struct op *op)
+void incoming_read(struct account *account, struct handle *handle, struct op *op)
 {
 	bool found;
 	int error = fetch_line(account, handle, &found);
@@ -92,10 +92,10 @@ void feed_read(struct account *account, struct handle *handle, struct op *op)
 /* Whether there is something to be had of what arrived; in the inbox, only all of it. */
 static bool is_takeable(const struct node *node)
 {
-	return node->kept ? node->kept == KEPT_DONE : node->stream || node->offer;
+	return node->inbox ? node->inbox == INBOX_COMPLETE : node->stream || node->offer;
 }
 
-struct node *feed_next(const struct node *next)
+struct node *incoming_next(const struct node *next)
 {
 	struct node *found = NULL, *node;
 	if (next->parent) {
@@ -124,7 +124,7 @@ static void read_again(struct account *account, struct node *node, int64_t now_m
 	}
 }
 
-void feed_arrived(struct account *account, struct node *node, int64_t now_ms)
+void incoming_announce(struct account *account, struct node *node, int64_t now_ms)
 {
 	/* The first to wait in `next` gets the stream; other reads of the same open file are reads
 	 * of that stream then. Every reader of `incoming` gets the line. */

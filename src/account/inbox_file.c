@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "account/kept.h"
+#include "account/inbox_file.h"
 
 #include "account/directory.h"
-#include "account/feed.h"
+#include "account/incoming.h"
 #include "account/name.h"
 #include "xmpp/jid.h"
 
@@ -17,7 +17,7 @@ static const struct node *contact_of(const struct node *node)
 	return node->parent->parent; /* above in/ */
 }
 
-int kept_add(struct account *account, struct node *node)
+int inbox_file_add(struct account *account, struct node *node)
 {
 	const char *contact = contact_of(node)->name;
 	size_t contact_size = strlen(contact) + 1, name_size = strlen(node->name) + 1;
@@ -32,7 +32,7 @@ int kept_add(struct account *account, struct node *node)
 	arrival->size = node->offer ? node->offer->size : node->stream->announced;
 	arrival->date = node->offer ? node->offer->date : TERMS_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
-	node->kept = KEPT_COMING;
+	node->inbox = INBOX_RECEIVING;
 	node->size = 0;
 	if (node->stream) {
 		stream_confirm_reads(node->stream);
@@ -40,7 +40,7 @@ int kept_add(struct account *account, struct node *node)
 	return 0;
 }
 
-struct arrival *kept_take(struct account *account)
+struct arrival *inbox_file_take_arrivals(struct account *account)
 {
 	struct arrival *list = account->arrivals;
 	account->arrivals = NULL;
@@ -52,10 +52,10 @@ struct arrival *kept_take(struct account *account)
 static struct node *find(const struct account *account, uint64_t ino)
 {
 	struct node *node = tree_find(&account->tree, ino);
-	return node && node->parent && node->kept == KEPT_COMING ? node : NULL;
+	return node && node->parent && node->inbox == INBOX_RECEIVING ? node : NULL;
 }
 
-void kept_refuse(struct account *account, uint64_t ino, int64_t now_ms)
+void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms)
 {
 	struct node *node = find(account, ino);
 	if (node) {
@@ -75,8 +75,8 @@ static int set_path(struct node *node, const char *path)
 	return 0;
 }
 
-void kept_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
-		int64_t now_ms)
+void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
+		      int64_t now_ms)
 {
 	struct node *node = find(account, ino);
 	int error = node ? set_path(node, path) : -ENOENT;
@@ -98,7 +98,7 @@ void kept_begin(struct account *account, uint64_t ino, const char *path, struct 
 	}
 }
 
-void kept_read(struct account *account, uint64_t ino, struct op *op)
+void inbox_file_read(struct account *account, uint64_t ino, struct op *op)
 {
 	struct node *node = find(account, ino);
 	struct stream *stream = node ? node->stream : NULL;
@@ -111,7 +111,8 @@ void kept_read(struct account *account, uint64_t ino, struct op *op)
 	stream_read(stream, op);
 }
 
-int kept_end(struct account *account, uint64_t ino, const char *path, int error, int64_t now_ms)
+int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
+		   int64_t now_ms)
 {
 	struct node *node = find(account, ino);
 	if (!node) {
@@ -131,19 +132,19 @@ int kept_end(struct account *account, uint64_t ino, const char *path, int error,
 	if (error) {
 		free(node->path);
 		node->path = NULL;
-		node->kept = KEPT_NOT;
+		node->inbox = INBOX_NONE;
 		node->error = error;
 		return 0;
 	}
 	node->expires_ms = TREE_NEVER;
-	node->kept = KEPT_DONE;
+	node->inbox = INBOX_COMPLETE;
 	node->arrival = ++account->last_arrival;
-	feed_arrived(account, node, now_ms);
+	incoming_announce(account, node, now_ms);
 	return 0;
 }
 
-int kept_restore(struct account *account, const char *contact, const char *name, uint64_t size,
-		 const struct timespec *modified)
+int inbox_file_restore(struct account *account, const char *contact, const char *name,
+		       uint64_t size, const struct timespec *modified)
 {
 	char text[NAME_MAX_BYTES + 1], *jid = NULL, *path = NULL;
 	int error = name_to_jid(text, contact);
@@ -169,7 +170,7 @@ int kept_restore(struct account *account, const char *contact, const char *name,
 	}
 	snprintf(path, path_size, "%s/%s", contact, name);
 	node->path = path;
-	node->kept = KEPT_DONE;
+	node->inbox = INBOX_COMPLETE;
 	node->opened = true;
 	node->size = size;
 	node->modified = *modified;
@@ -179,29 +180,31 @@ int kept_restore(struct account *account, const char *contact, const char *name,
 
 /* ---- for the file system ---- */
 
-int kept_path(const struct handle *handle, char *path, size_t size)
+int inbox_file_path(const struct handle *handle, char *path, size_t size)
 {
-	const struct node *node = handle->kept;
+	const struct node *node = handle->inbox_file;
 	if (!node || node->error) {
 		return node ? node->error : -ENOENT;
 	}
 	return node->path ? snprintf(path, size, "%s", node->path) : -EAGAIN;
 }
 
-int kept_finished(const struct tree *tree, const struct node *parent, const char *name, char *path,
-		  size_t size)
+int inbox_file_find(const struct tree *tree, const struct node *parent, const char *name,
+		    char *path, size_t size)
 {
 	const struct node *node = tree_child(tree, parent, name);
-	return node && node->kept == KEPT_DONE ? snprintf(path, size, "%s", node->path) : -ENOENT;
+	return node && node->inbox == INBOX_COMPLETE ? snprintf(path, size, "%s", node->path)
+						     : -ENOENT;
 }
 
-void kept_renew(const struct tree *tree, const struct node *parent, const char *name,
-		const struct stat *status)
+void inbox_file_refresh(const struct tree *tree, const struct node *parent, const char *name,
+			const struct stat *status)
 {
 	struct node *node = tree_child(tree, parent, name);
 	uint64_t size = (uint64_t)status->st_size;
 	/* As long as its size is the same, what utimens has said of it is remembered. */
-	if (node && node->kept == KEPT_DONE && S_ISREG(status->st_mode) && node->size != size) {
+	if (node && node->inbox == INBOX_COMPLETE && S_ISREG(status->st_mode) &&
+	    node->size != size) {
 		node->size = size;
 		node->modified = status->st_mtim;
 	}

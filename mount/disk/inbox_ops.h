@@ -5,8 +5,8 @@
  * Errors:  0, a count or -errno.
  * Threads: any, without the hub's lock; calls for one handle do not overlap.
  */
-#ifndef MOUNT_DISK_KEPTFILE_H
-#define MOUNT_DISK_KEPTFILE_H
+#ifndef MOUNT_DISK_INBOX_OPS_H
+#define MOUNT_DISK_INBOX_OPS_H
 
 #include "mount/disk/inbox.h"
 
@@ -14,14 +14,14 @@
 
 /* What `handle` reads is opened, unless it is already: it stays that file, whatever becomes of its
  * name. */
-int keptfile_open(const struct inbox *inbox, struct hub *hub, struct handle *handle);
+int inbox_ops_open(const struct inbox *inbox, struct hub *hub, struct handle *handle);
 
 /* Up to `size` bytes from `offset`, or through `next` from where the last read ended. 0 at the end
  * of what there is so far. What could not be received whole ends in why. */
-ssize_t keptfile_read(const struct inbox *inbox, struct hub *hub, struct handle *handle,
-		      void *bytes, size_t size, off_t offset);
+ssize_t inbox_ops_read(const struct inbox *inbox, struct hub *hub, struct handle *handle,
+		       void *bytes, size_t size, off_t offset);
 
 /* The handle is about to be released. */
-void keptfile_close(struct hub *hub, struct handle *handle);
+void inbox_ops_close(struct hub *hub, struct handle *handle);
 
 #endif

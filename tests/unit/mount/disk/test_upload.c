@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pump, with a hub that only notes what it is told. */
-#include "mount/disk/pump.h"
+/* upload, with a hub that only notes what it is told. */
+#include "mount/disk/upload.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -68,7 +68,7 @@ void hub_end_sending(struct hub *unused, uint64_t number, int error)
 
 static struct spool *spool_of(uint64_t size)
 {
-	char directory[] = "/tmp/pump-XXXXXX";
+	char directory[] = "/tmp/upload-XXXXXX";
 	int error;
 	assert_non_null(mkdtemp(directory));
 	struct spool *spool = spool_create(directory, &error);
@@ -95,7 +95,7 @@ static void run(uint64_t size, bool at_once, unsigned fails_at, int error)
 	hub.error = error;
 	hub.right = true;
 	struct spool *spool = spool_of(size);
-	assert_int_equal(pump_start(NULL, 7, spool), 0);
+	assert_int_equal(upload_start(NULL, 7, spool), 0);
 	spool_release(spool); /* it has its own */
 	while (hub.waiting) {
 		struct request *request = hub.waiting;

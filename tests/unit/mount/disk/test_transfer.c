@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* relay, delivered to from inside its steps, and from a second thread. */
-#include "mount/disk/relay.h"
+/* transfer, delivered to from inside its steps, and from a second thread. */
+#include "mount/disk/transfer.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -70,7 +70,7 @@ static void give_other(struct request *request)
 }
 
 struct counter {
-	struct relay relay; /* first */
+	struct transfer transfer; /* first */
 	unsigned steps, wanted;
 	enum who who;
 	unsigned random;
@@ -85,10 +85,10 @@ static unsigned next_random(struct counter *counter)
 	return counter->random >> 16;
 }
 
-static bool step(struct relay *relay)
+static bool step(struct transfer *transfer)
 {
-	struct counter *counter = (struct counter *)relay;
-	struct request *request = &relay->request;
+	struct counter *counter = (struct counter *)transfer;
+	struct request *request = &transfer->request;
 	if (atomic_fetch_add(&counter->inside, 1) > 0) {
 		atomic_fetch_add(&counter->overlaps, 1);
 	}
@@ -96,7 +96,7 @@ static bool step(struct relay *relay)
 	if (goes_on) {
 		unsigned random = next_random(counter);
 		bool here = counter->who == HERE || (counter->who == BOTH && random % 2);
-		relay_renew(relay, OP_FLUSH, 0);
+		transfer_renew(transfer, OP_FLUSH, 0);
 		if (here) {
 			request->op.result = 1;
 			request->deliver(request);
@@ -111,10 +111,10 @@ static bool step(struct relay *relay)
 	return goes_on;
 }
 
-static void end(struct relay *relay)
+static void end(struct transfer *transfer)
 {
-	struct counter *counter = (struct counter *)relay;
-	op_finish(&relay->request.op);
+	struct counter *counter = (struct counter *)transfer;
+	op_finish(&transfer->request.op);
 	assert_false(atomic_load(&counter->ended));
 	atomic_store(&counter->ended, true);
 }
@@ -122,12 +122,12 @@ static void end(struct relay *relay)
 static void begin(struct counter *counter, enum who who, unsigned wanted, unsigned seed)
 {
 	memset(counter, 0, sizeof(*counter));
-	counter->relay.step = step;
-	counter->relay.end = end;
+	counter->transfer.step = step;
+	counter->transfer.end = end;
 	counter->who = who;
 	counter->wanted = wanted;
 	counter->random = seed;
-	relay_start(&counter->relay);
+	transfer_start(&counter->transfer);
 }
 
 static void check(const struct counter *counter)
@@ -166,16 +166,16 @@ static void test_there(void **state)
 static void test_renew(void **state)
 {
 	(void)state;
-	struct relay relay = {.request.op = {0}};
-	relay.request.op.data = malloc(1); /* what a read has given */
-	relay_renew(&relay, OP_READ, 5);
-	assert_null(relay.request.op.data);
-	assert_int_equal(relay.request.op.kind, OP_READ);
-	assert_int_equal(relay.request.op.size, 5);
-	assert_int_equal(relay.request.op.token, 0);
-	assert_false(relay.request.op.nonblock);
-	assert_non_null(relay.request.deliver);
-	op_finish(&relay.request.op);
+	struct transfer transfer = {.request.op = {0}};
+	transfer.request.op.data = malloc(1); /* what a read has given */
+	transfer_renew(&transfer, OP_READ, 5);
+	assert_null(transfer.request.op.data);
+	assert_int_equal(transfer.request.op.kind, OP_READ);
+	assert_int_equal(transfer.request.op.size, 5);
+	assert_int_equal(transfer.request.op.token, 0);
+	assert_false(transfer.request.op.nonblock);
+	assert_non_null(transfer.request.deliver);
+	op_finish(&transfer.request.op);
 }
 
 int main(void)

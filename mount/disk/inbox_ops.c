@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "mount/disk/keptfile.h"
+#include "mount/disk/inbox_ops.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +19,7 @@ static int descriptor(const struct inbox *inbox, struct hub *hub, struct handle 
 		if (i > 0) {
 			nanosleep(&BETWEEN_TRIES, NULL);
 		}
-		int length = hub_kept(hub, handle, path, sizeof(path), &fd);
+		int length = hub_inbox_path(hub, handle, path, sizeof(path), &fd);
 		if (fd >= 0 || length < 0) {
 			return fd >= 0 ? fd : length;
 		}
@@ -29,21 +29,21 @@ static int descriptor(const struct inbox *inbox, struct hub *hub, struct handle 
 	if (fd < 0) {
 		return fd;
 	}
-	int kept = hub_set_kept(hub, handle, fd);
-	if (kept != fd) {
+	int current = hub_set_inbox_fd(hub, handle, fd);
+	if (current != fd) {
 		close(fd);
 	}
-	return kept;
+	return current;
 }
 
-int keptfile_open(const struct inbox *inbox, struct hub *hub, struct handle *handle)
+int inbox_ops_open(const struct inbox *inbox, struct hub *hub, struct handle *handle)
 {
 	int fd = descriptor(inbox, hub, handle);
 	return fd < 0 && fd != -EAGAIN ? fd : 0;
 }
 
-ssize_t keptfile_read(const struct inbox *inbox, struct hub *hub, struct handle *handle,
-		      void *bytes, size_t size, off_t offset)
+ssize_t inbox_ops_read(const struct inbox *inbox, struct hub *hub, struct handle *handle,
+		       void *bytes, size_t size, off_t offset)
 {
 	int fd = descriptor(inbox, hub, handle);
 	if (fd < 0) {
@@ -55,17 +55,17 @@ ssize_t keptfile_read(const struct inbox *inbox, struct hub *hub, struct handle 
 		return length < 0 ? -errno : length;
 	}
 	char path[PATH_MAX];
-	int state = hub_kept(hub, handle, path, sizeof(path), &fd);
+	int state = hub_inbox_path(hub, handle, path, sizeof(path), &fd);
 	return state < 0 ? state : 0;
 }
 
-void keptfile_close(struct hub *hub, struct handle *handle)
+void inbox_ops_close(struct hub *hub, struct handle *handle)
 {
 	char path[PATH_MAX];
 	int fd;
-	hub_kept(hub, handle, path, sizeof(path), &fd);
+	hub_inbox_path(hub, handle, path, sizeof(path), &fd);
 	if (fd >= 0) {
-		hub_set_kept(hub, handle, -1);
+		hub_set_inbox_fd(hub, handle, -1);
 		close(fd);
 	}
 }

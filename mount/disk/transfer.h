@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relay - a request that submits itself again whenever it was delivered.
+ * transfer - one between a file on disk and a stream: a request that is submitted again for each
+ * piece.
  *
  * Delivery may come from inside the submission, or at any time from another thread. Steps of a
- * relay never overlap, and none is made from inside another one, or a fast peer would have them
+ * transfer never overlap, and none is made from inside another one, or a fast peer would have them
  * recurse as deep as its file is long:
  *
  *     thread A                          thread B
@@ -11,31 +12,31 @@
  *        delivered here: noted          delivered here: noted, A is in a step
  *     the step has ended: next step     returns
  *
- * Threads: any; a relay is one at a time.
+ * Threads: any; a transfer is one at a time.
  */
-#ifndef MOUNT_DISK_RELAY_H
-#define MOUNT_DISK_RELAY_H
+#ifndef MOUNT_DISK_TRANSFER_H
+#define MOUNT_DISK_TRANSFER_H
 
 #include "mount/hub.h"
 
 #include <stdatomic.h>
 
-struct relay {
+struct transfer {
 	struct request request; /* first */
 	atomic_uint turns; /* deliveries that no step has followed yet, and the step there is */
 	/*
 	 * What is to be done after a delivery: request.op.result says what came of the last
 	 * submission. True: the request was submitted again. False: this was the last step, and
-	 * `end` is called, which frees the relay.
+	 * `end` is called, which frees the transfer.
 	 */
-	bool (*step)(struct relay *relay);
-	void (*end)(struct relay *relay);
+	bool (*step)(struct transfer *transfer);
+	void (*end)(struct transfer *transfer);
 };
 
-/* Makes the first step, from outside of any; the relay may be gone afterwards. */
-void relay_start(struct relay *relay);
+/* Makes the first step, from outside of any; the transfer may be gone afterwards. */
+void transfer_start(struct transfer *transfer);
 
 /* Readies the request for another submission. */
-void relay_renew(struct relay *relay, enum op_kind kind, size_t size);
+void transfer_renew(struct transfer *transfer, enum op_kind kind, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that are collected and offered by their close; what is said of them is the offers' tests'.
+/* Files that are spooled and offered by their close; what is said of them is the offers' tests'.
  */
 #include "account/directory.h"
 #include "failing_malloc.h"
@@ -28,10 +28,10 @@ static void start(struct scene *scene)
 	scene_comes(scene, PHONE, 0);
 }
 
-static struct handle *collected(struct scene *scene, const char *path)
+static struct handle *spooled(struct scene *scene, const char *path)
 {
 	struct handle *handle = scene_opened(scene, path, O_WRONLY);
-	assert_true(collected_is(handle));
+	assert_true(handle_is_spooled(handle));
 	return handle;
 }
 
@@ -58,40 +58,40 @@ static void test_while_it_is_written(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
-	assert_false(collected_is_left(scene_opened(&scene, "status", O_RDONLY)));
-	assert_true(collected_is_left(handle));
+	struct handle *handle = spooled(&scene, "a@x/f");
+	assert_false(spool_file_is_unoffered(scene_opened(&scene, "status", O_RDONLY)));
+	assert_true(spool_file_is_unoffered(handle));
 	assert_int_equal(size_of(&scene, "a@x/f"), 0);
-	assert_int_equal(collected_resize(handle, 5), 0);
+	assert_int_equal(spool_file_resize(handle, 5), 0);
 	assert_int_equal(size_of(&scene, "a@x/f"), 5);
 	assert_int_equal(truncate_to(&scene, "a@x/f", 5), 0);
 	assert_int_equal(truncate_to(&scene, "a@x/f", 4), -EINVAL);
-	assert_int_equal(collected_resize(handle, 3), 0);
+	assert_int_equal(spool_file_resize(handle, 3), 0);
 	assert_int_equal(size_of(&scene, "a@x/f"), 3);
 	assert_int_equal(file_poll(&scene.account, handle, NULL), POLLIN | POLLOUT);
 	assert_result(scene_open(&scene, "a@x/f", O_WRONLY), -EBUSY);
 	assert_result(scene_open(&scene, "a@x/f", O_RDONLY), 0);
 	scene_wait(&scene, 10 * SCENE_TIMEOUT); /* however long it takes */
 	scene_is_quiet(&scene);
-	assert_int_equal(collected_resize(handle, 3), 0);
+	assert_int_equal(spool_file_resize(handle, 3), 0);
 	assert_string_equal(scene_attribute(&scene, "a@x/f", "state"), "new");
 
 	/* It cannot be changed any more. */
 	struct call *close = scene_offer(&scene, handle, "Hel", 3, NULL);
-	assert_int_equal(collected_resize(handle, 4), -ECONNRESET);
+	assert_int_equal(spool_file_resize(handle, 4), -ECONNRESET);
 	scene_play(&scene);
 	assert_result(close, 0);
-	assert_int_equal(collected_resize(handle, 4), -ECONNRESET);
+	assert_int_equal(spool_file_resize(handle, 4), -ECONNRESET);
 	assert_int_equal(size_of(&scene, "a@x/f"), 3);
 	scene_release(&scene, handle);
 	assert_int_equal(size_of(&scene, "a@x/f"), 3);
 	assert_int_equal(truncate_to(&scene, "a@x/f", 3), 0);
 
 	/* Nor what broke meanwhile. */
-	handle = collected(&scene, "a@x/g");
+	handle = spooled(&scene, "a@x/g");
 	account_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
-	assert_int_equal(collected_resize(handle, 1), -ENETDOWN);
+	assert_int_equal(spool_file_resize(handle, 1), -ENETDOWN);
 	assert_result(scene_offer(&scene, handle, "H", 1, NULL), -ENETDOWN);
 	scene_finish(&scene);
 }
@@ -105,18 +105,18 @@ static void test_connection_breaks_while_it_is_written(void **state)
 		struct scene scene;
 		start(&scene);
 		scene.account.ibb.config.reconnect_ms = SCENE_TIMEOUT;
-		struct handle *handle = collected(&scene, paths[i]);
-		assert_int_equal(collected_resize(handle, 5), 0);
+		struct handle *handle = spooled(&scene, paths[i]);
+		assert_int_equal(spool_file_resize(handle, 5), 0);
 		account_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
 		scene_settle(&scene);
-		assert_int_equal(collected_resize(handle, 12), 0);
+		assert_int_equal(spool_file_resize(handle, 12), 0);
 		assert_exists(&scene, paths[i]);
 		account_roster_reset(&scene.account, scene.now_ms);
 		scene_contact(&scene, "a@x");
 		scene_comes(&scene, PHONE, 0);
 		account_online(&scene.account, SCENE_ME, scene.now_ms);
 		scene_settle(&scene);
-		assert_int_equal(collected_resize(handle, 12), 0);
+		assert_int_equal(spool_file_resize(handle, 12), 0);
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_play(&scene);
 		assert_result(close, 0);
@@ -125,13 +125,13 @@ static void test_connection_breaks_while_it_is_written(void **state)
 	}
 }
 
-/* The name may be used again: collected again, or, for another peer, not. */
+/* The name may be used again: spooled again, or, for another peer, not. */
 static void test_name_is_used_again(void **state)
 {
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
+	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_play(&scene);
 	assert_result(close, 0);
@@ -141,7 +141,7 @@ static void test_name_is_used_again(void **state)
 	scene.features = FEATURE_IBB | FEATURE_IBBFS;
 	scene.delivered = 0;
 	handle = scene_opened(&scene, "a@x/f", O_WRONLY);
-	assert_false(collected_is(handle));
+	assert_false(handle_is_spooled(handle));
 	assert_int_equal(size_of(&scene, "a@x/f"), 0);
 	assert_result(scene_write(&scene, handle, "raw", 0), 3);
 	scene_play(&scene);
@@ -150,21 +150,21 @@ static void test_name_is_used_again(void **state)
 	scene_finish(&scene);
 }
 
-/* touch and tar: where the peer is known, what is written then is collected. */
+/* touch and tar: where the peer is known, what is written then is spooled. */
 static void test_nonblock_open(void **state)
 {
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	scene_release(&scene, collected(&scene, "a@x/f"));
+	scene_release(&scene, spooled(&scene, "a@x/f"));
 	scene_play(&scene);
 	struct call *open = scene_open(&scene, "a@x/g", O_WRONLY | O_NONBLOCK);
 	assert_result(open, 0);
 	struct handle *handle = call_handle(open);
-	assert_false(collected_is(handle));
+	assert_false(handle_is_spooled(handle));
 	file_begin(&scene.account, handle, scene.now_ms);
 	scene_settle(&scene);
-	assert_true(collected_is(handle));
+	assert_true(handle_is_spooled(handle));
 	file_begin(&scene.account, handle, scene.now_ms);
 	scene_settle(&scene);
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
@@ -190,8 +190,8 @@ static void test_leave(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
-	assert_int_equal(collected_resize(handle, 12), 0);
+	struct handle *handle = spooled(&scene, "a@x/f");
+	assert_int_equal(spool_file_resize(handle, 12), 0);
 	scene_leave(&scene, handle, TEXT, 12);
 	scene_sent(&scene, MSG_SI, PHONE);
 	assert_state(&scene, "a@x/f", "offered");
@@ -207,7 +207,7 @@ static void test_leave(void **state)
 	assert_null(scene.account.offers.all);
 
 	/* It was offered by a close. */
-	handle = collected(&scene, "a@x/g");
+	handle = spooled(&scene, "a@x/g");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_play(&scene);
 	assert_result(close, 0);
@@ -216,7 +216,7 @@ static void test_leave(void **state)
 	assert_null(scene.account.handles);
 
 	/* Its writer was killed. */
-	handle = collected(&scene, "a@x/h");
+	handle = spooled(&scene, "a@x/h");
 	scene_killed(&scene, handle);
 	scene_leave(&scene, handle, TEXT, 12);
 	scene_is_quiet(&scene);
@@ -224,7 +224,7 @@ static void test_leave(void **state)
 	assert_state(&scene, "a@x/h", "broken"); /* nobody has got anything */
 
 	/* And one to nobody. */
-	handle = collected(&scene, "a@x/i");
+	handle = spooled(&scene, "a@x/i");
 	scene_goes(&scene, PHONE);
 	scene_leave(&scene, handle, TEXT, 12);
 	scene_is_quiet(&scene);
@@ -254,7 +254,7 @@ static void test_left_and_lost(void **state)
 		bool begun = i >= FATES;
 		struct scene scene;
 		start(&scene);
-		scene_leave(&scene, collected(&scene, "a@x/f"), TEXT, 12);
+		scene_leave(&scene, spooled(&scene, "a@x/f"), TEXT, 12);
 		scene_sent(&scene, MSG_SI, PHONE);
 		if (begun) {
 			scene_accept(&scene);
@@ -304,54 +304,54 @@ static void test_left_and_lost(void **state)
 	}
 }
 
-/* ---- the pump ---- */
+/* ---- the upload ---- */
 
-/* What was collected cannot be read. */
+/* What was spooled cannot be read. */
 static void test_end_with_an_error(void **state)
 {
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct handle *handle = collected(&scene, "a@x/f");
-	/* Its pump has not even begun. */
+	struct handle *handle = spooled(&scene, "a@x/f");
+	/* Its upload has not even begun. */
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
-	collected_end(&scene.account, handle->node->offer->number, -EIO, scene.now_ms);
+	spool_file_end(&scene.account, handle->node->offer->number, -EIO, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(close, -EIO);
 	scene_release(&scene, handle);
 
 	/* There is less of it than was said, which is no file. */
-	handle = collected(&scene, "a@x/g");
+	handle = spooled(&scene, "a@x/g");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
-	scene.feeds[1].length = 11;
+	scene.uploads[1].length = 11;
 	scene_play(&scene);
 	assert_result(close, -EIO);
 	scene_release(&scene, handle);
 
 	/* Or more. */
-	handle = collected(&scene, "a@x/h");
+	handle = spooled(&scene, "a@x/h");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
-	scene.feeds[2].length = 13;
+	scene.uploads[2].length = 13;
 	scene_play(&scene);
 	assert_result(close, -EPROTO);
 	scene_release(&scene, handle);
 
 	/* Of an offer that there is not. */
-	collected_end(&scene.account, 99, 0, scene.now_ms);
-	collected_end(&scene.account, 99, -EIO, scene.now_ms);
+	spool_file_end(&scene.account, 99, 0, scene.now_ms);
+	spool_file_end(&scene.account, 99, -EIO, scene.now_ms);
 	scene_settle(&scene);
 	scene_finish(&scene);
 }
 
-/* Its user gives up while the pump waits for the stream to open, and for room. */
-static void test_pump_is_ended(void **state)
+/* Its user gives up while the upload waits for the stream to open, and for room. */
+static void test_upload_is_ended(void **state)
 {
 	(void)state;
 	for (unsigned steps = 0; steps < 3; steps++) {
 		struct scene scene;
 		start(&scene);
-		struct handle *handle = collected(&scene, "a@x/f");
+		struct handle *handle = spooled(&scene, "a@x/f");
 		static const char text[] = "0123456789012345678901234567890123456789";
 		struct call *close = scene_offer(&scene, handle, text, 40, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
@@ -362,9 +362,9 @@ static void test_pump_is_ended(void **state)
 		if (steps >= 2) {
 			scene_result(&scene);
 		}
-		assert_false(scene.feeds[0].over);
+		assert_false(scene.uploads[0].over);
 		scene_interrupt(&scene, close);
-		assert_true(scene.feeds[0].over);
+		assert_true(scene.uploads[0].over);
 		scene_finish(&scene);
 	}
 }
@@ -395,7 +395,7 @@ static bool play_offers(struct scene *scene, bool jingle)
 	scene_play(scene);
 	struct handle *handle = handle_of(open);
 	assert_true(!open || call_is_done(open));
-	if (handle && collected_is(handle)) {
+	if (handle && handle_is_spooled(handle)) {
 		scene->delivered = 0;
 		struct call *close = scene_offer(scene, handle, TEXT, 12, NULL);
 		scene_play(scene);
@@ -476,7 +476,7 @@ int main(void)
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_left_and_lost),
 		cmocka_unit_test(test_end_with_an_error),
-		cmocka_unit_test(test_pump_is_ended),
+		cmocka_unit_test(test_upload_is_ended),
 		cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

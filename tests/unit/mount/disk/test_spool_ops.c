@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* gather, with a hub that only notes what it is told. */
+/* spool_ops, with a hub that only notes what it is told. */
 #include "account/file.h"
 #include "mount/caller.h"
-#include "mount/disk/gather.h"
 #include "mount/disk/spool.h"
+#include "mount/disk/spool_ops.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -19,12 +19,12 @@
 
 #include <cmocka.h>
 
-static char directory[] = "/tmp/gather-XXXXXX";
+static char directory[] = "/tmp/spool_ops-XXXXXX";
 
 /* What the hub was told, and what it says. */
 static struct {
 	int resize_error;
-	uint64_t size; /* hub_collected */
+	uint64_t size; /* hub_resize_spooled */
 	bool is_left;
 	unsigned offers, leaves, releases, ends;
 	uint64_t offered; /* bytes */
@@ -36,14 +36,14 @@ static struct {
 	bool written, may_write;
 } hub;
 
-int hub_collected(struct hub *unused, struct handle *handle, uint64_t size)
+int hub_resize_spooled(struct hub *unused, struct handle *handle, uint64_t size)
 {
 	(void)unused, (void)handle;
 	hub.size = hub.resize_error ? hub.size : size;
 	return hub.resize_error;
 }
 
-bool hub_is_left(struct hub *unused, struct handle *handle)
+bool hub_is_unoffered(struct hub *unused, struct handle *handle)
 {
 	(void)unused, (void)handle;
 	return hub.is_left;
@@ -139,20 +139,20 @@ static ssize_t offer(struct handle *handle)
 {
 	struct closing closing = {.request.deliver = deliver};
 	op_init(&closing.request.op, OP_FLUSH, 1, 0, false);
-	gather_offer(NULL, directory, handle, &closing.request);
+	spool_ops_offer(NULL, directory, handle, &closing.request);
 	assert_int_equal(closing.delivered, 1);
 	return closing.request.op.result;
 }
 
 static int write_text(struct handle *handle, const char *text, uint64_t offset, bool append)
 {
-	return gather_write(NULL, directory, handle, text, strlen(text), offset, append);
+	return spool_ops_write(NULL, directory, handle, text, strlen(text), offset, append);
 }
 
 static void assert_read(const struct handle *handle, const char *expected)
 {
 	char bytes[64];
-	assert_int_equal(gather_read(handle, bytes, sizeof(bytes), 0), strlen(expected));
+	assert_int_equal(spool_ops_read(handle, bytes, sizeof(bytes), 0), strlen(expected));
 	assert_memory_equal(bytes, expected, strlen(expected));
 }
 
@@ -168,7 +168,7 @@ static void test_write_and_offer(void **state)
 	(void)state;
 	struct handle handle = {0};
 	char byte;
-	assert_int_equal(gather_read(&handle, &byte, 1, 0), 0);
+	assert_int_equal(spool_ops_read(&handle, &byte, 1, 0), 0);
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	assert_int_equal(hub.size, 5);
 	assert_int_equal(write_text(&handle, ", world", 0, true), 0);
@@ -184,7 +184,7 @@ static void test_write_and_offer(void **state)
 	/* Of several processes each closes it. */
 	assert_int_equal(offer(&handle), 0);
 	assert_int_equal(hub.ends, 1);
-	gather_release(NULL, directory, &handle);
+	spool_ops_release(NULL, directory, &handle);
 	assert_int_equal(hub.releases, 1);
 }
 
@@ -192,16 +192,16 @@ static void test_resize(void **state)
 {
 	(void)state;
 	struct handle handle = {0};
-	assert_int_equal(gather_resize(NULL, directory, &handle, 7), 0);
+	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 7), 0);
 	assert_int_equal(hub.size, 7);
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	assert_int_equal(hub.size, 7);
-	assert_int_equal(gather_resize(NULL, directory, &handle, 5), 0);
+	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 5), 0);
 	assert_read(&handle, "Hello");
-	assert_int_equal(gather_resize(NULL, directory, &handle, 5), 0);
+	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 5), 0);
 	assert_int_equal(offer(&handle), 0);
 	assert_false(hub.with_md5);
-	gather_release(NULL, directory, &handle);
+	spool_ops_release(NULL, directory, &handle);
 }
 
 /* Nothing was written. */
@@ -212,7 +212,7 @@ static void test_empty(void **state)
 	assert_int_equal(offer(&handle), 0);
 	assert_int_equal(hub.offered, 0);
 	assert_int_equal(hub.ends, 1);
-	gather_release(NULL, directory, &handle);
+	spool_ops_release(NULL, directory, &handle);
 }
 
 static void test_leave(void **state)
@@ -221,7 +221,7 @@ static void test_leave(void **state)
 	struct handle handle = {0};
 	hub.is_left = true;
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
-	gather_release(NULL, directory, &handle);
+	spool_ops_release(NULL, directory, &handle);
 	assert_int_equal(hub.releases, 0);
 	assert_int_equal(hub.leaves, 1);
 	assert_int_equal(hub.offered, 5);
@@ -236,9 +236,9 @@ static void test_too_late(void **state)
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	hub.resize_error = -ECONNRESET;
 	assert_int_equal(write_text(&handle, "J", 0, false), -ECONNRESET);
-	assert_int_equal(gather_resize(NULL, directory, &handle, 1), -ECONNRESET);
+	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 1), -ECONNRESET);
 	assert_read(&handle, "Hello");
-	gather_release(NULL, directory, &handle);
+	spool_ops_release(NULL, directory, &handle);
 }
 
 static void test_no_directory(void **state)
@@ -246,14 +246,14 @@ static void test_no_directory(void **state)
 	(void)state;
 	struct handle handle = {0};
 	const char *path = "/dev/null/spool";
-	assert_int_equal(gather_write(NULL, path, &handle, "H", 1, 0, false), -ENOTDIR);
-	assert_int_equal(gather_resize(NULL, path, &handle, 1), -ENOTDIR);
+	assert_int_equal(spool_ops_write(NULL, path, &handle, "H", 1, 0, false), -ENOTDIR);
+	assert_int_equal(spool_ops_resize(NULL, path, &handle, 1), -ENOTDIR);
 	struct closing closing = {.request.deliver = deliver};
-	gather_offer(NULL, path, &handle, &closing.request);
+	spool_ops_offer(NULL, path, &handle, &closing.request);
 	assert_int_equal(closing.delivered, 1);
 	assert_int_equal(closing.request.op.result, -ENOTDIR);
 	hub.is_left = true;
-	gather_release(NULL, path, &handle);
+	spool_ops_release(NULL, path, &handle);
 	assert_int_equal(hub.offers + hub.leaves, 0);
 	assert_int_equal(hub.releases, 1);
 }
@@ -282,7 +282,7 @@ static void test_full(void **state)
 	assert_int_equal(hub.size, 5);
 	assert_int_equal(offer(&handle), -EFBIG);
 	hub.is_left = true;
-	gather_release(NULL, directory, &handle);
+	spool_ops_release(NULL, directory, &handle);
 	assert_int_equal(hub.offers + hub.leaves, 0);
 	assert_int_equal(hub.releases, 1);
 
@@ -292,7 +292,7 @@ static void test_full(void **state)
 	fill(&handle);
 	assert_int_equal(write_text(&handle, ", world", 5, false), 0);
 	assert_int_equal(offer(&handle), -EFBIG);
-	gather_release(NULL, directory, &handle);
+	spool_ops_release(NULL, directory, &handle);
 }
 
 static void test_goes_on(void **state)
@@ -302,20 +302,20 @@ static void test_goes_on(void **state)
 	struct handle handle = {0};
 	hub.path = "a@x/f";
 	hub.written = true;
-	assert_true(gather_goes_on(NULL, "/mnt", &handle, 42));
+	assert_true(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
 	assert_string_equal(hub.asked, "/mnt/a@x/f");
 	hub.written = false;
-	assert_false(gather_goes_on(NULL, "/mnt", &handle, 42));
+	assert_false(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
 	hub.may_write = true;
-	assert_true(gather_goes_on(NULL, "/mnt", &handle, 42));
+	assert_true(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
-	assert_false(gather_goes_on(NULL, "/mnt", &handle, 42));
+	assert_false(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
 	hub.path = NULL; /* removed */
-	assert_false(gather_goes_on(NULL, "/mnt", &handle, 42));
+	assert_false(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
 	hub.path = "f";
 	memset(longest, '/', sizeof(longest) - 1);
-	assert_false(gather_goes_on(NULL, longest, &handle, 42));
-	gather_release(NULL, directory, &handle);
+	assert_false(spool_ops_is_still_open(NULL, longest, &handle, 42));
+	spool_ops_release(NULL, directory, &handle);
 }
 
 static int make_directory(void **state)

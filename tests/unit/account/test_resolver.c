@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/attribute.h"
-#include "account/collected.h"
-#include "account/dial.h"
 #include "account/directory.h"
+#include "account/resolver.h"
+#include "account/spool_file.h"
 #include "scene.h"
 
 #include <errno.h>
@@ -172,7 +172,7 @@ static void test_format(void **state)
 		assert_result(open, rows[i].result);
 		if (rows[i].result == 0) {
 			const struct handle *handle = call_handle(open);
-			assert_int_equal(collected_is(handle), rows[i].format != FORMAT_RAW);
+			assert_int_equal(handle_is_spooled(handle), rows[i].format != FORMAT_RAW);
 			assert_true(opened || handle->format == rows[i].format);
 		}
 		scene_is_quiet(&scene);
@@ -183,7 +183,7 @@ static void test_format(void **state)
 /* A peer that answers with an error, or not at all, is opened to without a name; and is not asked
  * again. */
 /* A file that will be offered is open as soon as that is known, be it at once. */
-static void test_collected(void **state)
+static void test_spooled(void **state)
 {
 	(void)state;
 	struct scene scene;
@@ -199,7 +199,7 @@ static void test_collected(void **state)
 			scene_says(&scene, FEATURE_IBB | FEATURE_SI);
 		}
 		assert_result(open, 0);
-		assert_true(collected_is(call_handle(open)));
+		assert_true(handle_is_spooled(call_handle(open)));
 		scene_is_quiet(&scene);
 	}
 	scene_finish(&scene);
@@ -518,7 +518,7 @@ static void test_offline(void **state)
 	/* Online again, no old question has an answer. */
 	scene_contact(&scene, "b@x");
 	account_online(&scene.account, SCENE_ME, scene.now_ms);
-	assert_int_equal(dial_deadline(&scene.account), STREAM_NO_DEADLINE);
+	assert_int_equal(resolver_deadline(&scene.account), STREAM_NO_DEADLINE);
 	open = scene_open(&scene, "b@x/f", O_WRONLY);
 	answer_info(&scene, "", "q1");
 	answer_info(&scene, "", "q2");
@@ -715,7 +715,7 @@ int main(void)
 		cmocka_unit_test(test_asked_once),
 		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_format),
-		cmocka_unit_test(test_collected),
+		cmocka_unit_test(test_spooled),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_wrong_answers),
 		cmocka_unit_test(test_server_is_pinged),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "account/dial.h"
+#include "account/resolver.h"
 
 #include "account/attribute.h"
-#include "account/collected.h"
 #include "account/file.h"
+#include "account/spool_file.h"
 #include "xmpp/jid.h"
 
 #include <errno.h>
@@ -56,7 +56,7 @@ static int ask(struct account *account, const char *jid, int64_t now_ms)
 /* Ends the wait of `handle`. */
 static void fail(struct account *account, struct handle *handle, int error)
 {
-	handle->dial.active = false;
+	handle->resolver.active = false;
 	ibb_abort(&account->ibb, handle->node->stream, error);
 }
 
@@ -65,12 +65,12 @@ static void open_to(struct account *account, struct handle *handle, const char *
 {
 	struct node *node = handle->node;
 	enum format format;
-	handle->dial.active = false;
+	handle->resolver.active = false;
 	int error = format_choose(attribute_format(node->parent), features, &format);
 	if (!error && format == FORMAT_RAW) {
 		error = ibb_dial(&account->ibb, node->stream, peer, features, node->name, now_ms);
 	} else if (!error) {
-		error = collected_begin(account, handle, peer, format);
+		error = spool_file_begin(account, handle, peer, format);
 	}
 	if (error) {
 		ibb_abort(&account->ibb, handle->node->stream, error);
@@ -78,14 +78,14 @@ static void open_to(struct account *account, struct handle *handle, const char *
 }
 
 /* A peer whose presence we do not see: a component, or what mkdir was told. */
-static int dial_unseen(struct account *account, struct handle *handle, const char *peer,
-		       int64_t now_ms)
+static int resolve_unseen(struct account *account, struct handle *handle, const char *peer,
+			  int64_t now_ms)
 {
-	struct dial *dial = &handle->dial;
-	if (dial->peer_answered) {
-		open_to(account, handle, peer, dial->features, now_ms);
-	} else if (!dial->peer_asked) {
-		dial->peer_asked = true;
+	struct resolver *resolver = &handle->resolver;
+	if (resolver->peer_answered) {
+		open_to(account, handle, peer, resolver->features, now_ms);
+	} else if (!resolver->peer_asked) {
+		resolver->peer_asked = true;
 		return ask(account, peer, now_ms);
 	}
 	return 0;
@@ -118,12 +118,12 @@ static bool could_be_better(const struct contact *contact, struct resource *reso
 	return better;
 }
 
-static int dial_contact(struct account *account, struct handle *handle, const char *jid,
-			int64_t now_ms)
+static int resolve_contact(struct account *account, struct handle *handle, const char *jid,
+			   int64_t now_ms)
 {
 	const struct contact *contact = roster_find(&account->roster, jid);
 	unsigned wanted = format_features(attribute_format(handle->node->parent));
-	struct dial *dial = &handle->dial;
+	struct resolver *resolver = &handle->resolver;
 	struct resource *resource;
 	bool settled = true;
 	int error = 0;
@@ -142,23 +142,23 @@ static int dial_contact(struct account *account, struct handle *handle, const ch
 		return error;
 	}
 	if (!jid_has_local(jid)) {
-		return dial_unseen(account, handle, jid, now_ms);
+		return resolve_unseen(account, handle, jid, now_ms);
 	}
-	if (dial->server_query == 0) {
+	if (resolver->server_query == 0) {
 		int failed = ask(account, "", now_ms);
-		dial->server_query = account->last_query;
+		resolver->server_query = account->last_query;
 		return failed;
 	}
-	return dial->server_answered ? -EHOSTDOWN : 0;
+	return resolver->server_answered ? -EHOSTDOWN : 0;
 }
 
-static int dial_resource(struct account *account, struct handle *handle, const char *jid,
-			 int64_t now_ms)
+static int resolve_resource(struct account *account, struct handle *handle, const char *jid,
+			    int64_t now_ms)
 {
 	struct resource *resource = roster_find_resource(&account->roster, jid);
 	int error = 0;
 	if (!resource) {
-		return dial_unseen(account, handle, jid, now_ms);
+		return resolve_unseen(account, handle, jid, now_ms);
 	}
 	if (knows(account, resource, now_ms, &error)) {
 		open_to(account, handle, jid, resource->features, now_ms);
@@ -174,18 +174,18 @@ static void advance(struct account *account, struct handle *handle, int64_t now_
 	if (!directory) {
 		error = -EHOSTDOWN; /* the resource went, and its directory with it */
 	} else if (directory->kind == NODE_RESOURCE) {
-		error = dial_resource(account, handle, directory->jid, now_ms);
+		error = resolve_resource(account, handle, directory->jid, now_ms);
 	} else {
-		error = dial_contact(account, handle, directory->jid, now_ms);
+		error = resolve_contact(account, handle, directory->jid, now_ms);
 	}
 	if (error) {
 		fail(account, handle, error);
 	}
 }
 
-void dial_start(struct account *account, struct handle *handle, int64_t now_ms)
+void resolver_start(struct account *account, struct handle *handle, int64_t now_ms)
 {
-	handle->dial = (struct dial){.active = true};
+	handle->resolver = (struct resolver){.active = true};
 	if (!account->online || account->stopping) {
 		fail(account, handle, -ENETDOWN);
 		return;
@@ -196,11 +196,11 @@ void dial_start(struct account *account, struct handle *handle, int64_t now_ms)
 
 static bool is_waiting(const struct handle *handle)
 {
-	return handle->dial.active && handle->node->stream &&
+	return handle->resolver.active && handle->node->stream &&
 	       handle->node->stream->state == STREAM_NEW;
 }
 
-void dial_continue(struct account *account, int64_t now_ms)
+void resolver_continue(struct account *account, int64_t now_ms)
 {
 	struct handle *handle;
 	if (!account->online) {
@@ -231,10 +231,11 @@ static void learn(struct account *account, struct query *query, unsigned feature
 		const struct node *directory = handle->node->parent;
 		if (query->jid[0] == '\0') {
 			/* To who asked later, this answer says nothing. */
-			handle->dial.server_answered |= handle->dial.server_query == query->number;
+			handle->resolver.server_answered |=
+				handle->resolver.server_query == query->number;
 		} else if (directory && strcmp(directory->jid, query->jid) == 0) {
-			handle->dial.peer_answered = true;
-			handle->dial.features = features;
+			handle->resolver.peer_answered = true;
+			handle->resolver.features = features;
 		}
 	}
 	DL_DELETE(account->queries, query);
@@ -250,7 +251,7 @@ static unsigned features_of(const struct msg *answer)
 	return answer->condition == CONDITION_SERVICE_UNAVAILABLE ? FEATURE_SILENT : 0;
 }
 
-bool dial_answer(struct account *account, const struct msg *answer, int64_t now_ms)
+bool resolver_answer(struct account *account, const struct msg *answer, int64_t now_ms)
 {
 	struct query *query;
 	if (answer->id[0] != 'q') {
@@ -268,7 +269,7 @@ bool dial_answer(struct account *account, const struct msg *answer, int64_t now_
 			 account_is_server(account, answer->peer));
 		if (from_server || strcmp(query->jid, answer->peer) == 0) {
 			learn(account, query, features_of(answer));
-			dial_continue(account, now_ms);
+			resolver_continue(account, now_ms);
 		}
 		break;
 	}
@@ -284,18 +285,18 @@ static void forget_queries(struct account *account)
 	}
 }
 
-void dial_suspend(struct account *account)
+void resolver_suspend(struct account *account)
 {
 	struct handle *handle;
 	forget_queries(account);
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
-			handle->dial = (struct dial){.active = true};
+			handle->resolver = (struct resolver){.active = true};
 		}
 	}
 }
 
-void dial_cancel(struct account *account, int error)
+void resolver_cancel(struct account *account, int error)
 {
 	struct handle *handle;
 	forget_queries(account);
@@ -306,13 +307,13 @@ void dial_cancel(struct account *account, int error)
 	}
 }
 
-int64_t dial_deadline(const struct account *account)
+int64_t resolver_deadline(const struct account *account)
 {
 	/* Each question has the same time limit, so the oldest is due first. */
 	return account->queries ? account->queries->deadline_ms : STREAM_NO_DEADLINE;
 }
 
-void dial_tick(struct account *account, int64_t now_ms)
+void resolver_tick(struct account *account, int64_t now_ms)
 {
 	bool learnt = false;
 	while (account->queries && account->queries->deadline_ms <= now_ms) {
@@ -320,6 +321,6 @@ void dial_tick(struct account *account, int64_t now_ms)
 		learnt = true;
 	}
 	if (learnt) {
-		dial_continue(account, now_ms);
+		resolver_continue(account, now_ms);
 	}
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/disk/transfer.h"
+
+static void take_turns(struct transfer *transfer)
+{
+	if (atomic_fetch_add(&transfer->turns, 1) > 0) {
+		return; /* who is in a step goes on */
+	}
+	bool goes_on;
+	do {
+		goes_on = transfer->step(transfer);
+	} while (goes_on && atomic_fetch_sub(&transfer->turns, 1) > 1);
+	if (!goes_on) {
+		transfer->end(transfer);
+	}
+}
+
+static void deliver(struct request *request)
+{
+	take_turns((struct transfer *)request);
+}
+
+void transfer_start(struct transfer *transfer)
+{
+	atomic_init(&transfer->turns, 0);
+	take_turns(transfer);
+}
+
+void transfer_renew(struct transfer *transfer, enum op_kind kind, size_t size)
+{
+	op_finish(&transfer->request.op);
+	/* No signal is for it: tokens of calls begin at 1. */
+	op_init(&transfer->request.op, kind, 0, size, false);
+	transfer->request.deliver = deliver;
+}
