@@ -3,10 +3,10 @@
 
 #include "mount/hub_internal.h"
 
-#include "account/file.h"
+#include "account/dispatch.h"
 #include "account/inbox_file.h"
-#include "mount/disk/inbox.h"
-#include "mount/disk/spool.h"
+#include "account/shutdown.h"
+#include "account/timer.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -51,17 +51,18 @@ struct hub *hub_create(const struct stream_config *config, unsigned max_streams,
 	return hub;
 }
 
+struct handle *hub_take_orphans(struct hub *hub)
+{
+	hub_begin(hub);
+	struct handle *orphans = hub->account.orphans;
+	hub->account.orphans = NULL;
+	hub_unlock(hub);
+	return orphans;
+}
+
 void hub_destroy(struct hub *hub)
 {
 	if (hub) {
-		struct handle *handle, *next;
-		DL_FOREACH_SAFE (hub->account.orphans, handle, next) {
-			spool_release(handle->spool);
-			if (handle->inbox_fd >= 0) {
-				close(handle->inbox_fd);
-			}
-			free(handle);
-		}
 		account_finish(&hub->account);
 		pthread_mutex_destroy(&hub->mutex);
 		close(hub->fd);
@@ -75,7 +76,7 @@ void hub_set_client(struct hub *hub, struct client *client)
 	hub->client = client;
 }
 
-void hub_set_inbox(struct hub *hub, struct inbox *inbox)
+void hub_set_inbox(struct hub *hub, struct hub_inbox inbox)
 {
 	hub->inbox = inbox;
 	hub->account.has_inbox = true;
@@ -105,7 +106,7 @@ void hub_unlock(struct hub *hub)
 void hub_end(struct hub *hub, int64_t now_ms)
 {
 	struct account *account = &hub->account;
-	struct op *done = account_take_done(account, now_ms);
+	struct op *done = dispatch_take_done(account, now_ms);
 	struct op *op;
 	DL_FOREACH (done, op) {
 		struct request *request = (struct request *)op;
@@ -115,10 +116,10 @@ void hub_end(struct hub *hub, int64_t now_ms)
 			request->parked = false;
 		}
 	}
-	struct arrival *arrivals = inbox_file_take_arrivals(account);
+	struct inbox_arrival *arrivals = inbox_file_take_arrivals(account);
 	bool to_send =
 		account->online && (account->ibb.effects.messages || account->ibb.effects.turns);
-	int64_t deadline_ms = account_deadline(account);
+	int64_t deadline_ms = timer_deadline(account);
 	bool sooner = deadline_ms < hub->waits_until_ms;
 	if (account->stopping && hub->waits_until_ms != INT64_MIN) {
 		sooner = true; /* it may be what the main thread waits for: the last one */
@@ -135,9 +136,9 @@ void hub_end(struct hub *hub, int64_t now_ms)
 		wake_main(hub);
 	}
 	while (arrivals) {
-		struct arrival *arrival = arrivals;
+		struct inbox_arrival *arrival = arrivals;
 		DL_DELETE(arrivals, arrival);
-		inbox_receive(hub->inbox, hub, arrival);
+		hub->inbox.receive(hub->inbox.context, hub, arrival);
 		free(arrival);
 	}
 	while (done) {
@@ -175,7 +176,7 @@ static void on_online(void *context, const char *full_jid)
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
-	account_online(&hub->account, full_jid, now_ms);
+	dispatch_online(&hub->account, full_jid, now_ms);
 	bool again = hub->state == HUB_ONLINE;
 	hub->state = HUB_ONLINE;
 	hub_end(hub, now_ms);
@@ -190,7 +191,7 @@ static void on_offline(void *context, const char *line, bool final, int64_t retr
 	struct hub *hub = context;
 	char *copy = strdup(line);
 	int64_t now_ms = hub_begin(hub);
-	account_offline(&hub->account, line, final ? 0 : retry_ms, now_ms);
+	dispatch_offline(&hub->account, line, final ? 0 : retry_ms, now_ms);
 	bool started = hub->state == HUB_ONLINE;
 	if (final) {
 		free(hub->failure);
@@ -211,7 +212,7 @@ static void on_roster_reset(void *context)
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
-	account_roster_reset(&hub->account, now_ms);
+	dispatch_roster_reset(&hub->account, now_ms);
 	hub_end(hub, now_ms);
 }
 
@@ -219,7 +220,7 @@ static void on_roster_item(void *context, const char *jid, bool removed)
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
-	account_roster_item(&hub->account, jid, removed);
+	dispatch_roster_item(&hub->account, jid, removed);
 	hub_end(hub, now_ms);
 }
 
@@ -228,7 +229,7 @@ static void on_presence(void *context, const char *jid, bool available, int prio
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
-	account_presence(&hub->account, jid, available, priority, features, now_ms);
+	dispatch_presence(&hub->account, jid, available, priority, features, now_ms);
 	hub_end(hub, now_ms);
 }
 
@@ -237,7 +238,7 @@ static void on_receive(void *context, const struct msg *msg)
 	struct hub *hub = context;
 	int64_t received_us = now_us();
 	int64_t now_ms = hub_begin(hub);
-	account_receive(&hub->account, msg, received_us);
+	dispatch_receive(&hub->account, msg, received_us);
 	hub_end(hub, now_ms);
 }
 
@@ -290,7 +291,7 @@ int64_t hub_begin_wait(struct hub *hub)
 		count = 0;
 	}
 	hub_begin(hub);
-	int64_t deadline_ms = account_deadline(&hub->account);
+	int64_t deadline_ms = timer_deadline(&hub->account);
 	hub->waits_until_ms = deadline_ms;
 	hub_unlock(hub);
 	return deadline_ms;
@@ -300,7 +301,7 @@ void hub_tick(struct hub *hub)
 {
 	int64_t now_ms = hub_begin(hub);
 	hub->waits_until_ms = INT64_MIN;
-	account_tick(&hub->account, now_ms);
+	timer_tick(&hub->account, now_ms);
 	hub_end(hub, now_ms);
 }
 
@@ -323,14 +324,14 @@ char *hub_failure(struct hub *hub)
 void hub_stop(struct hub *hub, bool unmounted)
 {
 	int64_t now_ms = hub_begin(hub);
-	account_stop(&hub->account, unmounted, now_ms);
+	shutdown_begin(&hub->account, unmounted, now_ms);
 	hub_end(hub, now_ms);
 }
 
 bool hub_is_drained(struct hub *hub)
 {
 	hub_begin(hub);
-	bool drained = !hub->account.online || account_is_drained(&hub->account);
+	bool drained = !hub->account.online || shutdown_is_complete(&hub->account);
 	hub_unlock(hub);
 	return drained;
 }
@@ -338,6 +339,6 @@ bool hub_is_drained(struct hub *hub)
 void hub_abandon(struct hub *hub)
 {
 	int64_t now_ms = hub_begin(hub);
-	account_abandon(&hub->account, now_ms);
+	shutdown_abandon(&hub->account, now_ms);
 	hub_end(hub, now_ms);
 }

@@ -26,7 +26,6 @@
 #include <uthash.h>
 
 struct handle;
-struct inbox;
 
 /* A call that may wait. */
 struct request {
@@ -50,12 +49,23 @@ struct owner {
 
 struct hub;
 
+/* Who receives what arrives; called in any thread, without the lock. */
+struct hub_inbox {
+	void *context;
+	void (*receive)(void *context, struct hub *hub, const struct inbox_arrival *arrival);
+};
+
 /* NULL when memory is short; the arguments are those of account_init. `owner`: of what nobody has
  * made. */
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
 		       const char *jid, struct owner owner);
 
-/* No thread may be in here any more, and every request must have been delivered (hub_abandon). */
+/* The files that were open when the mount ended, of which the account could not close what is
+ * theirs on disk (handle->spool, inbox_fd): a list, the caller's. After hub_abandon. */
+struct handle *hub_take_orphans(struct hub *hub);
+
+/* No thread may be in here any more, every request must have been delivered (hub_abandon), and the
+ * orphans taken. */
 void hub_destroy(struct hub *hub);
 
 /* What a client calls when something comes off the wire. */
@@ -65,7 +75,7 @@ struct client_events hub_client_events(struct hub *hub);
 void hub_set_client(struct hub *hub, struct client *client);
 
 /* From now on what arrives goes into the inbox; before client_start. */
-void hub_set_inbox(struct hub *hub, struct inbox *inbox);
+void hub_set_inbox(struct hub *hub, struct hub_inbox inbox);
 
 int64_t hub_now_ms(void);
 
@@ -86,7 +96,7 @@ enum hub_state hub_get_state(struct hub *hub);
 /* Why the state is HUB_FAILED: a line, the caller's; NULL when memory is short. */
 char *hub_failure(struct hub *hub);
 
-/* account_stop, account_is_drained, account_abandon. */
+/* shutdown_begin, shutdown_is_complete, shutdown_abandon. */
 void hub_stop(struct hub *hub, bool unmounted);
 bool hub_is_drained(struct hub *hub);
 void hub_abandon(struct hub *hub);

@@ -7,6 +7,8 @@
 #include "account/directory.h"
 #include "account/file.h"
 #include "account/inbox_file.h"
+#include "account/poll.h"
+#include "account/release.h"
 #include "account/spool_file.h"
 
 #include <errno.h>
@@ -207,7 +209,7 @@ void hub_flush(struct hub *hub, struct handle *handle, struct request *request, 
 short hub_poll(struct hub *hub, struct handle *handle, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
-	short now = file_poll(&hub->account, handle, request ? &request->op : NULL);
+	short now = poll_start(&hub->account, handle, request ? &request->op : NULL);
 	hub_end(hub, now_ms);
 	return now;
 }
@@ -215,7 +217,7 @@ short hub_poll(struct hub *hub, struct handle *handle, struct request *request)
 void hub_release(struct hub *hub, struct handle *handle)
 {
 	int64_t now_ms = hub_begin(hub);
-	file_release(&hub->account, handle, now_ms);
+	release_handle(&hub->account, handle, now_ms);
 	hub_end(hub, now_ms);
 }
 
@@ -259,7 +261,7 @@ uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t s
 			      const struct digest *md5)
 {
 	int64_t now_ms = hub_begin(hub);
-	uint64_t number = spool_file_leave(&hub->account, handle, size, md5, now_ms);
+	uint64_t number = release_unattended(&hub->account, handle, size, md5, now_ms);
 	hub_end(hub, now_ms);
 	return number;
 }

@@ -15,7 +15,7 @@
 struct hub {
 	/* Immutable after start. */
 	struct client *client;
-	struct inbox *inbox; /* or NULL */
+	struct hub_inbox inbox; /* if account.has_inbox */
 	int fd;
 
 	pthread_mutex_t mutex;

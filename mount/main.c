@@ -25,15 +25,21 @@
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     transfer  between a file and a stream, piece by piece
  *   src/account/ the account as a file system: no I/O, no thread, no clock
- *     account   what comes off the wire
+ *     dispatch  what comes off the wire     timer     what happens as time passes
+ *     shutdown  the end of the mount
+ *     arrival   what a peer sends gets its name
+ *     access    who may reach us            status    the text of `status`
+ *     file      open, read, write, flush    release   the end of an open file
+ *     poll      who waits for something new
+ *     resolver  which resource a stream goes to
  *     directory which directories there are, and calls on them
- *     file      open files                resolver  which resource a stream goes to
- *     incoming  `incoming` and `next`     format    how a file reaches a peer
+ *     incoming  `incoming` and `next`       format    how a file reaches a peer
  *     spool_file files that are spooled, and offered as a whole
  *     inbox_file files that arrive and go into the inbox
- *     tree      directories and names     listing   one directory, as readdir gives it
- *     name      names off the wire        status    the text of `status`
- *     attribute user.ibb.*
+ *     handle    an open file description    attribute user.ibb.*
+ *     account   what all of these share
+ *     tree      directories and names       listing   one directory, as readdir gives it
+ *     name      names off the wire
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                session   one connection of libstrophe
  *     loop      what it waits for           intake    roster, presence, answers at login
@@ -66,11 +72,13 @@
  *     condition stanza errors and errnos    base64
  *     utf8      text that is too long
  */
+#include "account/handle.h"
 #include "mount/cli/options.h"
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
 #include "mount/disk/inbox.h"
 #include "mount/disk/spool.h"
+#include "mount/disk/spool_ops.h"
 #include "mount/fuse/mainloop.h"
 #include "mount/fuse/ops.h"
 #include "mount/hub.h"
@@ -86,6 +94,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #define EXIT_USAGE 2
 
@@ -316,9 +325,21 @@ static int open_inbox(const struct options *options, struct ops_context *context
 		log_error("%s: %s", options->inbox, strerror(-error));
 		return -1;
 	}
-	inbox_restore(context->inbox, context->hub);
-	hub_set_inbox(context->hub, context->inbox);
+	inbox_attach(context->inbox, context->hub);
 	return 0;
+}
+
+/* Closes what files still held on disk that were open to the end. */
+static void free_orphans(struct hub *hub)
+{
+	struct handle *handle, *next, *orphans = hub_take_orphans(hub);
+	DL_FOREACH_SAFE (orphans, handle, next) {
+		spool_ops_close(handle);
+		if (handle->inbox_fd >= 0) {
+			close(handle->inbox_fd);
+		}
+		free(handle);
+	}
 }
 
 static int start(struct options *options, char **password)
@@ -355,6 +376,7 @@ static int start(struct options *options, char **password)
 		fuse_session_unmount(session); /* if it still is */
 		fuse_session_destroy(session);
 	}
+	free_orphans(hub);
 	hub_destroy(hub);
 	inbox_destroy(context.inbox);
 	free(spool);

@@ -142,11 +142,6 @@ static void restore(void *context, const char *contact, const char *name, const 
 	}
 }
 
-void inbox_restore(struct inbox *inbox, struct hub *hub)
-{
-	for_each(inbox, restore, hub);
-}
-
 /* ---- room ---- */
 
 static bool fits(const struct inbox *inbox, uint64_t used, uint64_t bytes)
@@ -410,8 +405,10 @@ static void end(struct transfer *transfer)
 	free(download);
 }
 
-void inbox_receive(struct inbox *inbox, struct hub *hub, const struct arrival *arrival)
+/* Makes a file for what has arrived (borrowed for the call), or declines it for want of room. */
+static void receive(void *context, struct hub *hub, const struct inbox_arrival *arrival)
 {
+	struct inbox *inbox = context;
 	uint64_t size = arrival->size > 0 ? (uint64_t)arrival->size : 0;
 	struct download *download = calloc(1, sizeof(*download));
 	bool many = atomic_load(&inbox->downloads) >= MAX_DOWNLOADS;
@@ -442,6 +439,12 @@ void inbox_receive(struct inbox *inbox, struct hub *hub, const struct arrival *a
 		return;
 	}
 	transfer_start(&download->transfer);
+}
+
+void inbox_attach(struct inbox *inbox, struct hub *hub)
+{
+	for_each(inbox, restore, hub);
+	hub_set_inbox(hub, (struct hub_inbox){.context = inbox, .receive = receive});
 }
 
 /* ---- reading ---- */

@@ -9,7 +9,7 @@
  *
  * Units:   bytes.
  * Errors:  0 or -errno.
- * Threads: inbox_receive and inbox_read in any, without the hub's lock; the rest before they start
+ * Threads: any, without the hub's lock; the rest before they start
  *          or after they end.
  * Source:  DESIGN section 2.
  */
@@ -32,11 +32,9 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, int *error);
 /* Every file must have come to its end (hub_abandon). NULL-safe. */
 void inbox_destroy(struct inbox *inbox);
 
-/* Tells the hub of the files that are in it. */
-void inbox_restore(struct inbox *inbox, struct hub *hub);
-
-/* Makes a file for what has arrived (borrowed for the call), or declines it for want of room. */
-void inbox_receive(struct inbox *inbox, struct hub *hub, const struct arrival *arrival);
+/* Tells the hub of the files that are in it; from now on it receives what arrives. Before
+ * client_start. */
+void inbox_attach(struct inbox *inbox, struct hub *hub);
 
 /* For reading; `path` is below the directory. A descriptor, or -errno. */
 int inbox_open(const struct inbox *inbox, const char *path);

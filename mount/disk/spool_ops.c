@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/spool_ops.h"
 
-#include "account/file.h"
+#include "account/handle.h"
 #include "mount/caller.h"
 #include "mount/disk/upload.h"
 #include "mount/log.h"
@@ -93,6 +93,12 @@ void spool_ops_offer(struct hub *hub, const char *directory, struct handle *hand
 	struct spool *spool = spool_hold(handle->spool); /* the handle may go with the request */
 	upload(hub, hub_offer(hub, handle, request, spool_size(spool), spool_md5(spool)), spool);
 	spool_release(spool);
+}
+
+void spool_ops_close(struct handle *handle)
+{
+	spool_release(handle->spool);
+	handle->spool = NULL;
 }
 
 void spool_ops_release(struct hub *hub, const char *directory, struct handle *handle)

@@ -35,6 +35,9 @@ bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const stru
 void spool_ops_offer(struct hub *hub, const char *directory, struct handle *handle,
 		     struct request *request);
 
+/* The handle goes without the hub: what is spooled is given up. */
+void spool_ops_close(struct handle *handle);
+
 /* hub_release; what is spooled and was not offered is offered now, and nobody waits for it. */
 void spool_ops_release(struct hub *hub, const char *directory, struct handle *handle);
 

@@ -4,7 +4,6 @@
  */
 #include "mount/fuse/ops_internal.h"
 
-#include "account/spool_file.h"
 #include "mount/caller.h"
 #include "mount/disk/inbox_ops.h"
 #include "mount/disk/spool_ops.h"
@@ -121,7 +120,7 @@ static void reply_inbox_file(fuse_req_t req, struct handle *handle, size_t size,
 static void deliver_read(struct request *request)
 {
 	struct call *call = call_of(request);
-	if (request->op.result == FILE_IN_INBOX) {
+	if (request->op.result == HANDLE_IN_INBOX) {
 		reply_inbox_file(call->req, request->op.context, request->op.size, call->offset);
 	} else if (request->op.result < 0) {
 		fuse_reply_err(call->req, (int)-request->op.result);
@@ -186,7 +185,7 @@ static void deliver_open(struct request *request)
 /* ---- files ---- */
 
 /* 128 random bits in hex: what names a session must not be guessed. */
-static int make_sid(char sid[FILE_SID_SIZE])
+static int make_sid(char sid[HANDLE_SID_SIZE])
 {
 	unsigned char bytes[16];
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
@@ -200,7 +199,7 @@ static int make_sid(char sid[FILE_SID_SIZE])
 
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	char sid[FILE_SID_SIZE];
+	char sid[HANDLE_SID_SIZE];
 	int error = make_sid(sid);
 	if (error) {
 		fuse_reply_err(req, -error);

@@ -8,7 +8,7 @@
 #ifndef MOUNT_FUSE_OPS_INTERNAL_H
 #define MOUNT_FUSE_OPS_INTERNAL_H
 
-#include "account/file.h"
+#include "account/handle.h"
 #include "mount/fuse/ops.h"
 #include "mount/hub.h"
 

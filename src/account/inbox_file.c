@@ -21,7 +21,7 @@ int inbox_file_add(struct account *account, struct node *node)
 {
 	const char *contact = contact_of(node)->name;
 	size_t contact_size = strlen(contact) + 1, name_size = strlen(node->name) + 1;
-	struct arrival *arrival = calloc(1, sizeof(*arrival) + contact_size + name_size);
+	struct inbox_arrival *arrival = calloc(1, sizeof(*arrival) + contact_size + name_size);
 	if (!arrival) {
 		return -ENOMEM;
 	}
@@ -40,9 +40,9 @@ int inbox_file_add(struct account *account, struct node *node)
 	return 0;
 }
 
-struct arrival *inbox_file_take_arrivals(struct account *account)
+struct inbox_arrival *inbox_file_take_arrivals(struct account *account)
 {
-	struct arrival *list = account->arrivals;
+	struct inbox_arrival *list = account->arrivals;
 	account->arrivals = NULL;
 	return list;
 }

@@ -2,7 +2,7 @@
 /*
  * inbox_file - what arrives and is received into a file of the inbox: which, and its progress.
  *
- *     arrives      account: inbox_file_add. The inbox (inbox.c, outside the lock) takes it from
+ *     arrives      arrival.c: inbox_file_add. The inbox (inbox.c, outside the lock) takes it from
  *                  inbox_file_take_arrivals and makes a file for it, or inbox_file_decline
  *     bytes        its transfer: inbox_file_begin, then inbox_file_read again and again; what the
  * read before gave is in the file, and is acknowledged, when the next one comes the end
@@ -18,28 +18,18 @@
 #ifndef ACCOUNT_INBOX_FILE_H
 #define ACCOUNT_INBOX_FILE_H
 
-#include "account/account.h"
-#include "account/file.h"
+#include "account/handle.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <time.h>
 
-/* Something that has arrived. The strings are behind it. */
-struct arrival {
-	struct arrival *prev, *next; /* account.arrivals */
-	uint64_t ino;
-	int64_t size;		    /* as offered, or -1 */
-	int64_t date;		    /* likewise, or TERMS_NO_DATE */
-	const char *contact, *name; /* as in the tree */
-};
-
 /* `node`, which has just arrived, goes into the inbox. -ENOMEM: it is an ordinary one. */
 int inbox_file_add(struct account *account, struct node *node);
 
 /* What has arrived since, oldest first: a list, the caller's; each to be freed. */
-struct arrival *inbox_file_take_arrivals(struct account *account);
+struct inbox_arrival *inbox_file_take_arrivals(struct account *account);
 
 /* ---- for the inbox; a node that has gone is -ENOENT ---- */
 

@@ -79,7 +79,7 @@ void incoming_read(struct account *account, struct handle *handle, struct op *op
 		account_complete(account, op, error);
 	} else if (found) {
 		/* A reader that asks for less, like a shell's `read`, gets the line in pieces. */
-		file_read_text(account, handle, op);
+		handle_read_text(account, handle, op);
 	} else if (op->nonblock) {
 		account_complete(account, op, -EAGAIN);
 	} else {
@@ -109,25 +109,68 @@ struct node *incoming_next(const struct node *next)
 	return found;
 }
 
+void incoming_read_next(struct account *account, struct handle *handle, struct op *op,
+			int64_t now_ms)
+{
+	if (handle_read(account, handle, op)) {
+		return;
+	}
+	if (handle->file) {
+		account_complete(account, op, -EACCES); /* its stream is over */
+		return;
+	}
+	struct node *node = incoming_next(handle->node);
+	int error = node ? account_accept(account, node, now_ms) : 0;
+	if (node && node->inbox) {
+		handle_attach_inbox_file(handle, node);
+		account_complete(account, op, HANDLE_IN_INBOX);
+		return;
+	}
+	/* Who does not wait has not taken it before there is something to read. */
+	if (error) {
+		node->opened = true; /* not the one that is taken next time */
+		account_complete(account, op, error);
+	} else if (node && (!op->nonblock || stream_can_read(node->stream))) {
+		handle_attach(handle, node);
+		handle_read(account, handle, op);
+	} else if (op->nonblock) {
+		account_complete(account, op, -EAGAIN);
+	} else {
+		op_park(op, &handle->node->waiters);
+	}
+}
+
 /* ---- both ---- */
 
-/* Tries the reads again that wait in `node`; those who find nothing wait on, in their order. */
-static void read_again(struct account *account, struct node *node, int64_t now_ms)
+/* The reads that wait in `node`; those who find nothing wait again, in their order. */
+static struct op *take_waiters(struct node *node)
 {
-	struct op *waiting = node->waiters;
+	struct op *waiters = node->waiters;
 	node->waiters = NULL;
-	while (waiting) {
-		struct op *op = waiting;
-		DL_DELETE(waiting, op);
+	return waiters;
+}
+
+static struct op *next_waiter(struct op **waiters)
+{
+	struct op *op = *waiters;
+	if (op) {
+		DL_DELETE(*waiters, op);
 		op->list = NULL;
-		file_read(account, op->context, op, now_ms);
 	}
+	return op;
 }
 
 void incoming_announce(struct account *account, struct node *node, int64_t now_ms)
 {
+	struct op *op, *waiters;
 	/* The first to wait in `next` gets the stream; other reads of the same open file are reads
 	 * of that stream then. Every reader of `incoming` gets the line. */
-	read_again(account, tree_only(node->parent, NODE_NEXT), now_ms);
-	read_again(account, account->tree.incoming, now_ms);
+	waiters = take_waiters(tree_only(node->parent, NODE_NEXT));
+	while ((op = next_waiter(&waiters))) {
+		incoming_read_next(account, op->context, op, now_ms);
+	}
+	waiters = take_waiters(account->tree.incoming);
+	while ((op = next_waiter(&waiters))) {
+		incoming_read(account, op->context, op);
+	}
 }

@@ -10,14 +10,18 @@
 #ifndef ACCOUNT_INCOMING_H
 #define ACCOUNT_INCOMING_H
 
-#include "account/account.h"
-#include "account/file.h"
+#include "account/handle.h"
 
 /* A read of `incoming`, the rest of a line or the next one; waits for it, unless op->nonblock. */
 void incoming_read(struct account *account, struct handle *handle, struct op *op);
 
 /* Whether that would be answered at once. */
 bool incoming_has_line(const struct account *account, const struct handle *handle);
+
+/* A read of `next`: of what its handle has taken, or it takes the oldest stream, and may accept one
+ * that is offered; waits for it, unless op->nonblock. */
+void incoming_read_next(struct account *account, struct handle *handle, struct op *op,
+			int64_t now_ms);
 
 /* The oldest stream in the directory of `next` that nobody has opened, or NULL. */
 struct node *incoming_next(const struct node *next);

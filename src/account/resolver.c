@@ -2,7 +2,6 @@
 #include "account/resolver.h"
 
 #include "account/attribute.h"
-#include "account/file.h"
 #include "account/spool_file.h"
 #include "xmpp/jid.h"
 
@@ -56,7 +55,7 @@ static int ask(struct account *account, const char *jid, int64_t now_ms)
 /* Ends the wait of `handle`. */
 static void fail(struct account *account, struct handle *handle, int error)
 {
-	handle->resolver.active = false;
+	handle->resolution.active = false;
 	ibb_abort(&account->ibb, handle->node->stream, error);
 }
 
@@ -65,7 +64,7 @@ static void open_to(struct account *account, struct handle *handle, const char *
 {
 	struct node *node = handle->node;
 	enum format format;
-	handle->resolver.active = false;
+	handle->resolution.active = false;
 	int error = format_choose(attribute_format(node->parent), features, &format);
 	if (!error && format == FORMAT_RAW) {
 		error = ibb_dial(&account->ibb, node->stream, peer, features, node->name, now_ms);
@@ -81,11 +80,11 @@ static void open_to(struct account *account, struct handle *handle, const char *
 static int resolve_unseen(struct account *account, struct handle *handle, const char *peer,
 			  int64_t now_ms)
 {
-	struct resolver *resolver = &handle->resolver;
-	if (resolver->peer_answered) {
-		open_to(account, handle, peer, resolver->features, now_ms);
-	} else if (!resolver->peer_asked) {
-		resolver->peer_asked = true;
+	struct resolution *resolution = &handle->resolution;
+	if (resolution->peer_answered) {
+		open_to(account, handle, peer, resolution->features, now_ms);
+	} else if (!resolution->peer_asked) {
+		resolution->peer_asked = true;
 		return ask(account, peer, now_ms);
 	}
 	return 0;
@@ -123,7 +122,7 @@ static int resolve_contact(struct account *account, struct handle *handle, const
 {
 	const struct contact *contact = roster_find(&account->roster, jid);
 	unsigned wanted = format_features(attribute_format(handle->node->parent));
-	struct resolver *resolver = &handle->resolver;
+	struct resolution *resolution = &handle->resolution;
 	struct resource *resource;
 	bool settled = true;
 	int error = 0;
@@ -144,12 +143,12 @@ static int resolve_contact(struct account *account, struct handle *handle, const
 	if (!jid_has_local(jid)) {
 		return resolve_unseen(account, handle, jid, now_ms);
 	}
-	if (resolver->server_query == 0) {
+	if (resolution->server_query == 0) {
 		int failed = ask(account, "", now_ms);
-		resolver->server_query = account->last_query;
+		resolution->server_query = account->last_query;
 		return failed;
 	}
-	return resolver->server_answered ? -EHOSTDOWN : 0;
+	return resolution->server_answered ? -EHOSTDOWN : 0;
 }
 
 static int resolve_resource(struct account *account, struct handle *handle, const char *jid,
@@ -185,7 +184,7 @@ static void advance(struct account *account, struct handle *handle, int64_t now_
 
 void resolver_start(struct account *account, struct handle *handle, int64_t now_ms)
 {
-	handle->resolver = (struct resolver){.active = true};
+	handle->resolution = (struct resolution){.active = true};
 	if (!account->online || account->stopping) {
 		fail(account, handle, -ENETDOWN);
 		return;
@@ -196,7 +195,7 @@ void resolver_start(struct account *account, struct handle *handle, int64_t now_
 
 static bool is_waiting(const struct handle *handle)
 {
-	return handle->resolver.active && handle->node->stream &&
+	return handle->resolution.active && handle->node->stream &&
 	       handle->node->stream->state == STREAM_NEW;
 }
 
@@ -231,11 +230,11 @@ static void learn(struct account *account, struct query *query, unsigned feature
 		const struct node *directory = handle->node->parent;
 		if (query->jid[0] == '\0') {
 			/* To who asked later, this answer says nothing. */
-			handle->resolver.server_answered |=
-				handle->resolver.server_query == query->number;
+			handle->resolution.server_answered |=
+				handle->resolution.server_query == query->number;
 		} else if (directory && strcmp(directory->jid, query->jid) == 0) {
-			handle->resolver.peer_answered = true;
-			handle->resolver.features = features;
+			handle->resolution.peer_answered = true;
+			handle->resolution.features = features;
 		}
 	}
 	DL_DELETE(account->queries, query);
@@ -291,7 +290,7 @@ void resolver_suspend(struct account *account)
 	forget_queries(account);
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
-			handle->resolver = (struct resolver){.active = true};
+			handle->resolution = (struct resolution){.active = true};
 		}
 	}
 }

@@ -15,16 +15,7 @@
 #ifndef ACCOUNT_RESOLVER_H
 #define ACCOUNT_RESOLVER_H
 
-#include "account/account.h"
-
-/* The state of a handle that is being resolved. */
-struct resolver {
-	bool active;
-	uint64_t server_query; /* the ping to our server; 0: not asked */
-	bool server_answered;
-	bool peer_asked, peer_answered; /* a peer whose presence we do not see */
-	unsigned features;		/* its */
-};
+#include "account/handle.h"
 
 /* Finds a peer for the NEW stream of `handle`, now or later, and opens; or breaks the stream with
  * -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT. */

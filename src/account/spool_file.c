@@ -26,11 +26,6 @@ int spool_file_begin(struct account *account, struct handle *handle, const char 
 	return 0;
 }
 
-bool handle_is_spooled(const struct handle *handle)
-{
-	return handle->peer != NULL;
-}
-
 bool spool_file_is_unoffered(const struct handle *handle)
 {
 	return handle_is_spooled(handle) && !handle->node->offer && !handle->flushed &&
@@ -72,9 +67,8 @@ static int check(const struct account *account, const struct stream *stream, con
 		       : 0;
 }
 
-/* 0: node->offer is new. */
-static int offer(struct account *account, struct handle *handle, uint64_t size,
-		 const struct digest *md5, int64_t now_ms)
+int spool_file_make_offer(struct account *account, struct handle *handle, uint64_t size,
+			  const struct digest *md5, int64_t now_ms)
 {
 	struct node *node = handle->node;
 	int error = node->stream ? check(account, node->stream, handle->peer) : -ECONNRESET;
@@ -107,41 +101,13 @@ uint64_t spool_file_offer(struct account *account, struct handle *handle, struct
 	bool again = node->offer != NULL;
 	op->context = handle;
 	handle->flushed = true;
-	int error = again ? 0 : offer(account, handle, size, md5, now_ms);
+	int error = again ? 0 : spool_file_make_offer(account, handle, size, md5, now_ms);
 	if (error) {
 		account_complete(account, op, error);
 		return 0;
 	}
 	offer_wait(&account->offers, node->offer, op);
 	return again ? 0 : node->offer->number;
-}
-
-uint64_t spool_file_leave(struct account *account, struct handle *handle, uint64_t size,
-			  const struct digest *md5, int64_t now_ms)
-{
-	handle->flushed = true;
-	if (offer(account, handle, size, md5, now_ms)) {
-		file_release(account, handle, now_ms);
-		return 0;
-	}
-	handle->left = true;
-	account->left++;
-	handle->node->offer->unattended = true;
-	return handle->node->offer->number;
-}
-
-void spool_file_tidy(struct account *account, int64_t now_ms)
-{
-	struct handle *handle, *next;
-	if (account->left == 0) {
-		return; /* this is called for every stanza and every call */
-	}
-	DL_FOREACH_SAFE (account->handles, handle, next) {
-		const struct offer *given = handle->left ? handle->node->offer : NULL;
-		if (handle->left && (!given || offer_is_over(given))) {
-			file_release(account, handle, now_ms);
-		}
-	}
 }
 
 /* ---- for the upload ---- */

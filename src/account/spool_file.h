@@ -17,8 +17,7 @@
 #ifndef ACCOUNT_SPOOL_FILE_H
 #define ACCOUNT_SPOOL_FILE_H
 
-#include "account/account.h"
-#include "account/file.h"
+#include "account/handle.h"
 
 /*
  * The stream of `handle`, NEW, goes to `peer` as an offer: from now on what is written is
@@ -26,9 +25,6 @@
  */
 int spool_file_begin(struct account *account, struct handle *handle, const char *peer,
 		     enum format format);
-
-/* Whether what is written through `handle` is spooled. */
-bool handle_is_spooled(const struct handle *handle);
 
 /* Whether something was spooled through `handle` that has not been offered, and is to be: the
  * close that would have offered it did not seem to be the last. */
@@ -45,13 +41,9 @@ int spool_file_resize(struct handle *handle, uint64_t size);
 uint64_t spool_file_offer(struct account *account, struct handle *handle, struct op *op,
 			  uint64_t size, const struct digest *md5, int64_t now_ms);
 
-/* The last descriptor has gone, and spool_file_is_unoffered: offers it, and nobody waits. The
- * handle is not the caller's any more. */
-uint64_t spool_file_leave(struct account *account, struct handle *handle, uint64_t size,
+/* Offers it, and nobody waits. 0: node->offer is new; or why it cannot be offered. */
+int spool_file_make_offer(struct account *account, struct handle *handle, uint64_t size,
 			  const struct digest *md5, int64_t now_ms);
-
-/* Releases the handles of spool_file_leave whose file has been delivered, or will not be. */
-void spool_file_tidy(struct account *account, int64_t now_ms);
 
 /* ---- for the upload of offer `number`; an op ends in an error when there is nothing to be sent
  * any more ---- */

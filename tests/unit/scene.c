@@ -30,7 +30,7 @@ int scene_try_start(struct scene *scene, enum accept accept)
 	int error = account_init(&scene->account, &config, SCENE_STREAMS, accept, "me@home.example",
 				 1000, 100);
 	if (!error) {
-		account_online(&scene->account, SCENE_ME, scene->now_ms);
+		dispatch_online(&scene->account, SCENE_ME, scene->now_ms);
 	}
 	return error;
 }
@@ -42,7 +42,7 @@ void scene_start(struct scene *scene, enum accept accept)
 
 void scene_finish(struct scene *scene)
 {
-	account_abandon(&scene->account, scene->now_ms);
+	shutdown_abandon(&scene->account, scene->now_ms);
 	scene_settle(scene);
 	msg_destroy(scene->sent);
 	account_finish(&scene->account);
@@ -88,7 +88,7 @@ static void step(struct scene *scene, struct upload *upload)
 static bool settle(struct scene *scene)
 {
 	struct op *op, *next;
-	struct op *done = account_take_done(&scene->account, scene->now_ms);
+	struct op *done = dispatch_take_done(&scene->account, scene->now_ms);
 	DL_FOREACH_SAFE (done, op, next) {
 		struct call *call = (struct call *)op;
 		DL_DELETE(done, op);
@@ -116,12 +116,12 @@ void scene_wait(struct scene *scene, int64_t ms)
 {
 	int64_t until_ms = scene->now_ms + ms;
 	unsigned ticks = 0;
-	while (account_deadline(&scene->account) <= until_ms) {
-		int64_t deadline_ms = account_deadline(&scene->account);
+	while (timer_deadline(&scene->account) <= until_ms) {
+		int64_t deadline_ms = timer_deadline(&scene->account);
 		if (deadline_ms > scene->now_ms) {
 			scene->now_ms = deadline_ms;
 		}
-		account_tick(&scene->account, scene->now_ms);
+		timer_tick(&scene->account, scene->now_ms);
 		scene_settle(scene);
 		assert_true(++ticks < 1000); /* or it wants to be called for ever */
 	}
@@ -169,19 +169,19 @@ const char *scene_attribute(struct scene *scene, const char *path, const char *n
 
 void scene_contact(struct scene *scene, const char *jid)
 {
-	account_roster_item(&scene->account, jid, false);
+	dispatch_roster_item(&scene->account, jid, false);
 	scene_settle(scene);
 }
 
 void scene_comes(struct scene *scene, const char *jid, int priority)
 {
-	account_presence(&scene->account, jid, true, priority, 0, scene->now_ms);
+	dispatch_presence(&scene->account, jid, true, priority, 0, scene->now_ms);
 	scene_settle(scene);
 }
 
 void scene_goes(struct scene *scene, const char *jid)
 {
-	account_presence(&scene->account, jid, false, 0, 0, scene->now_ms);
+	dispatch_presence(&scene->account, jid, false, 0, 0, scene->now_ms);
 	scene_settle(scene);
 }
 
@@ -225,7 +225,7 @@ void scene_is_quiet(struct scene *scene)
 
 void scene_receive(struct scene *scene, const struct msg *msg)
 {
-	account_receive(&scene->account, msg, scene->now_ms * 1000);
+	dispatch_receive(&scene->account, msg, scene->now_ms * 1000);
 	account_drained(&scene->account);
 	scene_settle(scene);
 }
@@ -378,7 +378,7 @@ static struct call *new_call(struct scene *scene, enum op_kind kind, size_t size
 struct call *scene_open(struct scene *scene, const char *path, int flags)
 {
 	struct node *node = scene_find(scene, path);
-	char sid[FILE_SID_SIZE];
+	char sid[HANDLE_SID_SIZE];
 	if (!node) {
 		const char *name;
 		struct node *parent = find_parent(scene, path, &name);
@@ -442,7 +442,7 @@ struct call *scene_killed(struct scene *scene, struct handle *handle)
 
 void scene_release(struct scene *scene, struct handle *handle)
 {
-	file_release(&scene->account, handle, scene->now_ms);
+	release_handle(&scene->account, handle, scene->now_ms);
 	scene_settle(scene);
 }
 
@@ -478,7 +478,7 @@ void scene_leave(struct scene *scene, struct handle *handle, const char *bytes, 
 		scene_release(scene, handle);
 		return;
 	}
-	uint64_t number = spool_file_leave(&scene->account, handle, length, NULL, scene->now_ms);
+	uint64_t number = release_unattended(&scene->account, handle, length, NULL, scene->now_ms);
 	scene_settle(scene);
 	upload(scene, number, bytes, length);
 }

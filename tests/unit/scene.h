@@ -13,8 +13,13 @@
 
 #include "account/account.h"
 #include "account/attribute.h"
+#include "account/dispatch.h"
 #include "account/file.h"
+#include "account/poll.h"
+#include "account/release.h"
+#include "account/shutdown.h"
 #include "account/spool_file.h"
+#include "account/timer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

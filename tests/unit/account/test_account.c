@@ -39,22 +39,22 @@ static void check_names(const struct scene *scene, const char *path, const char 
 
 static void removed(struct scene *scene, const char *jid)
 {
-	account_roster_item(&scene->account, jid, true);
+	dispatch_roster_item(&scene->account, jid, true);
 	scene_settle(scene);
 }
 
 static void offline(struct scene *scene)
 {
-	account_offline(&scene->account, "gone", 0, scene->now_ms);
+	dispatch_offline(&scene->account, "gone", 0, scene->now_ms);
 	scene_settle(scene);
 }
 
 /* A new connection, with a@x on the roster only. */
 static void online(struct scene *scene)
 {
-	account_roster_reset(&scene->account, scene->now_ms);
+	dispatch_roster_reset(&scene->account, scene->now_ms);
 	scene_contact(scene, "a@x");
-	account_online(&scene->account, "me@home.example/again", scene->now_ms);
+	dispatch_online(&scene->account, "me@home.example/again", scene->now_ms);
 	scene_settle(scene);
 }
 
@@ -838,14 +838,14 @@ static void test_stop(void **state)
 	}
 	assert_waits(flush);
 
-	account_stop(&scene.account, false, scene.now_ms);
+	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	for (size_t i = 0; i < COUNT(waits); i++) {
 		assert_result(waits[i], results[i]);
 	}
 	assert_waits(flush);
 	assert_waits(write);
-	assert_false(account_is_drained(&scene.account));
+	assert_false(shutdown_is_complete(&scene.account));
 
 	/* Nobody is let in any more. */
 	scene_peer_opens(&scene, "a@x/r", "s3", "late");
@@ -868,13 +868,13 @@ static void test_stop(void **state)
 	assert_result(write, 22);
 	assert_int_equal(resets, 3); /* all but that of "released" */
 	assert_int_equal(closes, 4);
-	assert_false(account_is_drained(&scene.account)); /* its release is on its way */
+	assert_false(shutdown_is_complete(&scene.account)); /* its release is on its way */
 	scene_release(&scene, closing);
-	assert_false(account_is_drained(&scene.account));
+	assert_false(shutdown_is_complete(&scene.account));
 	assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
-	assert_false(account_is_drained(&scene.account));
+	assert_false(shutdown_is_complete(&scene.account));
 	scene_result(&scene);
-	assert_true(account_is_drained(&scene.account));
+	assert_true(shutdown_is_complete(&scene.account));
 	scene_finish(&scene);
 }
 
@@ -895,16 +895,16 @@ static void test_stop_when_unmounted(void **state)
 	assert_waits(opening);
 	assert_waits(next);
 
-	account_stop(&scene.account, true, scene.now_ms);
+	shutdown_begin(&scene.account, true, scene.now_ms);
 	scene_settle(&scene);
 	assert_true(call_is_done(opening));
 	assert_result(next, -ECONNABORTED);
 	assert_null(scene.account.handles);
-	assert_false(account_is_drained(&scene.account));
+	assert_false(shutdown_is_complete(&scene.account));
 	assert_true(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset); /* what was never accepted */
 	assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
 	scene_result(&scene);
-	assert_true(account_is_drained(&scene.account));
+	assert_true(shutdown_is_complete(&scene.account));
 	scene_finish(&scene);
 }
 
@@ -914,9 +914,9 @@ static void test_stop_when_idle(void **state)
 	(void)state;
 	struct scene scene;
 	scene_start(&scene, ACCEPT_CONTACTS);
-	account_stop(&scene.account, false, scene.now_ms);
+	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
-	assert_true(account_is_drained(&scene.account));
+	assert_true(shutdown_is_complete(&scene.account));
 	scene_finish(&scene);
 }
 
@@ -930,7 +930,7 @@ static void test_release_after_stop(void **state)
 	scene_peer_opens(&scene, "a@x/r", "s", "i");
 	scene_play(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/in/i", O_RDONLY);
-	account_stop(&scene.account, false, scene.now_ms);
+	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	scene_sent(&scene, MSG_CLOSE, "a@x/r");
 	scene_release(&scene, handle);
@@ -977,7 +977,7 @@ static void test_abandon(void **state)
 	scene_comes(&scene, "a@x/asked", 0);
 	scene_open(&scene, "a@x/asking", O_WRONLY);
 	scene_open(&scene, "a@x/lazy", O_WRONLY | O_NONBLOCK);
-	account_abandon(&scene.account, scene.now_ms);
+	shutdown_abandon(&scene.account, scene.now_ms);
 	scene_settle(&scene);
 	for (size_t i = 0; i < COUNT(calls); i++) {
 		assert_result(calls[i], results[i]);
@@ -1084,7 +1084,7 @@ static bool play_everything(struct scene *scene)
 	offline(scene);
 	online(scene);
 	well = scene_find(scene, "a@x") && well;
-	account_stop(&scene->account, false, scene->now_ms);
+	shutdown_begin(&scene->account, false, scene->now_ms);
 	scene_settle(scene);
 	scene_play(scene);
 	scene_finish(scene);

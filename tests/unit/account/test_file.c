@@ -289,7 +289,7 @@ static void test_nonblock_open_of_nobody(void **state)
 	scene_result(&scene);
 	assert_result(flush, -EHOSTDOWN);
 
-	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	open = scene_open(&scene, "a@x/g", O_WRONLY | O_NONBLOCK);
 	assert_result(open, 0);
@@ -426,7 +426,7 @@ static void test_truncate_elsewhere(void **state)
 	handle = scene_opened(&scene, "a@x/g", O_WRONLY);
 	scene_goes(&scene, PHONE);
 	assert_int_equal(truncate_to(&scene, "a@x/g", handle, 4), -ECONNRESET);
-	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	handle = scene_opened(&scene, "a@x/h", O_WRONLY | O_NONBLOCK);
 	assert_int_equal(truncate_to(&scene, "a@x/h", handle, 4), -ENETDOWN);
 	scene_finish(&scene);
@@ -577,7 +577,7 @@ static void test_read_of_broken(void **state)
 		} else if (i == 1) {
 			scene_goes(&scene, PHONE);
 		} else {
-			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 		}
 		assert_text(scene_read(&scene, handle, 100), "bc");
@@ -1087,7 +1087,7 @@ static void test_status(void **state)
 		assert_non_null(strstr(text, rows[i].text));
 	}
 
-	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	read_status(&scene, text);
 	assert_non_null(strstr(text, "connection down: gone\n"));
@@ -1117,12 +1117,12 @@ static void test_status_of_what_is_suspended(void **state)
 	assert_non_null(strstr(text, "connection online\n"));
 	assert_non_null(strstr(text, "\nin suspended 0 B - 0 B/s - a@x/in/i (a@x/phone), "
 				     "next attempt in 0:01, given up in "));
-	account_offline(&scene.account, "gone", scene.now_ms + 4500, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", scene.now_ms + 4500, scene.now_ms);
 	read_status(&scene, text);
 	assert_non_null(strstr(text, "connection down: gone, next attempt in 0:05\n"));
 	assert_non_null(strstr(text, "\nin suspended 0 B - 0 B/s - a@x/in/i (a@x/phone), "
 				     "given up in "));
-	account_online(&scene.account, SCENE_ME, scene.now_ms);
+	dispatch_online(&scene.account, SCENE_ME, scene.now_ms);
 	read_status(&scene, text);
 	assert_non_null(strstr(text, "connection online\n"));
 	scene_finish(&scene);

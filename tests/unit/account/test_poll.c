@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* file_poll: what poll(2) says, and when it is told that there is something new. */
+/* poll_start: what poll(2) says, and when it is told that there is something new. */
 #include "scene.h"
 
 #include <errno.h>
@@ -25,14 +25,14 @@ static short watch(struct scene *scene, struct handle *handle, short events, str
 	*call = &scene->calls[scene->calls_length++];
 	op_init(&(*call)->op, OP_POLL, 0, 0, false);
 	(*call)->op.events = events;
-	short now = file_poll(&scene->account, handle, &(*call)->op);
+	short now = poll_start(&scene->account, handle, &(*call)->op);
 	scene_settle(scene);
 	return now;
 }
 
 static short look(struct scene *scene, struct handle *handle)
 {
-	return file_poll(&scene->account, handle, NULL);
+	return poll_start(&scene->account, handle, NULL);
 }
 
 static void test_a_reader(void **state)

@@ -34,9 +34,9 @@ static void test_choice(void **state)
 	scene_sent(&scene, MSG_INFO, "a@x/chat");
 	scene_is_quiet(&scene);
 	assert_waits(open);
-	account_receive(&scene.account,
-			&(struct msg){.kind = MSG_RESULT, .peer = "a@x/chat", .id = "q2"},
-			scene.now_ms * 1000);
+	dispatch_receive(&scene.account,
+			 &(struct msg){.kind = MSG_RESULT, .peer = "a@x/chat", .id = "q2"},
+			 scene.now_ms * 1000);
 	scene_settle(&scene);
 	const struct msg *msg = scene_sent(&scene, MSG_OPEN, "a@x/files");
 	assert_string_equal(msg->sid, "sid1");
@@ -503,7 +503,7 @@ static void test_offline(void **state)
 	scene_sent(&scene, MSG_OPEN, "a@x/known");
 	scene_sent(&scene, MSG_INFO, "a@x/r");
 	scene_sent(&scene, MSG_PING, "");
-	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(opening, -ENETDOWN);
 	assert_result(asking, -ENETDOWN);
@@ -517,7 +517,7 @@ static void test_offline(void **state)
 
 	/* Online again, no old question has an answer. */
 	scene_contact(&scene, "b@x");
-	account_online(&scene.account, SCENE_ME, scene.now_ms);
+	dispatch_online(&scene.account, SCENE_ME, scene.now_ms);
 	assert_int_equal(resolver_deadline(&scene.account), STREAM_NO_DEADLINE);
 	open = scene_open(&scene, "b@x/f", O_WRONLY);
 	answer_info(&scene, "", "q1");
@@ -545,7 +545,7 @@ static void test_offline_for_a_while(void **state)
 	scene_sent(&scene, MSG_INFO, "a@x/r");
 	scene_sent(&scene, MSG_PING, "");
 	scene_wait(&scene, 1000);
-	account_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
 	scene_settle(&scene);
 	assert_waits(asking);
 	assert_waits(direct);
@@ -555,11 +555,11 @@ static void test_offline_for_a_while(void **state)
 	assert_result(scene_open(&scene, "a@x/late", O_WRONLY), -ENETDOWN);
 
 	/* Whoever is there is not chosen before everybody has come. */
-	account_roster_reset(&scene.account, scene.now_ms);
+	dispatch_roster_reset(&scene.account, scene.now_ms);
 	scene_contact(&scene, "a@x");
 	scene_contact(&scene, "b@x");
 	scene_comes(&scene, "a@x/r", 0);
-	account_online(&scene.account, SCENE_ME, scene.now_ms);
+	dispatch_online(&scene.account, SCENE_ME, scene.now_ms);
 	scene_settle(&scene);
 	scene_sent(&scene, MSG_INFO, "a@x/r");
 	scene_says(&scene, FEATURE_IBB);
@@ -589,7 +589,7 @@ static void test_offline_for_too_long(void **state)
 		scene_sent(&scene, MSG_INFO, "a@x/r");
 		scene_wait(&scene, 1000);
 		int64_t retry_ms = way == 2 ? 0 : scene.now_ms + 200;
-		account_offline(&scene.account, "gone", retry_ms, scene.now_ms);
+		dispatch_offline(&scene.account, "gone", retry_ms, scene.now_ms);
 		scene_settle(&scene);
 		if (way == 0) {
 			scene_wait(&scene, SCENE_TIMEOUT - 1001);
@@ -699,7 +699,7 @@ static void test_stop(void **state)
 	scene_start(&scene, ACCEPT_CONTACTS);
 	scene_contact(&scene, "a@x");
 	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
-	account_stop(&scene.account, false, scene.now_ms);
+	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(open, -ECONNABORTED);
 	open = scene_open(&scene, "a@x/f", O_WRONLY);

@@ -68,7 +68,7 @@ static void test_while_it_is_written(void **state)
 	assert_int_equal(truncate_to(&scene, "a@x/f", 4), -EINVAL);
 	assert_int_equal(spool_file_resize(handle, 3), 0);
 	assert_int_equal(size_of(&scene, "a@x/f"), 3);
-	assert_int_equal(file_poll(&scene.account, handle, NULL), POLLIN | POLLOUT);
+	assert_int_equal(poll_start(&scene.account, handle, NULL), POLLIN | POLLOUT);
 	assert_result(scene_open(&scene, "a@x/f", O_WRONLY), -EBUSY);
 	assert_result(scene_open(&scene, "a@x/f", O_RDONLY), 0);
 	scene_wait(&scene, 10 * SCENE_TIMEOUT); /* however long it takes */
@@ -89,7 +89,7 @@ static void test_while_it_is_written(void **state)
 
 	/* Nor what broke meanwhile. */
 	handle = spooled(&scene, "a@x/g");
-	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_int_equal(spool_file_resize(handle, 1), -ENETDOWN);
 	assert_result(scene_offer(&scene, handle, "H", 1, NULL), -ENETDOWN);
@@ -107,14 +107,14 @@ static void test_connection_breaks_while_it_is_written(void **state)
 		scene.account.ibb.config.reconnect_ms = SCENE_TIMEOUT;
 		struct handle *handle = spooled(&scene, paths[i]);
 		assert_int_equal(spool_file_resize(handle, 5), 0);
-		account_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
+		dispatch_offline(&scene.account, "gone", scene.now_ms + 200, scene.now_ms);
 		scene_settle(&scene);
 		assert_int_equal(spool_file_resize(handle, 12), 0);
 		assert_exists(&scene, paths[i]);
-		account_roster_reset(&scene.account, scene.now_ms);
+		dispatch_roster_reset(&scene.account, scene.now_ms);
 		scene_contact(&scene, "a@x");
 		scene_comes(&scene, PHONE, 0);
-		account_online(&scene.account, SCENE_ME, scene.now_ms);
+		dispatch_online(&scene.account, SCENE_ME, scene.now_ms);
 		scene_settle(&scene);
 		assert_int_equal(spool_file_resize(handle, 12), 0);
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
@@ -274,22 +274,22 @@ static void test_left_and_lost(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case OFFLINE:
-			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 			break;
 		case REMOVED:
 			assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);
 			break;
 		case STOPPED:
 		case UNMOUNTED:
-			account_stop(&scene.account, fate == UNMOUNTED, scene.now_ms);
+			shutdown_begin(&scene.account, fate == UNMOUNTED, scene.now_ms);
 			break;
 		default:
-			account_abandon(&scene.account, scene.now_ms);
+			shutdown_abandon(&scene.account, scene.now_ms);
 		}
 		scene_settle(&scene);
 		if (goes_on) {
 			/* As what was written to a bytestream does. */
-			assert_false(account_is_drained(&scene.account));
+			assert_false(shutdown_is_complete(&scene.account));
 			scene_result(&scene);
 			scene_play(&scene);
 			assert_int_equal(scene.delivered, 4); /* beside those above */
@@ -298,7 +298,7 @@ static void test_left_and_lost(void **state)
 		assert_null(scene.account.handles);
 		scene_play(&scene);
 		if (fate == STOPPED || fate == UNMOUNTED) {
-			assert_true(account_is_drained(&scene.account));
+			assert_true(shutdown_is_complete(&scene.account));
 		}
 		scene_finish(&scene);
 	}

@@ -282,7 +282,7 @@ static void test_incoming_promised_digest(void **state)
 			assert_waits(end);
 			assert_state(&scene, "a@x/in/f", "checking");
 			assert_result(scene_poll(&scene, handle, 100), -EAGAIN);
-			assert_int_equal(file_poll(&scene.account, handle, NULL), 0);
+			assert_int_equal(poll_start(&scene.account, handle, NULL), 0);
 			/* That it is closed is no reason to trust it. */
 			scene_peer_closes(&scene, PHONE, "t", false);
 			scene_sent(&scene, MSG_RESULT, PHONE);
@@ -716,7 +716,7 @@ static void test_incoming_while_stopping(void **state)
 	start(&scene);
 	struct call *call;
 	bring_to(&scene, OFFERED, &call);
-	account_stop(&scene.account, false, scene.now_ms);
+	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	we_end(&scene, "j1", JINGLE_DECLINE);
 	struct terms terms = scene_session("f", 5, "t");
@@ -763,18 +763,18 @@ static void test_incoming_breaks(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:
 			scene_wait(&scene, 4 * SCENE_TIMEOUT);
 			break;
 		case 3:
-			account_stop(&scene.account, false, scene.now_ms);
+			shutdown_begin(&scene.account, false, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		default:
-			account_abandon(&scene.account, scene.now_ms);
+			shutdown_abandon(&scene.account, scene.now_ms);
 			scene_settle(&scene);
 		}
 		if (call) {
@@ -1335,11 +1335,11 @@ static void test_outgoing_breaks(void **state)
 			scene_is_quiet(&scene);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:
-			account_stop(&scene.account, false, scene.now_ms);
+			shutdown_begin(&scene.account, false, scene.now_ms);
 			scene_settle(&scene);
 			if (when == WAITING) {
 				we_end(&scene, "sid1", JINGLE_CANCEL);
@@ -1350,11 +1350,11 @@ static void test_outgoing_breaks(void **state)
 			}
 			scene_play(&scene);
 			assert_waits(close);
-			assert_false(account_is_drained(&scene.account));
+			assert_false(shutdown_is_complete(&scene.account));
 			ends(&scene, "sid1", JINGLE_SUCCESS);
 			break;
 		default:
-			account_abandon(&scene.account, scene.now_ms);
+			shutdown_abandon(&scene.account, scene.now_ms);
 			scene_settle(&scene);
 		}
 		assert_result(close, rows[row].results[when]);
@@ -1364,7 +1364,7 @@ static void test_outgoing_breaks(void **state)
 		if (row < 3) {
 			scene_release(&scene, handle);
 			scene_play(&scene);
-			assert_true(account_is_drained(&scene.account));
+			assert_true(shutdown_is_complete(&scene.account));
 			assert_null(scene.account.offers.all);
 		}
 		scene_finish(&scene);

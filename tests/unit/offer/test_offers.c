@@ -35,7 +35,7 @@ struct out {
 	char path[16];
 	struct handle *handle; /* NULL: not open (any more) */
 	struct call *open, *close;
-	char sid[FILE_SID_SIZE];
+	char sid[HANDLE_SID_SIZE];
 	char text[LONGEST];
 	size_t length;
 	char received[LONGEST];
@@ -238,7 +238,7 @@ static void say(struct play *play, unsigned peer, const char *session, enum jing
 
 static void answer_initiate(struct play *play, const struct msg *msg)
 {
-	char session[FILE_SID_SIZE];
+	char session[HANDLE_SID_SIZE];
 	struct terms terms = *msg->terms;
 	snprintf(session, sizeof(session), "%s", msg->sid);
 	scene_result(&play->scene);
@@ -404,11 +404,11 @@ static void trouble(struct play *play)
 		scene_comes(scene, peers[peer], 0);
 		break;
 	case 1:
-		account_offline(&scene->account, "gone", chance(play, 2) ? scene->now_ms + 1 : 0,
-				scene->now_ms);
+		dispatch_offline(&scene->account, "gone", chance(play, 2) ? scene->now_ms + 1 : 0,
+				 scene->now_ms);
 		scene_settle(scene);
 		scene_wait(scene, chance(play, SCENE_TIMEOUT));
-		account_online(&scene->account, SCENE_ME, scene->now_ms);
+		dispatch_online(&scene->account, SCENE_ME, scene->now_ms);
 		come(play);
 		break;
 	case 2:
@@ -480,14 +480,14 @@ static void end(struct play *play)
 	if (how == 0) {
 		fall_silent(play);
 	} else if (how == 1) {
-		account_stop(&scene->account, chance(play, 2) > 0, scene->now_ms);
+		shutdown_begin(&scene->account, chance(play, 2) > 0, scene->now_ms);
 		scene_settle(scene);
 		for (unsigned i = 0; i < 30; i++) {
 			answer_one(play);
 			look(play);
 		}
 	}
-	account_abandon(&scene->account, scene->now_ms);
+	shutdown_abandon(&scene->account, scene->now_ms);
 	scene_settle(scene);
 	look(play);
 	assert_null(scene->account.handles);

@@ -367,7 +367,7 @@ static void test_incoming_by_next(void **state)
 
 static short poll_now(struct scene *scene, struct handle *handle)
 {
-	return file_poll(&scene->account, handle, NULL);
+	return poll_start(&scene->account, handle, NULL);
 }
 
 static void test_incoming_without_waiting(void **state)
@@ -404,7 +404,7 @@ static void test_incoming_without_waiting(void **state)
 	struct call *poll = &scene.calls[scene.calls_length++];
 	op_init(&poll->op, OP_POLL, 0, 0, false);
 	poll->op.events = POLLIN;
-	assert_int_equal(file_poll(&scene.account, handle, &poll->op), 0);
+	assert_int_equal(poll_start(&scene.account, handle, &poll->op), 0);
 	peer_sends(&scene, "s2", 0, "Hello");
 	assert_result(poll, 0);
 	assert_text(scene_poll(&scene, handle, 100), "Hello");
@@ -496,7 +496,7 @@ static void test_incoming_that_cannot_be(void **state)
 	/* Nobody who may not. */
 	scene_peer_offers(&scene, "stranger@x/r", "s1", &terms);
 	scene_refused(&scene, "stranger@x/r", CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
-	account_stop(&scene.account, false, scene.now_ms);
+	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	scene_play(&scene);
 	scene_peer_offers(&scene, PHONE, "s9", &terms);
@@ -654,18 +654,18 @@ static void test_incoming_breaks(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:
 			scene_wait(&scene, 4 * SCENE_TIMEOUT);
 			break;
 		case 3:
-			account_stop(&scene.account, false, scene.now_ms);
+			shutdown_begin(&scene.account, false, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		default:
-			account_abandon(&scene.account, scene.now_ms);
+			shutdown_abandon(&scene.account, scene.now_ms);
 			scene_settle(&scene);
 		}
 		if (call) {
@@ -683,7 +683,7 @@ static void test_incoming_breaks(void **state)
 			scene_refused(&scene, PHONE, CONDITION_FORBIDDEN, DETAIL_NONE);
 		}
 		if (i / WHENS == 3) {
-			assert_true(account_is_drained(&scene.account) || handle ||
+			assert_true(shutdown_is_complete(&scene.account) || handle ||
 				    scene.account.ibb.effects.messages);
 		}
 		scene_finish(&scene);
@@ -922,9 +922,9 @@ static void test_outgoing_peer_closes_at_the_end(void **state)
 	scene_result(&scene);
 	const struct msg *msg = scene_sent(&scene, MSG_DATA, PHONE);
 	/* Both in one go: our <close/> has no time to leave. */
-	account_receive(&scene.account,
-			&(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = msg->id},
-			scene.now_ms * 1000);
+	dispatch_receive(&scene.account,
+			 &(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = msg->id},
+			 scene.now_ms * 1000);
 	scene_peer_closes(&scene, PHONE, "sid1", false);
 	assert_result(close, 0);
 	scene_finish(&scene);
@@ -1079,11 +1079,11 @@ static void test_outgoing_breaks(void **state)
 			scene_goes(&scene, PHONE);
 			break;
 		case 1:
-			account_offline(&scene.account, "gone", 0, scene.now_ms);
+			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 			scene_settle(&scene);
 			break;
 		case 2:
-			account_stop(&scene.account, false, scene.now_ms);
+			shutdown_begin(&scene.account, false, scene.now_ms);
 			scene_settle(&scene);
 			if (steps == 1 || steps == 2) {
 				scene_result(&scene); /* it goes on */
@@ -1091,14 +1091,14 @@ static void test_outgoing_breaks(void **state)
 			scene_play(&scene);
 			break;
 		default:
-			account_abandon(&scene.account, scene.now_ms);
+			shutdown_abandon(&scene.account, scene.now_ms);
 			scene_settle(&scene);
 		}
 		assert_result(close, results[i / 4][steps]);
 		if (i / 4 < 3) {
 			scene_release(&scene, handle);
 			scene_play(&scene);
-			assert_true(account_is_drained(&scene.account));
+			assert_true(shutdown_is_complete(&scene.account));
 		}
 		scene_finish(&scene);
 	}
@@ -1122,7 +1122,7 @@ static void test_outgoing_to_nobody(void **state)
 	scene_release(&scene, handle);
 
 	handle = spooled(&scene, "a@x/g");
-	account_offline(&scene.account, "gone", 0, scene.now_ms);
+	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -ENETDOWN);
 	scene_finish(&scene);

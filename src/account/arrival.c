@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/arrival.h"
+
+#include "account/directory.h"
+#include "account/inbox_file.h"
+#include "account/incoming.h"
+#include "account/name.h"
+#include "xmpp/jid.h"
+
+#include <string.h>
+
+/* Whether a new stream must find another name. What was read to its end leaves its name to the
+ * next one: what a stream is called must not depend on how long ago that was. */
+static bool is_taken(struct account *account, const struct node *in, const char *name)
+{
+	struct node *node = tree_child(&account->tree, in, name);
+	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer && !node->inbox &&
+	    node->handles == 0) {
+		tree_detach(&account->tree, node);
+		node = NULL;
+	}
+	return node != NULL;
+}
+
+/* A name in in/ for what `peer` sends; NULL when memory is short, or its JID is too long. */
+static struct node *add_arrival(struct account *account, const char *peer, const char *title)
+{
+	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
+	char bare[JID_MAX + 1];
+	size_t length = jid_bare_length(peer);
+	struct node *contact = NULL, *node = NULL;
+
+	if (length <= JID_MAX) {
+		memcpy(bare, peer, length);
+		bare[length] = '\0';
+		contact = directory_show_contact(account, bare, NULL);
+	}
+	if (contact) {
+		struct node *in = tree_only(contact, NODE_IN);
+		name_from_wire(wanted, title);
+		strcpy(name, wanted);
+		for (unsigned n = 2; is_taken(account, in, name); n++) {
+			name_number(name, wanted, n);
+		}
+		node = tree_add(&account->tree, in, NODE_ARRIVED, name, NULL);
+	}
+	if (node) {
+		node->arrival = ++account->last_arrival;
+	}
+	return node;
+}
+
+/* To the inbox, or to who waits for something to arrive. */
+static void hand_over(struct account *account, struct node *node, int64_t now_ms)
+{
+	if (!account->has_inbox || inbox_file_add(account, node)) {
+		incoming_announce(account, node, now_ms);
+	}
+}
+
+void arrival_add_stream(struct account *account, struct stream *stream, int64_t now_ms)
+{
+	struct node *node =
+		add_arrival(account, stream->peer, stream->name ? stream->name : stream->sid);
+	if (!node) {
+		ibb_release(&account->ibb, stream, false, now_ms);
+		return;
+	}
+	node->stream = stream;
+	node->sample.taken_ms = now_ms;
+	hand_over(account, node, now_ms);
+}
+
+void arrival_add_offer(struct account *account, struct offer *offer, int64_t now_ms)
+{
+	bool named = offer->name && offer->name[0] != '\0';
+	struct node *node = add_arrival(account, offer->peer, named ? offer->name : offer->id);
+	if (!node) {
+		offer_release(&account->offers, offer, now_ms);
+		return;
+	}
+	node->offer = offer;
+	offer->context = node;
+	node->size = offer->size >= 0 ? (uint64_t)offer->size : 0;
+	if (offer->date != TERMS_NO_DATE) {
+		node->modified = (struct timespec){.tv_sec = offer->date};
+	}
+	node->sample.taken_ms = now_ms;
+	hand_over(account, node, now_ms);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arrival - what a peer sends gets its name in in/, and goes to the inbox or to readers.
+ *
+ * Units:   ms of the caller's monotonic clock.
+ * Threads: none; the caller serialises (the hub's lock).
+ * Source:  DESIGN section 2.
+ */
+#ifndef ACCOUNT_ARRIVAL_H
+#define ACCOUNT_ARRIVAL_H
+
+#include "account/account.h"
+
+/* A stream that a peer has opened; it is released if memory is short. */
+void arrival_add_stream(struct account *account, struct stream *stream, int64_t now_ms);
+
+/* Likewise, a file that a peer offers. */
+void arrival_add_offer(struct account *account, struct offer *offer, int64_t now_ms);
+
+#endif

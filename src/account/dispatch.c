@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/dispatch.h"
+
+#include "account/access.h"
+#include "account/arrival.h"
+#include "account/directory.h"
+#include "account/poll.h"
+#include "account/release.h"
+#include "account/resolver.h"
+#include "account/shutdown.h"
+#include "xmpp/jid.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* ---- the connection ---- */
+
+void dispatch_online(struct account *account, const char *full_jid, int64_t now_ms)
+{
+	char *copy = strdup(full_jid);
+	if (jid_resource(account->jid) && strcmp(account->jid, full_jid) != 0) {
+		/* The server has given us another name: under this one no peer knows us. */
+		ibb_abandon(&account->ibb);
+		offers_disconnect(&account->offers);
+	}
+	if (copy) {
+		free(account->jid);
+		account->jid = copy;
+	}
+	account->online = true;
+	account->retry_ms = 0;
+	free(account->reason);
+	account->reason = NULL;
+	roster_settle(&account->roster);
+	directory_tidy_all(account);
+	ibb_connect(&account->ibb, now_ms);
+	resolver_continue(account, now_ms);
+}
+
+void dispatch_offline(struct account *account, const char *reason, int64_t retry_ms, int64_t now_ms)
+{
+	free(account->reason);
+	account->reason = strdup(reason); /* short of memory, status says less */
+	account->online = false;
+	account->retry_ms = retry_ms;
+	if (account_is_away(account)) {
+		resolver_suspend(account);
+	} else {
+		resolver_cancel(account, -ENETDOWN);
+	}
+	ibb_disconnect(&account->ibb, now_ms);
+	offers_disconnect(&account->offers);
+	roster_reset(&account->roster);
+	directory_hide_resources(account, now_ms);
+}
+
+/* ---- roster and presence ---- */
+
+void dispatch_roster_reset(struct account *account, int64_t now_ms)
+{
+	roster_reset(&account->roster);
+	directory_hide_resources(account, now_ms);
+}
+
+void dispatch_roster_item(struct account *account, const char *jid, bool removed)
+{
+	/* Short of memory, a contact is missing until the next connection. */
+	if (roster_item(&account->roster, jid, removed)) {
+		return;
+	}
+	if (!removed) {
+		directory_show_contact(account, jid, NULL);
+		return;
+	}
+	struct node *contact = tree_contact(&account->tree, jid);
+	if (contact) {
+		directory_tidy(account, contact);
+	}
+}
+
+static void resource_gone(struct account *account, const char *jid, int64_t now_ms)
+{
+	struct node *contact = tree_contact(&account->tree, jid);
+	ibb_peer_gone(&account->ibb, jid, now_ms);
+	offers_peer_gone(&account->offers, jid);
+	if (contact) {
+		directory_hide_resource(account, contact, jid, now_ms);
+		directory_tidy(account, contact);
+	}
+}
+
+void dispatch_presence(struct account *account, const char *jid, bool available, int priority,
+		       unsigned features, int64_t now_ms)
+{
+	struct node *contact = tree_contact(&account->tree, jid);
+
+	if (!available && !jid_resource(jid)) {
+		struct contact *known = roster_find(&account->roster, jid);
+		struct resource *resource;
+		if (known) {
+			DL_FOREACH (known->resources, resource) {
+				resource_gone(account, resource->jid, now_ms);
+			}
+		}
+	} else if (!available) {
+		resource_gone(account, jid, now_ms);
+	}
+	const struct contact *known = roster_find(&account->roster, jid);
+	if (available && !(known && known->listed) && !(contact && contact->made) &&
+	    !account_is_own(account, jid)) {
+		return; /* a stranger's costs us nothing */
+	}
+	if (roster_presence(&account->roster, jid, available, priority, features)) {
+		return;
+	}
+	if (available && contact && jid_resource(jid)) {
+		directory_show_resource(account, contact, jid);
+	}
+	if (available) {
+		ibb_peer_back(&account->ibb, jid, now_ms);
+	}
+	resolver_continue(account, now_ms);
+}
+
+/* ---- stanzas ---- */
+
+/* Whether `msg` begins something: a stream, or a file that is offered. */
+static bool begins(const struct msg *msg)
+{
+	return msg->kind == MSG_OPEN || msg->kind == MSG_SI ||
+	       (msg->kind == MSG_JINGLE && msg->terms->action == JINGLE_SESSION_INITIATE);
+}
+
+void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us)
+{
+	int64_t now_ms = now_us / 1000;
+	bool allowed = access_is_allowed(account, msg);
+
+	if ((msg->kind == MSG_RESULT || msg->kind == MSG_ERROR) &&
+	    (resolver_answer(account, msg, now_ms) ||
+	     offers_answer(&account->offers, msg, now_ms))) {
+		return;
+	}
+	if (msg->kind == MSG_INFO && allowed) {
+		if (ibb_is_flooded(&account->ibb, allowed) || ibb_is_mute(&account->ibb, now_ms)) {
+			return;
+		}
+		/* Short of memory, the peer asks again. */
+		effects_send(&account->ibb.effects, &(struct msg){.kind = MSG_RESULT,
+								  .peer = msg->peer,
+								  .id = msg->id,
+								  .node = msg->node,
+								  .answers_info = true});
+		return;
+	}
+	bool offered = msg->kind == MSG_SI || msg->kind == MSG_JINGLE;
+	if (account->stopping && begins(msg)) {
+		allowed = false;
+	}
+	if (offered && (allowed || access_is_partner(account, msg))) {
+		if (!ibb_is_flooded(&account->ibb, allowed)) {
+			offers_receive(&account->offers, msg, now_ms);
+		}
+	} else if (msg->kind != MSG_CLOSE || !offers_receive_close(&account->offers, msg)) {
+		ibb_receive(&account->ibb, msg, allowed, now_us);
+	}
+	struct stream *stream;
+	while ((stream = ibb_take_arrived(&account->ibb))) {
+		arrival_add_stream(account, stream, now_ms);
+	}
+	struct offer *offer;
+	while ((offer = offers_take_arrived(&account->offers))) {
+		arrival_add_offer(account, offer, now_ms);
+	}
+}
+
+/* ---- calls that are over ---- */
+
+/* Takes out of in/ what was offered, and is not any more. */
+static void drop_withdrawn(struct account *account, int64_t now_ms)
+{
+	struct offer *offer, *next;
+	DL_FOREACH_SAFE (account->offers.all, offer, next) {
+		if (offer->incoming && offer->owned && !offer->stream && offer_is_over(offer)) {
+			account_drop(account, offer->context, now_ms);
+		}
+	}
+}
+
+struct op *dispatch_take_done(struct account *account, int64_t now_ms)
+{
+	offers_settle(&account->offers, now_ms);
+	drop_withdrawn(account, now_ms);
+	release_delivered(account, now_ms);
+	poll_notify(account);
+	if (account->stopping) {
+		shutdown_break_delivered(account);
+	}
+	release_failed_opens(account, now_ms);
+	return effects_take_done(&account->ibb.effects);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/release.h"
+
+#include "account/directory.h"
+#include "account/incoming.h"
+#include "account/poll.h"
+#include "account/spool_file.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+/* Whether the stream ends as it should when `handle` goes. */
+static bool ends_well(const struct handle *handle, const struct stream *stream)
+{
+	if (stream_is_over(stream)) {
+		return true;
+	}
+	if (handle->writable && (handle->cut || handle->refused || !stream_is_delivered(stream))) {
+		return false;
+	}
+	/* A reader that leaves before the end has not got the file; in a dialogue either side may
+	 * have the last word, but it must have been heard. */
+	return handle->writable ? !handle->readable || stream->receiver.in.length == 0 : false;
+}
+
+static void leave_stream(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	struct node *file = handle->file;
+	struct stream *stream = file->stream;
+
+	if (!stream) {
+		return;
+	}
+	if (handle->node->kind != NODE_OUTGOING && !handle->used && file->parent &&
+	    !account->stopping) {
+		/* Opened and closed again, by `file` or a shell's test: it still waits. */
+		file->opened = false;
+		return;
+	}
+	if (handle_is_spooled(handle) && !file->offer) {
+		ibb_abort(&account->ibb, stream, -ECONNRESET); /* nobody has heard of it */
+	}
+	account_finish_file(account, file, ends_well(handle, stream), now_ms);
+}
+
+static void close_handle(struct account *account, struct handle *handle, bool drop_name,
+			 int64_t now_ms)
+{
+	struct node *node = handle->node, *file = handle->file, *directory = node->parent;
+
+	poll_cancel(account, handle);
+	if (file) {
+		leave_stream(account, handle, now_ms);
+	}
+	bool left_unread = file && file->kind == NODE_ARRIVED && !file->opened;
+	if (file && file != node) {
+		tree_close(&account->tree, file);
+	}
+	if (handle->inbox_file && handle->inbox_file != node) {
+		tree_close(&account->tree, handle->inbox_file);
+	}
+	if (drop_name && node->parent) {
+		tree_detach(&account->tree, node);
+	}
+	tree_close(&account->tree, node);
+	handle_destroy(account, handle);
+	if (left_unread) {
+		incoming_announce(account, file, now_ms);
+	}
+	directory_tidy(account, directory);
+}
+
+void release_handle(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	close_handle(account, handle, false, now_ms);
+}
+
+/* ---- opens that failed ---- */
+
+static void release_failed_open(struct account *account, struct handle *handle, int64_t now_ms)
+{
+	const struct node *node = handle->node;
+	/* A session that never came about leaves no name behind. */
+	bool began = handle->file || !node->opened;
+	close_handle(account, handle, node->kind == NODE_OUTGOING && handle->writable && began,
+		     now_ms);
+}
+
+void release_failed_opens(struct account *account, int64_t now_ms)
+{
+	struct op *op;
+	/* Releasing a file may complete further ops; the loop meets them too. */
+	DL_FOREACH (account->ibb.effects.done, op) {
+		if (op->kind == OP_OPEN && op->result < 0 && op->context) {
+			release_failed_open(account, op->context, now_ms);
+			op->context = NULL;
+		}
+	}
+}
+
+/* ---- spooled files that nobody has open ---- */
+
+uint64_t release_unattended(struct account *account, struct handle *handle, uint64_t size,
+			    const struct digest *md5, int64_t now_ms)
+{
+	handle->flushed = true;
+	if (spool_file_make_offer(account, handle, size, md5, now_ms)) {
+		release_handle(account, handle, now_ms);
+		return 0;
+	}
+	handle->left = true;
+	account->left++;
+	handle->node->offer->unattended = true;
+	return handle->node->offer->number;
+}
+
+void release_delivered(struct account *account, int64_t now_ms)
+{
+	struct handle *handle, *next;
+	if (account->left == 0) {
+		return; /* this is called for every stanza and every call */
+	}
+	DL_FOREACH_SAFE (account->handles, handle, next) {
+		const struct offer *given = handle->left ? handle->node->offer : NULL;
+		if (handle->left && (!given || offer_is_over(given))) {
+			release_handle(account, handle, now_ms);
+		}
+	}
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/shutdown.h"
+
+#include "account/release.h"
+#include "account/resolver.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+/* Closes every open file. An open that still waits has failed, and its handle goes with it. What
+ * nobody has open any more goes with its offer. */
+static void close_files(struct account *account, int64_t now_ms)
+{
+	struct handle *handle, *next;
+	DL_FOREACH (account->handles, handle) {
+		struct stream *stream = handle->file ? handle->file->stream : NULL;
+		if (stream && stream->state < STREAM_OPEN) {
+			ibb_abort(&account->ibb, stream, -ECONNABORTED);
+		}
+	}
+	release_failed_opens(account, now_ms);
+	DL_FOREACH_SAFE (account->handles, handle, next) {
+		if (!handle->left) {
+			release_handle(account, handle, now_ms);
+		}
+	}
+}
+
+void shutdown_break_delivered(struct account *account)
+{
+	struct handle *handle;
+	DL_FOREACH (account->handles, handle) {
+		struct stream *stream = handle->file ? handle->file->stream : NULL;
+		if (stream && !handle->flushed &&
+		    (!handle->writable || stream_is_delivered(stream))) {
+			ibb_abort(&account->ibb, stream, -ECONNRESET);
+		}
+	}
+}
+
+/* Ends every read that waits for a stream to arrive. */
+static void dismiss_waiters(struct account *account)
+{
+	struct node *node, *next;
+	op_complete_all(&account->pollers, 0, &account->ibb.effects.done);
+	HASH_ITER (hh, account->tree.nodes, node, next) {
+		op_complete_all(&node->waiters, -ECONNABORTED, &account->ibb.effects.done);
+	}
+}
+
+void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
+{
+	struct node *node, *next;
+	struct handle *handle;
+	account->stopping = true;
+	resolver_cancel(account, -ECONNABORTED);
+	dismiss_waiters(account);
+	if (unmounted) {
+		close_files(account, now_ms);
+	}
+	DL_FOREACH (account->handles, handle) {
+		if (handle->file && handle->file->stream) {
+			stream_push(handle->file->stream);
+		}
+	}
+	shutdown_break_delivered(account);
+	offers_stop(&account->offers);
+	/* What nobody has opened will not be read. */
+	HASH_ITER (hh, account->tree.nodes, node, next) {
+		if (node->kind != NODE_ARRIVED || node->handles > 0) {
+			continue;
+		}
+		if (node->stream) {
+			ibb_abort(&account->ibb, node->stream, -ECONNRESET);
+		} else if (node->offer) {
+			account_finish_file(account, node, false, now_ms);
+		}
+	}
+}
+
+bool shutdown_is_complete(const struct account *account)
+{
+	struct handle *handle;
+	DL_FOREACH (account->handles, handle) {
+		struct stream *stream = handle->file ? handle->file->stream : NULL;
+		/* It was being flushed; its release, and with it <close/>, comes next. */
+		if (stream && !stream_is_over(stream)) {
+			return false;
+		}
+	}
+	return offers_are_drained(&account->offers) && ibb_is_drained(&account->ibb);
+}
+
+void shutdown_abandon(struct account *account, int64_t now_ms)
+{
+	struct node *node, *next;
+
+	account->stopping = true;
+	resolver_cancel(account, -ECONNABORTED);
+	dismiss_waiters(account);
+	if (account->online) {
+		ibb_reset(&account->ibb); /* or peers would wait for us to come back */
+	} else {
+		ibb_abandon(&account->ibb);
+	}
+	offers_disconnect(&account->offers);
+	offers_settle(&account->offers, now_ms);
+	release_delivered(account, now_ms);
+	close_files(account, now_ms);
+	HASH_ITER (hh, account->tree.nodes, node, next) {
+		if (node->stream || node->offer) {
+			account_finish_file(account, node, false, now_ms);
+		}
+	}
+}

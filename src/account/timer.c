@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/timer.h"
+
+#include "account/directory.h"
+#include "account/resolver.h"
+
+#include <utlist.h>
+
+int64_t timer_deadline(const struct account *account)
+{
+	int64_t deadline = ibb_deadline(&account->ibb);
+	if (account->offers.deadline_ms < deadline) {
+		deadline = account->offers.deadline_ms;
+	}
+	if (resolver_deadline(account) < deadline) {
+		deadline = resolver_deadline(account);
+	}
+	return account->expiry_ms < deadline ? account->expiry_ms : deadline;
+}
+
+/* Takes out the names below `directory` whose time has come. */
+static void expire(struct account *account, struct node *directory, int64_t now_ms)
+{
+	struct node *child, *next;
+	DL_FOREACH_SAFE (directory->children, child, next) {
+		if (child->expires_ms <= now_ms) {
+			account_drop(account, child, now_ms);
+		} else if (child->expires_ms < account->expiry_ms) {
+			account->expiry_ms = child->expires_ms;
+		} else {
+			expire(account, child, now_ms);
+		}
+	}
+}
+
+void timer_tick(struct account *account, int64_t now_ms)
+{
+	ibb_tick(&account->ibb, now_ms);
+	offers_tick(&account->offers, now_ms);
+	resolver_tick(account, now_ms);
+	if (now_ms >= account->expiry_ms) {
+		account->expiry_ms = TREE_NEVER;
+		expire(account, account->tree.root, now_ms);
+		if (account->expiry_ms < now_ms + ACCOUNT_EXPIRY_MS) {
+			account->expiry_ms = now_ms + ACCOUNT_EXPIRY_MS;
+		}
+		directory_tidy_all(account);
+	}
+}
