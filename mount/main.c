@@ -47,6 +47,8 @@
  *     codec     stanzas and messages        features  our disco#info and capabilities
  *     element   reading a stanza            output    writing one
  *     text      numbers and such in it
+ *     connector which address of the domain answers
+ *     lookup    names, asked for in threads  srv      of the targets that a domain names
  *     expat     lets its parser deliver at once
  *     prune     lets it leave out what is too deep or too much
  *     render    spares it from writing stanzas out

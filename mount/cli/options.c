@@ -570,6 +570,7 @@ static int add_names(const struct parser *parser, struct fuse_args *fuse)
 enum options_result options_parse(struct options *options, int argc, char *argv[])
 {
 	*options = (struct options){
+		.tls = CLIENT_TLS_EITHER,
 		.block_size = 4096,
 		.buffer = MIB,
 		.max_streams = 1024,

@@ -26,6 +26,7 @@ static const struct {
 	[CAUSE_BIND] = {ABOUT_ACCOUNT, "the server refused the resource"},
 	[CAUSE_UNREACHABLE] = {ABOUT_PLACE, NULL},
 	[CAUSE_NAME] = {ABOUT_PLACE, "host not found"},
+	[CAUSE_NO_SERVICE] = {ABOUT_DOMAIN, "the domain says that it has no XMPP service"},
 	[CAUSE_TIMEOUT] = {ABOUT_PLACE, NULL},
 	[CAUSE_STREAM] = {ABOUT_PLACE, "the server closed the stream"},
 	[CAUSE_CONFLICT] = {ABOUT_ACCOUNT, "another client has taken our resource"},
@@ -96,7 +97,6 @@ void cause_reset(struct cause *cause, const char *place)
 	cause->kind = CAUSE_NONE;
 	cause->detail[0] = '\0';
 	cause->connected = false;
-	cause->without_srv = false;
 	cause->temporary = false;
 	snprintf(cause->place, sizeof(cause->place), "%s", place);
 }
@@ -134,17 +134,6 @@ static void learn_login_failure(struct cause *cause, const char *text)
 	cause_set(cause, CAUSE_PASSWORD, NULL);
 }
 
-/* "sock_connect() to HOST:PORT returned N": where the SRV record pointed, if we left the search to
- * libstrophe. */
-static void learn_place(struct cause *cause, const char *text)
-{
-	const char *end = strstr(text, " returned");
-
-	if (end != NULL && strcmp(cause->place, cause->domain) == 0) {
-		snprintf(cause->place, sizeof(cause->place), "%.*s", (int)(end - text), text);
-	}
-}
-
 static void learn_certificates(struct cause *cause)
 {
 	char detail[256];
@@ -156,19 +145,14 @@ static void learn_certificates(struct cause *cause)
 
 void cause_learn(struct cause *cause, const char *text)
 {
-	static const char connecting[] = "sock_connect() to ";
 	static const char failed[] = "connection failed, error ";
 
-	if (strncmp(text, connecting, strlen(connecting)) == 0) {
-		learn_place(cause, text + strlen(connecting));
-	} else if (strncmp(text, failed, strlen(failed)) == 0) {
+	if (strncmp(text, failed, strlen(failed)) == 0) {
 		cause_set_errno(cause, CAUSE_UNREACHABLE, atoi(text + strlen(failed)));
 	} else if (strcmp(text, "Connection attempt timed out.") == 0) {
 		cause_set_errno(cause, CAUSE_UNREACHABLE, ETIMEDOUT);
 	} else if (strcmp(text, "connection successful") == 0) {
 		cause->connected = true;
-	} else if (strncmp(text, "SRV lookup failed", 17) == 0) {
-		cause->without_srv = true;
 	} else if (strncmp(text, "RECV: <failure", 14) == 0 && strstr(text, XMPP_NS_SASL)) {
 		learn_login_failure(cause, text);
 	} else if (strncmp(text, "SSL_CTX_load_verify_locations", 29) == 0) {
@@ -227,6 +211,25 @@ const char *cause_line(struct cause *cause)
 	snprintf(cause->line, sizeof(cause->line), "%s%s%s%s%s", about, text != NULL ? ": " : "",
 		 text != NULL ? text : "", cause->detail[0] != '\0' ? ": " : "", cause->detail);
 	return cause->line;
+}
+
+bool cause_is_of_place(const struct cause *cause)
+{
+	switch (cause->kind) {
+	case CAUSE_NONE:
+	case CAUSE_CLOSED:
+	case CAUSE_LOST:
+	case CAUSE_TLS:
+	case CAUSE_NOT_XMPP:
+	case CAUSE_UNREACHABLE:
+	case CAUSE_TIMEOUT:
+	case CAUSE_STREAM:
+	case CAUSE_NO_TLS:
+	case CAUSE_CERTIFICATE:
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool cause_is_final(const struct cause *cause)

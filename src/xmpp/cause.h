@@ -28,6 +28,7 @@ enum cause_kind {
 	CAUSE_BIND,	   /* the resource was refused */
 	CAUSE_UNREACHABLE, /* detail: errno's text */
 	CAUSE_NAME,	   /* host not found; detail: the resolver's text */
+	CAUSE_NO_SERVICE,  /* the domain says that it has none */
 	CAUSE_TIMEOUT,	   /* detail: of what */
 	CAUSE_STREAM,	   /* stream error; detail: condition and text */
 	CAUSE_CONFLICT,	   /* another client took our resource */
@@ -45,10 +46,9 @@ struct cause {
 
 	enum cause_kind kind;
 	char detail[256];
-	char place[320];  /* where we connect: "127.0.0.1:5222" */
-	bool connected;	  /* as far as TCP */
-	bool without_srv; /* there is no SRV record for the domain */
-	bool temporary;	  /* a refused login may succeed later */
+	char place[320]; /* where we connect: "127.0.0.1:5222" */
+	bool connected;	 /* as far as TCP */
+	bool temporary;	 /* a refused login may succeed later */
 	char line[1024];
 };
 
@@ -69,6 +69,9 @@ void cause_end(struct cause *cause, int error, const xmpp_stream_error_t *stream
 
 /* The line, without a newline; borrowed until the next call with `cause`. */
 const char *cause_line(struct cause *cause);
+
+/* Whether another address of the domain may do better: nothing is known but of the place. */
+bool cause_is_of_place(const struct cause *cause);
 
 /* Whether trying again is of no use until somebody does something: a refused password, or another
  * client that took our resource (the two would chase each other away for ever). */

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/client.h"
 
+#include "xmpp/connector.h"
 #include "xmpp/expat.h"
 #include "xmpp/loop.h"
 #include "xmpp/prune.h"
 #include "xmpp/session.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define FIRST_MS       200 /* a connection that broke may be made again at once */
 #define BACKOFF_MS     1000
 #define BACKOFF_MAX_MS 10000 /* streams are waited for; a minute must hold some attempts */
+
+/* How long a server may say nothing while there is another one; and four round-trip times, which is
+ * more than the TCP and TLS handshakes take. */
+#define ANSWER_MS 1500
 
 struct client {
 	struct client_config config;
@@ -31,38 +34,6 @@ struct client {
 };
 
 /* ---- where to connect ---- */
-
-/* libstrophe tries a second address only if connecting to the first fails without delay, which
- * it hardly ever does; so addresses are looked up here and tried in turn. */
-static void attempt_addresses(struct client *client, const char *host, uint16_t port)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct addrinfo *addresses = NULL;
-	char place[320], numeric[128];
-
-	int error = getaddrinfo(host, NULL, &hints, &addresses);
-	if (error != 0) {
-		cause_reset(&client->session.cause, host);
-		cause_set(&client->session.cause, CAUSE_NAME,
-			  error == EAI_SYSTEM ? "no answer" : gai_strerror(error));
-		return;
-	}
-	for (struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
-		if (getnameinfo(at->ai_addr, at->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
-				NI_NUMERICHOST) != 0) {
-			continue;
-		}
-		bool brackets = at->ai_family == AF_INET6;
-		snprintf(place, sizeof(place), "%s%s%s:%u", brackets ? "[" : "", numeric,
-			 brackets ? "]" : "", (unsigned)port);
-		loop_run(&client->loop, numeric, port, place);
-		if (client->session.cause.kind != CAUSE_UNREACHABLE ||
-		    atomic_load(&client->loop.stopping)) {
-			break;
-		}
-	}
-	freeaddrinfo(addresses);
-}
 
 static bool check_trust(struct client *client)
 {
@@ -86,32 +57,72 @@ static bool check_trust(struct client *client)
 	return true;
 }
 
+/* Whether another address of the domain could do better. */
+static bool may_go_on(const struct client *client)
+{
+	const struct session *session = &client->session;
+
+	return session->state == SESSION_OFF && !session->logged_in &&
+	       cause_is_of_place(&session->cause) && !atomic_load(&client->loop.stopping);
+}
+
+/* Uses the first connection on which the server lets us in, or tries all. */
+static void try_all(struct client *client, struct connector *connector)
+{
+	struct session *session = &client->session;
+	struct loop *loop = &client->loop;
+	struct connection connection;
+	struct cause first; /* why the target failed that is preferred of those that were tried */
+	size_t first_rank = SIZE_MAX;
+	int error = 0;
+
+	while (!atomic_load(&loop->stopping)) {
+		error = connector_next(connector, loop->wakeup, atomic_load(&loop->deadline_ms),
+				       &connection);
+		if (error == -EINTR) {
+			loop_sleep(loop, 0);
+			continue;
+		}
+		if (error < 0) {
+			break;
+		}
+		loop_run(loop, &connection,
+			 connection.last ? INT64_MAX
+					 : loop_now_ms() + ANSWER_MS + 4 * connection.rtt_ms);
+		if (!may_go_on(client)) {
+			return;
+		}
+		if (loop->mute) {
+			connector_postpone(connector);
+		}
+		if (connection.rank < first_rank) {
+			first = session->cause;
+			first_rank = connection.rank;
+		}
+	}
+	size_t rank = connector_explain(connector, &session->cause);
+	if (first_rank <= rank) {
+		session->cause = first;
+	}
+}
+
 static void connect_and_serve(struct client *client)
 {
 	const struct client_config *config = &client->config;
 	struct session *session = &client->session;
-	uint16_t port = config->port != 0		   ? config->port
-			: config->tls == CLIENT_TLS_DIRECT ? 5223
-							   : 5222;
 
 	cause_reset(&session->cause, session->domain);
 	if (!check_trust(client)) {
 		return;
 	}
-	if (config->host != NULL) {
-		attempt_addresses(client, config->host, port);
+	struct connector *connector =
+		connector_create(session->domain, config->host, config->port, config->tls);
+	if (connector == NULL) {
+		cause_set_errno(&session->cause, CAUSE_INTERNAL, ENOMEM);
 		return;
 	}
-	if (config->tls != CLIENT_TLS_DIRECT && config->port == 0) {
-		loop_run(&client->loop, NULL, 0, session->domain);
-		bool unreachable = session->cause.kind == CAUSE_UNREACHABLE ||
-				   session->cause.kind == CAUSE_NAME;
-		if (!session->cause.without_srv || !unreachable ||
-		    atomic_load(&client->loop.stopping)) {
-			return;
-		}
-	}
-	attempt_addresses(client, session->domain, port);
+	try_all(client, connector);
+	connector_destroy(connector);
 }
 
 /* ---- the thread ---- */

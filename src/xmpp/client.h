@@ -16,7 +16,7 @@
  * Threads: client_wake and client_watch may be called from any thread, the rest from one. Events
  *          are called in the XMPP thread, without any lock of the client's held; they may call
  *          client_wake, and nothing else of this.
- * Source:  RFC 6120, RFC 6121 sections 2 and 4, XEP-0115, XEP-0199, XEP-0478.
+ * Source:  RFC 6120, RFC 6121 sections 2 and 4, XEP-0115, XEP-0199, XEP-0368, XEP-0478.
  */
 #ifndef XMPP_CLIENT_H
 #define XMPP_CLIENT_H
@@ -30,6 +30,7 @@ enum client_tls {
 	CLIENT_TLS_STARTTLS, /* required */
 	CLIENT_TLS_DIRECT,   /* XEP-0368 */
 	CLIENT_TLS_OFF,
+	CLIENT_TLS_EITHER, /* as the SRV records say; without any, STARTTLS */
 };
 
 /* Borrowed until client_destroy; `password` only until client_create returns. */
@@ -37,7 +38,7 @@ struct client_config {
 	const char *jid; /* normal form, bare or full; without a resource we make a random one,
 			    "ibbfs-" and 8 hex digits, and keep it */
 	const char *password;
-	const char *host; /* connect there, or NULL: look SRV records up */
+	const char *host; /* connect there, or NULL: look SRV records up (connector.h) */
 	uint16_t port;	  /* 0: the default of the kind of TLS */
 	enum client_tls tls;
 	const char *cafile, *capath;   /* or NULL */
@@ -108,7 +109,7 @@ int64_t client_watch(struct client *client, int64_t now_ms);
 /*
  * Sends what `next` still gives (for a second at most), unavailable presence and the end of the
  * stream, if online, and joins the thread; waits 2 s in all for the server's part. `offline` is
- * not called. Only a look-up of names, which nothing can interrupt, may make it wait for longer.
+ * not called.
  */
 void client_stop(struct client *client);
 

@@ -25,7 +25,7 @@
 #define STOP_MS                                                                                  \
 	1800 /* before libstrophe gives up by itself, rudely; for the end of the stream; half of \
 		it for unsent stanzas */
-#define WATCH_MS 1000 /* until a shutdown that came too early is repeated */
+#define WATCH_MS 500  /* between two looks of another thread at a connection that is being made */
 #define BREAK_MS 2000 /* for libstrophe to notice that the socket was shut down */
 
 /* Pings go out after 1, 2, 4 ... 60 s without a stanza. They find out a server that is gone; and
@@ -204,6 +204,12 @@ static void check_stop(struct loop *loop, bool drained, int64_t now)
 
 static void check_login(struct loop *loop, int64_t now)
 {
+	if (loop->session->heard) {
+		atomic_store(&loop->answer_ms, INT64_MAX);
+	}
+	if (now >= atomic_load(&loop->answer_ms)) {
+		break_connection(loop, now);
+	}
 	/* After a parse error libstrophe would wait for the server to hang up. */
 	if (now >= atomic_load(&loop->deadline_ms) || loop->session->cause.kind == CAUSE_NOT_XMPP) {
 		break_connection(loop, now);
@@ -215,7 +221,10 @@ static void explain_timeout(struct loop *loop)
 {
 	char text[64];
 
-	if (loop_now_ms() >= atomic_load(&loop->deadline_ms)) {
+	loop->mute = loop_now_ms() >= atomic_load(&loop->answer_ms);
+	if (loop->mute) {
+		cause_set(&loop->session->cause, CAUSE_TIMEOUT, "no answer");
+	} else if (loop_now_ms() >= atomic_load(&loop->deadline_ms)) {
 		snprintf(text, sizeof(text), "no answer within %lld s",
 			 (long long)loop->session->config->connect_timeout_ms / 1000);
 		cause_set(&loop->session->cause, CAUSE_TIMEOUT, text);
@@ -331,16 +340,20 @@ static void serve(struct loop *loop)
 	}
 }
 
-void loop_run(struct loop *loop, const char *host, uint16_t port, const char *place)
+void loop_run(struct loop *loop, const struct connection *connection, int64_t answer_ms)
 {
 	struct session *session = loop->session;
 	int64_t now = loop_now_ms();
+
+	session->heard = false;
+	atomic_store(&loop->answer_ms, answer_ms);
 
 	loop->break_ms = -1;
 	loop->silence_ms = -1;
 	loop->pause_ms = PING_MS;
 	loop->ping_ms = now + loop->pause_ms;
-	if (session_connect(session, host, port, place) < 0) {
+	loop->mute = false;
+	if (session_connect(session, connection) < 0) {
 		return;
 	}
 	if (wire_watch(&session->wire, loop->epoll) < 0) {
@@ -369,11 +382,11 @@ int64_t loop_watch(struct loop *loop, int64_t now)
 {
 	int64_t deadline_ms = atomic_load(&loop->deadline_ms);
 
-	if (now < deadline_ms) {
-		return deadline_ms;
+	if (now >= deadline_ms || now >= atomic_load(&loop->answer_ms)) {
+		wire_shutdown(&loop->session->wire);
 	}
-	wire_shutdown(&loop->session->wire);
-	return now + WATCH_MS;
+	/* While it connects, answer_ms may come to be at any time. */
+	return deadline_ms == INT64_MAX ? INT64_MAX : now + WATCH_MS;
 }
 
 void loop_stop(struct loop *loop)
@@ -394,6 +407,7 @@ int loop_init(struct loop *loop, struct session *session)
 
 	*loop = (struct loop){.session = session, .leave_ms = -1, .break_ms = -1, .silence_ms = -1};
 	atomic_init(&loop->deadline_ms, INT64_MAX);
+	atomic_init(&loop->answer_ms, INT64_MAX);
 	loop->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->wakeup < 0 || loop->epoll < 0 ||

@@ -28,6 +28,7 @@ struct loop {
 	atomic_bool stopping;	     /* loop_stop was called */
 	atomic_bool open;	     /* the stream is up and can be ended in order */
 	_Atomic int64_t deadline_ms; /* of connecting; INT64_MAX once online. The owner sets it */
+	_Atomic int64_t answer_ms;   /* of the first answer; INT64_MAX once it is there */
 
 	/* The XMPP thread's. */
 	int64_t leave_ms;   /* when loop_stop was noticed; -1: not yet */
@@ -35,6 +36,7 @@ struct loop {
 	int64_t ping_ms;    /* when to ping next */
 	int64_t pause_ms;   /* between the last ping and the next */
 	int64_t silence_ms; /* since when nothing has come; -1: no ping is out */
+	bool mute;	    /* the last connection ended as there was no answer */
 };
 
 /* `session` must outlive the loop. -errno of eventfd and epoll. */
@@ -42,11 +44,12 @@ int loop_init(struct loop *loop, struct session *session);
 void loop_finish(struct loop *loop);
 
 /*
- * Connects (see session_connect) and returns when the connection has ended, or could not be made,
- * or is not online at deadline_ms, or was ended by loop_stop. The session is OFF then, unless
- * libstrophe does not take note that its socket was shut down.
+ * Logs in (see session_connect) and returns when the connection has ended, or is not online at
+ * deadline_ms, or was ended by loop_stop. The session is OFF then, unless libstrophe does not take
+ * note that its socket was shut down. A server that has said nothing at `answer_ms` is given up,
+ * too: loop->mute says so.
  */
-void loop_run(struct loop *loop, const char *host, uint16_t port, const char *place);
+void loop_run(struct loop *loop, const struct connection *connection, int64_t answer_ms);
 
 /* Waits without a connection; loop_stop and loop_wake end it. */
 void loop_sleep(struct loop *loop, int64_t timeout_ms);

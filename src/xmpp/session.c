@@ -164,6 +164,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 	(void)conn;
 	if (event == XMPP_CONN_CONNECT && session->state == SESSION_CONNECTING) {
 		session->state = SESSION_ROSTER;
+		session->logged_in = true;
 		session->moved = true;
 		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
 		session->events->login(session->events->context, begin_packing(session));
@@ -201,19 +202,18 @@ static char *full_jid(const char *jid)
 	return full;
 }
 
-static long connection_flags(enum client_tls tls)
+static long connection_flags(enum client_tls tls, bool direct_tls)
 {
 	/* Without stream management, which loses stanzas in 0.12.2. */
-	switch (tls) {
-	case CLIENT_TLS_OFF:
-		return XMPP_CONN_FLAG_DISABLE_SM | XMPP_CONN_FLAG_DISABLE_TLS;
-	case CLIENT_TLS_DIRECT:
-		return XMPP_CONN_FLAG_DISABLE_SM | XMPP_CONN_FLAG_MANDATORY_TLS |
-		       XMPP_CONN_FLAG_LEGACY_SSL;
-	case CLIENT_TLS_STARTTLS:
-		break;
+	long flags = XMPP_CONN_FLAG_DISABLE_SM;
+
+	if (tls == CLIENT_TLS_OFF) {
+		return flags | XMPP_CONN_FLAG_DISABLE_TLS;
 	}
-	return XMPP_CONN_FLAG_DISABLE_SM | XMPP_CONN_FLAG_MANDATORY_TLS;
+	if (direct_tls) {
+		flags |= XMPP_CONN_FLAG_LEGACY_SSL;
+	}
+	return flags | XMPP_CONN_FLAG_MANDATORY_TLS;
 }
 
 static int make_connection(struct session *session)
@@ -230,7 +230,6 @@ static int make_connection(struct session *session)
 	xmpp_conn_set_jid(session->conn, jid);
 	free(jid);
 	xmpp_conn_set_pass(session->conn, config->password);
-	xmpp_conn_set_flags(session->conn, connection_flags(config->tls));
 	if (config->cafile != NULL) {
 		xmpp_conn_set_cafile(session->conn, config->cafile);
 	}
@@ -298,31 +297,31 @@ void session_finish(struct session *session)
 	memset(session, 0, sizeof(*session));
 }
 
-int session_connect(struct session *session, const char *host, uint16_t port, const char *place)
+int session_connect(struct session *session, const struct connection *connection)
 {
 	current = session;
-	cause_reset(&session->cause, place);
+	cause_reset(&session->cause, connection->place);
+	wire_offer(&session->wire, connection->fd);
+	xmpp_conn_set_flags(session->conn,
+			    connection_flags(session->config->tls, connection->direct_tls));
 	session->log.handler = on_log;
 	render_set(true); /* libstrophe logs in with stanzas that it writes out */
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
+	session->logged_in = false;
 	session->advert = (struct advert){0};
 	pack_begin(&session->pack, 0);
 	errno = 0;
-	if (xmpp_connect_client(session->conn, host, port, on_connection, session) == XMPP_EOK) {
+	if (xmpp_connect_client(session->conn, connection->address, connection->port, on_connection,
+				session) == XMPP_EOK) {
 		return 0;
 	}
-	int error = errno;
-	/* No event will come. Nor is it said whether the name or the address was at fault. */
+	int error = errno != 0 ? errno : EHOSTUNREACH;
+	/* No event will come. */
 	wire_drop(&session->wire);
 	session->state = SESSION_OFF;
-	if (session->cause.kind == CAUSE_NONE && host != NULL) {
-		cause_set_errno(&session->cause, CAUSE_UNREACHABLE,
-				error != 0 ? error : EHOSTUNREACH);
-	} else if (session->cause.kind == CAUSE_NONE) {
-		cause_set(&session->cause, CAUSE_NAME, NULL);
-	}
-	return -EHOSTUNREACH;
+	cause_set_errno(&session->cause, CAUSE_UNREACHABLE, error);
+	return -error;
 }
 
 void session_run(struct session *session)

@@ -21,6 +21,7 @@
 #include "xmpp/cause.h"
 #include "xmpp/client.h"
 #include "xmpp/codec.h"
+#include "xmpp/connector.h"
 #include "xmpp/pack.h"
 #include "xmpp/wire.h"
 
@@ -58,6 +59,7 @@ struct session {
 
 	enum session_state state;
 	bool was_online;      /* since session_connect */
+	bool logged_in;	      /* likewise */
 	struct advert advert; /* what the features sent last say */
 	/* The caller resets them. */
 	bool heard;    /* a stanza came */
@@ -75,12 +77,9 @@ int session_init(struct session *session, const struct client_config *config,
 /* Frees everything, and wipes the password. NULL-safe. */
 void session_finish(struct session *session);
 
-/*
- * OFF: begins to connect, to `host` (a numeric address) or, if NULL, to where the domain's SRV
- * records say, which blocks for looking names up. `place` is how the cause will call it. On error
- * the session is OFF.
- */
-int session_connect(struct session *session, const char *host, uint16_t port, const char *place);
+/* OFF: begins to log in over `connection`, whose descriptor it takes over. On error the session is
+ * OFF. */
+int session_connect(struct session *session, const struct connection *connection);
 
 /* Does what can be done without waiting: at most one read. */
 void session_run(struct session *session);

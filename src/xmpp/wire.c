@@ -23,6 +23,7 @@
 int wire_init(struct wire *wire)
 {
 	wire->fd = -1;
+	wire->offered = -1;
 	wire->refused = false;
 	return -pthread_mutex_init(&wire->mutex, NULL);
 }
@@ -53,12 +54,33 @@ static void set_options(int fd)
 	}
 }
 
+static void drop_offer(struct wire *wire)
+{
+	if (wire->offered >= 0) {
+		close(wire->offered);
+		wire->offered = -1;
+	}
+}
+
+void wire_offer(struct wire *wire, int fd)
+{
+	drop_offer(wire);
+	wire->offered = fd;
+}
+
 int wire_adopt(struct wire *wire, int fd)
 {
 	if (fd >= FD_SETSIZE) {
 		return -EMFILE;
 	}
-	wire_drop(wire);
+	if (wire->offered < 0) {
+		return -EADDRNOTAVAIL;
+	}
+	int put = dup2(wire->offered, fd) < 0 ? -errno : 0;
+	drop_offer(wire);
+	if (put < 0) {
+		return put;
+	}
 	/* libfuse runs fusermount3. */
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -113,6 +135,7 @@ void wire_acknowledge(const struct wire *wire)
 
 void wire_drop(struct wire *wire)
 {
+	drop_offer(wire);
 	pthread_mutex_lock(&wire->mutex);
 	int fd = wire->fd;
 	wire->fd = -1;

@@ -19,6 +19,7 @@
 struct wire {
 	pthread_mutex_t mutex; /* `fd` as seen by other threads, `refused` */
 	int fd;		       /* the duplicate, or -1 */
+	int offered;	       /* see wire_offer; -1: none. The XMPP thread's */
 	bool refused;
 };
 
@@ -27,9 +28,17 @@ int wire_init(struct wire *wire);
 void wire_finish(struct wire *wire);
 
 /*
- * Takes hold of a new socket, instead of any earlier one, and sets its options. -EMFILE: the
- * number is too big for select, which libstrophe uses; -ECANCELED after wire_refuse; -errno of
- * fcntl. Then libstrophe must be told not to use the socket.
+ * Takes `fd` over: a socket that has connected, or tried to. wire_adopt will put it where the next
+ * socket of libstrophe's is, which then finds itself connected. libstrophe still calls connect(2).
+ * So nobody may have called it to learn how the attempt ended (SO_ERROR tells, too): on Linux the
+ * first call after the handshake returns 0, and EISCONN only those after it.
+ */
+void wire_offer(struct wire *wire, int fd);
+
+/*
+ * Takes hold of a new socket of libstrophe's, and sets its options. -EADDRNOTAVAIL: none was
+ * offered for it; -EMFILE: the number is too big for select, which libstrophe uses; -ECANCELED
+ * after wire_refuse; -errno of dup2 and fcntl. Then libstrophe must be told not to use the socket.
  */
 int wire_adopt(struct wire *wire, int fd);
 

@@ -88,7 +88,7 @@ static void test_defaults(void **state)
 	assert_false(options.password_stdin);
 	assert_null(options.server_host);
 	assert_int_equal(options.server_port, 0);
-	assert_int_equal(options.tls, CLIENT_TLS_STARTTLS);
+	assert_int_equal(options.tls, CLIENT_TLS_EITHER);
 	assert_null(options.cafile);
 	assert_null(options.capath);
 	assert_int_equal(options.block_size, 4096);
