@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* Enough for the resolver's modules (nsswitch.conf), and no more than that for each. */
-#define STACK_BYTES (512 * 1024)
+#define STACK_BYTES ((size_t)512 * 1024)
 
 struct lookup {
 	atomic_int users; /* whoever has started it, and the thread */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _DEFAULT_SOURCE /* ns_parserr */
+#define _GNU_SOURCE /* ns_parserr */
 
 #include "xmpp/srv.h"
 
