@@ -14,17 +14,18 @@
  *     hub       where the two threads meet: the lock
  *     log       lines on stderr or syslog   caller    the process behind a request, and others
  *   mount/cli/  the command line
- *     options   what it says              password  where the password comes from
- *     endpoint  HOST[:PORT]               privilege another user than root
- *     usage     what --help prints        value     of one option
+ *     options   what it says                password  where the password comes from
+ *     endpoint  HOST[:PORT]                 privilege another user than root
+ *     usage     what --help prints          value     of one option
  *   mount/fuse/ what the kernel asks for; only here is libfuse
- *     mainloop  the main thread           ops       libfuse's operations
+ *     mainloop  the main thread             ops       libfuse's operations, on names
+ *     ops_files those on open files         call      one that may wait
  *   mount/disk/ files on disk
  *     spool     a file that will be offered spool_ops calls on it
  *     upload    sends it to the peer
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     transfer  between a file and a stream, piece by piece
- *   src/account/ the account as a file system: no I/O, no thread, no clock
+ *   src/account/ the account as a file system: no I/O, no thread
  *     dispatch  what comes off the wire     timer     what happens as time passes
  *     shutdown  the end of the mount
  *     arrival   what a peer sends gets its name
@@ -81,6 +82,7 @@
 #include "mount/disk/inbox.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
+#include "mount/fuse/call.h"
 #include "mount/fuse/mainloop.h"
 #include "mount/fuse/ops.h"
 #include "mount/hub.h"
@@ -316,7 +318,7 @@ static char *spool_directory(const struct options *options)
 }
 
 /* As the user that we run as. */
-static int open_inbox(const struct options *options, struct ops_context *context)
+static int open_inbox(const struct options *options, struct call_context *context)
 {
 	int error = 0;
 	if (!options->inbox) {
@@ -363,7 +365,7 @@ static int start(struct options *options, char **password)
 		free(spool);
 		return status;
 	}
-	struct ops_context context = {
+	struct call_context context = {
 		.hub = hub,
 		.mountpoint = options->mountpoint,
 		.spool = spool,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "mount/fuse/ops_internal.h"
+#include "mount/fuse/ops.h"
 
 #include "mount/disk/inbox.h"
 #include "mount/disk/spool_ops.h"
+#include "mount/fuse/call.h"
+#include "mount/fuse/ops_files.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,21 +35,6 @@ static double name_timeout_s(enum tree_pace pace)
 /* Bounds what a parked write holds; a larger one gains nothing at the speed of a server. */
 #define MAX_WRITE (128 * 1024)
 
-const struct ops_context *ops_context_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
-struct hub *ops_hub_of(fuse_req_t req)
-{
-	return ops_context_of(req)->hub;
-}
-
-struct handle *ops_handle_of(const struct fuse_file_info *info)
-{
-	return (struct handle *)(uintptr_t)info->fh;
-}
-
 /* ---- names and attributes ---- */
 
 static void reply_entry(fuse_req_t req, int error, const struct stat *attributes,
@@ -66,7 +53,7 @@ static void reply_entry(fuse_req_t req, int error, const struct stat *attributes
 	entry.attr = *attributes;
 	entry.attr_timeout = pace == TREE_ROSTER ? entry.entry_timeout : ATTRIBUTE_TIMEOUT_S;
 	if (fuse_reply_entry(req, &entry) == -ENOENT) {
-		hub_forget(ops_hub_of(req), attributes->st_ino, 1);
+		hub_forget(call_hub_of(req), attributes->st_ino, 1);
 	}
 }
 
@@ -77,7 +64,7 @@ static void op_init_session(void *userdata, struct fuse_conn_info *connection)
 }
 
 /* A file of the inbox may be changed, moved or removed in its own directory as well. */
-static void look_into_inbox(const struct ops_context *context, fuse_ino_t parent, const char *name)
+static void look_into_inbox(const struct call_context *context, fuse_ino_t parent, const char *name)
 {
 	char path[PATH_MAX];
 	struct stat status;
@@ -97,14 +84,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct stat attributes;
 	enum tree_pace pace;
-	look_into_inbox(ops_context_of(req), parent, name);
-	int error = hub_lookup(ops_hub_of(req), parent, name, &attributes, &pace);
+	look_into_inbox(call_context_of(req), parent, name);
+	int error = hub_lookup(call_hub_of(req), parent, name, &attributes, &pace);
 	reply_entry(req, error, &attributes, pace);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
 {
-	hub_forget(ops_hub_of(req), ino, lookups);
+	hub_forget(call_hub_of(req), ino, lookups);
 	fuse_reply_none(req);
 }
 
@@ -112,7 +99,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 {
 	struct stat attributes;
 	(void)info;
-	int error = hub_get_attributes(ops_hub_of(req), ino, &attributes);
+	int error = hub_get_attributes(call_hub_of(req), ino, &attributes);
 	if (error) {
 		fuse_reply_err(req, -error);
 	} else {
@@ -123,9 +110,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int which,
 		       struct fuse_file_info *info)
 {
-	const struct ops_context *context = ops_context_of(req);
+	const struct call_context *context = call_context_of(req);
 	struct stat attributes;
-	struct handle *handle = info ? ops_handle_of(info) : NULL;
+	struct handle *handle = info ? call_handle_of(info) : NULL;
 	struct changes changes = {
 		.mode = which & FUSE_SET_ATTR_MODE,
 		.uid = which & FUSE_SET_ATTR_UID,
@@ -168,7 +155,7 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 {
 	struct stat attributes;
 	(void)device;
-	int error = hub_mknod(ops_hub_of(req), parent, name, mode, owner_of(req), &attributes);
+	int error = hub_mknod(call_hub_of(req), parent, name, mode, owner_of(req), &attributes);
 	reply_entry(req, error, &attributes, TREE_STANZAS);
 }
 
@@ -176,13 +163,13 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 {
 	struct stat attributes;
 	(void)mode;
-	int error = hub_mkdir(ops_hub_of(req), parent, name, owner_of(req), &attributes);
+	int error = hub_mkdir(call_hub_of(req), parent, name, owner_of(req), &attributes);
 	reply_entry(req, error, &attributes, TREE_STANZAS);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct ops_context *context = ops_context_of(req);
+	const struct call_context *context = call_context_of(req);
 	char path[PATH_MAX];
 	int error = 0;
 	if (context->inbox &&
@@ -194,7 +181,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	fuse_reply_err(req, -hub_rmdir(ops_hub_of(req), parent, name));
+	fuse_reply_err(req, -hub_rmdir(call_hub_of(req), parent, name));
 }
 
 /* Not what a stream can be: EPERM, not ENOSYS, says so before anything was sent. */
@@ -263,14 +250,14 @@ static void reply_attribute(fuse_req_t req, const char *value, ssize_t length, s
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	char value[ATTRIBUTE_MAX_BYTES];
-	ssize_t length = hub_get_attribute(ops_hub_of(req), ino, name, value);
+	ssize_t length = hub_get_attribute(call_hub_of(req), ino, name, value);
 	reply_attribute(req, value, length, size);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	char names[ATTRIBUTE_MAX_BYTES];
-	ssize_t length = hub_list_attributes(ops_hub_of(req), ino, names);
+	ssize_t length = hub_list_attributes(call_hub_of(req), ino, names);
 	reply_attribute(req, names, length, size);
 }
 
@@ -281,12 +268,12 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 		fuse_reply_err(req, EEXIST); /* what can be set always has a value */
 		return;
 	}
-	fuse_reply_err(req, -hub_set_attribute(ops_hub_of(req), ino, name, value, size));
+	fuse_reply_err(req, -hub_set_attribute(call_hub_of(req), ino, name, value, size));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	fuse_reply_err(req, -hub_remove_attribute(ops_hub_of(req), ino, name));
+	fuse_reply_err(req, -hub_remove_attribute(call_hub_of(req), ino, name));
 }
 
 /* ---- directories ---- */
@@ -294,7 +281,7 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct listing *listing;
-	int error = hub_list(ops_hub_of(req), ino, &listing);
+	int error = hub_list(call_hub_of(req), ino, &listing);
 	if (error) {
 		fuse_reply_err(req, -error);
 		return;

@@ -13,16 +13,6 @@
 
 #include <fuse_lowlevel.h>
 
-struct hub;
-
-/* The session's userdata; immutable. */
-struct ops_context {
-	struct hub *hub;
-	const char *mountpoint; /* absolute, without links */
-	const char *spool;	/* directory of what is spooled (spool.h) */
-	struct inbox *inbox;	/* or NULL */
-};
-
 extern const struct fuse_lowlevel_ops ops_table;
 
 #endif

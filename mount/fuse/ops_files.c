@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Operations on open files. Those that may wait are answered when the hub delivers them.
- */
-#include "mount/fuse/ops_internal.h"
+#include "mount/fuse/ops_files.h"
 
 #include "mount/caller.h"
 #include "mount/disk/inbox_ops.h"
 #include "mount/disk/spool_ops.h"
+#include "mount/fuse/call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,86 +13,13 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* ---- requests that may wait ---- */
-
-struct call {
-	struct request request; /* first */
-	fuse_req_t req;
-	struct hub *hub;
-	bool reads;   /* open */
-	off_t offset; /* read */
-};
-
-static void on_interrupt(fuse_req_t req, void *data)
-{
-	/* The call may be over and freed: its token says so, a pointer could not. */
-	hub_interrupt(ops_hub_of(req), (uint64_t)(uintptr_t)data);
-}
-
-/* NULL after an answer of ENOMEM. */
-static struct call *begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
-			  void (*deliver)(struct request *))
-{
-	static uint64_t last_token; /* main thread */
-	struct call *call = calloc(1, sizeof(*call));
-	if (!call) {
-		fuse_reply_err(req, ENOMEM);
-		return NULL;
-	}
-	uint64_t token = ++last_token;
-	op_init(&call->request.op, kind, token, size, nonblock);
-	call->request.deliver = deliver;
-	call->req = req;
-	call->hub = ops_hub_of(req);
-	/* Before the hub knows the call, never under its lock: libfuse holds a lock of the
-	 * request around the callback. */
-	fuse_req_interrupt_func(req, on_interrupt, (void *)(uintptr_t)token);
-	return call;
-}
-
-/*
- * A signal may have come before the request itself; then libfuse has called on_interrupt in
- * begin(), when the hub did not know the token. The call may be gone once it is submitted, so
- * what is needed afterwards is noted before.
- */
-struct early_signal {
-	struct hub *hub;
-	uint64_t token;
-	bool came;
-};
-
-static struct early_signal early_signal(const struct call *call)
-{
-	return (struct early_signal){
-		.hub = call->hub,
-		.token = call->request.op.token,
-		.came = fuse_req_interrupted(call->req),
-	};
-}
-
-static void apply(struct early_signal early)
-{
-	if (early.came) {
-		hub_interrupt(early.hub, early.token);
-	}
-}
-
-static void end(struct call *call)
-{
-	op_finish(&call->request.op);
-	free(call);
-}
-
-static struct call *call_of(struct request *request)
-{
-	return (struct call *)request;
-}
+/* ---- answers ---- */
 
 static void deliver_status(struct request *request)
 {
 	struct call *call = call_of(request);
 	fuse_reply_err(call->req, (int)-request->op.result);
-	end(call);
+	call_end(call);
 }
 
 static void reply_bytes(fuse_req_t req, char *bytes, ssize_t length)
@@ -109,7 +34,7 @@ static void reply_bytes(fuse_req_t req, char *bytes, ssize_t length)
 
 static void reply_inbox_file(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
 {
-	const struct ops_context *context = ops_context_of(req);
+	const struct call_context *context = call_context_of(req);
 	char *bytes = malloc(size);
 	reply_bytes(
 		req, bytes,
@@ -128,7 +53,7 @@ static void deliver_read(struct request *request)
 		fuse_reply_buf(call->req, (const char *)request->op.data,
 			       (size_t)request->op.result);
 	}
-	end(call);
+	call_end(call);
 }
 
 static void deliver_write(struct request *request)
@@ -139,10 +64,10 @@ static void deliver_write(struct request *request)
 	} else {
 		fuse_reply_write(call->req, (size_t)request->op.result);
 	}
-	end(call);
+	call_end(call);
 }
 
-static void release(const struct ops_context *context, struct handle *handle)
+static void release(const struct call_context *context, struct handle *handle)
 {
 	inbox_ops_close(context->hub, handle);
 	spool_ops_release(context->hub, context->spool, handle);
@@ -154,16 +79,16 @@ static void deliver_open(struct request *request)
 	struct handle *handle = request->op.context;
 	if (request->op.result < 0) {
 		fuse_reply_err(call->req, (int)-request->op.result);
-		end(call);
+		call_end(call);
 		return;
 	}
-	const struct ops_context *context = ops_context_of(call->req);
+	const struct call_context *context = call_context_of(call->req);
 	int error = handle->inbox_file ? inbox_ops_open(context->inbox, context->hub, handle) : 0;
 	if (error) {
 		/* Somebody has taken it out of the inbox. */
 		fuse_reply_err(call->req, -error);
 		release(context, handle);
-		end(call);
+		call_end(call);
 		return;
 	}
 	/* What only writes is seekable, so that forward gaps and appending work; what reads is a
@@ -179,7 +104,7 @@ static void deliver_open(struct request *request)
 		/* The open was interrupted: nobody will release it. */
 		release(context, handle);
 	}
-	end(call);
+	call_end(call);
 }
 
 /* ---- files ---- */
@@ -205,12 +130,12 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		fuse_reply_err(req, -error);
 		return;
 	}
-	struct call *call = begin(req, OP_OPEN, 0, false, deliver_open);
+	struct call *call = call_begin(req, OP_OPEN, 0, false, deliver_open);
 	if (call) {
 		call->reads = (info->flags & O_ACCMODE) != O_WRONLY;
-		struct early_signal early = early_signal(call);
+		struct early_signal early = call_early_signal(call);
 		hub_open(call->hub, ino, info->flags, sid, &call->request);
-		apply(early);
+		call_apply(early);
 	}
 }
 
@@ -219,7 +144,7 @@ static void read_spooled(fuse_req_t req, size_t size, off_t offset,
 {
 	char *bytes = malloc(size);
 	reply_bytes(req, bytes,
-		    bytes ? spool_ops_read(ops_handle_of(info), bytes, size, (uint64_t)offset)
+		    bytes ? spool_ops_read(call_handle_of(info), bytes, size, (uint64_t)offset)
 			  : -ENOMEM);
 }
 
@@ -227,26 +152,26 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	      struct fuse_file_info *info)
 {
 	(void)ino;
-	if (hub_is_spooled(ops_hub_of(req), ops_handle_of(info), false)) {
+	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
 		read_spooled(req, size, offset, info);
 		return;
 	}
-	struct call *call = begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
+	struct call *call = call_begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
 	if (call) {
-		struct early_signal early = early_signal(call);
+		struct early_signal early = call_early_signal(call);
 		call->offset = offset;
-		hub_read(call->hub, ops_handle_of(info), &call->request);
-		apply(early);
+		hub_read(call->hub, call_handle_of(info), &call->request);
+		call_apply(early);
 	}
 }
 
 void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
 	       struct fuse_file_info *info)
 {
-	const struct ops_context *context = ops_context_of(req);
+	const struct call_context *context = call_context_of(req);
 	(void)ino;
-	if (hub_is_spooled(context->hub, ops_handle_of(info), true)) {
-		int error = spool_ops_write(context->hub, context->spool, ops_handle_of(info),
+	if (hub_is_spooled(context->hub, call_handle_of(info), true)) {
+		int error = spool_ops_write(context->hub, context->spool, call_handle_of(info),
 					    bytes, size, (uint64_t)offset, info->flags & O_APPEND);
 		if (error) {
 			fuse_reply_err(req, -error);
@@ -255,38 +180,39 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, o
 		}
 		return;
 	}
-	struct call *call = begin(req, OP_WRITE, size, info->flags & O_NONBLOCK, deliver_write);
+	struct call *call =
+		call_begin(req, OP_WRITE, size, info->flags & O_NONBLOCK, deliver_write);
 	if (call) {
-		struct early_signal early = early_signal(call);
-		hub_write(call->hub, ops_handle_of(info), &call->request, bytes, (uint64_t)offset);
-		apply(early);
+		struct early_signal early = call_early_signal(call);
+		hub_write(call->hub, call_handle_of(info), &call->request, bytes, (uint64_t)offset);
+		call_apply(early);
 	}
 }
 
 static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
 {
-	struct call *call = begin(req, OP_FLUSH, 0, false, deliver_status);
+	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
 	if (call) {
-		struct early_signal early = early_signal(call);
-		hub_flush(call->hub, ops_handle_of(info), &call->request, killed);
-		apply(early);
+		struct early_signal early = call_early_signal(call);
+		hub_flush(call->hub, call_handle_of(info), &call->request, killed);
+		call_apply(early);
 	}
 }
 
 /* The close that may be the last offers what was spooled. */
 static void flush_spooled(fuse_req_t req, const struct fuse_file_info *info)
 {
-	const struct ops_context *context = ops_context_of(req);
-	if (spool_ops_is_still_open(context->hub, context->mountpoint, ops_handle_of(info),
+	const struct call_context *context = call_context_of(req);
+	if (spool_ops_is_still_open(context->hub, context->mountpoint, call_handle_of(info),
 				    fuse_req_ctx(req)->pid)) {
 		fuse_reply_err(req, 0);
 		return;
 	}
-	struct call *call = begin(req, OP_FLUSH, 0, false, deliver_status);
+	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
 	if (call) {
-		struct early_signal early = early_signal(call);
-		spool_ops_offer(call->hub, context->spool, ops_handle_of(info), &call->request);
-		apply(early);
+		struct early_signal early = call_early_signal(call);
+		spool_ops_offer(call->hub, context->spool, call_handle_of(info), &call->request);
+		call_apply(early);
 	}
 }
 
@@ -294,7 +220,7 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
 	bool killed = caller_is_killed(fuse_req_ctx(req)->pid);
-	if (!killed && hub_is_spooled(ops_hub_of(req), ops_handle_of(info), false)) {
+	if (!killed && hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
 		flush_spooled(req, info);
 	} else {
 		flush(req, info, killed);
@@ -305,7 +231,7 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 {
 	(void)ino;
 	(void)data_only;
-	if (hub_is_spooled(ops_hub_of(req), ops_handle_of(info), false)) {
+	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
 		fuse_reply_err(req, 0); /* the close is what offers it */
 	} else {
 		flush(req, info, false);
@@ -345,13 +271,13 @@ void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 		call->request.deliver = deliver_poll;
 		call->handle = handle;
 	}
-	short now = hub_poll(ops_hub_of(req), ops_handle_of(info), call ? &call->request : NULL);
+	short now = hub_poll(call_hub_of(req), call_handle_of(info), call ? &call->request : NULL);
 	fuse_reply_poll(req, (unsigned)now);
 }
 
 void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	release(ops_context_of(req), ops_handle_of(info));
+	release(call_context_of(req), call_handle_of(info));
 	fuse_reply_err(req, 0);
 }

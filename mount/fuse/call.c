@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/fuse/call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+const struct call_context *call_context_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+struct hub *call_hub_of(fuse_req_t req)
+{
+	return call_context_of(req)->hub;
+}
+
+struct handle *call_handle_of(const struct fuse_file_info *info)
+{
+	return (struct handle *)(uintptr_t)info->fh;
+}
+
+static void on_interrupt(fuse_req_t req, void *data)
+{
+	/* The call may be over and freed: its token says so, a pointer could not. */
+	hub_interrupt(call_hub_of(req), (uint64_t)(uintptr_t)data);
+}
+
+struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
+			void (*deliver)(struct request *))
+{
+	static uint64_t last_token; /* main thread */
+	struct call *call = calloc(1, sizeof(*call));
+	if (!call) {
+		fuse_reply_err(req, ENOMEM);
+		return NULL;
+	}
+	uint64_t token = ++last_token;
+	op_init(&call->request.op, kind, token, size, nonblock);
+	call->request.deliver = deliver;
+	call->req = req;
+	call->hub = call_hub_of(req);
+	/* Before the hub knows the call, never under its lock: libfuse holds a lock of the
+	 * request around the callback. */
+	fuse_req_interrupt_func(req, on_interrupt, (void *)(uintptr_t)token);
+	return call;
+}
+
+struct early_signal call_early_signal(const struct call *call)
+{
+	return (struct early_signal){
+		.hub = call->hub,
+		.token = call->request.op.token,
+		.came = fuse_req_interrupted(call->req),
+	};
+}
+
+void call_apply(struct early_signal early)
+{
+	if (early.came) {
+		hub_interrupt(early.hub, early.token);
+	}
+}
+
+void call_end(struct call *call)
+{
+	op_finish(&call->request.op);
+	free(call);
+}
+
+struct call *call_of(struct request *request)
+{
+	return (struct call *)request;
+}

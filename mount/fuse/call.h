@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * call - a request of the kernel that may wait: what is known of it until the hub delivers it.
+ *
+ * Threads: the main thread begins it; it ends in whichever thread finished it.
+ * Source:  libfuse's fuse_lowlevel.h.
+ */
+#ifndef MOUNT_FUSE_CALL_H
+#define MOUNT_FUSE_CALL_H
+
+#include "account/handle.h"
+#include "mount/hub.h"
+
+#include <fuse_lowlevel.h>
+
+/* What every call needs: the session's userdata; immutable. */
+struct call_context {
+	struct hub *hub;
+	const char *mountpoint; /* absolute, without links */
+	const char *spool;	/* directory of what is spooled (spool.h) */
+	struct inbox *inbox;	/* or NULL */
+};
+
+struct call {
+	struct request request; /* first */
+	fuse_req_t req;
+	struct hub *hub;
+	bool reads;   /* open */
+	off_t offset; /* read */
+};
+
+/*
+ * A signal may have come before the request itself; then libfuse has called on_interrupt in
+ * begin(), when the hub did not know the token. The call may be gone once it is submitted, so
+ * what is needed afterwards is noted before.
+ */
+struct early_signal {
+	struct hub *hub;
+	uint64_t token;
+	bool came;
+};
+
+const struct call_context *call_context_of(fuse_req_t req);
+struct hub *call_hub_of(fuse_req_t req);
+struct handle *call_handle_of(const struct fuse_file_info *info);
+
+/* NULL after an answer of ENOMEM. */
+struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
+			void (*deliver)(struct request *));
+
+/* Before the call is submitted, and after. */
+struct early_signal call_early_signal(const struct call *call);
+void call_apply(struct early_signal early);
+
+struct call *call_of(struct request *request);
+
+/* It is answered; frees it. */
+void call_end(struct call *call);
+
+#endif
