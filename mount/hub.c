@@ -103,12 +103,19 @@ void hub_unlock(struct hub *hub)
 	pthread_mutex_unlock(&hub->mutex);
 }
 
-void hub_end(struct hub *hub, int64_t now_ms)
+/* What a call has produced, to be done without the lock. */
+struct outcome {
+	struct op *done;
+	struct inbox_arrival *arrivals;
+	bool to_send, wakes_main;
+};
+
+static struct outcome take_outcome(struct hub *hub, int64_t now_ms)
 {
 	struct account *account = &hub->account;
-	struct op *done = dispatch_take_done(account, now_ms);
+	struct outcome outcome = {.done = dispatch_take_done(account, now_ms)};
 	struct op *op;
-	DL_FOREACH (done, op) {
+	DL_FOREACH (outcome.done, op) {
 		struct request *request = (struct request *)op;
 		if (request->parked) {
 			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash */
@@ -116,34 +123,40 @@ void hub_end(struct hub *hub, int64_t now_ms)
 			request->parked = false;
 		}
 	}
-	struct inbox_arrival *arrivals = inbox_file_take_arrivals(account);
-	bool to_send =
+	outcome.arrivals = inbox_file_take_arrivals(account);
+	outcome.to_send =
 		account->online && (account->ibb.effects.messages || account->ibb.effects.turns);
 	int64_t deadline_ms = timer_deadline(account);
-	bool sooner = deadline_ms < hub->waits_until_ms;
+	outcome.wakes_main = deadline_ms < hub->waits_until_ms;
 	if (account->stopping && hub->waits_until_ms != INT64_MIN) {
-		sooner = true; /* it may be what the main thread waits for: the last one */
+		outcome.wakes_main = true; /* it may wait for this: the last one */
 	}
-	if (sooner) {
+	if (outcome.wakes_main) {
 		hub->waits_until_ms = deadline_ms;
 	}
+	return outcome;
+}
+
+void hub_end(struct hub *hub, int64_t now_ms)
+{
+	struct outcome outcome = take_outcome(hub, now_ms);
 	hub_unlock(hub);
 
-	if (to_send && hub->client) {
+	if (outcome.to_send && hub->client) {
 		client_wake(hub->client);
 	}
-	if (sooner) {
+	if (outcome.wakes_main) {
 		wake_main(hub);
 	}
-	while (arrivals) {
-		struct inbox_arrival *arrival = arrivals;
-		DL_DELETE(arrivals, arrival);
+	while (outcome.arrivals) {
+		struct inbox_arrival *arrival = outcome.arrivals;
+		DL_DELETE(outcome.arrivals, arrival);
 		hub->inbox.receive(hub->inbox.context, hub, arrival);
 		free(arrival);
 	}
-	while (done) {
-		op = done;
-		DL_DELETE(done, op);
+	while (outcome.done) {
+		struct op *op = outcome.done;
+		DL_DELETE(outcome.done, op);
 		struct request *request = (struct request *)op;
 		request->deliver(request);
 	}

@@ -10,7 +10,7 @@
  * The files, from the outside in:
  *
  *   mount/     the daemon
- *     main      start and end
+ *     main      start and end               daemonize the process in the background
  *     hub       where the two threads meet: the lock
  *     log       lines on stderr or syslog   caller    the process behind a request, and others
  *   mount/cli/  the command line
@@ -24,7 +24,8 @@
  *     spool     a file that will be offered spool_ops calls on it
  *     upload    sends it to the peer
  *     inbox     a directory that receives   inbox_ops calls on files in it
- *     transfer  between a file and a stream, piece by piece
+ *     download  receives a file there       quota     how many bytes it may hold
+ *     transfer  an upload or a download, piece by piece
  *   src/account/ the account as a file system: no I/O, no thread
  *     dispatch  what comes off the wire     timer     what happens as time passes
  *     shutdown  the end of the mount
@@ -79,6 +80,8 @@
 #include "mount/cli/options.h"
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
+#include "mount/daemonize.h"
+#include "mount/disk/download.h"
 #include "mount/disk/inbox.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
@@ -89,14 +92,12 @@
 #include "mount/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -109,63 +110,6 @@
 /* From the first byte to the roster: a server that says nothing must not hold mount(8) up for
  * ever. */
 #define CONNECT_TIMEOUT_MS 30000
-
-/*
- * Goes to the background: the child returns and does all the work, the parent waits until the
- * child says that the mount is ready (finish_background), or ends, and exits with the same
- * status. Returns what finish_background wants; -1 after a line, when there is no process to be
- * had.
- */
-static int start_background(void)
-{
-	int fds[2];
-	if (pipe(fds)) {
-		log_error("pipe: %s", strerror(errno));
-		return -1;
-	}
-	pid_t pid = fork();
-	if (pid < 0) {
-		log_error("fork: %s", strerror(errno));
-		close(fds[0]);
-		close(fds[1]);
-		return -1;
-	}
-	if (pid == 0) {
-		close(fds[0]);
-		fcntl(fds[1], F_SETFD, FD_CLOEXEC);
-		return fds[1];
-	}
-	close(fds[1]);
-	char ready;
-	ssize_t length;
-	do {
-		length = read(fds[0], &ready, 1);
-	} while (length < 0 && errno == EINTR);
-	if (length == 1) {
-		_exit(EXIT_SUCCESS);
-	}
-	int status = 0;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-	}
-	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_FAILURE);
-}
-
-/* The mount can be used: lets the parent go, and leaves its terminal. False when nobody waits for
- * the mount any more. */
-static bool finish_background(int ready_fd)
-{
-	log_to_syslog();
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (setsid() < 0 || chdir("/") || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
-	    dup2(null, 2) < 0) {
-		log_error("cannot leave the terminal: %s", strerror(errno));
-		return false;
-	}
-	close(null);
-	bool told = write(ready_fd, "", 1) == 1;
-	close(ready_fd);
-	return told;
-}
 
 /* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
  * descriptor that tells of them. */
@@ -239,7 +183,7 @@ static int run_session(const struct options *options, const struct mainloop *loo
 		return EXIT_FAILURE; /* libfuse has said why */
 	}
 	int status = EXIT_FAILURE;
-	if (ready_fd < 0 || finish_background(ready_fd)) {
+	if (ready_fd < 0 || daemonize_finish(ready_fd)) {
 		mainloop_run(loop, session);
 		status = EXIT_SUCCESS;
 	}
@@ -329,7 +273,7 @@ static int open_inbox(const struct options *options, struct call_context *contex
 		log_error("%s: %s", options->inbox, strerror(-error));
 		return -1;
 	}
-	inbox_attach(context->inbox, context->hub);
+	download_attach(context->inbox, context->hub);
 	return 0;
 }
 
@@ -352,7 +296,7 @@ static int start(struct options *options, char **password)
 	int ready_fd = -1;
 
 	if (!options->foreground) {
-		ready_fd = start_background();
+		ready_fd = daemonize_start();
 		if (ready_fd < 0) {
 			return status;
 		}

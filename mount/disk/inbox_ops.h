@@ -8,7 +8,9 @@
 #ifndef MOUNT_DISK_INBOX_OPS_H
 #define MOUNT_DISK_INBOX_OPS_H
 
+#include "account/handle.h"
 #include "mount/disk/inbox.h"
+#include "mount/hub.h"
 
 #include <sys/types.h>
 

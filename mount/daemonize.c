@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/daemonize.h"
+
+#include "mount/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int daemonize_start(void)
+{
+	int fds[2];
+	if (pipe(fds)) {
+		log_error("pipe: %s", strerror(errno));
+		return -1;
+	}
+	pid_t pid = fork();
+	if (pid < 0) {
+		log_error("fork: %s", strerror(errno));
+		close(fds[0]);
+		close(fds[1]);
+		return -1;
+	}
+	if (pid == 0) {
+		close(fds[0]);
+		fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+		return fds[1];
+	}
+	close(fds[1]);
+	char ready;
+	ssize_t length;
+	do {
+		length = read(fds[0], &ready, 1);
+	} while (length < 0 && errno == EINTR);
+	if (length == 1) {
+		_exit(EXIT_SUCCESS);
+	}
+	int status = 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+	}
+	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
+bool daemonize_finish(int ready_fd)
+{
+	log_to_syslog();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (setsid() < 0 || chdir("/") || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(null, 2) < 0) {
+		log_error("cannot leave the terminal: %s", strerror(errno));
+		return false;
+	}
+	close(null);
+	bool told = write(ready_fd, "", 1) == 1;
+	close(ready_fd);
+	return told;
+}

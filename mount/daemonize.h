@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * daemonize - the process in the background, which does the work, and the one in the foreground,
+ * which waits until the mount can be used.
+ *
+ * Threads: before they start; daemonize_finish in the main thread.
+ */
+#ifndef MOUNT_DAEMONIZE_H
+#define MOUNT_DAEMONIZE_H
+
+#include <stdbool.h>
+
+/*
+ * The child returns and does all the work. The parent waits until the child says that the mount is
+ * ready (daemonize_finish), or ends, and exits with the same status. Returns what daemonize_finish
+ * wants; -1 after a line, when there is no process to be had.
+ */
+int daemonize_start(void);
+
+/* The mount can be used: lets the parent go, and leaves its terminal. False when nobody waits for
+ * the mount any more. */
+bool daemonize_finish(int ready_fd);
+
+#endif
