@@ -14,9 +14,10 @@
  *     hub       where the two threads meet: the lock
  *     log       lines on stderr or syslog   caller    the process behind a request, and others
  *   mount/cli/  the command line
- *     options   what it says                password  where the password comes from
- *     endpoint  HOST[:PORT]                 privilege another user than root
- *     usage     what --help prints          value     of one option
+ *     options   the whole of it             option_table every option there is
+ *     argument  JID and mount point         value     of one option
+ *     endpoint  HOST[:PORT]                 usage     what --help prints
+ *     password  where it comes from         privilege another user than root
  *   mount/fuse/ what the kernel asks for; only here is libfuse
  *     mainloop  the main thread             ops       libfuse's operations, on names
  *     ops_files those on open files         call      one that may wait
