@@ -42,6 +42,7 @@
  *     handle    an open file description    attribute user.ibb.*
  *     account   what all of these share
  *     tree      directories and names       listing   one directory, as readdir gives it
+ *     node      one of them                 stream_file what it knows of its session
  *     name      names off the wire
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                session   one connection of libstrophe

@@ -19,7 +19,7 @@ bool access_is_allowed(const struct account *account, const struct msg *msg)
 			return true;
 		}
 		const struct node *node = tree_contact(&account->tree, msg->peer);
-		return node && node->made;
+		return node && node->directory.made;
 	}
 	return account->accept == ACCEPT_ANYONE;
 }

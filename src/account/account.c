@@ -11,7 +11,7 @@
 int account_init(struct account *account, const struct stream_config *config, unsigned max_streams,
 		 enum accept accept, const char *jid, uid_t uid, gid_t gid)
 {
-	*account = (struct account){.accept = accept, .expiry_ms = TREE_NEVER};
+	*account = (struct account){.accept = accept, .expiry_ms = NODE_NEVER};
 	ibb_init(&account->ibb, config, max_streams);
 	offers_init(&account->offers, &account->ibb);
 	account->jid = strdup(jid);
@@ -40,7 +40,7 @@ void account_finish(struct account *account)
 
 void account_expire_at(struct account *account, struct node *node, int64_t when_ms)
 {
-	node->expires_ms = when_ms;
+	node->file.expires_ms = when_ms;
 	if (when_ms < account->expiry_ms) {
 		account->expiry_ms = when_ms;
 	}
@@ -49,16 +49,16 @@ void account_expire_at(struct account *account, struct node *node, int64_t when_
 void account_finish_file(struct account *account, struct node *node, bool good_order,
 			 int64_t now_ms)
 {
-	struct stream *stream = node->stream;
-	struct offer *offer = node->offer;
+	struct stream *stream = node->file.stream;
+	struct offer *offer = node->file.offer;
 	if (stream) {
-		node->size = node->spooled ? node->size : stream_size(stream);
+		node->file.size = node->file.spooled ? node->file.size : stream_size(stream);
 		stream_close(stream, good_order, now_ms);
 	}
-	node_keep_summary(node);
-	node->stream = NULL;
-	node->offer = NULL;
-	node->spooled = false;
+	stream_file_keep_summary(&node->file);
+	node->file.stream = NULL;
+	node->file.offer = NULL;
+	node->file.spooled = false;
 	if (offer) {
 		offer_release(&account->offers, offer, now_ms);
 	}
@@ -71,17 +71,18 @@ void account_finish_file(struct account *account, struct node *node, bool good_o
 int account_accept(struct account *account, struct node *node, int64_t now_ms)
 {
 	int error = 0;
-	if (!node->stream && node->offer) {
-		node->stream = offer_accept(&account->offers, node->offer, &error, now_ms);
+	if (!node->file.stream && node->file.offer) {
+		node->file.stream =
+			offer_accept(&account->offers, node->file.offer, &error, now_ms);
 	}
 	return error;
 }
 
 void account_drop(struct account *account, struct node *node, int64_t now_ms)
 {
-	if (node->stream && node->handles > 0) {
-		ibb_abort(&account->ibb, node->stream, -ECONNRESET);
-	} else if (node->stream || node->offer) {
+	if (node->file.stream && node->handles > 0) {
+		ibb_abort(&account->ibb, node->file.stream, -ECONNRESET);
+	} else if (node->file.stream || node->file.offer) {
 		account_finish_file(account, node, false, now_ms);
 	}
 	tree_detach(&account->tree, node);

@@ -14,8 +14,8 @@
 static bool is_taken(struct account *account, const struct node *in, const char *name)
 {
 	struct node *node = tree_child(&account->tree, in, name);
-	if (node && node->kind == NODE_ARRIVED && !node->stream && !node->offer && !node->inbox &&
-	    node->handles == 0) {
+	if (node && node->kind == NODE_ARRIVED && !node->file.stream && !node->file.offer &&
+	    !node->inbox.state && node->handles == 0) {
 		tree_detach(&account->tree, node);
 		node = NULL;
 	}
@@ -45,7 +45,7 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 		node = tree_add(&account->tree, in, NODE_ARRIVED, name, NULL);
 	}
 	if (node) {
-		node->arrival = ++account->last_arrival;
+		node->file.arrival = ++account->last_arrival;
 	}
 	return node;
 }
@@ -66,8 +66,8 @@ void arrival_add_stream(struct account *account, struct stream *stream, int64_t 
 		ibb_release(&account->ibb, stream, false, now_ms);
 		return;
 	}
-	node->stream = stream;
-	node->sample.taken_ms = now_ms;
+	node->file.stream = stream;
+	node->file.sample.taken_ms = now_ms;
 	hand_over(account, node, now_ms);
 }
 
@@ -79,12 +79,12 @@ void arrival_add_offer(struct account *account, struct offer *offer, int64_t now
 		offer_release(&account->offers, offer, now_ms);
 		return;
 	}
-	node->offer = offer;
+	node->file.offer = offer;
 	offer->context = node;
-	node->size = offer->size >= 0 ? (uint64_t)offer->size : 0;
+	node->file.size = offer->size >= 0 ? (uint64_t)offer->size : 0;
 	if (offer->date != TERMS_NO_DATE) {
 		node->modified = (struct timespec){.tv_sec = offer->date};
 	}
-	node->sample.taken_ms = now_ms;
+	node->file.sample.taken_ms = now_ms;
 	hand_over(account, node, now_ms);
 }

@@ -78,7 +78,7 @@ static int set_block_size(struct node *node, const char *value)
 {
 	char *end;
 	if (!value || strcmp(value, "auto") == 0) {
-		node->defaults.block_size = value ? STREAM_AUTO_BLOCK : 0;
+		node->directory.defaults.block_size = value ? STREAM_AUTO_BLOCK : 0;
 		return 0;
 	}
 	errno = 0;
@@ -87,32 +87,32 @@ static int set_block_size(struct node *node, const char *value)
 	    size > STREAM_MAX_BLOCK) {
 		return -EINVAL;
 	}
-	node->defaults.block_size = (uint32_t)size;
+	node->directory.defaults.block_size = (uint32_t)size;
 	return 0;
 }
 
 static int set_carrier(struct node *node, const char *value)
 {
 	if (!value) {
-		node->defaults.has_carrier = false;
+		node->directory.defaults.has_carrier = false;
 		return 0;
 	}
 	if (strcmp(value, "iq") == 0) {
-		node->defaults.carrier = CARRIER_IQ;
+		node->directory.defaults.carrier = CARRIER_IQ;
 	} else if (strcmp(value, "message") == 0) {
-		node->defaults.carrier = CARRIER_MESSAGE;
+		node->directory.defaults.carrier = CARRIER_MESSAGE;
 	} else {
 		return -EINVAL;
 	}
-	node->defaults.has_carrier = true;
+	node->directory.defaults.has_carrier = true;
 	return 0;
 }
 
 static int set_format(struct node *node, const char *value)
 {
-	int error = value ? format_from_name(value, &node->defaults.format) : 0;
+	int error = value ? format_from_name(value, &node->directory.defaults.format) : 0;
 	if (!error) {
-		node->defaults.has_format = value != NULL;
+		node->directory.defaults.has_format = value != NULL;
 	}
 	return error;
 }
@@ -153,7 +153,7 @@ static size_t find(const char *name)
 static bool is_stream(const struct node *node)
 {
 	return (node->kind == NODE_OUTGOING || node->kind == NODE_ARRIVED) &&
-	       node_has_session(node);
+	       stream_file_has_session(&node->file);
 }
 
 /* Directories that streams of ours can be opened below. */
@@ -165,8 +165,8 @@ static bool has_defaults(const struct node *node)
 uint32_t attribute_block_size(const struct account *account, const struct node *directory)
 {
 	for (; directory; directory = directory->parent) {
-		if (directory->defaults.block_size > 0) {
-			return directory->defaults.block_size;
+		if (directory->directory.defaults.block_size > 0) {
+			return directory->directory.defaults.block_size;
 		}
 	}
 	return account->ibb.config.block_size;
@@ -175,8 +175,8 @@ uint32_t attribute_block_size(const struct account *account, const struct node *
 enum carrier attribute_carrier(const struct account *account, const struct node *directory)
 {
 	for (; directory; directory = directory->parent) {
-		if (directory->defaults.has_carrier) {
-			return directory->defaults.carrier;
+		if (directory->directory.defaults.has_carrier) {
+			return directory->directory.defaults.carrier;
 		}
 	}
 	return account->ibb.config.carrier;
@@ -185,8 +185,8 @@ enum carrier attribute_carrier(const struct account *account, const struct node 
 enum format attribute_format(const struct node *directory)
 {
 	for (; directory; directory = directory->parent) {
-		if (directory->defaults.has_format) {
-			return directory->defaults.format;
+		if (directory->directory.defaults.has_format) {
+			return directory->directory.defaults.format;
 		}
 	}
 	return FORMAT_AUTO;
@@ -197,7 +197,7 @@ ssize_t attribute_get(const struct account *account, const struct node *node, co
 {
 	size_t row = find(name);
 	if (row < COUNT && is_stream(node)) {
-		struct summary summary = node_summarize(node);
+		struct summary summary = stream_file_summarize(&node->file);
 		return attributes[row].get(&summary, value);
 	}
 	if (row < COUNT && has_defaults(node) && attributes[row].set) {

@@ -72,7 +72,7 @@ static struct node *find_resource(const struct node *contact, const char *jid)
 {
 	struct node *node;
 	DL_FOREACH (contact->children, node) {
-		if (node->kind == NODE_RESOURCE && strcmp(node->jid, jid) == 0) {
+		if (node->kind == NODE_RESOURCE && strcmp(node->directory.jid, jid) == 0) {
 			return node;
 		}
 	}
@@ -91,7 +91,7 @@ static bool is_waited_for(const struct account *account, const struct node *dire
 {
 	struct node *child;
 	DL_FOREACH (directory->children, child) {
-		const struct stream *stream = child->stream;
+		const struct stream *stream = child->file.stream;
 		bool resolves = stream && stream->state == STREAM_NEW && account_is_away(account);
 		if (resolves || (stream && stream->suspended)) {
 			return true;
@@ -105,12 +105,12 @@ void directory_hide_resource(struct account *account, struct node *contact, cons
 			     int64_t now_ms)
 {
 	struct node *node = find_resource(contact, jid);
-	if (node && !node->made && !is_waited_for(account, node)) {
+	if (node && !node->directory.made && !is_waited_for(account, node)) {
 		struct node *child, *next;
 		DL_FOREACH_SAFE (node->children, child, next) {
-			if (child->stream && child->stream->state == STREAM_NEW) {
+			if (child->file.stream && child->file.stream->state == STREAM_NEW) {
 				/* Its open has not come so far that there is something to lose. */
-				ibb_abort(&account->ibb, child->stream, -EHOSTDOWN);
+				ibb_abort(&account->ibb, child->file.stream, -EHOSTDOWN);
 			}
 			account_drop(account, child, now_ms);
 		}
@@ -141,7 +141,7 @@ static bool has_made(const struct node *contact)
 {
 	struct node *child;
 	DL_FOREACH (contact->children, child) {
-		if (child->made) {
+		if (child->directory.made) {
 			return true;
 		}
 	}
@@ -151,8 +151,8 @@ static bool has_made(const struct node *contact)
 /* A contact's directory goes when neither the roster, mkdir nor a file wants it. */
 static void hide_unwanted(struct account *account, struct node *contact)
 {
-	const struct contact *known = roster_find(&account->roster, contact->jid);
-	if (!contact->made && !(known && known->listed) && !has_made(contact) &&
+	const struct contact *known = roster_find(&account->roster, contact->directory.jid);
+	if (!contact->directory.made && !(known && known->listed) && !has_made(contact) &&
 	    !has_files(contact) && !is_open_below(contact)) {
 		tree_detach(&account->tree, contact);
 	}
@@ -161,8 +161,8 @@ static void hide_unwanted(struct account *account, struct node *contact)
 /* A resource that went while a stream in its directory was to go on, and now has none there. */
 static void hide_left_over(struct account *account, struct node *resource)
 {
-	if (!resource->made && !has_files(resource) && !is_open_below(resource) &&
-	    !roster_find_resource(&account->roster, resource->jid)) {
+	if (!resource->directory.made && !has_files(resource) && !is_open_below(resource) &&
+	    !roster_find_resource(&account->roster, resource->directory.jid)) {
 		tree_detach(&account->tree, resource);
 	}
 }
@@ -204,7 +204,8 @@ void directory_hide_resources(struct account *account, int64_t now_ms)
 	DL_FOREACH (account->tree.root->children, contact) {
 		DL_FOREACH_SAFE (contact->children, node, next) {
 			if (node->kind == NODE_RESOURCE) {
-				directory_hide_resource(account, contact, node->jid, now_ms);
+				directory_hide_resource(account, contact, node->directory.jid,
+							now_ms);
 			}
 		}
 	}
@@ -277,10 +278,10 @@ static int make_resource(struct account *account, struct node *contact, const ch
 	if (error) {
 		return error;
 	}
-	if (strlen(contact->jid) + 1 + strlen(resource) > JID_MAX) {
+	if (strlen(contact->directory.jid) + 1 + strlen(resource) > JID_MAX) {
 		return -EINVAL;
 	}
-	strcpy(text, contact->jid);
+	strcpy(text, contact->directory.jid);
 	strcat(text, "/");
 	strcat(text, resource);
 	error = jid_normalize(text, &jid);
@@ -321,7 +322,7 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 		return -EPERM;
 	}
 	if (!error) {
-		(*node)->made = true;
+		(*node)->directory.made = true;
 	}
 	return error;
 }
@@ -336,9 +337,10 @@ int directory_rmdir(struct account *account, struct node *parent, const char *na
 	if (!node_is_directory(node)) {
 		return -ENOTDIR;
 	}
-	const struct contact *known =
-		node->kind == NODE_CONTACT ? roster_find(&account->roster, node->jid) : NULL;
-	if (!node->made || (known && known->listed)) {
+	const struct contact *known = node->kind == NODE_CONTACT
+					      ? roster_find(&account->roster, node->directory.jid)
+					      : NULL;
+	if (!node->directory.made || (known && known->listed)) {
 		return -EBUSY;
 	}
 	if (is_open_below(node)) {
@@ -346,17 +348,18 @@ int directory_rmdir(struct account *account, struct node *parent, const char *na
 	}
 	DL_FOREACH (node->children, child) {
 		struct node *grandchild;
-		if (child->stream || child->offer) {
+		if (child->file.stream || child->file.offer) {
 			return -ENOTEMPTY;
 		}
 		DL_FOREACH (child->children, grandchild) {
-			if (grandchild->stream || grandchild->offer) {
+			if (grandchild->file.stream || grandchild->file.offer) {
 				return -ENOTEMPTY;
 			}
 		}
 	}
-	node->made = false;
-	if (node->kind == NODE_RESOURCE && roster_find_resource(&account->roster, node->jid)) {
+	node->directory.made = false;
+	if (node->kind == NODE_RESOURCE &&
+	    roster_find_resource(&account->roster, node->directory.jid)) {
 		return 0; /* it stays, as it is online */
 	}
 	DL_FOREACH_SAFE (node->children, child, next) {

@@ -108,7 +108,7 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 		resource_gone(account, jid, now_ms);
 	}
 	const struct contact *known = roster_find(&account->roster, jid);
-	if (available && !(known && known->listed) && !(contact && contact->made) &&
+	if (available && !(known && known->listed) && !(contact && contact->directory.made) &&
 	    !account_is_own(account, jid)) {
 		return; /* a stranger's costs us nothing */
 	}

@@ -29,12 +29,12 @@ static int begin_session(struct account *account, struct handle *handle, int64_t
 	stream->reading = handle->readable;
 	stream_set_block_size(stream, attribute_block_size(account, node->parent));
 	stream->carrier = attribute_carrier(account, node->parent);
-	node->stream = stream;
-	node->size = 0;
-	node->expires_ms = TREE_NEVER;
-	node->opened = true;
-	node->sample = (struct sample){.taken_ms = now_ms};
-	handle->file = node;
+	node->file.stream = stream;
+	node->file.size = 0;
+	node->file.expires_ms = NODE_NEVER;
+	node->file.opened = true;
+	node->file.sample = (struct sample){.taken_ms = now_ms};
+	handle->attached = node;
 	node_touch(node);
 	return 0;
 }
@@ -55,7 +55,7 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 		account_complete(account, op, 0); /* touch, truncate: begun by the first write */
 		return;
 	}
-	struct stream *stream = handle->node->stream;
+	struct stream *stream = handle->node->file.stream;
 	resolver_start(account, handle, now_ms);
 	if (handle_is_spooled(handle)) {
 		account_complete(account, op, 0); /* what the peer can do was known */
@@ -69,7 +69,7 @@ static void open_arrived(struct account *account, struct handle *handle, int fla
 			 int64_t now_ms)
 {
 	struct node *node = handle->node;
-	if (node->inbox) {
+	if (node->inbox.state) {
 		handle_attach_inbox_file(handle, node);
 		account_complete(account, op, 0);
 		return;
@@ -80,17 +80,17 @@ static void open_arrived(struct account *account, struct handle *handle, int fla
 		return;
 	}
 	handle_attach(handle, node);
-	if (flags & O_NONBLOCK || node->stream->state >= STREAM_OPEN) {
+	if (flags & O_NONBLOCK || node->file.stream->state >= STREAM_OPEN) {
 		account_complete(account, op, 0);
 	} else {
-		stream_wait_open(node->stream, op);
+		stream_wait_open(node->file.stream, op);
 	}
 }
 
 /* Whether the name went, but not its directory: a process has looked it up a moment ago. */
 static bool is_stale(const struct account *account, const struct node *node)
 {
-	const struct node *directory = tree_find(&account->tree, node->directory);
+	const struct node *directory = tree_find(&account->tree, node->parent_ino);
 	return !node->parent && directory && directory->parent;
 }
 
@@ -102,18 +102,18 @@ static int check_open(const struct account *account, const struct node *node,
 		if (handle->writable && is_stale(account, node)) {
 			return -ESTALE; /* the kernel looks it up once more, and makes it */
 		}
-		return handle->writable && node->stream ? -EBUSY : 0;
+		return handle->writable && node->file.stream ? -EBUSY : 0;
 	case NODE_ARRIVED:
 		if (!handle->readable || (flags & O_TRUNC)) {
 			return -EACCES;
 		}
-		if (node->inbox) {
+		if (node->inbox.state) {
 			return handle->writable ? -EACCES : 0;
 		}
-		if (node->error) {
-			return node->error;
+		if (node->inbox.error) {
+			return node->inbox.error;
 		}
-		if (!node->stream && !node->offer) {
+		if (!node->file.stream && !node->file.offer) {
 			return -ENODATA; /* it was read to its end before */
 		}
 		return node->handles > 1 ? -EBUSY : 0;
@@ -204,8 +204,8 @@ static int seek_to(struct account *account, struct stream *stream, uint64_t offs
 void file_begin(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	const struct node *node = handle->node;
-	if (handle->file == node && node->kind == NODE_OUTGOING && node->stream &&
-	    node->stream->state == STREAM_NEW && !handle->resolution.active &&
+	if (handle->attached == node && node->kind == NODE_OUTGOING && node->file.stream &&
+	    node->file.stream->state == STREAM_NEW && !handle->resolution.active &&
 	    !handle_is_spooled(handle)) {
 		resolver_start(account, handle, now_ms);
 	}
@@ -235,7 +235,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		account_complete(account, op, error);
 		return;
 	}
-	node_touch(handle->file);
+	node_touch(handle->attached);
 	handle->used = true;
 	handle->flushed = false;
 	stream_write(stream, op, bytes, now_ms);
@@ -245,21 +245,21 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,
 		  int64_t now_ms)
 {
-	struct stream *stream = node->stream;
+	struct stream *stream = node->file.stream;
 	if (node->kind != NODE_OUTGOING) {
 		return -EACCES;
 	}
 	if (!stream) {
 		if (size == 0) {
-			node->size = 0;
+			node->file.size = 0;
 		}
-		return size == node->size ? 0 : -EINVAL;
+		return size == node->file.size ? 0 : -EINVAL;
 	}
-	uint64_t end = node->spooled ? node->size : stream_written(stream);
+	uint64_t end = node->file.spooled ? node->file.size : stream_written(stream);
 	if (size == end) {
 		return 0;
 	}
-	if (size < end || node->spooled) {
+	if (size < end || node->file.spooled) {
 		return -EINVAL;
 	}
 	if (handle && handle->writable && handle->readable) {

@@ -42,7 +42,7 @@ void handle_destroy(struct account *account, struct handle *handle)
 
 struct stream *handle_stream(const struct handle *handle)
 {
-	return handle->file ? handle->file->stream : NULL;
+	return handle->attached ? handle->attached->file.stream : NULL;
 }
 
 bool handle_is_spooled(const struct handle *handle)
@@ -52,8 +52,8 @@ bool handle_is_spooled(const struct handle *handle)
 
 void handle_attach(struct handle *handle, struct node *node)
 {
-	handle->file = node;
-	node->opened = true;
+	handle->attached = node;
+	node->file.opened = true;
 	if (node != handle->node) {
 		node->handles++;
 	}
@@ -62,7 +62,7 @@ void handle_attach(struct handle *handle, struct node *node)
 void handle_attach_inbox_file(struct handle *handle, struct node *node)
 {
 	handle->inbox_file = node;
-	node->opened = true;
+	node->file.opened = true;
 	if (node != handle->node) {
 		node->handles++;
 	}

@@ -32,7 +32,7 @@ struct resolution {
 struct handle {
 	struct handle *prev, *next; /* account.handles */
 	struct node *node;	    /* what was opened */
-	struct node *file;	    /* what has the stream; NULL for `next` before it has one */
+	struct node *attached;	    /* what has the stream; NULL for `next` before it has one */
 	bool readable, writable;
 	bool append;  /* offsets of writes are ignored */
 	bool used;    /* a read or write was called */

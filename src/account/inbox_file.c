@@ -29,13 +29,13 @@ int inbox_file_add(struct account *account, struct node *node)
 	arrival->contact = memcpy(at, contact, contact_size);
 	arrival->name = memcpy(at + contact_size, node->name, name_size);
 	arrival->ino = node->ino;
-	arrival->size = node->offer ? node->offer->size : node->stream->announced;
-	arrival->date = node->offer ? node->offer->date : TERMS_NO_DATE;
+	arrival->size = node->file.offer ? node->file.offer->size : node->file.stream->announced;
+	arrival->date = node->file.offer ? node->file.offer->date : TERMS_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
-	node->inbox = INBOX_RECEIVING;
-	node->size = 0;
-	if (node->stream) {
-		stream_confirm_reads(node->stream);
+	node->inbox.state = INBOX_RECEIVING;
+	node->file.size = 0;
+	if (node->file.stream) {
+		stream_confirm_reads(node->file.stream);
 	}
 	return 0;
 }
@@ -52,14 +52,14 @@ struct inbox_arrival *inbox_file_take_arrivals(struct account *account)
 static struct node *find(const struct account *account, uint64_t ino)
 {
 	struct node *node = tree_find(&account->tree, ino);
-	return node && node->parent && node->inbox == INBOX_RECEIVING ? node : NULL;
+	return node && node->parent && node->inbox.state == INBOX_RECEIVING ? node : NULL;
 }
 
 void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms)
 {
 	struct node *node = find(account, ino);
 	if (node) {
-		node->error = -ECONNRESET; /* of who has opened it already */
+		node->inbox.error = -ECONNRESET; /* of who has opened it already */
 		account_drop(account, node, now_ms);
 	}
 }
@@ -70,8 +70,8 @@ static int set_path(struct node *node, const char *path)
 	if (!copy) {
 		return -ENOMEM;
 	}
-	free(node->path);
-	node->path = copy;
+	free(node->inbox.path);
+	node->inbox.path = copy;
 	return 0;
 }
 
@@ -83,31 +83,31 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 	if (!error) {
 		error = account_accept(account, node, now_ms);
 	}
-	if (!error && !node->stream) {
+	if (!error && !node->file.stream) {
 		error = -ECONNRESET;
 	}
 	if (error) {
 		account_complete(account, op, error);
 		return;
 	}
-	stream_confirm_reads(node->stream);
-	if (node->stream->state >= STREAM_OPEN) {
+	stream_confirm_reads(node->file.stream);
+	if (node->file.stream->state >= STREAM_OPEN) {
 		account_complete(account, op, 0);
 	} else {
-		stream_wait_open(node->stream, op);
+		stream_wait_open(node->file.stream, op);
 	}
 }
 
 void inbox_file_read(struct account *account, uint64_t ino, struct op *op)
 {
 	struct node *node = find(account, ino);
-	struct stream *stream = node ? node->stream : NULL;
+	struct stream *stream = node ? node->file.stream : NULL;
 	if (!stream) {
 		account_complete(account, op, node ? -ECONNRESET : -ENOENT);
 		return;
 	}
 	stream_confirm(stream);
-	node->size = stream->receiver.confirmed;
+	node->file.size = stream->receiver.confirmed;
 	stream_read(stream, op);
 }
 
@@ -121,24 +121,24 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 	if (!error) {
 		error = set_path(node, path);
 	}
-	if (error && node->stream) {
-		ibb_abort(&account->ibb, node->stream, error);
+	if (error && node->file.stream) {
+		ibb_abort(&account->ibb, node->file.stream, error);
 	}
-	uint64_t size = node->size;
-	if (node->stream || node->offer) {
+	uint64_t size = node->file.size;
+	if (node->file.stream || node->file.offer) {
 		account_finish_file(account, node, !error, now_ms);
 	}
-	node->size = size;
+	node->file.size = size;
 	if (error) {
-		free(node->path);
-		node->path = NULL;
-		node->inbox = INBOX_NONE;
-		node->error = error;
+		free(node->inbox.path);
+		node->inbox.path = NULL;
+		node->inbox.state = INBOX_NONE;
+		node->inbox.error = error;
 		return 0;
 	}
-	node->expires_ms = TREE_NEVER;
-	node->inbox = INBOX_COMPLETE;
-	node->arrival = ++account->last_arrival;
+	node->file.expires_ms = NODE_NEVER;
+	node->inbox.state = INBOX_COMPLETE;
+	node->file.arrival = ++account->last_arrival;
 	incoming_announce(account, node, now_ms);
 	return 0;
 }
@@ -169,12 +169,12 @@ int inbox_file_restore(struct account *account, const char *contact, const char 
 		return -ENOMEM;
 	}
 	snprintf(path, path_size, "%s/%s", contact, name);
-	node->path = path;
-	node->inbox = INBOX_COMPLETE;
-	node->opened = true;
-	node->size = size;
+	node->inbox.path = path;
+	node->inbox.state = INBOX_COMPLETE;
+	node->file.opened = true;
+	node->file.size = size;
 	node->modified = *modified;
-	node->summary.state = "finished";
+	node->file.summary.state = "finished";
 	return 0;
 }
 
@@ -183,18 +183,19 @@ int inbox_file_restore(struct account *account, const char *contact, const char 
 int inbox_file_path(const struct handle *handle, char *path, size_t size)
 {
 	const struct node *node = handle->inbox_file;
-	if (!node || node->error) {
-		return node ? node->error : -ENOENT;
+	if (!node || node->inbox.error) {
+		return node ? node->inbox.error : -ENOENT;
 	}
-	return node->path ? snprintf(path, size, "%s", node->path) : -EAGAIN;
+	return node->inbox.path ? snprintf(path, size, "%s", node->inbox.path) : -EAGAIN;
 }
 
 int inbox_file_find(const struct tree *tree, const struct node *parent, const char *name,
 		    char *path, size_t size)
 {
 	const struct node *node = tree_child(tree, parent, name);
-	return node && node->inbox == INBOX_COMPLETE ? snprintf(path, size, "%s", node->path)
-						     : -ENOENT;
+	return node && node->inbox.state == INBOX_COMPLETE
+		       ? snprintf(path, size, "%s", node->inbox.path)
+		       : -ENOENT;
 }
 
 void inbox_file_refresh(const struct tree *tree, const struct node *parent, const char *name,
@@ -203,9 +204,9 @@ void inbox_file_refresh(const struct tree *tree, const struct node *parent, cons
 	struct node *node = tree_child(tree, parent, name);
 	uint64_t size = (uint64_t)status->st_size;
 	/* As long as its size is the same, what utimens has said of it is remembered. */
-	if (node && node->inbox == INBOX_COMPLETE && S_ISREG(status->st_mode) &&
-	    node->size != size) {
-		node->size = size;
+	if (node && node->inbox.state == INBOX_COMPLETE && S_ISREG(status->st_mode) &&
+	    node->file.size != size) {
+		node->file.size = size;
 		node->modified = status->st_mtim;
 	}
 }

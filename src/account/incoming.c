@@ -23,10 +23,10 @@ static struct node *next_line(const struct account *account, const struct handle
 			continue;
 		}
 		DL_FOREACH (in->children, node) {
-			if (node->kind == NODE_ARRIVED && node->arrival > handle->last_line &&
-			    (!node->opened || node->arrival > handle->first_line) &&
-			    node->inbox != INBOX_RECEIVING &&
-			    (!found || node->arrival < found->arrival)) {
+			if (node->kind == NODE_ARRIVED && node->file.arrival > handle->last_line &&
+			    (!node->file.opened || node->file.arrival > handle->first_line) &&
+			    node->inbox.state != INBOX_RECEIVING &&
+			    (!found || node->file.arrival < found->file.arrival)) {
 				found = node;
 			}
 		}
@@ -61,7 +61,7 @@ static int fetch_line(const struct account *account, struct handle *handle, bool
 	handle->text[length] = '\n';
 	handle->text_length = (size_t)length + 1;
 	handle->text_position = 0;
-	handle->last_line = node->arrival;
+	handle->last_line = node->file.arrival;
 	*found = true;
 	return 0;
 }
@@ -92,7 +92,8 @@ void incoming_read(struct account *account, struct handle *handle, struct op *op
 /* Whether there is something to be had of what arrived; in the inbox, only all of it. */
 static bool is_takeable(const struct node *node)
 {
-	return node->inbox ? node->inbox == INBOX_COMPLETE : node->stream || node->offer;
+	return node->inbox.state ? node->inbox.state == INBOX_COMPLETE
+				 : node->file.stream || node->file.offer;
 }
 
 struct node *incoming_next(const struct node *next)
@@ -101,7 +102,8 @@ struct node *incoming_next(const struct node *next)
 	if (next->parent) {
 		DL_FOREACH (next->parent->children, node) {
 			if (node->kind == NODE_ARRIVED && is_takeable(node) && node->handles == 0 &&
-			    !node->opened && (!found || node->arrival < found->arrival)) {
+			    !node->file.opened &&
+			    (!found || node->file.arrival < found->file.arrival)) {
 				found = node;
 			}
 		}
@@ -115,22 +117,22 @@ void incoming_read_next(struct account *account, struct handle *handle, struct o
 	if (handle_read(account, handle, op)) {
 		return;
 	}
-	if (handle->file) {
+	if (handle->attached) {
 		account_complete(account, op, -EACCES); /* its stream is over */
 		return;
 	}
 	struct node *node = incoming_next(handle->node);
 	int error = node ? account_accept(account, node, now_ms) : 0;
-	if (node && node->inbox) {
+	if (node && node->inbox.state) {
 		handle_attach_inbox_file(handle, node);
 		account_complete(account, op, HANDLE_IN_INBOX);
 		return;
 	}
 	/* Who does not wait has not taken it before there is something to read. */
 	if (error) {
-		node->opened = true; /* not the one that is taken next time */
+		node->file.opened = true; /* not the one that is taken next time */
 		account_complete(account, op, error);
-	} else if (node && (!op->nonblock || stream_can_read(node->stream))) {
+	} else if (node && (!op->nonblock || stream_can_read(node->file.stream))) {
 		handle_attach(handle, node);
 		handle_read(account, handle, op);
 	} else if (op->nonblock) {

@@ -29,7 +29,8 @@ static short ready(const struct account *account, const struct handle *handle)
 	case NODE_NEXT:
 		next = incoming_next(handle->node);
 		/* One that is offered: a read accepts it. */
-		return next && (!next->stream || stream_can_read(next->stream)) ? POLLIN : 0;
+		return next && (!next->file.stream || stream_can_read(next->file.stream)) ? POLLIN
+											  : 0;
 	default:
 		return POLLIN | POLLOUT; /* whatever is called does not wait */
 	}

@@ -25,8 +25,8 @@ static bool ends_well(const struct handle *handle, const struct stream *stream)
 
 static void leave_stream(struct account *account, struct handle *handle, int64_t now_ms)
 {
-	struct node *file = handle->file;
-	struct stream *stream = file->stream;
+	struct node *file = handle->attached;
+	struct stream *stream = file->file.stream;
 
 	if (!stream) {
 		return;
@@ -34,10 +34,10 @@ static void leave_stream(struct account *account, struct handle *handle, int64_t
 	if (handle->node->kind != NODE_OUTGOING && !handle->used && file->parent &&
 	    !account->stopping) {
 		/* Opened and closed again, by `file` or a shell's test: it still waits. */
-		file->opened = false;
+		file->file.opened = false;
 		return;
 	}
-	if (handle_is_spooled(handle) && !file->offer) {
+	if (handle_is_spooled(handle) && !file->file.offer) {
 		ibb_abort(&account->ibb, stream, -ECONNRESET); /* nobody has heard of it */
 	}
 	account_finish_file(account, file, ends_well(handle, stream), now_ms);
@@ -46,13 +46,13 @@ static void leave_stream(struct account *account, struct handle *handle, int64_t
 static void close_handle(struct account *account, struct handle *handle, bool drop_name,
 			 int64_t now_ms)
 {
-	struct node *node = handle->node, *file = handle->file, *directory = node->parent;
+	struct node *node = handle->node, *file = handle->attached, *directory = node->parent;
 
 	poll_cancel(account, handle);
 	if (file) {
 		leave_stream(account, handle, now_ms);
 	}
-	bool left_unread = file && file->kind == NODE_ARRIVED && !file->opened;
+	bool left_unread = file && file->kind == NODE_ARRIVED && !file->file.opened;
 	if (file && file != node) {
 		tree_close(&account->tree, file);
 	}
@@ -81,7 +81,7 @@ static void release_failed_open(struct account *account, struct handle *handle, 
 {
 	const struct node *node = handle->node;
 	/* A session that never came about leaves no name behind. */
-	bool began = handle->file || !node->opened;
+	bool began = handle->attached || !node->file.opened;
 	close_handle(account, handle, node->kind == NODE_OUTGOING && handle->writable && began,
 		     now_ms);
 }
@@ -110,8 +110,8 @@ uint64_t release_unattended(struct account *account, struct handle *handle, uint
 	}
 	handle->left = true;
 	account->left++;
-	handle->node->offer->unattended = true;
-	return handle->node->offer->number;
+	handle->node->file.offer->unattended = true;
+	return handle->node->file.offer->number;
 }
 
 void release_delivered(struct account *account, int64_t now_ms)
@@ -121,7 +121,7 @@ void release_delivered(struct account *account, int64_t now_ms)
 		return; /* this is called for every stanza and every call */
 	}
 	DL_FOREACH_SAFE (account->handles, handle, next) {
-		const struct offer *given = handle->left ? handle->node->offer : NULL;
+		const struct offer *given = handle->left ? handle->node->file.offer : NULL;
 		if (handle->left && (!given || offer_is_over(given))) {
 			release_handle(account, handle, now_ms);
 		}

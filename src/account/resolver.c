@@ -56,7 +56,7 @@ static int ask(struct account *account, const char *jid, int64_t now_ms)
 static void fail(struct account *account, struct handle *handle, int error)
 {
 	handle->resolution.active = false;
-	ibb_abort(&account->ibb, handle->node->stream, error);
+	ibb_abort(&account->ibb, handle->node->file.stream, error);
 }
 
 static void open_to(struct account *account, struct handle *handle, const char *peer,
@@ -67,12 +67,13 @@ static void open_to(struct account *account, struct handle *handle, const char *
 	handle->resolution.active = false;
 	int error = format_choose(attribute_format(node->parent), features, &format);
 	if (!error && format == FORMAT_RAW) {
-		error = ibb_dial(&account->ibb, node->stream, peer, features, node->name, now_ms);
+		error = ibb_dial(&account->ibb, node->file.stream, peer, features, node->name,
+				 now_ms);
 	} else if (!error) {
 		error = spool_file_begin(account, handle, peer, format);
 	}
 	if (error) {
-		ibb_abort(&account->ibb, handle->node->stream, error);
+		ibb_abort(&account->ibb, handle->node->file.stream, error);
 	}
 }
 
@@ -173,9 +174,9 @@ static void advance(struct account *account, struct handle *handle, int64_t now_
 	if (!directory) {
 		error = -EHOSTDOWN; /* the resource went, and its directory with it */
 	} else if (directory->kind == NODE_RESOURCE) {
-		error = resolve_resource(account, handle, directory->jid, now_ms);
+		error = resolve_resource(account, handle, directory->directory.jid, now_ms);
 	} else {
-		error = resolve_contact(account, handle, directory->jid, now_ms);
+		error = resolve_contact(account, handle, directory->directory.jid, now_ms);
 	}
 	if (error) {
 		fail(account, handle, error);
@@ -189,14 +190,14 @@ void resolver_start(struct account *account, struct handle *handle, int64_t now_
 		fail(account, handle, -ENETDOWN);
 		return;
 	}
-	stream_await(handle->node->stream, now_ms);
+	stream_await(handle->node->file.stream, now_ms);
 	advance(account, handle, now_ms);
 }
 
 static bool is_waiting(const struct handle *handle)
 {
-	return handle->resolution.active && handle->node->stream &&
-	       handle->node->stream->state == STREAM_NEW;
+	return handle->resolution.active && handle->node->file.stream &&
+	       handle->node->file.stream->state == STREAM_NEW;
 }
 
 void resolver_continue(struct account *account, int64_t now_ms)
@@ -232,7 +233,7 @@ static void learn(struct account *account, struct query *query, unsigned feature
 			/* To who asked later, this answer says nothing. */
 			handle->resolution.server_answered |=
 				handle->resolution.server_query == query->number;
-		} else if (directory && strcmp(directory->jid, query->jid) == 0) {
+		} else if (directory && strcmp(directory->directory.jid, query->jid) == 0) {
 			handle->resolution.peer_answered = true;
 			handle->resolution.features = features;
 		}

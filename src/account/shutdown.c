@@ -13,7 +13,7 @@ static void close_files(struct account *account, int64_t now_ms)
 {
 	struct handle *handle, *next;
 	DL_FOREACH (account->handles, handle) {
-		struct stream *stream = handle->file ? handle->file->stream : NULL;
+		struct stream *stream = handle->attached ? handle->attached->file.stream : NULL;
 		if (stream && stream->state < STREAM_OPEN) {
 			ibb_abort(&account->ibb, stream, -ECONNABORTED);
 		}
@@ -30,7 +30,7 @@ void shutdown_break_delivered(struct account *account)
 {
 	struct handle *handle;
 	DL_FOREACH (account->handles, handle) {
-		struct stream *stream = handle->file ? handle->file->stream : NULL;
+		struct stream *stream = handle->attached ? handle->attached->file.stream : NULL;
 		if (stream && !handle->flushed &&
 		    (!handle->writable || stream_is_delivered(stream))) {
 			ibb_abort(&account->ibb, stream, -ECONNRESET);
@@ -59,8 +59,8 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 		close_files(account, now_ms);
 	}
 	DL_FOREACH (account->handles, handle) {
-		if (handle->file && handle->file->stream) {
-			stream_push(handle->file->stream);
+		if (handle->attached && handle->attached->file.stream) {
+			stream_push(handle->attached->file.stream);
 		}
 	}
 	shutdown_break_delivered(account);
@@ -70,9 +70,9 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 		if (node->kind != NODE_ARRIVED || node->handles > 0) {
 			continue;
 		}
-		if (node->stream) {
-			ibb_abort(&account->ibb, node->stream, -ECONNRESET);
-		} else if (node->offer) {
+		if (node->file.stream) {
+			ibb_abort(&account->ibb, node->file.stream, -ECONNRESET);
+		} else if (node->file.offer) {
 			account_finish_file(account, node, false, now_ms);
 		}
 	}
@@ -82,7 +82,7 @@ bool shutdown_is_complete(const struct account *account)
 {
 	struct handle *handle;
 	DL_FOREACH (account->handles, handle) {
-		struct stream *stream = handle->file ? handle->file->stream : NULL;
+		struct stream *stream = handle->attached ? handle->attached->file.stream : NULL;
 		/* It was being flushed; its release, and with it <close/>, comes next. */
 		if (stream && !stream_is_over(stream)) {
 			return false;
@@ -108,7 +108,7 @@ void shutdown_abandon(struct account *account, int64_t now_ms)
 	release_delivered(account, now_ms);
 	close_files(account, now_ms);
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		if (node->stream || node->offer) {
+		if (node->file.stream || node->file.offer) {
 			account_finish_file(account, node, false, now_ms);
 		}
 	}

@@ -13,7 +13,7 @@ int spool_file_begin(struct account *account, struct handle *handle, const char 
 {
 	struct node *node = handle->node;
 	(void)account;
-	if (stream_written(node->stream) > 0) {
+	if (stream_written(node->file.stream) > 0) {
 		return -EPROTONOSUPPORT;
 	}
 	handle->peer = strdup(peer);
@@ -21,27 +21,27 @@ int spool_file_begin(struct account *account, struct handle *handle, const char 
 		return -ENOMEM;
 	}
 	handle->format = format;
-	node->spooled = true;
-	stream_postpone(node->stream);
+	node->file.spooled = true;
+	stream_postpone(node->file.stream);
 	return 0;
 }
 
 bool spool_file_is_unoffered(const struct handle *handle)
 {
-	return handle_is_spooled(handle) && !handle->node->offer && !handle->flushed &&
+	return handle_is_spooled(handle) && !handle->node->file.offer && !handle->flushed &&
 	       !handle->cut;
 }
 
 int spool_file_resize(struct handle *handle, uint64_t size)
 {
 	struct node *node = handle->node;
-	if (node->offer || !node->stream) {
+	if (node->file.offer || !node->file.stream) {
 		return -ECONNRESET;
 	}
-	if (stream_is_over(node->stream)) {
-		return stream_outcome(node->stream);
+	if (stream_is_over(node->file.stream)) {
+		return stream_outcome(node->file.stream);
 	}
-	node->size = size;
+	node->file.size = size;
 	handle->flushed = false;
 	handle->used = true;
 	node_touch(node);
@@ -71,7 +71,8 @@ int spool_file_make_offer(struct account *account, struct handle *handle, uint64
 			  const struct digest *md5, int64_t now_ms)
 {
 	struct node *node = handle->node;
-	int error = node->stream ? check(account, node->stream, handle->peer) : -ECONNRESET;
+	int error =
+		node->file.stream ? check(account, node->file.stream, handle->peer) : -ECONNRESET;
 	if (error) {
 		return error;
 	}
@@ -84,13 +85,13 @@ int spool_file_make_offer(struct account *account, struct handle *handle, uint64
 	if (md5 && handle->format == FORMAT_SI) {
 		file.digest = *md5;
 	}
-	node->size = size;
-	node->offer = offers_make(&account->offers, format_offer(handle->format), handle->peer,
-				  &file, node->stream, now_ms);
-	if (!node->offer) {
+	node->file.size = size;
+	node->file.offer = offers_make(&account->offers, format_offer(handle->format), handle->peer,
+				       &file, node->file.stream, now_ms);
+	if (!node->file.offer) {
 		return -ENOMEM;
 	}
-	node->offer->context = node;
+	node->file.offer->context = node;
 	return 0;
 }
 
@@ -98,7 +99,7 @@ uint64_t spool_file_offer(struct account *account, struct handle *handle, struct
 			  uint64_t size, const struct digest *md5, int64_t now_ms)
 {
 	struct node *node = handle->node;
-	bool again = node->offer != NULL;
+	bool again = node->file.offer != NULL;
 	op->context = handle;
 	handle->flushed = true;
 	int error = again ? 0 : spool_file_make_offer(account, handle, size, md5, now_ms);
@@ -106,8 +107,8 @@ uint64_t spool_file_offer(struct account *account, struct handle *handle, struct
 		account_complete(account, op, error);
 		return 0;
 	}
-	offer_wait(&account->offers, node->offer, op);
-	return again ? 0 : node->offer->number;
+	offer_wait(&account->offers, node->file.offer, op);
+	return again ? 0 : node->file.offer->number;
 }
 
 /* ---- for the upload ---- */

@@ -54,8 +54,8 @@ static uint64_t progress(const struct stream *stream)
 /* Bytes per second since somebody last looked, or since the stream began. */
 static uint64_t measure_rate(struct node *node, int64_t now_ms)
 {
-	struct sample *sample = &node->sample;
-	uint64_t bytes = progress(node->stream);
+	struct sample *sample = &node->file.sample;
+	uint64_t bytes = progress(node->file.stream);
 	int64_t elapsed_ms = now_ms - sample->taken_ms;
 	if (elapsed_ms >= SAMPLE_MS) {
 		sample->rate = (bytes - sample->bytes) * 1000 / (uint64_t)elapsed_ms;
@@ -68,16 +68,16 @@ static uint64_t measure_rate(struct node *node, int64_t now_ms)
 /* How long the whole is, or -1. */
 static int64_t announced(const struct node *node)
 {
-	if (node->offer) {
-		return node->offer->size;
+	if (node->file.offer) {
+		return node->file.offer->size;
 	}
-	return node->stream ? node->stream->announced : -1;
+	return node->file.stream ? node->file.stream->announced : -1;
 }
 
 static const char *state_name(const struct node *node, const struct summary *summary)
 {
-	bool suspended = node->stream && node->stream->suspended;
-	bool waits = node->kind == NODE_ARRIVED && !node->opened && !node->offer;
+	bool suspended = node->file.stream && node->file.stream->suspended;
+	bool waits = node->kind == NODE_ARRIVED && !node->file.opened && !node->file.offer;
 	return waits && !suspended ? "waiting" : summary->state;
 }
 
@@ -91,8 +91,8 @@ static void write_time(FILE *out, const char *text, int64_t when_ms, int64_t now
 
 static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 {
-	const struct stream *stream = node->stream;
-	struct summary summary = node_summarize(node);
+	const struct stream *stream = node->file.stream;
+	struct summary summary = stream_file_summarize(&node->file);
 	char path[2048], done[CELL], total[CELL] = "-", speed[CELL] = "-", left[CELL] = "-";
 	int64_t size = announced(node);
 	uint64_t bytes = stream ? progress(stream) : 0;
@@ -132,7 +132,7 @@ int status_text(const struct account *account, int64_t now_ms, char **text, size
 		return -ENOMEM;
 	}
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		streams += node->stream || node->offer;
+		streams += node->file.stream || node->file.offer;
 	}
 	fprintf(out, "account     %s\n", account->jid);
 	fprintf(out, "connection  %s%s%s", account->online ? "online" : "down",
@@ -147,7 +147,7 @@ int status_text(const struct account *account, int64_t now_ms, char **text, size
 			"RATE", "LEFT", "STREAM (PEER)");
 	}
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		if (node->stream || node->offer) {
+		if (node->file.stream || node->file.offer) {
 			write_stream(out, node, now_ms);
 		}
 	}

@@ -23,10 +23,10 @@ static void expire(struct account *account, struct node *directory, int64_t now_
 {
 	struct node *child, *next;
 	DL_FOREACH_SAFE (directory->children, child, next) {
-		if (child->expires_ms <= now_ms) {
+		if (child->file.expires_ms <= now_ms) {
 			account_drop(account, child, now_ms);
-		} else if (child->expires_ms < account->expiry_ms) {
-			account->expiry_ms = child->expires_ms;
+		} else if (child->file.expires_ms < account->expiry_ms) {
+			account->expiry_ms = child->file.expires_ms;
 		} else {
 			expire(account, child, now_ms);
 		}
@@ -39,7 +39,7 @@ void timer_tick(struct account *account, int64_t now_ms)
 	offers_tick(&account->offers, now_ms);
 	resolver_tick(account, now_ms);
 	if (now_ms >= account->expiry_ms) {
-		account->expiry_ms = TREE_NEVER;
+		account->expiry_ms = NODE_NEVER;
 		expire(account, account->tree.root, now_ms);
 		if (account->expiry_ms < now_ms + ACCOUNT_EXPIRY_MS) {
 			account->expiry_ms = now_ms + ACCOUNT_EXPIRY_MS;

@@ -9,10 +9,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <utlist.h>
 
 /* The directory in a key of tree.names, before the name. */
@@ -43,14 +41,13 @@ static mode_t initial_mode(enum node_kind kind)
 
 static void destroy(struct tree *tree, struct node *node)
 {
-	assert(!node->children && !node->stream && !node->offer && !node->waiters);
+	assert(!node->children && !node->file.stream && !node->file.offer && !node->waiters);
 	/* The table of the last one is not looked at again. */
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	HASH_DEL(tree->nodes, node);
-	free(node->summary.sid);
-	free(node->summary.peer);
-	free(node->path);
-	free(node->jid);
+	stream_file_finish(&node->file);
+	free(node->inbox.path);
+	free(node->directory.jid);
 	free(node);
 }
 
@@ -67,9 +64,9 @@ static struct node *create(struct tree *tree, enum node_kind kind, const char *n
 	}
 	memcpy(node->name, name, size);
 	node->kind = kind;
-	node->jid = jid_copy;
+	node->directory.jid = jid_copy;
 	node->ino = tree->last_ino + 1;
-	node->expires_ms = TREE_NEVER;
+	node->file.expires_ms = NODE_NEVER;
 	node->mode = initial_mode(kind);
 	node->uid = tree->uid;
 	node->gid = tree->gid;
@@ -139,7 +136,7 @@ struct node *tree_contact(const struct tree *tree, const char *jid)
 {
 	struct node *node;
 	DL_FOREACH (tree->root->children, node) {
-		if (node->kind == NODE_CONTACT && jid_same_bare(node->jid, jid)) {
+		if (node->kind == NODE_CONTACT && jid_same_bare(node->directory.jid, jid)) {
 			return node;
 		}
 	}
@@ -176,8 +173,8 @@ struct node *tree_add(struct tree *tree, struct node *parent, enum node_kind kin
 	if (!node) {
 		return NULL;
 	}
-	node->directory = parent->ino;
-	HASH_ADD_KEYPTR(by_name, tree->names, &node->directory, NAME_KEY_PREFIX + strlen(name),
+	node->parent_ino = parent->ino;
+	HASH_ADD_KEYPTR(by_name, tree->names, &node->parent_ino, NAME_KEY_PREFIX + strlen(name),
 			node);
 	if (!node->by_name.tbl) {
 		destroy(tree, node);
@@ -224,66 +221,6 @@ void tree_close(struct tree *tree, struct node *node)
 	release(tree, node);
 }
 
-/* NULL: of no offer. */
-static enum format format_of(const struct offer *offer)
-{
-	if (!offer) {
-		return FORMAT_RAW;
-	}
-	return offer->format == OFFER_SI ? FORMAT_SI : FORMAT_JINGLE;
-}
-
-static struct summary summarize_offer(const struct offer *offer)
-{
-	return (struct summary){
-		.state = offer_state_name(offer),
-		.sid = offer->sid,
-		.peer = offer->peer,
-		.block_size = offer->block_size,
-		.format = format_of(offer),
-	};
-}
-
-struct summary node_summarize(const struct node *node)
-{
-	const struct stream *stream = node->stream;
-	const struct offer *offer = node->offer;
-	if (!stream) {
-		return offer ? summarize_offer(offer) : node->summary;
-	}
-	const char *state = offer ? offer_state_name(offer) : NULL;
-	return (struct summary){
-		.state = state ? state : stream_state_name(stream),
-		.sid = stream->sid,
-		.peer = offer ? offer->peer : stream->peer,
-		.format = format_of(offer),
-		.block_size = stream->block_size,
-		.carrier = stream->carrier,
-		.sent = stream->sender.acknowledged,
-		.received = stream->receiver.received,
-		.window = stream->window.size,
-	};
-}
-
-void node_keep_summary(struct node *node)
-{
-	struct summary summary = node_summarize(node);
-	if (!node->offer && node->stream && node->stream->state == STREAM_CLOSING) {
-		/* Everything is delivered; that <close/> is not answered yet changes nothing. */
-		summary.state = "finished";
-	}
-	summary.sid = summary.sid ? strdup(summary.sid) : NULL;
-	summary.peer = summary.peer ? strdup(summary.peer) : NULL;
-	free(node->summary.sid);
-	free(node->summary.peer);
-	node->summary = summary;
-}
-
-bool node_has_session(const struct node *node)
-{
-	return node->stream || node->offer || node->summary.state;
-}
-
 enum tree_pace tree_pace(const struct node *directory, const struct node *node)
 {
 	if (node && (node->kind == NODE_CONTACT || node->kind == NODE_IN)) {
@@ -293,84 +230,6 @@ enum tree_pace tree_pace(const struct node *directory, const struct node *node)
 		return TREE_STANZAS;
 	}
 	/* The name goes if the peer does not want the stream. */
-	bool waits = node && node->stream && node->stream->state < STREAM_OPEN;
+	bool waits = node && node->file.stream && node->file.stream->state < STREAM_OPEN;
 	return !node || (node->kind == NODE_OUTGOING && !waits) ? TREE_CALLS : TREE_STANZAS;
-}
-
-bool node_is_directory(const struct node *node)
-{
-	return S_ISDIR(node->mode);
-}
-
-void node_attributes(const struct node *node, struct stat *attributes)
-{
-	const struct stream *stream = node->stream;
-	uint64_t size = node->size;
-	if (node->spooled || node->inbox) {
-		/* What was written so far: to a file that will be offered, or is in the inbox. */
-	} else if (stream && stream->announced >= 0) {
-		size = (uint64_t)stream->announced;
-	} else if (stream && stream->incoming && stream->state != STREAM_CLOSED) {
-		/* Not that of the bytes so far: wc and rsync would take them for the whole file. */
-		size = 0;
-	} else if (stream) {
-		size = stream_size(stream);
-	}
-	*attributes = (struct stat){
-		.st_ino = node->ino,
-		.st_mode = node->mode,
-		.st_nlink = node_is_directory(node) ? 2 : 1,
-		.st_uid = node->uid,
-		.st_gid = node->gid,
-		.st_size = (off_t)size,
-		.st_blocks = (blkcnt_t)(size / 512 + (size % 512 != 0)),
-		.st_blksize = 128L * 1024,
-		.st_atim = node->accessed,
-		.st_mtim = node->modified,
-		.st_ctim = node->changed,
-	};
-}
-
-void node_change(struct node *node, const struct changes *changes)
-{
-	const struct stat *values = &changes->values;
-	if (changes->mode) {
-		node->mode = (node->mode & S_IFMT) | (values->st_mode & 07777);
-	}
-	if (changes->uid) {
-		node->uid = values->st_uid;
-	}
-	if (changes->gid) {
-		node->gid = values->st_gid;
-	}
-	if (changes->accessed) {
-		node->accessed = values->st_atim;
-	}
-	if (changes->modified) {
-		node->modified = values->st_mtim;
-	}
-	clock_gettime(CLOCK_REALTIME, &node->changed);
-}
-
-void node_touch(struct node *node)
-{
-	clock_gettime(CLOCK_REALTIME, &node->modified);
-	node->changed = node->modified;
-}
-
-int node_path(const struct node *node, char *path, size_t size)
-{
-	if (node->kind == NODE_ROOT) {
-		return 0;
-	}
-	if (!node->parent) {
-		return -1;
-	}
-	int above = node_path(node->parent, path, size);
-	if (above < 0) {
-		return -1;
-	}
-	int length = snprintf(path + above, size - (size_t)above, "%s%s", above > 0 ? "/" : "",
-			      node->name);
-	return length < 0 || (size_t)above + (size_t)length >= size ? -1 : above + length;
 }

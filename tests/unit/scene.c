@@ -462,7 +462,7 @@ struct call *scene_offer(struct scene *scene, struct handle *handle, const char 
 			 size_t length, const struct digest *md5)
 {
 	struct call *call = new_call(scene, OP_FLUSH, 0, false);
-	if (!handle->node->offer) {
+	if (!handle->node->file.offer) {
 		spool_file_resize(handle, length);
 	}
 	uint64_t number =

@@ -78,7 +78,7 @@ static void test_contacts(void **state)
 	scene_contact(&scene, longest); /* one byte too long: it cannot be shown */
 	assert_names(&scene, "", "b@x a@x bot.x %73tatus %69ncoming a%252fb@x ");
 	assert_int_equal(scene_find(&scene, "status")->kind, NODE_STATUS);
-	assert_string_equal(scene_find(&scene, "%73tatus")->jid, "status");
+	assert_string_equal(scene_find(&scene, "%73tatus")->directory.jid, "status");
 	assert_exists(&scene, "a@x/in/next");
 
 	removed(&scene, "a@x");
@@ -106,7 +106,7 @@ static void test_resources(void **state)
 	scene_comes(&scene, "a@x/My Phone", 5);
 	scene_comes(&scene, "a@x", 0);
 	assert_names(&scene, "a@x", "early %69n a%2Fb %2Ehidden My Phone ");
-	assert_string_equal(scene_find(&scene, "a@x/%69n")->jid, "a@x/in");
+	assert_string_equal(scene_find(&scene, "a@x/%69n")->directory.jid, "a@x/in");
 	assert_int_equal(scene_find(&scene, "a@x/in")->kind, NODE_IN);
 
 	scene_goes(&scene, "a@x/a/b");
@@ -223,8 +223,9 @@ static void test_mkdir(void **state)
 		size_t count = HASH_COUNT(scene.account.tree.nodes);
 		assert_int_equal(scene_mkdir(&scene, rows[i].path), rows[i].error);
 		if (rows[i].error == 0) {
-			assert_string_equal(scene_find(&scene, rows[i].path)->jid, rows[i].jid);
-			assert_true(scene_find(&scene, rows[i].path)->made);
+			assert_string_equal(scene_find(&scene, rows[i].path)->directory.jid,
+					    rows[i].jid);
+			assert_true(scene_find(&scene, rows[i].path)->directory.made);
 		} else {
 			assert_int_equal(HASH_COUNT(scene.account.tree.nodes), count);
 		}
@@ -523,8 +524,8 @@ static void test_names_of_arrivals(void **state)
 		const struct node *node = scene_find(&scene, rows[i].path);
 		assert_non_null(node);
 		assert_int_equal(node->kind, NODE_ARRIVED);
-		assert_int_equal(node->arrival, i + 1);
-		assert_string_equal(node->stream->peer, rows[i].peer);
+		assert_int_equal(node->file.arrival, i + 1);
+		assert_string_equal(node->file.stream->peer, rows[i].peer);
 	}
 	/* Not one more for what is refused. */
 	scene_peer_opens(&scene, "a@x/r", "s1", "again");
@@ -934,7 +935,7 @@ static void test_release_after_stop(void **state)
 	scene_settle(&scene);
 	scene_sent(&scene, MSG_CLOSE, "a@x/r");
 	scene_release(&scene, handle);
-	assert_null(scene_find(&scene, "a@x/in/i")->stream);
+	assert_null(scene_find(&scene, "a@x/in/i")->file.stream);
 	scene_finish(&scene);
 }
 
@@ -1028,7 +1029,7 @@ static bool play_everything(struct scene *scene)
 		if (!handle) {
 			assert_true(!open || call_is_done(open));
 			assert_null(scene_find(scene, paths[i]) &&
-				    scene_find(scene, paths[i])->stream);
+				    scene_find(scene, paths[i])->file.stream);
 			well = false;
 			continue;
 		}

@@ -743,7 +743,7 @@ static void test_interrupted_read(void **state)
 	/* Nobody waits any more. */
 	scene_play(&scene);
 	arrive(&scene, "t", "j");
-	assert_false(scene_find(&scene, "a@x/in/j")->opened);
+	assert_false(scene_find(&scene, "a@x/in/j")->file.opened);
 	scene_finish(&scene);
 }
 
@@ -826,7 +826,7 @@ static void test_next(void **state)
 
 	/* The oldest that nobody has opened. */
 	struct handle *handle = scene_opened(&scene, "a@x/in/next", O_RDONLY);
-	assert_false(scene_find(&scene, "a@x/in/b")->opened);
+	assert_false(scene_find(&scene, "a@x/in/b")->file.opened);
 	assert_text(scene_read(&scene, handle, 100), "2");
 	assert_result(scene_open(&scene, "a@x/in/b", O_RDONLY), -EBUSY);
 	assert_result(scene_poll(&scene, handle, 100), -EAGAIN); /* of the same */
@@ -1081,7 +1081,7 @@ static void test_status(void **state)
 	scene_opened(&scene, "a@x/in/i", O_RDONLY);
 	scene_wait(&scene, 3000);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		scene_find(&scene, "a@x/in/i")->stream->announced = rows[i].bytes;
+		scene_find(&scene, "a@x/in/i")->file.stream->announced = rows[i].bytes;
 		read_status(&scene, text);
 		assert_non_null(strstr(text, "\nin open "));
 		assert_non_null(strstr(text, rows[i].text));

@@ -316,7 +316,7 @@ static void test_end_with_an_error(void **state)
 	/* Its upload has not even begun. */
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
-	spool_file_end(&scene.account, handle->node->offer->number, -EIO, scene.now_ms);
+	spool_file_end(&scene.account, handle->node->file.offer->number, -EIO, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(close, -EIO);
 	scene_release(&scene, handle);

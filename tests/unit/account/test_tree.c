@@ -77,13 +77,13 @@ static void test_pace(void **state)
 	}
 	/* A refusal takes the name back. */
 	struct stream stream = {.state = STREAM_NEW};
-	outgoing->stream = &stream;
+	outgoing->file.stream = &stream;
 	assert_int_equal(tree_pace(contact, outgoing), TREE_STANZAS);
 	stream.state = STREAM_OPENING;
 	assert_int_equal(tree_pace(contact, outgoing), TREE_STANZAS);
 	stream.state = STREAM_OPEN;
 	assert_int_equal(tree_pace(contact, outgoing), TREE_CALLS);
-	outgoing->stream = NULL;
+	outgoing->file.stream = NULL;
 	tree_finish(&tree);
 }
 
@@ -141,14 +141,14 @@ static void test_size(void **state)
 		blkcnt_t blocks;
 	} rows[] = {{0, 0}, {1, 1}, {512, 1}, {513, 2}, {1 << 20, 2048}};
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		node->size = rows[i].size;
+		node->file.size = rows[i].size;
 		node_attributes(node, &attributes);
 		assert_int_equal(attributes.st_size, rows[i].size);
 		assert_int_equal(attributes.st_blocks, rows[i].blocks);
 	}
 
 	/* The stream says: what was written, announced, received when that is all. */
-	node->stream = &stream;
+	node->file.stream = &stream;
 	stream.sender.written = 7;
 	stream.receiver.received = 9;
 	node_attributes(node, &attributes);
@@ -169,7 +169,7 @@ static void test_size(void **state)
 	stream.announced = (int64_t)1 << 40;
 	node_attributes(node, &attributes);
 	assert_int_equal(attributes.st_size, (int64_t)1 << 40);
-	node->stream = NULL;
+	node->file.stream = NULL;
 	tree_finish(&tree);
 }
 
@@ -219,7 +219,7 @@ static void test_change(void **state)
 	changes.modified = true;
 	node_change(contact, &changes);
 	assert_int_equal(contact->modified.tv_sec, 5);
-	assert_int_equal(contact->size, 0);
+	assert_int_equal(contact->file.size, 0);
 
 	contact->changed.tv_sec = 0;
 	node_touch(contact);
@@ -239,10 +239,10 @@ static void test_add(void **state)
 	struct node *contact = add(&tree, tree.root, NODE_CONTACT, name, jid);
 	jid[0] = name[0] = '?'; /* they are copied */
 	assert_string_equal(contact->name, "A@x");
-	assert_string_equal(contact->jid, "a@x");
+	assert_string_equal(contact->directory.jid, "a@x");
 	assert_ptr_equal(contact->parent, tree.root);
 	assert_ptr_equal(tree_child(&tree, tree.root, "A@x"), contact);
-	assert_int_equal(contact->expires_ms, TREE_NEVER);
+	assert_int_equal(contact->file.expires_ms, NODE_NEVER);
 	assert_true(tree.root->modified.tv_sec > 0);
 
 	struct node *in = tree_child(&tree, contact, "in");

@@ -530,7 +530,7 @@ static void test_incoming_ended_before_it_is_safe(void **state)
 		scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
 		scene_result(&scene);
 		struct handle *handle = open->op.context;
-		stream_confirm_reads(handle->file->stream);
+		stream_confirm_reads(handle->attached->file.stream);
 		scene_peer_begins(&scene, PHONE, "t", 65535);
 		scene_sent(&scene, MSG_RESULT, PHONE);
 		assert_result(open, 0);
@@ -544,7 +544,7 @@ static void test_incoming_ended_before_it_is_safe(void **state)
 		ends(&scene, "j1", JINGLE_SUCCESS);
 		struct call *end = scene_read(&scene, handle, 100);
 		assert_waits(end);
-		stream_confirm(handle->file->stream);
+		stream_confirm(handle->attached->file.stream);
 		scene_settle(&scene);
 		assert_result(end, 0);
 		assert_state(&scene, "a@x/in/f", "finished");
@@ -942,11 +942,11 @@ static void test_outgoing_block_size(void **state)
 		scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		assert_int_equal(msg->terms->block_size, rows[i].offered);
-		bool is_auto = handle->node->stream->is_auto;
+		bool is_auto = handle->node->file.stream->is_auto;
 		scene_result(&scene);
 		accepts(&scene, "sid1", "sid1", rows[i].offered);
 		assert_int_equal(scene_sent(&scene, MSG_OPEN, PHONE)->block_size, rows[i].offered);
-		assert_int_equal(handle->node->stream->is_auto, is_auto);
+		assert_int_equal(handle->node->file.stream->is_auto, is_auto);
 		assert_int_equal(is_auto, strcmp(rows[i].configured, "auto") == 0);
 		scene_finish(&scene);
 	}

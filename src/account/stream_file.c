@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "account/stream_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void stream_file_finish(struct stream_file *file)
+{
+	free(file->summary.sid);
+	free(file->summary.peer);
+}
+
+/* NULL: of no offer. */
+static enum format format_of(const struct offer *offer)
+{
+	if (!offer) {
+		return FORMAT_RAW;
+	}
+	return offer->format == OFFER_SI ? FORMAT_SI : FORMAT_JINGLE;
+}
+
+static struct summary summarize_offer(const struct offer *offer)
+{
+	return (struct summary){
+		.state = offer_state_name(offer),
+		.sid = offer->sid,
+		.peer = offer->peer,
+		.block_size = offer->block_size,
+		.format = format_of(offer),
+	};
+}
+
+struct summary stream_file_summarize(const struct stream_file *file)
+{
+	const struct stream *stream = file->stream;
+	const struct offer *offer = file->offer;
+	if (!stream) {
+		return offer ? summarize_offer(offer) : file->summary;
+	}
+	const char *state = offer ? offer_state_name(offer) : NULL;
+	return (struct summary){
+		.state = state ? state : stream_state_name(stream),
+		.sid = stream->sid,
+		.peer = offer ? offer->peer : stream->peer,
+		.format = format_of(offer),
+		.block_size = stream->block_size,
+		.carrier = stream->carrier,
+		.sent = stream->sender.acknowledged,
+		.received = stream->receiver.received,
+		.window = stream->window.size,
+	};
+}
+
+void stream_file_keep_summary(struct stream_file *file)
+{
+	struct summary summary = stream_file_summarize(file);
+	if (!file->offer && file->stream && file->stream->state == STREAM_CLOSING) {
+		/* Everything is delivered; that <close/> is not answered yet changes nothing. */
+		summary.state = "finished";
+	}
+	summary.sid = summary.sid ? strdup(summary.sid) : NULL;
+	summary.peer = summary.peer ? strdup(summary.peer) : NULL;
+	free(file->summary.sid);
+	free(file->summary.peer);
+	file->summary = summary;
+}
+
+bool stream_file_has_session(const struct stream_file *file)
+{
+	return file->stream || file->offer || file->summary.state;
+}
+
+uint64_t stream_file_size(const struct stream_file *file)
+{
+	const struct stream *stream = file->stream;
+	if (!stream || file->spooled) {
+		return file->size;
+	}
+	if (stream->announced >= 0) {
+		return (uint64_t)stream->announced;
+	}
+	/* Not that of the bytes so far: wc and rsync would take them for the whole file. */
+	if (stream->incoming && stream->state != STREAM_CLOSED) {
+		return 0;
+	}
+	return stream_size(stream);
+}
