@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* stream: one of them, from its first to its last state; the peer is j. */
+#include "braced.h"
 #include "failing_malloc.h"
 #include "script.h"
 
@@ -14,14 +15,8 @@
 #define PLAY(steps)  script_test(steps, COUNT(steps))
 
 /* A stream of ours that runs, and one of the peer's. */
-#define OPENED                                                \
-	{                                                     \
-		"dial s j; j: result o1.0", "o1.0 open j s 8" \
-	}
-#define ARRIVED                                         \
-	{                                               \
-		"j: open s i0 8; take s", "i0 result j" \
-	}
+#define OPENED	BRACED("dial s j; j: result o1.0", "o1.0 open j s 8")
+#define ARRIVED BRACED("j: open s i0 8; take s", "i0 result j")
 
 /* ---- XEP-0047's own examples ---- */
 

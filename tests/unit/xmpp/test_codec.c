@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "braced.h"
 #include "failing_malloc.h"
 #include "stanzas.h"
 #include "xmpp/features.h"
@@ -275,24 +276,16 @@ static void test_xep_block(void **state)
 #define SET(child) "<iq from='a@b/c' id='i' type='set'>" child "</iq>"
 #define GET(child) "<iq from='a@b/c' id='i' type='get'>" child "</iq>"
 
-#define REFUSED(c, t)                                                            \
-	{                                                                        \
-		.kind = MSG_UNKNOWN, .size = -1, .condition = c, .error_type = t \
-	}
-#define BAD_REQUEST REFUSED(CONDITION_BAD_REQUEST, ERROR_TYPE_CANCEL)
-#define UNAVAILABLE REFUSED(CONDITION_SERVICE_UNAVAILABLE, ERROR_TYPE_CANCEL)
+#define REFUSED(c, t) BRACED(.kind = MSG_UNKNOWN, .size = -1, .condition = c, .error_type = t)
+#define BAD_REQUEST   REFUSED(CONDITION_BAD_REQUEST, ERROR_TYPE_CANCEL)
+#define UNAVAILABLE   REFUSED(CONDITION_SERVICE_UNAVAILABLE, ERROR_TYPE_CANCEL)
 
-#define OPEN(attributes) SET("<open xmlns='" IBB "' " attributes "/>")
-#define OPENED(bytes)                                                         \
-	{                                                                     \
-		.kind = MSG_OPEN, .sid = "s", .block_size = bytes, .size = -1 \
-	}
+#define OPEN(attributes)   SET("<open xmlns='" IBB "' " attributes "/>")
+#define OPENED(bytes)	   BRACED(.kind = MSG_OPEN, .sid = "s", .block_size = bytes, .size = -1)
 #define FILE_OPEN(content) SET("<open xmlns='" IBB "' sid='s' block-size='1'>" content "</open>")
 #define FILE_OF(content)   FILE_OPEN("<file xmlns='" METADATA "'>" content "</file>")
-#define FILE_OPENED(text, bytes)                                                           \
-	{                                                                                  \
-		.kind = MSG_OPEN, .sid = "s", .block_size = 1, .name = text, .size = bytes \
-	}
+#define FILE_OPENED(text, bytes) \
+	BRACED(.kind = MSG_OPEN, .sid = "s", .block_size = 1, .name = text, .size = bytes)
 
 static const struct row opens[] = {
 	{OPEN("sid='s' block-size='1'"), OPENED(1)},
@@ -347,15 +340,10 @@ static const struct row opens[] = {
 };
 
 #define DATA(attributes, text) SET("<data xmlns='" IBB "' " attributes ">" text "</data>")
-#define BLOCK(number, text)                                                    \
-	{                                                                      \
-		.kind = MSG_DATA, .sid = "s", .size = -1, .seq = number,       \
-		.data = (const uint8_t *)text, .data_length = sizeof(text) - 1 \
-	}
-#define NO_BLOCK                                         \
-	{                                                \
-		.kind = MSG_DATA, .sid = "s", .size = -1 \
-	}
+#define BLOCK(number, text)                                             \
+	BRACED(.kind = MSG_DATA, .sid = "s", .size = -1, .seq = number, \
+	       .data = (const uint8_t *)text, .data_length = sizeof(text) - 1)
+#define NO_BLOCK BRACED(.kind = MSG_DATA, .sid = "s", .size = -1)
 
 static const struct row blocks[] = {
 	{DATA("sid='s' seq='0'", "eA=="), BLOCK(0, "x")},
@@ -439,14 +427,8 @@ static void test_requests(void **state)
 
 #define RESULT(child) "<iq from='a@b/c' id='i' type='result'>" child "</iq>"
 #define ERROR(child)  "<iq from='a@b/c' id='i' type='error'>" child "</iq>"
-#define CAPABLE(bits)                                            \
-	{                                                        \
-		.kind = MSG_RESULT, .size = -1, .features = bits \
-	}
-#define FAILED(c, t)                                                           \
-	{                                                                      \
-		.kind = MSG_ERROR, .size = -1, .condition = c, .error_type = t \
-	}
+#define CAPABLE(bits) BRACED(.kind = MSG_RESULT, .size = -1, .features = bits)
+#define FAILED(c, t)  BRACED(.kind = MSG_ERROR, .size = -1, .condition = c, .error_type = t)
 
 static const struct row answers[] = {
 	{RESULT(""), CAPABLE(0)},
@@ -496,16 +478,12 @@ static const struct row answers[] = {
 };
 
 #define MESSAGE(type, child) "<message from='a@b/c' id='i'" type ">" child "</message>"
-#define IN_MESSAGE(length, bytes, number)                                             \
-	{                                                                             \
-		.kind = MSG_DATA, .sid = "s", .carrier = CARRIER_MESSAGE, .size = -1, \
-		.seq = number, .data = (const uint8_t *)bytes, .data_length = length  \
-	}
-#define BOUNCED(which, number, c, t)                                                      \
-	{                                                                                 \
-		.kind = MSG_BOUNCE, .sid = which, .carrier = CARRIER_MESSAGE, .size = -1, \
-		.seq = number, .condition = c, .error_type = t                            \
-	}
+#define IN_MESSAGE(length, bytes, number)                                            \
+	BRACED(.kind = MSG_DATA, .sid = "s", .carrier = CARRIER_MESSAGE, .size = -1, \
+	       .seq = number, .data = (const uint8_t *)bytes, .data_length = length)
+#define BOUNCED(which, number, c, t)                                                     \
+	BRACED(.kind = MSG_BOUNCE, .sid = which, .carrier = CARRIER_MESSAGE, .size = -1, \
+	       .seq = number, .condition = c, .error_type = t)
 
 static const struct row messages[] = {
 	{MESSAGE("", "<data xmlns='" IBB "' sid='s' seq='7'>eHk=</data>"), IN_MESSAGE(2, "xy", 7)},

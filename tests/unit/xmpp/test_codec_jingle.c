@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "braced.h"
 #include "failing_malloc.h"
 #include "stanzas.h"
 
@@ -21,24 +22,13 @@
 
 #define OCTETS "application/octet-stream"
 
-#define DIGEST(name, text)                                                       \
-	{                                                                        \
-		.algorithm = name, .length = sizeof(text) - 1, .bytes = { text } \
-	}
-#define PROMISE(name)             \
-	{                         \
-		.algorithm = name \
-	}
+#define DIGEST(name, text) \
+	BRACED(.algorithm = name, .length = sizeof(text) - 1, .bytes = BRACED(text))
+#define PROMISE(name) BRACED(.algorithm = name)
 
-#define NO_FILE                                              \
-	{                                                    \
-		.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE \
-	}
+#define NO_FILE	     BRACED(.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE)
 /* Without a date. */
-#define FILE_OF(...)                               \
-	{                                          \
-		.date = TERMS_NO_DATE, __VA_ARGS__ \
-	}
+#define FILE_OF(...) BRACED(.date = TERMS_NO_DATE, __VA_ARGS__)
 
 #define TO_BASE_SHA_256                                                                        \
 	"\x3f\x38\xa3\x88\xd0\x71\xf8\xd3\x78\x96\x5f\xf7\xb0\x39\x85\x9b\x64\x4c\x23\x8b\x89" \
@@ -289,46 +279,20 @@ static void test_recorded(void **state)
 #define HASH(algorithm, text)	      "<hash xmlns='" HASHES "' algo='" algorithm "'>" text "</hash>"
 #define USED(algorithm)		      "<hash-used xmlns='" HASHES "' algo='" algorithm "'/>"
 
-#define OFFERED(...)                                                \
-	{                                                           \
-		.content = "c", FIRST_FILE, OVER_IBB("t", 4096),    \
-		.file = FILE_OF(.size = TERMS_NO_SIZE, __VA_ARGS__) \
-	}
-#define PLAIN                                                                    \
-	{                                                                        \
-		.content = "c", FIRST_FILE, OVER_IBB("t", 4096), .file = NO_FILE \
-	}
-#define SIZED(bytes)                                                                            \
-	{                                                                                       \
-		.content = "c", FIRST_FILE, OVER_IBB("t", 4096), .file = FILE_OF(.size = bytes) \
-	}
-#define DATED(seconds)                                                     \
-	{                                                                  \
-		.content = "c", FIRST_FILE, OVER_IBB("t", 4096), .file = { \
-			.size = TERMS_NO_SIZE,                             \
-			.date = seconds                                    \
-		}                                                          \
-	}
-#define CARRIED(...)                                                     \
-	{                                                                \
-		.content = "c", FIRST_FILE, .file = NO_FILE, __VA_ARGS__ \
-	}
-#define CONTAINED(...)                                                        \
-	{                                                                     \
-		FIRST_FILE, OVER_IBB("t", 4096), .file = NO_FILE, __VA_ARGS__ \
-	}
-#define NOT_A_FILE                                                                  \
-	{                                                                           \
-		.content = "c", .contents = 1, OVER_IBB("t", 4096), .file = NO_FILE \
-	}
-#define ENDED(why)                                                                 \
-	{                                                                          \
-		.action = JINGLE_SESSION_TERMINATE, .reason = why, .file = NO_FILE \
-	}
-#define ONLY(what)                              \
-	{                                       \
-		.action = what, .file = NO_FILE \
-	}
+#define OFFERED(...)                                            \
+	BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), \
+	       .file = FILE_OF(.size = TERMS_NO_SIZE, __VA_ARGS__))
+#define PLAIN BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), .file = NO_FILE)
+#define SIZED(bytes) \
+	BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), .file = FILE_OF(.size = bytes))
+#define DATED(seconds)                                          \
+	BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), \
+	       .file = BRACED(.size = TERMS_NO_SIZE, .date = seconds))
+#define CARRIED(...)   BRACED(.content = "c", FIRST_FILE, .file = NO_FILE, __VA_ARGS__)
+#define CONTAINED(...) BRACED(FIRST_FILE, OVER_IBB("t", 4096), .file = NO_FILE, __VA_ARGS__)
+#define NOT_A_FILE     BRACED(.content = "c", .contents = 1, OVER_IBB("t", 4096), .file = NO_FILE)
+#define ENDED(why)     BRACED(.action = JINGLE_SESSION_TERMINATE, .reason = why, .file = NO_FILE)
+#define ONLY(what)     BRACED(.action = what, .file = NO_FILE)
 
 #define EMPTY_MD5     "1B2M2Y8AsgTpgAmY7PhCfg=="
 #define EMPTY_SHA_1   "2jmj7l5rSw0yVb/vlWAYkK/YBwk="

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "braced.h"
 #include "failing_malloc.h"
 #include "stanzas.h"
 
@@ -21,10 +22,7 @@
 
 #define OCTETS "application/octet-stream"
 
-#define MD5(text)                                                                    \
-	{                                                                            \
-		.algorithm = HASH_MD5, .length = sizeof(text) - 1, .bytes = { text } \
-	}
+#define MD5(text) BRACED(.algorithm = HASH_MD5, .length = sizeof(text) - 1, .bytes = BRACED(text))
 
 /* ---- what others have sent ---- */
 
@@ -201,19 +199,12 @@ static void test_recorded(void **state)
 #define OF_METHODS(feature)	     OFFER(IDS, NAMED, feature)
 
 /* Of the file "n"; nothing else is known of it. */
-#define PLAIN                                                                        \
-	{                                                                            \
-		.file = {.name = "n", .size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}, \
-		.has_ibb = true                                                      \
-	}
-#define NO_IBB                                                                       \
-	{                                                                            \
-		.file = {.name = "n", .size = TERMS_NO_SIZE, .date = TERMS_NO_DATE } \
-	}
-#define WITH(...)                                                                          \
-	{                                                                                  \
-		.file = {.name = "n", .date = TERMS_NO_DATE, __VA_ARGS__}, .has_ibb = true \
-	}
+#define PLAIN                                                                             \
+	BRACED(.file = BRACED(.name = "n", .size = TERMS_NO_SIZE, .date = TERMS_NO_DATE), \
+	       .has_ibb = true)
+#define NO_IBB BRACED(.file = BRACED(.name = "n", .size = TERMS_NO_SIZE, .date = TERMS_NO_DATE))
+#define WITH(...) \
+	BRACED(.file = BRACED(.name = "n", .date = TERMS_NO_DATE, __VA_ARGS__), .has_ibb = true)
 
 struct offer {
 	const char *xml;
