@@ -76,6 +76,7 @@ static bool process_writes(const char *pid, const char *wanted, bool otherwise)
 	}
 	while (!found && (entry = readdir(directory))) {
 		ssize_t length =
+			/* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): a real dirfd */
 			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
 		if (length > 0) {
 			target[length] = '\0';

@@ -52,6 +52,7 @@ void pack_note(struct pack *pack, size_t length, bool is_request)
 
 void pack_answered(struct pack *pack)
 {
+	/* NOLINTNEXTLINE(bugprone-inc-dec-in-conditions): || has its operands in order */
 	if (pack->unanswered == 0 || --pack->unanswered > 0) {
 		return;
 	}

@@ -193,7 +193,7 @@ static enum who who_is(const char *jid)
 			return (enum who)i;
 		}
 	}
-	FUZZ_CHECK(!"an address that nobody has");
+	fuzz_fail(__FILE__, __LINE__, __func__, "an address that somebody has");
 }
 
 static struct session *add_session(struct world *world, enum who from, enum who to, const char *sid)

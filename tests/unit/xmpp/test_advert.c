@@ -71,8 +71,8 @@ static void test_other_lines(void **state)
 	static const char *const lines[] = {
 		"",
 		"RECV: <iq/>",
-		"SENT: <features ><limits xmlns=\"urn:xmpp:stream-limits:0\">"
-		"<max-bytes>7</max-bytes></limits></features>",
+		("SENT: <features ><limits xmlns=\"urn:xmpp:stream-limits:0\">"
+		 "<max-bytes>7</max-bytes></limits></features>"),
 		"RECV: <message><body>&lt;features </body></message>",
 	};
 	(void)state;
