@@ -15,8 +15,11 @@
 
 #define PASSWORD_MAX_BYTES 1023
 
-/* Room for a line while it is read: the password, "\r", and NUL. */
-#define LINE_BYTES (PASSWORD_MAX_BYTES + 2)
+/* A byte order mark, which some editors write at the start of a file. */
+static const char mark[] = "\xef\xbb\xbf";
+
+/* Room for a line while it is read: a mark, the password, "\r", and NUL. */
+#define LINE_BYTES (sizeof(mark) - 1 + PASSWORD_MAX_BYTES + 2)
 
 static const char variable[] = "IBBFS_PASSWORD";
 
@@ -72,10 +75,23 @@ static void catch_signal(int number)
 	signal_caught = number;
 }
 
+/* Takes a byte order mark off a line of `length` bytes; returns the length that is left. */
+static size_t strip_mark(char *line, size_t length)
+{
+	const size_t mark_length = sizeof(mark) - 1;
+
+	if (length < mark_length || memcmp(line, mark, mark_length) != 0) {
+		return length;
+	}
+	memmove(line, line + mark_length, length - mark_length);
+	overwrite(line + length - mark_length, mark_length);
+	return length - mark_length;
+}
+
 /*
- * The first line of `fd`. Byte by byte: what follows in a pipe stays there for who reads next.
- * With `waiting`, its signals are let through while it waits; NULL and EINTR, without a line, when
- * catch_signal got one. Every other error prints one.
+ * The first line of `fd`, without a byte order mark. Byte by byte: what follows in a pipe stays
+ * there for who reads next. With `waiting`, its signals are let through while it waits; NULL and
+ * EINTR, without a line, when catch_signal got one. Every other error prints one.
  */
 static char *read_line(int fd, const char *source, const sigset_t *waiting)
 {
@@ -119,7 +135,7 @@ static char *read_line(int fd, const char *source, const sigset_t *waiting)
 		}
 		length++;
 	}
-	return check_take(line, length, source);
+	return check_take(line, strip_mark(line, length), source);
 }
 
 /* ---- a file ---- */

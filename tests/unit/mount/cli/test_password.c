@@ -45,6 +45,11 @@ static const struct {
 	{"secret\nmore\n", 12, "secret", NULL},
 	{" se cret \n", 10, " se cret ", NULL},
 	{"\xc3\xa9\r\r\n", 5, "\xc3\xa9\r", NULL},
+	{"\xef\xbb\xbfsecret\r\n", 11, "secret", NULL},
+	{"\xef\xbb\xbf\xef\xbb\xbfx\n", 8, "\xef\xbb\xbfx", NULL}, /* one mark, not more */
+	{"s\xef\xbb\xbf\n", 5, "s\xef\xbb\xbf", NULL},
+	{"\xef\xbb\n", 3, "\xef\xbb", NULL},
+	{"\xef\xbb\xbf\n", 4, NULL, "the password is empty"},
 	{"", 0, NULL, "the password is empty"},
 	{"\n", 1, NULL, "the password is empty"},
 	{"\r\n", 2, NULL, "the password is empty"},
@@ -100,7 +105,7 @@ static void test_lines(void **state)
 static void test_length(void **state)
 {
 	struct options options = {.jid = "a@b", .password_file = "file"};
-	char longest[1024], text[1026];
+	char longest[1024], text[1030];
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
@@ -115,7 +120,12 @@ static void test_length(void **state)
 	text[1024] = '\n';
 	write_file("file", text, 1025, 0600);
 	expect(&options, longest, NULL);
-	for (size_t length = 1024; length <= 1026; length++) {
+	memcpy(text, "\xef\xbb\xbf", 3);
+	memset(text + 3, 'x', 1023);
+	memcpy(text + 1026, "\r\n", 2);
+	write_file("file", text, 1028, 0600);
+	expect(&options, longest, NULL);
+	for (size_t length = 1024; length <= sizeof(text); length++) {
 		memset(text, 'x', sizeof(text));
 		write_file("file", text, length, 0600);
 		expect(&options, NULL, "file: the password is longer than 1023 bytes");
