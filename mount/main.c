@@ -58,6 +58,7 @@
  *     render    spares it from writing stanzas out
  *     advert    what the server says of itself
  *     pack      pieces in which stanzas leave
+ *     trace     stanzas for the debugger, without secrets
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/offer/ files that are offered: likewise
  *     offer     all that there are          incoming, outgoing the life of one

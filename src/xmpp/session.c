@@ -79,32 +79,6 @@ void session_ping(struct session *session, const char *id)
 
 /* ---- libstrophe's callbacks, but for stanzas ---- */
 
-/* Logs a stanza for the debugger: no credentials, no contents of files. */
-static void trace(const struct session *session, const char *text)
-{
-	static const char *const secret[] = {"<auth", "<response", "<challenge", "<success"};
-	char line[1024];
-
-	if (strncmp(text, "SENT: ", 6) != 0 && strncmp(text, "RECV: ", 6) != 0) {
-		return;
-	}
-	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++) {
-		if (strstr(text, secret[i]) != NULL) {
-			snprintf(line, sizeof(line), "%.6s%s ... />", text, secret[i]);
-			session->config->log(line);
-			return;
-		}
-	}
-	const char *data = strstr(text, "<data");
-	const char *contents = data != NULL ? strchr(data, '>') : NULL;
-	if (contents != NULL) {
-		snprintf(line, sizeof(line), "%.*s...", (int)(contents + 1 - text), text);
-	} else {
-		snprintf(line, sizeof(line), "%s", text);
-	}
-	session->config->log(line);
-}
-
 static void on_log(void *userdata, xmpp_log_level_t level, const char *area, const char *text)
 {
 	struct session *session = userdata;
@@ -118,7 +92,10 @@ static void on_log(void *userdata, xmpp_log_level_t level, const char *area, con
 		advert_learn(text, &session->advert);
 	}
 	if (session->config->debug && session->config->log != NULL) {
-		trace(session, text);
+		const char *line = trace_line(&session->trace, text);
+		if (line != NULL) {
+			session->config->log(line);
+		}
 	}
 }
 
@@ -310,6 +287,7 @@ int session_connect(struct session *session, const struct connection *connection
 	session->was_online = false;
 	session->logged_in = false;
 	session->advert = (struct advert){0};
+	trace_init(&session->trace);
 	pack_begin(&session->pack, 0);
 	errno = 0;
 	if (xmpp_connect_client(session->conn, connection->address, connection->port, on_connection,

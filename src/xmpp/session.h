@@ -23,6 +23,7 @@
 #include "xmpp/codec.h"
 #include "xmpp/connector.h"
 #include "xmpp/pack.h"
+#include "xmpp/trace.h"
 #include "xmpp/wire.h"
 
 #include <stdbool.h>
@@ -61,6 +62,7 @@ struct session {
 	bool was_online;      /* since session_connect */
 	bool logged_in;	      /* likewise */
 	struct advert advert; /* what the features sent last say */
+	struct trace trace;   /* for the debugger */
 	/* The caller resets them. */
 	bool heard;    /* a stanza came */
 	bool received; /* the core got one, and no lull since */
