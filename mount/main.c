@@ -53,6 +53,7 @@
  *     text      numbers and such in it
  *     connector which address of the domain answers
  *     lookup    names, asked for in threads  srv      of the targets that a domain names
+ *     interpose its calls of other libraries
  *     expat     lets its parser deliver at once
  *     prune     lets it leave out what is too deep or too much
  *     render    spares it from writing stanzas out
@@ -136,6 +137,11 @@ static void log_stanza(const char *line)
 	log_debug("%s", line);
 }
 
+static void log_client_warning(const char *line)
+{
+	log_warning("%s", line);
+}
+
 static struct client *create_client(const struct options *options, const char *password,
 				    struct hub *hub)
 {
@@ -150,6 +156,7 @@ static struct client *create_client(const struct options *options, const char *p
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 		.debug = options->debug,
 		.log = options->debug ? log_stanza : NULL,
+		.warn = log_client_warning,
 	};
 	struct client_events events = hub_client_events(hub);
 	return client_create(&config, &events);

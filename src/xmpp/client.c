@@ -2,9 +2,7 @@
 #include "xmpp/client.h"
 
 #include "xmpp/connector.h"
-#include "xmpp/expat.h"
 #include "xmpp/loop.h"
-#include "xmpp/prune.h"
 #include "xmpp/session.h"
 
 #include <errno.h>
@@ -232,8 +230,6 @@ struct client *client_create(const struct client_config *config, const struct cl
 		return NULL;
 	}
 	pthread_once(&initialized, xmpp_initialize);
-	prune_link();
-	(void)expat_is_prompt(); /* without it, stanzas may wait for the next ping */
 	client->config = *config;
 	client->events = *events;
 	if (session_init(&client->session, &client->config, &client->events) < 0) {

@@ -45,6 +45,7 @@ struct client_config {
 	int64_t connect_timeout_ms;    /* from connecting to online */
 	bool debug;		       /* log every stanza, but for credentials and file contents */
 	void (*log)(const char *line); /* for that; in the XMPP thread; or NULL */
+	void (*warn)(const char *line); /* what a user should know; likewise */
 };
 
 struct client_events {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* RTLD_NEXT */
-
 #include "xmpp/prune.h"
 
-#include <dlfcn.h>
+#include "xmpp/interpose.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -38,16 +37,6 @@ struct pruned {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct pruned *parsers; /* under it */
-
-void prune_link(void)
-{
-}
-
-/* POSIX's way to make a function of what dlsym found. */
-static void find(const char *name, void **function)
-{
-	*function = dlsym(RTLD_NEXT, name);
-}
 
 /* ---- what expat calls ---- */
 
@@ -141,53 +130,65 @@ static struct pruned *pruned_of(void *parser, bool may_be_new)
 	return pruned;
 }
 
-/* libstrophe does this first with a parser that is new or was reset. */
-void XML_SetUserData(void *parser, void *context)
+/* The three are made with each parser that is new or was reset, in this order. Only with the last
+ * is expat given what is ours: a handler of libstrophe's must not get our context, nor the other
+ * way round, should one of the three not come here. */
+
+INTERPOSED void XML_SetUserData(void *parser, void *context)
 {
-	void (*set)(void *, void *) = NULL;
-	find("XML_SetUserData", (void **)&set);
+	void (*set)(void *, void *);
+	interpose(INTERPOSED_XML_SetUserData, (void **)&set);
 	struct pruned *pruned = pruned_of(parser, true);
 	if (pruned) {
 		pruned->context = context;
+		pruned->start = NULL;
+		pruned->end = NULL;
 		pruned->depth = 0;
 		pruned->left_out = 0;
 	}
 	if (set) {
-		set(parser, pruned ? pruned : context);
+		set(parser, context);
 	}
 }
 
-void XML_SetElementHandler(void *parser, start_handler start, end_handler end)
+INTERPOSED void XML_SetElementHandler(void *parser, start_handler start, end_handler end)
 {
-	void (*set)(void *, start_handler, end_handler) = NULL;
-	find("XML_SetElementHandler", (void **)&set);
+	void (*set)(void *, start_handler, end_handler);
+	interpose(INTERPOSED_XML_SetElementHandler, (void **)&set);
 	struct pruned *pruned = pruned_of(parser, false);
 	if (pruned) {
 		pruned->start = start;
 		pruned->end = end;
 	}
 	if (set) {
-		set(parser, pruned ? on_start : start, pruned ? on_end : end);
+		set(parser, start, end);
 	}
 }
 
-void XML_SetCharacterDataHandler(void *parser, text_handler text)
+INTERPOSED void XML_SetCharacterDataHandler(void *parser, text_handler text)
 {
-	void (*set)(void *, text_handler) = NULL;
-	find("XML_SetCharacterDataHandler", (void **)&set);
+	void (*set)(void *, text_handler);
+	void (*set_context)(void *, void *);
+	void (*set_elements)(void *, start_handler, end_handler);
+	interpose(INTERPOSED_XML_SetCharacterDataHandler, (void **)&set);
+	interpose_find("XML_SetUserData", (void **)&set_context);
+	interpose_find("XML_SetElementHandler", (void **)&set_elements);
 	struct pruned *pruned = pruned_of(parser, false);
-	if (pruned) {
+	if (pruned && pruned->start && pruned->end && set_context && set_elements) {
 		pruned->text = text;
+		set_context(parser, pruned);
+		set_elements(parser, on_start, on_end);
+		text = on_text;
 	}
 	if (set) {
-		set(parser, pruned ? on_text : text);
+		set(parser, text);
 	}
 }
 
-void XML_ParserFree(void *parser)
+INTERPOSED void XML_ParserFree(void *parser)
 {
-	void (*free_parser)(void *) = NULL;
-	find("XML_ParserFree", (void **)&free_parser);
+	void (*free_parser)(void *);
+	interpose(INTERPOSED_XML_ParserFree, (void **)&free_parser);
 	struct pruned *pruned = pruned_of(parser, false);
 	if (pruned) {
 		pthread_mutex_lock(&mutex);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* RTLD_NEXT */
-
 #include "xmpp/render.h"
 
-#include <dlfcn.h>
+#include "xmpp/interpose.h"
+
 #include <stddef.h>
 #include <strophe.h>
 
@@ -17,15 +16,13 @@ void render_set(bool wanted)
 }
 
 /* libstrophe takes an error here for a line that cannot be logged. */
-int xmpp_stanza_to_text(xmpp_stanza_t *stanza, char **buffer, size_t *length)
+INTERPOSED int xmpp_stanza_to_text(xmpp_stanza_t *stanza, char **buffer, size_t *length)
 {
-	static _Thread_local to_text original;
+	to_text original;
+
+	interpose(INTERPOSED_xmpp_stanza_to_text, (void **)&original);
 	if (unwanted) {
 		return XMPP_EMEM;
 	}
-	if (!original) {
-		/* POSIX's way to make a function of what dlsym found. */
-		*(void **)&original = dlsym(RTLD_NEXT, "xmpp_stanza_to_text");
-	}
-	return original ? original(stanza, buffer, length) : XMPP_EINT;
+	return original != NULL ? original(stanza, buffer, length) : XMPP_EINT;
 }

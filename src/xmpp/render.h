@@ -4,10 +4,10 @@
  *
  * libstrophe makes text of each stanza for a line of its log before it looks whether anybody reads
  * that, at more than half of what receiving costs. It calls a public function of its own for it,
- * which is wrapped by a symbol of that name in the executable; what we send is text already.
+ * which is interposed; what we send is text already.
  *
  * Threads: the XMPP thread.
- * Source:  libstrophe 0.12, _handle_stream_stanza.
+ * Source:  libstrophe 0.12.2 and 0.14.0, _handle_stream_stanza.
  */
 #ifndef XMPP_RENDER_H
 #define XMPP_RENDER_H

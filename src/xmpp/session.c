@@ -2,6 +2,7 @@
 #include "xmpp/session.h"
 
 #include "xmpp/intake.h"
+#include "xmpp/interpose.h"
 #include "xmpp/jid.h"
 #include "xmpp/render.h"
 
@@ -131,6 +132,22 @@ static size_t begin_packing(struct session *session)
 	return limited ? max_stanza - read_bytes : 0;
 }
 
+/* Without one of them a connection works, but stanzas may come late, or cost much. */
+static void check_interposed(const struct session *session)
+{
+	const char *name = interpose_missing(INTERPOSED_AT_LOGIN);
+	char line[160];
+
+	if (name != NULL && session->config->warn != NULL) {
+		snprintf(
+			line, sizeof(line),
+			"libstrophe does not call our %s: this ibbfs was built in a way that makes "
+			"it slow or insecure",
+			name);
+		session->config->warn(line);
+	}
+}
+
 static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 			  xmpp_stream_error_t *stream_error, void *userdata)
 {
@@ -143,6 +160,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 		session->state = SESSION_ROSTER;
 		session->logged_in = true;
 		session->moved = true;
+		check_interposed(session);
 		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
 		session->events->login(session->events->context, begin_packing(session));
 		session_send_text(session, get, sizeof(get) - 1);

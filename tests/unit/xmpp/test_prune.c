@@ -20,7 +20,6 @@ static xmpp_ctx_t *context;
 static int set_up(void **state)
 {
 	(void)state;
-	prune_link();
 	xmpp_initialize();
 	context = xmpp_ctx_new(NULL, NULL);
 	return context ? 0 : -1;
