@@ -22,13 +22,13 @@ static const struct {
 	[CAUSE_TLS] = {ABOUT_PLACE, "the TLS handshake failed"},
 	[CAUSE_NOT_XMPP] = {ABOUT_PLACE, "what answers there does not speak XMPP"},
 	[CAUSE_INTERNAL] = {ABOUT_PLACE, NULL},
-	[CAUSE_MECHANISM] = {ABOUT_ACCOUNT, "the server offers no way to log in that we know"},
 	[CAUSE_BIND] = {ABOUT_ACCOUNT, "the server refused the resource"},
 	[CAUSE_UNREACHABLE] = {ABOUT_PLACE, NULL},
 	[CAUSE_NAME] = {ABOUT_PLACE, "host not found"},
 	[CAUSE_NO_SERVICE] = {ABOUT_DOMAIN, "the domain says that it has no XMPP service"},
 	[CAUSE_TIMEOUT] = {ABOUT_PLACE, NULL},
 	[CAUSE_STREAM] = {ABOUT_PLACE, "the server closed the stream"},
+	[CAUSE_MECHANISM] = {ABOUT_ACCOUNT, "the server offers no way to log in that we know"},
 	[CAUSE_CONFLICT] = {ABOUT_ACCOUNT, "another client has taken our resource"},
 	[CAUSE_NO_TLS] = {ABOUT_PLACE, "the server does not offer TLS"},
 	[CAUSE_CA] = {ABOUT_DETAIL, NULL},
@@ -37,14 +37,15 @@ static const struct {
 	[CAUSE_PASSWORD] = {ABOUT_ACCOUNT, "the server refused the password"},
 };
 
-/* Lines of libstrophe's log, by how they begin. */
+/* Lines of libstrophe's log, by how they begin: of 0.12.2 and 0.14.0, unless it is said. */
 static const struct {
 	const char *prefix;
 	enum cause_kind kind;
 } lines[] = {
 	{"TLS is not supported, but set as mandatory", CAUSE_NO_TLS},
 	{"Couldn't start TLS!", CAUSE_TLS},
-	{"Unrecoverable TLS error", CAUSE_LOST},
+	{"Unrecoverable TLS error", CAUSE_LOST}, /* 0.12.2 */
+	{"Unrecoverable error: ", CAUSE_LOST},	 /* 0.14.0, also without TLS */
 	{"Cannot authenticate with known methods", CAUSE_MECHANISM},
 	{"Binding failed.", CAUSE_BIND},
 	{"Stream features does not allow resource bind", CAUSE_BIND},
@@ -55,7 +56,7 @@ static const struct {
 	{"Server did not reply to", CAUSE_TIMEOUT},
 };
 
-/* RFC 6120 section 6.5, but for <aborted/> and the two that say how we asked. */
+/* RFC 6120 section 6.5, but for <not-authorized/>. */
 static const char *const login_errors[] = {
 	"account-disabled",  "credentials-expired",    "encryption-required", "invalid-authzid",
 	"invalid-mechanism", "mechanism-too-weak",     "malformed-request",   "incorrect-encoding",
@@ -98,6 +99,7 @@ void cause_reset(struct cause *cause, const char *place)
 	cause->detail[0] = '\0';
 	cause->connected = false;
 	cause->temporary = false;
+	cause->offered[0] = '\0';
 	snprintf(cause->place, sizeof(cause->place), "%s", place);
 }
 
@@ -120,18 +122,30 @@ void cause_set_errno(struct cause *cause, enum cause_kind kind, int error)
 	cause_set(cause, kind, text);
 }
 
-/* RECV: <failure xmlns="..."><not-authorized/>... */
-static void learn_login_failure(struct cause *cause, const char *text)
+void cause_offered(struct cause *cause, const char *mechanisms)
 {
+	snprintf(cause->offered, sizeof(cause->offered), "%s", mechanisms);
+}
+
+void cause_refused(struct cause *cause, const char *condition)
+{
+	enum cause_kind kind = CAUSE_PASSWORD;
+
 	for (size_t i = 0; i < LENGTH(login_errors); i++) {
-		if (strstr(text, login_errors[i]) != NULL) {
-			cause->temporary = strcmp(login_errors[i], "temporary-auth-failure") == 0;
-			cause_set(cause, CAUSE_LOGIN, login_errors[i]);
-			return;
+		if (strcmp(condition, login_errors[i]) == 0) {
+			kind = CAUSE_LOGIN;
 		}
 	}
+	cause_forget(cause);
+	cause->temporary = strcmp(condition, "temporary-auth-failure") == 0;
+	cause_set(cause, kind, kind == CAUSE_LOGIN ? condition : NULL);
+}
+
+void cause_forget(struct cause *cause)
+{
+	cause->kind = CAUSE_NONE;
+	cause->detail[0] = '\0';
 	cause->temporary = false;
-	cause_set(cause, CAUSE_PASSWORD, NULL);
 }
 
 static void learn_certificates(struct cause *cause)
@@ -141,6 +155,18 @@ static void learn_certificates(struct cause *cause)
 	snprintf(detail, sizeof(detail), "%.200s: no certificate could be read",
 		 cause->cafile != NULL ? cause->cafile : "the CA directory");
 	cause_set(cause, CAUSE_CA, detail);
+}
+
+static const char *detail_of(const struct cause *cause, enum cause_kind kind)
+{
+	switch (kind) {
+	case CAUSE_TIMEOUT:
+		return "no answer";
+	case CAUSE_MECHANISM:
+		return cause->offered;
+	default:
+		return NULL;
+	}
 }
 
 void cause_learn(struct cause *cause, const char *text)
@@ -153,15 +179,12 @@ void cause_learn(struct cause *cause, const char *text)
 		cause_set_errno(cause, CAUSE_UNREACHABLE, ETIMEDOUT);
 	} else if (strcmp(text, "connection successful") == 0) {
 		cause->connected = true;
-	} else if (strncmp(text, "RECV: <failure", 14) == 0 && strstr(text, XMPP_NS_SASL)) {
-		learn_login_failure(cause, text);
 	} else if (strncmp(text, "SSL_CTX_load_verify_locations", 29) == 0) {
 		learn_certificates(cause);
 	} else {
 		for (size_t i = 0; i < LENGTH(lines); i++) {
 			if (strncmp(text, lines[i].prefix, strlen(lines[i].prefix)) == 0) {
-				cause_set(cause, lines[i].kind,
-					  lines[i].kind == CAUSE_TIMEOUT ? "no answer" : NULL);
+				cause_set(cause, lines[i].kind, detail_of(cause, lines[i].kind));
 				break;
 			}
 		}

@@ -7,7 +7,8 @@
  * reasons the most telling one wins, and of two alike the first.
  *
  * Threads: the XMPP thread.
- * Source:  libstrophe 0.12.2's log lines; RFC 6120 sections 4.9.3 (stream errors) and 6.5 (SASL
+ * Source:  the log lines of libstrophe 0.12.2 and 0.14.0: each that is known says in cause.c
+ * whether only one of the two has it; RFC 6120 sections 4.9.3 (stream errors) and 6.5 (SASL
  *          errors).
  */
 #ifndef XMPP_CAUSE_H
@@ -24,13 +25,13 @@ enum cause_kind {
 	CAUSE_TLS,	   /* the handshake failed */
 	CAUSE_NOT_XMPP,	   /* what the server says makes no sense */
 	CAUSE_INTERNAL,	   /* detail: what */
-	CAUSE_MECHANISM,   /* no way to log in that both know */
 	CAUSE_BIND,	   /* the resource was refused */
 	CAUSE_UNREACHABLE, /* detail: errno's text */
 	CAUSE_NAME,	   /* host not found; detail: the resolver's text */
 	CAUSE_NO_SERVICE,  /* the domain says that it has none */
 	CAUSE_TIMEOUT,	   /* detail: of what */
 	CAUSE_STREAM,	   /* stream error; detail: condition and text */
+	CAUSE_MECHANISM,   /* no way to log in that both know; detail: what the server offers */
 	CAUSE_CONFLICT,	   /* another client took our resource */
 	CAUSE_NO_TLS,	   /* not offered */
 	CAUSE_CA,	   /* detail: which file, and why */
@@ -46,9 +47,10 @@ struct cause {
 
 	enum cause_kind kind;
 	char detail[256];
-	char place[320]; /* where we connect: "127.0.0.1:5222" */
-	bool connected;	 /* as far as TCP */
-	bool temporary;	 /* a refused login may succeed later */
+	char place[320];   /* where we connect: "127.0.0.1:5222" */
+	bool connected;	   /* as far as TCP */
+	bool temporary;	   /* a refused login may succeed later */
+	char offered[200]; /* by the server: mechanisms to log in with */
 	char line[1024];
 };
 
@@ -60,6 +62,15 @@ void cause_set(struct cause *cause, enum cause_kind kind, const char *detail);
 
 /* As cause_set, with errno's text. */
 void cause_set_errno(struct cause *cause, enum cause_kind kind, int error);
+
+/* What the server offers to log in with, for the case that none of it will do. */
+void cause_offered(struct cause *cause, const char *mechanisms);
+
+/* The server refused a login with this condition of RFC 6120, or "". A later one counts more. */
+void cause_refused(struct cause *cause, const char *condition);
+
+/* The login was successful: whatever was refused before has no part in what comes. */
+void cause_forget(struct cause *cause);
 
 /* What a line of libstrophe's log says. No part of a line that was sent is kept. */
 void cause_learn(struct cause *cause, const char *text);

@@ -28,7 +28,9 @@
 	X(XML_SetUserData)             \
 	X(XML_SetElementHandler)       \
 	X(XML_SetCharacterDataHandler) \
-	X(xmpp_stanza_to_text)
+	X(xmpp_stanza_to_text)         \
+	X(xmpp_base64_encode)          \
+	X(SSL_connect)
 
 enum interposed {
 #define INTERPOSED_NAME(name) INTERPOSED_##name,
@@ -37,8 +39,10 @@ enum interposed {
 	INTERPOSED_COUNT,
 };
 
-/* What libstrophe has called once it has logged in. */
-#define INTERPOSED_AT_LOGIN (((1u << INTERPOSED_COUNT) - 1) & ~(1u << INTERPOSED_XML_ParserFree))
+/* What libstrophe has called once it has logged in, without TLS. */
+#define INTERPOSED_AT_LOGIN               \
+	(((1u << INTERPOSED_COUNT) - 1) & \
+	 ~(1u << INTERPOSED_XML_ParserFree | 1u << INTERPOSED_SSL_connect))
 
 /* Counts a call of ours, and puts the library's function into *function (of any type of function;
  * POSIX's way to make one of what dlsym finds); NULL if there is none. */

@@ -24,10 +24,8 @@ struct pruned {
 	struct pruned *prev, *next; /* parsers */
 	void *parser;
 
-	void *context;
-	start_handler start;
-	end_handler end;
-	text_handler text;
+	struct login_sink sink; /* libstrophe's handlers */
+	struct login *login;	/* to pass through before, or NULL */
 
 	unsigned depth;	   /* elements that are open, with that of the XMPP stream */
 	unsigned elements; /* of the stanza */
@@ -37,6 +35,13 @@ struct pruned {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct pruned *parsers; /* under it */
+
+static _Thread_local struct login *login_of_thread;
+
+void prune_watch(struct login *login)
+{
+	login_of_thread = login;
+}
 
 /* ---- what expat calls ---- */
 
@@ -85,7 +90,11 @@ static void on_start(void *context, const char *name, const char **attributes)
 	}
 	pruned->depth++;
 	pruned->elements++;
-	pruned->start(pruned->context, name, attributes);
+	if (pruned->login) {
+		login_start(pruned->login, &pruned->sink, name, attributes);
+	} else {
+		pruned->sink.start(pruned->sink.context, name, attributes);
+	}
 }
 
 static void on_end(void *context, const char *name)
@@ -96,14 +105,23 @@ static void on_end(void *context, const char *name)
 		return;
 	}
 	pruned->depth--;
-	pruned->end(pruned->context, name);
+	if (pruned->login) {
+		login_end(pruned->login, &pruned->sink, name);
+	} else {
+		pruned->sink.end(pruned->sink.context, name);
+	}
 }
 
 static void on_text(void *context, const char *text, int length)
 {
 	struct pruned *pruned = context;
-	if (pruned->left_out == 0) {
-		pruned->text(pruned->context, text, length);
+	if (pruned->left_out > 0) {
+		return;
+	}
+	if (pruned->login) {
+		login_text(pruned->login, &pruned->sink, text, length);
+	} else {
+		pruned->sink.text(pruned->sink.context, text, length);
 	}
 }
 
@@ -140,9 +158,11 @@ INTERPOSED void XML_SetUserData(void *parser, void *context)
 	interpose(INTERPOSED_XML_SetUserData, (void **)&set);
 	struct pruned *pruned = pruned_of(parser, true);
 	if (pruned) {
-		pruned->context = context;
-		pruned->start = NULL;
-		pruned->end = NULL;
+		pruned->sink = (struct login_sink){.context = context};
+		pruned->login = login_of_thread;
+		if (pruned->login) {
+			login_open(pruned->login);
+		}
 		pruned->depth = 0;
 		pruned->left_out = 0;
 	}
@@ -157,8 +177,8 @@ INTERPOSED void XML_SetElementHandler(void *parser, start_handler start, end_han
 	interpose(INTERPOSED_XML_SetElementHandler, (void **)&set);
 	struct pruned *pruned = pruned_of(parser, false);
 	if (pruned) {
-		pruned->start = start;
-		pruned->end = end;
+		pruned->sink.start = start;
+		pruned->sink.end = end;
 	}
 	if (set) {
 		set(parser, start, end);
@@ -174,8 +194,8 @@ INTERPOSED void XML_SetCharacterDataHandler(void *parser, text_handler text)
 	interpose_find("XML_SetUserData", (void **)&set_context);
 	interpose_find("XML_SetElementHandler", (void **)&set_elements);
 	struct pruned *pruned = pruned_of(parser, false);
-	if (pruned && pruned->start && pruned->end && set_context && set_elements) {
-		pruned->text = text;
+	if (pruned && pruned->sink.start && pruned->sink.end && set_context && set_elements) {
+		pruned->sink.text = text;
 		set_context(parser, pruned);
 		set_elements(parser, on_start, on_end);
 		text = on_text;

@@ -9,7 +9,7 @@
  * left is taken for the stanza, and answered. One of our own server or account may have any number,
  * as a roster has.
  *
- * Nobody calls this: four of expat's functions are interposed. libstrophe 0.14.0 frees and appends
+ * Four of expat's functions are interposed. libstrophe 0.14.0 frees and appends
  * as 0.12.2 does.
  *
  * Threads: any; a parser in one at a time.
@@ -18,8 +18,14 @@
 #ifndef XMPP_PRUNE_H
 #define XMPP_PRUNE_H
 
+#include "xmpp/login.h"
+
 /* What is understood has at most six others around it: iq, si, feature, x, field, option, value. */
 #define PRUNE_MAX_DEPTH	   15
 #define PRUNE_MAX_ELEMENTS 1000
+
+/* What this thread's parsers say from when a stream begins anew passes through `login`, too, which
+ * must outlive them; or NULL. */
+void prune_watch(struct login *login);
 
 #endif

@@ -22,6 +22,7 @@
 #include "xmpp/client.h"
 #include "xmpp/codec.h"
 #include "xmpp/connector.h"
+#include "xmpp/login.h"
 #include "xmpp/pack.h"
 #include "xmpp/trace.h"
 #include "xmpp/wire.h"
@@ -61,6 +62,7 @@ struct session {
 	enum session_state state;
 	bool was_online;      /* since session_connect */
 	bool logged_in;	      /* likewise */
+	struct login login;   /* of this connection */
 	struct advert advert; /* what the features sent last say */
 	struct trace trace;   /* for the debugger */
 	/* The caller resets them. */
