@@ -197,6 +197,10 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 		stream_refused(stream, answer, now_ms);
 		if (stream->block_size < block_size) {
 			past_refused(&ibb->past, stream->peer, stream->block_size);
+		} else if (answer->condition == CONDITION_RESOURCE_CONSTRAINT &&
+			   stream_is_over(stream)) {
+			/* It takes no length, so it was short of something else. */
+			past_refused(&ibb->past, stream->peer, UINT32_MAX);
 		}
 		return;
 	}

@@ -181,11 +181,14 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 		return; /* it was there before a connection broke, and is not back yet */
 	}
 	/* XEP-0047 section 2.1: resource-constraint asks for smaller blocks. Its type should be
-	 * modify; slixmpp sends cancel. Type wait speaks of something else. Rounded up, since from
-	 * 65535 that meets the limits of others, which are powers of two. */
+	 * modify; others send cancel, or wait, which is RFC 6120's own for it (section 8.3.3.18).
+	 * Only an ibbfs means something else by wait. Rounded up, since from 65535 that meets the
+	 * limits of others, which are powers of two. */
+	bool constrained = error->condition == CONDITION_RESOURCE_CONSTRAINT;
+	bool too_soon = constrained && error->error_type == ERROR_TYPE_WAIT &&
+			stream->features & FEATURE_IBBFS;
 	uint32_t half = (stream->block_size + 1) / 2;
-	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
-	    error->error_type != ERROR_TYPE_WAIT && half >= MIN_NEGOTIATED_BLOCK) {
+	if (constrained && !too_soon && half >= MIN_NEGOTIATED_BLOCK) {
 		stream->block_size = half;
 		stream->attempt++;
 		stream->asked_ms = now_ms;
@@ -194,8 +197,7 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 			return;
 		}
 	}
-	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
-	    error->error_type == ERROR_TYPE_WAIT && stream->features & FEATURE_IBBFS) {
+	if (too_soon) {
 		/* We open streams faster than it likes (limits.h). The deadline stays. */
 		stream->attempt++;
 		stream_pause(stream, now_ms);

@@ -43,7 +43,7 @@ void past_learn(struct past *past, const char *jid, const struct window *window,
 /* What is known of the way to it; its rate is 0 if nothing is. */
 struct window_past past_way(struct past *past, const char *jid);
 
-/* It has refused blocks that are longer than `block_size`. */
+/* It has refused blocks that are longer than `block_size`; UINT32_MAX: forget what it has. */
 void past_refused(struct past *past, const char *jid, uint32_t block_size);
 
 /* The longest that it has not refused; UINT32_MAX: it has refused none. */

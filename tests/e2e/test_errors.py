@@ -382,13 +382,22 @@ def test_an_error_without_a_condition(lab: Lab) -> None:
     assert failure.value.errno == errno.ECONNREFUSED
 
 
-def test_resource_constraint_of_type_wait_is_a_refusal(lab: Lab) -> None:
+@pytest.mark.parametrize("type_", ["modify", "cancel", "wait"])
+def test_a_peer_that_takes_no_block_size(lab: Lab, type_: str) -> None:
+    """It is asked once for each, down to the smallest, and then no more."""
     mount, peer = lab.with_raw()
-    peer.rules["open"] = lambda _peer, s: error(s, "resource-constraint", "wait")
-    with pytest.raises(OSError) as failure:
-        os.open(mount.contact(peer) / "file", WRITE)
-    assert failure.value.errno == errno.ECONNREFUSED
-    assert len(peer.find(is_kind("open"))) == 1
+    peer.rules["open"] = refuse("resource-constraint", type_)
+    path = lab.random_file(1)
+    for asked in (6, 12):
+        copy = lab.run("cp", path, mount.contact(peer) / "file")
+        assert copy.returncode == 1 and "Connection refused" in copy.stderr
+        opens = peer.find(is_kind("open"))
+        assert len(opens) == asked
+        sizes = [payload(s).get("block-size") for s in opens[-6:]]
+        assert sizes == ["4096", "2048", "1024", "512", "256", "128"]
+    peer.rules["open"] = accept
+    assert lab.run("cp", path, mount.contact(peer) / "file").returncode == 0
+    assert payload(peer.wait_open(13)).get("block-size") == "4096"
 
 
 def test_an_ibbfs_that_says_wait_is_asked_again(lab: Lab) -> None:

@@ -513,13 +513,14 @@ def test_close_is_never_answered(lab: Lab) -> None:
     still_serves(lab, mount, peer)
 
 
-def test_smaller_blocks_on_resource_constraint(lab: Lab) -> None:
+@pytest.mark.parametrize("type_", ["modify", "cancel", "wait"])
+def test_smaller_blocks_on_resource_constraint(lab: Lab, type_: str) -> None:
     mount, peer = lab.with_raw()
 
     def at_most_1000(_peer: RawPeer, stanza: Stanza) -> str:
         if int(payload(stanza).get("block-size")) <= 1000:
             return result(stanza)
-        return error(stanza, "resource-constraint", "modify")
+        return error(stanza, "resource-constraint", type_)
 
     peer.rules["open"] = at_most_1000
     path = lab.random_file(20000)

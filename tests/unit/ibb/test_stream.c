@@ -232,9 +232,21 @@ static void test_negotiation(void **state)
 		{"j: error o1.1 resource-constraint modify", "o1.2 open j s 150"},
 		{"j: error o1.2 resource-constraint modify", "o=ECONNREFUSED"},
 	};
+	/* slixmpp from 1.9 on says wait, which is RFC 6120's own type for that condition */
 	static const struct script_step wait[] = {
 		{"dial s j; open s o", "o1.0 open j s 600"},
-		{"j: error o1.0 resource-constraint wait", "o=ECONNREFUSED"},
+		{"j: error o1.0 resource-constraint wait", "o1.1 open j s 300"},
+		{"j: error o1.1 resource-constraint wait", "o1.2 open j s 150"},
+		{"j: error o1.2 resource-constraint wait", "o=ECONNREFUSED"},
+		{"wait 100000; state s", "broken"},
+	};
+	/* an ibbfs means it by modify only */
+	static const struct script_step ibbfs[] = {
+		{"dial s j ibbfs; open s o", "o1.0 open j s 600"},
+		{"j: error o1.0 resource-constraint wait; wait 100", "o1.1 open j s 600"},
+		{"j: error o1.1 resource-constraint modify", "o1.2 open j s 300"},
+		{"j: error o1.2 resource-constraint wait; wait 200", "o1.3 open j s 300"},
+		{"j: result o1.3", "o=0"},
 	};
 	static const struct script_step other[] = {
 		{"dial s j; open s o", "o1.0 open j s 600"},
@@ -245,10 +257,8 @@ static void test_negotiation(void **state)
 		const struct script_step *steps;
 		size_t count;
 	} plays[] = {
-		{accepted, COUNT(accepted)},
-		{floor, COUNT(floor)},
-		{wait, COUNT(wait)},
-		{other, COUNT(other)},
+		{accepted, COUNT(accepted)}, {floor, COUNT(floor)}, {wait, COUNT(wait)},
+		{ibbfs, COUNT(ibbfs)},	     {other, COUNT(other)},
 	};
 	struct stream_config config = script_config;
 	config.block_size = 600;
@@ -367,6 +377,18 @@ static void test_refused_block_sizes(void **state)
 		{"reset s; reset t", "c1.0 close j s; c2.0 close j t"},
 		{"dial w j", "o5.0 open j w 8192"},
 		{"gone j; dial x j", "o6.0 open j x 65535"},
+		{"j: error o6.0 resource-constraint wait", "o6.1 open j x 32768"},
+		{"j: error o6.1 resource-constraint wait", "o6.2 open j x 16384"},
+		{"j: error o6.2 resource-constraint wait", "o6.3 open j x 8192"},
+		{"j: error o6.3 resource-constraint wait", "o6.4 open j x 4096"},
+		{"j: error o6.4 resource-constraint wait", "o6.5 open j x 2048"},
+		{"j: error o6.5 resource-constraint wait", "o6.6 open j x 1024"},
+		{"j: error o6.6 resource-constraint wait", "o6.7 open j x 512"},
+		{"j: error o6.7 resource-constraint wait", "o6.8 open j x 256"},
+		{"j: error o6.8 resource-constraint wait", "o6.9 open j x 128"},
+		/* not even the smallest: so it was not the length */
+		{"j: error o6.9 resource-constraint wait; state x", "broken"},
+		{"dial y j", "o7.0 open j y 65535"},
 	};
 	struct stream_config config = script_config;
 	struct script script;
