@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Certificates of a CA that only the tests know."""
+"""Certificates of a CA that only the tests know, as RFC 5280 wants them (section 4.2.1)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def make_authority(folder: Path) -> None:
     openssl(
         *["req", "-x509", *NEW_KEY, "-days", "2", "-subj", "/CN=ibbfs test CA"],
         *["-addext", "basicConstraints=critical,CA:TRUE"],
+        *["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
         *["-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.crt"],
     )
 
@@ -35,7 +36,12 @@ def make_certificates(folder: Path, host: str, authority: Path | None = None) ->
         *["req", *NEW_KEY, "-subj", f"/CN={host}"],
         *["-keyout", f"{server}.key", "-out", f"{server}.csr"],
     )
-    (folder / "server.ext").write_text(f"subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n")
+    (folder / "server.ext").write_text(
+        f"subjectAltName=DNS:{host}\n"
+        "basicConstraints=CA:FALSE\n"
+        "subjectKeyIdentifier=hash\n"
+        "authorityKeyIdentifier=keyid\n"
+    )
     openssl(
         *["x509", "-req", "-in", f"{server}.csr", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key"],
         *["-set_serial", "1", "-days", "2", "-extfile", f"{server}.ext", "-out", f"{server}.crt"],

@@ -155,6 +155,7 @@ class RawPeer:
         self._ids = itertools.count(1)
         self._sending = threading.Lock()
         context = ssl.create_default_context(cafile=str(cafile))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
         plain = socket.create_connection(("127.0.0.1", port), timeout=30)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = context.wrap_socket(plain, server_hostname=account.host)
