@@ -7,14 +7,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)  # "Using slower stringprep"
-import slixmpp  # noqa: E402
+sys.path.append(str(Path(__file__).parents[1] / "peers"))
+from slixclient import connect, slixmpp  # noqa: E402
 
 
 def peak_kib() -> int:
@@ -74,7 +73,7 @@ async def run(role: str, accounts: str, port: str, cafile: str, source: str, blo
     client.register_plugin("xep_0047", {"auto_accept": True, "max_block_size": 65535})
     online = asyncio.Event()
     client.add_event_handler("session_start", lambda _event: online.set())
-    client.connect(("127.0.0.1", int(port)))
+    connect(client, "127.0.0.1", int(port))
     await online.wait()
     client.send_presence()
     if role == "send":

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import queue
+import sys
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)  # "Using slower stringprep"
-import slixmpp  # noqa: E402
+from server import Account
 
-from server import Account  # noqa: E402
+sys.path.append(str(Path(__file__).parents[1] / "peers"))
+from slixclient import connect, slixmpp  # noqa: E402
 
 
 class SlixPeer:
@@ -54,7 +54,7 @@ class SlixPeer:
             self.client.add_event_handler("ibb_stream_end", self._end)
         self.client.add_filter("in", self._note_open)
         self.client.add_event_handler("session_start", self._session_started)
-        self.client.connect(("127.0.0.1", port))
+        connect(self.client, "127.0.0.1", port)
         self.loop.run_until_complete(self.client.disconnected)
         tasks = asyncio.all_tasks(self.loop)
         for task in tasks:

@@ -9,15 +9,13 @@ by its sid. Until it is told to accept, this driver refuses.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)  # "Using slower stringprep"
-import slixmpp  # noqa: E402
-from slixmpp.exceptions import IqError, IqTimeout  # noqa: E402
+from slixclient import connect, slixmpp
+from slixmpp.exceptions import IqError, IqTimeout
 
 
 def tell(event: str) -> None:
@@ -38,8 +36,7 @@ class Driver:
         self.tasks: set[asyncio.Task] = set()
         self.client.add_event_handler("session_start", self.session_started)
         self.client.add_event_handler("ibb_stream_start", self.stream_started)
-        # Its own resolver finds no localhost.
-        self.client.connect((socket.gethostbyname(host), int(port)))
+        connect(self.client, socket.gethostbyname(host), int(port))
 
     def run(self, coroutine: Any) -> None:
         """In a task, which somebody must keep."""

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""slixmpp, for all that use it here: imported without its complaint, and connected."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+
+logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)  # "Using slower stringprep"
+import slixmpp  # noqa: E402
+
+TAKES_HOST = "host" in inspect.signature(slixmpp.ClientXMPP.connect).parameters
+
+
+def connect(client: slixmpp.ClientXMPP, address: str, port: int) -> None:
+    """To an IP address: its own resolver finds no localhost."""
+    if TAKES_HOST:
+        client.connect(address, port)
+    else:  # before 1.9
+        client.connect((address, port))
