@@ -5,6 +5,7 @@
  * It does not wait for acknowledgements: this driver has up to WINDOW blocks on their way. It
  * cannot offer an empty file.
  */
+#include "gloox_tls.hpp"
 #include "peer.h"
 
 #include <fstream>
@@ -16,7 +17,6 @@
 #include <gloox/presence.h>
 #include <gloox/siprofileft.h>
 #include <gloox/siprofilefthandler.h>
-#include <gloox/tlsdefault.h>
 #include <memory>
 #include <poll.h>
 #include <unistd.h>
@@ -56,10 +56,12 @@ class driver : public ConnectionListener, public SIProfileFTHandler, public Byte
 		/* Not setServer(): the certificate is for the JID's domain. */
 		client.setConnectionImpl(connection);
 		client.setTls(TLSRequired);
-		TLSDefault *tls = new TLSDefault(&client, client.server());
+		TLSDefault *tls = new gloox_tls(&client, client.server());
 		tls->init();
 		tls->setCACerts({arguments.cafile}); /* the client's own has no effect */
 		client.setEncryptionImpl(tls);
+		/* SCRAM-SHA-1-PLUS would be preferred, with the channel binding of TLS 1.2. */
+		client.setSASLMechanisms(SaslMechPlain);
 		client.disableRoster();
 		client.registerConnectionListener(this);
 	}
