@@ -3,6 +3,7 @@
  * qxmpp - QXmpp to QXmpp: its file transfer, in band only. Arguments and output are described in
  * peer.hpp; blocks have 4096 bytes, whatever is wanted.
  */
+#include "../peers/qxmpp_resource.hpp"
 #include "peer.hpp"
 
 #include <memory>
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 	configuration.setCaCertificates(
 		QSslCertificate::fromPath(QString::fromStdString(arguments.cafile)));
 	configuration.setAutoReconnectionEnabled(false);
+	qxmpp_keep_resource(configuration);
 
 	QXmppClient client;
 	QXmppTransferManager transfers;

@@ -6,6 +6,7 @@
  * and takes none that is longer than 4096 bytes.
  */
 #include "peer.h"
+#include "qxmpp_resource.hpp"
 
 #include <cstdlib>
 #include <QCoreApplication>
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
 	configuration.setStreamSecurityMode(QXmppConfiguration::TLSRequired);
 	configuration.setCaCertificates(QSslCertificate::fromPath(arguments.cafile));
 	configuration.setAutoReconnectionEnabled(false);
+	qxmpp_keep_resource(configuration);
 
 	QXmppClient client;
 	transfers = new QXmppTransferManager; /* the client's from here on */
