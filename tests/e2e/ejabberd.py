@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import sysconfig
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -147,6 +148,15 @@ class Ejabberd(Server):
         return account
 
     def _call(self, command: str, **arguments: str) -> None:
-        url = f"http://127.0.0.1:{self.api_port}/api/{command}"
+        """By the first version of the API, which its first servers do not let us choose."""
+        try:
+            self._post(f"{command}/v0", arguments)
+        except urllib.error.HTTPError as error:
+            if error.code != 400:  # of a path that it does not know
+                raise
+            self._post(command, arguments)
+
+    def _post(self, path: str, arguments: dict[str, str]) -> None:
+        url = f"http://127.0.0.1:{self.api_port}/api/{path}"
         with urllib.request.urlopen(url, json.dumps(arguments).encode(), timeout=20) as answer:
             assert answer.status == 200, answer.read()
