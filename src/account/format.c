@@ -50,7 +50,7 @@ int format_choose(enum format wanted, unsigned features, enum format *format)
 	}
 	if (features & FEATURE_IBBFS) {
 		*format = FORMAT_RAW;
-	} else if (features & FEATURE_JINGLE) {
+	} else if (features & FEATURE_JINGLE && !(features & FEATURE_JINGLE_CRASHES)) {
 		*format = FORMAT_JINGLE;
 	} else if (features & FEATURE_SI) {
 		*format = FORMAT_SI;

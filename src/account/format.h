@@ -28,9 +28,9 @@ unsigned format_features(enum format format);
 
 /*
  * That in which a file goes to a peer with these features, never FORMAT_AUTO: `wanted`, or, for
- * FORMAT_AUTO, a bytestream to another ibbfs, else what is offered by Jingle, else by SI, else a
- * bytestream; to one that does not say what it can as well. -EPROTONOSUPPORT: it says that it can
- * nothing of that.
+ * FORMAT_AUTO, a bytestream to another ibbfs, else what is offered by Jingle if that does not crash
+ * the peer, else by SI, else a bytestream; to one that does not say what it can as well.
+ * -EPROTONOSUPPORT: it says that it can nothing of that.
  */
 int format_choose(enum format wanted, unsigned features, enum format *format);
 

@@ -51,6 +51,7 @@ enum feature {
 	FEATURE_SI = 1 << 4,	 /* SI file transfer; whether with IBB is not said by all who can */
 	FEATURE_JINGLE = 1 << 5, /* Jingle file transfer :5 and its transport IBB */
 	FEATURE_TOLD = 1 << 6,	 /* it was asked, and has answered */
+	FEATURE_JINGLE_CRASHES = 1 << 7, /* FEATURE_JINGLE is said by a client that dies of it */
 };
 
 /* Conditions of an application's own, beside that of RFC 6120, in an error that we send. */

@@ -39,6 +39,14 @@ static const struct {
 	{NAMESPACE_JINGLE_IBB, SEEN_JINGLE_IBB},
 };
 
+/* Psi+ 1.4.1456 crashes at the <open/> of whatever file it has accepted by Jingle: its library,
+ * iris, never hands the bytestream over, and the receiver of the file follows a null pointer. The
+ * identity has no version. Other versions take files by SI as well. */
+static bool crashes_by_jingle(xmpp_stanza_t *identity)
+{
+	return element_attribute_is(identity, "name", "Psi+");
+}
+
 static unsigned decode_feature(xmpp_stanza_t *element)
 {
 	for (size_t i = 0; i < COUNT(known); i++) {
@@ -57,6 +65,9 @@ void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg)
 	for (; child; child = xmpp_stanza_get_next(child)) {
 		if (element_is(child, "feature", NAMESPACE_INFO)) {
 			seen |= decode_feature(child);
+		} else if (element_is(child, "identity", NAMESPACE_INFO) &&
+			   crashes_by_jingle(child)) {
+			seen |= FEATURE_JINGLE_CRASHES;
 		}
 	}
 	msg->features = seen & ~SEEN_ALL_JINGLE;

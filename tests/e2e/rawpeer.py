@@ -125,7 +125,7 @@ def nth(rule: Rule, n: int, otherwise: Rule = accept) -> Rule:
 
 def answer_info(peer: RawPeer, stanza: Stanza) -> str:
     features = "".join(f"<feature var={quoteattr(f)}/>" for f in peer.features)
-    identity = "<identity category='client' type='bot'/>"
+    identity = f"<identity category='client' type='bot' name={quoteattr(peer.identity)}/>"
     return result(stanza, f"<query xmlns='{NS_INFO}'>{identity}{features}</query>")
 
 
@@ -139,9 +139,11 @@ class RawPeer:
         *,
         priority: int = 0,
         features: tuple[str, ...] = (NS_INFO, NS_PING, NS_IBB),
+        identity: str = "",
     ):
         """Logs in by direct TLS at `port`, and is available when this returns."""
         self.features = features
+        self.identity = identity
         self.rules: dict[str, Rule] = {
             "open": accept,
             "data": accept,

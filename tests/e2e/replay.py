@@ -2,8 +2,8 @@
 """What other clients have said, said again to a mount.
 
 A capture, in captures/, is one transfer as it went between such a client and a program that stood
-for ibbfs: "features" that the client had, then its stanzas ("<") and those to it (">"), in their
-order. JIDs are made neutral, and contents replaced by their lengths, digests by their names; in
+for ibbfs: "features" that the client had, before them the name of its "identity" where it matters,
+then its stanzas ("<") and those to it (">"), in their order. JIDs are made neutral, and contents replaced by their lengths, digests by their names; in
 [as offered] a client repeats what was said about the file.
 
 A replay sends the client's stanzas, each once everything that is before it in the capture has come
@@ -61,7 +61,8 @@ def names(stanza: Stanza) -> list[str]:
 class Capture:
     def __init__(self, name: str):
         text = (FOLDER / f"{name}.txt").read_text()
-        _, features, text = re.split(r"^features (.*)\n", text, flags=re.MULTILINE)
+        head, features, text = re.split(r"^features (.*)\n", text, flags=re.MULTILINE)
+        self.identity = "".join(re.findall(r"^identity (.*)$", head, flags=re.MULTILINE))
         self.features = tuple(features.split())
         parts = re.split(r"^(<|>|pause) ", text.strip(), flags=re.MULTILINE)[1:]
         self.steps = [(who, what.strip()) for who, what in zip(parts[::2], parts[1::2])]
@@ -79,7 +80,9 @@ class Replay:
         """A mount and a peer that has the features of the client."""
         self.capture = Capture(name)
         self.mount, self.peer = lab.with_raw(
-            options, features=(NS_INFO, NS_PING, *self.capture.features)
+            options,
+            features=(NS_INFO, NS_PING, *self.capture.features),
+            identity=self.capture.identity,
         )
         self.session = any(action(s).startswith("jingle ") for s in self.capture.expected)
         captured = {action(stanza) for stanza in self.capture.expected}

@@ -89,6 +89,8 @@ def test_socks5_is_not_for_us(lab: Lab) -> None:
         ("gloox-receives", "si", "unconfirmed"),
         ("libpurple-receives", "si", "unconfirmed"),
         ("psi-plus-receives", "si", "unconfirmed"),
+        # It says that it can Jingle, and would crash.
+        ("psi-plus-1.4.1456-receives", "si", "unconfirmed"),
         ("qxmpp-receives", "si", "unconfirmed"),
     ],
 )

@@ -429,6 +429,9 @@ static void test_requests(void **state)
 #define ERROR(child)  "<iq from='a@b/c' id='i' type='error'>" child "</iq>"
 #define CAPABLE(bits) BRACED(.kind = MSG_RESULT, .size = -1, .features = bits)
 #define FAILED(c, t)  BRACED(.kind = MSG_ERROR, .size = -1, .condition = c, .error_type = t)
+#define FILES_BY_BOTH                                                            \
+	"<feature var='" SI "/profile/file-transfer'/><feature var='" JINGLE_IBB \
+	"'/><feature var='" JINGLE_FT "'/><feature var='urn:xmpp:jingle:1'/>"
 
 static const struct row answers[] = {
 	{RESULT(""), CAPABLE(0)},
@@ -461,6 +464,19 @@ static const struct row answers[] = {
 		"'/><feature var='urn:xmpp:jingle:apps:file-transfer:4'/></query>"),
 	 CAPABLE(0)},
 	{RESULT("<query xmlns='jabber:iq:roster'><feature var='" IBB "'/></query>"), CAPABLE(0)},
+	{RESULT("<query xmlns='" INFO
+		"'><identity category='client' type='pc' name='Psi+'/>" FILES_BY_BOTH "</query>"),
+	 CAPABLE(FEATURE_SI | FEATURE_JINGLE | FEATURE_JINGLE_CRASHES)},
+	{RESULT("<query xmlns='" INFO "'>" FILES_BY_BOTH
+		"<identity category='client' type='pc' name='Psi+'/></query>"),
+	 CAPABLE(FEATURE_SI | FEATURE_JINGLE | FEATURE_JINGLE_CRASHES)},
+	{RESULT("<query xmlns='" INFO "'><identity name='Psi'/>" FILES_BY_BOTH "</query>"),
+	 CAPABLE(FEATURE_SI | FEATURE_JINGLE)},
+	{RESULT("<query xmlns='" INFO "'><identity/>" FILES_BY_BOTH "</query>"),
+	 CAPABLE(FEATURE_SI | FEATURE_JINGLE)},
+	{RESULT("<query xmlns='" INFO "'><feature name='Psi+'/><identity xmlns='x' name='Psi+'/>"
+		"<x name='Psi+'/>" FILES_BY_BOTH "</query>"),
+	 CAPABLE(FEATURE_SI | FEATURE_JINGLE)},
 
 	{ERROR(""), FAILED(CONDITION_UNDEFINED_CONDITION, ERROR_TYPE_CANCEL)},
 	{ERROR("<error/>"), FAILED(CONDITION_UNDEFINED_CONDITION, ERROR_TYPE_CANCEL)},
