@@ -5,10 +5,12 @@
     gajim_driver.py FOLDER JID PASSWORD
 
 Lines "send JID PATH" on standard input; events on standard output as tests/peers/peer.h has them.
+From Gajim 2 on, files are not sent: it has no Jingle file transfer any more.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -19,9 +21,12 @@ sys.argv = ["gajim", "--config-path", FOLDER, "--verbose"]
 
 import gi  # noqa: E402
 
-gi.require_version("Gtk", "3.0")
-gi.require_version("Gdk", "3.0")
+HAS_MAIN = importlib.util.find_spec("gajim.main") is not None  # from 2.0 on
+GTK = "4.0" if HAS_MAIN else "3.0"
+gi.require_version("Gtk", GTK)
+gi.require_version("Gdk", GTK)
 from gajim.common import app, configpaths  # noqa: E402
+from gajim.common.setting_values import ACCOUNT_SETTINGS  # noqa: E402
 from gajim.common.settings import Settings  # noqa: E402
 from gi.repository import GLib  # noqa: E402
 from nbxmpp.namespaces import Namespace  # noqa: E402
@@ -37,14 +42,16 @@ def make_account() -> None:
     settings.set_app_setting("use_keyring", False)
     settings.set_app_setting("check_for_update", False)
     settings.add_account(ACCOUNT)
-    user, host = ADDRESS.split("/")[0].split("@")
+    bare, resource = ADDRESS.split("/")
+    user, host = bare.split("@")
     for name, value in {
         "account_label": ACCOUNT,
-        "name": user,
+        "address": bare,  # of newer ones
+        "name": user,  # of older ones
         "hostname": host,
         "password": PASSWORD,
         "savepass": True,
-        "resource": ADDRESS.split("/")[1],
+        "resource": resource,
         "active": True,
         "autoconnect": True,
         "use_custom_host": True,
@@ -52,7 +59,8 @@ def make_account() -> None:
         "custom_port": 5222,
         "custom_type": "START TLS",
     }.items():
-        settings.set_account_setting(ACCOUNT, name, value)
+        if name in ACCOUNT_SETTINGS["account"]:
+            settings.set_account_setting(ACCOUNT, name, value)
     settings.close()
 
 
@@ -70,6 +78,9 @@ def send(address: str, path: str) -> bool:
     resources = {str(c.jid): c for c in contact.iter_resources()}
     if address not in resources or not resources[address].supports(Namespace.JINGLE_IBB):
         return GLib.SOURCE_CONTINUE
+    if HAS_MAIN:
+        tell("refused")
+        return GLib.SOURCE_REMOVE
     window = app.interface.instances["file_transfers"]
     window.send_file(ACCOUNT, resources[address], jid, path)
     tell("started")
@@ -97,8 +108,11 @@ if not (Path(FOLDER) / "settings.sqlite").exists():
         os._exit(0)
     os.wait()
 
-from gajim.gajim import main  # noqa: E402
+if HAS_MAIN:
+    from gajim.main import run
+else:
+    from gajim.gajim import main as run
 
 GLib.timeout_add(500, watch)
 GLib.io_add_watch(0, GLib.IO_IN | GLib.IO_HUP, obey)
-main()
+run()

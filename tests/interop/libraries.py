@@ -15,10 +15,10 @@ SOURCES = Path(__file__).parents[1] / "peers"
 
 
 class Library:
-    """One of them; `package` is where its code comes from."""
+    """One of them; its code comes from one of `packages`."""
 
     name = ""
-    package = ""
+    packages: tuple[str, ...] = ()
 
     def __init__(self, world: World, account: Account, stack: contextlib.ExitStack):
         program = world.programs / self.name
@@ -36,6 +36,9 @@ class Library:
     def send(self, path: Path, to: HasJid) -> None:
         self._client.send(path, to.jid)
 
+    def has_crashed(self) -> bool:
+        return False
+
     def says_sent(self) -> bool | None:
         try:
             self._client.expect("sent", timeout=15)
@@ -48,16 +51,16 @@ class Library:
 
 
 class QXmpp(Library):
-    name, package = "qxmpp", "libqxmpp-dev"
+    name, packages = "qxmpp", ("libqxmppqt6-dev", "libqxmpp-dev")
 
 
 class Libpurple(Library):
-    name, package = "purple", "libpurple-dev"
+    name, packages = "purple", ("libpurple-dev",)
 
 
 class Gloox(Library):
-    name, package = "gloox", "libgloox-dev"
+    name, packages = "gloox", ("libgloox-dev",)
 
 
 class Slixmpp(Library):
-    name, package = "slix", "python3-slixmpp"
+    name, packages = "slix", ("python3-slixmpp",)

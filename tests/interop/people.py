@@ -7,10 +7,13 @@ Their names are those of the Debian packages whose versions the table has.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import shutil
 import sqlite3
 import subprocess
-
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from daemon import HasJid, bare, poll_until
@@ -25,6 +28,7 @@ class Person:
     """What they have in common: a home."""
 
     home: Home
+    packages: tuple[str, ...] = ()  # one of them has it
 
     def meet(self, other: HasJid) -> None:
         """`other` is who it will deal with."""
@@ -32,15 +36,51 @@ class Person:
     def has(self, source: Path) -> bool:
         return holds(self.home.path, source)
 
+    def has_crashed(self) -> bool:
+        """Whether a signal has ended it; False: we do not look."""
+        return False
+
     def says_sent(self) -> bool | None:
         """Whether its user is told that the file has been sent; None: we do not look."""
         return None
 
 
+class Windows(Person):
+    """Used as a person would, by keys and the mouse. Windows are named by regular expressions."""
+
+    def xdotool(self, *words: str) -> list[str]:
+        """The words that it says. A window that is gone, or takes no focus, is nobody's fault."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(
+                ["xdotool", *words],
+                env=self.home.environment,
+                capture_output=True,
+                text=True,
+                timeout=20,
+            )
+            return done.stdout.split()
+        return []
+
+    def windows(self, title: str) -> list[str]:
+        return self.xdotool("search", "--onlyvisible", "--name", f"^({title})$")
+
+    def press(self, title: str, *keys: str) -> bool:
+        """Whether there is such a window."""
+        found = self.windows(title)
+        for window in found:
+            self.xdotool("windowfocus", "--sync", window, "key", *keys)
+        return bool(found)
+
+    def click(self, title: str, x: int, y: int, button: int = 1) -> None:
+        for window in self.windows(title):
+            at = ("mousemove", "--window", window, str(x), str(y))
+            self.xdotool("windowraise", window, *at, "click", str(button))
+
+
 class Libervia(Person):
     """Run from the command line."""
 
-    package = "libervia-backend"
+    packages = ("libervia-backend",)
 
     def __init__(self, world: World, account: Account, stack: contextlib.ExitStack):
         self.jid = f"{account.jid}/interop"
@@ -65,10 +105,9 @@ class Libervia(Person):
 CLI = ("/usr/bin/python3", "/usr/bin/libervia-cli")
 
 
-class Dino(Person):
-    """Its window is used as a person would, by keys and the mouse."""
+class Dino(Windows):
 
-    package = "dino-im"
+    packages = ("dino-im",)
 
     def __init__(self, world: World, account: Account, stack: contextlib.ExitStack):
         self.jid = f"{account.jid}/interop"
@@ -97,31 +136,136 @@ class Dino(Person):
 
     def send(self, path: Path, to: HasJid) -> None:
         del to  # who the chat is with
-        time.sleep(2)  # the window has nothing that one could wait for
-        for pause_s, words in (
-            (1, "mousemove 100 80 click 1"),  # the chat
-            (3, "key ctrl+u"),
-            (3, f"type --delay 40 {path}"),
-            (3, "key Return"),
-            (0, "mousemove 709 430 click 1"),  # Send
-        ):
-            self.home.run("xdotool", *words.split())
-            time.sleep(pause_s)
+        question = "Select file"
+        poll_until(lambda: self.windows("Dino"), 20, "a window")
+        self.click("Dino", 100, 80)  # the chat
+        self._insist("Dino", "ctrl+u", lambda: self.windows(question), "a question for the file")
+        # Slower than it completes the path: what it adds would stay.
+        self.press(question, "ctrl+a")
+        self.xdotool("type", "--delay", "150", str(path))
+        self._insist(question, "Return", lambda: not self.windows(question), "the file taken")
+        self._insist("Dino|Send a file", "Return", self._transfers, "the file sent")
 
+    def _insist(self, title: str, key: str, question: Callable[[], object], what: str) -> None:
+        """Presses the key until it is obeyed: an answer can take seconds."""
+
+        def answer() -> object:
+            if not question():
+                self.press(title, key)
+                with contextlib.suppress(AssertionError):
+                    poll_until(question, 4)
+            return question()
+
+        poll_until(answer, 30, what)
+
+    def _transfers(self) -> list[int]:
+        """The states of the files that it has sent or received."""
+        with contextlib.closing(sqlite3.connect(self._database)) as database:
+            rows = database.execute("SELECT state FROM file_transfer ORDER BY id").fetchall()
+        return [state for (state,) in rows]
 
     def says_sent(self) -> bool | None:
-        with contextlib.closing(sqlite3.connect(self._database)) as database:
-            (state,) = database.execute("SELECT state FROM file_transfer ORDER BY id").fetchone()
-        return state == COMPLETE
+        return self._transfers()[0] == COMPLETE
 
 
 COMPLETE = 0  # in Dino's database
 
 
+class PsiPlus(Windows):
+    packages = ("psi-plus",)
+
+    def __init__(self, world: World, account: Account, stack: contextlib.ExitStack):
+        self.jid = f"{account.jid}/interop"
+        self.home = Home(world.folder / "psi-plus", stack)
+        profile = self.home.path / ".config/psi+/profiles/default"
+        profile.mkdir(parents=True)
+        (profile / "accounts.xml").write_text(psi_options("accounts", psi_account(account)))
+        (profile / "options.xml").write_text(psi_options("options", PSI_OPTIONS))
+        self._process = self.home.spawn("psi-plus", "--profile=default")
+        self._sending = threading.Lock()
+        over = threading.Event()
+        hand = threading.Thread(target=self._accept_all, args=(over,))
+        stack.callback(hand.join)
+        stack.callback(over.set)
+        hand.start()
+
+    def has_crashed(self) -> bool:
+        return (self._process.poll() or 0) < 0
+
+    def _accept_all(self, over: threading.Event) -> None:
+        """Presses Accept, or by Jingle Receive, and Save."""
+        while not over.wait(0.5):
+            if not self.press("Save As", "Return") and not self.press("Receive File", "Return"):
+                with self._sending:
+                    self.click("File Transfer", 350, 277)
+
+    def send(self, path: Path, to: HasJid) -> None:
+        """By Jingle there is one window for what comes and what goes; by SI there are two."""
+        del to  # the only one on its roster
+        # It saves what it gets where it took the last one from.
+        path = Path(shutil.copy(path, self.home.path))
+        with self._sending:
+            self.click("Psi\\+", 96, 153, button=3)  # the contact's menu
+            time.sleep(1)
+            self.xdotool("key", "f")  # Send File
+            poll_until(
+                lambda: self.windows("File Transfer") or self.windows("Send File"),
+                10,
+                "a window to send from",
+            )
+            self.click("File Transfer", 200, 90)  # Add
+            question = "Choose a file|Open Files"
+            poll_until(lambda: self.press(question, "Home"), 10, "a question for the file")
+            self.xdotool("type", "--delay", "20", str(path))
+            self.press(question, "Return")
+            poll_until(lambda: not self.windows(question), 10, "the file taken")
+            self.click("File Transfer", 350, 277)  # Send
+            self.press("Send File", "alt+s")
+
+
+def psi_options(name: str, values: dict[str, bool | int | str]) -> str:
+    """A file of options: each in the elements that its name has, between dots."""
+    text = []
+    for path, value in values.items():
+        kind = {bool: "bool", int: "int", str: "QString"}[type(value)]
+        *folders, last = path.split(".")
+        text += [f"<{folder}>" for folder in folders]
+        text += [f'<{last} type="{kind}">{str(value).lower() if kind == "bool" else value}</{last}>']
+        text += [f"</{folder}>" for folder in reversed(folders)]
+    return f'<{name} xmlns="http://psi-im.org/options">{"".join(text)}</{name}>'
+
+
+def psi_account(account: Account) -> dict[str, bool | int | str]:
+    hidden = "".join(
+        f"{ord(a) ^ ord(b):04x}" for a, b in zip(account.password, itertools.cycle(account.jid))
+    )
+    values = {
+        "enabled": True,
+        "auto": True,
+        "name": "interop",
+        "jid": account.jid,
+        "password": hidden,
+        "automatic-resource": False,
+        "resource": "interop",
+        "use-host": True,
+        "host": "127.0.0.1",  # its resolver does not know localhost
+        "port": 5222,
+        "ssl": "auto",
+    }
+    return {f"accounts.a0.{name}": value for name, value in values.items()}
+
+
+PSI_OPTIONS = {
+    "options.keychain.enabled": False,
+    "options.ui.file-transfer.auto-popup": True,
+    "options.ui.tip.show": False,
+}
+
+
 class Gajim(Person):
     """Does not let root run it; has no way to be told to send a file, so gajim_driver.py does."""
 
-    package = "gajim"
+    packages = ("gajim",)
 
     def __init__(self, world: World, account: Account, stack: contextlib.ExitStack):
         self.jid = f"{account.jid}/interop"

@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""docs/interop.md: what the trials have found, and nothing else."""
+"""docs/interop.md: what the trials have found on each system, and nothing else.
+
+A system is known by the versions of the clients that it has: the first table of the page has one
+row for each. A run replaces the rows of the system with which it shares most versions, and keeps
+those of the others.
+"""
 
 from __future__ import annotations
 
-from trials import CLIENTS, SIZE, Result
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from trials import CLIENTS, NO_VERSION, SIZE, Result
+
+System = dict[str, str]  # versions, by client
 
 HEAD = """\
 # Which clients ibbfs reaches
 
 `scripts/interop` has written this; it runs the clients, sends a file of {size} bytes each way, and
-compares what arrives. The clients are those of Debian, as they come: Dino and Gajim in a window,
-Libervia from the command line, and programs of a few lines that use the libraries QXmpp, libpurple
-(which Pidgin and Finch are made of), gloox and slixmpp (tests/peers).
+compares what arrives. The clients are those of Debian, as they come: Dino, Gajim and Psi+ in a
+window, Libervia from the command line, and programs of a few lines that use the libraries QXmpp,
+libpurple (which Pidgin and Finch are made of), gloox and slixmpp (tests/peers).
+
+They were tried on these systems, one a line, each with the versions that it has:
+
+"""
+TO = """\
 
 ## To a client
 
@@ -24,6 +40,7 @@ MIDDLE = """\
 * arrives: the same bytes are there. `unconfirmed` is `user.ibb.state` where the client has said
   nothing: by SI no client does, there is no word for it.
 * lost: it has acknowledged every byte and saved none. `unconfirmed` is all that tells.
+* it crashes: its process has ended by a signal. It is not offered files in that format by itself.
 * What follows `cp:` is its error message.
 
 ## From a client
@@ -31,6 +48,44 @@ MIDDLE = """\
 `cp /mnt/xmpp/CONTACT/in/NAME FILE`, in the format that the client has chosen.
 
 """
+RESULT_COLUMNS = ("client", "version", "format", "result")
+
+
+@dataclass
+class Page:
+    systems: list[System] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    def replace(self, results: list[Result]) -> None:
+        """`results` are all of one system."""
+        here = {result.client: result.version for result in results}
+        known = {name: version for name, version in here.items() if version != NO_VERSION}
+        shared = [len(known.items() & system.items()) for system in self.systems]
+        if max(shared, default=0) > 0:
+            del self.systems[shared.index(max(shared))]
+        elsewhere = {version for system in self.systems for version in system.items()}
+        kept = elsewhere - here.items()
+        self.results = [r for r in self.results if (r.client, r.version) in kept] + results
+        self.systems.append(here)
+
+    def text(self) -> str:
+        systems = sorted(self.systems, key=lambda s: [natural(s.get(name, "")) for name in CLIENTS])
+        parts = [HEAD.format(size=SIZE), heading(*CLIENTS)]
+        parts += [row(*(system.get(name, "-") for name in CLIENTS)) for system in systems]
+        # Stable: formats stay in the order in which they were tried.
+        results = sorted(
+            self.results, key=lambda r: (list(CLIENTS).index(r.client), natural(r.version))
+        )
+        parts += [TO, heading(*RESULT_COLUMNS)]
+        for result in results:
+            if not result.sends:
+                form = f"**{result.form}**" if result.chosen else result.form
+                parts.append(row(result.client, result.version, form, result.text))
+        parts += [MIDDLE, heading(*RESULT_COLUMNS)]
+        for result in results:
+            if result.sends:
+                parts.append(row(result.client, result.version, result.form, result.text))
+        return "".join(parts)
 
 
 def row(*cells: str) -> str:
@@ -41,15 +96,35 @@ def heading(*cells: str) -> str:
     return row(*cells) + row(*("---" for _ in cells))
 
 
-def text(results: list[Result]) -> str:
-    parts = [HEAD.format(size=SIZE), heading("client", "version", "format", "result")]
-    ordered = sorted(results, key=lambda r: list(CLIENTS).index(r.client))
-    for result in ordered:
-        if not result.sends:
-            form = f"**{result.form}**" if result.chosen else result.form
-            parts.append(row(result.client, result.version, form, result.text))
-    parts += [MIDDLE, heading("client", "version", "format", "result")]
-    for result in ordered:
-        if result.sends:
-            parts.append(row(result.client, result.version, result.form, result.text))
-    return "".join(parts)
+def natural(version: str) -> list[tuple[int, str]]:
+    """For sorting: 1.10 comes after 1.9."""
+    return [(int(digits or 0), other) for digits, other in re.findall(r"(\d+)|(\D+)", version)]
+
+
+def tables(text: str) -> Iterator[list[dict[str, str]]]:
+    """The rows of each table, by the names of its columns."""
+    for block in re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE):
+        lines = [line[2:-2].split(" | ") for line in block.splitlines()]
+        yield [dict(zip(lines[0], cells)) for cells in lines[2:]]
+
+
+def parse(text: str) -> Page:
+    """What Page.text has written."""
+    page = Page()
+    for number, rows in enumerate(tables(text)):
+        if number == 0:
+            page.systems = rows
+            continue
+        for cells in rows:
+            form = cells["format"].strip("*")
+            page.results.append(
+                Result(
+                    cells["client"],
+                    cells["version"],
+                    number == 2,
+                    form,
+                    form != cells["format"],
+                    cells["result"],
+                )
+            )
+    return page

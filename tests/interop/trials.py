@@ -7,18 +7,20 @@ import contextlib
 import os
 import subprocess
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 from daemon import Mount, poll_until
 from libraries import Gloox, Libpurple, Library, QXmpp, Slixmpp
-from people import Dino, Gajim, Libervia, Person
+from people import Dino, Gajim, Libervia, Person, PsiPlus
 from world import World, digest
 
 CLIENTS: dict[str, type[Person] | type[Library]] = {
     "Dino": Dino,
     "Gajim": Gajim,
     "Libervia": Libervia,
+    "Psi+": PsiPlus,
     "QXmpp": QXmpp,
     "libpurple": Libpurple,
     "gloox": Gloox,
@@ -28,6 +30,7 @@ FORMATS = ("raw", "si", "jingle")
 SIZE = 100_000
 OPTIONS = "timeout=10,answer_timeout=20"
 LONGEST_S = 60
+NO_VERSION = "-"
 
 
 @dataclass
@@ -40,11 +43,14 @@ class Result:
     text: str
 
 
-def version_of(package: str) -> str:
-    """Debian's, less what Debian has added."""
-    words = ["dpkg-query", "-W", "-f", "${Version}", package]
-    version = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    return version.split(":")[-1].rsplit("-", 1)[0]
+def version_of(packages: tuple[str, ...]) -> str:
+    """That of the first that is installed: Debian's, less what Debian has added; or NO_VERSION."""
+    for package in packages:
+        words = ["dpkg-query", "-W", "-f", "${Version}", package]
+        version = subprocess.run(words, capture_output=True, text=True).stdout
+        if version:
+            return version.split(":")[-1].rsplit("-", 1)[0]
+    return NO_VERSION
 
 
 def attribute(path: Path, name: str) -> str:
@@ -61,7 +67,8 @@ def give(mount: Mount, client: Person | Library, source: Path) -> str:
         env=os.environ | {"LC_ALL": "C.UTF-8"},
     )
     if copy.returncode:
-        return "`cp`: " + copy.stderr.strip().rsplit(": ", 1)[-1] if copy.stderr else "`cp` hangs"
+        why = "`cp`: " + copy.stderr.strip().rsplit(": ", 1)[-1] if copy.stderr else "`cp` hangs"
+        return f"**it crashes**; {why}" if client.has_crashed() else why
     state = attribute(target, "state")
     with contextlib.suppress(AssertionError):
         poll_until(lambda: client.has(source), 5, "the file at the other end")
@@ -108,26 +115,40 @@ def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str
 
 
 def trials_of(name: str, world: World) -> list[Result]:
+    """What cannot be run has its rows, too."""
+    version = version_of(CLIENTS[name].packages)
+    if version == NO_VERSION:
+        why = f"not run: the system does not have it ({CLIENTS[name].packages[0]})"
+    else:
+        try:
+            return run_trials(name, version, world)
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            traceback.print_exc()
+            why = f"not run: {str(error).splitlines()[0].replace('|', '/')}"
+    return [Result(name, version, sends, "-", False, why) for sends in (True, False)]
+
+
+def run_trials(name: str, version: str, world: World) -> list[Result]:
     kind = CLIENTS[name]
-    version = version_of(kind.package)
     results = []
+    user = "".join(filter(str.isalnum, name.lower()))
     with contextlib.ExitStack() as stack:
-        here, there = world.accounts("me", name.lower())
+        here, there = world.accounts("me", user)
         mount = world.mount(here, stack, OPTIONS)
         client = kind(world, there, stack)
         client.meet(mount)
         poll_until((mount.path / client.jid).is_dir, 60, f"{name} online")
         time.sleep(2)  # it has asked what we support by then
-        out = world.random_file(f"from-{name.lower()}.bin", SIZE)
+        out = world.random_file(f"from-{user}.bin", SIZE)
         form, text = take(mount, client, out)
         results.append(Result(name, version, True, form, False, text))
-        source = world.random_file(f"to-{name.lower()}.bin", SIZE)
+        source = world.random_file(f"to-{user}.bin", SIZE)
         given_by_itself = give(mount, client, source)
         chosen = format_of(mount, client, source)
         given = {chosen: given_by_itself}
         for form in FORMATS:
             if form != chosen:
-                source = world.random_file(f"to-{name.lower()}-{form}.bin", SIZE)
+                source = world.random_file(f"to-{user}-{form}.bin", SIZE)
                 os.setxattr(mount.contact(client), "user.ibb.format", form.encode())
                 given[form] = give(mount, client, source)
             results.append(Result(name, version, False, form, form == chosen, given[form]))
