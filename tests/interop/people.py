@@ -18,7 +18,7 @@ from pathlib import Path
 
 from daemon import HasJid, bare, poll_until
 from server import Account
-from world import Home, World, holds
+from world import Home, World, end_group, holds
 
 DRIVER = Path(__file__).with_name("gajim_driver.py")
 NOBODY = 65534
@@ -65,10 +65,10 @@ class Windows(Person):
         return self.xdotool("search", "--onlyvisible", "--name", f"^({title})$")
 
     def press(self, title: str, *keys: str) -> bool:
-        """Whether there is such a window."""
+        """Whether there is such a window; it has the focus then."""
         found = self.windows(title)
         for window in found:
-            self.xdotool("windowfocus", "--sync", window, "key", *keys)
+            self.xdotool("windowfocus", "--sync", window, *(("key", *keys) if keys else ()))
         return bool(found)
 
     def click(self, title: str, x: int, y: int, button: int = 1) -> None:
@@ -86,7 +86,7 @@ class Libervia(Person):
         self.jid = f"{account.jid}/interop"
         self.home = Home(world.folder / "libervia", stack)
         self.home.spawn("/usr/bin/python3", "/usr/bin/libervia-backend", "fg")
-        poll_until(lambda: self._run("profile", "list"), 60, "Libervia running")
+        poll_until(lambda: self._run("profile", "list"), 180, "Libervia running")
         words = ["-p", "", "-j", self.jid, "-x", account.password, "interop"]
         assert self._run("profile", "create", *words), self.home.log
         profile = ["-p", "interop", "--pwd", ""]
@@ -117,7 +117,9 @@ class Dino(Windows):
 
     def meet(self, other: HasJid) -> None:
         """Online, with a chat with `other` open: files of others it ignores."""
-        self.home.run("dino-im", timeout=6)  # makes the tables
+        first = self.home.spawn("dino-im")  # makes the tables
+        poll_until(lambda: self._has_tables() and self.windows("Dino"), 60, "a database")
+        end_group(first)
         now = int(time.time())
         with contextlib.closing(sqlite3.connect(self._database)) as database, database:
             database.execute(
@@ -136,13 +138,14 @@ class Dino(Windows):
 
     def send(self, path: Path, to: HasJid) -> None:
         del to  # who the chat is with
+        # A name of one letter: nothing of it can be completed, which would race with the keys.
+        shutil.copy(path, self.home.path / "x")
         question = "Select file"
-        poll_until(lambda: self.windows("Dino"), 20, "a window")
+        poll_until(lambda: self.windows("Dino"), 60, "a window")
         self.click("Dino", 100, 80)  # the chat
         self._insist("Dino", "ctrl+u", lambda: self.windows(question), "a question for the file")
-        # Slower than it completes the path: what it adds would stay.
-        self.press(question, "ctrl+a")
-        self.xdotool("type", "--delay", "150", str(path))
+        self.press(question)
+        self.xdotool("type", "--delay", "300", "~/x")
         self._insist(question, "Return", lambda: not self.windows(question), "the file taken")
         self._insist("Dino|Send a file", "Return", self._transfers, "the file sent")
 
@@ -156,7 +159,15 @@ class Dino(Windows):
                     poll_until(question, 4)
             return question()
 
-        poll_until(answer, 30, what)
+        poll_until(answer, 60, what)
+
+    def _has_tables(self) -> bool:
+        wanted = {"account", "jid", "conversation"}
+        if not self._database.exists():
+            return False
+        with contextlib.closing(sqlite3.connect(self._database)) as database:
+            rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return wanted <= {name for (name,) in rows}
 
     def _transfers(self) -> list[int]:
         """The states of the files that it has sent or received."""
@@ -210,15 +221,15 @@ class PsiPlus(Windows):
             self.xdotool("key", "f")  # Send File
             poll_until(
                 lambda: self.windows("File Transfer") or self.windows("Send File"),
-                10,
+                30,
                 "a window to send from",
             )
             self.click("File Transfer", 200, 90)  # Add
             question = "Choose a file|Open Files"
-            poll_until(lambda: self.press(question, "Home"), 10, "a question for the file")
+            poll_until(lambda: self.press(question, "Home"), 30, "a question for the file")
             self.xdotool("type", "--delay", "20", str(path))
             self.press(question, "Return")
-            poll_until(lambda: not self.windows(question), 10, "the file taken")
+            poll_until(lambda: not self.windows(question), 30, "the file taken")
             self.click("File Transfer", 350, 277)  # Send
             self.press("Send File", "alt+s")
 

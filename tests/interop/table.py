@@ -2,8 +2,8 @@
 """docs/interop.md: what the trials have found on each system, and nothing else.
 
 A system is known by the versions of the clients that it has: the first table of the page has one
-row for each. A run replaces the rows of the system with which it shares most versions, and keeps
-those of the others.
+row for each. A run replaces the rows of the system of which it has at least half of the versions,
+and keeps those of the others.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Page:
         here = {result.client: result.version for result in results}
         known = {name: version for name, version in here.items() if version != NO_VERSION}
         shared = [len(known.items() & system.items()) for system in self.systems]
-        if max(shared, default=0) > 0:
+        if known and 2 * max(shared, default=0) >= len(known):
             del self.systems[shared.index(max(shared))]
         elsewhere = {version for system in self.systems for version in system.items()}
         kept = elsewhere - here.items()
