@@ -29,7 +29,7 @@ static void test_init(void **state)
 		{1024, MIB, 1000, 1000, 0, 256},
 		{1, 1, 0, 64 * MIB, 64 * MIB, 16},
 		{64, MIB, 0, 64 * MIB, MIB, 16},
-		{65536, 1024 * MIB, 0, 4096 * MIB, 64 * 1024, 16384},
+		{65536, 512 * MIB, 0, 2048 * MIB, 32 * 1024, 16384},
 		{1, SIZE_MAX, 0, SIZE_MAX, SIZE_MAX, 16},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -189,8 +189,8 @@ static void test_pool(void **state)
 
 /* ---- streams ---- */
 
-/* Blocks of 1 KiB. What a queue takes doubles, 1 KiB, 2, 4 ..., and 40 bytes each time; 3 KiB and
- * 40 are the stream's own. */
+/* Blocks of 1 KiB. What a queue takes doubles, 1 KiB, 2, 4 ..., and a segment each time; 3 KiB and
+ * a segment are the stream's own. */
 static void start(struct script *script, size_t buffer, size_t pool)
 {
 	struct stream_config config = script_config;
@@ -210,7 +210,8 @@ static void test_streams_that_nobody_reads(void **state)
 {
 	(void)state;
 	struct script script;
-	start(&script, 4096, 2240); /* for two streams to have one more, but for a held id */
+	/* For two streams to have a block more than their own, but for a held id. */
+	start(&script, 4096, 2 * (1024 + 2 * sizeof(struct queue_segment)));
 	play(&script,
 	     "j: open s i0 1024; take s; j: open t i1 1024; take t; k: open u i2 1024;"
 	     " take u",

@@ -153,14 +153,17 @@ static void test_round_trip(void **state)
 	char text[TEXT_DATE_SIZE], expected[32];
 	int64_t again = 0, step = 7 * 86400 - 1;
 	for (int64_t date = TEXT_DATE_MIN; date <= TEXT_DATE_MAX; date += step) {
-		time_t time = (time_t)date;
-		struct tm fields;
-		assert_non_null(gmtime_r(&time, &fields));
 		assert_true(text_from_date(date, text));
-		strftime(expected, sizeof(expected), "-%m-%dT%H:%M:%SZ", &fields);
-		assert_string_equal(text + 4, expected);
 		assert_true(text_to_date(text, &again));
 		assert_int_equal(again, date);
+		time_t time = (time_t)date;
+		struct tm fields;
+		if (time != date) {
+			continue; /* libc's has 32 bits */
+		}
+		assert_non_null(gmtime_r(&time, &fields));
+		strftime(expected, sizeof(expected), "-%m-%dT%H:%M:%SZ", &fields);
+		assert_string_equal(text + 4, expected);
 	}
 	assert_true(text_from_date(TEXT_DATE_MAX, text));
 	assert_string_equal(text, "9999-12-31T23:59:59Z");
