@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE /* TCP_INFO */
+
 #include "xmpp/session.h"
 
 #include "xmpp/binding.h"
@@ -9,10 +11,13 @@
 #include "xmpp/render.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 /* What libstrophe holds at once, at least. It has no bound of its own, sends one element per call
  * of send, and frees unsent ones at the next connect. */
@@ -228,6 +233,17 @@ static void check_interposed(const struct session *session)
 	}
 }
 
+/* libstrophe tells the end of a TCP connection from its reset only in its log, and not always. */
+static bool was_reset(const struct session *session)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	return session->wire.fd >= 0 &&
+	       getsockopt(session->wire.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
 static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 			  xmpp_stream_error_t *stream_error, void *userdata)
 {
@@ -246,6 +262,9 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 		session->events->login(session->events->context, begin_packing(session));
 		session_send_text(session, get, sizeof(get) - 1);
 	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
+		if (was_reset(session) && error != ETIMEDOUT) {
+			cause_set(&session->cause, CAUSE_LOST, NULL);
+		}
 		cause_end(&session->cause, error, stream_error);
 		wire_drop(&session->wire);
 		session->codec.jid = NULL;

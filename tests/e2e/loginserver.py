@@ -17,6 +17,7 @@ import hmac
 import os
 import socket
 import ssl
+import struct
 import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -64,10 +65,12 @@ class LoginServer:
         newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
         with_proceed: str = "",  # behind <proceed/>, in the same segment
         after_features: str = "",  # behind the features of the encrypted stream
+        resets: bool = False,  # the connection, when it gets an <auth/>
         after_login: str = f"<bind xmlns='{NS_BIND}'/>",  # features
     ):
         self.offers, self.binds, self.refuses = offers, binds, refuses or {}
         self.before_tls, self.with_proceed = before_tls, with_proceed
+        self.resets = resets
         self.after_features, self.after_login, self.tls = after_features, after_login, tls
         self.auths: list[str] = []
         self.headers: list[str] = []  # of SCRAM: "n", "y", "p=..."
@@ -123,6 +126,8 @@ class LoginServer:
             return False
         name = auth.get("mechanism", "")
         self.auths.append(name)
+        if self.resets:
+            client.reset()
         try:
             if name in self.refuses:
                 raise Refused(self.refuses[name])
@@ -204,6 +209,12 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.socket.close()
+
+    def reset(self) -> None:
+        at_once = struct.pack("ii", 1, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.socket.close()
+        raise ConnectionResetError
 
     def _new_stream(self) -> None:
         self._parser = ET.XMLPullParser(["start", "end"])

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Logging in: with which mechanism, how often, and what a refusal says."""
 
-import ctypes.util
-import subprocess
 import re
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,10 +23,8 @@ pytestmark = pytest.mark.once
 
 def can_bind() -> bool:
     """Whether libstrophe knows the -PLUS mechanisms: from 0.13 on."""
-    library = next(
-        p for p in Path("/usr/lib").glob("*/libstrophe.so.0")
-    ).read_bytes()
-    return b"SCRAM-SHA-1-PLUS" in library
+    library = next(Path("/usr/lib").glob("*/libstrophe.so.0"))
+    return b"SCRAM-SHA-1-PLUS" in library.read_bytes()
 
 
 BINDS = can_bind()
@@ -244,6 +241,18 @@ def test_no_mechanism_that_we_know(
     line = refusal(mount_at(lab, server))
     assert line == f"ibbfs: {USER}@{HOST}: the server offers no way to log in {said}"
     assert server.auths == []
+
+
+# ---- how the connection ends ----
+
+
+@pytest.mark.parametrize("tls", ["starttls", "off"])
+def test_a_reset_during_the_login(
+    lab: Lab, serve: Callable[..., LoginServer], tls: str
+) -> None:
+    server = serve(resets=True, tls=tls != "off")
+    line = refusal(mount_at(lab, server, tls=tls))
+    assert line == f"ibbfs: 127.0.0.1:{server.port}: the connection was lost"
 
 
 # ---- what was said before TLS ----

@@ -74,6 +74,18 @@ def test_wrong_password(mount: Mount) -> None:
     expect_failure(mount, command, "password|authenticat|log in")
 
 
+def test_a_wrong_password_is_one_attempt(mount: Mount) -> None:
+    """Whatever the server offers."""
+    command = mount.command()
+    command.insert(1, "-d")
+    mount.beside(".password").write_text("wrong\n")
+    done = run(mount, command)
+    assert done.returncode == 1
+    assert "the server refused the password" in done.stderr
+    assert done.stderr.count("SENT: <auth ") == 1
+    assert mount.reports() == ""
+
+
 def test_unknown_account(mount: Mount) -> None:
     mount.account = Account(f"nobody@{mount.server.host}", "x")
     expect_failure(mount, mount.command(), "password|authenticat|log in")
