@@ -37,7 +37,7 @@ class Person:
         return holds(self.home.path, source)
 
     def has_crashed(self) -> bool:
-        """Whether a signal has ended it; False: we do not look."""
+        """Whether it has ended, which nobody has told it to; False: we do not look."""
         return False
 
     def says_sent(self) -> bool | None:
@@ -201,7 +201,9 @@ class PsiPlus(Windows):
         hand.start()
 
     def has_crashed(self) -> bool:
-        return (self._process.poll() or 0) < 0
+        with contextlib.suppress(AssertionError):
+            poll_until(lambda: self._process.poll() is not None, 5)
+        return self._process.poll() is not None
 
     def _accept_all(self, over: threading.Event) -> None:
         """Presses Accept, or by Jingle Receive, and Save."""

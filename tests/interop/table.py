@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from trials import CLIENTS, NO_VERSION, SIZE, Result
+from trials import CLIENTS, NO_VERSION, OFFER_S, SIZE, Result
 
 System = dict[str, str]  # versions, by client
 
@@ -32,7 +32,7 @@ TO = """\
 ## To a client
 
 `cp FILE /mnt/xmpp/CONTACT/`. The format that ibbfs chooses by itself is **bold**; the others were
-asked for with `setfattr -n user.ibb.format`.
+asked for with `setfattr -n user.ibb.format`; **-** is none, as it says that it takes no files.
 
 """
 MIDDLE = """\
@@ -40,13 +40,18 @@ MIDDLE = """\
 * arrives: the same bytes are there. `unconfirmed` is `user.ibb.state` where the client has said
   nothing: by SI no client does, there is no word for it.
 * lost: it has acknowledged every byte and saved none. `unconfirmed` is all that tells.
-* it crashes: its process has ended by a signal. It is not offered files in that format by itself.
+* it crashes: its process has ended.
 * What follows `cp:` is its error message.
 
 ## From a client
 
 `cp /mnt/xmpp/CONTACT/in/NAME FILE`, in the format that the client has chosen.
 
+"""
+FOOT = """\
+
+* offers nothing that ibbfs takes: not within {patience_s} s. Gajim 2 has no file transfer but by HTTP
+  upload. Psi+ 1.4.1456 wants to send by Jingle over SOCKS5, for which it finds no way here.
 """
 RESULT_COLUMNS = ("client", "version", "format", "result")
 
@@ -85,6 +90,7 @@ class Page:
         for result in results:
             if result.sends:
                 parts.append(row(result.client, result.version, result.form, result.text))
+        parts.append(FOOT.format(patience_s=OFFER_S))
         return "".join(parts)
 
 

@@ -30,7 +30,8 @@ FORMATS = ("raw", "si", "jingle")
 SIZE = 100_000
 OPTIONS = "timeout=10,answer_timeout=40"
 LONGEST_S = 120
-NO_VERSION = "-"
+OFFER_S = 40
+NO_VERSION = NO_FORMAT = "-"
 
 
 @dataclass
@@ -81,7 +82,7 @@ def format_of(mount: Mount, client: Person | Library, source: Path) -> str:
     try:
         return attribute(mount.contact(client) / source.name, "format")
     except OSError:
-        return "-"
+        return NO_FORMAT
 
 
 def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str]:
@@ -93,9 +94,9 @@ def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str
         return [name for name in os.listdir(folder) if name != "next"]
 
     try:
-        (name,) = poll_until(arrived, 40, "an offer")
+        (name,) = poll_until(arrived, OFFER_S, "an offer")
     except AssertionError:
-        return "-", "offers nothing that ibbfs takes"
+        return NO_FORMAT, "offers nothing that ibbfs takes"
     form = attribute(folder / name, "format")
     copy = mount.beside(".copy")
     read = subprocess.run(
@@ -125,7 +126,7 @@ def trials_of(name: str, world: World) -> list[Result]:
         except Exception as error:  # whatever it is, the others are run
             traceback.print_exc()
             why = " ".join(f"not run: {error}".replace("|", "/").splitlines()[:1])
-    return [Result(name, version, sends, "-", False, why) for sends in (True, False)]
+    return [Result(name, version, sends, NO_FORMAT, False, why) for sends in (True, False)]
 
 
 def run_trials(name: str, version: str, world: World) -> list[Result]:
@@ -152,4 +153,6 @@ def run_trials(name: str, version: str, world: World) -> list[Result]:
                 os.setxattr(mount.contact(client), "user.ibb.format", form.encode())
                 given[form] = give(mount, client, source)
             results.append(Result(name, version, False, form, form == chosen, given[form]))
+        if chosen not in FORMATS:
+            results.append(Result(name, version, False, NO_FORMAT, True, given_by_itself))
     return results
