@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * caller - the process that a request comes from, and others.
+ * caller - processes: whether one is being killed, and what it has open.
  *
  * Threads: any; reads /proc, so never under the hub's lock.
  * Source:  proc(5), /proc/PID/{stat,fd,fdinfo}; the kernel's PF_SIGNALED.

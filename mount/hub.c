@@ -129,7 +129,7 @@ static struct outcome take_outcome(struct hub *hub, int64_t now_ms)
 	int64_t deadline_ms = timer_deadline(account);
 	outcome.wakes_main = deadline_ms < hub->waits_until_ms;
 	if (account->stopping && hub->waits_until_ms != INT64_MIN) {
-		outcome.wakes_main = true; /* it may wait for this: the last one */
+		outcome.wakes_main = true; /* it may wait for the last stream */
 	}
 	if (outcome.wakes_main) {
 		hub->waits_until_ms = deadline_ms;
@@ -168,7 +168,7 @@ void hub_end_with(struct hub *hub, struct request *request, int64_t now_ms)
 		HASH_ADD(hh, hub->parked, op.token, sizeof(request->op.token), request);
 		request->parked = request->hh.tbl != NULL;
 		if (!request->parked) {
-			/* Nothing may wait that a signal could not reach. */
+			/* A request may be parked only if a signal can interrupt it. */
 			op_interrupt(&request->op, &hub->account.ibb.effects.done);
 		}
 	}
@@ -216,7 +216,7 @@ static void on_offline(void *context, const char *line, bool final, int64_t retr
 	free(copy);
 	wake_main(hub);
 	if (started || !final) {
-		/* A failed start is main's to report. */
+		/* main reports a failed start. */
 		log_warning("%s", line);
 	}
 }
@@ -299,7 +299,7 @@ int hub_fd(const struct hub *hub)
 int64_t hub_begin_wait(struct hub *hub)
 {
 	uint64_t count;
-	/* Before the deadline is read: what comes after this is not lost. */
+	/* Before the deadline is read: a later wake-up is not lost. */
 	if (read(hub->fd, &count, sizeof(count)) < 0) {
 		count = 0;
 	}

@@ -41,7 +41,7 @@ enum hub_state {
 	HUB_FAILED, /* for good; hub_failure says why */
 };
 
-/* Whose a new node is. */
+/* The owner of a new node. */
 struct owner {
 	uid_t uid;
 	gid_t gid;
@@ -60,8 +60,8 @@ struct hub_inbox {
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
 		       const char *jid, struct owner owner);
 
-/* The files that were open when the mount ended, of which the account could not close what is
- * theirs on disk (handle->spool, inbox_fd): a list, the caller's. After hub_abandon. */
+/* Handles that were open at the end and still have a spool or a descriptor: a list, the caller's.
+ * After hub_abandon. */
 struct handle *hub_take_orphans(struct hub *hub);
 
 /* No thread may be in here any more, every request must have been delivered (hub_abandon), and the
@@ -81,8 +81,8 @@ int64_t hub_now_ms(void);
 
 /* ---- for the main thread's loop ---- */
 
-/* Becomes readable when the deadline has moved nearer or the state has changed; hub_begin_wait
- * makes it quiet again. */
+/* Becomes readable when the deadline is earlier or the state has changed; hub_begin_wait resets it.
+ */
 int hub_fd(const struct hub *hub);
 
 /* Call before waiting; returns until when, INT64_MAX for ever. */
@@ -150,15 +150,15 @@ uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *reque
 		   const struct digest *md5);
 uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t size,
 			      const struct digest *md5);
-void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request);
-void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
-void hub_end_sending(struct hub *hub, uint64_t number, int error);
+void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request);
+void hub_upload_write(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
+void hub_upload_end(struct hub *hub, uint64_t number, int error);
 
 /* inbox_file.c's calls, for the inbox. */
-void hub_decline(struct hub *hub, uint64_t ino);
-void hub_begin_receiving(struct hub *hub, uint64_t ino, const char *path, struct request *request);
-void hub_receive_more(struct hub *hub, uint64_t ino, struct request *request);
-int hub_end_receiving(struct hub *hub, uint64_t ino, const char *path, int error);
+void hub_download_decline(struct hub *hub, uint64_t ino);
+void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request);
+void hub_download_read(struct hub *hub, uint64_t ino, struct request *request);
+int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error);
 int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *name, uint64_t size,
 			   const struct timespec *modified);
 

@@ -266,50 +266,50 @@ uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t s
 	return number;
 }
 
-/* The three of a upload are not for signals: there is nobody who could be sent one. */
-void hub_wait_to_send(struct hub *hub, uint64_t number, struct request *request)
+/* The three calls of an upload cannot be interrupted: no process waits in them. */
+void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
 	spool_file_wait(&hub->account, number, &request->op);
 	hub_end(hub, now_ms);
 }
 
-void hub_send_piece(struct hub *hub, uint64_t number, struct request *request, const void *bytes)
+void hub_upload_write(struct hub *hub, uint64_t number, struct request *request, const void *bytes)
 {
 	int64_t now_ms = hub_begin(hub);
 	spool_file_send(&hub->account, number, &request->op, bytes, now_ms);
 	hub_end(hub, now_ms);
 }
 
-void hub_end_sending(struct hub *hub, uint64_t number, int error)
+void hub_upload_end(struct hub *hub, uint64_t number, int error)
 {
 	int64_t now_ms = hub_begin(hub);
 	spool_file_end(&hub->account, number, error, now_ms);
 	hub_end(hub, now_ms);
 }
 
-void hub_decline(struct hub *hub, uint64_t ino)
+void hub_download_decline(struct hub *hub, uint64_t ino)
 {
 	int64_t now_ms = hub_begin(hub);
 	inbox_file_decline(&hub->account, ino, now_ms);
 	hub_end(hub, now_ms);
 }
 
-void hub_begin_receiving(struct hub *hub, uint64_t ino, const char *path, struct request *request)
+void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
 	inbox_file_begin(&hub->account, ino, path, &request->op, now_ms);
 	hub_end(hub, now_ms);
 }
 
-void hub_receive_more(struct hub *hub, uint64_t ino, struct request *request)
+void hub_download_read(struct hub *hub, uint64_t ino, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
 	inbox_file_read(&hub->account, ino, &request->op);
 	hub_end(hub, now_ms);
 }
 
-int hub_end_receiving(struct hub *hub, uint64_t ino, const char *path, int error)
+int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error)
 {
 	int64_t now_ms = hub_begin(hub);
 	int result = inbox_file_end(&hub->account, ino, path, error, now_ms);

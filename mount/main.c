@@ -108,12 +108,12 @@
 
 #define EXIT_USAGE 2
 
-/* What a server of 36 MB/s at a distance of 200 ms takes. It is in memory until it has arrived, and
- * with it a daemon that sends one file stays below 16 MiB. */
+/* The bandwidth-delay product of a server with 36 MB/s and a round-trip time of 200 ms. The window
+ * is in memory until it is acknowledged; with it, a daemon that sends one file stays below 16 MiB.
+ */
 #define DEFAULT_WINDOW ((size_t)7 * 1024 * 1024)
 
-/* From the first byte to the roster: a server that says nothing must not hold mount(8) up for
- * ever. */
+/* From connecting to the roster: a silent server must not hold mount(8) up for ever. */
 #define CONNECT_TIMEOUT_MS 30000
 
 /* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
@@ -198,7 +198,7 @@ static int run_session(const struct options *options, const struct mainloop *loo
 		mainloop_run(loop, session);
 		status = EXIT_SUCCESS;
 	}
-	/* Whoever still waits is answered while there is somebody to answer to. */
+	/* Pending calls are answered before the mount goes. */
 	hub_abandon(loop->hub);
 	fuse_session_unmount(session);
 	return status;
@@ -233,11 +233,9 @@ static int run(const struct options *options, char **password, struct fuse_sessi
 	return status;
 }
 
-/*
- * For -o uid=: mounts, and is not root any more from then on. That comes before anything is said to
- * the network, while others mount last; whoever looks into the mount meanwhile waits. They may not
- * be allowed to open /dev/fuse, or to mount there, but can unmount: the mount is theirs.
- */
+/* For -o uid=: mounts, and drops root for good, before anything is sent to the network; without it,
+ * mounting comes last. Processes that look into the mount meanwhile wait. The user may not be
+ * allowed to open /dev/fuse or to mount there, but can unmount: the mount is theirs. */
 static int mount_for(const struct options *options, struct fuse_session *session)
 {
 	const char *paths[] = {options->cafile, options->capath};
@@ -247,7 +245,7 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	    privilege_drop(options->uid, options->gid)) {
 		return -1;
 	}
-	/* What root has checked. */
+	/* They were checked as root. */
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (paths[i] && access(paths[i], R_OK)) {
 			log_error("%s: %s, for the user of -o uid=", paths[i], strerror(errno));
@@ -257,8 +255,8 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	return 0;
 }
 
-/* With -o uid= it is the cache of that user, whatever the environment says of root's. The caller's;
- * NULL when memory is short. */
+/* With -o uid=, the cache of that user: the environment is root's. The caller's; NULL when memory
+ * is short. */
 static char *spool_directory(const struct options *options)
 {
 	if (options->spool) {
@@ -272,7 +270,7 @@ static char *spool_directory(const struct options *options)
 					      : "/tmp");
 }
 
-/* As the user that we run as. */
+/* With the privileges of the user that we run as. */
 static int open_inbox(const struct options *options, struct call_context *context)
 {
 	int error = 0;
@@ -288,7 +286,7 @@ static int open_inbox(const struct options *options, struct call_context *contex
 	return 0;
 }
 
-/* Closes what files still held on disk that were open to the end. */
+/* Closes the spools and descriptors of files that were open to the end. */
 static void free_orphans(struct hub *hub)
 {
 	struct handle *handle, *next, *orphans = hub_take_orphans(hub);
@@ -360,8 +358,8 @@ int main(int argc, char *argv[])
 		break;
 	}
 	log_start(options.debug);
-	/* Blocks come and go in the order they came; without this glibc would give their memory
-	 * back and fetch it again for each, at several times the cost of sending. */
+	/* Blocks are freed in the order of their allocation. Without this, glibc would return their
+	 * memory to the kernel and fetch it again, at several times the cost of sending. */
 	mallopt(M_TRIM_THRESHOLD, 128 * 1024 * 1024);
 	mallopt(M_TOP_PAD, 1024 * 1024);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * argument - what is no option on the command line: the JID and the mount point.
+ * argument - the arguments: JID and mount point.
  *
  * Errors:  0, or -1 after a line on standard error.
  * Threads: before they start.

@@ -31,7 +31,7 @@ struct given {
 
 struct option {
 	const char *template; /* as fuse_opt has it: with "=" if it has a value */
-	/* 1: libfuse is to know it as well; 0: it is not; -1 after a line. */
+	/* 1: it is passed on to libfuse too; 0: it is not; -1 after a line. */
 	int (*take)(const struct given *given);
 	size_t field;		  /* of struct options: where the value goes */
 	const char *must;	  /* says what the value must be */
@@ -113,7 +113,7 @@ static int take_directory(const struct given *given)
 	return value_readable(given->argument, given->value, true, field_of(given));
 }
 
-/* An enum, whose values are the places of its words. */
+/* An enum, whose values index the words. */
 static int take_word(const struct given *given)
 {
 	return value_word(given->argument, given->value, given->option->words, given->option->must,
@@ -278,7 +278,8 @@ static const struct option table[] = {
 	{"allow_root", .take = take_allow},
 };
 
-/* What fuse_session_new of libfuse 3.14 takes besides; it refuses the rest in words of its own. */
+/* Options that fuse_session_new of libfuse 3.14 knows; for others it would print an error of its
+ * own. */
 static const char *const passed_on[] = {
 	"auto_unmount", "default_permissions",
 	"max_read=",	"context=",
@@ -293,7 +294,7 @@ static const char *const passed_on[] = {
 	"atime",	"noatime",
 };
 
-/* For mount(8) and whoever else reads fstab; "x-" and "X-" are in unknown_option. */
+/* Options for mount(8) and other readers of fstab; unknown_option knows "x-" and "X-". */
 static const char *const ignored[] = {
 	"defaults",	 "_netdev",  "auto",	   "noauto",   "nofail",     "user",
 	"user=",	 "nouser",   "users",	   "nousers",  "owner",	     "noowner",

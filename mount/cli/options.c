@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Without TLS the password and every file cross the network in clear: only within this machine. */
+/* Without TLS, the password and every file cross the network in the clear: allowed only within this
+ * machine. */
 static int check_tls_off(const struct options *options)
 {
 	bool local;
@@ -42,12 +43,12 @@ static int check_user(struct parser *parser)
 		log_error("-o uid=, -o gid=: only root can run it as somebody else");
 		return -1;
 	}
-	/* Also for root itself, whose other groups go. */
+	/* Also for root itself, to drop its supplementary groups. */
 	options->other_user = (parser->uid || parser->gid) && geteuid() == 0;
 	return 0;
 }
 
-/* What is kept there would be for us to answer, who wait for it. */
+/* We would wait for calls that only we can answer. */
 static int check_folder(const struct options *options, const char *name, const char *folder)
 {
 	size_t length = strlen(options->mountpoint);
@@ -84,8 +85,8 @@ static int check_complete(const struct options *options)
 	return options->tls == CLIENT_TLS_OFF ? check_tls_off(options) : 0;
 }
 
-/* What libfuse is told besides: the names under which mount(8) and df(1) show us, unless the user
- * gave others. */
+/* Adds options for libfuse: the names under which mount(8) and df(1) show us, unless the user gave
+ * others. */
 static int add_names(const struct parser *parser, struct fuse_args *fuse)
 {
 	char name[sizeof("fsname=") + JID_MAX];
@@ -100,12 +101,12 @@ static int add_names(const struct parser *parser, struct fuse_args *fuse)
 		error = fuse_opt_add_opt_escaped(&list, name);
 	}
 	if (!error && parser->others) {
-		/* What belongs to the user stays the user's: the kernel then checks modes. */
+		/* The kernel then checks permissions. */
 		error = fuse_opt_add_opt(&list, "default_permissions");
 	}
 	if (!error && parser->options->other_user) {
-		/* Root mounts, and mount.fuse3(8) asks for the opposite then; but what is in the
-		 * mount is said by a process of that user. */
+		/* Root mounts, and mount.fuse3(8) passes suid and dev then; but the content comes
+		 * from a process of that user. */
 		error = fuse_opt_add_opt(&list, "nosuid,nodev");
 	}
 	if (!error && list) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * privilege - a daemon that root has started goes on as somebody else, for good.
+ * privilege - a daemon that root has started becomes another user, for good.
  *
  * Errors:  a line on standard error.
  * Threads: before they start.
@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-/* No core, and no debugger or reader of /proc/PID/mem but root: the password is in memory. */
+/* No core dump, and only root may read the memory: the password is in it. */
 void privilege_hide(void);
 
 /*

@@ -16,8 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Files that come at the same time: each has descriptors, of which a process has 1024, and
- * libstrophe must get one below that. */
+/* Downloads at the same time: each has descriptors, and libstrophe needs one below 1024. */
 #define MAX_DOWNLOADS 256
 
 /* Bytes that are read from a stream at once. */
@@ -41,7 +40,7 @@ struct download {
 	char partial[NAME_MAX_BYTES + 1];
 };
 
-/* "NAME.part", of a name that may be as long as there is. */
+/* "NAME.part", cut to the longest name that there can be. */
 static void make_partial(char partial[NAME_MAX_BYTES + 1], const char *name)
 {
 	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(SUFFIX));
@@ -92,7 +91,7 @@ static void path_of(const struct download *download, const char *name, char path
 	snprintf(path, PATH_SIZE, "%s/%s", download->contact, name);
 }
 
-/* Never over another file. 0 or -errno. */
+/* Never replaces another file. 0 or -errno. */
 static int rename_to(const struct download *download, const char *name)
 {
 	int directory = download->directory;
@@ -102,7 +101,7 @@ static int rename_to(const struct download *download, const char *name)
 	if (errno != EINVAL && errno != ENOSYS) {
 		return -errno;
 	}
-	/* A file system that cannot: a link can as well not be over another. */
+	/* A file system without RENAME_NOREPLACE: link does not replace either. */
 	if (linkat(directory, download->partial, directory, name, 0) == 0) {
 		unlinkat(directory, download->partial, 0);
 		return 0;
@@ -110,7 +109,7 @@ static int rename_to(const struct download *download, const char *name)
 	if (errno == EEXIST || is_there(directory, name)) {
 		return -EEXIST;
 	}
-	/* Nor has it links, as some that are served over the network. */
+	/* It has no links either, like some network file systems. */
 	return renameat(directory, download->partial, directory, name) == 0 ? 0 : -errno;
 }
 
@@ -156,15 +155,15 @@ static void finish(struct download *download)
 	char path[PATH_SIZE];
 	if (download->date != TERMS_NO_DATE) {
 		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = download->date}};
-		futimens(download->fd, times); /* a date that no file can have is left out */
+		futimens(download->fd, times); /* a date out of range is ignored */
 	}
 	int error = rename_file(download);
 	if (error) {
 		log_warning("%s/%s: %s", download->contact, download->partial, strerror(-error));
 	}
 	path_of(download, download->name, path);
-	if (hub_end_receiving(download->hub, download->ino, path, error) == -ENOENT && !error) {
-		/* Removed at the very end. */
+	if (hub_download_end(download->hub, download->ino, path, error) == -ENOENT && !error) {
+		/* It was removed from the mount meanwhile. */
 		quota_remove(&download->inbox->quota, download->written);
 		unlinkat(download->directory, download->name, 0);
 	}
@@ -172,9 +171,9 @@ static void finish(struct download *download)
 
 static void fail(struct download *download, int error)
 {
-	int result = hub_end_receiving(download->hub, download->ino, "", error);
+	int result = hub_download_end(download->hub, download->ino, "", error);
 	if (download->fd >= 0 && (result == -ENOENT || download->written == 0)) {
-		/* rm in the mount, or nothing has come: there is nothing to look at. */
+		/* It was removed from the mount, or is empty: nothing is worth keeping. */
 		quota_remove(&download->inbox->quota, download->written);
 		unlinkat(download->directory, download->partial, 0);
 		download->reserved -= download->written;
@@ -193,7 +192,7 @@ static bool step(struct transfer *transfer)
 		download->started = true;
 		path_of(download, download->partial, path);
 		transfer_renew(transfer, OP_FLUSH, 0);
-		hub_begin_receiving(download->hub, download->ino, path, &transfer->request);
+		hub_download_begin(download->hub, download->ino, path, &transfer->request);
 		return true;
 	}
 	bool was_read = op->kind == OP_READ;
@@ -210,7 +209,7 @@ static bool step(struct transfer *transfer)
 		return false;
 	}
 	transfer_renew(transfer, OP_READ, PIECE);
-	hub_receive_more(download->hub, download->ino, &transfer->request);
+	hub_download_read(download->hub, download->ino, &transfer->request);
 	return true;
 }
 
@@ -241,7 +240,7 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 			    !download ? "out of memory"
 			    : many    ? "too many files come at once"
 				      : "does not fit in the inbox");
-		hub_decline(hub, arrival->ino);
+		hub_download_decline(hub, arrival->ino);
 		free(download);
 		return;
 	}
@@ -258,7 +257,7 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 	int error = open_file(download, arrival->name);
 	if (error) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name, strerror(-error));
-		hub_decline(hub, arrival->ino);
+		hub_download_decline(hub, arrival->ino);
 		end(&download->transfer);
 		return;
 	}
@@ -276,7 +275,7 @@ static bool is_partial(const char *name)
 static void restore(void *context, const char *contact, const char *name, const struct stat *status)
 {
 	if (name[0] != '.' && !is_partial(name)) {
-		/* What is no contact's is left alone. */
+		/* Directories that are no JID are ignored. */
 		hub_restore_inbox_file(context, contact, name, (uint64_t)status->st_size,
 				       &status->st_mtim);
 	}

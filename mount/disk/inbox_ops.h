@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keptfile - calls on a name in in/ that is a file of the inbox.
+ * inbox_ops - file operations on a name in in/ that is a file of the inbox.
  *
  * Errors:  0, a count or -errno.
  * Threads: any, without the hub's lock; calls for one handle do not overlap.
@@ -14,12 +14,12 @@
 
 #include <sys/types.h>
 
-/* What `handle` reads is opened, unless it is already: it stays that file, whatever becomes of its
- * name. */
+/* Opens the file that `handle` reads, unless it is open: it stays that file, whatever becomes of
+ * its name. */
 int inbox_ops_open(const struct inbox *inbox, struct hub *hub, struct handle *handle);
 
-/* Up to `size` bytes from `offset`, or through `next` from where the last read ended. 0 at the end
- * of what there is so far. What could not be received whole ends in why. */
+/* Reads up to `size` bytes from `offset`; through `next`, from where the last read ended. 0 at the
+ * end of what has been received. A file that could not be received whole ends in the error. */
 ssize_t inbox_ops_read(const struct inbox *inbox, struct hub *hub, struct handle *handle,
 		       void *bytes, size_t size, off_t offset);
 

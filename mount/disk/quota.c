@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-/* Counting what is there takes time, and peers must not make us do nothing else. */
+/* Counting takes time, and peers must not be able to keep us busy with it. */
 #define COUNT_AGAIN_MS 1000
 
 void quota_init(struct quota *quota, uint64_t limit, uint64_t (*count)(void *context),
@@ -22,7 +22,7 @@ static bool fits(const struct quota *quota, uint64_t used, uint64_t bytes)
 	return quota->limit == 0 || (used <= quota->limit && bytes <= quota->limit - used);
 }
 
-/* Finds out what is used: files may have been taken out of the directory itself. */
+/* Counts what is used: files may have been removed from the directory itself. */
 static void count_again(struct quota *quota)
 {
 	struct timespec time;
@@ -33,9 +33,9 @@ static void count_again(struct quota *quota)
 	    !atomic_compare_exchange_strong(&quota->counted_ms, &counted_ms, now_ms)) {
 		return;
 	}
-	/* In this order, what another thread does meanwhile counts twice rather than never: it
-	 * changes `awaited` before it reserves, and after it has written or given back; and what it
-	 * reserves or gives back makes the exchange fail. */
+	/* In this order, what another thread does meanwhile counts twice rather than never. It
+	 * changes `awaited` before it reserves, and after it has written or cancelled; and a
+	 * reservation or a cancellation makes the exchange fail. */
 	uint64_t used = atomic_load(&quota->used);
 	uint64_t found = atomic_load(&quota->awaited);
 	found += quota->count(quota->context);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quota - how many bytes a directory may hold, those that files on their way have reserved
- * included.
+ * quota - how many bytes a directory holds and may hold, with those that are reserved.
  *
  * Units:   bytes.
  * Threads: any.
@@ -17,8 +16,8 @@ struct quota {
 	uint64_t limit;			  /* 0: none */
 	uint64_t (*count)(void *context); /* what is in the directory now */
 	void *context;
-	atomic_uint_fast64_t used;	/* with what is reserved */
-	atomic_uint_fast64_t awaited;	/* of it, what is not written yet */
+	atomic_uint_fast64_t used;	/* written or reserved */
+	atomic_uint_fast64_t awaited;	/* reserved, and not written yet */
 	atomic_int_fast64_t counted_ms; /* when it was counted last */
 };
 
@@ -26,16 +25,16 @@ struct quota {
 void quota_init(struct quota *quota, uint64_t limit, uint64_t (*count)(void *context),
 		void *context);
 
-/* Whether there is room for `bytes` more; they are reserved then. */
+/* Reserves `bytes`. False: there is no room. */
 bool quota_reserve(struct quota *quota, uint64_t bytes);
 
-/* So many of the reserved bytes are written. */
+/* That many of the reserved bytes are written. */
 void quota_write(struct quota *quota, uint64_t bytes);
 
-/* So many of the reserved bytes will not be written. */
+/* That many of the reserved bytes will not be written. */
 void quota_cancel(struct quota *quota, uint64_t bytes);
 
-/* A file of that size is removed, or was not removed after all. */
+/* A file of that size is removed; or its removal has failed. */
 void quota_remove(struct quota *quota, uint64_t bytes);
 void quota_restore(struct quota *quota, uint64_t bytes);
 

@@ -123,7 +123,7 @@ static void drop_md5(struct spool *spool)
 	spool->md5.length = 0;
 }
 
-/* A write up to `end` has failed: what it left behind the end goes. */
+/* A write up to `end` has failed: cuts what it left behind the end. */
 static int fail_write(struct spool *spool, int error, uint64_t offset, uint64_t end)
 {
 	if (offset < spool->size) {

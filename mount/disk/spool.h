@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spool - what was written to a file that will be offered: a file on disk without a name.
+ * spool - a file on disk without a name, for what will be offered.
  *
- * It goes with the last who holds it, and with the process.
+ * It is freed with the last reference, and with the process.
  *
  * Units:   bytes.
  * Errors:  0 or -errno, as of the system calls: -ENOSPC, -EDQUOT, -EIO ...
- * Threads: one writes, while there is no other; then any may read. References are counted for both.
+ * Threads: one thread writes, then any may read. The count of references is atomic.
  */
 #ifndef MOUNT_DISK_SPOOL_H
 #define MOUNT_DISK_SPOOL_H
@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The directory of spools when none is given: that for caches of the user whose home `home` is; the
+/* The default directory of spools: the cache directory of the user whose home is `home`. The
  * caller's, NULL when memory is short. `caches` is $XDG_CACHE_HOME, or NULL. */
 char *spool_default_directory(const char *caches, const char *home);
 
@@ -32,10 +32,10 @@ struct spool *spool_hold(struct spool *spool);
 /* NULL-safe. */
 void spool_release(struct spool *spool);
 
-/* All of it, or an error. */
+/* Writes all of it, or fails. */
 int spool_write(struct spool *spool, const void *bytes, size_t length, uint64_t offset);
 
-/* Cut, or filled with zeros. */
+/* As ftruncate(2). */
 int spool_resize(struct spool *spool, uint64_t size);
 
 /* Up to `length` bytes from `offset`; 0 at the end. */

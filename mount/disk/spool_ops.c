@@ -27,7 +27,7 @@ static int need_spool(const char *directory, struct handle *handle)
 /* Half a file must not look like a whole one. */
 static int note(struct handle *handle, int error)
 {
-	handle->spoiled = error ? error : handle->spoiled;
+	handle->spool_error = error ? error : handle->spool_error;
 	return error;
 }
 
@@ -77,14 +77,14 @@ static void upload(struct hub *hub, uint64_t number, struct spool *spool)
 {
 	int error = number > 0 ? upload_start(hub, number, spool) : 0;
 	if (error) {
-		hub_end_sending(hub, number, error);
+		hub_upload_end(hub, number, error);
 	}
 }
 
 void spool_ops_offer(struct hub *hub, const char *directory, struct handle *handle,
 		     struct request *request)
 {
-	int error = handle->spoiled ? handle->spoiled : need_spool(directory, handle);
+	int error = handle->spool_error ? handle->spool_error : need_spool(directory, handle);
 	if (error) {
 		request->op.result = error;
 		request->deliver(request);
@@ -103,7 +103,7 @@ void spool_ops_close(struct handle *handle)
 
 void spool_ops_release(struct hub *hub, const char *directory, struct handle *handle)
 {
-	bool left = !handle->spoiled && hub_is_unoffered(hub, handle) &&
+	bool left = !handle->spool_error && hub_is_unoffered(hub, handle) &&
 		    need_spool(directory, handle) == 0;
 	struct spool *spool = handle->spool;
 	handle->spool = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/transfer.h"
 
-static void take_turns(struct transfer *transfer)
+static void run(struct transfer *transfer)
 {
 	if (atomic_fetch_add(&transfer->turns, 1) > 0) {
 		return; /* who is in a step goes on */
@@ -17,13 +17,13 @@ static void take_turns(struct transfer *transfer)
 
 static void deliver(struct request *request)
 {
-	take_turns((struct transfer *)request);
+	run((struct transfer *)request);
 }
 
 void transfer_start(struct transfer *transfer)
 {
 	atomic_init(&transfer->turns, 0);
-	take_turns(transfer);
+	run(transfer);
 }
 
 void transfer_renew(struct transfer *transfer, enum op_kind kind, size_t size)

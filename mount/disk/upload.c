@@ -24,22 +24,22 @@ static bool step(struct transfer *transfer)
 	if (!upload->started) {
 		upload->started = true;
 		transfer_renew(transfer, OP_FLUSH, 0);
-		hub_wait_to_send(upload->hub, upload->number, request);
+		hub_upload_wait(upload->hub, upload->number, request);
 		return true;
 	}
 	if (request->op.result < 0) {
 		/* If the offer is not over, as when memory was short, it is now. */
-		hub_end_sending(upload->hub, upload->number, (int)request->op.result);
+		hub_upload_end(upload->hub, upload->number, (int)request->op.result);
 		return false;
 	}
 	ssize_t length = spool_read(upload->spool, upload->piece, PIECE, upload->offset);
 	if (length <= 0) {
-		hub_end_sending(upload->hub, upload->number, (int)length);
+		hub_upload_end(upload->hub, upload->number, (int)length);
 		return false;
 	}
 	upload->offset += (uint64_t)length;
 	transfer_renew(transfer, OP_WRITE, (size_t)length);
-	hub_send_piece(upload->hub, upload->number, request, upload->piece);
+	hub_upload_write(upload->hub, upload->number, request, upload->piece);
 	return true;
 }
 

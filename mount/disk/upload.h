@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * upload - gives a peer that has accepted a file the bytes that were spooled for it.
+ * upload - sends a spooled file to the peer that has accepted it.
  *
- * Reads from the spool outside the lock, in whichever thread the last piece was taken in.
+ * It reads from the spool outside the lock, in the thread that has delivered the last piece.
  *
  * Threads: any.
  */
@@ -12,7 +12,7 @@
 #include "mount/disk/spool.h"
 #include "mount/hub.h"
 
-/* For the offer `number`; holds the spool for as long as it needs it. -ENOMEM. */
+/* Starts the upload of offer `number`; holds a reference to the spool. -ENOMEM. */
 int upload_start(struct hub *hub, uint64_t number, struct spool *spool);
 
 #endif

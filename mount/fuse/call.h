@@ -29,11 +29,9 @@ struct call {
 	off_t offset; /* read */
 };
 
-/*
- * A signal may have come before the request itself; then libfuse has called on_interrupt in
- * begin(), when the hub did not know the token. The call may be gone once it is submitted, so
- * what is needed afterwards is noted before.
- */
+/* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when
+ * the hub did not know the token yet. The call may be freed once it is submitted, so what
+ * call_apply needs is copied before. */
 struct early_signal {
 	struct hub *hub;
 	uint64_t token;
@@ -44,7 +42,7 @@ const struct call_context *call_context_of(fuse_req_t req);
 struct hub *call_hub_of(fuse_req_t req);
 struct handle *call_handle_of(const struct fuse_file_info *info);
 
-/* NULL after an answer of ENOMEM. */
+/* NULL: memory is short, and ENOMEM is answered. */
 struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
 			void (*deliver)(struct request *));
 
@@ -54,7 +52,7 @@ void call_apply(struct early_signal early);
 
 struct call *call_of(struct request *request);
 
-/* It is answered; frees it. */
+/* Frees a call that is answered. */
 void call_end(struct call *call);
 
 #endif

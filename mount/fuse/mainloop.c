@@ -12,7 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* How long streams may take to deliver their rest when the mount ends. */
+/* How long streams may take to deliver the rest when the mount ends. */
 #define DRAIN_MS 5000
 
 /* Requests served before signals and deadlines are looked at again. */
@@ -23,10 +23,7 @@ static int64_t min_ms(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/*
- * Waiting has two halves, and what is waited for is looked at between them: what happens before
- * `prepare` is seen then, and what happens after it makes hub_fd readable.
- */
+/* Prepares to wait: events before this are seen by the caller, later ones make hub_fd readable. */
 static int64_t prepare(const struct mainloop *loop)
 {
 	return min_ms(hub_begin_wait(loop->hub), client_watch(loop->client, hub_now_ms()));
@@ -76,7 +73,7 @@ bool mainloop_connect(const struct mainloop *loop, bool *interrupted)
 	}
 }
 
-/* Serves what the kernel has asked for; false when the mount is gone. */
+/* Serves the kernel's requests; false when the mount is gone. */
 static bool serve(struct fuse_session *session, struct fuse_buf *buffer)
 {
 	for (int i = 0; i < BATCH; i++) {
@@ -108,7 +105,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		{.fd = hub_fd(loop->hub), .events = POLLIN},
 		{.fd = fuse_session_fd(session), .events = POLLIN},
 	};
-	/* A request that is taken back between poll and read must not block the thread. */
+	/* A request may be withdrawn between poll and read, which must not block then. */
 	int flags = fcntl(fds[2].fd, F_GETFL);
 	fcntl(fds[2].fd, F_SETFL, flags | O_NONBLOCK);
 

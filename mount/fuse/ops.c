@@ -13,12 +13,12 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-/* Sizes change with every stanza. But one call often asks for the same twice, with a name and
- * without: what was so a moment ago will do. */
+/* How long attributes hold: sizes change with every stanza, but one system call often asks twice.
+ */
 #define ATTRIBUTE_TIMEOUT_S 0.005
 
-/* How long a name holds. A path is looked up name by name in every call, and a file that is copied
- * three times before it is opened: that would be half of what a small one costs. */
+/* How long a name holds. Each call looks up its path name by name, and cp does so three times
+ * before it opens a file: half the cost of a small file. */
 static double name_timeout_s(enum tree_pace pace)
 {
 	switch (pace) {
@@ -32,7 +32,7 @@ static double name_timeout_s(enum tree_pace pace)
 	return 0;
 }
 
-/* Bounds what a parked write holds; a larger one gains nothing at the speed of a server. */
+/* Bounds the memory of a parked write; larger ones are not faster. */
 #define MAX_WRITE (128 * 1024)
 
 /* ---- names and attributes ---- */
@@ -42,7 +42,7 @@ static void reply_entry(fuse_req_t req, int error, const struct stat *attributes
 {
 	struct fuse_entry_param entry = {.entry_timeout = name_timeout_s(pace)};
 	if (error == -ENOENT && pace != TREE_STANZAS) {
-		fuse_reply_entry(req, &entry); /* ino 0: there is none, and that holds as well */
+		fuse_reply_entry(req, &entry); /* ino 0: a negative entry */
 		return;
 	}
 	if (error) {
@@ -63,8 +63,9 @@ static void op_init_session(void *userdata, struct fuse_conn_info *connection)
 	connection->max_write = MAX_WRITE;
 }
 
-/* A file of the inbox may be changed, moved or removed in its own directory as well. */
-static void look_into_inbox(const struct call_context *context, fuse_ino_t parent, const char *name)
+/* A file of the inbox may also be changed, moved or removed in the directory itself. */
+static void refresh_inbox_file(const struct call_context *context, fuse_ino_t parent,
+			       const char *name)
 {
 	char path[PATH_MAX];
 	struct stat status;
@@ -84,7 +85,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct stat attributes;
 	enum tree_pace pace;
-	look_into_inbox(call_context_of(req), parent, name);
+	refresh_inbox_file(call_context_of(req), parent, name);
 	int error = hub_lookup(call_hub_of(req), parent, name, &attributes, &pace);
 	reply_entry(req, error, &attributes, pace);
 }
@@ -129,7 +130,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 		clock_gettime(CLOCK_REALTIME, &changes.values.st_mtim);
 	}
 	int error = 0;
-	/* An empty file that is cut to nothing asks nobody. */
+	/* truncate to 0 does not begin a session */
 	if (changes.size && handle && hub_is_spooled(context->hub, handle, values->st_size > 0)) {
 		changes.size = false;
 		error = spool_ops_resize(context->hub, context->spool, handle,
@@ -144,7 +145,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 	}
 }
 
-/* What somebody makes is theirs, or they could not set its times. */
+/* A new node belongs to its maker, who could not set its times otherwise. */
 static struct owner owner_of(fuse_req_t req)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(req);
@@ -184,7 +185,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	fuse_reply_err(req, -hub_rmdir(call_hub_of(req), parent, name));
 }
 
-/* Not what a stream can be: EPERM, not ENOSYS, says so before anything was sent. */
+/* EPERM, not ENOSYS: a tool then fails before it sends anything. */
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	(void)target;
@@ -212,8 +213,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	fuse_reply_err(req, EPERM);
 }
 
-/* There is no disk to fill: what is sent is limited by the window alone. A figure of 0 would make
- * tools refuse to begin. */
+/* There is no disk to fill. A figure of 0 would keep tools from starting. */
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	(void)ino;
@@ -233,7 +233,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 
 /* ---- extended attributes ---- */
 
-/* Answers as getxattr and listxattr do: with the length alone when that is what was asked for. */
+/* As getxattr and listxattr do: size 0 asks for the length alone. */
 static void reply_attribute(fuse_req_t req, const char *value, ssize_t length, size_t size)
 {
 	if (length < 0) {
@@ -265,7 +265,7 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 			size_t size, int flags)
 {
 	if (flags & XATTR_CREATE) {
-		fuse_reply_err(req, EEXIST); /* what can be set always has a value */
+		fuse_reply_err(req, EEXIST); /* attributes that can be set always have a value */
 		return;
 	}
 	fuse_reply_err(req, -hub_set_attribute(call_hub_of(req), ino, name, value, size));

@@ -85,15 +85,16 @@ static void deliver_open(struct request *request)
 	const struct call_context *context = call_context_of(call->req);
 	int error = handle->inbox_file ? inbox_ops_open(context->inbox, context->hub, handle) : 0;
 	if (error) {
-		/* Somebody has taken it out of the inbox. */
+		/* It was removed from the inbox. */
 		fuse_reply_err(call->req, -error);
 		release(context, handle);
 		call_end(call);
 		return;
 	}
-	/* What only writes is seekable, so that forward gaps and appending work; what reads is a
-	 * stream, or a blocked read would block every write, and sendfile would take the size of
-	 * 0 for the end. What is spooled is on disk. libfuse has no name for FOPEN_STREAM. */
+	/* A file for writing only is seekable, so that forward gaps and appending work. A file for
+	 * reading is a stream: else a blocked read would block every write, and sendfile would take
+	 * the size of 0 for the end. A spooled file is on disk. libfuse has no name for
+	 * FOPEN_STREAM. */
 	bool is_inbox_file = handle->inbox_file != NULL;
 	bool is_stream = call->reads && !handle_is_spooled(handle) && !is_inbox_file;
 	struct fuse_open_out out = {
@@ -101,7 +102,7 @@ static void deliver_open(struct request *request)
 		.open_flags = FOPEN_DIRECT_IO | (is_stream ? FOPEN_STREAM | FOPEN_NONSEEKABLE : 0),
 	};
 	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) == -ENOENT) {
-		/* The open was interrupted: nobody will release it. */
+		/* The open was interrupted: the kernel will not release it. */
 		release(context, handle);
 	}
 	call_end(call);
@@ -109,7 +110,7 @@ static void deliver_open(struct request *request)
 
 /* ---- files ---- */
 
-/* 128 random bits in hex: what names a session must not be guessed. */
+/* 128 random bits in hex: a sid must not be guessable. */
 static int make_sid(char sid[HANDLE_SID_SIZE])
 {
 	unsigned char bytes[16];
@@ -199,7 +200,7 @@ static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
 	}
 }
 
-/* The close that may be the last offers what was spooled. */
+/* The close that seems to be the last one offers the file. */
 static void flush_spooled(fuse_req_t req, const struct fuse_file_info *info)
 {
 	const struct call_context *context = call_context_of(req);
@@ -232,13 +233,13 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 	(void)ino;
 	(void)data_only;
 	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
-		fuse_reply_err(req, 0); /* the close is what offers it */
+		fuse_reply_err(req, 0); /* nothing is sent before close */
 	} else {
 		flush(req, info, false);
 	}
 }
 
-/* A poll is answered at once; the kernel is told later that there is something new. */
+/* A poll is answered at once; the kernel is notified later. */
 struct poll_call {
 	struct request request; /* first */
 	struct fuse_pollhandle *handle;

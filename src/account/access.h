@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * access - who may reach us.
+ * access - which peers are let in.
  *
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 4.
@@ -10,11 +10,11 @@
 
 #include "account/account.h"
 
-/* Whether -o accept= lets the sender of `msg` in. To anyone else it looks as if nobody were there.
- */
+/* Whether -o accept= lets the sender of `msg` in. To everybody else we look as if nobody were
+ * there. */
 bool access_is_allowed(const struct account *account, const struct msg *msg);
 
-/* Whether the sender of `msg`, a request, was offered a file by us: it answers by that. */
+/* Whether `msg` is of a Jingle session that we initiated: its responder sends requests too. */
 bool access_is_partner(const struct account *account, const struct msg *msg);
 
 #endif

@@ -29,7 +29,8 @@ enum accept {
 	ACCEPT_NONE,
 };
 
-/* Something that has arrived and goes into the inbox (inbox_file.h). The strings are behind it. */
+/* A stream or an offer that goes into the inbox (inbox_file.h). The strings are behind the struct.
+ */
 struct inbox_arrival {
 	struct inbox_arrival *prev, *next; /* account.arrivals */
 	uint64_t ino;
@@ -50,25 +51,26 @@ struct account {
 	char *jid; /* ours: normal form; full once we were online */
 	bool online;
 	char *reason;		/* why not, for `status`; or NULL */
-	int64_t retry_ms;	/* when another attempt is made to be; 0: none */
+	int64_t retry_ms;	/* when the next attempt to connect is made; 0: never */
 	bool stopping;		/* no new session is begun */
 	struct handle *handles; /* open files */
-	unsigned left;		/* of those, the ones of release_unattended */
-	struct handle *orphans; /* closed by shutdown_abandon, with something that is not ours */
+	unsigned unattended;	/* how many of them are unattended (release.h) */
+	struct handle *orphans; /* released by shutdown_abandon, with a spool or a descriptor that
+				   is still open */
 	struct op *pollers;	/* OP_POLL, parked; context: the handle */
 	struct query *queries;	/* of resolver.c */
 	bool has_inbox;		/* what arrives goes into the inbox (inbox_file.h) */
-	struct inbox_arrival *arrivals; /* that the inbox has not taken */
+	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
 	uint64_t last_query, last_arrival;
-	int64_t expiry_ms; /* no finished name goes before this */
+	int64_t expiry_ms; /* no name expires before this */
 };
 
-/* How long the name of a finished file stays (install, mc and gio come back to it), and how long
- * one that was made and never opened. */
+/* How long the name of a finished file stays, because install, mc and gio come back to it; and how
+ * long the name of a file that was made and never opened. */
 #define ACCOUNT_FINISHED_MS 60000
 #define ACCOUNT_UNOPENED_MS 10000
 
-/* They may stay longer by that: all names are looked at for one that goes. */
+/* Names are looked at together, so each may stay this much longer. */
 #define ACCOUNT_EXPIRY_MS 1000
 
 /* -ENOMEM. `jid` is copied. */
@@ -86,10 +88,10 @@ void account_login(struct account *account, size_t max_stanza);
 /* The next stanza to send, the caller's, or NULL. */
 struct msg *account_next(struct account *account, int64_t now_us);
 
-/* Nothing more has come for now: reads get what has. */
+/* The socket is drained: parked reads get what has arrived. */
 void account_drained(struct account *account);
 
-/* Whether the connection is down, but waited for. */
+/* Whether the connection is down, and streams wait for the next one (-o reconnect=). */
 bool account_is_away(const struct account *account);
 
 /* Whether `jid` is that of our own server. */
@@ -100,22 +102,22 @@ bool account_is_own(const struct account *account, const char *jid);
 
 /* ---- files that come and go ---- */
 
-/* The file that arrived as `node` is wanted: it has a stream now, if it was only offered. */
+/* Accepts the offer that arrived as `node`, if it is one: `node` has a stream then. */
 int account_accept(struct account *account, struct node *node, int64_t now_ms);
 
-/* The stream of `node` has no user any more; the name stays for ACCOUNT_FINISHED_MS. */
+/* Ends the session of `node`; its name stays for ACCOUNT_FINISHED_MS. */
 void account_finish_file(struct account *account, struct node *node, bool good_order,
 			 int64_t now_ms);
 
-/* Takes a name out of the tree; a stream that it has ends in bad order. */
+/* Removes a name from the tree; its stream is aborted. */
 void account_drop(struct account *account, struct node *node, int64_t now_ms);
 
-/* `node` goes at `when_ms`. */
+/* The name of `node` expires at `when_ms`. */
 void account_expire_at(struct account *account, struct node *node, int64_t when_ms);
 
 /* ---- calls that wait ---- */
 
-/* `op` is over, and goes to whoever calls dispatch_take_done. */
+/* Completes `op`; dispatch_take_done returns it. */
 void account_complete(struct account *account, struct op *op, ssize_t result);
 
 #endif

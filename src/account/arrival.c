@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-/* Whether a new stream must find another name. What was read to its end leaves its name to the
- * next one: what a stream is called must not depend on how long ago that was. */
+/* Whether a new stream must get another name. A stream that was read to its end leaves its name to
+ * the next one at once: names must not depend on how long ago that was. */
 static bool is_taken(struct account *account, const struct node *in, const char *name)
 {
 	struct node *node = tree_child(&account->tree, in, name);
@@ -50,7 +50,7 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 	return node;
 }
 
-/* To the inbox, or to who waits for something to arrive. */
+/* To the inbox, if there is one; else to the readers that wait. */
 static void hand_over(struct account *account, struct node *node, int64_t now_ms)
 {
 	if (!account->has_inbox || inbox_file_add(account, node)) {

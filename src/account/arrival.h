@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arrival - what a peer sends gets its name in in/, and goes to the inbox or to readers.
+ * arrival - gives what a peer sends a name in in/, and hands it to the inbox or to readers.
  *
  * Units:   ms of the caller's monotonic clock.
  * Threads: none; the caller serialises (the hub's lock).
@@ -11,7 +11,7 @@
 
 #include "account/account.h"
 
-/* A stream that a peer has opened; it is released if memory is short. */
+/* A stream that a peer has opened. It is released when memory is short. */
 void arrival_add_stream(struct account *account, struct stream *stream, int64_t now_ms);
 
 /* Likewise, a file that a peer offers. */

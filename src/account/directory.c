@@ -47,8 +47,8 @@ static void escape_first(char escaped[NAME_MAX_BYTES + 3 * 4 + 1], const char *n
 	strcpy(escaped, name);
 }
 
-/* Adds a directory under a name for `jid`; one that is taken is written with its first character
- * escaped ("in" as a resource, "status" as a domain). NULL: it cannot be shown. */
+/* Adds a directory for `jid`. If its name is taken ("in" as a resource, "status" as a domain), the
+ * first character is escaped. NULL: no name can hold it. */
 static struct node *add_directory(struct account *account, struct node *parent, enum node_kind kind,
 				  const char *text, const char *jid)
 {
@@ -86,7 +86,7 @@ void directory_show_resource(struct account *account, struct node *contact, cons
 	}
 }
 
-/* Whether there is a stream in it that waits for the resource to come back. */
+/* Whether a stream in it waits for the resource to come back. */
 static bool is_waited_for(const struct account *account, const struct node *directory)
 {
 	struct node *child;
@@ -100,7 +100,8 @@ static bool is_waited_for(const struct account *account, const struct node *dire
 	return false;
 }
 
-/* A resource went: its directory goes, unless mkdir made it or a stream in it is to go on. */
+/* The directory of a resource that has become unavailable is removed, unless mkdir made it or a
+ * stream in it waits. */
 void directory_hide_resource(struct account *account, struct node *contact, const char *jid,
 			     int64_t now_ms)
 {
@@ -109,7 +110,7 @@ void directory_hide_resource(struct account *account, struct node *contact, cons
 		struct node *child, *next;
 		DL_FOREACH_SAFE (node->children, child, next) {
 			if (child->file.stream && child->file.stream->state == STREAM_NEW) {
-				/* Its open has not come so far that there is something to lose. */
+				/* Nothing was sent yet. */
 				ibb_abort(&account->ibb, child->file.stream, -EHOSTDOWN);
 			}
 			account_drop(account, child, now_ms);
@@ -148,7 +149,8 @@ static bool has_made(const struct node *contact)
 	return false;
 }
 
-/* A contact's directory goes when neither the roster, mkdir nor a file wants it. */
+/* Removes the directory of a contact that neither the roster, mkdir, a file nor an open file needs.
+ */
 static void hide_unwanted(struct account *account, struct node *contact)
 {
 	const struct contact *known = roster_find(&account->roster, contact->directory.jid);
@@ -158,7 +160,7 @@ static void hide_unwanted(struct account *account, struct node *contact)
 	}
 }
 
-/* A resource that went while a stream in its directory was to go on, and now has none there. */
+/* Removes the directory of an unavailable resource whose last stream is gone. */
 static void hide_left_over(struct account *account, struct node *resource)
 {
 	if (!resource->directory.made && !has_files(resource) && !is_open_below(resource) &&
@@ -213,7 +215,7 @@ void directory_hide_resources(struct account *account, int64_t now_ms)
 
 /* ---- calls on the tree ---- */
 
-/* Whether the directory has gone, though a process is still in it. */
+/* Whether the directory was removed while a process is still in it. */
 static bool is_detached(const struct node *directory)
 {
 	return !directory->parent && directory->kind != NODE_ROOT;
@@ -360,7 +362,7 @@ int directory_rmdir(struct account *account, struct node *parent, const char *na
 	node->directory.made = false;
 	if (node->kind == NODE_RESOURCE &&
 	    roster_find_resource(&account->roster, node->directory.jid)) {
-		return 0; /* it stays, as it is online */
+		return 0; /* the resource is online */
 	}
 	DL_FOREACH_SAFE (node->children, child, next) {
 		if (child->kind == NODE_OUTGOING) {

@@ -17,20 +17,21 @@
 
 /* ---- which there are ---- */
 
-/* The directory of a bare JID, made with those of its resources that are online if need be; under
- * `name`, or the JID's own if that is NULL. NULL: memory is short, or no name can hold it. */
+/* The directory of a bare JID. If there is none, it is made, with a directory for each resource
+ * that is online, under `name`, or the JID's own name if that is NULL. NULL: memory is short, or no
+ * name can hold the JID. */
 struct node *directory_show_contact(struct account *account, const char *jid, const char *name);
 
-/* The resource `jid` came, or went. */
+/* The resource `jid` has become available, or unavailable. */
 void directory_show_resource(struct account *account, struct node *contact, const char *jid);
 void directory_hide_resource(struct account *account, struct node *contact, const char *jid,
 			     int64_t now_ms);
 
-/* All resources went. */
+/* All resources have become unavailable. */
 void directory_hide_resources(struct account *account, int64_t now_ms);
 
-/* Something has gone from `directory` (NULL: from none), or nobody needs it as much as before: the
- * contact's goes, if nobody wants it any more. */
+/* Something was removed from `directory` (NULL: from none), or closed in it: removes the directory
+ * of its contact if nothing needs it any more. */
 void directory_tidy(struct account *account, struct node *directory);
 void directory_tidy_all(struct account *account);
 
@@ -48,7 +49,7 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 /* -EBUSY: not made by mkdir; -ENOTEMPTY: streams in it; -ENOENT. */
 int directory_rmdir(struct account *account, struct node *parent, const char *name, int64_t now_ms);
 
-/* Refuses a waiting stream, ends a running one at both ends. -ENOENT, -EISDIR, -EPERM. */
+/* Declines a waiting stream; aborts a running one at both ends. -ENOENT, -EISDIR, -EPERM. */
 int directory_unlink(struct account *account, struct node *parent, const char *name,
 		     int64_t now_ms);
 

@@ -21,7 +21,7 @@ void dispatch_online(struct account *account, const char *full_jid, int64_t now_
 {
 	char *copy = strdup(full_jid);
 	if (jid_resource(account->jid) && strcmp(account->jid, full_jid) != 0) {
-		/* The server has given us another name: under this one no peer knows us. */
+		/* The server has bound another resource, which no peer knows. */
 		ibb_abandon(&account->ibb);
 		offers_disconnect(&account->offers);
 	}
@@ -42,7 +42,7 @@ void dispatch_online(struct account *account, const char *full_jid, int64_t now_
 void dispatch_offline(struct account *account, const char *reason, int64_t retry_ms, int64_t now_ms)
 {
 	free(account->reason);
-	account->reason = strdup(reason); /* short of memory, status says less */
+	account->reason = strdup(reason); /* NULL when memory is short: `status` says less */
 	account->online = false;
 	account->retry_ms = retry_ms;
 	if (account_is_away(account)) {
@@ -110,7 +110,7 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 	const struct contact *known = roster_find(&account->roster, jid);
 	if (available && !(known && known->listed) && !(contact && contact->directory.made) &&
 	    !account_is_own(account, jid)) {
-		return; /* a stranger's costs us nothing */
+		return; /* presence of strangers is not stored */
 	}
 	if (roster_presence(&account->roster, jid, available, priority, features)) {
 		return;
@@ -126,7 +126,7 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 
 /* ---- stanzas ---- */
 
-/* Whether `msg` begins something: a stream, or a file that is offered. */
+/* Whether `msg` initiates a stream or offers a file. */
 static bool begins(const struct msg *msg)
 {
 	return msg->kind == MSG_OPEN || msg->kind == MSG_SI ||
@@ -178,7 +178,7 @@ void dispatch_receive(struct account *account, const struct msg *msg, int64_t no
 
 /* ---- calls that are over ---- */
 
-/* Takes out of in/ what was offered, and is not any more. */
+/* Removes offers from in/ that were cancelled before they were accepted. */
 static void drop_withdrawn(struct account *account, int64_t now_ms)
 {
 	struct offer *offer, *next;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dispatch - what comes off the wire, to whom it concerns, and the calls that are over, out.
+ * dispatch - events off the wire, demultiplexed; and the calls that they complete.
  *
  * The top of the account: everything else stands below.
  *

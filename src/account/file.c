@@ -12,12 +12,12 @@
 #include <string.h>
 #include <utlist.h>
 
-/* A gap that is larger is a mistake, not a file. */
+/* A larger gap is a mistake of the writer. */
 #define MAX_GAP ((uint64_t)64 * 1024 * 1024 * 1024)
 
 /* ---- open ---- */
 
-/* A new session for a name of ours. */
+/* A new session for an outgoing file. */
 static int begin_session(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	struct node *node = handle->node;
@@ -43,7 +43,7 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 			  int64_t now_ms)
 {
 	if (!handle->writable) {
-		account_complete(account, op, 0); /* to look at, or for chmod */
+		account_complete(account, op, 0); /* stat, chmod */
 		return;
 	}
 	int error = begin_session(account, handle, now_ms);
@@ -52,19 +52,20 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 		return;
 	}
 	if (flags & O_NONBLOCK) {
-		account_complete(account, op, 0); /* touch, truncate: begun by the first write */
+		account_complete(account, op,
+				 0); /* touch, truncate: the first write begins the session */
 		return;
 	}
 	struct stream *stream = handle->node->file.stream;
 	resolver_start(account, handle, now_ms);
 	if (handle_is_spooled(handle)) {
-		account_complete(account, op, 0); /* what the peer can do was known */
+		account_complete(account, op, 0); /* the peer's features were known already */
 	} else {
 		stream_wait_open(stream, op);
 	}
 }
 
-/* A file that is offered is accepted by that, and is open once its bytes can come. */
+/* Opening an offer accepts it; the open completes when its bytes can come. */
 static void open_arrived(struct account *account, struct handle *handle, int flags, struct op *op,
 			 int64_t now_ms)
 {
@@ -87,7 +88,8 @@ static void open_arrived(struct account *account, struct handle *handle, int fla
 	}
 }
 
-/* Whether the name went, but not its directory: a process has looked it up a moment ago. */
+/* Whether the name was removed after a process had looked it up, and its directory is still there.
+ */
 static bool is_stale(const struct account *account, const struct node *node)
 {
 	const struct node *directory = tree_find(&account->tree, node->parent_ino);
@@ -100,7 +102,7 @@ static int check_open(const struct account *account, const struct node *node,
 	switch (node->kind) {
 	case NODE_OUTGOING:
 		if (handle->writable && is_stale(account, node)) {
-			return -ESTALE; /* the kernel looks it up once more, and makes it */
+			return -ESTALE; /* the kernel repeats lookup and mknod */
 		}
 		return handle->writable && node->file.stream ? -EBUSY : 0;
 	case NODE_ARRIVED:
@@ -114,7 +116,7 @@ static int check_open(const struct account *account, const struct node *node,
 			return node->inbox.error;
 		}
 		if (!node->file.stream && !node->file.offer) {
-			return -ENODATA; /* it was read to its end before */
+			return -ENODATA; /* a finished stream has no data any more */
 		}
 		return node->handles > 1 ? -EBUSY : 0;
 	case NODE_NEXT:
@@ -170,22 +172,22 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 	} else if (handle->node->kind == NODE_NEXT) {
 		incoming_read_next(account, handle, op, now_ms);
 	} else if (handle->disk) {
-		account_complete(account, op, 0); /* dd seek= reads its way to where it writes */
+		account_complete(account, op, 0); /* dd seek= reads up to where it writes */
 	} else if (!handle_read(account, handle, op)) {
-		account_complete(account, op, -EACCES); /* what we send is not stored */
+		account_complete(account, op, -EACCES); /* what was sent is not stored */
 	}
 }
 
 /* ---- write ---- */
 
-/* Fails the session of a tool that writes as if it had a disk. */
+/* Aborts the session of a tool that writes as if to a disk. */
 static int fail_session(struct account *account, struct stream *stream, int error)
 {
 	ibb_abort(&account->ibb, stream, error);
 	return error;
 }
 
-/* Brings the stream to `offset` by zeros, if it is behind. */
+/* Fills the gap before `offset` with zeros. */
 static int seek_to(struct account *account, struct stream *stream, uint64_t offset, int64_t now_ms)
 {
 	uint64_t end = stream_written(stream);
@@ -221,7 +223,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		return;
 	}
 	if (!stream) {
-		account_complete(account, op, -EAGAIN); /* `next` before something has arrived */
+		account_complete(account, op, -EAGAIN); /* `next`, before something has arrived */
 		return;
 	}
 	if (account->stopping) {
@@ -284,8 +286,8 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 		account_complete(account, op, 0);
 		return;
 	}
-	/* Of several processes that share the file, the last one to go decides. */
-	handle->cut = killed;
+	/* If several processes share the file, the last close counts. */
+	handle->killed = killed;
 	handle->flushed = !killed;
 	if (killed) {
 		account_complete(account, op, -EINTR);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file - open files: what open, read, write and flush mean (release.h has the rest).
+ * file - open, read, write, truncate and flush of a file (release.h has the rest).
  *
  * Units:   bytes; ms of the caller's monotonic clock.
  * Errors:  in op->result.
@@ -19,14 +19,14 @@
 void file_open(struct account *account, struct node *node, int flags, const char *sid,
 	       struct op *op, int64_t now_ms);
 
-/* Files are read as streams: there is no offset. In `next` it may accept one that is offered. */
+/* Reads the next bytes: there are no offsets. A read of `next` may accept an offer. */
 void file_read(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
 
 void file_write(struct account *account, struct handle *handle, struct op *op, const void *bytes,
 		uint64_t offset, int64_t now_ms);
 
-/* close(2) of a descriptor, or fsync. `killed`: the caller is being killed by a signal; its file
- * is cut short, and nothing is waited for. */
+/* close(2) of a descriptor, or fsync. `killed`: a signal is killing the caller, so its file is
+ * incomplete; nothing is waited for. */
 void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
 		int64_t now_ms);
 
@@ -34,7 +34,7 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,
 		  int64_t now_ms);
 
-/* Begins the session of a file that was opened with O_NONBLOCK, as it will be written to. */
+/* Begins the session of a file that was opened with O_NONBLOCK and is now written to. */
 void file_begin(struct account *account, struct handle *handle, int64_t now_ms);
 
 #endif

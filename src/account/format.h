@@ -11,7 +11,7 @@
 #include "offer/offer.h"
 
 enum format {
-	FORMAT_AUTO, /* as the peer can */
+	FORMAT_AUTO, /* by the features of the peer */
 	FORMAT_RAW,
 	FORMAT_SI,
 	FORMAT_JINGLE,
@@ -20,21 +20,19 @@ enum format {
 /* The value of user.ibb.format; static. */
 const char *format_name(enum format format);
 
-/* -EINVAL for what is none. */
+/* -EINVAL: there is no such format. */
 int format_from_name(const char *name, enum format *format);
 
-/* Features of which a peer needs one for `format`. */
+/* The features for `format`: a peer needs one of them. */
 unsigned format_features(enum format format);
 
-/*
- * That in which a file goes to a peer with these features, never FORMAT_AUTO: `wanted`, or, for
- * FORMAT_AUTO, a bytestream to another ibbfs, else what is offered by Jingle if that does not crash
- * the peer, else by SI, else a bytestream; to one that does not say what it can as well.
- * -EPROTONOSUPPORT: it says that it can nothing of that.
- */
+/* The format for a peer with these features, never FORMAT_AUTO. FORMAT_AUTO becomes a bytestream
+ * for another ibbfs; else Jingle, if that does not crash the peer, else SI, else a bytestream, also
+ * for a peer that does not answer service discovery. -EPROTONOSUPPORT: the peer has told its
+ * features, and none fits. */
 int format_choose(enum format wanted, unsigned features, enum format *format);
 
-/* FORMAT_SI, FORMAT_JINGLE: how it is offered. */
+/* For FORMAT_SI and FORMAT_JINGLE. */
 enum offer_format format_offer(enum format format);
 
 #endif

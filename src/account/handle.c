@@ -29,11 +29,11 @@ struct handle *handle_create(struct account *account, struct node *node, int fla
 void handle_destroy(struct account *account, struct handle *handle)
 {
 	DL_DELETE(account->handles, handle);
-	account->left -= handle->left;
+	account->unattended -= handle->unattended;
 	free(handle->peer);
 	free(handle->text);
 	if (handle->spool || handle->inbox_fd >= 0) {
-		/* Whoever opened these had no time to close them. */
+		/* Their owners close them at the end (hub_take_orphans). */
 		DL_APPEND(account->orphans, handle);
 	} else {
 		free(handle);

@@ -59,7 +59,7 @@ void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms)
 {
 	struct node *node = find(account, ino);
 	if (node) {
-		node->inbox.error = -ECONNRESET; /* of who has opened it already */
+		node->inbox.error = -ECONNRESET; /* for a process that has opened it already */
 		account_drop(account, node, now_ms);
 	}
 }
@@ -203,7 +203,7 @@ void inbox_file_refresh(const struct tree *tree, const struct node *parent, cons
 {
 	struct node *node = tree_child(tree, parent, name);
 	uint64_t size = (uint64_t)status->st_size;
-	/* As long as its size is the same, what utimens has said of it is remembered. */
+	/* While the size is the same, times set by utimens hold. */
 	if (node && node->inbox.state == INBOX_COMPLETE && S_ISREG(status->st_mode) &&
 	    node->file.size != size) {
 		node->file.size = size;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox_file - what arrives and is received into a file of the inbox: which, and its progress.
+ * inbox_file - a file that is received into the inbox: its progress, and its path.
  *
- *     arrives      arrival.c: inbox_file_add. The inbox (inbox.c, outside the lock) takes it from
- *                  inbox_file_take_arrivals and makes a file for it, or inbox_file_decline
- *     bytes        its transfer: inbox_file_begin, then inbox_file_read again and again; what the
- * read before gave is in the file, and is acknowledged, when the next one comes the end
- * inbox_file_end: from then on the name in in/ is that file
+ *     arrival     inbox_file_add. The hub hands it to the inbox (download.c, outside the lock),
+ *                 which makes a file for it, or inbox_file_decline
+ *     bytes       the download: inbox_file_begin, then inbox_file_read again and again; each read
+ *                 confirms the bytes of the one before, which are in the file: they are
+ *                 acknowledged
+ *     the end     inbox_file_end: from then on, the name in in/ is that file
  *
- * Who reads the name in in/ meanwhile reads the file, as far as it is.
+ * A reader of the name meanwhile reads the file as far as it is.
  *
  * Units:   bytes; ms of the caller's monotonic clock.
  * Errors:  0 or -errno.
@@ -25,45 +26,45 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* `node`, which has just arrived, goes into the inbox. -ENOMEM: it is an ordinary one. */
+/* Puts `node`, which has just arrived, into the inbox. -ENOMEM: it stays an ordinary one. */
 int inbox_file_add(struct account *account, struct node *node);
 
-/* What has arrived since, oldest first: a list, the caller's; each to be freed. */
+/* The arrivals since the last call, oldest first: a list, the caller's; each to be freed. */
 struct inbox_arrival *inbox_file_take_arrivals(struct account *account);
 
 /* ---- for the inbox; a node that has gone is -ENOENT ---- */
 
-/* There is no room for it: it is declined, or broken. */
+/* There is no room: declines the offer, or aborts the stream. */
 void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms);
 
-/* It is being written to the file at `path` below the inbox (copied). Completes `op` with 0 once
- * its bytes can come. */
+/* The file at `path` below the inbox (copied) is being written. Completes `op` with 0 once its
+ * bytes can come. */
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
 		      int64_t now_ms);
 
-/* As stream_read; what the one before gave is in the file. */
+/* As stream_read; confirms that the bytes of the last read are in the file. */
 void inbox_file_read(struct account *account, uint64_t ino, struct op *op);
 
-/* It is complete, at `path` (copied); or nothing more of it can be stored: `error`, negative. */
+/* The file is complete, at `path` (copied); or it could not be stored: `error`, negative. */
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms);
 
-/* A file that was in the inbox before we started: the directory `contact` and the name, as they are
- * there. -EINVAL: that is no name of an address; -EEXIST, -ENOMEM. */
+/* A file that was in the inbox before we started, by the names of its directory and its own.
+ * -EINVAL: the directory is no JID; -EEXIST, -ENOMEM. */
 int inbox_file_restore(struct account *account, const char *contact, const char *name,
 		       uint64_t size, const struct timespec *modified);
 
 /* ---- for the file system ---- */
 
-/* The file in the inbox that `handle` reads; its length as snprintf has it. -ENOENT: it reads none;
- * -EAGAIN: there is none yet; or why it has not become whole. */
+/* The path of the file that `handle` reads; returns its length as snprintf does. -ENOENT: it reads
+ * no such file; -EAGAIN: there is none yet; or why it could not be received whole. */
 int inbox_file_path(const struct handle *handle, char *path, size_t size);
 
-/* Likewise, of the name in a directory, if nothing is being written to it any more. */
+/* Likewise, for a name in a directory; only of a complete file. */
 int inbox_file_find(const struct tree *tree, const struct node *parent, const char *name,
 		    char *path, size_t size);
 
-/* That file was looked at: it may have been written to since it was received. */
+/* Takes over size and time of that file: it may have been written to since. */
 void inbox_file_refresh(const struct tree *tree, const struct node *parent, const char *name,
 			const struct stat *status);
 

@@ -12,7 +12,7 @@
 
 /* ---- incoming ---- */
 
-/* The oldest stream that `handle`, a reader of `incoming`, has not been told of. */
+/* The oldest stream that was not yet listed to `handle`. */
 static struct node *next_line(const struct account *account, const struct handle *handle)
 {
 	struct node *found = NULL, *contact, *node;
@@ -34,13 +34,13 @@ static struct node *next_line(const struct account *account, const struct handle
 	return found;
 }
 
-/* Whether a line was begun, and not read to its end. */
+/* Whether the current line was read in part. */
 static bool is_within_line(const struct handle *handle)
 {
 	return handle->text_position < handle->text_length;
 }
 
-/* Fetches the line that the reader gets next; false: it must wait. -ENOMEM. */
+/* Sets the current line; *found: there is one. -ENOMEM. */
 static int fetch_line(const struct account *account, struct handle *handle, bool *found)
 {
 	*found = is_within_line(handle);
@@ -78,7 +78,7 @@ void incoming_read(struct account *account, struct handle *handle, struct op *op
 	if (error) {
 		account_complete(account, op, error);
 	} else if (found) {
-		/* A reader that asks for less, like a shell's `read`, gets the line in pieces. */
+		/* A reader with a small buffer, like a shell's `read`, gets the line in pieces. */
 		handle_read_text(account, handle, op);
 	} else if (op->nonblock) {
 		account_complete(account, op, -EAGAIN);
@@ -89,7 +89,7 @@ void incoming_read(struct account *account, struct handle *handle, struct op *op
 
 /* ---- next ---- */
 
-/* Whether there is something to be had of what arrived; in the inbox, only all of it. */
+/* Whether `next` can hand it out. A file in the inbox must be complete. */
 static bool is_takeable(const struct node *node)
 {
 	return node->inbox.state ? node->inbox.state == INBOX_COMPLETE
@@ -128,9 +128,9 @@ void incoming_read_next(struct account *account, struct handle *handle, struct o
 		account_complete(account, op, HANDLE_IN_INBOX);
 		return;
 	}
-	/* Who does not wait has not taken it before there is something to read. */
+	/* A reader with O_NONBLOCK owns the stream only after its first byte has arrived. */
 	if (error) {
-		node->file.opened = true; /* not the one that is taken next time */
+		node->file.opened = true; /* the next read takes another one */
 		account_complete(account, op, error);
 	} else if (node && (!op->nonblock || stream_can_read(node->file.stream))) {
 		handle_attach(handle, node);
@@ -144,7 +144,8 @@ void incoming_read_next(struct account *account, struct handle *handle, struct o
 
 /* ---- both ---- */
 
-/* The reads that wait in `node`; those who find nothing wait again, in their order. */
+/* Empties the list of reads that are parked in `node`. Reads that find nothing park again, in the
+ * same order. */
 static struct op *take_waiters(struct node *node)
 {
 	struct op *waiters = node->waiters;
@@ -165,7 +166,7 @@ static struct op *next_waiter(struct op **waiters)
 void incoming_announce(struct account *account, struct node *node, int64_t now_ms)
 {
 	struct op *op, *waiters;
-	/* The first to wait in `next` gets the stream; other reads of the same open file are reads
+	/* The first reader of `next` gets the stream; further reads of the same open file are reads
 	 * of that stream then. Every reader of `incoming` gets the line. */
 	waiters = take_waiters(tree_only(node->parent, NODE_NEXT));
 	while ((op = next_waiter(&waiters))) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * name - what names files and directories may have, and how names off the wire are written.
+ * name - the names that files and directories may have, and how names off the wire are escaped.
  *
  * Units:   bytes; names are UTF-8 and have 1 to NAME_MAX_BYTES.
  * Errors:  0 or -errno.

@@ -28,11 +28,11 @@ static short ready(const struct account *account, const struct handle *handle)
 		return incoming_has_line(account, handle) ? POLLIN : 0;
 	case NODE_NEXT:
 		next = incoming_next(handle->node);
-		/* One that is offered: a read accepts it. */
+		/* A read accepts an offer. */
 		return next && (!next->file.stream || stream_can_read(next->file.stream)) ? POLLIN
 											  : 0;
 	default:
-		return POLLIN | POLLOUT; /* whatever is called does not wait */
+		return POLLIN | POLLOUT; /* no call on it blocks */
 	}
 }
 
@@ -50,7 +50,8 @@ short poll_start(struct account *account, struct handle *handle, struct op *op)
 {
 	short now = ready(account, handle);
 	if (op) {
-		/* The kernel must not be woken by its own question, or it asks for ever. */
+		/* The kernel polls again when it is notified: it must not be notified for that
+		 * poll. */
 		poll_cancel(account, handle);
 		op->context = handle;
 		op->seen = now;
@@ -68,7 +69,7 @@ void poll_notify(struct account *account)
 		if (now & ~op->seen & wanted) {
 			account_complete(account, op, 0);
 		} else {
-			op->seen &= now; /* what has ended may begin again */
+			op->seen &= now; /* an event that is over may come again */
 		}
 	}
 }

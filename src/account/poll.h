@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll - what poll(2) says of an open file, and who is told when there is something new.
+ * poll - the state of an open file for poll(2), and its notifications.
  *
  * Errors:  in op->result.
  * Threads: none; the caller serialises (the hub's lock).
@@ -11,17 +11,14 @@
 
 #include "account/handle.h"
 
-/*
- * What poll(2) says of `handle` now, as POLLIN, POLLOUT, POLLERR, POLLHUP. With an `op` (its
- * events are what the caller wants to know), that completes when there is something new; a later
- * one of the same handle takes its place.
- */
+/* The events of `handle` now: POLLIN, POLLOUT, POLLERR, POLLHUP. `op`, if it is not NULL, completes
+ * when one of op->events is new; it replaces an earlier one of the same handle. */
 short poll_start(struct account *account, struct handle *handle, struct op *op);
 
-/* Completes the polls that have something new to look at. */
+/* Completes the polls whose events have come. */
 void poll_notify(struct account *account);
 
-/* `handle` goes: its polls complete with -ECANCELED. */
+/* Completes the polls of `handle` with -ECANCELED. */
 void poll_cancel(struct account *account, const struct handle *handle);
 
 #endif

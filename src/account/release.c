@@ -9,17 +9,18 @@
 #include <errno.h>
 #include <utlist.h>
 
-/* Whether the stream ends as it should when `handle` goes. */
+/* Whether the stream is closed in good order when `handle` is released. */
 static bool ends_well(const struct handle *handle, const struct stream *stream)
 {
 	if (stream_is_over(stream)) {
 		return true;
 	}
-	if (handle->writable && (handle->cut || handle->refused || !stream_is_delivered(stream))) {
+	if (handle->writable &&
+	    (handle->killed || handle->refused || !stream_is_delivered(stream))) {
 		return false;
 	}
-	/* A reader that leaves before the end has not got the file; in a dialogue either side may
-	 * have the last word, but it must have been heard. */
+	/* A reader that closes before the end has not received the file. In both directions, either
+	 * side may send last, but everything must have been read. */
 	return handle->writable ? !handle->readable || stream->receiver.in.length == 0 : false;
 }
 
@@ -33,12 +34,13 @@ static void leave_stream(struct account *account, struct handle *handle, int64_t
 	}
 	if (handle->node->kind != NODE_OUTGOING && !handle->used && file->parent &&
 	    !account->stopping) {
-		/* Opened and closed again, by `file` or a shell's test: it still waits. */
+		/* Opened and closed without a read, as by file(1) or a shell's test: it is still
+		 * unopened. */
 		file->file.opened = false;
 		return;
 	}
 	if (handle_is_spooled(handle) && !file->file.offer) {
-		ibb_abort(&account->ibb, stream, -ECONNRESET); /* nobody has heard of it */
+		ibb_abort(&account->ibb, stream, -ECONNRESET); /* the peer does not know of it */
 	}
 	account_finish_file(account, file, ends_well(handle, stream), now_ms);
 }
@@ -80,7 +82,7 @@ void release_handle(struct account *account, struct handle *handle, int64_t now_
 static void release_failed_open(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	const struct node *node = handle->node;
-	/* A session that never came about leaves no name behind. */
+	/* A session that was not accepted leaves no name. */
 	bool began = handle->attached || !node->file.opened;
 	close_handle(account, handle, node->kind == NODE_OUTGOING && handle->writable && began,
 		     now_ms);
@@ -89,7 +91,7 @@ static void release_failed_open(struct account *account, struct handle *handle, 
 void release_failed_opens(struct account *account, int64_t now_ms)
 {
 	struct op *op;
-	/* Releasing a file may complete further ops; the loop meets them too. */
+	/* Releasing a file may append to this list; the loop sees that too. */
 	DL_FOREACH (account->ibb.effects.done, op) {
 		if (op->kind == OP_OPEN && op->result < 0 && op->context) {
 			release_failed_open(account, op->context, now_ms);
@@ -108,8 +110,8 @@ uint64_t release_unattended(struct account *account, struct handle *handle, uint
 		release_handle(account, handle, now_ms);
 		return 0;
 	}
-	handle->left = true;
-	account->left++;
+	handle->unattended = true;
+	account->unattended++;
 	handle->node->file.offer->unattended = true;
 	return handle->node->file.offer->number;
 }
@@ -117,12 +119,12 @@ uint64_t release_unattended(struct account *account, struct handle *handle, uint
 void release_delivered(struct account *account, int64_t now_ms)
 {
 	struct handle *handle, *next;
-	if (account->left == 0) {
+	if (account->unattended == 0) {
 		return; /* this is called for every stanza and every call */
 	}
 	DL_FOREACH_SAFE (account->handles, handle, next) {
-		const struct offer *given = handle->left ? handle->node->file.offer : NULL;
-		if (handle->left && (!given || offer_is_over(given))) {
+		const struct offer *given = handle->unattended ? handle->node->file.offer : NULL;
+		if (handle->unattended && (!given || offer_is_over(given))) {
 			release_handle(account, handle, now_ms);
 		}
 	}

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <utlist.h>
 
-/* A peer that does not say what it can is taken for one that cannot say. */
+/* A peer that does not answer in time counts as one without service discovery. */
 #define QUERY_TIMEOUT_MS 10000
 
-/* A question that is out: disco#info of a peer, or, with jid "", a ping to our server. */
+/* A query in flight: disco#info of a peer, or, with jid "", a ping to our own server. */
 struct query {
 	struct query *prev, *next; /* account.queries */
 	uint64_t number;
@@ -23,7 +23,7 @@ struct query {
 	char jid[];
 };
 
-static int ask(struct account *account, const char *jid, int64_t now_ms)
+static int send_query(struct account *account, const char *jid, int64_t now_ms)
 {
 	size_t size = strlen(jid) + 1;
 	struct query *query = malloc(sizeof(*query) + size);
@@ -31,7 +31,7 @@ static int ask(struct account *account, const char *jid, int64_t now_ms)
 	if (!query) {
 		return -ENOMEM;
 	}
-	/* While there is time left for the stream itself. */
+	/* The stream needs some of its time-out itself. */
 	int64_t timeout_ms = account->ibb.config.timeout_ms / 2;
 	memcpy(query->jid, jid, size);
 	query->number = ++account->last_query;
@@ -52,8 +52,8 @@ static int ask(struct account *account, const char *jid, int64_t now_ms)
 	return 0;
 }
 
-/* Ends the wait of `handle`. */
-static void fail(struct account *account, struct handle *handle, int error)
+/* Aborts the stream of `handle`. */
+static void abort_stream(struct account *account, struct handle *handle, int error)
 {
 	handle->resolution.active = false;
 	ibb_abort(&account->ibb, handle->node->file.stream, error);
@@ -77,7 +77,7 @@ static void open_to(struct account *account, struct handle *handle, const char *
 	}
 }
 
-/* A peer whose presence we do not see: a component, or what mkdir was told. */
+/* A peer whose presence we do not see: a component, or a JID made by mkdir. */
 static int resolve_unseen(struct account *account, struct handle *handle, const char *peer,
 			  int64_t now_ms)
 {
@@ -86,16 +86,17 @@ static int resolve_unseen(struct account *account, struct handle *handle, const 
 		open_to(account, handle, peer, resolution->features, now_ms);
 	} else if (!resolution->peer_asked) {
 		resolution->peer_asked = true;
-		return ask(account, peer, now_ms);
+		return send_query(account, peer, now_ms);
 	}
 	return 0;
 }
 
-/* Asks what a resource can do, unless that is known; true when it is. */
-static bool knows(struct account *account, struct resource *resource, int64_t now_ms, int *error)
+/* Whether the features of a resource are known; queries them if not. */
+static bool has_known_features(struct account *account, struct resource *resource, int64_t now_ms,
+			       int *error)
 {
 	if (resource->features_state == FEATURES_UNKNOWN) {
-		*error = ask(account, resource->jid, now_ms);
+		*error = send_query(account, resource->jid, now_ms);
 		if (!*error) {
 			resource->features_state = FEATURES_ASKED;
 		}
@@ -103,8 +104,8 @@ static bool knows(struct account *account, struct resource *resource, int64_t no
 	return resource->features_state == FEATURES_KNOWN;
 }
 
-/* Whether `resource`, which has not said yet what it can do, would be chosen if it had what
- * is wanted. */
+/* Whether `resource`, whose features are not known yet, would be chosen if it had the wanted ones.
+ */
 static bool could_be_better(const struct contact *contact, struct resource *resource,
 			    unsigned wanted)
 {
@@ -130,7 +131,7 @@ static int resolve_contact(struct account *account, struct handle *handle, const
 
 	if (contact && contact->resources) {
 		DL_FOREACH (contact->resources, resource) {
-			if (!knows(account, resource, now_ms, &error) &&
+			if (!has_known_features(account, resource, now_ms, &error) &&
 			    could_be_better(contact, resource, wanted)) {
 				settled = false;
 			}
@@ -145,7 +146,7 @@ static int resolve_contact(struct account *account, struct handle *handle, const
 		return resolve_unseen(account, handle, jid, now_ms);
 	}
 	if (resolution->server_query == 0) {
-		int failed = ask(account, "", now_ms);
+		int failed = send_query(account, "", now_ms);
 		resolution->server_query = account->last_query;
 		return failed;
 	}
@@ -160,26 +161,26 @@ static int resolve_resource(struct account *account, struct handle *handle, cons
 	if (!resource) {
 		return resolve_unseen(account, handle, jid, now_ms);
 	}
-	if (knows(account, resource, now_ms, &error)) {
+	if (has_known_features(account, resource, now_ms, &error)) {
 		open_to(account, handle, jid, resource->features, now_ms);
 	}
 	return error;
 }
 
-static void advance(struct account *account, struct handle *handle, int64_t now_ms)
+static void resolve(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	const struct node *directory = handle->node->parent;
 	int error;
 
 	if (!directory) {
-		error = -EHOSTDOWN; /* the resource went, and its directory with it */
+		error = -EHOSTDOWN; /* the resource has become unavailable */
 	} else if (directory->kind == NODE_RESOURCE) {
 		error = resolve_resource(account, handle, directory->directory.jid, now_ms);
 	} else {
 		error = resolve_contact(account, handle, directory->directory.jid, now_ms);
 	}
 	if (error) {
-		fail(account, handle, error);
+		abort_stream(account, handle, error);
 	}
 }
 
@@ -187,11 +188,11 @@ void resolver_start(struct account *account, struct handle *handle, int64_t now_
 {
 	handle->resolution = (struct resolution){.active = true};
 	if (!account->online || account->stopping) {
-		fail(account, handle, -ENETDOWN);
+		abort_stream(account, handle, -ENETDOWN);
 		return;
 	}
 	stream_await(handle->node->file.stream, now_ms);
-	advance(account, handle, now_ms);
+	resolve(account, handle, now_ms);
 }
 
 static bool is_waiting(const struct handle *handle)
@@ -204,24 +205,24 @@ void resolver_continue(struct account *account, int64_t now_ms)
 {
 	struct handle *handle;
 	if (!account->online) {
-		return; /* who is there is not known yet */
+		return; /* presence is not known yet */
 	}
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
-			advance(account, handle, now_ms);
+			resolve(account, handle, now_ms);
 		}
 	}
 }
 
-/* Takes in the answer to `query`, which goes. */
-static void learn(struct account *account, struct query *query, unsigned features)
+/* Stores the answer to `query`, and frees it. */
+static void take_answer(struct account *account, struct query *query, unsigned features)
 {
 	struct resource *resource = roster_find_resource(&account->roster, query->jid);
 	struct handle *handle;
 
 	if (resource) {
 		resource->features_state = FEATURES_KNOWN;
-		/* It is online, whatever it says. */
+		/* It is online, whatever the answer says. */
 		resource->features = features & ~(unsigned)FEATURE_SILENT;
 	}
 	DL_FOREACH (account->handles, handle) {
@@ -230,7 +231,7 @@ static void learn(struct account *account, struct query *query, unsigned feature
 		}
 		const struct node *directory = handle->node->parent;
 		if (query->jid[0] == '\0') {
-			/* To who asked later, this answer says nothing. */
+			/* A later ping has its own answer. */
 			handle->resolution.server_answered |=
 				handle->resolution.server_query == query->number;
 		} else if (directory && strcmp(directory->directory.jid, query->jid) == 0) {
@@ -247,7 +248,8 @@ static unsigned features_of(const struct msg *answer)
 	if (answer->kind == MSG_RESULT) {
 		return answer->features | FEATURE_TOLD;
 	}
-	/* From a client that cannot be asked, or from the server of one that is not there. */
+	/* From a client without service discovery, or from the server of a client that is offline.
+	 */
 	return answer->condition == CONDITION_SERVICE_UNAVAILABLE ? FEATURE_SILENT : 0;
 }
 
@@ -262,13 +264,14 @@ bool resolver_answer(struct account *account, const struct msg *answer, int64_t 
 		if (query->number != number) {
 			continue;
 		}
-		/* Our server answers as itself, as our account, or without a name. */
+		/* Our server answers from its own JID, from that of our account, or without 'from'.
+		 */
 		bool from_server =
 			query->jid[0] == '\0' &&
 			(answer->peer[0] == '\0' || jid_same_bare(answer->peer, account->jid) ||
 			 account_is_server(account, answer->peer));
 		if (from_server || strcmp(query->jid, answer->peer) == 0) {
-			learn(account, query, features_of(answer));
+			take_answer(account, query, features_of(answer));
 			resolver_continue(account, now_ms);
 		}
 		break;
@@ -302,25 +305,25 @@ void resolver_cancel(struct account *account, int error)
 	forget_queries(account);
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
-			fail(account, handle, error);
+			abort_stream(account, handle, error);
 		}
 	}
 }
 
 int64_t resolver_deadline(const struct account *account)
 {
-	/* Each question has the same time limit, so the oldest is due first. */
+	/* All queries have the same time-out, so the oldest is due first. */
 	return account->queries ? account->queries->deadline_ms : STREAM_NO_DEADLINE;
 }
 
 void resolver_tick(struct account *account, int64_t now_ms)
 {
-	bool learnt = false;
+	bool expired = false;
 	while (account->queries && account->queries->deadline_ms <= now_ms) {
-		learn(account, account->queries, 0);
-		learnt = true;
+		take_answer(account, account->queries, 0);
+		expired = true;
 	}
-	if (learnt) {
+	if (expired) {
 		resolver_continue(account, now_ms);
 	}
 }

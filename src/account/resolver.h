@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resolver - from a directory to the full JID that a stream goes to.
+ * resolver - from a directory to the full JID of a peer.
  *
- * A contact's directory stands for the best of its resources that are online. Whether a
- * resource can take a stream, and whether it is an ibbfs that takes names, its disco#info says;
- * that is asked for when the first stream is opened, and holds while the resource is online.
+ * A contact's directory stands for its best resource that is online. Service discovery (disco#info)
+ * says whether a resource can take a stream, and whether it is an ibbfs; it is queried when the
+ * first stream is opened, and the answer holds while the resource is online.
  *
- * Presence travels beside files, so a contact that seems offline may just have come: before
- * EHOSTDOWN, our own server is pinged, and whatever it sent before the answer counts.
+ * Presence and files travel independently, so a contact that seems offline may just have become
+ * available. Before EHOSTDOWN, our own server is pinged, and whatever it sent before the answer
+ * counts.
  *
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  XEP-0030 section 3; RFC 6121 section 4.
@@ -17,25 +18,24 @@
 
 #include "account/handle.h"
 
-/* Finds a peer for the NEW stream of `handle`, now or later, and opens; or breaks the stream with
- * -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT. */
+/* Finds the peer of the NEW stream of `handle` and opens the stream, now or after queries; or
+ * aborts it with -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT. */
 void resolver_start(struct account *account, struct handle *handle, int64_t now_ms);
 
-/* Goes on with every stream that waits, while we are online: something was learnt about a contact.
- */
+/* Continues every resolution, if we are online: something about a contact has changed. */
 void resolver_continue(struct account *account, int64_t now_ms);
 
-/* Whether `answer` answers a query of the resolver's; if so it is dealt with. */
+/* Whether `answer` belongs to a query of the resolver; if so, it is handled. */
 bool resolver_answer(struct account *account, const struct msg *answer, int64_t now_ms);
 
-/* Forgets what was asked; everything that waits breaks with `error`. */
+/* Drops all queries; aborts every stream that waits with `error`. */
 void resolver_cancel(struct account *account, int error);
 
-/* Forgets what was asked: the connection is gone, but waited for. What waits goes on, and asks
- * again, with the next resolver_continue. */
+/* Drops all queries, as the connection is down. Streams wait, and the next resolver_continue sends
+ * queries again. */
 void resolver_suspend(struct account *account);
 
-/* Questions that were not answered in time count as answered with nothing. */
+/* A query without an answer in time counts as answered with no features. */
 int64_t resolver_deadline(const struct account *account);
 void resolver_tick(struct account *account, int64_t now_ms);
 

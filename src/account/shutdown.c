@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <utlist.h>
 
-/* Closes every open file. An open that still waits has failed, and its handle goes with it. What
- * nobody has open any more goes with its offer. */
+/* Closes every open file. A pending open fails. Unattended handles stay until their offer is over.
+ */
 static void close_files(struct account *account, int64_t now_ms)
 {
 	struct handle *handle, *next;
@@ -20,7 +20,7 @@ static void close_files(struct account *account, int64_t now_ms)
 	}
 	release_failed_opens(account, now_ms);
 	DL_FOREACH_SAFE (account->handles, handle, next) {
-		if (!handle->left) {
+		if (!handle->unattended) {
 			release_handle(account, handle, now_ms);
 		}
 	}
@@ -38,8 +38,8 @@ void shutdown_break_delivered(struct account *account)
 	}
 }
 
-/* Ends every read that waits for a stream to arrive. */
-static void dismiss_waiters(struct account *account)
+/* Completes every poll, and every read that waits for something to arrive. */
+static void cancel_waiters(struct account *account)
 {
 	struct node *node, *next;
 	op_complete_all(&account->pollers, 0, &account->ibb.effects.done);
@@ -54,7 +54,7 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 	struct handle *handle;
 	account->stopping = true;
 	resolver_cancel(account, -ECONNABORTED);
-	dismiss_waiters(account);
+	cancel_waiters(account);
 	if (unmounted) {
 		close_files(account, now_ms);
 	}
@@ -65,7 +65,7 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 	}
 	shutdown_break_delivered(account);
 	offers_stop(&account->offers);
-	/* What nobody has opened will not be read. */
+	/* Streams that nobody has opened will not be read. */
 	HASH_ITER (hh, account->tree.nodes, node, next) {
 		if (node->kind != NODE_ARRIVED || node->handles > 0) {
 			continue;
@@ -83,7 +83,7 @@ bool shutdown_is_complete(const struct account *account)
 	struct handle *handle;
 	DL_FOREACH (account->handles, handle) {
 		struct stream *stream = handle->attached ? handle->attached->file.stream : NULL;
-		/* It was being flushed; its release, and with it <close/>, comes next. */
+		/* It is being flushed; its release, and with it <close/>, comes next. */
 		if (stream && !stream_is_over(stream)) {
 			return false;
 		}
@@ -97,9 +97,9 @@ void shutdown_abandon(struct account *account, int64_t now_ms)
 
 	account->stopping = true;
 	resolver_cancel(account, -ECONNABORTED);
-	dismiss_waiters(account);
+	cancel_waiters(account);
 	if (account->online) {
-		ibb_reset(&account->ibb); /* or peers would wait for us to come back */
+		ibb_reset(&account->ibb); /* peers must not wait for us to resume */
 	} else {
 		ibb_abandon(&account->ibb);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shutdown - the end of the mount: what is delivered, what breaks, and when all is over.
+ * shutdown - the end of the mount: what is delivered first, what is aborted, and when it is over.
  *
  * Units:   ms of the caller's monotonic clock.
  * Threads: none; the caller serialises (the hub's lock).
@@ -10,21 +10,19 @@
 
 #include "account/account.h"
 
-/*
- * The mount is ending: no new session. With `unmounted`, every file is closed as its user left it.
- * Otherwise streams with an open file, or that nobody has opened, break, as their end will not
- * be seen, but not before what was written to them is delivered; those that are being flushed,
- * and those that are closed, go on. That may take until shutdown_is_complete.
+/* Begins the end: no new session. With `unmounted`, every file is closed as its user left it.
+ * Otherwise streams that are open, or that nobody has opened, are aborted, but not before what was
+ * written is delivered; flushes and closed streams go on. It may take until shutdown_is_complete.
  */
 void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms);
 
 bool shutdown_is_complete(const struct account *account);
 
-/* Every open file is closed, every stream breaks, every op is completed. */
+/* Closes every file, aborts every stream, completes every op. */
 void shutdown_abandon(struct account *account, int64_t now_ms);
 
-/* While the mount ends: streams whose user has not closed them break once they have delivered what
- * was written. A file that was flushed is about to be closed. */
+/* After shutdown_begin: aborts open streams that have delivered what was written. A file that was
+ * flushed is about to be closed. */
 void shutdown_break_delivered(struct account *account);
 
 #endif

@@ -29,7 +29,7 @@ int spool_file_begin(struct account *account, struct handle *handle, const char 
 bool spool_file_is_unoffered(const struct handle *handle)
 {
 	return handle_is_spooled(handle) && !handle->node->file.offer && !handle->flushed &&
-	       !handle->cut;
+	       !handle->killed;
 }
 
 int spool_file_resize(struct handle *handle, uint64_t size)
@@ -48,7 +48,7 @@ int spool_file_resize(struct handle *handle, uint64_t size)
 	return 0;
 }
 
-/* Why nothing can be offered to `peer` now; 0: it can. */
+/* 0: `peer` can be sent an offer now; or why not. */
 static int check(const struct account *account, const struct stream *stream, const char *peer)
 {
 	const struct contact *contact = roster_find(&account->roster, peer);
@@ -61,7 +61,7 @@ static int check(const struct account *account, const struct stream *stream, con
 	if (!account->online) {
 		return -ENETDOWN;
 	}
-	/* Somebody whose presence we see has left while the file was written. */
+	/* The peer has become unavailable while the file was written. */
 	return contact && contact->listed && !roster_find_resource(&account->roster, peer)
 		       ? -EHOSTDOWN
 		       : 0;
@@ -150,7 +150,7 @@ void spool_file_end(struct account *account, uint64_t number, int error, int64_t
 {
 	struct offer *offer = find(account, number);
 	if (offer && !error && offer->hashed < (uint64_t)offer->size) {
-		error = -EIO; /* there is less of it than was offered */
+		error = -EIO; /* it is shorter than was offered */
 	}
 	if (offer && error) {
 		ibb_abort(&account->ibb, offer->stream, error);

@@ -9,7 +9,7 @@
 
 #define CELL 16
 
-/* How long a rate is measured at least. */
+/* A rate is measured over at least this time. */
 #define SAMPLE_MS 500
 
 /* "1.5 MiB", as ls -h would have it. */
@@ -45,13 +45,13 @@ static const char *time_text(char cell[CELL], uint64_t seconds)
 	return cell;
 }
 
-/* Bytes that have arrived, here or there. */
+/* Bytes that we or the peer have acknowledged. */
 static uint64_t progress(const struct stream *stream)
 {
 	return stream->incoming ? stream->receiver.received : stream->sender.acknowledged;
 }
 
-/* Bytes per second since somebody last looked, or since the stream began. */
+/* Bytes per second since the last sample. */
 static uint64_t measure_rate(struct node *node, int64_t now_ms)
 {
 	struct sample *sample = &node->file.sample;
@@ -65,7 +65,7 @@ static uint64_t measure_rate(struct node *node, int64_t now_ms)
 	return sample->rate;
 }
 
-/* How long the whole is, or -1. */
+/* The announced size, or -1. */
 static int64_t announced(const struct node *node)
 {
 	if (node->file.offer) {
@@ -81,7 +81,7 @@ static const char *state_name(const struct node *node, const struct summary *sum
 	return waits && !suspended ? "waiting" : summary->state;
 }
 
-/* "next attempt in 0:05": full seconds, and not before it is so. */
+/* "next attempt in 0:05": rounded up to seconds. */
 static void write_time(FILE *out, const char *text, int64_t when_ms, int64_t now_ms)
 {
 	char cell[CELL];

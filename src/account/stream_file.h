@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_file - a file that is, or was, a stream or an offer: what is known of its session.
+ * stream_file - what a file knows of its session: a stream, an offer, or what they were.
  *
  * Units:   bytes; ms of the caller's monotonic clock.
  * Threads: none; the caller serialises (the hub's lock).
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What is known of a session when it is over. */
+/* What attributes and `status` say of a session; kept when it is over. */
 struct summary {
 	const char *state; /* static; NULL: there was none */
 	char *sid, *peer;  /* NULL where they are not known */
@@ -26,38 +26,38 @@ struct summary {
 	enum format format;
 };
 
-/* A stream's progress when somebody last looked. */
+/* The progress of a stream when `status` was read. */
 struct sample {
 	int64_t taken_ms;
 	uint64_t bytes;
-	uint64_t rate; /* bytes per second before that */
+	uint64_t rate; /* bytes per second until then */
 };
 
 struct stream_file {
-	struct stream *stream; /* owned while it runs, or its end is not seen */
-	struct offer *offer;   /* owned while the file is offered, and moves */
-	uint64_t size;	       /* of a file without a stream, or that is spooled */
-	bool spooled;	       /* what is written is spooled, to be offered as a whole */
-	bool opened;	       /* now or before; what arrived: by a reader, ours: by a writer */
-	uint64_t arrival;      /* of what arrived: 1, 2, 3 ... over all contacts */
-	int64_t expires_ms;    /* when the finished file goes, or INT64_MAX */
+	struct stream *stream; /* owned until its end was reported to a user */
+	struct offer *offer;   /* owned likewise */
+	uint64_t size;	       /* of a finished or a spooled file */
+	bool spooled;	       /* writes go to a spool, to be offered as a whole */
+	bool opened;	       /* at least once: an arrived file by a reader, ours by a writer */
+	uint64_t arrival;      /* an arrived file: 1, 2, 3 ... over all contacts */
+	int64_t expires_ms;    /* when its name expires, or NODE_NEVER */
 	struct sample sample;
 	struct summary summary; /* of the stream that it had */
 };
 
-/* Frees what it has; there is neither a stream nor an offer. */
+/* Frees the summary; stream and offer must be NULL. */
 void stream_file_finish(struct stream_file *file);
 
-/* What can be known now of its session, as far as there is one; borrows from it. */
+/* The state of its session, as far as it is known; strings are borrowed. */
 struct summary stream_file_summarize(const struct stream_file *file);
 
-/* Keeps that in file->summary; short of memory, without the strings. */
+/* Copies that to file->summary; without its strings when memory is short. */
 void stream_file_keep_summary(struct stream_file *file);
 
-/* Whether it is, or was, a session of its own. */
+/* Whether it has or had a session. */
 bool stream_file_has_session(const struct stream_file *file);
 
-/* What stat(2) says. */
+/* st_size. */
 uint64_t stream_file_size(const struct stream_file *file);
 
 #endif

@@ -18,7 +18,7 @@ int64_t timer_deadline(const struct account *account)
 	return account->expiry_ms < deadline ? account->expiry_ms : deadline;
 }
 
-/* Takes out the names below `directory` whose time has come. */
+/* Removes the names below `directory` that have expired. */
 static void expire(struct account *account, struct node *directory, int64_t now_ms)
 {
 	struct node *child, *next;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer - what happens as time passes.
+ * timer - time-outs, and names that expire.
  *
  * Units:   ms of the caller's monotonic clock.
  * Threads: none; the caller serialises (the hub's lock).

@@ -229,7 +229,7 @@ enum tree_pace tree_pace(const struct node *directory, const struct node *node)
 	if (directory->kind != NODE_CONTACT && directory->kind != NODE_RESOURCE) {
 		return TREE_STANZAS;
 	}
-	/* The name goes if the peer does not want the stream. */
+	/* A peer that declines removes the name. */
 	bool waits = node && node->file.stream && node->file.stream->state < STREAM_OPEN;
 	return !node || (node->kind == NODE_OUTGOING && !waits) ? TREE_CALLS : TREE_STANZAS;
 }

@@ -56,23 +56,25 @@ struct node *tree_only(const struct node *parent, enum node_kind kind);
 struct node *tree_add(struct tree *tree, struct node *parent, enum node_kind kind, const char *name,
 		      const char *jid);
 
-/* Takes `node` and all below it out of the tree; frees what nobody needs any more. */
+/* Removes `node` and all below it from the tree; frees each unless the kernel or an open file still
+ * refers to it. */
 void tree_detach(struct tree *tree, struct node *node);
 
 /* The kernel has forgotten `count` lookups. */
 void tree_forget(struct tree *tree, struct node *node, uint64_t count);
 
-/* A file of `node` was closed; frees the node if nobody needs it any more. */
+/* An open file of `node` was closed; frees the node if nothing refers to it. */
 void tree_close(struct tree *tree, struct node *node);
 
-/* How soon a name may come or go without a call of a process here. */
+/* How often a name may change without a call of a process here: how long the kernel may cache it.
+ */
 enum tree_pace {
-	TREE_STANZAS, /* with the next stanza */
-	TREE_CALLS,   /* hardly ever: when a finished file expires, or is refused the next time */
+	TREE_STANZAS, /* with any stanza */
+	TREE_CALLS,   /* hardly ever: when a finished file expires, or a peer declines */
 	TREE_ROSTER,  /* with the roster: directories of contacts */
 };
 
-/* That of the name in `directory` that is `node`'s, or nobody's if that is NULL. */
+/* For the name of `node` in `directory`; NULL: for a name that is not there. */
 enum tree_pace tree_pace(const struct node *directory, const struct node *node);
 
 #endif

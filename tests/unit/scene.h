@@ -41,7 +41,7 @@ struct call {
 	unsigned completed;
 };
 
-/* Gives the peer of an offer its bytes, as a upload (mount/disk/upload.c) does. */
+/* Gives the peer of an offer its bytes, as an upload (mount/disk/upload.c) does. */
 struct upload {
 	struct call call; /* first */
 	uint64_t number;

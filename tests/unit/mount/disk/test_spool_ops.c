@@ -75,7 +75,7 @@ uint64_t hub_offer_unattended(struct hub *unused, struct handle *handle, uint64_
 	return 7;
 }
 
-void hub_wait_to_send(struct hub *unused, uint64_t number, struct request *request)
+void hub_upload_wait(struct hub *unused, uint64_t number, struct request *request)
 {
 	(void)unused;
 	assert_int_equal(number, 7);
@@ -83,7 +83,8 @@ void hub_wait_to_send(struct hub *unused, uint64_t number, struct request *reque
 	request->deliver(request);
 }
 
-void hub_send_piece(struct hub *unused, uint64_t number, struct request *request, const void *bytes)
+void hub_upload_write(struct hub *unused, uint64_t number, struct request *request,
+		      const void *bytes)
 {
 	(void)unused, (void)number;
 	assert_true(hub.sent + request->op.size <= sizeof(hub.bytes));
@@ -93,7 +94,7 @@ void hub_send_piece(struct hub *unused, uint64_t number, struct request *request
 	request->deliver(request);
 }
 
-void hub_end_sending(struct hub *unused, uint64_t number, int error)
+void hub_upload_end(struct hub *unused, uint64_t number, int error)
 {
 	(void)unused, (void)number;
 	assert_int_equal(error, 0);

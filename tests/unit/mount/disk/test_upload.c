@@ -40,14 +40,15 @@ static void submit(struct request *request, ssize_t result)
 	}
 }
 
-void hub_wait_to_send(struct hub *unused, uint64_t number, struct request *request)
+void hub_upload_wait(struct hub *unused, uint64_t number, struct request *request)
 {
 	(void)unused;
 	assert_int_equal(number, 7);
 	submit(request, 0);
 }
 
-void hub_send_piece(struct hub *unused, uint64_t number, struct request *request, const void *bytes)
+void hub_upload_write(struct hub *unused, uint64_t number, struct request *request,
+		      const void *bytes)
 {
 	(void)unused;
 	assert_int_equal(number, 7);
@@ -58,7 +59,7 @@ void hub_send_piece(struct hub *unused, uint64_t number, struct request *request
 	submit(request, (ssize_t)request->op.size);
 }
 
-void hub_end_sending(struct hub *unused, uint64_t number, int error)
+void hub_upload_end(struct hub *unused, uint64_t number, int error)
 {
 	(void)unused;
 	assert_int_equal(number, 7);
