@@ -545,3 +545,64 @@ void call_check(const struct call *call, ssize_t result, const char *data, const
 		_assert_memory_equal(call->op.data, data, (size_t)result, file, line);
 	}
 }
+
+void scene_check_names(const struct scene *scene, const char *path, const char *expected,
+		       const char *file, int line)
+{
+	char names[2048] = "";
+	struct node *child;
+	const struct node *directory = scene_find(scene, path);
+	_assert_true(directory != NULL, path, file, line);
+	DL_FOREACH (directory->children, child) {
+		if (child->kind != NODE_INCOMING && child->kind != NODE_STATUS &&
+		    child->kind != NODE_IN && child->kind != NODE_NEXT) {
+			strcat(names, child->name);
+			strcat(names, " ");
+		}
+	}
+	_assert_string_equal(names, expected, file, line);
+}
+
+uint64_t scene_size(const struct scene *scene, const char *path)
+{
+	struct stat attributes;
+	const struct node *node = scene_find(scene, path);
+	assert_non_null(node);
+	node_attributes(node, &attributes);
+	return (uint64_t)attributes.st_size;
+}
+
+void scene_removed(struct scene *scene, const char *jid)
+{
+	dispatch_roster_item(&scene->account, jid, true);
+	scene_settle(scene);
+}
+
+void scene_offline(struct scene *scene)
+{
+	dispatch_offline(&scene->account, "gone", 0, scene->now_ms);
+	scene_settle(scene);
+}
+
+void scene_online(struct scene *scene)
+{
+	dispatch_roster_reset(&scene->account, scene->now_ms);
+	scene_contact(scene, "a@x");
+	dispatch_online(&scene->account, "me@home.example/again", scene->now_ms);
+	scene_settle(scene);
+}
+
+/* ---- a@x and her phone ---- */
+
+void scene_start_with_phone(struct scene *scene)
+{
+	scene_start(scene, ACCEPT_CONTACTS);
+	scene_contact(scene, "a@x");
+	scene_comes(scene, SCENE_PHONE, 0);
+}
+
+void scene_arrives(struct scene *scene, const char *sid, const char *name)
+{
+	scene_peer_opens(scene, SCENE_PHONE, sid, name);
+	scene_play(scene);
+}

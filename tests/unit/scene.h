@@ -95,11 +95,37 @@ const char *scene_attribute(struct scene *scene, const char *path, const char *n
 #define assert_exists(scene, path) assert_non_null(scene_find(scene, path))
 #define assert_no(scene, path)	   assert_null(scene_find(scene, path))
 
+/* The names in the directory at `path` that are not always there, in order, each with a space
+ * after it. */
+void scene_check_names(const struct scene *scene, const char *path, const char *expected,
+		       const char *file, int line);
+
+#define assert_names(scene, path, expected) \
+	scene_check_names(scene, path, expected, __FILE__, __LINE__)
+
+/* st_size of what is at `path`. */
+uint64_t scene_size(const struct scene *scene, const char *path);
+
 /* ---- the server ---- */
 
 void scene_contact(struct scene *scene, const char *jid);
 void scene_comes(struct scene *scene, const char *jid, int priority);
 void scene_goes(struct scene *scene, const char *jid);
+void scene_removed(struct scene *scene, const char *jid);
+
+/* The connection breaks for good. */
+void scene_offline(struct scene *scene);
+
+/* A new connection, with a@x on the roster only. */
+void scene_online(struct scene *scene);
+
+#define SCENE_PHONE "a@x/phone"
+
+/* scene_start, with a@x on the roster and her phone, an ibbfs, online. */
+void scene_start_with_phone(struct scene *scene);
+
+/* A stream of her phone's waits in in/ under its name. */
+void scene_arrives(struct scene *scene, const char *sid, const char *name);
 
 /* ---- the wire ---- */
 

@@ -13,13 +13,6 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PHONE	     "a@x/phone"
 
-static void start(struct scene *scene)
-{
-	scene_start(scene, ACCEPT_CONTACTS);
-	scene_contact(scene, "a@x");
-	scene_comes(scene, PHONE, 0);
-}
-
 /* The attribute of what is at `path` has this value, or is not there (NULL). */
 static void check(const struct scene *scene, const char *path, const char *name, const char *value)
 {
@@ -70,7 +63,7 @@ static void test_values(void **state)
 		{"status", "user.ibb.stanza", "iq", -EPERM},
 	};
 	struct scene scene;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		int result = set(&scene, rows[i].path, rows[i].name, rows[i].value);
 		if (result != rows[i].result) {
@@ -86,7 +79,7 @@ static void test_defaults_are_inherited(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	check(&scene, "a@x/phone", "user.ibb.block_size", "8");
 	check(&scene, "a@x/phone", "user.ibb.stanza", "iq");
 
@@ -124,7 +117,7 @@ static void test_auto_block_size(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	assert_int_equal(set(&scene, "a@x", "user.ibb.block_size", "auto"), 0);
 	check(&scene, "a@x/phone", "user.ibb.block_size", "auto");
 	scene.features = FEATURE_IBB;
@@ -145,7 +138,7 @@ static void test_a_stream(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
 	assert_result(scene_write(&scene, handle, "12345", 0), 5);
 	check(&scene, "a@x/f", "user.ibb.state", "open");
@@ -171,7 +164,7 @@ static void test_a_stream_that_broke(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
 	scene_goes(&scene, PHONE);
 	check(&scene, "a@x/f", "user.ibb.state", "broken");
@@ -190,7 +183,7 @@ static void test_list(void **state)
 		{"", 3}, {"a@x", 3}, {"a@x/phone", 3}, {"a@x/in", 0}, {"status", 0}, {"a@x/f", 9},
 	};
 	struct scene scene;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char names[ATTRIBUTE_MAX_BYTES], value[ATTRIBUTE_MAX_BYTES];

@@ -12,13 +12,6 @@
 
 #define PHONE "a@x/phone"
 
-static void start(struct scene *scene)
-{
-	scene_start(scene, ACCEPT_CONTACTS);
-	scene_contact(scene, "a@x");
-	scene_comes(scene, PHONE, 0);
-}
-
 /* Waits for `events`, as the kernel does when somebody sleeps in poll(2); returns what is now. */
 static short watch(struct scene *scene, struct handle *handle, short events, struct call **call)
 {
@@ -40,7 +33,7 @@ static void test_a_reader(void **state)
 	(void)state;
 	struct scene scene;
 	struct call *call;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	scene_peer_opens(&scene, PHONE, "s", "f");
 	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDONLY);
 	assert_int_equal(watch(&scene, handle, POLLIN, &call), 0);
@@ -73,7 +66,7 @@ static void test_a_reader_whose_stream_breaks(void **state)
 	(void)state;
 	struct scene scene;
 	struct call *call;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	scene_peer_opens(&scene, PHONE, "s", "f");
 	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDONLY);
 	scene_peer_sends(&scene, PHONE, "s", 0, "12");
@@ -90,7 +83,7 @@ static void test_a_writer(void **state)
 	(void)state;
 	struct scene scene;
 	struct call *call;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
 	assert_int_equal(look(&scene, handle), POLLOUT);
 	struct call *write = scene_write(&scene, handle, "123456789012345678901234", 0);
@@ -114,7 +107,7 @@ static void test_both_ways(void **state)
 	(void)state;
 	struct scene scene;
 	struct call *call;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	scene_peer_opens(&scene, PHONE, "s", "f");
 	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDWR);
 	/* That it can be written to must not hide that there is something to read. */
@@ -132,7 +125,7 @@ static void test_next_and_incoming(void **state)
 	(void)state;
 	struct scene scene;
 	struct call *first, *second;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
 	struct handle *status = scene_opened(&scene, "status", O_RDONLY);
@@ -163,7 +156,7 @@ static void test_asked_anew(void **state)
 	(void)state;
 	struct scene scene;
 	struct call *first, *second;
-	start(&scene);
+	scene_start_with_phone(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	watch(&scene, handle, POLLIN, &first);
 	watch(&scene, handle, POLLIN, &second);

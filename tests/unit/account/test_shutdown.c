@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "scene.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void test_stop(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	scene_peer_opens(&scene, "a@x/r", "s1", "read");
+	scene_play(&scene);
+	struct handle *released = scene_opened(&scene, "a@x/released", O_WRONLY);
+	struct handle *closing = scene_opened(&scene, "a@x/closing", O_WRONLY);
+	struct handle *open = scene_opened(&scene, "a@x/open", O_WRONLY);
+	struct handle *reader = scene_opened(&scene, "a@x/in/read", O_RDONLY);
+	scene_peer_opens(&scene, "a@x/r", "s2", "waiting");
+	scene_play(&scene);
+	scene_write(&scene, released, "abc", 0);
+	scene_play(&scene);
+	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
+	scene_read(&scene, incoming, 100);
+	scene_write(&scene, closing, "abc", 0);
+	struct call *flush = scene_flush(&scene, closing);
+	struct call *write = scene_write(&scene, open, "0123456789abcdefghijkl", 0);
+	struct call *waits[] = {
+		scene_read(&scene, reader, 100),
+		scene_read(&scene, incoming, 100),
+	};
+	static const ssize_t results[] = {-ECONNRESET, -ECONNABORTED};
+	scene_release(&scene, released);
+	for (size_t i = 0; i < COUNT(waits); i++) {
+		assert_waits(waits[i]);
+	}
+	assert_waits(flush);
+
+	shutdown_begin(&scene.account, false, scene.now_ms);
+	scene_settle(&scene);
+	for (size_t i = 0; i < COUNT(waits); i++) {
+		assert_result(waits[i], results[i]);
+	}
+	assert_waits(flush);
+	assert_waits(write);
+	assert_false(shutdown_is_complete(&scene.account));
+
+	/* Nobody is let in any more. */
+	scene_peer_opens(&scene, "a@x/r", "s3", "late");
+	assert_no(&scene, "a@x/in/late");
+
+	/* What is closed, and what is being closed, comes to its good end; what is open delivers
+	 * what was written, and breaks then. */
+	unsigned resets = 0, closes = 0;
+	const struct msg *msg;
+	while ((msg = scene_next(&scene))) {
+		if (msg->kind == MSG_CLOSE) {
+			resets += msg->reset;
+			closes++;
+		}
+		if (msg->kind != MSG_ERROR) {
+			scene_result(&scene);
+		}
+	}
+	assert_result(flush, 0);
+	assert_result(write, 22);
+	assert_int_equal(resets, 3); /* all but that of "released" */
+	assert_int_equal(closes, 4);
+	assert_false(shutdown_is_complete(&scene.account)); /* its release is on its way */
+	scene_release(&scene, closing);
+	assert_false(shutdown_is_complete(&scene.account));
+	assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
+	assert_false(shutdown_is_complete(&scene.account));
+	scene_result(&scene);
+	assert_true(shutdown_is_complete(&scene.account));
+	scene_finish(&scene);
+}
+
+/* Unmounted with files open: they are closed as their users left them. */
+static void test_stop_when_unmounted(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct handle *written = scene_opened(&scene, "a@x/written", O_WRONLY);
+	scene_write(&scene, written, "abc", 0);
+	scene_play(&scene);
+	struct call *opening = scene_open(&scene, "a@x/opening", O_WRONLY);
+	scene_sent(&scene, MSG_OPEN, "a@x/r");
+	struct call *next = scene_read(&scene, scene_opened(&scene, "a@x/in/next", O_RDONLY), 9);
+	assert_waits(opening);
+	assert_waits(next);
+
+	shutdown_begin(&scene.account, true, scene.now_ms);
+	scene_settle(&scene);
+	assert_true(call_is_done(opening));
+	assert_result(next, -ECONNABORTED);
+	assert_null(scene.account.handles);
+	assert_false(shutdown_is_complete(&scene.account));
+	assert_true(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset); /* what was never accepted */
+	assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
+	scene_result(&scene);
+	assert_true(shutdown_is_complete(&scene.account));
+	scene_finish(&scene);
+}
+
+/* Of an account that nobody uses. */
+static void test_stop_when_idle(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	shutdown_begin(&scene.account, false, scene.now_ms);
+	scene_settle(&scene);
+	assert_true(shutdown_is_complete(&scene.account));
+	scene_finish(&scene);
+}
+
+/* Opened, and not read, by the time that the mount ends: it waits for nobody. */
+static void test_release_after_stop(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_peer_opens(&scene, "a@x/r", "s", "i");
+	scene_play(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/in/i", O_RDONLY);
+	shutdown_begin(&scene.account, false, scene.now_ms);
+	scene_settle(&scene);
+	scene_sent(&scene, MSG_CLOSE, "a@x/r");
+	scene_release(&scene, handle);
+	assert_null(scene_find(&scene, "a@x/in/i")->file.stream);
+	scene_finish(&scene);
+}
+
+/* Every call is completed, once, whatever it waits for; scene_finish looks. */
+static void test_abandon(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_contact(&scene, "b@x");
+	scene_comes(&scene, "a@x/r", 0);
+	scene_peer_opens(&scene, "a@x/r", "s1", "read");
+	scene_peer_opens(&scene, "a@x/r", "s2", "waiting");
+	scene_peer_sends(&scene, "a@x/r", "s2", 0, "abc");
+	scene_play(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
+	struct handle *reader = scene_opened(&scene, "a@x/in/read", O_RDONLY);
+	struct handle *next = scene_opened(&scene, "b@x/in/next", O_RDONLY);
+	/* A file that was removed, is still open, and that the kernel still knows. */
+	scene_opened(&scene, "a@x/g", O_WRONLY);
+	scene_find(&scene, "a@x/g")->lookups = 1;
+	assert_int_equal(scene_unlink(&scene, "a@x/g"), 0);
+	scene_play(&scene);
+	assert_text(scene_read(&scene, incoming, 100), "a@x/in/waiting\n");
+	struct call *calls[] = {
+		scene_write(&scene, handle, "0123456789abcdefghijkl", 0),
+		scene_flush(&scene, handle),
+		scene_read(&scene, incoming, 1),
+		scene_read(&scene, reader, 1),
+		scene_read(&scene, next, 1),
+		scene_open(&scene, "a@x/opening", O_WRONLY),
+		scene_open(&scene, "b@x/pinging", O_WRONLY),
+	};
+	static const ssize_t results[] = {
+		-ECONNRESET,   -ECONNRESET, -ECONNABORTED, -ECONNRESET,
+		-ECONNABORTED, -ENETDOWN,   -ECONNABORTED,
+	};
+	scene_comes(&scene, "a@x/asked", 0);
+	scene_open(&scene, "a@x/asking", O_WRONLY);
+	scene_open(&scene, "a@x/lazy", O_WRONLY | O_NONBLOCK);
+	shutdown_abandon(&scene.account, scene.now_ms);
+	scene_settle(&scene);
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		assert_result(calls[i], results[i]);
+	}
+	assert_null(scene.account.handles);
+	/* Peers are told, or they would wait for us to come back. */
+	struct msg *msg;
+	unsigned told = 0;
+	while ((msg = account_next(&scene.account, scene.now_ms * 1000))) {
+		told += msg->kind == MSG_CLOSE;
+		msg_destroy(msg);
+	}
+	assert_true(told >= 3);
+	scene_finish(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stop),	       cmocka_unit_test(test_stop_when_unmounted),
+		cmocka_unit_test(test_stop_when_idle), cmocka_unit_test(test_release_after_stop),
+		cmocka_unit_test(test_abandon),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
