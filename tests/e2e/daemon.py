@@ -152,10 +152,19 @@ class Mount:
             ).returncode
         assert status == 0, f"status {status}\n{self.diagnosis()}"
         assert is_mounted(self.path), "the command ended before the mount was there"
-        children = [p for p in processes_with_argument(str(self.path)) if parent(p) == os.getpid()]
-        assert len(children) == 1, f"daemons of {self.path}: {children}\n{self.diagnosis()}"
-        self.pid = children[0]
+        self.adopt()
         return self
+
+    def adopt(self) -> None:
+        """Finds the daemon, which runs. Its own children may have the same arguments: so has the
+        process that looks for leaks at the end of one with the address sanitizer."""
+        daemons = self._children()
+        assert len(daemons) == 1, f"daemons of {self.path}: {daemons}\n{self.diagnosis()}"
+        self.pid = daemons[0]
+
+    def _children(self) -> list[int]:
+        """Ours that have the mount point as an argument."""
+        return [p for p in processes_with_argument(str(self.path)) if parent(p) == os.getpid()]
 
     def _start_debugging(self) -> Mount:
         """IBBFS_TEST_DEBUG=1: in the foreground, every stanza on standard error."""
@@ -204,10 +213,9 @@ class Mount:
         """Whatever a failed start or a crash has left."""
         if is_mounted(self.path):
             subprocess.run(["fusermount3", "-uz", self.path], timeout=20)
-        for pid in processes_with_argument(str(self.path)):
-            if parent(pid) == os.getpid():
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+        for pid in self._children():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
     def unmount(self) -> None:
         subprocess.run(["fusermount3", "-u", self.path], check=True, timeout=20)

@@ -313,7 +313,7 @@ def finish(mount: Mount, done: subprocess.CompletedProcess) -> None:
     assert done.returncode == 0, done.stderr
     assert is_mounted(mount.path)
     assert "incoming" in os.listdir(mount.path)
-    mount.pid = processes_with_argument(str(mount.path))[0]
+    mount.adopt()
     mount.stop()
 
 

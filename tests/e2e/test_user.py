@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, is_mounted, poll_until, processes_with_argument, reap
+from daemon import Mount, is_mounted, poll_until
 from lab import Lab
 from server import Account
 
@@ -173,12 +173,11 @@ def test_as_in_fstab(lab: Lab, folder: Path) -> None:
         env=mount.environment() | {"PATH": f"{folder}:{os.environ['PATH']}"},
         timeout=60,
     )
+    mount.adopt()
     assert as_nobody("ls", mount.path).stdout.split() == ["incoming", "status"]
     subprocess.run(["umount", path], check=True, timeout=60)
     assert not is_mounted(mount.path)
-    (pid,) = processes_with_argument(path) or (0,)
-    if pid:
-        assert reap(pid, 20) == 0
+    mount.expect_exit(0)
 
 
 @needs_root
