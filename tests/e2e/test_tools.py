@@ -27,7 +27,7 @@ import pytest
 from conftest import builds
 from daemon import Build, Mount, poll_until
 from lab import Lab
-from rawpeer import NS_PING, RawPeer, condition, is_kind, refuse
+from rawpeer import NS_PING, RawPeer, condition, is_kind, payload, refuse
 from server import Server
 from tools import (
     ANYTHING,
@@ -527,7 +527,8 @@ def quiet(shared_quiet: Quiet) -> Quiet:
             path.unlink()
     peer.stanzas.clear()
     (contact / "sent").write_bytes(b"sent\n")
-    peer.wait_for(is_kind("close"))
+    # Of that stream: one that was unlinked above is closed, too.
+    peer.wait_for(is_kind("close", sid=payload(peer.wait_open()).get("sid")))
     sid = os.urandom(8).hex()
     assert condition(peer.open(mount.jid, sid, name="new")) is None
     assert condition(peer.data(mount.jid, sid, 0, b"new\n")) is None
