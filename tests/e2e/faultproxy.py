@@ -13,6 +13,7 @@ are there as for those to come:
     proxy.delay = 0.1        seconds that each byte travels
     proxy.rate = 10_000      bytes a second, each way
     proxy.pieces = 3         bytes go in pieces of 1 to 3
+    proxy.whole = True       but those to the server do not
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class FaultProxy:
         self.delay = 0.0
         self.rate = 0  # no limit
         self.pieces = 0  # as they come
+        self.whole = False
         self._random = random.Random(seed)
         self._fuse: int | None = None
         self._links: dict[asyncio.Task, Link] = {}
@@ -172,10 +174,11 @@ class FaultProxy:
     async def unmuted(self) -> None:
         await self._unmuted.wait()
 
-    def split(self, data: bytes) -> Iterator[bytes]:
+    def split(self, data: bytes, to_server: bool) -> Iterator[bytes]:
+        pieces = 0 if to_server and self.whole else self.pieces
         at = 0
         while at < len(data):
-            size = self._random.randint(1, self.pieces) if self.pieces else CHUNK
+            size = self._random.randint(1, pieces) if pieces else CHUNK
             if self.rate:
                 size = min(size, max(1, self.rate // 10))
             yield data[at : at + size]
@@ -240,7 +243,7 @@ class Link:
                 await self._wait_passable()
                 sink.shutdown(socket.SHUT_WR)
                 return
-            for piece in self.proxy.split(data):
+            for piece in self.proxy.split(data, sink is self.server):
                 await self._wait_passable()
                 if sink is self.server:
                     await self.proxy.unmuted()

@@ -74,9 +74,10 @@ class Lab:
 
     # ---- who uses them ----
 
-    def proxy(self, account: Account, seed: int = 0) -> FaultProxy:
-        """In front of the account's server, doing no harm yet."""
-        proxy = FaultProxy(self.server_of(account).port, seed)
+    def proxy(self, account: Account, seed: int = 0, *, direct: bool = False) -> FaultProxy:
+        """In front of the account's server, or of its port for direct TLS; doing no harm yet."""
+        home = self.server_of(account)
+        proxy = FaultProxy(home.direct_port if direct else home.port, seed)
         self._stack.callback(proxy.stop)
         return proxy
 

@@ -151,13 +151,28 @@ def test_rate(ends: Ends) -> None:
     assert 0.3 < time.monotonic() - start < 5
 
 
+def parts_of(end: socket.socket, content: bytes) -> int:
+    """In how many it comes, all of it and in order."""
+    parts: list[bytes] = []
+    while sum(map(len, parts)) < len(content):
+        parts.append(end.recv(len(content)))
+    assert b"".join(parts) == content
+    return len(parts)
+
+
 def test_pieces(ends: Ends) -> None:
     client, server = ends.connect()
     ends.proxy.pieces = 1
     content = os.urandom(10000)
     client.sendall(content)
-    parts: list[bytes] = []
-    while sum(map(len, parts)) < len(content):
-        parts.append(server.recv(len(content)))
-    assert b"".join(parts) == content
-    assert len(parts) > 1
+    assert parts_of(server, content) > 1
+
+
+def test_pieces_from_the_server_only(ends: Ends) -> None:
+    client, server = ends.connect()
+    ends.proxy.pieces, ends.proxy.whole = 1, True
+    content = os.urandom(10000)
+    client.sendall(content)
+    assert parts_of(server, content) == 1
+    server.sendall(content)
+    assert parts_of(client, content) > 1

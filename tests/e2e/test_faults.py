@@ -76,11 +76,15 @@ def test_bytes_split_anywhere(lab: Lab, pieces: int) -> None:
     assert alice.via.sent - before > 40 * KIBIBYTE  # it did go through there
 
 
-def test_a_login_split_anywhere(lab: Lab) -> None:
+@pytest.mark.parametrize("tls", ["starttls", "direct"])
+def test_a_login_split_anywhere(lab: Lab, tls: str) -> None:
+    """Both ways in TLS; before it, what comes from the server. There the server's expat (2.6.0, or
+    one that Debian has patched) looks at a tag again only when twice as much has come, and we have no
+    more to say."""
     first, second = lab.accounts("alice", "bob")
-    proxy = lab.proxy(first, seed=3)
-    proxy.pieces = 1
-    alice, bob = lab.mount(first, via=proxy), lab.mount(second)
+    proxy = lab.proxy(first, seed=3, direct=tls == "direct")
+    proxy.pieces, proxy.whole = 1, tls == "starttls"
+    alice, bob = lab.mount(first, f"tls={tls}", via=proxy), lab.mount(second)
     alice.wait_online(bob.jid)
 
 

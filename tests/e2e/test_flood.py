@@ -52,6 +52,11 @@ LARGE_STANZAS = {
     "name": f"<{'a' * 250_000}/>",
 }
 
+# A server's expat (2.6.0, or one that Debian has patched) looks at a tag that it has not seen the end
+# of again only when twice as much has come, or its buffer of 256 KiB is full.
+LONG_TAGS = ("attributes", "name")
+BEHIND_THEM = " " * 100_000  # means nothing between stanzas
+
 
 @pytest.mark.parametrize("shape", LARGE_STANZAS)
 def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
@@ -63,6 +68,8 @@ def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
     child = f"<query xmlns='none'>{LARGE_STANZAS[shape]}</query>"
     for _ in range(3):
         peer.request(mount.jid, child, type_="get", wait=False)
+    if shape in LONG_TAGS:
+        peer.send(BEHIND_THEM)
     peer.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")
     if not is_sanitized(mount):
         assert most_memory(mount) - memory < 8 * MIBIBYTE  # expat remembers open tags
