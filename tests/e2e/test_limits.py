@@ -18,11 +18,12 @@ from test_faults import KIBIBYTE, Transfer, answers_quickly, ended
 
 SLOW = 'limits = { c2s = { rate = "10kb/s" } }'  # as Debian configures it
 LARGEST_STANZA = 10_000  # Prosody takes no lower limit
-SHORT_STANZAS = f"c2s_stanza_size_limit = {LARGEST_STANZA}"
-SAYS_SO = {
+SHORT_STANZAS = {
     "modules": ("stream_limits",),
-    "settings": f'{SHORT_STANZAS}\nplugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}',
+    "settings": f"c2s_stanza_size_limit = {LARGEST_STANZA}\n"
+    f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n',
 }
+SAYS_SO = SHORT_STANZAS | {"settings": SHORT_STANZAS["settings"] + "stream_limits_said = true\n"}
 ENVELOPE = 400  # what a block's stanza is longer than its base64, or a little less
 
 LimitedLab = Callable[..., Lab]
@@ -40,7 +41,7 @@ def test_ten_kilobytes_a_second(limited_lab: LimitedLab) -> None:
 
 
 def test_stanzas_that_are_just_short_enough(limited_lab: LimitedLab) -> None:
-    lab = limited_lab(settings=SHORT_STANZAS)
+    lab = limited_lab(**SHORT_STANZAS)
     options = f"block_size={(LARGEST_STANZA - ENVELOPE) // 4 * 3}"
     alice, bob = lab.pair(options, options)
     Transfer(lab, alice, bob, 200 * KIBIBYTE).expect_success(60)
@@ -57,7 +58,7 @@ def via_proxy(lab: Lab, options: str) -> tuple[Mount, FaultProxy, Mount]:
 
 def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
     """The server ends the connection, and would again: cp must fail, and soon."""
-    lab = limited_lab(settings=SHORT_STANZAS)
+    lab = limited_lab(**SHORT_STANZAS)
     alice, proxy, bob = via_proxy(lab, f"block_size={LARGEST_STANZA * 3 // 2}")
     transfer = Transfer(lab, alice, bob, 200 * KIBIBYTE)
     status, message = ended(transfer.copy, 50)
