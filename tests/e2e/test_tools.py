@@ -269,7 +269,7 @@ def note(section: str, tool: Tool, column: int, found: str) -> None:
     if os.environ.get("IBBFS_TOOLS_TABLE") == "write":
         write_cell(TABLE, section, tool, column, found)
         return
-    said = parse_table(TABLE.read_text()).get((section, tool.command))
+    said = parse_table(TABLE.read_text()).get((section, tool.name))
     assert said, f"no such row in {TABLE.name}; to write it anew: IBBFS_TOOLS_TABLE=write"
     assert said[column] == found, f"{TABLE.name} must be written anew: IBBFS_TOOLS_TABLE=write"
 
@@ -305,12 +305,10 @@ def wanted_message(tool: Tool) -> str:
     return tool.says or os.strerror(tool.error)
 
 
-def names(tools: list[Tool]) -> list[str]:
-    return [tool.command for tool in tools]
-
-
-def breakable(tools: list[Tool]) -> list[Tool]:
-    return [tool for tool in tools if tool.breaks]
+def rows(tools: list[Tool], *, broken: bool = False) -> pytest.MarkDecorator:
+    """Those about versions that are here; `broken`: only what is tried with such streams."""
+    wanted = [tool for tool in tools if tool.is_here and (tool.breaks or not broken)]
+    return pytest.mark.parametrize("tool", wanted, ids=[tool.command for tool in wanted])
 
 
 # ---- writing ----
@@ -342,7 +340,7 @@ def expect_named(tool: Tool, arrived: list[Arrived], sources: dict[str, bytes]) 
     return "".join(f"; but {name} has arrived ({source})" for name, source in wanted)
 
 
-@pytest.mark.parametrize("tool", WRITING, ids=names(WRITING))
+@rows(WRITING)
 def test_writing(desk: Desk, tool: Tool) -> None:
     place = desk.place()
     before = place.files()
@@ -366,7 +364,7 @@ def test_writing(desk: Desk, tool: Tool) -> None:
     note("Writing", tool, 0, found)
 
 
-@pytest.mark.parametrize("tool", breakable(WRITING), ids=names(breakable(WRITING)))
+@rows(WRITING, broken=True)
 def test_writing_to_a_stream_that_breaks(desk: Desk, tool: Tool) -> None:
     place = desk.place()
     before = place.files()
@@ -401,7 +399,7 @@ def local_reading(tool: Tool, desk: Desk) -> tuple[subprocess.CompletedProcess, 
     return shell(tool.command, place.folder), place.files()
 
 
-@pytest.mark.parametrize("tool", READERS, ids=names(READERS))
+@rows(READERS)
 def test_reading(desk: Desk, tool: Tool) -> None:
     place = readable_place(desk)
     source = place.sources / tool.sends
@@ -447,7 +445,7 @@ def expect_nothing_read(desk: Desk, tool: Tool, place: Place) -> str:
     return "works on nothing: it takes the stream, which still waits, for an empty file"
 
 
-@pytest.mark.parametrize("tool", BELIEVERS, ids=names(BELIEVERS))
+@rows(BELIEVERS)
 def test_reading_by_size(desk: Desk, tool: Tool) -> None:
     place = readable_place(desk)
     source = place.sources / tool.sends
@@ -462,7 +460,7 @@ def test_reading_by_size(desk: Desk, tool: Tool) -> None:
     note("Reading", tool, 1, found)
 
 
-@pytest.mark.parametrize("tool", breakable(READERS), ids=names(breakable(READERS)))
+@rows(READERS, broken=True)
 def test_reading_a_stream_that_breaks(desk: Desk, tool: Tool) -> None:
     place = readable_place(desk)
     source = place.sources / tool.sends
@@ -535,7 +533,7 @@ def quiet(shared_quiet: Quiet) -> Quiet:
     return shared_quiet
 
 
-@pytest.mark.parametrize("tool", CONTROL, ids=names(CONTROL))
+@rows(CONTROL)
 def test_control(quiet: Quiet, sources: Path, tmp_path: Path, tool: Tool) -> None:
     place = Place(tmp_path / "place", sources)
     place.link("mnt", quiet.mount.path)

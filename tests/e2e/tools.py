@@ -16,7 +16,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import os
+import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +33,30 @@ EMPTY = "empty"
 ANYTHING = "anything"
 BASH = "bash takes it for the end"
 RESET = errno.ECONNRESET
+
+
+@functools.cache
+def version_here(question: str) -> tuple[int, ...]:
+    """What a program says of itself: (9, 7)."""
+    said = subprocess.run(question.split(), capture_output=True, text=True, check=True).stdout
+    return as_version(re.search(r"\d+(\.\d+)+", said)[0])
+
+
+def as_version(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split("."))
+
+
+@dataclass(frozen=True)
+class Change:
+    """A version from which on a program does something else."""
+
+    program: str
+    question: str  # which prints the version of the one that is installed
+    version: str
+
+
+CP_CLEANS_UP = Change("coreutils", "cp --version", "9.2")
+SOCAT_TELLS = Change("socat", "socat -V", "1.8.0.0")
 
 
 @dataclass(frozen=True)
@@ -53,6 +80,32 @@ class Tool:
     complaint: str | None = None
     unnoticed: str = ""
 
+    # Of two rows with the same command, one is `since` a change and one `before` it.
+    since: Change | None = None
+    before: Change | None = None
+
+    @property
+    def versions(self) -> str:
+        """Behind the command in the table."""
+        if self.since:
+            return f" ({self.since.program} {self.since.version} and later)"
+        if self.before:
+            return f" ({self.before.program} before {self.before.version})"
+        return ""
+
+    @property
+    def name(self) -> str:
+        return self.command + self.versions
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the version that is installed is one that the row is about."""
+        change = self.since or self.before
+        if not change:
+            return True
+        is_later = version_here(change.question) >= as_version(change.version)
+        return is_later == bool(self.since)
+
 
 WRITING = [
     Tool("cp file bob/"),
@@ -68,7 +121,9 @@ WRITING = [
         errno.EXDEV,
         arrives=(("file", EMPTY),),
         breaks=False,
+        before=CP_CLEANS_UP,
     ),
+    Tool("cp --reflink=always file bob/", errno.EXDEV, breaks=False, since=CP_CLEANS_UP),
     Tool("cp text bob/x && cp -b file bob/x", errno.EPERM, arrives=(("x", "text"),), breaks=False),
     Tool("cp -r tree bob/", errno.EHOSTDOWN, breaks=False),  # tree: nobody's resource
     Tool("cp -r tree bob/mount/", errno.EPERM, breaks=False),
@@ -219,7 +274,12 @@ READERS = [
     Tool("cat in/tree.tar | tar tf -", sends="tree.tar"),
     Tool("split -b 100000 in/file && cat x??"),
     Tool("pv -q in/file > got"),
-    Tool("socat -u OPEN:in/file,rdonly STDOUT", unnoticed="socat takes it for the end"),
+    Tool(
+        "socat -u OPEN:in/file,rdonly STDOUT",
+        unnoticed="socat takes it for the end",
+        before=SOCAT_TELLS,
+    ),
+    Tool("socat -u OPEN:in/file,rdonly STDOUT", since=SOCAT_TELLS),
     Tool('curl -s "file://$PWD/in/file"', unnoticed="curl takes it for the end"),
     Tool("gio copy in/file got"),
     Tool("gio cat in/file"),
@@ -312,10 +372,12 @@ SECTIONS = {
 TITLE = """\
 # What file tools do on streams
 
-Written by the end-to-end tests from what they found, on Debian 12; do not edit. When a tool, or
-what ibbfs answers it, has changed:
+Written by the end-to-end tests from what they found, on Debian 12 and 13; do not edit. When a tool,
+or what ibbfs answers it, has changed:
 
     IBBFS_TOOLS_TABLE=write /usr/bin/python3 -m pytest tests/e2e/test_tools.py
+
+That leaves rows as they are which are about other versions than those of the tools there are.
 
 "Works" means that the same bytes were at the other end and the exit status was 0; for reading,
 that output and exit status were those of the same command on a local file. A tool that fails
@@ -335,9 +397,9 @@ INTRODUCTIONS = {
 Cells = dict[tuple[str, str], list[str]]
 
 
-def escape(command: str) -> str:
-    """As code in a cell of a table."""
-    return "`" + command.replace("|", "\\|") + "`"
+def first_cell(tool: Tool) -> str:
+    """The command as code, and which versions it is about."""
+    return "`" + tool.command.replace("|", "\\|") + "`" + tool.versions
 
 
 def parse_table(text: str) -> Cells:
@@ -349,10 +411,10 @@ def parse_table(text: str) -> Cells:
         if line.startswith("## "):
             section = line[3:]
             tools = SECTIONS.get(section, ([], ()))[0]
-            rows = {f"| {escape(tool.command)} | ": tool.command for tool in tools}
-        for start, command in rows.items():
+            rows = {f"| {first_cell(tool)} | ": tool.name for tool in tools}
+        for start, name in rows.items():
             if line.startswith(start):
-                cells[section, command] = line[len(start) :].removesuffix(" |").split(" | ")
+                cells[section, name] = line[len(start) :].removesuffix(" |").split(" | ")
     return cells
 
 
@@ -367,8 +429,8 @@ def render_table(cells: Cells) -> str:
         parts.append("| command | " + " | ".join(columns) + " |\n")
         parts.append("|---" * (len(columns) + 1) + "|\n")
         for tool in tools:
-            found = cells.get((section, tool.command), empty_row(tool, columns))
-            parts.append(f"| {escape(tool.command)} | " + " | ".join(found) + " |\n")
+            found = cells.get((section, tool.name), empty_row(tool, columns))
+            parts.append(f"| {first_cell(tool)} | " + " | ".join(found) + " |\n")
     return "".join(parts)
 
 
@@ -379,7 +441,7 @@ def write_cell(path: Path, section: str, tool: Tool, column: int, text: str) -> 
         fcntl.flock(lock, fcntl.LOCK_EX)
         cells = parse_table(path.read_text() if path.exists() else "")
         row = empty_row(tool, SECTIONS[section][1])
-        cells.setdefault((section, tool.command), row)[column] = text
+        cells.setdefault((section, tool.name), row)[column] = text
         path.write_text(render_table(cells))
     finally:
         os.close(lock)
