@@ -240,14 +240,6 @@ static void test_negotiation(void **state)
 		{"j: error o1.2 resource-constraint wait", "o=ECONNREFUSED"},
 		{"wait 100000; state s", "broken"},
 	};
-	/* an ibbfs means it by modify only */
-	static const struct script_step ibbfs[] = {
-		{"dial s j ibbfs; open s o", "o1.0 open j s 600"},
-		{"j: error o1.0 resource-constraint wait; wait 100", "o1.1 open j s 600"},
-		{"j: error o1.1 resource-constraint modify", "o1.2 open j s 300"},
-		{"j: error o1.2 resource-constraint wait; wait 200", "o1.3 open j s 300"},
-		{"j: result o1.3", "o=0"},
-	};
 	static const struct script_step other[] = {
 		{"dial s j; open s o", "o1.0 open j s 600"},
 		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 300"},
@@ -257,8 +249,10 @@ static void test_negotiation(void **state)
 		const struct script_step *steps;
 		size_t count;
 	} plays[] = {
-		{accepted, COUNT(accepted)}, {floor, COUNT(floor)}, {wait, COUNT(wait)},
-		{ibbfs, COUNT(ibbfs)},	     {other, COUNT(other)},
+		{accepted, COUNT(accepted)},
+		{floor, COUNT(floor)},
+		{wait, COUNT(wait)},
+		{other, COUNT(other)},
 	};
 	struct stream_config config = script_config;
 	config.block_size = 600;
@@ -269,13 +263,24 @@ static void test_negotiation(void **state)
 		script_run(&script, plays[i].steps, plays[i].count);
 		script_finish(&script);
 	}
+	/* An ibbfs means it by modify only. */
+	static const struct script_step ibbfs[] = {
+		{"dial s j ibbfs; open s o", "o1.0 open j s 600"},
+		{"j: error o1.0 resource-constraint wait; wait 100", "o1.1 open j s 600"},
+		{"j: error o1.1 resource-constraint modify", "o1.2 open j s 300"},
+		{"j: error o1.2 resource-constraint wait; wait 200", "o1.3 open j s 300"},
+		{"j: result o1.3", "o=0"},
+	};
+	struct script script;
+	script_start(&script, &config, 1);
+	script_run(&script, ibbfs, COUNT(ibbfs));
+	script_finish(&script);
 	/* 128 is the smallest that is tried. */
 	static const struct script_step least[] = {
 		{"dial s j", "o1.0 open j s 256"},
 		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 128"},
 		{"j: error o1.1 resource-constraint modify; state s", "broken"},
 	};
-	struct script script;
 	config.block_size = 256;
 	script_start(&script, &config, 1);
 	script_run(&script, least, COUNT(least));
