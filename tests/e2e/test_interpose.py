@@ -28,7 +28,7 @@ def without(build: Build, name: str, folder: Path) -> Build:
 
 def bindings(build: Build) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [ROOT / "tests/unit/interposed.sh", build.binary, HEADER],
+        [ROOT / "tests/unit/xmpp/interposed.sh", build.binary, HEADER],
         capture_output=True, text=True, timeout=30,
     )  # fmt: skip
 
