@@ -58,6 +58,7 @@
  *     prune     lets it leave out what is too deep or too much
  *     render    spares it from writing stanzas out
  *     login     leads it through a login       binding   to the TLS connection
+ *     tls       its handshake
  *     advert    what the server says of itself
  *     pack      pieces in which stanzas leave
  *     trace     stanzas for the debugger, without secrets

@@ -2,6 +2,7 @@
 #include "xmpp/binding.h"
 
 #include "xmpp/interpose.h"
+#include "xmpp/tls.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -11,20 +12,17 @@
 /* OpenSSL's TLS1_3_VERSION. */
 #define VERSION_TLS_1_3 0x0304
 
-/* As ssl.h declares it; the type is opaque here. */
-int SSL_connect(void *ssl);
-
-static _Thread_local int version; /* 0: not known */
 static _Thread_local bool is_given_up;
 
 void binding_begin(void)
 {
-	version = 0;
 	is_given_up = false;
 }
 
 const char *binding_type(void)
 {
+	int version = tls_version();
+
 	if (version == 0) {
 		return NULL;
 	}
@@ -34,20 +32,6 @@ const char *binding_type(void)
 void binding_give_up(bool given_up)
 {
 	is_given_up = given_up;
-}
-
-INTERPOSED int SSL_connect(void *ssl)
-{
-	int (*connect)(void *);
-	int (*get_version)(const void *);
-
-	interpose(INTERPOSED_SSL_connect, (void **)&connect);
-	interpose_find("SSL_version", (void **)&get_version);
-	int result = connect != NULL ? connect(ssl) : -1;
-	if (result == 1 && get_version != NULL) {
-		version = get_version(ssl);
-	}
-	return result;
 }
 
 /* "y,," begins the first message of SCRAM, and is what the second repeats; nothing else that

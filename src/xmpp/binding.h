@@ -6,7 +6,7 @@
  * 1.3 and to tls-unique before; with one that does not, it says that the server cannot bind ("y"),
  * though it may only be that the two cannot bind to the same thing. Then it must say that it cannot
  * itself ("n"). Neither can be asked of it; so what it is about to encode as a SCRAM message is
- * changed, and the version of TLS is taken from what it calls: two functions are interposed.
+ * changed: the function that encodes it is interposed. The version of TLS comes from tls.h.
  * libstrophe 0.12 never binds, and says "n" by itself.
  *
  * Threads: the XMPP thread.

@@ -9,6 +9,7 @@
 #include "xmpp/jid.h"
 #include "xmpp/prune.h"
 #include "xmpp/render.h"
+#include "xmpp/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -397,6 +398,7 @@ int session_connect(struct session *session, const struct connection *connection
 	current = session;
 	cause_reset(&session->cause, connection->place);
 	wire_offer(&session->wire, connection->fd);
+	tls_begin(connection->direct_tls);
 	xmpp_conn_set_flags(session->conn,
 			    connection_flags(session->config->tls, connection->direct_tls));
 	session->log.handler = on_log;

@@ -21,7 +21,8 @@ def without(build: Build, name: str, folder: Path) -> Build:
     program = build.binary.read_bytes()
     assert exported in program
     copy = folder / "ibbfs"
-    copy.write_bytes(program.replace(exported, exported[:-2] + b"~\0", 1))  # .dynstr comes first
+    # .dynstr comes first; the end of a name there may be another name.
+    copy.write_bytes(program.replace(exported, b"\0~" + exported[2:], 1))
     copy.chmod(0o755)
     return Build(build.name, copy)
 

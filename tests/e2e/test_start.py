@@ -324,6 +324,27 @@ def test_kinds_of_tls(mount: Mount, options: dict[str, str]) -> None:
     finish(mount, run(mount, with_options(mount, **options)))
 
 
+def test_direct_tls_asks_for_xmpp(mount: Mount) -> None:
+    """ALPN (XEP-0368 section 2): a port may be for several protocols."""
+    folder = mount.server.folder
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    context.set_alpn_protocols(["h2", "xmpp-client"])
+    asked = []
+
+    def serve(listener: socket.socket) -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as client:
+            asked.append(client.selected_alpn_protocol())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        where = f"127.0.0.1:{listener.getsockname()[1]}"
+        expect_failure(mount, with_options(mount, server=where, tls="direct"), "closed|lost")
+        server.join()
+    assert asked == ["xmpp-client"]
+
+
 def test_capath(mount: Mount, tmp_path: Path) -> None:
     folder = tmp_path / "ca"
     folder.mkdir()
