@@ -106,7 +106,6 @@ CLI = ("/usr/bin/python3", "/usr/bin/libervia-cli")
 
 
 class Dino(Windows):
-
     packages = ("dino-im",)
 
     def __init__(self, world: World, account: Account, stack: contextlib.ExitStack):
@@ -118,7 +117,7 @@ class Dino(Windows):
     def meet(self, other: HasJid) -> None:
         """Online, with a chat with `other` open: files of others it ignores."""
         first = self.home.spawn("dino-im")  # makes the tables
-        poll_until(lambda: self._has_tables() and self.windows("Dino"), 60, "a database")
+        poll_until(self._has_tables, 60, "a database")
         end_group(first)
         now = int(time.time())
         with contextlib.closing(sqlite3.connect(self._database)) as database, database:
@@ -162,12 +161,14 @@ class Dino(Windows):
         poll_until(answer, 60, what)
 
     def _has_tables(self) -> bool:
-        wanted = {"account", "jid", "conversation"}
+        """The last thing that it writes into a new database is the version."""
         if not self._database.exists():
             return False
         with contextlib.closing(sqlite3.connect(self._database)) as database:
-            rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            return wanted <= {name for (name,) in rows}
+            try:
+                return bool(database.execute("SELECT int_val FROM _meta").fetchall())
+            except sqlite3.OperationalError:
+                return False
 
     def _transfers(self) -> list[int]:
         """The states of the files that it has sent or received."""
@@ -219,7 +220,7 @@ class PsiPlus(Windows):
         path = Path(shutil.copy(path, self.home.path))
         with self._sending:
             self.click("Psi\\+", 96, 153, button=3)  # the contact's menu
-            time.sleep(1)
+            time.sleep(1)  # a menu is a window without a name
             self.xdotool("key", "f")  # Send File
             poll_until(
                 lambda: self.windows("File Transfer") or self.windows("Send File"),
@@ -237,13 +238,14 @@ class PsiPlus(Windows):
 
 
 def psi_options(name: str, values: dict[str, bool | int | str]) -> str:
-    """A file of options: each in the elements that its name has, between dots."""
+    """A file of Psi's, with one element for each part of an option's name."""
     text = []
     for path, value in values.items():
         kind = {bool: "bool", int: "int", str: "QString"}[type(value)]
         *folders, last = path.split(".")
         text += [f"<{folder}>" for folder in folders]
-        text += [f'<{last} type="{kind}">{str(value).lower() if kind == "bool" else value}</{last}>']
+        shown = str(value).lower() if kind == "bool" else value
+        text += [f'<{last} type="{kind}">{shown}</{last}>']
         text += [f"</{folder}>" for folder in reversed(folders)]
     return f'<{name} xmlns="http://psi-im.org/options">{"".join(text)}</{name}>'
 
