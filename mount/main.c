@@ -69,8 +69,11 @@
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
  *     dispatch  whose is what comes in
- *     delivery  what leaves a stream     reception what comes into it
- *     opening   how it comes about        resume    broken connections
+ *     opening   how it comes about        closing   how it ends
+ *     writing   calls that write to it    delivery  blocks that leave
+ *     reading   calls that read from it   reception blocks that come in
+ *     state     suspended, going on, over request   what it asks of its peer
+ *     resume    broken connections        timeout   when time has passed
  *     sender    its outgoing half           receiver  its incoming half
  *     window    how much of it may be on its way
  *     past      what earlier streams have found out

@@ -16,21 +16,6 @@
 /* Longer than any directory can hold; what a peer calls a file must not cost more. */
 #define MAX_NAME 1023
 
-int stream_send_open(struct stream *stream)
-{
-	struct msg open = {
-		.kind = MSG_OPEN,
-		.block_size = stream->block_size,
-		.carrier = stream->carrier,
-		.name = stream->features & FEATURE_IBBFS ? stream->name : NULL,
-		.size = -1,
-		/* In messages, it only says that the question may be asked. */
-		.resumable = stream->resumable || (stream->carrier == CARRIER_MESSAGE &&
-						   stream->features & FEATURE_RESUME),
-	};
-	return stream_send_request(stream, &open, 'o', stream->attempt);
-}
-
 /* A longer stanza would cost us the connection, and every other stream with it. */
 void stream_limit_blocks(struct stream *stream)
 {

@@ -10,61 +10,11 @@
 
 #include <errno.h>
 
-/* Between two attempts to go on, while the peer does not answer; the first, and the most. */
-#define RETRY_MS      500
+/* The longest pause between two attempts to go on, while the peer does not answer. */
 #define RETRY_MOST_MS 8000
 
 /* Asking costs a peer little, and what it makes us repeat may be a whole window. */
 #define REPEAT_MS 1000
-
-/* A server that ends the connection whenever it gets a certain block, as too long for instance,
- * would do so for ever. */
-#define MOST_BREAKS 4
-
-static void begin_suspension(struct stream *stream, int64_t now_ms)
-{
-	stream->suspended = true;
-	if (stream->until_ms == 0) {
-		stream->until_ms = now_ms + stream->config->reconnect_ms;
-	}
-	stream->resume_ms = STREAM_NO_DEADLINE;
-	stream->attempts = 0;
-	stream_clear_deadline(stream);
-	stream_repeat_all(stream);
-	stream_leave_turns(stream);
-	stream_note_deadline(stream);
-}
-
-static bool can_suspend(const struct stream *stream)
-{
-	return stream->resumable && !stream_is_over(stream) && stream->state != STREAM_NEW;
-}
-
-static bool is_late(const struct stream *stream, int64_t now_ms)
-{
-	return stream->until_ms != 0 && now_ms >= stream->until_ms;
-}
-
-bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
-{
-	if (!can_suspend(stream) || is_late(stream, now_ms)) {
-		return false;
-	}
-	if (!connected && stream->sender.blocks_in_flight > 0 && ++stream->breaks >= MOST_BREAKS) {
-		return false;
-	}
-	if (!stream->suspended) {
-		begin_suspension(stream, now_ms);
-	}
-	stream->repeat_due = false;
-	if (!connected) {
-		stream->repeat_ms = 0; /* that is not the peer's doing */
-	}
-	/* While we are connected ourselves, it is the peer that may be back at any time. */
-	stream->resume_ms = connected ? now_ms + RETRY_MS : STREAM_NO_DEADLINE;
-	stream_note_deadline(stream);
-	return true;
-}
 
 void stream_resume(struct stream *stream, int64_t now_ms)
 {
@@ -80,7 +30,7 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 	struct msg resume = {.kind = MSG_RESUME};
 	/* Without memory for it there is the next attempt. */
 	stream_send_request(stream, &resume, 'r', stream->attempts);
-	int64_t pause_ms = RETRY_MS << (stream->attempts < 4 ? stream->attempts : 4);
+	int64_t pause_ms = STREAM_RETRY_MS << (stream->attempts < 4 ? stream->attempts : 4);
 	stream->resume_ms = now_ms + (pause_ms < RETRY_MOST_MS ? pause_ms : RETRY_MOST_MS);
 	stream->attempts++;
 	stream_note_deadline(stream);
@@ -92,15 +42,7 @@ static void go_on(struct stream *stream, int64_t now_ms)
 	stream->suspended = false;
 	stream->until_ms = 0;
 	stream->resume_ms = STREAM_NO_DEADLINE;
-	if (stream_is_delivered(stream)) {
-		stream_rest(stream, now_ms);
-	} else {
-		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
-	}
-	stream_end_flushes(stream);
-	stream_take_turn(stream);
-	stream_close_when_delivered(stream, now_ms);
-	stream_answer_when_delivered(stream);
+	stream_proceed(stream, now_ms);
 }
 
 /* As go_on, at once or, when blocks have been repeated just now, a bit later. */
@@ -124,18 +66,6 @@ static void go_on_in_time(struct stream *stream, int64_t now_ms)
 	go_on(stream, now_ms);
 }
 
-bool stream_means_away(const struct msg *error)
-{
-	return error->condition == CONDITION_SERVICE_UNAVAILABLE ||
-	       condition_means_gone(error->condition);
-}
-
-bool stream_means_pause(const struct stream *stream, const struct msg *error)
-{
-	return error->error_type == ERROR_TYPE_WAIT && condition_means_gone(error->condition) &&
-	       !stream->resumable && stream->carrier == CARRIER_IQ;
-}
-
 void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
 	if (!stream->suspended || stream_is_over(stream)) {
@@ -155,7 +85,7 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 		effects_send_result(stream->effects, resume->peer, resume->id);
 		return;
 	}
-	if (!can_suspend(stream)) {
+	if (!stream_can_suspend(stream)) {
 		effects_send_error(stream->effects, resume->peer, resume->id,
 				   CONDITION_ITEM_NOT_FOUND);
 		return;
@@ -167,17 +97,6 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 	go_on_in_time(stream, now_ms);
 }
 
-int64_t stream_suspension_deadline(const struct stream *stream)
-{
-	int64_t deadline_ms = stream->repeat_due ? stream->repeat_ms : STREAM_NO_DEADLINE;
-	if (!stream->suspended) {
-		return deadline_ms;
-	}
-	int64_t next_ms =
-		stream->resume_ms < stream->until_ms ? stream->resume_ms : stream->until_ms;
-	return next_ms < deadline_ms ? next_ms : deadline_ms;
-}
-
 void stream_suspension_tick(struct stream *stream, int64_t now_ms)
 {
 	if (stream->repeat_due && now_ms >= stream->repeat_ms) {
@@ -186,7 +105,7 @@ void stream_suspension_tick(struct stream *stream, int64_t now_ms)
 	if (!stream->suspended) {
 		return;
 	}
-	if (is_late(stream, now_ms)) {
+	if (stream_is_late(stream, now_ms)) {
 		stream_abort(stream, -ECONNRESET);
 	} else if (now_ms >= stream->resume_ms) {
 		stream_resume(stream, now_ms);

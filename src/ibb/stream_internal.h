@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_internal - what the parts of a stream share: stream.c (the session), opening.c (how it
- * comes about), delivery.c (what leaves it), reception.c (what comes into it) and resume.c (broken
- * connections).
+ * stream_internal - what the files of a stream need of each other. Each calls only those above it
+ * in this list; those of one line do not call each other.
+ *
+ *     stream                      the struct: deadlines, lists, questions
+ *     request   reading           requests to the peer; reads of the user
+ *     state                       the end, suspension, and what goes on after acknowledgements
+ *     writing   opening   resume  writes of the user; <open/>; broken connections
+ *     delivery  reception closing blocks that leave, and that come; <close/>
+ *     timeout                     what happens when time has passed
  *
  * Threads: none; the caller serialises.
  */
@@ -23,9 +29,24 @@ void stream_clear_deadline(struct stream *stream);
 /* Nothing is awaited; but a reader's peer that is silent for long is asked whether it is there. */
 void stream_rest(struct stream *stream, int64_t now_ms);
 
+/* The peer wants to be asked again later, each time a bit later than before. */
+void stream_pause(struct stream *stream, int64_t now_ms);
+
+/* The deadline has been changed: says so to the set. */
+void stream_note_deadline(struct stream *stream);
+
+/* The longest block that there may be, and how long one is that is full. */
+size_t stream_max_block(const struct stream *stream);
+size_t stream_block_length(const struct stream *stream);
+
 /* Puts a stream that has a block to send at the end of the row, unless it is in it. */
 void stream_take_turn(struct stream *stream);
 void stream_leave_turns(struct stream *stream);
+
+/* No read is to be completed later. */
+void stream_leave_ripe(struct stream *stream);
+
+/* ---- request.c ---- */
 
 /* Queues a request of ours, with the id by which ibb.c finds its answer: "KIND NUMBER.COUNT", in
  * hex. -ENOMEM. */
@@ -40,51 +61,51 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
  */
 int stream_ask(struct stream *stream, char kind, uint64_t count);
 
-/* The deadline has been changed: says so to the set. */
-void stream_note_deadline(struct stream *stream);
+/* Queues <open/>, the first or another. -ENOMEM. */
+int stream_send_open(struct stream *stream);
+
+/* Queues <close/>. When memory is too short for it, the peer learns from the answer to its next
+ * request. */
+void stream_send_close(struct stream *stream, bool reset);
+
+/* Likewise, in good order, and its answer is awaited. */
+void stream_request_close(struct stream *stream, int64_t now_ms);
 
 /* Sends <open/> or <close/> again, whose answer has not come. */
 void stream_ask_again(struct stream *stream, int64_t now_ms);
 
-/* CLOSING: sends <close/> if everything else was delivered. */
-void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
+/* ---- reading.c ---- */
 
-/* The peer has sent <close/>: answers it if everything was delivered. */
-void stream_answer_when_delivered(struct stream *stream);
+/* Memory that no other stream can take from it: one block always has some. */
+size_t stream_own_share(const struct stream *stream);
 
-/* ---- opening.c ---- */
-
-/* Queues <open/>, the first or another. -ENOMEM. */
-int stream_send_open(struct stream *stream);
-
-/* ---- reception.c ---- */
+/* What may be unread and acknowledged: one block always fits. */
+size_t stream_buffer_size(const struct stream *stream);
 
 /* After all that may have changed what the receiver holds: counts it among what all streams hold.
  */
 void stream_note_memory(struct stream *stream);
 
-/* No read is to be completed later. */
-void stream_leave_ripe(struct stream *stream);
+/* ---- state.c ---- */
 
-/* ---- delivery.c ---- */
+/* The stream has come to its end: no op waits any longer, but bytes that came can be read. */
+void stream_end(struct stream *stream, enum stream_state state, int error);
 
-/* Why nothing more can be written; 0: it can. */
-int stream_write_error(const struct stream *stream);
+/* CLOSING: sends <close/> if everything else was delivered. */
+void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
 
-/* More was delivered: flushes that have waited for it are done, unless the stream is suspended. */
-void stream_end_flushes(struct stream *stream);
-
-/* The peer wants to be asked again later, each time a bit later than before. */
-void stream_pause(struct stream *stream, int64_t now_ms);
-
-/* Sends the oldest block in flight once more, if there is one and the peer takes it well: it may be
- * what has been lost. */
-void stream_repeat_oldest(struct stream *stream);
+/* More was delivered, or the stream is not suspended any more: what waited for that goes on. */
+void stream_proceed(struct stream *stream, int64_t now_ms);
 
 /* Every block in flight has to be sent again. */
 void stream_repeat_all(struct stream *stream);
 
-/* ---- resume.c ---- */
+/* Whether the stream can be suspended, and whether it has been for too long. */
+bool stream_can_suspend(const struct stream *stream);
+bool stream_is_late(const struct stream *stream, int64_t now_ms);
+
+/* Between two attempts to go on, while the peer does not answer; the first. */
+#define STREAM_RETRY_MS 500
 
 /* Whether an error says that the peer is not there, now. */
 bool stream_means_away(const struct msg *error);
@@ -92,8 +113,23 @@ bool stream_means_away(const struct msg *error);
 /* Whether it says that of a peer that may be back soon, and whose streams can only pause. */
 bool stream_means_pause(const struct stream *stream, const struct msg *error);
 
-/* Their parts of stream_deadline and stream_tick. */
-int64_t stream_suspension_deadline(const struct stream *stream);
+/* ---- writing.c ---- */
+
+/* Why nothing more can be written; 0: it can. */
+int stream_write_error(const struct stream *stream);
+
+/* Lets the gap and waiting writers go on while there is room. */
+void stream_release_writers(struct stream *stream);
+
+/* ---- delivery.c ---- */
+
+/* Sends the oldest block in flight once more, if there is one and the peer takes it well: it may be
+ * what has been lost. */
+void stream_repeat_oldest(struct stream *stream);
+
+/* ---- resume.c ---- */
+
+/* Its part of stream_tick. */
 void stream_suspension_tick(struct stream *stream, int64_t now_ms);
 
 #endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a stream ends: <close/>, ours or the peer's, and what was expected and is complete.
+ */
+#include "ibb/stream_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
+{
+	struct op **done = &stream->effects->done;
+
+	if (stream_is_over(stream) || stream->state == STREAM_CLOSING) {
+		return;
+	}
+	if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
+		op_complete_all(&stream->readers, -ECONNRESET, done);
+		stream_end(stream, STREAM_CLOSED, 0);
+	} else if (!good_order || stream->state < STREAM_OPEN) {
+		stream_abort(stream, -ECONNRESET);
+	} else if (!stream->close_id) {
+		stream->state = STREAM_CLOSING;
+		op_complete_all(&stream->readers, -ECONNRESET, done);
+		sender_push(&stream->sender);
+		stream_take_turn(stream);
+		stream_close_when_delivered(stream, now_ms);
+	}
+}
+
+static bool is_received(const struct stream *stream, int64_t size)
+{
+	return size < 0 || stream->receiver.received == (uint64_t)size;
+}
+
+void stream_receive_close(struct stream *stream, const struct msg *close)
+{
+	bool empty = stream_is_delivered(stream);
+	/* Fewer bytes than announced, or than were sent, are no good end. */
+	bool whole = is_received(stream, stream->announced) && is_received(stream, close->size);
+
+	stream->ended = true;
+	if (stream->expected && stream->state == STREAM_OPEN) {
+		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		stream_note_memory(stream);
+		effects_send_result(stream->effects, close->peer, close->id);
+		return;
+	}
+	if (stream->close_id && !close->reset && stream->resumable) {
+		/* Sent again, after a connection broke. */
+		char *id = stream_copy_string(close->id);
+		if (id) {
+			free(stream->close_id);
+			stream->close_id = id;
+		}
+		return;
+	}
+	if (stream->close_id && !close->reset) {
+		effects_send_error(stream->effects, close->peer, close->id,
+				   CONDITION_UNEXPECTED_REQUEST);
+		return;
+	}
+	if (stream->state == STREAM_OPEN && !close->reset) {
+		/* A sender that did not wait: what it sent is here, and will be read. */
+		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		stream_note_memory(stream);
+	}
+	if (stream->state == STREAM_OPEN && !close->reset && !empty && stream->reading && whole &&
+	    stream->carrier == CARRIER_IQ) {
+		/* XEP-0047 section 2.3: the other side may flush its own data first. Of messages it
+		 * would not be known whether they were still taken. */
+		stream->close_id = stream_copy_string(close->id);
+		if (stream->close_id) {
+			sender_push(&stream->sender);
+			stream_take_turn(stream);
+			op_complete_all(&stream->writers, -ECONNRESET, &stream->effects->done);
+			stream_serve_readers(stream);
+			op_complete_all(&stream->readers, 0, &stream->effects->done);
+			return;
+		}
+	}
+	effects_send_result(stream->effects, close->peer, close->id);
+	if (stream->state == STREAM_OPENING || close->reset || !empty || !whole) {
+		stream_break(stream, -ECONNRESET);
+	} else {
+		stream_end(stream, STREAM_CLOSED, 0);
+	}
+}
+
+void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
+{
+	if (stream->state != STREAM_CLOSING || !stream->close_sent) {
+		return;
+	}
+	if (answer->kind == MSG_ERROR && stream_means_away(answer) &&
+	    stream_suspend(stream, true, now_ms)) {
+		return;
+	}
+	stream_end(stream, STREAM_CLOSED, 0);
+}
+
+/* ---- what is expected ---- */
+
+bool stream_is_complete(const struct stream *stream)
+{
+	const struct receiver *receiver = &stream->receiver;
+	if (receiver->confirms && receiver->confirmed < receiver->received) {
+		return false;
+	}
+	return stream->ended ||
+	       (stream->announced >= 0 && receiver->received == (uint64_t)stream->announced);
+}
+
+void stream_finish(struct stream *stream, int error)
+{
+	if (stream_is_over(stream)) {
+		return;
+	}
+	if (stream->state == STREAM_OPEN) {
+		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		stream_note_memory(stream);
+	}
+	stream_end(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);
+}

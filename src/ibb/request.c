@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The requests that a stream makes of its peer: <open/>, <close/>, and questions.
+ */
+#include "ibb/stream_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* How long the answer to our <close/> may take; nobody waits for it, and some never send it. */
+#define CLOSE_TIMEOUT_MS 10000
+
+int stream_send_request(struct stream *stream, const struct msg *request, char kind, uint64_t count)
+{
+	char id[48];
+	snprintf(id, sizeof(id), "%c%" PRIx64 ".%" PRIx64, kind, stream->number, count);
+	struct msg msg = *request;
+	msg.id = id;
+	msg.peer = stream->peer;
+	msg.sid = stream->sid;
+	return effects_send(stream->effects, &msg);
+}
+
+int stream_ask(struct stream *stream, char kind, uint64_t count)
+{
+	struct msg question = {
+		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
+	};
+	if (stream->resumable && !stream->receiver.held) {
+		/* It repeats what we have not acknowledged, too: not what we hold back. */
+		question.kind = MSG_RESUME;
+	}
+	if (kind == 'b' && stream->features & FEATURE_RESUME) {
+		/* A peer that has lost the stream meanwhile, and with it the messages, is there. */
+		question.kind = MSG_RESUME;
+	}
+	return stream_send_request(stream, &question, kind, count);
+}
+
+int stream_send_open(struct stream *stream)
+{
+	struct msg open = {
+		.kind = MSG_OPEN,
+		.block_size = stream->block_size,
+		.carrier = stream->carrier,
+		.name = stream->features & FEATURE_IBBFS ? stream->name : NULL,
+		.size = -1,
+		/* In messages, it only says that the question may be asked. */
+		.resumable = stream->resumable || (stream->carrier == CARRIER_MESSAGE &&
+						   stream->features & FEATURE_RESUME),
+	};
+	return stream_send_request(stream, &open, 'o', stream->attempt);
+}
+
+void stream_send_close(struct stream *stream, bool reset)
+{
+	struct msg close = {
+		.kind = MSG_CLOSE,
+		.reset = reset && stream->features & FEATURE_IBBFS,
+		.size = !reset && stream->features & FEATURE_IBBFS ? (int64_t)stream->sender.written
+								   : -1,
+	};
+	if (!stream_send_request(stream, &close, 'c', 0)) {
+		stream->close_sent = true;
+	}
+}
+
+void stream_request_close(struct stream *stream, int64_t now_ms)
+{
+	stream_send_close(stream, false);
+	stream_set_deadline(stream, now_ms, CLOSE_TIMEOUT_MS);
+}
+
+void stream_ask_again(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state == STREAM_OPENING) {
+		stream_send_open(stream);
+		stream->asked_ms = now_ms;
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	} else {
+		stream_request_close(stream, now_ms);
+	}
+}

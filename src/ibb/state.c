@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The changes of state that any part of a stream may cause: its end, its suspension, and what goes
+ * on after acknowledgements.
+ */
+#include "ibb/stream_internal.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+/* A server that ends the connection whenever it gets a certain block, as too long for instance,
+ * would do so for ever. */
+#define MOST_BREAKS 4
+
+/* ---- the end ---- */
+
+void stream_end(struct stream *stream, enum stream_state state, int error)
+{
+	struct op **done = &stream->effects->done;
+
+	stream_serve_readers(stream);
+	stream->state = state;
+	stream->error = error;
+	stream->suspended = false;
+	stream->repeat_due = false;
+	stream->retry_ms = STREAM_NO_DEADLINE;
+	stream_clear_deadline(stream);
+	stream_leave_turns(stream);
+	if (state == STREAM_BROKEN) {
+		sender_discard(&stream->sender);
+		stream->gap = 0;
+	}
+	op_complete_all(&stream->openers, stream_outcome(stream), done);
+	op_complete_all(&stream->writers, stream_outcome(stream), done);
+	op_complete_all(&stream->flushers, error, done);
+	/* Those whom nothing was left for. */
+	op_complete_all(&stream->readers, error, done);
+}
+
+void stream_break(struct stream *stream, int error)
+{
+	if (!stream_is_over(stream)) {
+		stream_end(stream, STREAM_BROKEN, error);
+	}
+}
+
+void stream_abort(struct stream *stream, int error)
+{
+	if (stream_is_over(stream)) {
+		return;
+	}
+	if (stream->state != STREAM_NEW && !stream->close_sent) {
+		stream_send_close(stream, true);
+	}
+	stream_end(stream, STREAM_BROKEN, error);
+}
+
+/* ---- after everything was delivered ---- */
+
+void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state != STREAM_CLOSING || !stream_is_delivered(stream) || stream->close_sent ||
+	    stream->suspended) {
+		return;
+	}
+	stream_request_close(stream, now_ms);
+}
+
+/* Answers the peer's <close/> once everything else was delivered. */
+static void answer_when_delivered(struct stream *stream)
+{
+	if (stream->close_id && stream_is_delivered(stream) && !stream_is_over(stream) &&
+	    !stream->suspended) {
+		/* Short of memory, the answer stays out, and the peer takes silence for it. */
+		effects_send_result(stream->effects, stream->peer, stream->close_id);
+		stream_end(stream, STREAM_CLOSED, 0);
+	}
+}
+
+static void end_flushes(struct stream *stream)
+{
+	struct op *op, *next;
+	bool all = stream_is_delivered(stream);
+	if (stream->suspended) {
+		return;
+	}
+	DL_FOREACH_SAFE (stream->flushers, op, next) {
+		if (all || op->end <= stream->sender.acknowledged) {
+			stream->confirmed = stream->sender.acknowledged;
+			op_complete(op, 0, &stream->effects->done);
+		}
+	}
+}
+
+void stream_proceed(struct stream *stream, int64_t now_ms)
+{
+	if (stream_is_delivered(stream)) {
+		stream_rest(stream, now_ms);
+	} else {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	end_flushes(stream);
+	stream_take_turn(stream);
+	stream_close_when_delivered(stream, now_ms);
+	answer_when_delivered(stream);
+}
+
+/* ---- suspension ---- */
+
+void stream_repeat_all(struct stream *stream)
+{
+	sender_repeat_all(&stream->sender);
+	stream->epoch++;
+	stream->retry_ms = STREAM_NO_DEADLINE;
+	stream->retries = 0;
+}
+
+static void begin_suspension(struct stream *stream, int64_t now_ms)
+{
+	stream->suspended = true;
+	if (stream->until_ms == 0) {
+		stream->until_ms = now_ms + stream->config->reconnect_ms;
+	}
+	stream->resume_ms = STREAM_NO_DEADLINE;
+	stream->attempts = 0;
+	stream_clear_deadline(stream);
+	stream_repeat_all(stream);
+	stream_leave_turns(stream);
+	stream_note_deadline(stream);
+}
+
+bool stream_can_suspend(const struct stream *stream)
+{
+	return stream->resumable && !stream_is_over(stream) && stream->state != STREAM_NEW;
+}
+
+bool stream_is_late(const struct stream *stream, int64_t now_ms)
+{
+	return stream->until_ms != 0 && now_ms >= stream->until_ms;
+}
+
+bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
+{
+	if (!stream_can_suspend(stream) || stream_is_late(stream, now_ms)) {
+		return false;
+	}
+	if (!connected && stream->sender.blocks_in_flight > 0 && ++stream->breaks >= MOST_BREAKS) {
+		return false;
+	}
+	if (!stream->suspended) {
+		begin_suspension(stream, now_ms);
+	}
+	stream->repeat_due = false;
+	if (!connected) {
+		stream->repeat_ms = 0; /* that is not the peer's doing */
+	}
+	/* While we are connected ourselves, it is the peer that may be back at any time. */
+	stream->resume_ms = connected ? now_ms + STREAM_RETRY_MS : STREAM_NO_DEADLINE;
+	stream_note_deadline(stream);
+	return true;
+}
+
+bool stream_means_away(const struct msg *error)
+{
+	return error->condition == CONDITION_SERVICE_UNAVAILABLE ||
+	       condition_means_gone(error->condition);
+}
+
+bool stream_means_pause(const struct stream *stream, const struct msg *error)
+{
+	return error->error_type == ERROR_TYPE_WAIT && condition_means_gone(error->condition) &&
+	       !stream->resumable && stream->carrier == CARRIER_IQ;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a stream does when time has passed: asks whether its peer is there, repeats, gives up.
+ */
+#include "ibb/stream_internal.h"
+
+#include <errno.h>
+
+/* An ibbfs always does: it is sent again so often, or its reader would wait for ever. */
+#define CLOSE_REPEATS 2
+
+/* The peer is overdue, or a reader has not heard of it for long: it may have gone without a word,
+ * if we do not see its presence. */
+static void ask_whether_there(struct stream *stream, int64_t now_ms)
+{
+	int64_t timeout_ms = stream->config->timeout_ms;
+	stream->ping_ms = STREAM_NO_DEADLINE;
+	if (stream->deadline_ms == STREAM_NO_DEADLINE) {
+		if (now_ms - stream->heard_ms < timeout_ms) {
+			stream->ping_ms = stream->heard_ms + timeout_ms;
+			return;
+		}
+		stream->deadline_ms = now_ms + timeout_ms / 2;
+	}
+	/* Without memory for it the deadline still stands. */
+	stream_ask(stream, 'p', 0);
+	stream->asked_before = stream->asked;
+	stream_repeat_oldest(stream);
+}
+
+/* The awaited answer has not come. It may be that a connection carries nothing any more, and that
+ * nobody has noticed yet. */
+static void fail_overdue(struct stream *stream, int64_t now_ms)
+{
+	bool closing = stream->state == STREAM_CLOSING && stream->close_sent;
+	if (stream->state >= STREAM_OPEN && stream_suspend(stream, true, now_ms)) {
+		return;
+	}
+	if (closing && stream->features & FEATURE_IBBFS && stream->retries < CLOSE_REPEATS) {
+		stream->retries++;
+		stream_ask_again(stream, now_ms);
+	} else if (closing) {
+		stream_end(stream, STREAM_CLOSED, 0);
+	} else {
+		stream_abort(stream, -ETIMEDOUT);
+	}
+}
+
+void stream_tick(struct stream *stream, int64_t now_ms)
+{
+	if (now_ms >= stream->retry_ms) {
+		stream->retry_ms = STREAM_NO_DEADLINE;
+		if (stream->state == STREAM_OPENING && now_ms < stream->deadline_ms) {
+			stream->asked_ms = now_ms;
+			stream_send_open(stream); /* without memory for it, the deadline stands */
+		}
+	}
+	stream_suspension_tick(stream, now_ms);
+	if (now_ms >= stream->deadline_ms) {
+		fail_overdue(stream, now_ms);
+	} else if (now_ms >= stream->ping_ms) {
+		ask_whether_there(stream, now_ms);
+	}
+	stream_take_turn(stream);
+}
+
+void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
+{
+	if (answer->kind == MSG_ERROR && (condition_means_gone(answer->condition) ||
+					  answer->condition == CONDITION_SERVICE_UNAVAILABLE)) {
+		if (stream_suspend(stream, true, now_ms)) {
+			return;
+		}
+		/* Its server answers for a resource that has gone (RFC 6121 section 8.5.3.2). */
+		if (!stream_means_pause(stream, answer)) {
+			stream_break(stream, -ECONNRESET);
+		}
+	} else if (stream->resumable && answer->kind == MSG_ERROR &&
+		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
+		stream_break(stream, -ECONNRESET);
+	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
+		stream_rest(stream, now_ms);
+	} else if (stream->state == STREAM_OPEN && stream->features & FEATURE_IBBFS &&
+		   stream->sender.first < stream->asked_before) {
+		/* An earlier question, or its answer, was lost; so messages may have been. */
+		stream_abort(stream, -ECONNRESET);
+	} else if (stream->state == STREAM_OPEN &&
+		   (stream->features & FEATURE_IBBFS || stream->resumable)) {
+		/* An ibbfs that is there and does not acknowledge has a reader that pauses. Of
+		 * others that is not known: some just drop what they do not like. */
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The user's side of what leaves: writes, the zeros of a gap, and flushes.
+ */
+#include "ibb/stream_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* Bytes taken from writers, however small the window is. */
+#define WRITE_AHEAD ((size_t)64 * 1024)
+
+/* Writes are taken over, rather than kept in their op, up to this far beyond the window. */
+#define WRITE_SLACK ((size_t)1024 * 1024)
+
+/* Zeros made at a time. */
+#define GAP_CHUNK ((size_t)64 * 1024)
+
+/* ---- writes ---- */
+
+int stream_write_error(const struct stream *stream)
+{
+	if (stream_is_over(stream)) {
+		return stream_outcome(stream);
+	}
+	/* The peer said <close/>: what was written before may still leave, nothing new. */
+	return stream->close_id || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
+}
+
+/* What may wait to be sent, so that the window never runs dry while a writer is being woken. */
+static size_t write_ahead(const struct stream *stream)
+{
+	size_t least = stream->config->window < WRITE_AHEAD ? stream->config->window : WRITE_AHEAD;
+	return stream->window.size > least ? stream->window.size : least;
+}
+
+static bool is_full(const struct stream *stream)
+{
+	return stream->gap > 0 || stream->sender.out.length > write_ahead(stream);
+}
+
+/* An answer is awaited from the moment something is to be sent. */
+static void await_delivery(struct stream *stream, int64_t now_ms)
+{
+	if (stream->state == STREAM_OPEN && stream->deadline_ms == STREAM_NO_DEADLINE) {
+		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+	}
+	stream_take_turn(stream);
+}
+
+void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms)
+{
+	struct op **done = &stream->effects->done;
+	struct sender *sender = &stream->sender;
+
+	int error = stream_write_error(stream);
+	if (error) {
+		op_complete(op, error, done);
+		return;
+	}
+	if (op->nonblock && is_full(stream)) {
+		op_complete(op, -EAGAIN, done);
+		return;
+	}
+	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->writers ||
+	    stream->gap > 0) {
+		/* Only after interrupted writes, a gap, or behind another writer, comes one that
+		 * must keep its bytes itself. */
+		op->data = malloc(op->size);
+		if (!op->data) {
+			op_complete(op, -ENOMEM, done);
+			return;
+		}
+		memcpy(op->data, bytes, op->size);
+		op_park(op, &stream->writers);
+		return;
+	}
+	error = sender_append(sender, bytes, op->size);
+	if (error) {
+		op_complete(op, error, done);
+		return;
+	}
+	await_delivery(stream, now_ms);
+	if (is_full(stream) && !op->nonblock) {
+		op_park(op, &stream->writers);
+	} else {
+		op_complete(op, (ssize_t)op->size, done);
+	}
+}
+
+bool stream_can_write(const struct stream *stream)
+{
+	return stream_write_error(stream) || !is_full(stream);
+}
+
+/* ---- a gap ---- */
+
+/* Turns as much of the gap into zeros as there is room for. */
+static void fill_gap(struct stream *stream)
+{
+	while (stream->gap > 0 && stream->sender.out.length <= write_ahead(stream)) {
+		size_t length = stream->gap < GAP_CHUNK ? (size_t)stream->gap : GAP_CHUNK;
+		if (sender_append(&stream->sender, NULL, length)) {
+			stream_abort(stream, -ENOMEM);
+			return;
+		}
+		stream->gap -= length;
+	}
+}
+
+int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms)
+{
+	int error = stream_write_error(stream);
+	if (error) {
+		return error;
+	}
+	stream->gap += length;
+	fill_gap(stream);
+	await_delivery(stream, now_ms);
+	return stream->state == STREAM_BROKEN ? stream->error : 0;
+}
+
+void stream_release_writers(struct stream *stream)
+{
+	fill_gap(stream);
+	while (stream->writers && !is_full(stream)) {
+		struct op *op = stream->writers;
+		ssize_t result = (ssize_t)op->size;
+		if (op->data && sender_append(&stream->sender, op->data, op->size)) {
+			result = -ENOMEM;
+		}
+		op_complete(op, result, &stream->effects->done);
+	}
+	if (stream->flushers || stream->state == STREAM_CLOSING) {
+		sender_push(&stream->sender);
+	}
+}
+
+/* ---- flushes ---- */
+
+void stream_push(struct stream *stream)
+{
+	sender_push(&stream->sender);
+	stream_take_turn(stream);
+}
+
+/* Where the last byte will be that writers have given so far. */
+static uint64_t promised(const struct stream *stream)
+{
+	uint64_t end = stream_written(stream);
+	const struct op *op;
+	DL_FOREACH (stream->writers, op) {
+		end += op->data ? op->size : 0;
+	}
+	return end;
+}
+
+void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
+{
+	struct op **done = &stream->effects->done;
+
+	if (stream->state == STREAM_BROKEN) {
+		op_complete(op, stream->error, done);
+	} else if (stream_is_delivered(stream) && !stream->suspended) {
+		stream->confirmed = stream->sender.acknowledged;
+		op_complete(op, 0, done);
+	} else if (stream_is_delivered(stream) &&
+		   stream->confirmed == stream->sender.acknowledged) {
+		op_complete(op, 0, done);
+	} else {
+		op->end = promised(stream);
+		op_park(op, &stream->flushers);
+		sender_push(&stream->sender);
+		await_delivery(stream, now_ms);
+	}
+}
