@@ -93,7 +93,7 @@ static bool is_waited_for(const struct account *account, const struct node *dire
 	DL_FOREACH (directory->children, child) {
 		const struct stream *stream = child->file.stream;
 		bool resolves = stream && stream->state == STREAM_NEW && account_is_away(account);
-		if (resolves || (stream && stream->suspended)) {
+		if (resolves || (stream && stream->resumption.suspended)) {
 			return true;
 		}
 	}

@@ -26,9 +26,9 @@ static int begin_session(struct account *account, struct handle *handle, int64_t
 	if (!stream) {
 		return error;
 	}
-	stream->reading = handle->readable;
+	stream->incoming.has_reader = handle->readable;
 	stream_set_block_size(stream, attribute_block_size(account, node->parent));
-	stream->carrier = attribute_carrier(account, node->parent);
+	stream->session.carrier = attribute_carrier(account, node->parent);
 	node->file.stream = stream;
 	node->file.size = 0;
 	node->file.expires_ms = NODE_NEVER;

@@ -29,7 +29,8 @@ int inbox_file_add(struct account *account, struct node *node)
 	arrival->contact = memcpy(at, contact, contact_size);
 	arrival->name = memcpy(at + contact_size, node->name, name_size);
 	arrival->ino = node->ino;
-	arrival->size = node->file.offer ? node->file.offer->size : node->file.stream->announced;
+	arrival->size = node->file.offer ? node->file.offer->size
+					 : node->file.stream->session.announced_size;
 	arrival->date = node->file.offer ? node->file.offer->date : TERMS_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
 	node->inbox.state = INBOX_RECEIVING;
@@ -107,7 +108,7 @@ void inbox_file_read(struct account *account, uint64_t ino, struct op *op)
 		return;
 	}
 	stream_confirm(stream);
-	node->file.size = stream->receiver.confirmed;
+	node->file.size = stream->incoming.receiver.confirmed;
 	stream_read(stream, op);
 }
 

@@ -21,7 +21,8 @@ static bool ends_well(const struct handle *handle, const struct stream *stream)
 	}
 	/* A reader that closes before the end has not received the file. In both directions, either
 	 * side may send last, but everything must have been read. */
-	return handle->writable ? !handle->readable || stream->receiver.in.length == 0 : false;
+	return handle->writable ? !handle->readable || stream->incoming.receiver.in.length == 0
+				: false;
 }
 
 static void leave_stream(struct account *account, struct handle *handle, int64_t now_ms)

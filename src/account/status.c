@@ -48,7 +48,8 @@ static const char *time_text(char cell[CELL], uint64_t seconds)
 /* Bytes that we or the peer have acknowledged. */
 static uint64_t progress(const struct stream *stream)
 {
-	return stream->incoming ? stream->receiver.received : stream->sender.acknowledged;
+	return stream->is_incoming ? stream->incoming.receiver.received
+				   : stream->outgoing.sender.acknowledged;
 }
 
 /* Bytes per second since the last sample. */
@@ -71,12 +72,12 @@ static int64_t announced(const struct node *node)
 	if (node->file.offer) {
 		return node->file.offer->size;
 	}
-	return node->file.stream ? node->file.stream->announced : -1;
+	return node->file.stream ? node->file.stream->session.announced_size : -1;
 }
 
 static const char *state_name(const struct node *node, const struct summary *summary)
 {
-	bool suspended = node->file.stream && node->file.stream->suspended;
+	bool suspended = node->file.stream && node->file.stream->resumption.suspended;
 	bool waits = node->kind == NODE_ARRIVED && !node->file.opened && !node->file.offer;
 	return waits && !suspended ? "waiting" : summary->state;
 }
@@ -114,11 +115,12 @@ static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 		node->kind == NODE_ARRIVED ? "in" : "out", state_name(node, &summary),
 		size_text(done, bytes), total, speed, left, path,
 		summary.peer ? summary.peer : "no peer yet");
-	if (stream && stream->suspended && stream->resume_ms != STREAM_NO_DEADLINE) {
-		write_time(out, ", next attempt in ", stream->resume_ms, now_ms);
+	if (stream && stream->resumption.suspended &&
+	    stream->resumption.next_attempt_ms != STREAM_NO_DEADLINE) {
+		write_time(out, ", next attempt in ", stream->resumption.next_attempt_ms, now_ms);
 	}
-	if (stream && stream->suspended) {
-		write_time(out, ", given up in ", stream->until_ms, now_ms);
+	if (stream && stream->resumption.suspended) {
+		write_time(out, ", given up in ", stream->resumption.give_up_ms, now_ms);
 	}
 	fputc('\n', out);
 }

@@ -43,11 +43,11 @@ struct summary stream_file_summarize(const struct stream_file *file)
 		.sid = stream->sid,
 		.peer = offer ? offer->peer : stream->peer,
 		.format = format_of(offer),
-		.block_size = stream->block_size,
-		.carrier = stream->carrier,
-		.sent = stream->sender.acknowledged,
-		.received = stream->receiver.received,
-		.window = stream->window.size,
+		.block_size = stream->session.block_size,
+		.carrier = stream->session.carrier,
+		.sent = stream->outgoing.sender.acknowledged,
+		.received = stream->incoming.receiver.received,
+		.window = stream->outgoing.window.size,
 	};
 }
 
@@ -76,11 +76,11 @@ uint64_t stream_file_size(const struct stream_file *file)
 	if (!stream || file->spooled) {
 		return file->size;
 	}
-	if (stream->announced >= 0) {
-		return (uint64_t)stream->announced;
+	if (stream->session.announced_size >= 0) {
+		return (uint64_t)stream->session.announced_size;
 	}
 	/* Not that of the bytes so far: wc and rsync would take them for the whole file. */
-	if (stream->incoming && stream->state != STREAM_CLOSED) {
+	if (stream->is_incoming && stream->state != STREAM_CLOSED) {
 		return 0;
 	}
 	return stream_size(stream);

@@ -15,67 +15,71 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 		return;
 	}
 	if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
-		op_complete_all(&stream->readers, -ECONNRESET, done);
+		op_complete_all(&stream->incoming.readers, -ECONNRESET, done);
 		stream_end(stream, STREAM_CLOSED, 0);
 	} else if (!good_order || stream->state < STREAM_OPEN) {
 		stream_abort(stream, -ECONNRESET);
-	} else if (!stream->close_id) {
+	} else if (!stream->session.close_id) {
 		stream->state = STREAM_CLOSING;
-		op_complete_all(&stream->readers, -ECONNRESET, done);
-		sender_push(&stream->sender);
-		stream_take_turn(stream);
+		op_complete_all(&stream->incoming.readers, -ECONNRESET, done);
+		sender_push(&stream->outgoing.sender);
+		stream_schedule(stream);
 		stream_close_when_delivered(stream, now_ms);
 	}
 }
 
 static bool is_received(const struct stream *stream, int64_t size)
 {
-	return size < 0 || stream->receiver.received == (uint64_t)size;
+	return size < 0 || stream->incoming.receiver.received == (uint64_t)size;
 }
 
 void stream_receive_close(struct stream *stream, const struct msg *close)
 {
 	bool empty = stream_is_delivered(stream);
 	/* Fewer bytes than announced, or than were sent, are no good end. */
-	bool whole = is_received(stream, stream->announced) && is_received(stream, close->size);
+	bool whole = is_received(stream, stream->session.announced_size) &&
+		     is_received(stream, close->size);
 
-	stream->ended = true;
-	if (stream->expected && stream->state == STREAM_OPEN) {
-		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+	stream->session.close_received = true;
+	if (stream->session.expected && stream->state == STREAM_OPEN) {
+		receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX,
+				 stream->effects);
 		stream_note_memory(stream);
 		effects_send_result(stream->effects, close->peer, close->id);
 		return;
 	}
-	if (stream->close_id && !close->reset && stream->resumable) {
+	if (stream->session.close_id && !close->reset && stream->session.resumable) {
 		/* Sent again, after a connection broke. */
 		char *id = stream_copy_string(close->id);
 		if (id) {
-			free(stream->close_id);
-			stream->close_id = id;
+			free(stream->session.close_id);
+			stream->session.close_id = id;
 		}
 		return;
 	}
-	if (stream->close_id && !close->reset) {
+	if (stream->session.close_id && !close->reset) {
 		effects_send_error(stream->effects, close->peer, close->id,
 				   CONDITION_UNEXPECTED_REQUEST);
 		return;
 	}
 	if (stream->state == STREAM_OPEN && !close->reset) {
 		/* A sender that did not wait: what it sent is here, and will be read. */
-		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX,
+				 stream->effects);
 		stream_note_memory(stream);
 	}
-	if (stream->state == STREAM_OPEN && !close->reset && !empty && stream->reading && whole &&
-	    stream->carrier == CARRIER_IQ) {
+	if (stream->state == STREAM_OPEN && !close->reset && !empty &&
+	    stream->incoming.has_reader && whole && stream->session.carrier == CARRIER_IQ) {
 		/* XEP-0047 section 2.3: the other side may flush its own data first. Of messages it
 		 * would not be known whether they were still taken. */
-		stream->close_id = stream_copy_string(close->id);
-		if (stream->close_id) {
-			sender_push(&stream->sender);
-			stream_take_turn(stream);
-			op_complete_all(&stream->writers, -ECONNRESET, &stream->effects->done);
+		stream->session.close_id = stream_copy_string(close->id);
+		if (stream->session.close_id) {
+			sender_push(&stream->outgoing.sender);
+			stream_schedule(stream);
+			op_complete_all(&stream->outgoing.writers, -ECONNRESET,
+					&stream->effects->done);
 			stream_serve_readers(stream);
-			op_complete_all(&stream->readers, 0, &stream->effects->done);
+			op_complete_all(&stream->incoming.readers, 0, &stream->effects->done);
 			return;
 		}
 	}
@@ -89,7 +93,7 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 
 void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
-	if (stream->state != STREAM_CLOSING || !stream->close_sent) {
+	if (stream->state != STREAM_CLOSING || !stream->session.close_sent) {
 		return;
 	}
 	if (answer->kind == MSG_ERROR && stream_means_away(answer) &&
@@ -103,12 +107,13 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 
 bool stream_is_complete(const struct stream *stream)
 {
-	const struct receiver *receiver = &stream->receiver;
+	const struct receiver *receiver = &stream->incoming.receiver;
 	if (receiver->confirms && receiver->confirmed < receiver->received) {
 		return false;
 	}
-	return stream->ended ||
-	       (stream->announced >= 0 && receiver->received == (uint64_t)stream->announced);
+	return stream->session.close_received ||
+	       (stream->session.announced_size >= 0 &&
+		receiver->received == (uint64_t)stream->session.announced_size);
 }
 
 void stream_finish(struct stream *stream, int error)
@@ -117,7 +122,8 @@ void stream_finish(struct stream *stream, int error)
 		return;
 	}
 	if (stream->state == STREAM_OPEN) {
-		receiver_release(&stream->receiver, stream->peer, SIZE_MAX, stream->effects);
+		receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX,
+				 stream->effects);
 		stream_note_memory(stream);
 	}
 	stream_end(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);

@@ -18,8 +18,8 @@
  */
 static void ask_for_delivery(struct stream *stream, uint64_t end)
 {
-	stream->unasked = 0;
-	stream->asked = end;
+	stream->outgoing.unprobed = 0;
+	stream->outgoing.probed = end;
 	if (stream_ask(stream, 'b', end)) {
 		stream_abort(stream, -ENOMEM);
 	}
@@ -28,11 +28,11 @@ static void ask_for_delivery(struct stream *stream, uint64_t end)
 /* "KIND STREAM.BLOCK"; once blocks were sent again, "KIND STREAM.BLOCK.EPOCH". */
 static void make_id(char *id, size_t size, char kind, const struct stream *stream, uint64_t block)
 {
-	if (stream->epoch == 0) {
+	if (stream->outgoing.epoch == 0) {
 		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64, kind, stream->number, block);
 	} else {
 		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64 ".%x", kind, stream->number, block,
-			 stream->epoch);
+			 stream->outgoing.epoch);
 	}
 }
 
@@ -41,15 +41,15 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 	int64_t now_ms = now_us / 1000;
 	if (!stream_has_block(stream)) {
 		/* The window has shrunk, or blocks have become longer, since it took its turn. */
-		stream_leave_turns(stream);
-		if (stream->unasked > 0) {
-			ask_for_delivery(stream, sender_next_number(&stream->sender));
+		stream_unschedule(stream);
+		if (stream->outgoing.unprobed > 0) {
+			ask_for_delivery(stream, sender_next_number(&stream->outgoing.sender));
 		}
 		return NULL;
 	}
-	size_t length = sender_next_length(&stream->sender, stream_block_length(stream),
-					   stream->window.size);
-	uint64_t number = sender_next_number(&stream->sender);
+	size_t length = sender_next_length(&stream->outgoing.sender, stream_block_length(stream),
+					   stream->outgoing.window.size);
+	uint64_t number = sender_next_number(&stream->outgoing.sender);
 	char id[64];
 	make_id(id, sizeof(id), 'd', stream, number);
 	struct msg block = {
@@ -57,26 +57,27 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 		.peer = stream->peer,
 		.id = id,
 		.sid = stream->sid,
-		.carrier = stream->carrier,
+		.carrier = stream->session.carrier,
 		.seq = (uint16_t)number,
 		.data_length = length,
 	};
 	struct msg *msg = msg_create(&block);
-	if (!msg || sender_take(&stream->sender, length, msg_room(msg), &number, now_us)) {
+	if (!msg || sender_take(&stream->outgoing.sender, length, msg_room(msg), &number, now_us)) {
 		/* Its turn comes again with the next acknowledgement, write or tick. */
 		msg_destroy(msg);
-		stream_leave_turns(stream);
+		stream_unschedule(stream);
 		return NULL;
 	}
-	if (stream->deadline_ms == STREAM_NO_DEADLINE) {
+	if (stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
 	/* To the end of the row, so that every stream gets its share. */
-	stream_leave_turns(stream);
-	stream_take_turn(stream);
-	if (stream->carrier == CARRIER_MESSAGE) {
-		stream->unasked += length;
-		if (stream->unasked > stream->window.size / 2 || !stream->has_turn) {
+	stream_unschedule(stream);
+	stream_schedule(stream);
+	if (stream->session.carrier == CARRIER_MESSAGE) {
+		stream->outgoing.unprobed += length;
+		if (stream->outgoing.unprobed > stream->outgoing.window.size / 2 ||
+		    !stream->links.is_sendable) {
 			ask_for_delivery(stream, number + 1);
 		}
 	}
@@ -85,8 +86,9 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 
 void stream_repeat_oldest(struct stream *stream)
 {
-	struct sender *sender = &stream->sender;
-	if (!stream->resumable || stream->state != STREAM_OPEN || sender->blocks_in_flight == 0) {
+	struct sender *sender = &stream->outgoing.sender;
+	if (!stream->session.resumable || stream->state != STREAM_OPEN ||
+	    sender->blocks_in_flight == 0) {
 		return;
 	}
 	char id[64];
@@ -96,7 +98,7 @@ void stream_repeat_oldest(struct stream *stream)
 		.peer = stream->peer,
 		.id = id,
 		.sid = stream->sid,
-		.carrier = stream->carrier,
+		.carrier = stream->session.carrier,
 		.seq = (uint16_t)sender->first,
 		.data_length = sender_copy_oldest(sender, NULL),
 	};
@@ -115,7 +117,7 @@ void stream_repeat_oldest(struct stream *stream)
 /* A block that is about to be acknowledged, in its own answer or in that to a question after it. */
 static struct window_trip begin_trip(const struct stream *stream, uint64_t block, int64_t now_us)
 {
-	const struct sent_block *sent = sender_sent(&stream->sender, block);
+	const struct sent_block *sent = sender_sent(&stream->outgoing.sender, block);
 	return (struct window_trip){
 		.number = block,
 		.left_us = sent->sent_us,
@@ -127,40 +129,41 @@ static struct window_trip begin_trip(const struct stream *stream, uint64_t block
 /* `before`: sender.acknowledged, before that. */
 static void end_trip(struct stream *stream, struct window_trip *trip, uint64_t before)
 {
-	const struct sender *sender = &stream->sender;
+	const struct sender *sender = &stream->outgoing.sender;
 	if (trip->left_us == SENDER_REPEATED) {
-		window_note_repeated(&stream->window, stream_block_length(stream));
+		window_note_repeated(&stream->outgoing.window, stream_block_length(stream));
 		return;
 	}
 	size_t length = stream_block_length(stream);
 	bool full = sender->out.length - sender->in_flight >= length;
 	if (full) {
-		window_note_full(&stream->window);
+		window_note_full(&stream->outgoing.window);
 	}
 	/* A writer that is woken up when there is room again fills it a moment later. */
-	bool keeps_full = full || (sender->in_flight > 0 &&
-				   sender->in_flight + length >= stream->window.size / 4 * 3);
+	bool keeps_full =
+		full || (sender->in_flight > 0 &&
+			 sender->in_flight + length >= stream->outgoing.window.size / 4 * 3);
 	struct chunk_trip chunk_trip = {
 		.left_us = trip->left_us,
 		.now_us = trip->now_us,
 		.bytes = (size_t)(sender->acknowledged - before),
-		.full = keeps_full && stream->is_auto && stream_max_block(stream) > CHUNK_LEAST &&
-			!stream->window.starting,
+		.full = keeps_full && stream->session.is_auto &&
+			stream_max_block(stream) > CHUNK_LEAST && !stream->outgoing.window.starting,
 	};
 	chunk_measure(stream->chunk, &chunk_trip);
 	trip->next = sender_next_number(sender);
 	trip->block_size = stream_block_length(stream);
 	trip->shared = stream->effects->streams > 1;
 	trip->delivered = sender->acknowledged - trip->delivered;
-	window_measure(&stream->window, trip);
+	window_measure(&stream->outgoing.window, trip);
 }
 
 /* After acknowledgements: what waited for them goes on. */
 static void advance(struct stream *stream, int64_t now_ms)
 {
-	stream->retry_ms = STREAM_NO_DEADLINE;
-	stream->retries = 0;
-	stream->breaks = 0;
+	stream->timers.retry_ms = STREAM_NO_DEADLINE;
+	stream->timers.retries = 0;
+	stream->resumption.breaks = 0;
 	stream_release_writers(stream);
 	stream_proceed(stream, now_ms);
 }
@@ -171,11 +174,11 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 		return;
 	}
 	struct window_trip trip = {.left_us = SENDER_REPEATED};
-	uint64_t before = stream->sender.acknowledged;
-	if (sender_is_in_flight(&stream->sender, block)) {
+	uint64_t before = stream->outgoing.sender.acknowledged;
+	if (sender_is_in_flight(&stream->outgoing.sender, block)) {
 		trip = begin_trip(stream, block, now_us);
 	}
-	if (sender_acknowledge(&stream->sender, block)) {
+	if (sender_acknowledge(&stream->outgoing.sender, block)) {
 		end_trip(stream, &trip, before);
 		advance(stream, now_us / 1000);
 	}
@@ -183,7 +186,7 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 
 void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 {
-	struct sender *sender = &stream->sender;
+	struct sender *sender = &stream->outgoing.sender;
 	uint64_t next = sender_next_number(sender);
 	end = end < next ? end : next;
 	if (stream_is_over(stream) || sender->first >= end) {
@@ -205,11 +208,12 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
  */
 void stream_repeated(struct stream *stream, uint64_t block, uint64_t epoch, int64_t now_us)
 {
-	bool lost = epoch == stream->epoch && sender_is_in_flight(&stream->sender, block);
+	bool lost = epoch == stream->outgoing.epoch &&
+		    sender_is_in_flight(&stream->outgoing.sender, block);
 	stream_acknowledged(stream, block, now_us);
-	if (lost && !stream_is_over(stream) && stream->sender.blocks_in_flight > 0) {
+	if (lost && !stream_is_over(stream) && stream->outgoing.sender.blocks_in_flight > 0) {
 		stream_repeat_all(stream);
-		stream_take_turn(stream);
+		stream_schedule(stream);
 	}
 }
 
@@ -219,23 +223,25 @@ void stream_repeated(struct stream *stream, uint64_t block, uint64_t epoch, int6
 static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 {
 	/* Where a connection may have broken, a block before it may have been lost as well. */
-	sender_repeat(&stream->sender, stream->resumable ? stream->sender.first : block);
-	stream->epoch++;
-	window_cut(&stream->window);
+	sender_repeat(&stream->outgoing.sender,
+		      stream->session.resumable ? stream->outgoing.sender.first : block);
+	stream->outgoing.epoch++;
+	window_cut(&stream->outgoing.window);
 	chunk_disturb(stream->chunk);
-	stream_leave_turns(stream);
+	stream_unschedule(stream);
 	stream_pause(stream, now_ms);
 }
 
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 			 const struct msg *error, int64_t now_ms)
 {
-	if (stream_is_over(stream) || stream->suspended || epoch != stream->epoch ||
-	    !sender_is_in_flight(&stream->sender, block)) {
+	if (stream_is_over(stream) || stream->resumption.suspended ||
+	    epoch != stream->outgoing.epoch ||
+	    !sender_is_in_flight(&stream->outgoing.sender, block)) {
 		return; /* what was sent before that is sent again */
 	}
 	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
-	    error->error_type == ERROR_TYPE_WAIT && stream->carrier == CARRIER_IQ) {
+	    error->error_type == ERROR_TYPE_WAIT && stream->session.carrier == CARRIER_IQ) {
 		pause_before(stream, block, now_ms);
 		return;
 	}

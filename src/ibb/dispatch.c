@@ -47,7 +47,7 @@ bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms)
 static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
 	struct stream *known = ibb_find(ibb, open->peer, open->sid);
-	if (known && known->expected && known->state == STREAM_NEW) {
+	if (known && known->session.expected && known->state == STREAM_NEW) {
 		if (stream_arrive(known, open, now_ms)) {
 			refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
 		}
@@ -74,7 +74,8 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 	}
 	/* Those that wait to be read count here: they hold memory. */
 	if (answer == LIMITS_TOO_MANY ||
-	    (answer == LIMITS_YES && HASH_CNT(by_number, ibb->by_number) >= ibb->max_streams)) {
+	    (answer == LIMITS_YES &&
+	     HASH_CNT(links.by_number, ibb->by_number) >= ibb->max_streams)) {
 		limits_leave(peer, false);
 		refuse(ibb, open, CONDITION_NOT_ACCEPTABLE);
 		return;
@@ -86,7 +87,7 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
 		return;
 	}
-	stream->counted = peer;
+	stream->quota = peer;
 	if (stream_arrive(stream, open, now_ms)) {
 		ibb_forget(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
@@ -98,7 +99,7 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 		ibb_forget(ibb, stream);
 		return;
 	}
-	DL_APPEND(ibb->arrived, stream);
+	DL_APPEND2(ibb->arrived, stream, links.arrived_prev, links.arrived_next);
 	stream->owned = true; /* by the list */
 }
 
@@ -190,13 +191,13 @@ static bool parse_id(const char *text, struct id *id)
 static void open_answered(struct ibb *ibb, struct stream *stream, const struct msg *answer,
 			  int64_t now_ms)
 {
-	uint32_t block_size = stream->block_size;
+	uint32_t block_size = stream->session.block_size;
 	bool opening = stream->state == STREAM_OPENING;
 
 	if (answer->kind != MSG_RESULT) {
 		stream_refused(stream, answer, now_ms);
-		if (stream->block_size < block_size) {
-			past_refused(&ibb->past, stream->peer, stream->block_size);
+		if (stream->session.block_size < block_size) {
+			past_refused(&ibb->past, stream->peer, stream->session.block_size);
 		} else if (answer->condition == CONDITION_RESOURCE_CONSTRAINT &&
 			   stream_is_over(stream)) {
 			/* It takes no length, so it was short of something else. */
@@ -208,8 +209,9 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 	if (opening && stream->state == STREAM_OPEN) {
 		struct window_past way = past_way(&ibb->past, stream->peer);
 		/* The clock may have ticked at any time in between. */
-		int64_t trip_us = (now_ms - stream->asked_ms + 1) * 1000;
-		window_recall(&stream->window, &way, trip_us, HASH_CNT(by_key, ibb->by_key));
+		int64_t trip_us = (now_ms - stream->session.open_sent_ms + 1) * 1000;
+		window_recall(&stream->outgoing.window, &way, trip_us,
+			      HASH_CNT(links.by_key, ibb->by_key));
 	}
 }
 
@@ -220,7 +222,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	struct stream *stream = NULL;
 
 	if (parse_id(msg->id, &id)) {
-		HASH_FIND(by_number, ibb->by_number, &id.number, sizeof(id.number), stream);
+		HASH_FIND(links.by_number, ibb->by_number, &id.number, sizeof(id.number), stream);
 	}
 	/* Whoever did not get the request cannot answer it. */
 	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0) {
@@ -233,7 +235,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 		stream_repeated(stream, id.count, id.epoch, now_us);
 	} else if (id.kind == 'd' || id.kind == 'a') {
 		stream_data_refused(stream, id.count, id.epoch, msg, now_ms);
-	} else if (id.kind == 'o' && id.count == stream->attempt) {
+	} else if (id.kind == 'o' && id.count == stream->session.open_attempt) {
 		open_answered(ibb, stream, msg, now_ms);
 	} else if (id.kind == 'b' && success) {
 		stream_delivered(stream, id.count, now_us);

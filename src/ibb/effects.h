@@ -21,16 +21,16 @@ struct stream;
 
 /* Zeroed memory is empty, but for deadline_ms. */
 struct effects {
-	struct op *done;      /* completed ops, oldest first */
-	size_t queued;	      /* messages */
-	size_t memory;	      /* that they take */
-	bool behind;	      /* acknowledgements wait until there are fewer */
-	struct msg *messages; /* answers and requests to be sent, oldest first */
-	struct stream *turns; /* streams that have a block to send; the next one first. The block
+	struct op *done;	 /* completed ops, oldest first */
+	size_t queued;		 /* messages */
+	size_t memory;		 /* that they take */
+	bool behind;		 /* acknowledgements wait until there are fewer */
+	struct msg *messages;	 /* answers and requests to be sent, oldest first */
+	struct stream *sendable; /* streams that have a block to send; the next one first. The block
 				 is made only when the sender asks for it (ibb_next) */
-	struct stream *ripe;  /* streams with both parked reads and bytes (ibb_serve_readers) */
-	unsigned streams;     /* that peers know */
-	int64_t deadline_ms;  /* no stream wants a tick before this */
+	struct stream *readable; /* streams with both parked reads and bytes (ibb_serve_readers) */
+	unsigned streams;	 /* that peers know */
+	int64_t deadline_ms;	 /* no stream wants a tick before this */
 };
 
 /* Queues a message made from `template` (see msg_create). -ENOMEM, and nothing is queued. */

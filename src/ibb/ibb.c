@@ -24,7 +24,7 @@ void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_
 void ibb_finish(struct ibb *ibb)
 {
 	struct stream *stream, *next;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		ibb_forget(ibb, stream);
 	}
 	effects_finish(&ibb->effects);
@@ -49,7 +49,7 @@ struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid
 	char key[KEY_SIZE];
 	struct stream *stream = NULL;
 	if (make_key(key, peer, sid)) {
-		HASH_FIND(by_key, ibb->by_key, key, strlen(key), stream);
+		HASH_FIND(links.by_key, ibb->by_key, key, strlen(key), stream);
 	}
 	return stream;
 }
@@ -61,15 +61,15 @@ int ibb_add_key(struct ibb *ibb, struct stream *stream)
 		return -EINVAL;
 	}
 	size_t size = strlen(key) + 1;
-	stream->key = malloc(size);
-	if (!stream->key) {
+	stream->links.key = malloc(size);
+	if (!stream->links.key) {
 		return -ENOMEM;
 	}
-	memcpy(stream->key, key, size);
-	HASH_ADD_KEYPTR(by_key, ibb->by_key, stream->key, size - 1, stream);
-	if (!stream->by_key.tbl) {
-		free(stream->key);
-		stream->key = NULL;
+	memcpy(stream->links.key, key, size);
+	HASH_ADD_KEYPTR(links.by_key, ibb->by_key, stream->links.key, size - 1, stream);
+	if (!stream->links.by_key.tbl) {
+		free(stream->links.key);
+		stream->links.key = NULL;
 		return -ENOMEM;
 	}
 	ibb->effects.streams++;
@@ -78,11 +78,11 @@ int ibb_add_key(struct ibb *ibb, struct stream *stream)
 
 static void remove_by_key(struct ibb *ibb, struct stream *stream)
 {
-	if (stream->key) {
-		HASH_DELETE(by_key, ibb->by_key, stream);
+	if (stream->links.key) {
+		HASH_DELETE(links.by_key, ibb->by_key, stream);
 		ibb->effects.streams--;
-		free(stream->key);
-		stream->key = NULL;
+		free(stream->links.key);
+		stream->links.key = NULL;
 	}
 }
 
@@ -94,8 +94,8 @@ struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error)
 		*error = -ENOMEM;
 		return NULL;
 	}
-	HASH_ADD(by_number, ibb->by_number, number, sizeof(stream->number), stream);
-	if (!stream->by_number.tbl) {
+	HASH_ADD(links.by_number, ibb->by_number, number, sizeof(stream->number), stream);
+	if (!stream->links.by_number.tbl) {
 		stream_destroy(stream);
 		*error = -ENOMEM;
 		return NULL;
@@ -107,17 +107,17 @@ struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error)
 void ibb_forget(struct ibb *ibb, struct stream *stream)
 {
 	remove_by_key(ibb, stream);
-	HASH_DELETE(by_number, ibb->by_number, stream);
-	limits_leave(stream->counted, stream->taken && stream->state == STREAM_CLOSED);
+	HASH_DELETE(links.by_number, ibb->by_number, stream);
+	limits_leave(stream->quota, stream->consumed && stream->state == STREAM_CLOSED);
 	stream_destroy(stream);
 }
 
 void ibb_settle(struct ibb *ibb, struct stream *stream)
 {
 	if (stream_is_over(stream)) {
-		if (stream->key && stream->state == STREAM_CLOSED) {
-			bool alone = HASH_CNT(by_key, ibb->by_key) == 1;
-			past_learn(&ibb->past, stream->peer, &stream->window, alone);
+		if (stream->links.key && stream->state == STREAM_CLOSED) {
+			bool alone = HASH_CNT(links.by_key, ibb->by_key) == 1;
+			past_learn(&ibb->past, stream->peer, &stream->outgoing.window, alone);
 		}
 		remove_by_key(ibb, stream);
 		if (!stream->owned) {
@@ -133,8 +133,8 @@ static unsigned count_live(const struct ibb *ibb)
 {
 	const struct stream *stream, *next;
 	unsigned count = 0;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
-		count += !stream_is_over(stream) && !stream->close_sent;
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
+		count += !stream_is_over(stream) && !stream->session.close_sent;
 	}
 	return count;
 }
@@ -159,12 +159,12 @@ int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	if (!make_key(key, peer, stream->sid)) {
 		return -EINVAL;
 	}
-	uint32_t wanted = stream->block_size;
+	uint32_t wanted = stream->session.block_size;
 	uint32_t accepted = past_block_size(&ibb->past, peer);
-	stream->block_size = accepted < wanted ? accepted : wanted;
+	stream->session.block_size = accepted < wanted ? accepted : wanted;
 	int error = stream_dial(stream, peer, features, name, now_ms);
 	if (error) {
-		stream->block_size = wanted;
+		stream->session.block_size = wanted;
 		return error;
 	}
 	error = ibb_add_key(ibb, stream);
@@ -201,7 +201,7 @@ void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_
 {
 	assert(stream->owned);
 	stream->owned = false;
-	stream->taken = good_order && stream->receiver.received > 0;
+	stream->consumed = good_order && stream->incoming.receiver.received > 0;
 	stream_close(stream, good_order, now_ms);
 	ibb_settle(ibb, stream);
 }
@@ -222,7 +222,7 @@ struct stream *ibb_take_arrived(struct ibb *ibb)
 {
 	struct stream *stream = ibb->arrived;
 	if (stream) {
-		DL_DELETE(ibb->arrived, stream);
+		DL_DELETE2(ibb->arrived, stream, links.arrived_prev, links.arrived_next);
 		stream->owned = true;
 	}
 	return stream;
@@ -230,8 +230,8 @@ struct stream *ibb_take_arrived(struct ibb *ibb)
 
 void ibb_serve_readers(struct ibb *ibb)
 {
-	while (ibb->effects.ripe) {
-		stream_serve_readers(ibb->effects.ripe);
+	while (ibb->effects.readable) {
+		stream_serve_readers(ibb->effects.readable);
 	}
 }
 
@@ -250,7 +250,7 @@ static void catch_up(struct ibb *ibb)
 {
 	struct stream *stream, *next;
 	ibb->effects.behind = false;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		stream_catch_up(stream);
 	}
 }
@@ -262,8 +262,8 @@ struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 		catch_up(ibb);
 		msg = msg ? msg : effects_take_message(&ibb->effects);
 	}
-	while (!msg && ibb->effects.turns) {
-		struct stream *stream = ibb->effects.turns;
+	while (!msg && ibb->effects.sendable) {
+		struct stream *stream = ibb->effects.sendable;
 		msg = stream_take_block(stream, now_us);
 		ibb_settle(ibb, stream);
 	}
@@ -274,7 +274,7 @@ struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 bool ibb_has_peer(const struct ibb *ibb, const char *peer)
 {
 	const struct stream *stream, *next;
-	HASH_ITER (by_key, ibb->by_key, stream, next) {
+	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
 		if (strcmp(stream->peer, peer) == 0) {
 			return true;
 		}
@@ -285,12 +285,12 @@ bool ibb_has_peer(const struct ibb *ibb, const char *peer)
 bool ibb_is_drained(const struct ibb *ibb)
 {
 	struct stream *stream, *next;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		if (!stream->owned && !stream_is_over(stream)) {
 			return false;
 		}
 	}
-	return !ibb->effects.messages && !ibb->effects.turns;
+	return !ibb->effects.messages && !ibb->effects.sendable;
 }
 
 /* ---- what happens to many ---- */
@@ -299,7 +299,7 @@ void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
 {
 	struct stream *stream, *next;
 	ibb->config.max_stanza = max_stanza;
-	HASH_ITER (by_key, ibb->by_key, stream, next) {
+	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
 		stream_limit_blocks(stream);
 	}
 }
@@ -322,14 +322,15 @@ static void drop_messages(struct ibb *ibb)
 /* Of an expected stream that is complete nothing is missing. */
 static bool needs_peer(const struct stream *stream)
 {
-	return !(stream->expected && stream->state == STREAM_OPEN && stream_is_complete(stream));
+	return !(stream->session.expected && stream->state == STREAM_OPEN &&
+		 stream_is_complete(stream));
 }
 
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	past_forget(&ibb->past, peer);
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		if (!stream->peer || strcmp(stream->peer, peer) != 0 || !needs_peer(stream)) {
 			continue;
 		}
@@ -344,7 +345,7 @@ void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)
 void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms)
 {
 	struct stream *stream, *next;
-	HASH_ITER (by_key, ibb->by_key, stream, next) {
+	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
 		if (strcmp(stream->peer, peer) == 0) {
 			stream_resume(stream, now_ms);
 		}
@@ -356,8 +357,8 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 	struct stream *stream, *next;
 	ibb->disconnected = true;
 	past_finish(&ibb->past); /* the next connection may take another way */
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
-		bool unknown = stream->state == STREAM_NEW && !stream->expected &&
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
+		bool unknown = stream->state == STREAM_NEW && !stream->session.expected &&
 			       ibb->config.reconnect_ms > 0;
 		if (!unknown && needs_peer(stream) && !stream_suspend(stream, false, now_ms)) {
 			break_stream(ibb, stream);
@@ -373,7 +374,7 @@ void ibb_connect(struct ibb *ibb, int64_t now_ms)
 		return;
 	}
 	ibb->disconnected = false;
-	HASH_ITER (by_key, ibb->by_key, stream, next) {
+	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
 		stream_resume(stream, now_ms);
 	}
 }
@@ -381,7 +382,7 @@ void ibb_connect(struct ibb *ibb, int64_t now_ms)
 void ibb_reset(struct ibb *ibb)
 {
 	struct stream *stream, *next;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		stream_abort(stream, stream->state >= STREAM_OPEN ? -ECONNRESET : -ENETDOWN);
 		ibb_settle(ibb, stream);
 	}
@@ -391,7 +392,7 @@ void ibb_abandon(struct ibb *ibb)
 {
 	struct stream *stream, *next;
 	ibb->disconnected = true;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		break_stream(ibb, stream);
 	}
 	drop_messages(ibb);
@@ -410,7 +411,7 @@ void ibb_tick(struct ibb *ibb, int64_t now_ms)
 		return;
 	}
 	ibb->effects.deadline_ms = STREAM_NO_DEADLINE;
-	HASH_ITER (by_number, ibb->by_number, stream, next) {
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		if (now_ms >= stream_deadline(stream)) {
 			stream_tick(stream, now_ms);
 		}

@@ -20,10 +20,10 @@
 void stream_limit_blocks(struct stream *stream)
 {
 	size_t max_stanza = stream->config->max_stanza;
-	stream->most_data = STREAM_MAX_BLOCK;
+	stream->session.max_data = STREAM_MAX_BLOCK;
 	if (max_stanza > 0) {
 		size_t room = msg_data_room(stream->peer, stream->sid, max_stanza);
-		stream->most_data = room < STREAM_MAX_BLOCK ? room : STREAM_MAX_BLOCK;
+		stream->session.max_data = room < STREAM_MAX_BLOCK ? room : STREAM_MAX_BLOCK;
 	}
 }
 
@@ -45,28 +45,29 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 		free(name_copy);
 		return -ENOMEM;
 	}
-	uint32_t wanted = stream->block_size;
+	uint32_t wanted = stream->session.block_size;
 	stream->peer = peer_copy;
 	stream->name = name_copy;
-	stream->features = features;
+	stream->session.features = features;
 	stream_limit_blocks(stream);
-	if (stream->block_size > stream->most_data) {
-		stream->block_size = (uint32_t)stream->most_data;
+	if (stream->session.block_size > stream->session.max_data) {
+		stream->session.block_size = (uint32_t)stream->session.max_data;
 	}
 	/* A message is not answered, so nobody knows what was lost. */
-	stream->resumable = features & FEATURE_RESUME && stream->carrier == CARRIER_IQ &&
-			    stream->config->reconnect_ms > 0;
+	stream->session.resumable = features & FEATURE_RESUME &&
+				    stream->session.carrier == CARRIER_IQ &&
+				    stream->config->reconnect_ms > 0;
 	int error = stream_send_open(stream);
 	if (error) {
 		free(peer_copy);
 		free(name_copy);
 		stream->peer = NULL;
 		stream->name = NULL;
-		stream->block_size = wanted;
+		stream->session.block_size = wanted;
 		return error;
 	}
 	stream->state = STREAM_OPENING;
-	stream->asked_ms = now_ms;
+	stream->session.open_sent_ms = now_ms;
 	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	return 0;
 }
@@ -74,28 +75,29 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 {
 	assert(stream->state == STREAM_NEW);
-	stream->peer = stream->expected ? stream->peer : stream_copy_string(open->peer);
+	stream->peer = stream->session.expected ? stream->peer : stream_copy_string(open->peer);
 	stream->name = open->name ? utf8_copy(open->name, MAX_NAME) : NULL;
 	if (!stream->peer || (open->name && !stream->name) ||
 	    effects_send_result(stream->effects, open->peer, open->id)) {
 		return -ENOMEM;
 	}
-	stream->incoming = true;
-	stream->reading = true;
+	stream->is_incoming = true;
+	stream->incoming.has_reader = true;
 	stream_limit_blocks(stream);
 	/* Only an ibbfs gives a name, and only to one that it knows to be another. */
-	stream->features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
+	stream->session.features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
 	if (open->resumable) {
-		stream->features |= FEATURE_RESUME;
+		stream->session.features |= FEATURE_RESUME;
 	}
-	stream->carrier = open->carrier;
-	stream->block_size = open->block_size;
-	stream->announced = stream->expected ? stream->announced : open->size;
-	stream->resumable =
+	stream->session.carrier = open->carrier;
+	stream->session.block_size = open->block_size;
+	stream->session.announced_size =
+		stream->session.expected ? stream->session.announced_size : open->size;
+	stream->session.resumable =
 		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
 	stream->state = STREAM_OPEN;
 	stream_rest(stream, now_ms);
-	op_complete_all(&stream->openers, 0, &stream->effects->done);
+	op_complete_all(&stream->session.openers, 0, &stream->effects->done);
 	return 0;
 }
 
@@ -103,7 +105,7 @@ void stream_postpone(struct stream *stream)
 {
 	assert(stream->state == STREAM_NEW);
 	stream_clear_deadline(stream);
-	op_complete_all(&stream->openers, 0, &stream->effects->done);
+	op_complete_all(&stream->session.openers, 0, &stream->effects->done);
 }
 
 int stream_expect(struct stream *stream, const char *peer, int64_t size)
@@ -113,18 +115,18 @@ int stream_expect(struct stream *stream, const char *peer, int64_t size)
 	if (!stream->peer) {
 		return -ENOMEM;
 	}
-	stream->incoming = true;
-	stream->reading = true;
-	stream->expected = true;
-	stream->announced = size;
+	stream->is_incoming = true;
+	stream->incoming.has_reader = true;
+	stream->session.expected = true;
+	stream->session.announced_size = size;
 	return 0;
 }
 
 bool stream_accepts_again(const struct stream *stream, const struct msg *open)
 {
-	return stream->incoming && stream->resumable && open->resumable &&
-	       stream->state == STREAM_OPEN && stream->receiver.blocks == 0 &&
-	       stream->block_size == open->block_size;
+	return stream->is_incoming && stream->session.resumable && open->resumable &&
+	       stream->state == STREAM_OPEN && stream->incoming.receiver.blocks == 0 &&
+	       stream->session.block_size == open->block_size;
 }
 
 void stream_wait_open(struct stream *stream, struct op *op)
@@ -134,34 +136,34 @@ void stream_wait_open(struct stream *stream, struct op *op)
 	} else if (stream->state >= STREAM_OPEN) {
 		op_complete(op, 0, &stream->effects->done);
 	} else {
-		op_park(op, &stream->openers);
+		op_park(op, &stream->session.openers);
 	}
 }
 
 void stream_accepted(struct stream *stream, int64_t now_ms)
 {
-	if (stream->state != STREAM_OPENING || stream->suspended) {
+	if (stream->state != STREAM_OPENING || stream->resumption.suspended) {
 		return;
 	}
 	stream->state = STREAM_OPEN;
-	stream->until_ms = 0;
-	stream->retries = 0;
-	window_expect(&stream->window, (now_ms - stream->asked_ms) * 1000);
-	if (sender_is_empty(&stream->sender)) {
+	stream->resumption.give_up_ms = 0;
+	stream->timers.retries = 0;
+	window_expect(&stream->outgoing.window, (now_ms - stream->session.open_sent_ms) * 1000);
+	if (sender_is_empty(&stream->outgoing.sender)) {
 		stream_rest(stream, now_ms);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
-	op_complete_all(&stream->openers, 0, &stream->effects->done);
-	stream_take_turn(stream);
+	op_complete_all(&stream->session.openers, 0, &stream->effects->done);
+	stream_schedule(stream);
 }
 
 void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms)
 {
-	if (stream->state != STREAM_OPENING || stream->suspended) {
+	if (stream->state != STREAM_OPENING || stream->resumption.suspended) {
 		return;
 	}
-	if (stream->until_ms != 0 && stream_means_away(error) &&
+	if (stream->resumption.give_up_ms != 0 && stream_means_away(error) &&
 	    stream_suspend(stream, true, now_ms)) {
 		return; /* it was there before a connection broke, and is not back yet */
 	}
@@ -171,12 +173,12 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 	 * limits of others, which are powers of two. */
 	bool constrained = error->condition == CONDITION_RESOURCE_CONSTRAINT;
 	bool too_soon = constrained && error->error_type == ERROR_TYPE_WAIT &&
-			stream->features & FEATURE_IBBFS;
-	uint32_t half = (stream->block_size + 1) / 2;
+			stream->session.features & FEATURE_IBBFS;
+	uint32_t half = (stream->session.block_size + 1) / 2;
 	if (constrained && !too_soon && half >= MIN_NEGOTIATED_BLOCK) {
-		stream->block_size = half;
-		stream->attempt++;
-		stream->asked_ms = now_ms;
+		stream->session.block_size = half;
+		stream->session.open_attempt++;
+		stream->session.open_sent_ms = now_ms;
 		if (!stream_send_open(stream)) {
 			stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 			return;
@@ -184,11 +186,11 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 	}
 	if (too_soon) {
 		/* We open streams faster than it likes (limits.h). The deadline stays. */
-		stream->attempt++;
+		stream->session.open_attempt++;
 		stream_pause(stream, now_ms);
 		return;
 	}
-	bool silent = stream->features & FEATURE_SILENT &&
+	bool silent = stream->session.features & FEATURE_SILENT &&
 		      error->condition == CONDITION_SERVICE_UNAVAILABLE;
 	stream_break(stream, silent ? -EHOSTDOWN : condition_open_error(error->condition));
 }

@@ -14,7 +14,7 @@
 size_t stream_own_share(const struct stream *stream)
 {
 	static const struct queue empty;
-	size_t block = queue_memory_with(&empty, stream->block_size) + BLOCK_OVERHEAD;
+	size_t block = queue_memory_with(&empty, stream->session.block_size) + BLOCK_OVERHEAD;
 	return stream->limits->share > block ? stream->limits->share : block;
 }
 
@@ -24,21 +24,21 @@ size_t stream_buffer_size(const struct stream *stream)
 	if (limits_are_near(stream->limits) && buffer > stream->limits->share) {
 		buffer = stream->limits->share;
 	}
-	return buffer > stream->block_size ? buffer : stream->block_size;
+	return buffer > stream->session.block_size ? buffer : stream->session.block_size;
 }
 
 void stream_note_memory(struct stream *stream)
 {
-	limits_charge(stream->limits, receiver_memory(&stream->receiver), stream_own_share(stream),
-		      &stream->charged);
+	limits_charge(stream->limits, receiver_memory(&stream->incoming.receiver),
+		      stream_own_share(stream), &stream->incoming.charged);
 }
 
 /* Answers that memory is too short for now leave with the next read or block. */
 void stream_catch_up(struct stream *stream)
 {
 	if (!stream_is_over(stream)) {
-		receiver_release(&stream->receiver, stream->peer, stream_buffer_size(stream),
-				 stream->effects);
+		receiver_release(&stream->incoming.receiver, stream->peer,
+				 stream_buffer_size(stream), stream->effects);
 	}
 	stream_note_memory(stream);
 }
@@ -47,10 +47,10 @@ void stream_catch_up(struct stream *stream)
 
 void stream_serve_readers(struct stream *stream)
 {
-	stream_leave_ripe(stream);
-	while (stream->readers && stream->receiver.in.length > 0) {
-		struct op *op = stream->readers;
-		ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
+	stream_clear_readable(stream);
+	while (stream->incoming.readers && stream->incoming.receiver.in.length > 0) {
+		struct op *op = stream->incoming.readers;
+		ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
 		op_complete(op, result, &stream->effects->done);
 	}
 	stream_catch_up(stream);
@@ -60,29 +60,29 @@ void stream_read(struct stream *stream, struct op *op)
 {
 	struct op **done = &stream->effects->done;
 
-	ssize_t result = receiver_read(&stream->receiver, op->size, &op->data);
+	ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
 	stream_catch_up(stream);
 	if (result != 0) {
 		op_complete(op, result, done);
 	} else if (stream_is_over(stream)) {
 		op_complete(op, stream->error, done);
-	} else if (stream->close_id) {
+	} else if (stream->session.close_id) {
 		op_complete(op, 0, done);
 	} else if (op->nonblock) {
 		op_complete(op, -EAGAIN, done);
 	} else {
-		op_park(op, &stream->readers);
+		op_park(op, &stream->incoming.readers);
 	}
 }
 
 void stream_confirm_reads(struct stream *stream)
 {
-	stream->receiver.confirms = true;
+	stream->incoming.receiver.confirms = true;
 }
 
 void stream_confirm(struct stream *stream)
 {
-	receiver_confirm(&stream->receiver);
+	receiver_confirm(&stream->incoming.receiver);
 	stream_catch_up(stream);
 }
 
@@ -90,10 +90,11 @@ void stream_confirm(struct stream *stream)
 
 bool stream_is_at_end(const struct stream *stream)
 {
-	return stream->receiver.in.length == 0 && (stream_is_over(stream) || stream->close_id);
+	return stream->incoming.receiver.in.length == 0 &&
+	       (stream_is_over(stream) || stream->session.close_id);
 }
 
 bool stream_can_read(const struct stream *stream)
 {
-	return stream->receiver.in.length > 0 || stream_is_at_end(stream);
+	return stream->incoming.receiver.in.length > 0 || stream_is_at_end(stream);
 }

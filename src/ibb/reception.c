@@ -10,54 +10,58 @@
 /* What is wrong with a block comes first: an error that must end the stream. */
 static enum condition take_block(struct stream *stream, const struct msg *data)
 {
-	size_t memory = receiver_memory_with(&stream->receiver, data);
-	bool good = data->seq == stream->receiver.seq && data->data &&
-		    data->data_length <= stream->block_size;
-	if (good && stream->expected && stream->announced >= 0 &&
-	    data->data_length > (uint64_t)stream->announced - stream->receiver.received) {
+	size_t memory = receiver_memory_with(&stream->incoming.receiver, data);
+	bool good = data->seq == stream->incoming.receiver.seq && data->data &&
+		    data->data_length <= stream->session.block_size;
+	if (good && stream->session.expected && stream->session.announced_size >= 0 &&
+	    data->data_length >
+		    (uint64_t)stream->session.announced_size - stream->incoming.receiver.received) {
 		return CONDITION_BAD_REQUEST; /* more than was offered */
 	}
-	if (good &&
-	    !limits_have_room(stream->limits, memory, stream_own_share(stream), stream->charged)) {
+	if (good && !limits_have_room(stream->limits, memory, stream_own_share(stream),
+				      stream->incoming.charged)) {
 		return CONDITION_RESOURCE_CONSTRAINT;
 	}
-	enum condition condition = receiver_take(&stream->receiver, data, stream->block_size,
-						 stream_buffer_size(stream), stream->effects);
+	enum condition condition =
+		receiver_take(&stream->incoming.receiver, data, stream->session.block_size,
+			      stream_buffer_size(stream), stream->effects);
 	stream_note_memory(stream);
-	if (condition == CONDITION_NONE && stream->hash) {
-		hash_update(stream->hash, data->data, data->data_length);
+	if (condition == CONDITION_NONE && stream->incoming.hash) {
+		hash_update(stream->incoming.hash, data->data, data->data_length);
 	}
 	return condition;
 }
 
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
 {
-	stream->heard_ms = now_ms;
+	stream->timers.last_heard_ms = now_ms;
 	/* Also in CLOSING: it was read, and only its acknowledgement was lost. */
-	if (stream->resumable && stream->state >= STREAM_OPEN && !stream->close_id &&
-	    receiver_knows(&stream->receiver, data, stream->effects)) {
+	if (stream->session.resumable && stream->state >= STREAM_OPEN &&
+	    !stream->session.close_id &&
+	    receiver_knows(&stream->incoming.receiver, data, stream->effects)) {
 		return;
 	}
-	bool unread = stream->state == STREAM_OPEN && !stream->reading && !stream->close_id;
+	bool unread = stream->state == STREAM_OPEN && !stream->incoming.has_reader &&
+		      !stream->session.close_id;
 	if (stream->state == STREAM_CLOSING || unread) {
 		/* Nobody reads, any more or at all, so nothing may be acknowledged; the peer may
 		 * not know it yet. */
 		if (data->carrier == CARRIER_IQ) {
 			effects_send_error(stream->effects, data->peer, data->id,
 					   CONDITION_ITEM_NOT_FOUND);
-		} else if (!stream->close_sent) {
+		} else if (!stream->session.close_sent) {
 			/* What follows a message may be answered only behind our <close/>. */
 			stream_abort(stream, -ECONNRESET);
 		}
 		return;
 	}
-	enum condition condition = stream->state == STREAM_OPEN && !stream->ended
+	enum condition condition = stream->state == STREAM_OPEN && !stream->session.close_received
 					   ? take_block(stream, data)
 					   : CONDITION_UNEXPECTED_REQUEST;
-	if (stream->resumable && data->carrier == CARRIER_IQ &&
+	if (stream->session.resumable && data->carrier == CARRIER_IQ &&
 	    (condition == CONDITION_RESOURCE_CONSTRAINT ||
 	     (condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
-	      !stream->close_id))) {
+	      !stream->session.close_id))) {
 		/* Too much at once, or the one before was lost on its way: it will be repeated. */
 		effects_send_wait(stream->effects, data->peer, data->id);
 		return;
@@ -71,12 +75,13 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 			     condition == CONDITION_RESOURCE_CONSTRAINT ? -ECONNRESET : -EPROTO);
 		return;
 	}
-	if (!stream->readers) {
+	if (!stream->incoming.readers) {
 		stream_catch_up(stream);
-	} else if (stream->receiver.in.length >= stream->readers->size) {
+	} else if (stream->incoming.receiver.in.length >= stream->incoming.readers->size) {
 		stream_serve_readers(stream);
-	} else if (!stream->is_ripe) {
-		DL_APPEND2(stream->effects->ripe, stream, ripe_prev, ripe_next);
-		stream->is_ripe = true;
+	} else if (!stream->links.is_readable) {
+		DL_APPEND2(stream->effects->readable, stream, links.readable_prev,
+			   links.readable_next);
+		stream->links.is_readable = true;
 	}
 }

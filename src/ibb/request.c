@@ -24,13 +24,13 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
 int stream_ask(struct stream *stream, char kind, uint64_t count)
 {
 	struct msg question = {
-		.kind = stream->features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
+		.kind = stream->session.features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
 	};
-	if (stream->resumable && !stream->receiver.held) {
+	if (stream->session.resumable && !stream->incoming.receiver.held) {
 		/* It repeats what we have not acknowledged, too: not what we hold back. */
 		question.kind = MSG_RESUME;
 	}
-	if (kind == 'b' && stream->features & FEATURE_RESUME) {
+	if (kind == 'b' && stream->session.features & FEATURE_RESUME) {
 		/* A peer that has lost the stream meanwhile, and with it the messages, is there. */
 		question.kind = MSG_RESUME;
 	}
@@ -41,27 +41,29 @@ int stream_send_open(struct stream *stream)
 {
 	struct msg open = {
 		.kind = MSG_OPEN,
-		.block_size = stream->block_size,
-		.carrier = stream->carrier,
-		.name = stream->features & FEATURE_IBBFS ? stream->name : NULL,
+		.block_size = stream->session.block_size,
+		.carrier = stream->session.carrier,
+		.name = stream->session.features & FEATURE_IBBFS ? stream->name : NULL,
 		.size = -1,
 		/* In messages, it only says that the question may be asked. */
-		.resumable = stream->resumable || (stream->carrier == CARRIER_MESSAGE &&
-						   stream->features & FEATURE_RESUME),
+		.resumable =
+			stream->session.resumable || (stream->session.carrier == CARRIER_MESSAGE &&
+						      stream->session.features & FEATURE_RESUME),
 	};
-	return stream_send_request(stream, &open, 'o', stream->attempt);
+	return stream_send_request(stream, &open, 'o', stream->session.open_attempt);
 }
 
 void stream_send_close(struct stream *stream, bool reset)
 {
 	struct msg close = {
 		.kind = MSG_CLOSE,
-		.reset = reset && stream->features & FEATURE_IBBFS,
-		.size = !reset && stream->features & FEATURE_IBBFS ? (int64_t)stream->sender.written
-								   : -1,
+		.reset = reset && stream->session.features & FEATURE_IBBFS,
+		.size = !reset && stream->session.features & FEATURE_IBBFS
+				? (int64_t)stream->outgoing.sender.written
+				: -1,
 	};
 	if (!stream_send_request(stream, &close, 'c', 0)) {
-		stream->close_sent = true;
+		stream->session.close_sent = true;
 	}
 }
 
@@ -75,7 +77,7 @@ void stream_ask_again(struct stream *stream, int64_t now_ms)
 {
 	if (stream->state == STREAM_OPENING) {
 		stream_send_open(stream);
-		stream->asked_ms = now_ms;
+		stream->session.open_sent_ms = now_ms;
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	} else {
 		stream_request_close(stream, now_ms);

@@ -18,48 +18,50 @@
 
 void stream_resume(struct stream *stream, int64_t now_ms)
 {
-	if (!stream->suspended || stream_is_over(stream)) {
+	if (!stream->resumption.suspended || stream_is_over(stream)) {
 		return;
 	}
-	if (stream->state == STREAM_OPENING || stream->close_sent) {
+	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
 		/* The request whose answer is missing serves as the question. */
-		stream->suspended = false;
+		stream->resumption.suspended = false;
 		stream_ask_again(stream, now_ms);
 		return;
 	}
 	struct msg resume = {.kind = MSG_RESUME};
 	/* Without memory for it there is the next attempt. */
-	stream_send_request(stream, &resume, 'r', stream->attempts);
-	int64_t pause_ms = STREAM_RETRY_MS << (stream->attempts < 4 ? stream->attempts : 4);
-	stream->resume_ms = now_ms + (pause_ms < RETRY_MOST_MS ? pause_ms : RETRY_MOST_MS);
-	stream->attempts++;
+	stream_send_request(stream, &resume, 'r', stream->resumption.attempts);
+	int64_t pause_ms = STREAM_RETRY_MS
+			   << (stream->resumption.attempts < 4 ? stream->resumption.attempts : 4);
+	stream->resumption.next_attempt_ms =
+		now_ms + (pause_ms < RETRY_MOST_MS ? pause_ms : RETRY_MOST_MS);
+	stream->resumption.attempts++;
 	stream_note_deadline(stream);
 }
 
 /* Both ends know that the other one is there and has not forgotten. */
 static void go_on(struct stream *stream, int64_t now_ms)
 {
-	stream->suspended = false;
-	stream->until_ms = 0;
-	stream->resume_ms = STREAM_NO_DEADLINE;
+	stream->resumption.suspended = false;
+	stream->resumption.give_up_ms = 0;
+	stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
 	stream_proceed(stream, now_ms);
 }
 
 /* As go_on, at once or, when blocks have been repeated just now, a bit later. */
 static void go_on_in_time(struct stream *stream, int64_t now_ms)
 {
-	bool repeats = stream->sender.blocks_length > 0;
-	if (repeats && now_ms < stream->repeat_ms) {
-		stream->repeat_due = true;
-		stream->resume_ms = STREAM_NO_DEADLINE;
+	bool repeats = stream->outgoing.sender.blocks_length > 0;
+	if (repeats && now_ms < stream->resumption.retransmit_ms) {
+		stream->resumption.retransmit_due = true;
+		stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
 		stream_note_deadline(stream);
 		return;
 	}
-	stream->repeat_due = false;
+	stream->resumption.retransmit_due = false;
 	if (repeats) {
-		stream->repeat_ms = now_ms + REPEAT_MS;
+		stream->resumption.retransmit_ms = now_ms + REPEAT_MS;
 	}
-	if (!stream->suspended) {
+	if (!stream->resumption.suspended) {
 		/* Its connection broke, and was back before we heard of it. */
 		stream_repeat_all(stream);
 	}
@@ -68,7 +70,7 @@ static void go_on_in_time(struct stream *stream, int64_t now_ms)
 
 void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
-	if (!stream->suspended || stream_is_over(stream)) {
+	if (!stream->resumption.suspended || stream_is_over(stream)) {
 		return;
 	}
 	if (answer->kind == MSG_RESULT) {
@@ -80,7 +82,7 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms)
 {
-	if (stream->carrier == CARRIER_MESSAGE && stream->state >= STREAM_OPEN) {
+	if (stream->session.carrier == CARRIER_MESSAGE && stream->state >= STREAM_OPEN) {
 		/* Asked behind messages, whether they have come. */
 		effects_send_result(stream->effects, resume->peer, resume->id);
 		return;
@@ -91,7 +93,7 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 		return;
 	}
 	effects_send_result(stream->effects, resume->peer, resume->id);
-	if (stream->state == STREAM_OPENING || stream->close_sent) {
+	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
 		return; /* it has the answer to that still to come */
 	}
 	go_on_in_time(stream, now_ms);
@@ -99,15 +101,15 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 
 void stream_suspension_tick(struct stream *stream, int64_t now_ms)
 {
-	if (stream->repeat_due && now_ms >= stream->repeat_ms) {
+	if (stream->resumption.retransmit_due && now_ms >= stream->resumption.retransmit_ms) {
 		go_on_in_time(stream, now_ms);
 	}
-	if (!stream->suspended) {
+	if (!stream->resumption.suspended) {
 		return;
 	}
 	if (stream_is_late(stream, now_ms)) {
 		stream_abort(stream, -ECONNRESET);
-	} else if (now_ms >= stream->resume_ms) {
+	} else if (now_ms >= stream->resumption.next_attempt_ms) {
 		stream_resume(stream, now_ms);
 	}
 }

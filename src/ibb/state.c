@@ -21,20 +21,20 @@ void stream_end(struct stream *stream, enum stream_state state, int error)
 	stream_serve_readers(stream);
 	stream->state = state;
 	stream->error = error;
-	stream->suspended = false;
-	stream->repeat_due = false;
-	stream->retry_ms = STREAM_NO_DEADLINE;
+	stream->resumption.suspended = false;
+	stream->resumption.retransmit_due = false;
+	stream->timers.retry_ms = STREAM_NO_DEADLINE;
 	stream_clear_deadline(stream);
-	stream_leave_turns(stream);
+	stream_unschedule(stream);
 	if (state == STREAM_BROKEN) {
-		sender_discard(&stream->sender);
-		stream->gap = 0;
+		sender_discard(&stream->outgoing.sender);
+		stream->outgoing.gap = 0;
 	}
-	op_complete_all(&stream->openers, stream_outcome(stream), done);
-	op_complete_all(&stream->writers, stream_outcome(stream), done);
-	op_complete_all(&stream->flushers, error, done);
+	op_complete_all(&stream->session.openers, stream_outcome(stream), done);
+	op_complete_all(&stream->outgoing.writers, stream_outcome(stream), done);
+	op_complete_all(&stream->outgoing.flushers, error, done);
 	/* Those whom nothing was left for. */
-	op_complete_all(&stream->readers, error, done);
+	op_complete_all(&stream->incoming.readers, error, done);
 }
 
 void stream_break(struct stream *stream, int error)
@@ -49,7 +49,7 @@ void stream_abort(struct stream *stream, int error)
 	if (stream_is_over(stream)) {
 		return;
 	}
-	if (stream->state != STREAM_NEW && !stream->close_sent) {
+	if (stream->state != STREAM_NEW && !stream->session.close_sent) {
 		stream_send_close(stream, true);
 	}
 	stream_end(stream, STREAM_BROKEN, error);
@@ -59,8 +59,8 @@ void stream_abort(struct stream *stream, int error)
 
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 {
-	if (stream->state != STREAM_CLOSING || !stream_is_delivered(stream) || stream->close_sent ||
-	    stream->suspended) {
+	if (stream->state != STREAM_CLOSING || !stream_is_delivered(stream) ||
+	    stream->session.close_sent || stream->resumption.suspended) {
 		return;
 	}
 	stream_request_close(stream, now_ms);
@@ -69,10 +69,10 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 /* Answers the peer's <close/> once everything else was delivered. */
 static void answer_when_delivered(struct stream *stream)
 {
-	if (stream->close_id && stream_is_delivered(stream) && !stream_is_over(stream) &&
-	    !stream->suspended) {
+	if (stream->session.close_id && stream_is_delivered(stream) && !stream_is_over(stream) &&
+	    !stream->resumption.suspended) {
 		/* Short of memory, the answer stays out, and the peer takes silence for it. */
-		effects_send_result(stream->effects, stream->peer, stream->close_id);
+		effects_send_result(stream->effects, stream->peer, stream->session.close_id);
 		stream_end(stream, STREAM_CLOSED, 0);
 	}
 }
@@ -81,12 +81,12 @@ static void end_flushes(struct stream *stream)
 {
 	struct op *op, *next;
 	bool all = stream_is_delivered(stream);
-	if (stream->suspended) {
+	if (stream->resumption.suspended) {
 		return;
 	}
-	DL_FOREACH_SAFE (stream->flushers, op, next) {
-		if (all || op->end <= stream->sender.acknowledged) {
-			stream->confirmed = stream->sender.acknowledged;
+	DL_FOREACH_SAFE (stream->outgoing.flushers, op, next) {
+		if (all || op->end <= stream->outgoing.sender.acknowledged) {
+			stream->outgoing.flushed = stream->outgoing.sender.acknowledged;
 			op_complete(op, 0, &stream->effects->done);
 		}
 	}
@@ -100,7 +100,7 @@ void stream_proceed(struct stream *stream, int64_t now_ms)
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
 	end_flushes(stream);
-	stream_take_turn(stream);
+	stream_schedule(stream);
 	stream_close_when_delivered(stream, now_ms);
 	answer_when_delivered(stream);
 }
@@ -109,34 +109,34 @@ void stream_proceed(struct stream *stream, int64_t now_ms)
 
 void stream_repeat_all(struct stream *stream)
 {
-	sender_repeat_all(&stream->sender);
-	stream->epoch++;
-	stream->retry_ms = STREAM_NO_DEADLINE;
-	stream->retries = 0;
+	sender_repeat_all(&stream->outgoing.sender);
+	stream->outgoing.epoch++;
+	stream->timers.retry_ms = STREAM_NO_DEADLINE;
+	stream->timers.retries = 0;
 }
 
 static void begin_suspension(struct stream *stream, int64_t now_ms)
 {
-	stream->suspended = true;
-	if (stream->until_ms == 0) {
-		stream->until_ms = now_ms + stream->config->reconnect_ms;
+	stream->resumption.suspended = true;
+	if (stream->resumption.give_up_ms == 0) {
+		stream->resumption.give_up_ms = now_ms + stream->config->reconnect_ms;
 	}
-	stream->resume_ms = STREAM_NO_DEADLINE;
-	stream->attempts = 0;
+	stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
+	stream->resumption.attempts = 0;
 	stream_clear_deadline(stream);
 	stream_repeat_all(stream);
-	stream_leave_turns(stream);
+	stream_unschedule(stream);
 	stream_note_deadline(stream);
 }
 
 bool stream_can_suspend(const struct stream *stream)
 {
-	return stream->resumable && !stream_is_over(stream) && stream->state != STREAM_NEW;
+	return stream->session.resumable && !stream_is_over(stream) && stream->state != STREAM_NEW;
 }
 
 bool stream_is_late(const struct stream *stream, int64_t now_ms)
 {
-	return stream->until_ms != 0 && now_ms >= stream->until_ms;
+	return stream->resumption.give_up_ms != 0 && now_ms >= stream->resumption.give_up_ms;
 }
 
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
@@ -144,18 +144,20 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 	if (!stream_can_suspend(stream) || stream_is_late(stream, now_ms)) {
 		return false;
 	}
-	if (!connected && stream->sender.blocks_in_flight > 0 && ++stream->breaks >= MOST_BREAKS) {
+	if (!connected && stream->outgoing.sender.blocks_in_flight > 0 &&
+	    ++stream->resumption.breaks >= MOST_BREAKS) {
 		return false;
 	}
-	if (!stream->suspended) {
+	if (!stream->resumption.suspended) {
 		begin_suspension(stream, now_ms);
 	}
-	stream->repeat_due = false;
+	stream->resumption.retransmit_due = false;
 	if (!connected) {
-		stream->repeat_ms = 0; /* that is not the peer's doing */
+		stream->resumption.retransmit_ms = 0; /* that is not the peer's doing */
 	}
 	/* While we are connected ourselves, it is the peer that may be back at any time. */
-	stream->resume_ms = connected ? now_ms + STREAM_RETRY_MS : STREAM_NO_DEADLINE;
+	stream->resumption.next_attempt_ms =
+		connected ? now_ms + STREAM_RETRY_MS : STREAM_NO_DEADLINE;
 	stream_note_deadline(stream);
 	return true;
 }
@@ -169,5 +171,5 @@ bool stream_means_away(const struct msg *error)
 bool stream_means_pause(const struct stream *stream, const struct msg *error)
 {
 	return error->error_type == ERROR_TYPE_WAIT && condition_means_gone(error->condition) &&
-	       !stream->resumable && stream->carrier == CARRIER_IQ;
+	       !stream->session.resumable && stream->session.carrier == CARRIER_IQ;
 }

@@ -35,17 +35,18 @@ int stream_outcome(const struct stream *stream)
 
 bool stream_is_delivered(const struct stream *stream)
 {
-	return sender_is_empty(&stream->sender) && stream->gap == 0 && !stream->writers;
+	return sender_is_empty(&stream->outgoing.sender) && stream->outgoing.gap == 0 &&
+	       !stream->outgoing.writers;
 }
 
 uint64_t stream_written(const struct stream *stream)
 {
-	return stream->sender.written + stream->gap;
+	return stream->outgoing.sender.written + stream->outgoing.gap;
 }
 
 uint64_t stream_size(const struct stream *stream)
 {
-	return stream->incoming ? stream->receiver.received : stream_written(stream);
+	return stream->is_incoming ? stream->incoming.receiver.received : stream_written(stream);
 }
 
 const char *stream_state_name(const struct stream *stream)
@@ -55,7 +56,7 @@ const char *stream_state_name(const struct stream *stream)
 		[STREAM_OPEN] = "open",	      [STREAM_CLOSING] = "closing",
 		[STREAM_CLOSED] = "finished", [STREAM_BROKEN] = "broken",
 	};
-	return stream->suspended ? "suspended" : names[stream->state];
+	return stream->resumption.suspended ? "suspended" : names[stream->state];
 }
 
 /* ---- deadlines ---- */
@@ -67,19 +68,21 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static int64_t suspension_deadline(const struct stream *stream)
 {
-	int64_t deadline_ms = stream->repeat_due ? stream->repeat_ms : STREAM_NO_DEADLINE;
-	if (!stream->suspended) {
+	int64_t deadline_ms = stream->resumption.retransmit_due ? stream->resumption.retransmit_ms
+								: STREAM_NO_DEADLINE;
+	if (!stream->resumption.suspended) {
 		return deadline_ms;
 	}
-	int64_t next_ms =
-		stream->resume_ms < stream->until_ms ? stream->resume_ms : stream->until_ms;
+	int64_t next_ms = stream->resumption.next_attempt_ms < stream->resumption.give_up_ms
+				  ? stream->resumption.next_attempt_ms
+				  : stream->resumption.give_up_ms;
 	return next_ms < deadline_ms ? next_ms : deadline_ms;
 }
 
 int64_t stream_deadline(const struct stream *stream)
 {
-	int64_t next_ms = sooner(stream->deadline_ms, stream->ping_ms);
-	return sooner(sooner(next_ms, stream->retry_ms), suspension_deadline(stream));
+	int64_t next_ms = sooner(stream->timers.deadline_ms, stream->timers.keepalive_ms);
+	return sooner(sooner(next_ms, stream->timers.retry_ms), suspension_deadline(stream));
 }
 
 void stream_note_deadline(struct stream *stream)
@@ -92,27 +95,28 @@ void stream_note_deadline(struct stream *stream)
 
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms)
 {
-	if (stream->suspended) {
+	if (stream->resumption.suspended) {
 		return; /* it has another */
 	}
-	stream->deadline_ms = now_ms + timeout_ms;
-	stream->ping_ms =
+	stream->timers.deadline_ms = now_ms + timeout_ms;
+	stream->timers.keepalive_ms =
 		stream->state == STREAM_OPEN ? now_ms + timeout_ms / 2 : STREAM_NO_DEADLINE;
 	stream_note_deadline(stream);
 }
 
 void stream_clear_deadline(struct stream *stream)
 {
-	stream->deadline_ms = STREAM_NO_DEADLINE;
-	stream->ping_ms = STREAM_NO_DEADLINE;
+	stream->timers.deadline_ms = STREAM_NO_DEADLINE;
+	stream->timers.keepalive_ms = STREAM_NO_DEADLINE;
 }
 
 void stream_rest(struct stream *stream, int64_t now_ms)
 {
 	stream_clear_deadline(stream);
-	if (stream->state == STREAM_OPEN && stream->reading && !stream->suspended) {
-		stream->heard_ms = now_ms;
-		stream->ping_ms = now_ms + stream->config->timeout_ms;
+	if (stream->state == STREAM_OPEN && stream->incoming.has_reader &&
+	    !stream->resumption.suspended) {
+		stream->timers.last_heard_ms = now_ms;
+		stream->timers.keepalive_ms = now_ms + stream->config->timeout_ms;
 		stream_note_deadline(stream);
 	}
 }
@@ -123,10 +127,10 @@ void stream_rest(struct stream *stream, int64_t now_ms)
 
 void stream_pause(struct stream *stream, int64_t now_ms)
 {
-	int64_t pause_ms = PAUSE_MS << (stream->retries < 6 ? stream->retries : 6);
+	int64_t pause_ms = PAUSE_MS << (stream->timers.retries < 6 ? stream->timers.retries : 6);
 
-	stream->retries++;
-	stream->retry_ms = now_ms + (pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS);
+	stream->timers.retries++;
+	stream->timers.retry_ms = now_ms + (pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS);
 	stream_note_deadline(stream);
 }
 
@@ -139,44 +143,47 @@ static size_t smaller(size_t a, size_t b)
 
 size_t stream_max_block(const struct stream *stream)
 {
-	return smaller(stream->block_size, stream->most_data);
+	return smaller(stream->session.block_size, stream->session.max_data);
 }
 
 size_t stream_block_length(const struct stream *stream)
 {
 	size_t most = stream_max_block(stream);
-	return stream->is_auto ? smaller(most, chunk_length(stream->chunk)) : most;
+	return stream->session.is_auto ? smaller(most, chunk_length(stream->chunk)) : most;
 }
 
 bool stream_has_block(const struct stream *stream)
 {
 	return (stream->state == STREAM_OPEN || stream->state == STREAM_CLOSING) &&
-	       !stream->suspended && stream->retry_ms == STREAM_NO_DEADLINE &&
-	       sender_next_length(&stream->sender, stream_block_length(stream),
-				  stream->window.size) > 0;
+	       !stream->resumption.suspended && stream->timers.retry_ms == STREAM_NO_DEADLINE &&
+	       sender_next_length(&stream->outgoing.sender, stream_block_length(stream),
+				  stream->outgoing.window.size) > 0;
 }
 
-void stream_take_turn(struct stream *stream)
+void stream_schedule(struct stream *stream)
 {
-	if (!stream->has_turn && stream_has_block(stream)) {
-		DL_APPEND2(stream->effects->turns, stream, turn_prev, turn_next);
-		stream->has_turn = true;
+	if (!stream->links.is_sendable && stream_has_block(stream)) {
+		DL_APPEND2(stream->effects->sendable, stream, links.sendable_prev,
+			   links.sendable_next);
+		stream->links.is_sendable = true;
 	}
 }
 
-void stream_leave_turns(struct stream *stream)
+void stream_unschedule(struct stream *stream)
 {
-	if (stream->has_turn) {
-		DL_DELETE2(stream->effects->turns, stream, turn_prev, turn_next);
-		stream->has_turn = false;
+	if (stream->links.is_sendable) {
+		DL_DELETE2(stream->effects->sendable, stream, links.sendable_prev,
+			   links.sendable_next);
+		stream->links.is_sendable = false;
 	}
 }
 
-void stream_leave_ripe(struct stream *stream)
+void stream_clear_readable(struct stream *stream)
 {
-	if (stream->is_ripe) {
-		DL_DELETE2(stream->effects->ripe, stream, ripe_prev, ripe_next);
-		stream->is_ripe = false;
+	if (stream->links.is_readable) {
+		DL_DELETE2(stream->effects->readable, stream, links.readable_prev,
+			   links.readable_next);
+		stream->links.is_readable = false;
 	}
 }
 
@@ -185,8 +192,8 @@ void stream_leave_ripe(struct stream *stream)
 void stream_set_block_size(struct stream *stream, uint32_t block_size)
 {
 	assert(stream->state == STREAM_NEW);
-	stream->is_auto = block_size == STREAM_AUTO_BLOCK;
-	stream->block_size = stream->is_auto ? STREAM_MAX_BLOCK : block_size;
+	stream->session.is_auto = block_size == STREAM_AUTO_BLOCK;
+	stream->session.block_size = stream->session.is_auto ? STREAM_MAX_BLOCK : block_size;
 }
 
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
@@ -207,11 +214,11 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream->limits = limits;
 	stream->chunk = chunk;
 	stream->number = number;
-	stream->carrier = config->carrier;
+	stream->session.carrier = config->carrier;
 	stream_set_block_size(stream, config->block_size);
-	stream->announced = -1;
-	stream->retry_ms = STREAM_NO_DEADLINE;
-	window_init(&stream->window, config->window);
+	stream->session.announced_size = -1;
+	stream->timers.retry_ms = STREAM_NO_DEADLINE;
+	window_init(&stream->outgoing.window, config->window);
 	stream_clear_deadline(stream);
 	return stream;
 }
@@ -221,13 +228,14 @@ void stream_destroy(struct stream *stream)
 	if (!stream) {
 		return;
 	}
-	assert(!stream->openers && !stream->readers && !stream->writers && !stream->flushers);
-	stream_leave_turns(stream);
-	stream_leave_ripe(stream);
-	sender_finish(&stream->sender);
-	receiver_finish(&stream->receiver);
-	limits_charge(stream->limits, 0, 0, &stream->charged);
-	free(stream->close_id);
+	assert(!stream->session.openers && !stream->incoming.readers && !stream->outgoing.writers &&
+	       !stream->outgoing.flushers);
+	stream_unschedule(stream);
+	stream_clear_readable(stream);
+	sender_finish(&stream->outgoing.sender);
+	receiver_finish(&stream->incoming.receiver);
+	limits_charge(stream->limits, 0, 0, &stream->incoming.charged);
+	free(stream->session.close_id);
 	free(stream->name);
 	free(stream->peer);
 	free(stream->sid);

@@ -66,76 +66,107 @@ struct stream_config {
 	size_t max_stanza;    /* bytes of the longest that our server takes; 0: it does not say */
 };
 
-struct stream {
-	/* The set's (ibb.c). */
-	UT_hash_handle by_number, by_key;
-	char *key;			      /* in ibb.by_key; NULL while it is not */
-	struct stream *prev, *next;	      /* ibb.arrived */
-	struct stream *turn_prev, *turn_next; /* effects.turns */
-	bool has_turn;
-	struct stream *ripe_prev, *ripe_next; /* effects.ripe */
-	bool is_ripe;
-	bool owned;	      /* somebody outside holds it: not to be freed */
-	struct peer *counted; /* incoming: in whose number of streams it is */
+/* Where the set finds the stream (ibb.c), and in which lists of effects.h it is. */
+struct stream_links {
+	UT_hash_handle by_number; /* ibb.by_number */
+	UT_hash_handle by_key;	  /* ibb.by_key */
+	char *key;		  /* in ibb.by_key; NULL while it is not in there */
+	struct stream *arrived_prev, *arrived_next;   /* ibb.arrived */
+	struct stream *sendable_prev, *sendable_next; /* effects.sendable */
+	struct stream *readable_prev, *readable_next; /* effects.readable */
+	bool is_sendable, is_readable;
+};
 
-	/* Immutable once the stream is dialled or has arrived. */
+/* What <open/> has agreed on, and the handshakes of <open/> and <close/>. */
+struct stream_session {
+	/* Immutable once the stream is OPEN. */
+	enum carrier carrier;
+	unsigned features;	/* of the peer, enum feature */
+	int64_t announced_size; /* of the file, as the peer's <open/> or its offer says; or -1 */
+	bool expected;		/* by stream_expect: stream_finish decides where it ends */
+	bool resumable;		/* both ends can resume it (resumption.c) */
+	uint32_t block_size;	/* as negotiated so far */
+	bool is_auto;		/* blocks are as long as `chunk` says, up to block_size */
+	size_t max_data;	/* in a block that we send, by config->max_stanza */
+
+	unsigned open_attempt; /* of <open/>, counted for its id */
+	int64_t open_sent_ms;  /* when the last of them was sent */
+	struct op *openers;    /* parked until the stream is OPEN */
+
+	bool close_received;
+	bool close_sent;
+	char *close_id; /* of the peer's <close/>, unanswered while our own bytes are sent */
+};
+
+/* What this end writes. */
+struct stream_outgoing {
+	struct sender sender;
+	struct window window;
+	uint64_t gap;	/* zeros that follow the sender's bytes, before those of `writers` */
+	unsigned epoch; /* how often blocks were retransmitted: tells old answers from new ones */
+
+	/* CARRIER_MESSAGE: bytes sent since the last probe; the end of the blocks that it covers;
+	 * and that end when the peer was last asked whether it is there. */
+	size_t unprobed;
+	uint64_t probed, probed_before;
+
+	uint64_t flushed;	       /* bytes that a flush has reported as delivered */
+	struct op *writers, *flushers; /* parked */
+};
+
+/* What the peer sends. */
+struct stream_incoming {
+	struct receiver receiver;
+	size_t charged;	    /* of the pool in limits */
+	struct hash *hash;  /* of the bytes received; the user's, or NULL */
+	bool has_reader;    /* somebody at this end reads, or will */
+	struct op *readers; /* parked */
+};
+
+/* STREAM_NO_DEADLINE where nothing is due. */
+struct stream_timers {
+	int64_t deadline_ms;   /* when the awaited answer is overdue */
+	int64_t keepalive_ms;  /* when to ask whether the peer is still there */
+	int64_t last_heard_ms; /* when the last block came in */
+	int64_t retry_ms;      /* back-off: nothing is sent before, or before an acknowledgement */
+	unsigned retries;      /* in a row */
+};
+
+/* Broken connections. */
+struct stream_resumption {
+	bool suspended;		 /* nothing is sent */
+	int64_t give_up_ms;	 /* when to give up; 0: nothing is missing since a break */
+	int64_t next_attempt_ms; /* suspended: when to ask the peer, or STREAM_NO_DEADLINE */
+	unsigned attempts;	 /* suspended: so far */
+	int64_t retransmit_ms;	 /* blocks are not retransmitted before, even if the peer asks */
+	bool retransmit_due;	 /* but then they are */
+	unsigned breaks; /* of our connection, in a row, with blocks in flight and none delivered */
+};
+
+struct stream {
+	/* Immutable; `peer` and `name` once the stream is dialled or has arrived. */
 	const struct stream_config *config;
 	struct effects *effects;
 	struct limits *limits;
 	struct chunk *chunk;
 	uint64_t number;
-	bool incoming;
+	bool is_incoming;
 	char *sid;
-	char *peer; /* full JID; NULL while NEW */
-	enum carrier carrier;
-	unsigned features; /* the peer's, enum feature */
-	char *name;	   /* the file's, or NULL */
-	int64_t announced; /* the file's size in an incoming <open/>, or as expected; or -1 */
-	bool expected;	   /* stream_expect: where it ends is for stream_finish to say */
+	char *peer; /* full JID; NULL while NEW, unless expected */
+	char *name; /* of the file; or NULL */
 
 	enum stream_state state;
-	uint32_t block_size; /* as negotiated so far */
-	bool is_auto;	     /* blocks are as long as `chunk` says, if no longer than that */
-	size_t most_data;  /* in a block that we send: config->max_stanza leaves no room for more */
-	int error;	   /* BROKEN: -errno for those who use the stream */
-	bool ended;	   /* the peer has sent <close/> */
-	struct hash *hash; /* of what is received; the user's, or NULL */
-	bool reading;	   /* somebody at this end reads, or will */
-	bool taken;	   /* it was released in good order, and something had come */
-	unsigned attempt;  /* of <open/>, counted for its id */
-	int64_t asked_ms;  /* when that left */
-	bool close_sent;
-	char *close_id; /* the peer's <close/>, not yet answered: our bytes are still leaving */
-	int64_t deadline_ms; /* when the awaited answer is overdue, or STREAM_NO_DEADLINE */
-	int64_t ping_ms;     /* when to ask whether the peer is still there, likewise */
-	int64_t heard_ms;    /* when a block came last */
+	int error;	    /* BROKEN: -errno for its users */
+	bool owned;	    /* somebody outside holds it: not to be freed */
+	bool consumed;	    /* it was released in good order, and had received something */
+	struct peer *quota; /* incoming: counts it */
 
-	/* The peer has asked for a pause: what it has not taken is sent again. */
-	int64_t retry_ms; /* then, or with the next acknowledgement; STREAM_NO_DEADLINE: no pause */
-	unsigned retries; /* in a row */
-	unsigned epoch;	  /* how often blocks were repeated: answers to an earlier one may come */
-
-	/* Broken connections (resume.c). */
-	bool resumable;	   /* both ends can; immutable like what is above */
-	bool suspended;	   /* nothing leaves */
-	int64_t until_ms;  /* when to give up; 0: nothing is missing since a connection broke */
-	int64_t resume_ms; /* suspended: when to try to go on, or STREAM_NO_DEADLINE */
-	unsigned attempts; /* suspended: so far */
-	int64_t repeat_ms; /* blocks are not repeated before then because the peer asks */
-	bool repeat_due;   /* but then they are */
-	unsigned breaks; /* of our connection, in a row, with blocks under way and none delivered */
-
-	uint64_t confirmed; /* bytes that a flush has found delivered, while it was not suspended */
-	uint64_t gap; /* zeros that come after what the sender has, before what the writers have */
-	/* CARRIER_MESSAGE: bytes sent since delivery was last asked for; the end of the blocks that
-	 * it was asked for, and what that was when the peer was last asked whether it is there. */
-	size_t unasked;
-	uint64_t asked, asked_before;
-	struct window window;
-	struct sender sender;
-	struct receiver receiver;
-	size_t charged;					   /* of the pool in limits */
-	struct op *openers, *readers, *writers, *flushers; /* parked */
+	struct stream_session session;
+	struct stream_outgoing outgoing;
+	struct stream_incoming incoming;
+	struct stream_timers timers;
+	struct stream_resumption resumption;
+	struct stream_links links;
 };
 
 /*

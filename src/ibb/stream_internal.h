@@ -40,11 +40,11 @@ size_t stream_max_block(const struct stream *stream);
 size_t stream_block_length(const struct stream *stream);
 
 /* Puts a stream that has a block to send at the end of the row, unless it is in it. */
-void stream_take_turn(struct stream *stream);
-void stream_leave_turns(struct stream *stream);
+void stream_schedule(struct stream *stream);
+void stream_unschedule(struct stream *stream);
 
 /* No read is to be completed later. */
-void stream_leave_ripe(struct stream *stream);
+void stream_clear_readable(struct stream *stream);
 
 /* ---- request.c ---- */
 

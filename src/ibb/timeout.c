@@ -14,17 +14,17 @@
 static void ask_whether_there(struct stream *stream, int64_t now_ms)
 {
 	int64_t timeout_ms = stream->config->timeout_ms;
-	stream->ping_ms = STREAM_NO_DEADLINE;
-	if (stream->deadline_ms == STREAM_NO_DEADLINE) {
-		if (now_ms - stream->heard_ms < timeout_ms) {
-			stream->ping_ms = stream->heard_ms + timeout_ms;
+	stream->timers.keepalive_ms = STREAM_NO_DEADLINE;
+	if (stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
+		if (now_ms - stream->timers.last_heard_ms < timeout_ms) {
+			stream->timers.keepalive_ms = stream->timers.last_heard_ms + timeout_ms;
 			return;
 		}
-		stream->deadline_ms = now_ms + timeout_ms / 2;
+		stream->timers.deadline_ms = now_ms + timeout_ms / 2;
 	}
 	/* Without memory for it the deadline still stands. */
 	stream_ask(stream, 'p', 0);
-	stream->asked_before = stream->asked;
+	stream->outgoing.probed_before = stream->outgoing.probed;
 	stream_repeat_oldest(stream);
 }
 
@@ -32,12 +32,13 @@ static void ask_whether_there(struct stream *stream, int64_t now_ms)
  * nobody has noticed yet. */
 static void fail_overdue(struct stream *stream, int64_t now_ms)
 {
-	bool closing = stream->state == STREAM_CLOSING && stream->close_sent;
+	bool closing = stream->state == STREAM_CLOSING && stream->session.close_sent;
 	if (stream->state >= STREAM_OPEN && stream_suspend(stream, true, now_ms)) {
 		return;
 	}
-	if (closing && stream->features & FEATURE_IBBFS && stream->retries < CLOSE_REPEATS) {
-		stream->retries++;
+	if (closing && stream->session.features & FEATURE_IBBFS &&
+	    stream->timers.retries < CLOSE_REPEATS) {
+		stream->timers.retries++;
 		stream_ask_again(stream, now_ms);
 	} else if (closing) {
 		stream_end(stream, STREAM_CLOSED, 0);
@@ -48,20 +49,20 @@ static void fail_overdue(struct stream *stream, int64_t now_ms)
 
 void stream_tick(struct stream *stream, int64_t now_ms)
 {
-	if (now_ms >= stream->retry_ms) {
-		stream->retry_ms = STREAM_NO_DEADLINE;
-		if (stream->state == STREAM_OPENING && now_ms < stream->deadline_ms) {
-			stream->asked_ms = now_ms;
+	if (now_ms >= stream->timers.retry_ms) {
+		stream->timers.retry_ms = STREAM_NO_DEADLINE;
+		if (stream->state == STREAM_OPENING && now_ms < stream->timers.deadline_ms) {
+			stream->session.open_sent_ms = now_ms;
 			stream_send_open(stream); /* without memory for it, the deadline stands */
 		}
 	}
 	stream_suspension_tick(stream, now_ms);
-	if (now_ms >= stream->deadline_ms) {
+	if (now_ms >= stream->timers.deadline_ms) {
 		fail_overdue(stream, now_ms);
-	} else if (now_ms >= stream->ping_ms) {
+	} else if (now_ms >= stream->timers.keepalive_ms) {
 		ask_whether_there(stream, now_ms);
 	}
-	stream_take_turn(stream);
+	stream_schedule(stream);
 }
 
 void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
@@ -75,17 +76,17 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 		if (!stream_means_pause(stream, answer)) {
 			stream_break(stream, -ECONNRESET);
 		}
-	} else if (stream->resumable && answer->kind == MSG_ERROR &&
+	} else if (stream->session.resumable && answer->kind == MSG_ERROR &&
 		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
 		stream_rest(stream, now_ms);
-	} else if (stream->state == STREAM_OPEN && stream->features & FEATURE_IBBFS &&
-		   stream->sender.first < stream->asked_before) {
+	} else if (stream->state == STREAM_OPEN && stream->session.features & FEATURE_IBBFS &&
+		   stream->outgoing.sender.first < stream->outgoing.probed_before) {
 		/* An earlier question, or its answer, was lost; so messages may have been. */
 		stream_abort(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN &&
-		   (stream->features & FEATURE_IBBFS || stream->resumable)) {
+		   (stream->session.features & FEATURE_IBBFS || stream->session.resumable)) {
 		/* An ibbfs that is there and does not acknowledge has a reader that pauses. Of
 		 * others that is not known: some just drop what they do not like. */
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);

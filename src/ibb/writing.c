@@ -26,34 +26,34 @@ int stream_write_error(const struct stream *stream)
 		return stream_outcome(stream);
 	}
 	/* The peer said <close/>: what was written before may still leave, nothing new. */
-	return stream->close_id || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
+	return stream->session.close_id || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
 }
 
 /* What may wait to be sent, so that the window never runs dry while a writer is being woken. */
 static size_t write_ahead(const struct stream *stream)
 {
 	size_t least = stream->config->window < WRITE_AHEAD ? stream->config->window : WRITE_AHEAD;
-	return stream->window.size > least ? stream->window.size : least;
+	return stream->outgoing.window.size > least ? stream->outgoing.window.size : least;
 }
 
 static bool is_full(const struct stream *stream)
 {
-	return stream->gap > 0 || stream->sender.out.length > write_ahead(stream);
+	return stream->outgoing.gap > 0 || stream->outgoing.sender.out.length > write_ahead(stream);
 }
 
 /* An answer is awaited from the moment something is to be sent. */
 static void await_delivery(struct stream *stream, int64_t now_ms)
 {
-	if (stream->state == STREAM_OPEN && stream->deadline_ms == STREAM_NO_DEADLINE) {
+	if (stream->state == STREAM_OPEN && stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
-	stream_take_turn(stream);
+	stream_schedule(stream);
 }
 
 void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms)
 {
 	struct op **done = &stream->effects->done;
-	struct sender *sender = &stream->sender;
+	struct sender *sender = &stream->outgoing.sender;
 
 	int error = stream_write_error(stream);
 	if (error) {
@@ -64,8 +64,8 @@ void stream_write(struct stream *stream, struct op *op, const void *bytes, int64
 		op_complete(op, -EAGAIN, done);
 		return;
 	}
-	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->writers ||
-	    stream->gap > 0) {
+	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->outgoing.writers ||
+	    stream->outgoing.gap > 0) {
 		/* Only after interrupted writes, a gap, or behind another writer, comes one that
 		 * must keep its bytes itself. */
 		op->data = malloc(op->size);
@@ -74,7 +74,7 @@ void stream_write(struct stream *stream, struct op *op, const void *bytes, int64
 			return;
 		}
 		memcpy(op->data, bytes, op->size);
-		op_park(op, &stream->writers);
+		op_park(op, &stream->outgoing.writers);
 		return;
 	}
 	error = sender_append(sender, bytes, op->size);
@@ -84,7 +84,7 @@ void stream_write(struct stream *stream, struct op *op, const void *bytes, int64
 	}
 	await_delivery(stream, now_ms);
 	if (is_full(stream) && !op->nonblock) {
-		op_park(op, &stream->writers);
+		op_park(op, &stream->outgoing.writers);
 	} else {
 		op_complete(op, (ssize_t)op->size, done);
 	}
@@ -100,13 +100,15 @@ bool stream_can_write(const struct stream *stream)
 /* Turns as much of the gap into zeros as there is room for. */
 static void fill_gap(struct stream *stream)
 {
-	while (stream->gap > 0 && stream->sender.out.length <= write_ahead(stream)) {
-		size_t length = stream->gap < GAP_CHUNK ? (size_t)stream->gap : GAP_CHUNK;
-		if (sender_append(&stream->sender, NULL, length)) {
+	while (stream->outgoing.gap > 0 &&
+	       stream->outgoing.sender.out.length <= write_ahead(stream)) {
+		size_t length =
+			stream->outgoing.gap < GAP_CHUNK ? (size_t)stream->outgoing.gap : GAP_CHUNK;
+		if (sender_append(&stream->outgoing.sender, NULL, length)) {
 			stream_abort(stream, -ENOMEM);
 			return;
 		}
-		stream->gap -= length;
+		stream->outgoing.gap -= length;
 	}
 }
 
@@ -116,7 +118,7 @@ int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms)
 	if (error) {
 		return error;
 	}
-	stream->gap += length;
+	stream->outgoing.gap += length;
 	fill_gap(stream);
 	await_delivery(stream, now_ms);
 	return stream->state == STREAM_BROKEN ? stream->error : 0;
@@ -125,16 +127,16 @@ int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms)
 void stream_release_writers(struct stream *stream)
 {
 	fill_gap(stream);
-	while (stream->writers && !is_full(stream)) {
-		struct op *op = stream->writers;
+	while (stream->outgoing.writers && !is_full(stream)) {
+		struct op *op = stream->outgoing.writers;
 		ssize_t result = (ssize_t)op->size;
-		if (op->data && sender_append(&stream->sender, op->data, op->size)) {
+		if (op->data && sender_append(&stream->outgoing.sender, op->data, op->size)) {
 			result = -ENOMEM;
 		}
 		op_complete(op, result, &stream->effects->done);
 	}
-	if (stream->flushers || stream->state == STREAM_CLOSING) {
-		sender_push(&stream->sender);
+	if (stream->outgoing.flushers || stream->state == STREAM_CLOSING) {
+		sender_push(&stream->outgoing.sender);
 	}
 }
 
@@ -142,8 +144,8 @@ void stream_release_writers(struct stream *stream)
 
 void stream_push(struct stream *stream)
 {
-	sender_push(&stream->sender);
-	stream_take_turn(stream);
+	sender_push(&stream->outgoing.sender);
+	stream_schedule(stream);
 }
 
 /* Where the last byte will be that writers have given so far. */
@@ -151,7 +153,7 @@ static uint64_t promised(const struct stream *stream)
 {
 	uint64_t end = stream_written(stream);
 	const struct op *op;
-	DL_FOREACH (stream->writers, op) {
+	DL_FOREACH (stream->outgoing.writers, op) {
 		end += op->data ? op->size : 0;
 	}
 	return end;
@@ -163,16 +165,16 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 
 	if (stream->state == STREAM_BROKEN) {
 		op_complete(op, stream->error, done);
-	} else if (stream_is_delivered(stream) && !stream->suspended) {
-		stream->confirmed = stream->sender.acknowledged;
+	} else if (stream_is_delivered(stream) && !stream->resumption.suspended) {
+		stream->outgoing.flushed = stream->outgoing.sender.acknowledged;
 		op_complete(op, 0, done);
 	} else if (stream_is_delivered(stream) &&
-		   stream->confirmed == stream->sender.acknowledged) {
+		   stream->outgoing.flushed == stream->outgoing.sender.acknowledged) {
 		op_complete(op, 0, done);
 	} else {
 		op->end = promised(stream);
-		op_park(op, &stream->flushers);
-		sender_push(&stream->sender);
+		op_park(op, &stream->outgoing.flushers);
+		sender_push(&stream->outgoing.sender);
 		await_delivery(stream, now_ms);
 	}
 }

@@ -99,7 +99,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 		ibb_release(offers->ibb, stream, false, now_ms);
 		return NULL;
 	}
-	stream->hash = offer->hash;
+	stream->incoming.hash = offer->hash;
 	stream_await(stream, now_ms);
 	offer->stream = stream;
 	offer->state = OFFER_AGREED;
@@ -111,7 +111,7 @@ static int check(struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
 	struct digest digest;
-	if (offer->size >= 0 && stream->receiver.received != (uint64_t)offer->size) {
+	if (offer->size >= 0 && stream->incoming.receiver.received != (uint64_t)offer->size) {
 		return -ECONNRESET;
 	}
 	if (offer->digest.length == 0) {
@@ -127,7 +127,7 @@ static int check(struct offer *offer)
 static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	int error = check(offer);
-	bool closed = offer->stream->ended;
+	bool closed = offer->stream->session.close_received;
 	if (error) {
 		offer_break(offers, offer, error);
 		return;
@@ -152,7 +152,8 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 /* Of a file that is too short it would say nothing. */
 static bool waits_for_digest(const struct offer *offer)
 {
-	bool whole = offer->size < 0 || offer->stream->receiver.received == (uint64_t)offer->size;
+	bool whole = offer->size < 0 ||
+		     offer->stream->incoming.receiver.received == (uint64_t)offer->size;
 	return whole && offer->digest.algorithm != HASH_NONE && offer->digest.length == 0;
 }
 

@@ -189,7 +189,8 @@ static bool has_left(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
 	return stream && offer->state >= OFFER_MOVING && offer->hashed == (uint64_t)offer->size &&
-	       !stream->writers && stream->sender.in_flight == stream->sender.out.length;
+	       !stream->outgoing.writers &&
+	       stream->outgoing.sender.in_flight == stream->outgoing.sender.out.length;
 }
 
 /* Whether all bytes are here, be they safe yet or not. */
@@ -197,8 +198,8 @@ static bool has_come(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
 	return stream && offer->state >= OFFER_MOVING &&
-	       (stream->ended ||
-		(offer->size >= 0 && stream->receiver.received == (uint64_t)offer->size));
+	       (stream->session.close_received ||
+		(offer->size >= 0 && stream->incoming.receiver.received == (uint64_t)offer->size));
 }
 
 static void hear_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)

@@ -47,8 +47,8 @@ static void destroy(struct offer *offer)
 /* The bytestream is not the offer's any more. */
 static void leave_stream(struct offer *offer)
 {
-	if (offer->stream && offer->stream->hash == offer->hash) {
-		offer->stream->hash = NULL;
+	if (offer->stream && offer->stream->incoming.hash == offer->hash) {
+		offer->stream->incoming.hash = NULL;
 	}
 	offer->stream = NULL;
 }

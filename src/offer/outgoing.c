@@ -20,7 +20,7 @@ struct offer *offers_make(struct offers *offers, enum offer_format format, const
 		offer->hash = hash_create(HASH_SHA_256);
 	}
 	offer->stream = stream;
-	offer->block_size = stream->block_size;
+	offer->block_size = stream->session.block_size;
 	offer->owned = true;
 	if ((format == OFFER_JINGLE && !offer->hash) ||
 	    offer_words_of(offer)->offer(offers, offer)) {
@@ -43,7 +43,7 @@ void offer_wait(struct offers *offers, struct offer *offer, struct op *op)
 void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
-	offer->stream->block_size = block_size;		       /* or less of it, if it is auto */
+	offer->stream->session.block_size = block_size;	       /* or less of it, if it is auto */
 	int error = ibb_dial(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
 	offer->state = OFFER_AGREED;
 	if (error) {
@@ -85,7 +85,7 @@ void offer_sent(struct offers *offers, struct offer *offer, int64_t now_ms)
 /* Why a bytestream to the peer broke: one that was closed before it had all is not wanted. */
 static int stream_failure(const struct stream *stream)
 {
-	if (stream->ended && (!stream->error || stream->error == -ECONNRESET)) {
+	if (stream->session.close_received && (!stream->error || stream->error == -ECONNRESET)) {
 		return -ECANCELED;
 	}
 	return stream_outcome(stream);
@@ -110,14 +110,14 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 		offer->state = OFFER_MOVING;
 	}
 	/* A peer that closes it may do so as it has the file. */
-	bool closed = stream->state == STREAM_CLOSED && !stream->close_sent;
+	bool closed = stream->state == STREAM_CLOSED && !stream->session.close_sent;
 	bool whole = offer->hashed == (uint64_t)offer->size && stream_is_delivered(stream);
 	if (offer->state < OFFER_CHECKING &&
 	    (stream->state == STREAM_BROKEN || (closed && !whole))) {
 		offer_break(offers, offer, stream_failure(stream));
 		return;
 	}
-	if (offer->state == OFFER_MOVING && (stream->close_sent || closed)) {
+	if (offer->state == OFFER_MOVING && (stream->session.close_sent || closed)) {
 		offer->state = OFFER_CHECKING;
 		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
 	}

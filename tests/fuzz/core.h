@@ -48,7 +48,7 @@ static inline int core_dial(struct core *core, struct stream *stream, const char
 /* Whether its user will read from a stream that is dialled. */
 static inline void core_set_reading(struct stream *stream, bool reading)
 {
-	stream->reading = reading;
+	stream->incoming.has_reader = reading;
 }
 
 static inline void core_await(struct stream *stream, int64_t now_ms)
@@ -168,7 +168,7 @@ static inline void core_tick(struct core *core, int64_t now_ms)
 
 static inline unsigned core_count(const struct core *core)
 {
-	return HASH_CNT(by_number, core->ibb.by_number);
+	return HASH_CNT(links.by_number, core->ibb.by_number);
 }
 
 static inline bool core_is_drained(const struct core *core)
@@ -185,12 +185,12 @@ static inline size_t core_buffer(const struct core *core)
 /* What the stream has taken from its peer. */
 static inline uint64_t core_received(const struct stream *stream)
 {
-	return stream->receiver.received;
+	return stream->incoming.receiver.received;
 }
 
 static inline uint16_t core_expected_seq(const struct stream *stream)
 {
-	return stream->receiver.seq;
+	return stream->incoming.receiver.seq;
 }
 
 static inline bool core_is_new(const struct stream *stream)
@@ -200,7 +200,7 @@ static inline bool core_is_new(const struct stream *stream)
 
 static inline bool core_is_arrived(const struct stream *stream)
 {
-	return stream->incoming;
+	return stream->is_incoming;
 }
 
 /* What holds between any two calls. */
@@ -209,11 +209,11 @@ static inline void core_check(const struct core *core, size_t most_written)
 	const size_t mebibyte = (size_t)1024 * 1024; /* the slack of receiver.h and delivery.c */
 	const struct stream *stream, *next;
 	size_t charged = 0;
-	HASH_ITER (by_number, core->ibb.by_number, stream, next) {
-		const struct sender *sender = &stream->sender;
-		const struct receiver *receiver = &stream->receiver;
+	HASH_ITER (links.by_number, core->ibb.by_number, stream, next) {
+		const struct sender *sender = &stream->outgoing.sender;
+		const struct receiver *receiver = &stream->incoming.receiver;
 		size_t window = core->ibb.config.window, buffer = core->ibb.config.buffer;
-		size_t block = stream->block_size;
+		size_t block = stream->session.block_size;
 
 		FUZZ_CHECK(block >= 1 && block <= STREAM_MAX_BLOCK);
 		FUZZ_CHECK(sender->in_flight <= sender->out.length);
@@ -226,16 +226,17 @@ static inline void core_check(const struct core *core, size_t most_written)
 		size_t last = receiver->held ? receiver->held->prev->memory : 0;
 		FUZZ_CHECK(receiver->in.length <= buffer + slack);
 		FUZZ_CHECK(receiver->held_memory <= slack + last);
-		FUZZ_CHECK(!stream->readers || receiver->in.length == 0);
+		FUZZ_CHECK(!stream->incoming.readers || receiver->in.length == 0);
 		if (stream_is_over(stream)) {
-			FUZZ_CHECK(!stream->has_turn);
-			FUZZ_CHECK(!stream->openers && !stream->readers && !stream->writers &&
-				   !stream->flushers);
+			FUZZ_CHECK(!stream->links.is_sendable);
+			FUZZ_CHECK(!stream->session.openers && !stream->incoming.readers &&
+				   !stream->outgoing.writers && !stream->outgoing.flushers);
 			FUZZ_CHECK(stream_deadline(stream) == STREAM_NO_DEADLINE);
 		}
-		FUZZ_CHECK(receiver_memory(receiver) <=
-			   core->ibb.limits.share + stream->charged + (size_t)2 * STREAM_MAX_BLOCK);
-		charged += stream->charged;
+		FUZZ_CHECK(receiver_memory(receiver) <= core->ibb.limits.share +
+								stream->incoming.charged +
+								(size_t)2 * STREAM_MAX_BLOCK);
+		charged += stream->incoming.charged;
 	}
 	FUZZ_CHECK(core->ibb.limits.used == charged && charged <= core->ibb.limits.pool);
 	/* Answers are bounded; requests of ours are few for each stream. */

@@ -231,8 +231,8 @@ static void play_flood(struct schedule *schedule)
 			.size = -1,
 			.seq = core_expected_seq(stream),
 			.data = zeros,
-			.data_length = stream->block_size,
-			.carrier = stream->carrier,
+			.data_length = stream->session.block_size,
+			.carrier = stream->session.carrier,
 		};
 		world_forge(schedule->world, MALLORY, to, &msg);
 	}

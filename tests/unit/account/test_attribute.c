@@ -128,7 +128,7 @@ static void test_auto_block_size(void **state)
 	check(&scene, "a@x/phone/f", "user.ibb.block_size", "65535");
 	scene_result(&scene);
 	assert_result(open, 0);
-	assert_true(scene_find(&scene, "a@x/phone/f")->file.stream->is_auto);
+	assert_true(scene_find(&scene, "a@x/phone/f")->file.stream->session.is_auto);
 	scene_release(&scene, call_handle(open));
 	scene_play(&scene);
 	scene_finish(&scene);

@@ -71,7 +71,7 @@ static void test_status(void **state)
 	scene_opened(&scene, "a@x/in/i", O_RDONLY);
 	scene_wait(&scene, 3000);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		scene_find(&scene, "a@x/in/i")->file.stream->announced = rows[i].bytes;
+		scene_find(&scene, "a@x/in/i")->file.stream->session.announced_size = rows[i].bytes;
 		read_status(&scene, text);
 		assert_non_null(strstr(text, "\nin open "));
 		assert_non_null(strstr(text, rows[i].text));

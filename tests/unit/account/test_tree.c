@@ -133,7 +133,7 @@ static void test_size(void **state)
 	start(&tree);
 	struct node *contact = add(&tree, tree.root, NODE_CONTACT, "a@x", "a@x");
 	struct node *node = add(&tree, contact, NODE_OUTGOING, "o", NULL);
-	struct stream stream = {.announced = -1};
+	struct stream stream = {.session.announced_size = -1};
 	struct stat attributes;
 
 	static const struct {
@@ -149,11 +149,11 @@ static void test_size(void **state)
 
 	/* The stream says: what was written, announced, received when that is all. */
 	node->file.stream = &stream;
-	stream.sender.written = 7;
-	stream.receiver.received = 9;
+	stream.outgoing.sender.written = 7;
+	stream.incoming.receiver.received = 9;
 	node_attributes(node, &attributes);
 	assert_int_equal(attributes.st_size, 7);
-	stream.incoming = true;
+	stream.is_incoming = true;
 	stream.state = STREAM_OPEN;
 	node_attributes(node, &attributes);
 	assert_int_equal(attributes.st_size, 0);
@@ -163,10 +163,10 @@ static void test_size(void **state)
 	stream.state = STREAM_CLOSED;
 	node_attributes(node, &attributes);
 	assert_int_equal(attributes.st_size, 9);
-	stream.announced = 0;
+	stream.session.announced_size = 0;
 	node_attributes(node, &attributes);
 	assert_int_equal(attributes.st_size, 0);
-	stream.announced = (int64_t)1 << 40;
+	stream.session.announced_size = (int64_t)1 << 40;
 	node_attributes(node, &attributes);
 	assert_int_equal(attributes.st_size, (int64_t)1 << 40);
 	node->file.stream = NULL;

@@ -145,10 +145,10 @@ static uint8_t written_byte(const struct script_stream *stream, uint64_t place)
 /* What holds at any time. */
 static void check_stream(const struct script *script, const struct stream *stream)
 {
-	const struct sender *sender = &stream->sender;
-	const struct receiver *receiver = &stream->receiver;
+	const struct sender *sender = &stream->outgoing.sender;
+	const struct receiver *receiver = &stream->incoming.receiver;
 	size_t window = script->ibb.config.window, buffer = script->ibb.config.buffer;
-	size_t block = stream->block_size;
+	size_t block = stream->session.block_size;
 
 	assert_true(sender->in_flight <= sender->out.length);
 	assert_true(sender->push <= sender->out.length);
@@ -162,13 +162,13 @@ static void check_stream(const struct script *script, const struct stream *strea
 	assert_true(receiver->in.length <= buffer + slack);
 	assert_true(receiver->held_memory <= slack + last);
 	if (stream_is_over(stream)) {
-		assert_false(stream->has_turn);
-		assert_null(stream->key);
-		assert_true(!stream->openers && !stream->readers && !stream->writers &&
-			    !stream->flushers);
+		assert_false(stream->links.is_sendable);
+		assert_null(stream->links.key);
+		assert_true(!stream->session.openers && !stream->incoming.readers &&
+			    !stream->outgoing.writers && !stream->outgoing.flushers);
 		assert_true(stream_deadline(stream) == STREAM_NO_DEADLINE);
 	}
-	if (stream->readers) {
+	if (stream->incoming.readers) {
 		assert_int_equal(receiver->in.length, 0);
 	}
 }
@@ -227,7 +227,7 @@ static void write_bytes(struct script *script, struct script_stream *stream, str
 	static uint8_t bytes[SCRIPT_MOST_BYTES];
 	const struct op *waiting;
 	uint64_t place = stream_written(stream->stream);
-	DL_FOREACH (stream->stream->writers, waiting) {
+	DL_FOREACH (stream->stream->outgoing.writers, waiting) {
 		place += waiting->data ? waiting->size : 0;
 	}
 	assert_true(op->size <= sizeof(bytes));
@@ -345,7 +345,7 @@ static void settle(struct script *script)
 		take_done(script);
 	}
 	const struct stream *stream, *next;
-	HASH_ITER (by_number, script->ibb.by_number, stream, next) {
+	HASH_ITER (links.by_number, script->ibb.by_number, stream, next) {
 		check_stream(script, stream);
 	}
 }
@@ -465,7 +465,7 @@ static void take_arrived(struct script *script, const char *name)
 {
 	struct stream *stream = ibb_take_arrived(&script->ibb);
 	if (stream) {
-		assert_true(stream->incoming && stream->owned);
+		assert_true(stream->is_incoming && stream->owned);
 		add_stream(script, name, stream);
 	} else {
 		put(script, "nothing");
@@ -566,7 +566,7 @@ static bool answer(struct script *script, char **words)
 	} else if (strcmp(act, "drained") == 0) {
 		put(script, "%s", ibb_is_drained(&script->ibb) ? "drained" : "not drained");
 	} else if (strcmp(act, "count") == 0) {
-		put(script, "count %u", (unsigned)HASH_CNT(by_number, script->ibb.by_number));
+		put(script, "count %u", (unsigned)HASH_CNT(links.by_number, script->ibb.by_number));
 	} else {
 		return false;
 	}
@@ -581,7 +581,7 @@ static void act_here(struct script *script, char **words)
 	} else if (strcmp(act, "dial") == 0) {
 		dial(script, words);
 	} else if (strcmp(act, "reading") == 0) {
-		get_stream(script, words[1])->stream->reading = true;
+		get_stream(script, words[1])->stream->incoming.has_reader = true;
 	} else if (strcmp(act, "await") == 0) {
 		stream_await(get_stream(script, words[1])->stream, script->now_ms);
 	} else if (strcmp(act, "take") == 0) {

@@ -517,7 +517,7 @@ static bool transfer(struct play *play)
 	op_finish(&write);
 	bool well = open.result == 0 && write.result >= 0 && flush.result == 0;
 	ibb_release(&play->ibb, play->stream, well, play->now_ms);
-	for (unsigned round = 0; HASH_CNT(by_number, play->ibb.by_number) > 0; round++) {
+	for (unsigned round = 0; HASH_CNT(links.by_number, play->ibb.by_number) > 0; round++) {
 		play_messages(play);
 		play_time(play);
 		assert_true(round < PLAY_ROUNDS);
@@ -613,7 +613,7 @@ static bool dialogue(struct play *play)
 	for (unsigned round = 0; reads || !is_done(play, &write) || !is_done(play, &flush);
 	     round++) {
 		peer_sends(play);
-		play->held = play->held || play->stream->receiver.held;
+		play->held = play->held || play->stream->incoming.receiver.held;
 		reads = reads && user_reads(play);
 		play_messages(play);
 		if (round > 500) { /* whatever still waits, waits for time to pass */

@@ -482,7 +482,7 @@ static void test_unsent_acknowledgements(void **state)
 		msg_destroy(msg);
 	}
 	assert_int_equal(sent, 5000);
-	assert_null(script.streams[0].stream->receiver.held);
+	assert_null(script.streams[0].stream->incoming.receiver.held);
 	script_play(&script, "reset s");
 	script_finish(&script);
 }

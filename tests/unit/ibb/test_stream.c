@@ -635,7 +635,7 @@ static void test_many_zeros(void **state)
 	script_play(&script,
 		    "hold; dial s j; go; j: result o1.0; write s a 5; zeros s 1000000000000");
 	const struct stream *stream = script.streams[0].stream;
-	assert_true(stream->sender.out.length < 200000);
+	assert_true(stream->outgoing.sender.out.length < 200000);
 	assert_string_equal(script_play(&script, "size s; can s; try-write s t 1"),
 			    "size 1000000000005; can nothing; t=EAGAIN");
 	assert_string_equal(script_play(&script, "reset s"), "c1.0 close j s");
@@ -655,7 +655,7 @@ static void test_many_zeros(void **state)
 	for (unsigned block = 0; !done; block++) {
 		snprintf(act, sizeof(act), "j: result d2.%x", block);
 		done = strstr(script_play(&script, act), "f=0") != NULL;
-		assert_true(stream->sender.out.length < 200000 && block < 1000);
+		assert_true(stream->outgoing.sender.out.length < 200000 && block < 1000);
 	}
 	assert_int_equal(script.ops[2].completed, 1);
 	assert_int_equal(script.ops[2].op.result, 10);
@@ -756,7 +756,7 @@ static void test_data_refused(void **state)
 		snprintf(expect, sizeof(expect), "a=%s; b=%s; f=%s%s", name, name, name,
 			 rows[i].closes ? "; c1.0 close j s" : "");
 		assert_string_equal(script_play(&script, act), expect);
-		assert_int_equal(script.streams[0].stream->sender.acknowledged, 0);
+		assert_int_equal(script.streams[0].stream->outgoing.sender.acknowledged, 0);
 		snprintf(expect, sizeof(expect), "broken; w=%s; r2=1; r3=%s; g=%s", name, name,
 			 name);
 		assert_string_equal(script_play(&script, "state s; write s w 1; read s r2 9; "
@@ -775,9 +775,9 @@ static void test_refused_bytes_are_not_delivered(void **state)
 	script_start(&script, &script_config, 1);
 	script_play(&script, "dial s j; j: result o1.0; write s a 16; j: result d1.0");
 	const struct stream *stream = script.streams[0].stream;
-	assert_int_equal(stream->sender.acknowledged, 8);
+	assert_int_equal(stream->outgoing.sender.acknowledged, 8);
 	script_play(&script, "j: error d1.1 bad-request");
-	assert_int_equal(stream->sender.acknowledged, 8);
+	assert_int_equal(stream->outgoing.sender.acknowledged, 8);
 	script_finish(&script);
 }
 
@@ -885,7 +885,7 @@ static void test_messages_in_a_window_that_shrinks(void **state)
 		{"next", "nothing"},
 	};
 	script_run(&script, before, COUNT(before));
-	script.streams[0].stream->window.size = 8;
+	script.streams[0].stream->outgoing.window.size = 8;
 	script_run(&script, after, COUNT(after));
 	script_play(&script, "abort s; release s");
 	script_finish(&script);
@@ -1606,7 +1606,7 @@ static void test_no_memory_for_zeros(void **state)
 	for (unsigned block = 0; *out == '\0' || !strchr(out, '='); block++) {
 		snprintf(act, sizeof(act), "j: result d1.%x", block);
 		/* the next chunk is asked for when less than a window waits */
-		bool last = stream->sender.out.length <= 24;
+		bool last = stream->outgoing.sender.out.length <= 24;
 		if (last) {
 			failing_malloc_arm(1);
 		}

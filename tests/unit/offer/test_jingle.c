@@ -942,11 +942,11 @@ static void test_outgoing_block_size(void **state)
 		scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		assert_int_equal(msg->terms->block_size, rows[i].offered);
-		bool is_auto = handle->node->file.stream->is_auto;
+		bool is_auto = handle->node->file.stream->session.is_auto;
 		scene_result(&scene);
 		accepts(&scene, "sid1", "sid1", rows[i].offered);
 		assert_int_equal(scene_sent(&scene, MSG_OPEN, PHONE)->block_size, rows[i].offered);
-		assert_int_equal(handle->node->file.stream->is_auto, is_auto);
+		assert_int_equal(handle->node->file.stream->session.is_auto, is_auto);
 		assert_int_equal(is_auto, strcmp(rows[i].configured, "auto") == 0);
 		scene_finish(&scene);
 	}
