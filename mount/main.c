@@ -64,8 +64,9 @@
  *     trace     stanzas for the debugger, without secrets
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/offer/ files that are offered: likewise
- *     offer     all that there are          incoming, outgoing the life of one
- *     si        what is said by the one     jingle    or by the other format
+ *     offers    all that there are      offer     one of them
+ *     incoming  to us                     outgoing  by us
+ *     si        what is said by the one   jingle    or by the other format
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
  *     dispatch  whose is what comes in

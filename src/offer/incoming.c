@@ -33,16 +33,16 @@ static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_
 	return false;
 }
 
-struct offer *offer_arrive(struct offers *offers, enum offer_format format, const struct msg *msg,
-			   int64_t now_ms)
+struct offer *offer_arrive(struct offers *offers, const struct offer_words *words,
+			   const struct msg *msg, int64_t now_ms)
 {
 	const struct terms *terms = msg->terms;
 	struct peer *peer;
 	if (!may_enter(offers, msg, now_ms, &peer)) {
 		return NULL;
 	}
-	const char *sid = format == OFFER_SI ? msg->sid : terms->transport_sid;
-	struct offer *offer = offer_create(offers, format, msg->peer, msg->sid, sid, &terms->file);
+	const char *sid = words->format == OFFER_SI ? msg->sid : terms->transport_sid;
+	struct offer *offer = offer_create(offers, words, msg->peer, msg->sid, sid, &terms->file);
 	if (!offer) {
 		limits_leave(peer, false);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
@@ -54,22 +54,13 @@ struct offer *offer_arrive(struct offers *offers, enum offer_format format, cons
 	offer->by_responder = terms->by_responder;
 	offer->block_size = terms->block_size;
 	if (!offer_copy(&offer->content, terms->content) ||
-	    !offer_copy(&offer->request, format == OFFER_SI ? msg->id : NULL)) {
+	    !offer_copy(&offer->request, words->format == OFFER_SI ? msg->id : NULL)) {
 		offer_forget(offers, offer);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
 		return NULL;
 	}
 	DL_APPEND2(offers->arrived, offer, arrived_prev, arrived_next);
 	offer->owned = true; /* by the list */
-	return offer;
-}
-
-struct offer *offers_take_arrived(struct offers *offers)
-{
-	struct offer *offer = offers->arrived;
-	if (offer) {
-		offer_take(offers, offer);
-	}
 	return offer;
 }
 
@@ -92,7 +83,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 		offer->hash = hash_create(offer->digest.algorithm);
 		*error = offer->hash ? 0 : -ENOMEM;
 	}
-	*error = *error ? *error : offer_words_of(offer)->accept(offers, offer);
+	*error = *error ? *error : offer->words->accept(offers, offer);
 	if (*error) {
 		hash_destroy(offer->hash);
 		offer->hash = NULL;
@@ -135,7 +126,7 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 	offer->confirmed = true;
 	offer_finish(offers, offer);
 	ibb_end(offers->ibb, offer->stream, 0);
-	offer_words_of(offer)->thank(offers, offer);
+	offer->words->thank(offers, offer);
 	if (offer->ended) {
 		return;
 	}

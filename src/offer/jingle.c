@@ -124,7 +124,7 @@ static void withdraw(struct offers *offers, struct offer *offer)
 	}
 }
 
-void offer_send_checksum(struct offers *offers, struct offer *offer)
+static void send_checksum(struct offers *offers, struct offer *offer)
 {
 	struct terms terms = terms_of(offer, JINGLE_CHECKSUM);
 	if (!offer->ended) {
@@ -266,7 +266,7 @@ static void hear_initiate(struct offers *offers, const struct msg *msg, int64_t 
 	struct effects *effects = &offers->ibb->effects;
 	enum jingle_reason reason = objection(msg->terms);
 	if (reason == JINGLE_NO_REASON) {
-		if (offer_arrive(offers, OFFER_JINGLE, msg, now_ms)) {
+		if (offer_arrive(offers, &offer_jingle_words, msg, now_ms)) {
 			effects_send_result(effects, msg->peer, msg->id);
 		}
 		return;
@@ -375,6 +375,7 @@ void offer_receive_jingle(struct offers *offers, const struct msg *msg, int64_t 
 }
 
 const struct offer_words offer_jingle_words = {
+	.format = OFFER_JINGLE,
 	.offer = say_offer,
 	.accept = say_accept,
 	.decline = say_decline,
@@ -382,5 +383,6 @@ const struct offer_words offer_jingle_words = {
 	.thank = thank,
 	.withdraw = withdraw,
 	.answered = answered,
+	.send_checksum = send_checksum,
 	.confirms = true,
 };

@@ -54,6 +54,7 @@ struct offer {
 	struct peer *counted; /* incoming: in whose number of streams it is */
 
 	/* Immutable. */
+	const struct offer_words *words; /* what is said in its format */
 	enum offer_format format;
 	bool incoming;
 	char *peer; /* full JID */

@@ -13,6 +13,7 @@
  * the kinds below; the number is the offer's, or, where the answer says nothing, any. Short of
  * memory, the peer hears nothing, and has time limits of its own. */
 struct offer_words {
+	enum offer_format format;
 	int (*offer)(struct offers *offers, struct offer *offer);  /* -ENOMEM */
 	int (*accept)(struct offers *offers, struct offer *offer); /* -ENOMEM */
 	void (*decline)(struct offers *offers, struct offer *offer);
@@ -26,6 +27,8 @@ struct offer_words {
 	/* The answer to a request of a kind. */
 	void (*answered)(struct offers *offers, struct offer *offer, char kind,
 			 const struct msg *answer, int64_t now_ms);
+	/* Outgoing: the digest is known now. NULL: the format has none that could follow. */
+	void (*send_checksum)(struct offers *offers, struct offer *offer);
 	bool confirms; /* the receiver of a file says that it has it */
 };
 
@@ -40,20 +43,21 @@ extern const struct offer_words offer_si_words, offer_jingle_words;
 
 /* ---- offer.c ---- */
 
-const struct offer_words *offer_words_of(const struct offer *offer);
+/* The bytestream is not the offer's any more. */
+void offer_leave_stream(struct offer *offer);
+
+/* DONE or FAILED. */
+void offer_end(struct offers *offers, struct offer *offer, enum offer_state state, int error);
 
 /* A copy, or NULL of NULL. False when memory is short. */
 bool offer_copy(char **to, const char *from);
 
 /* In the set, WAITING. `sid` is the bytestream's. NULL when memory is short. */
-struct offer *offer_create(struct offers *offers, enum offer_format format, const char *peer,
+struct offer *offer_create(struct offers *offers, const struct offer_words *words, const char *peer,
 			   const char *id, const char *sid, const struct file_terms *file);
 
 /* Out of the set; frees it. */
 void offer_forget(struct offers *offers, struct offer *offer);
-
-/* Out of those that have arrived: somebody owns it. */
-void offer_take(struct offers *offers, struct offer *offer);
 
 /* DONE: nothing more is to be said, nor heard. */
 void offer_part(struct offers *offers, struct offer *offer);
@@ -69,14 +73,6 @@ void offer_refuse(struct offers *offers, const struct msg *request, enum conditi
 /* That offer of `peer`, in the direction, that is not over; or NULL. */
 struct offer *offer_find(const struct offers *offers, enum offer_format format, const char *peer,
 			 const char *id);
-
-/* A file that `msg` offers, WAITING, and to be taken; NULL after an answer to `msg` that says why
- * not. */
-struct offer *offer_arrive(struct offers *offers, enum offer_format format, const struct msg *msg,
-			   int64_t now_ms);
-
-/* Outgoing, WAITING: the peer has accepted; its bytestream is opened. */
-void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms);
 
 /* From any state: FAILED with `error` (negative), and so the bytestream. Nothing happens when it is
  * over already. */
@@ -96,6 +92,18 @@ struct file_terms offer_file(const struct offer *offer);
 
 /* ---- incoming.c, outgoing.c ---- */
 
+/* A file that `msg` offers, WAITING, and to be taken; NULL after an answer to `msg` that says why
+ * not. */
+struct offer *offer_arrive(struct offers *offers, const struct offer_words *words,
+			   const struct msg *msg, int64_t now_ms);
+
+/* See offers_make. */
+struct offer *offer_make(struct offers *offers, const struct offer_words *words, const char *peer,
+			 const struct file_terms *file, struct stream *stream, int64_t now_ms);
+
+/* Outgoing, WAITING: the peer has accepted; its bytestream is opened. */
+void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms);
+
 /* Not over: follows its bytestream, if it has one. */
 void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t now_ms);
 void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t now_ms);
@@ -104,8 +112,5 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 
 void offer_receive_si(struct offers *offers, const struct msg *msg, int64_t now_ms);
 void offer_receive_jingle(struct offers *offers, const struct msg *msg, int64_t now_ms);
-
-/* Jingle, outgoing: the digest is known now. */
-void offer_send_checksum(struct offers *offers, struct offer *offer);
 
 #endif

@@ -6,24 +6,22 @@
 
 #include <errno.h>
 
-struct offer *offers_make(struct offers *offers, enum offer_format format, const char *peer,
-			  const struct file_terms *file, struct stream *stream, int64_t now_ms)
+struct offer *offer_make(struct offers *offers, const struct offer_words *words, const char *peer,
+			 const struct file_terms *file, struct stream *stream, int64_t now_ms)
 {
-	struct offer *offer = offer_create(offers, format, peer, stream->sid, stream->sid, file);
+	struct offer *offer = offer_create(offers, words, peer, stream->sid, stream->sid, file);
 	if (!offer) {
 		return NULL;
 	}
-	if (format == OFFER_JINGLE) {
-		/* Of what leaves: the digest follows the last byte, so that nothing has to be read
-		 * twice. */
+	if (words->send_checksum) {
+		/* The digest follows the last byte, so that nothing has to be read twice. */
 		offer->digest = (struct digest){.algorithm = HASH_SHA_256};
 		offer->hash = hash_create(HASH_SHA_256);
 	}
 	offer->stream = stream;
 	offer->block_size = stream->session.block_size;
 	offer->owned = true;
-	if ((format == OFFER_JINGLE && !offer->hash) ||
-	    offer_words_of(offer)->offer(offers, offer)) {
+	if ((words->send_checksum && !offer->hash) || words->offer(offers, offer)) {
 		offer_forget(offers, offer);
 		return NULL;
 	}
@@ -65,7 +63,7 @@ int offer_sending(struct offers *offers, struct offer *offer, const void *bytes,
 		/* Ahead of the last byte: a receiver may end the session once it has that. */
 		error = hash_finish(offer->hash, &offer->digest);
 		if (!error) {
-			offer_send_checksum(offers, offer);
+			offer->words->send_checksum(offers, offer);
 		}
 	}
 	return error;
@@ -122,9 +120,9 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
 	}
 	if (offer->state == OFFER_CHECKING &&
-	    (offer->confirmed || offer->ended || !offer_words_of(offer)->confirms ||
+	    (offer->confirmed || offer->ended || !offer->words->confirms ||
 	     now_ms >= offer->deadline_ms)) {
 		offer_finish(offers, offer);
-		offer_words_of(offer)->thank(offers, offer);
+		offer->words->thank(offers, offer);
 	}
 }

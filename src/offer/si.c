@@ -110,6 +110,7 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 }
 
 const struct offer_words offer_si_words = {
+	.format = OFFER_SI,
 	.offer = say_offer,
 	.accept = say_accept,
 	.decline = say_decline,
@@ -127,6 +128,6 @@ void offer_receive_si(struct offers *offers, const struct msg *msg, int64_t now_
 	} else if (offer_find(offers, OFFER_SI, msg->peer, msg->sid)) {
 		offer_refuse(offers, msg, CONDITION_CONFLICT, DETAIL_NONE);
 	} else {
-		offer_arrive(offers, OFFER_SI, msg, now_ms);
+		offer_arrive(offers, &offer_si_words, msg, now_ms);
 	}
 }
