@@ -183,7 +183,7 @@ static void drop_withdrawn(struct account *account, int64_t now_ms)
 {
 	struct offer *offer, *next;
 	DL_FOREACH_SAFE (account->offers.all, offer, next) {
-		if (offer->incoming && offer->owned && !offer->stream && offer_is_over(offer)) {
+		if (offer->is_incoming && offer->owned && !offer->stream && offer_is_over(offer)) {
 			account_drop(account, offer->context, now_ms);
 		}
 	}

@@ -113,7 +113,7 @@ uint64_t release_unattended(struct account *account, struct handle *handle, uint
 	}
 	handle->unattended = true;
 	account->unattended++;
-	handle->node->file.offer->unattended = true;
+	handle->node->file.offer->session.unattended = true;
 	return handle->node->file.offer->number;
 }
 

@@ -149,7 +149,7 @@ void spool_file_send(struct account *account, uint64_t number, struct op *op, co
 void spool_file_end(struct account *account, uint64_t number, int error, int64_t now_ms)
 {
 	struct offer *offer = find(account, number);
-	if (offer && !error && offer->hashed < (uint64_t)offer->size) {
+	if (offer && !error && offer->checksum.hashed < (uint64_t)offer->size) {
 		error = -EIO; /* it is shorter than was offered */
 	}
 	if (offer && error) {

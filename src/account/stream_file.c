@@ -25,7 +25,7 @@ static struct summary summarize_offer(const struct offer *offer)
 		.state = offer_state_name(offer),
 		.sid = offer->sid,
 		.peer = offer->peer,
-		.block_size = offer->block_size,
+		.block_size = offer->session.block_size,
 		.format = format_of(offer),
 	};
 }

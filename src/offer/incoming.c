@@ -48,13 +48,13 @@ struct offer *offer_arrive(struct offers *offers, const struct offer_words *word
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
 		return NULL;
 	}
-	offer->counted = peer;
-	offer->incoming = true;
+	offer->quota = peer;
+	offer->is_incoming = true;
 	offers->arrivals++;
-	offer->by_responder = terms->by_responder;
-	offer->block_size = terms->block_size;
-	if (!offer_copy(&offer->content, terms->content) ||
-	    !offer_copy(&offer->request, words->format == OFFER_SI ? msg->id : NULL)) {
+	offer->session.by_responder = terms->by_responder;
+	offer->session.block_size = terms->block_size;
+	if (!offer_copy(&offer->session.content, terms->content) ||
+	    !offer_copy(&offer->session.request, words->format == OFFER_SI ? msg->id : NULL)) {
 		offer_forget(offers, offer);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
 		return NULL;
@@ -79,18 +79,18 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 		*error = *error == -EEXIST ? -EPROTO : *error;
 		return NULL;
 	}
-	if (offer->digest.algorithm != HASH_NONE) {
-		offer->hash = hash_create(offer->digest.algorithm);
-		*error = offer->hash ? 0 : -ENOMEM;
+	if (offer->checksum.digest.algorithm != HASH_NONE) {
+		offer->checksum.hash = hash_create(offer->checksum.digest.algorithm);
+		*error = offer->checksum.hash ? 0 : -ENOMEM;
 	}
 	*error = *error ? *error : offer->words->accept(offers, offer);
 	if (*error) {
-		hash_destroy(offer->hash);
-		offer->hash = NULL;
+		hash_destroy(offer->checksum.hash);
+		offer->checksum.hash = NULL;
 		ibb_release(offers->ibb, stream, false, now_ms);
 		return NULL;
 	}
-	stream->incoming.hash = offer->hash;
+	stream->incoming.hash = offer->checksum.hash;
 	stream_await(stream, now_ms);
 	offer->stream = stream;
 	offer->state = OFFER_AGREED;
@@ -105,14 +105,14 @@ static int check(struct offer *offer)
 	if (offer->size >= 0 && stream->incoming.receiver.received != (uint64_t)offer->size) {
 		return -ECONNRESET;
 	}
-	if (offer->digest.length == 0) {
+	if (offer->checksum.digest.length == 0) {
 		return 0; /* none was given */
 	}
-	int error = hash_finish(offer->hash, &digest);
+	int error = hash_finish(offer->checksum.hash, &digest);
 	if (error) {
 		return error;
 	}
-	return digest_equals(&digest, &offer->digest) ? 0 : -EBADMSG;
+	return digest_equals(&digest, &offer->checksum.digest) ? 0 : -EBADMSG;
 }
 
 static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
@@ -127,7 +127,7 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 	offer_finish(offers, offer);
 	ibb_end(offers->ibb, offer->stream, 0);
 	offer->words->thank(offers, offer);
-	if (offer->ended) {
+	if (offer->session.ended) {
 		return;
 	}
 	if (closed) {
@@ -135,7 +135,7 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 	} else {
 		/* Some never close a bytestream, and others take it for a failure when its session
 		 * is over before they have. */
-		offer->lingers = true;
+		offer->session.lingers = true;
 		offer_set_deadline(offers, offer, now_ms + OFFER_LINGER_MS);
 	}
 }
@@ -145,7 +145,8 @@ static bool waits_for_digest(const struct offer *offer)
 {
 	bool whole = offer->size < 0 ||
 		     offer->stream->incoming.receiver.received == (uint64_t)offer->size;
-	return whole && offer->digest.algorithm != HASH_NONE && offer->digest.length == 0;
+	return whole && offer->checksum.digest.algorithm != HASH_NONE &&
+	       offer->checksum.digest.length == 0;
 }
 
 void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t now_ms)
@@ -166,7 +167,7 @@ void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t n
 		}
 	}
 	if (offer->state == OFFER_CHECKING &&
-	    (!waits_for_digest(offer) || offer->ended || now_ms >= offer->deadline_ms)) {
+	    (!waits_for_digest(offer) || offer->session.ended || now_ms >= offer->deadline_ms)) {
 		conclude(offers, offer, now_ms);
 	}
 }

@@ -22,12 +22,12 @@ static struct terms terms_of(const struct offer *offer, enum jingle_action actio
 		.file = offer_file(offer),
 		.has_ibb = true,
 		.action = action,
-		.content = offer->incoming ? offer->content : CONTENT,
-		.by_responder = offer->by_responder,
+		.content = offer->is_incoming ? offer->session.content : CONTENT,
+		.by_responder = offer->session.by_responder,
 		.contents = 1,
 		.has_file = true,
 		.transport_sid = offer->sid,
-		.block_size = offer->block_size,
+		.block_size = offer->session.block_size,
 	};
 }
 
@@ -43,10 +43,10 @@ static void terminate(struct offers *offers, struct offer *offer, enum jingle_re
 {
 	struct terms terms = terms_of(offer, JINGLE_SESSION_TERMINATE);
 	terms.reason = reason;
-	if (!offer->ended) {
+	if (!offer->session.ended) {
 		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
 	}
-	offer->ended = true;
+	offer->session.ended = true;
 }
 
 static uint32_t smaller(uint32_t block_size, size_t most)
@@ -57,11 +57,12 @@ static uint32_t smaller(uint32_t block_size, size_t most)
 static int say_offer(struct offers *offers, struct offer *offer)
 {
 	size_t max_stanza = offers->ibb->config.max_stanza;
-	offer->block_size = smaller(offer->block_size, MAX_BLOCK);
+	offer->session.block_size = smaller(offer->session.block_size, MAX_BLOCK);
 	if (max_stanza > 0) {
 		/* <open/> would have it, and be refused as it is not what was agreed on. */
-		offer->block_size = smaller(offer->block_size,
-					    msg_data_room(offer->peer, offer->sid, max_stanza));
+		offer->session.block_size =
+			smaller(offer->session.block_size,
+				msg_data_room(offer->peer, offer->sid, max_stanza));
 	}
 	struct terms terms = terms_of(offer, JINGLE_SESSION_INITIATE);
 	terms.file.description = offer->name; /* Libervia takes no file without one */
@@ -72,8 +73,8 @@ static int say_offer(struct offers *offers, struct offer *offer)
 static int say_accept(struct offers *offers, struct offer *offer)
 {
 	uint32_t most = offers->ibb->config.block_size;
-	if (offer->block_size > most) {
-		offer->block_size = most;
+	if (offer->session.block_size > most) {
+		offer->session.block_size = most;
 	}
 	struct terms terms = terms_of(offer, JINGLE_SESSION_ACCEPT);
 	return say(offers, offer, OFFER_REQUEST_ACCEPT, &terms);
@@ -105,11 +106,11 @@ static void say_failed(struct offers *offers, struct offer *offer)
  * not before the bytestream has ended: Dino takes that for a failure. */
 static void thank(struct offers *offers, struct offer *offer)
 {
-	if (offer->incoming && !offer->ended) {
+	if (offer->is_incoming && !offer->session.ended) {
 		struct terms terms = terms_of(offer, JINGLE_RECEIVED);
 		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
 	}
-	if (!offer->incoming && !offer->confirmed) {
+	if (!offer->is_incoming && !offer->confirmed) {
 		terminate(offers, offer, JINGLE_SUCCESS);
 	}
 }
@@ -127,7 +128,7 @@ static void withdraw(struct offers *offers, struct offer *offer)
 static void send_checksum(struct offers *offers, struct offer *offer)
 {
 	struct terms terms = terms_of(offer, JINGLE_CHECKSUM);
-	if (!offer->ended) {
+	if (!offer->session.ended) {
 		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
 	}
 }
@@ -142,13 +143,13 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 	if (answer->kind == MSG_RESULT || offer_is_over(offer)) {
 		return;
 	}
-	offer->ended = true;
+	offer->session.ended = true;
 	int error = condition_open_error(answer->condition);
 	/* XEP-0166 section 10: the person or program does not want it. */
 	if (answer->condition == CONDITION_FORBIDDEN) {
 		error = -ECONNREFUSED;
 	}
-	offer_fail(offers, offer, offer->incoming ? -ECONNRESET : error);
+	offer_fail(offers, offer, offer->is_incoming ? -ECONNRESET : error);
 }
 
 /* XEP-0166 section 7.4: what the end of a session means to those who use the file; to who has
@@ -188,8 +189,8 @@ static int failure(enum jingle_reason reason, bool accepted)
 static bool has_left(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
-	return stream && offer->state >= OFFER_MOVING && offer->hashed == (uint64_t)offer->size &&
-	       !stream->outgoing.writers &&
+	return stream && offer->state >= OFFER_MOVING &&
+	       offer->checksum.hashed == (uint64_t)offer->size && !stream->outgoing.writers &&
 	       stream->outgoing.sender.in_flight == stream->outgoing.sender.out.length;
 }
 
@@ -204,11 +205,11 @@ static bool has_come(const struct offer *offer)
 
 static void hear_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
 {
-	bool whole = offer->incoming ? has_come(offer) : has_left(offer);
-	offer->ended = true;
+	bool whole = offer->is_incoming ? has_come(offer) : has_left(offer);
+	offer->session.ended = true;
 	if (whole && reason == JINGLE_SUCCESS) {
 		offer->confirmed = true;
-		if (!offer->incoming) {
+		if (!offer->is_incoming) {
 			offer_finish(offers, offer);
 		}
 		return; /* incoming: what its digest says is not the sender's to decide */
@@ -220,16 +221,16 @@ static void hear_terminate(struct offers *offers, struct offer *offer, enum jing
 static bool agrees(const struct offer *offer, const struct terms *terms)
 {
 	return terms->has_ibb && strcmp(terms->transport_sid, offer->sid) == 0 &&
-	       terms->block_size > 0 && terms->block_size <= offer->block_size &&
+	       terms->block_size > 0 && terms->block_size <= offer->session.block_size &&
 	       terms->file.offset == 0;
 }
 
 static void hear_accept(struct offers *offers, struct offer *offer, const struct terms *terms,
 			int64_t now_ms)
 {
-	offer->answered = true;
+	offer->session.answered = true;
 	if (agrees(offer, terms)) {
-		offer->block_size = terms->block_size;
+		offer->session.block_size = terms->block_size;
 		offer_agreed(offers, offer, terms->block_size, now_ms);
 	} else {
 		offer_fail(offers, offer, -EPROTONOSUPPORT);
@@ -240,9 +241,9 @@ static void hear_accept(struct offers *offers, struct offer *offer, const struct
 static void hear_checksum(struct offer *offer, const struct digest *digest)
 {
 	/* Of another algorithm than was promised nothing can be checked. */
-	if (offer->digest.length == 0 && digest->length > 0 &&
-	    digest->algorithm == offer->digest.algorithm) {
-		offer->digest = *digest;
+	if (offer->checksum.digest.length == 0 && digest->length > 0 &&
+	    digest->algorithm == offer->checksum.digest.algorithm) {
+		offer->checksum.digest = *digest;
 	}
 }
 
@@ -301,14 +302,14 @@ static enum condition is_out_of_place(const struct offer *offer, enum jingle_act
 		return CONDITION_UNEXPECTED_REQUEST;
 	case JINGLE_SESSION_ACCEPT:
 		*detail = DETAIL_OUT_OF_ORDER;
-		return !offer->incoming && offer->state == OFFER_WAITING
+		return !offer->is_incoming && offer->state == OFFER_WAITING
 			       ? CONDITION_NONE
 			       : CONDITION_UNEXPECTED_REQUEST;
 	case JINGLE_RECEIVED:
 	case JINGLE_CHECKSUM:
 		/* Of the other one of the two. */
 		*detail = DETAIL_OUT_OF_ORDER;
-		return offer->incoming == (action == JINGLE_CHECKSUM)
+		return offer->is_incoming == (action == JINGLE_CHECKSUM)
 			       ? CONDITION_NONE
 			       : CONDITION_UNEXPECTED_REQUEST;
 	case JINGLE_INFO:

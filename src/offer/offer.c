@@ -22,14 +22,14 @@
 static void destroy(struct offer *offer)
 {
 	assert(!offer->waiters);
-	limits_leave(offer->counted, offer->state == OFFER_DONE);
-	hash_destroy(offer->hash);
+	limits_leave(offer->quota, offer->state == OFFER_DONE);
+	hash_destroy(offer->checksum.hash);
 	free(offer->peer);
 	free(offer->id);
 	free(offer->name);
 	free(offer->media_type);
-	free(offer->content);
-	free(offer->request);
+	free(offer->session.content);
+	free(offer->session.request);
 	free(offer->sid);
 	free(offer);
 }
@@ -37,7 +37,7 @@ static void destroy(struct offer *offer)
 /* The bytestream is not the offer's any more. */
 void offer_leave_stream(struct offer *offer)
 {
-	if (offer->stream && offer->stream->incoming.hash == offer->hash) {
+	if (offer->stream && offer->stream->incoming.hash == offer->checksum.hash) {
 		offer->stream->incoming.hash = NULL;
 	}
 	offer->stream = NULL;
@@ -47,7 +47,7 @@ void offer_forget(struct offers *offers, struct offer *offer)
 {
 	offer_leave_stream(offer);
 	DL_DELETE(offers->all, offer);
-	offers->arrivals -= offer->incoming;
+	offers->arrivals -= offer->is_incoming;
 	destroy(offer);
 }
 
@@ -77,7 +77,7 @@ struct offer *offer_create(struct offers *offers, const struct offer_words *word
 	offer->number = ++offers->last_number;
 	offer->size = file->size;
 	offer->date = file->date;
-	offer->digest = file->digest;
+	offer->checksum.digest = file->digest;
 	offer->deadline_ms = STREAM_NO_DEADLINE;
 	if (!offer_copy(&offer->peer, peer) || !offer_copy(&offer->id, id) ||
 	    !offer_copy(&offer->sid, sid) || !copy_name(&offer->name, file->name) ||
@@ -100,7 +100,7 @@ const char *offer_state_name(const struct offer *offer)
 	case OFFER_WAITING:
 		return "offered";
 	case OFFER_CHECKING:
-		return offer->incoming ? "checking" : "confirming";
+		return offer->is_incoming ? "checking" : "confirming";
 	case OFFER_DONE:
 		return offer->confirmed ? "finished" : "unconfirmed";
 	case OFFER_FAILED:
@@ -137,7 +137,7 @@ static void fail_stream(struct offers *offers, struct offer *offer)
 	if (!stream || stream_is_over(stream)) {
 		return;
 	}
-	if (offer->incoming && stream_is_complete(stream)) {
+	if (offer->is_incoming && stream_is_complete(stream)) {
 		ibb_end(offers->ibb, stream, offer->error); /* its sender is done with it */
 	} else {
 		ibb_abort(offers->ibb, stream, offer->error);
@@ -175,8 +175,8 @@ void offer_finish(struct offers *offers, struct offer *offer)
 void offer_part(struct offers *offers, struct offer *offer)
 {
 	offer->words->withdraw(offers, offer);
-	offer->ended = true;
-	offer->lingers = false;
+	offer->session.ended = true;
+	offer->session.lingers = false;
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE);
 }
 
@@ -189,7 +189,7 @@ struct file_terms offer_file(const struct offer *offer)
 		.size = offer->size,
 		.date = offer->date,
 		.media_type = offer->media_type,
-		.digest = offer->digest,
+		.digest = offer->checksum.digest,
 	};
 }
 
@@ -229,8 +229,8 @@ struct offer *offer_find(const struct offers *offers, enum offer_format format, 
 {
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
-		if (offer->format == format && !offer->ended && strcmp(offer->id, id) == 0 &&
-		    strcmp(offer->peer, peer) == 0) {
+		if (offer->format == format && !offer->session.ended &&
+		    strcmp(offer->id, id) == 0 && strcmp(offer->peer, peer) == 0) {
 			return offer;
 		}
 	}

@@ -46,43 +46,53 @@ enum offer_state {
 	OFFER_FAILED, /* see error */
 };
 
+/* What the two ends have said of the offer. */
+struct offer_session {
+	char *content;	     /* Jingle: the name of the content */
+	bool by_responder;   /* Jingle: who has created the content */
+	uint32_t block_size; /* Jingle: as agreed */
+	char *request;	     /* SI, incoming: the id of the request, which is to be answered */
+	bool answered;	     /* outgoing: the peer has accepted or declined */
+	bool ended;	     /* the session is over for the peer too: nothing need be said */
+	bool lingers;	     /* incoming, DONE: its peer may still close the bytestream */
+	bool unattended;     /* outgoing: it goes on although nobody waits for it */
+};
+
+/* The digest of the file. */
+struct offer_checksum {
+	struct digest digest; /* that the file must have; length 0: none is known (yet) */
+	struct hash *hash;    /* of the bytes received or sent so far */
+	uint64_t hashed;      /* outgoing: bytes */
+};
+
 struct offer {
 	struct offer *prev, *next;		   /* offers.all */
 	struct offer *arrived_prev, *arrived_next; /* offers.arrived */
 	uint64_t number;
-	bool owned;	      /* somebody outside holds it: not to be freed */
-	struct peer *counted; /* incoming: in whose number of streams it is */
+	bool owned;	    /* somebody outside holds it: not to be freed */
+	struct peer *quota; /* incoming: counts it */
+	void *context;	    /* the owner's own */
 
 	/* Immutable. */
 	const struct offer_words *words; /* what is said in its format */
 	enum offer_format format;
-	bool incoming;
+	bool is_incoming;
 	char *peer; /* full JID */
 	char *id;   /* of the <si/>, or of the Jingle session */
-	char *name; /* or NULL */
+	char *sid;  /* of the bytestream */
+	char *name; /* of the file; or NULL */
 	int64_t size, date;
 	char *media_type; /* outgoing; or NULL */
 
-	char *content;	     /* Jingle: the name of the content */
-	bool by_responder;   /* Jingle: its creator */
-	char *request;	     /* SI, incoming: the id of the request that is not answered yet */
-	char *sid;	     /* of the bytestream */
-	uint32_t block_size; /* Jingle: as agreed */
-
 	enum offer_state state;
-	int error;	       /* FAILED: -errno for those who use the file */
+	int error;	       /* FAILED: -errno for the users of the file */
 	bool confirmed;	       /* the peer has said that it has the file */
-	bool ended;	       /* the session is over for the peer too: nothing need be said */
-	bool lingers;	       /* incoming, DONE: its peer may still close the bytestream */
-	bool answered;	       /* outgoing: the peer has accepted or refused */
-	bool unattended;       /* outgoing: nobody need wait for it */
-	struct digest digest;  /* that the file must have; length 0: none is known (yet) */
-	struct hash *hash;     /* of what has come or gone */
-	uint64_t hashed;       /* outgoing: bytes */
 	struct stream *stream; /* NULL while there is none; the user's */
 	struct op *waiters;    /* parked: outgoing, until DONE or FAILED */
 	int64_t deadline_ms;   /* or STREAM_NO_DEADLINE */
-	void *context;	       /* the owner's own */
+
+	struct offer_session session;
+	struct offer_checksum checksum;
 };
 
 /* All offers of an account. */

@@ -52,17 +52,17 @@ void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms)
 	const struct offer_words *words = offer->words;
 	assert(offer->owned);
 	offer->owned = false;
-	if (!offer_is_over(offer) && offer->incoming && offer->state == OFFER_WAITING) {
+	if (!offer_is_over(offer) && offer->is_incoming && offer->state == OFFER_WAITING) {
 		offer_end(offers, offer, OFFER_FAILED, -ECONNREFUSED);
 		words->decline(offers, offer);
 	} else if (!offer_is_over(offer)) {
 		offer_end(offers, offer, OFFER_FAILED, -ECANCELED);
-		(offer->incoming ? words->fail : words->withdraw)(offers, offer);
+		(offer->is_incoming ? words->fail : words->withdraw)(offers, offer);
 	}
 	offer_leave_stream(offer);
 	/* The peer may have something to say yet. */
-	if (!offer->ended) {
-		bool unanswered = !offer->incoming && !offer->answered;
+	if (!offer->session.ended) {
+		bool unanswered = !offer->is_incoming && !offer->session.answered;
 		offer_set_deadline(
 			offers, offer,
 			now_ms + (unanswered ? offers->ibb->config.answer_ms : OFFER_LINGER_MS));
@@ -84,8 +84,8 @@ bool offers_receive_close(struct offers *offers, const struct msg *close)
 {
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
-		if (offer->lingers && !offer->ended && strcmp(offer->sid, close->sid) == 0 &&
-		    strcmp(offer->peer, close->peer) == 0) {
+		if (offer->session.lingers && !offer->session.ended &&
+		    strcmp(offer->sid, close->sid) == 0 && strcmp(offer->peer, close->peer) == 0) {
 			effects_send_result(&offers->ibb->effects, close->peer, close->id);
 			offer_part(offers, offer);
 			return true;
@@ -120,7 +120,7 @@ bool offers_answer(struct offers *offers, const struct msg *msg, int64_t now_ms)
 bool offers_have(const struct offers *offers, const char *peer, const char *id)
 {
 	const struct offer *offer = offer_find(offers, OFFER_JINGLE, peer, id);
-	return offer && !offer->incoming;
+	return offer && !offer->is_incoming;
 }
 
 /* ---- what happens to many ---- */
@@ -129,7 +129,7 @@ bool offers_have(const struct offers *offers, const char *peer, const char *id)
 static bool is_done_with(const struct offer *offer, int64_t now_ms)
 {
 	return !offer->owned && offer_is_over(offer) &&
-	       (offer->ended || now_ms >= offer->deadline_ms);
+	       (offer->session.ended || now_ms >= offer->deadline_ms);
 }
 
 void offers_settle(struct offers *offers, int64_t now_ms)
@@ -140,7 +140,7 @@ void offers_settle(struct offers *offers, int64_t now_ms)
 			if (is_done_with(offer, now_ms)) {
 				offer_forget(offers, offer);
 			}
-		} else if (!offer->incoming) {
+		} else if (!offer->is_incoming) {
 			offer_follow_outgoing(offers, offer, now_ms);
 		} else if (offer->stream) {
 			offer_follow_incoming(offers, offer, now_ms);
@@ -151,7 +151,7 @@ void offers_settle(struct offers *offers, int64_t now_ms)
 /* Nobody hears what is said of it; `unbegun`: its error if no byte was on its way. */
 static void cut_off(struct offers *offers, struct offer *offer, int unbegun)
 {
-	offer->ended = true;
+	offer->session.ended = true;
 	/* A bytestream that is whole needs nobody any more. */
 	if (offer->state < OFFER_CHECKING) {
 		offer_fail(offers, offer, offer->state >= OFFER_MOVING ? -ECONNRESET : unbegun);
@@ -180,7 +180,7 @@ void offers_stop(struct offers *offers)
 {
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
-		if (!offer->incoming && offer->state == OFFER_WAITING) {
+		if (!offer->is_incoming && offer->state == OFFER_WAITING) {
 			offer_give_up(offers, offer, -ECONNRESET);
 		}
 	}
@@ -190,7 +190,7 @@ bool offers_are_drained(const struct offers *offers)
 {
 	const struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
-		if (!offer->incoming && !offer_is_over(offer)) {
+		if (!offer->is_incoming && !offer_is_over(offer)) {
 			return false;
 		}
 	}
@@ -208,7 +208,7 @@ void offers_tick(struct offers *offers, int64_t now_ms)
 		if (offer->state == OFFER_WAITING && now_ms >= offer->deadline_ms) {
 			offer_give_up(offers, offer, -ETIMEDOUT); /* the peer had its time */
 		}
-		if ((!offer->owned || offer->lingers) && offer->state == OFFER_DONE &&
+		if ((!offer->owned || offer->session.lingers) && offer->state == OFFER_DONE &&
 		    now_ms >= offer->deadline_ms) {
 			offer_part(offers, offer);
 		}

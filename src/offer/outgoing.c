@@ -15,13 +15,13 @@ struct offer *offer_make(struct offers *offers, const struct offer_words *words,
 	}
 	if (words->send_checksum) {
 		/* The digest follows the last byte, so that nothing has to be read twice. */
-		offer->digest = (struct digest){.algorithm = HASH_SHA_256};
-		offer->hash = hash_create(HASH_SHA_256);
+		offer->checksum.digest = (struct digest){.algorithm = HASH_SHA_256};
+		offer->checksum.hash = hash_create(HASH_SHA_256);
 	}
 	offer->stream = stream;
-	offer->block_size = stream->session.block_size;
+	offer->session.block_size = stream->session.block_size;
 	offer->owned = true;
-	if ((words->send_checksum && !offer->hash) || words->offer(offers, offer)) {
+	if ((words->send_checksum && !offer->checksum.hash) || words->offer(offers, offer)) {
 		offer_forget(offers, offer);
 		return NULL;
 	}
@@ -51,17 +51,17 @@ void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_siz
 
 int offer_sending(struct offers *offers, struct offer *offer, const void *bytes, size_t length)
 {
-	if (length > (uint64_t)offer->size - offer->hashed) {
+	if (length > (uint64_t)offer->size - offer->checksum.hashed) {
 		return -EPROTO;
 	}
-	offer->hashed += length;
-	if (!offer->hash) {
+	offer->checksum.hashed += length;
+	if (!offer->checksum.hash) {
 		return 0;
 	}
-	int error = hash_update(offer->hash, bytes, length);
-	if (!error && offer->hashed == (uint64_t)offer->size) {
+	int error = hash_update(offer->checksum.hash, bytes, length);
+	if (!error && offer->checksum.hashed == (uint64_t)offer->size) {
 		/* Ahead of the last byte: a receiver may end the session once it has that. */
-		error = hash_finish(offer->hash, &offer->digest);
+		error = hash_finish(offer->checksum.hash, &offer->checksum.digest);
 		if (!error) {
 			offer->words->send_checksum(offers, offer);
 		}
@@ -92,7 +92,7 @@ static int stream_failure(const struct stream *stream)
 void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	struct stream *stream = offer->stream;
-	if (!offer->waiters && !offer->unattended) {
+	if (!offer->waiters && !offer->session.unattended) {
 		/* The user has stopped waiting. */
 		offer_give_up(offers, offer, -ECANCELED);
 		return;
@@ -109,7 +109,7 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	}
 	/* A peer that closes it may do so as it has the file. */
 	bool closed = stream->state == STREAM_CLOSED && !stream->session.close_sent;
-	bool whole = offer->hashed == (uint64_t)offer->size && stream_is_delivered(stream);
+	bool whole = offer->checksum.hashed == (uint64_t)offer->size && stream_is_delivered(stream);
 	if (offer->state < OFFER_CHECKING &&
 	    (stream->state == STREAM_BROKEN || (closed && !whole))) {
 		offer_break(offers, offer, stream_failure(stream));
@@ -120,7 +120,7 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
 	}
 	if (offer->state == OFFER_CHECKING &&
-	    (offer->confirmed || offer->ended || !offer->words->confirms ||
+	    (offer->confirmed || offer->session.ended || !offer->words->confirms ||
 	     now_ms >= offer->deadline_ms)) {
 		offer_finish(offers, offer);
 		offer->words->thank(offers, offer);

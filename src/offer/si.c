@@ -23,7 +23,7 @@ static int say_accept(struct offers *offers, struct offer *offer)
 	struct msg result = {
 		.kind = MSG_RESULT,
 		.peer = offer->peer,
-		.id = offer->request,
+		.id = offer->session.request,
 		.size = -1,
 		.terms = &terms,
 	};
@@ -36,29 +36,29 @@ static void say_decline(struct offers *offers, struct offer *offer)
 	struct msg error = {
 		.kind = MSG_ERROR,
 		.peer = offer->peer,
-		.id = offer->request,
+		.id = offer->session.request,
 		.size = -1,
 		.condition = CONDITION_FORBIDDEN,
 		.error_type = ERROR_TYPE_CANCEL,
 	};
-	if (!offer->ended) {
+	if (!offer->session.ended) {
 		effects_send(&offers->ibb->effects, &error);
 	}
-	offer->ended = true;
+	offer->session.ended = true;
 }
 
 /* All that there is to say is the end of the bytestream. */
 static void say_nothing(struct offers *offers, struct offer *offer)
 {
 	(void)offers;
-	offer->ended = true;
+	offer->session.ended = true;
 }
 
 /* There is no word for it: whoever accepts too late gets a bytestream without a byte. */
 static void withdraw(struct offers *offers, struct offer *offer)
 {
 	(void)offers;
-	offer->ended = offer->ended || offer->answered;
+	offer->session.ended = offer->session.ended || offer->session.answered;
 }
 
 static void open_and_close(struct offers *offers, struct offer *offer, int64_t now_ms)
@@ -89,22 +89,22 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 		     const struct msg *answer, int64_t now_ms)
 {
 	(void)kind;
-	if (offer->answered || offer->incoming) {
+	if (offer->session.answered || offer->is_incoming) {
 		return;
 	}
-	offer->answered = true;
+	offer->session.answered = true;
 	/* A part of the file, or what is behind one, was not offered. */
 	bool accepted = answer->kind == MSG_RESULT && answer->terms && answer->terms->has_ibb &&
 			answer->terms->file.offset == 0;
 	if (offer_is_over(offer)) {
-		offer->ended = true;
+		offer->session.ended = true;
 		if (accepted) {
 			open_and_close(offers, offer, now_ms);
 		}
 	} else if (accepted) {
-		offer_agreed(offers, offer, offer->block_size, now_ms);
+		offer_agreed(offers, offer, offer->session.block_size, now_ms);
 	} else {
-		offer->ended = true;
+		offer->session.ended = true;
 		offer_fail(offers, offer, answer->kind == MSG_RESULT ? -EPROTO : refusal(answer));
 	}
 }

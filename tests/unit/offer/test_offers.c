@@ -377,7 +377,7 @@ static bool is_expected(const struct play *play, const struct in *in)
 {
 	const struct offer *offer;
 	for (offer = play->scene.account.offers.all; offer; offer = offer->next) {
-		if (offer->incoming && offer->stream && strcmp(offer->sid, in->sid) == 0) {
+		if (offer->is_incoming && offer->stream && strcmp(offer->sid, in->sid) == 0) {
 			return true;
 		}
 	}
