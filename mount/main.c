@@ -69,7 +69,7 @@
  *     si        what is said by the one   jingle    or by the other format
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account   stream    one of them
- *     dispatch  whose is what comes in
+ *     registry  by what one is found      dispatch  whose is what comes in
  *     opening   how it comes about        closing   how it ends
  *     writing   calls that write to it    delivery  blocks that leave
  *     reading   calls that read from it   reception blocks that come in

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ibb_internal - what the parts of an account's streams share: ibb.c (the tables, the user's side,
- * and what happens to many) and dispatch.c (what comes in).
+ * ibb_internal - registry.c: which streams of an account there are, for ibb.c (the user's side, and
+ * what happens to many) and dispatch.c (what comes in).
  *
  * Threads: none; the caller serialises.
  */
@@ -12,6 +12,9 @@
 
 /* The stream that the wire knows by that, or NULL. */
 struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid);
+
+/* Whether ibb_find can find a stream by that: the key is not too long. */
+bool ibb_can_find(const char *peer, const char *sid);
 
 /* A new stream, which the wire does not know yet. NULL: *error is -ENOMEM. */
 struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error);

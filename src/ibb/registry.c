@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which streams there are, and by what they are found: our number, or the peer's full JID and sid.
+ */
+/* A table that cannot grow says so, and the entry is not in it (see ibb_add_key). */
+#define HASH_NONFATAL_OOM 1
+
+#include "ibb/ibb_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The key is "PEER\nSID": neither can hold a newline. A full JID has 3071 bytes at most (RFC 7622
+ * section 3.1), a sid that the codec lets through 1023. */
+#define KEY_SIZE (3071 + 1 + 1023 + 1)
+
+static bool make_key(char *key, const char *peer, const char *sid)
+{
+	int length = snprintf(key, KEY_SIZE, "%s\n%s", peer, sid);
+	return length >= 0 && length < KEY_SIZE;
+}
+
+bool ibb_can_find(const char *peer, const char *sid)
+{
+	char key[KEY_SIZE];
+	return make_key(key, peer, sid);
+}
+
+struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid)
+{
+	char key[KEY_SIZE];
+	struct stream *stream = NULL;
+	if (make_key(key, peer, sid)) {
+		HASH_FIND(links.by_key, ibb->by_key, key, strlen(key), stream);
+	}
+	return stream;
+}
+
+int ibb_add_key(struct ibb *ibb, struct stream *stream)
+{
+	char key[KEY_SIZE];
+	if (!make_key(key, stream->peer, stream->sid)) {
+		return -EINVAL;
+	}
+	size_t size = strlen(key) + 1;
+	stream->links.key = malloc(size);
+	if (!stream->links.key) {
+		return -ENOMEM;
+	}
+	memcpy(stream->links.key, key, size);
+	HASH_ADD_KEYPTR(links.by_key, ibb->by_key, stream->links.key, size - 1, stream);
+	if (!stream->links.by_key.tbl) {
+		free(stream->links.key);
+		stream->links.key = NULL;
+		return -ENOMEM;
+	}
+	ibb->effects.streams++;
+	return 0;
+}
+
+static void remove_by_key(struct ibb *ibb, struct stream *stream)
+{
+	if (stream->links.key) {
+		HASH_DELETE(links.by_key, ibb->by_key, stream);
+		ibb->effects.streams--;
+		free(stream->links.key);
+		stream->links.key = NULL;
+	}
+}
+
+struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error)
+{
+	struct stream *stream = stream_create(&ibb->config, &ibb->effects, &ibb->limits,
+					      &ibb->chunk, ibb->last_number + 1, sid);
+	if (!stream) {
+		*error = -ENOMEM;
+		return NULL;
+	}
+	HASH_ADD(links.by_number, ibb->by_number, number, sizeof(stream->number), stream);
+	if (!stream->links.by_number.tbl) {
+		stream_destroy(stream);
+		*error = -ENOMEM;
+		return NULL;
+	}
+	ibb->last_number++;
+	return stream;
+}
+
+void ibb_forget(struct ibb *ibb, struct stream *stream)
+{
+	remove_by_key(ibb, stream);
+	HASH_DELETE(links.by_number, ibb->by_number, stream);
+	limits_leave(stream->quota, stream->consumed && stream->state == STREAM_CLOSED);
+	stream_destroy(stream);
+}
+
+void ibb_settle(struct ibb *ibb, struct stream *stream)
+{
+	if (stream_is_over(stream)) {
+		if (stream->links.key && stream->state == STREAM_CLOSED) {
+			bool alone = HASH_CNT(links.by_key, ibb->by_key) == 1;
+			past_learn(&ibb->past, stream->peer, &stream->outgoing.window, alone);
+		}
+		remove_by_key(ibb, stream);
+		if (!stream->owned) {
+			ibb_forget(ibb, stream);
+		}
+	}
+}
