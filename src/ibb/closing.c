@@ -28,63 +28,80 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 	}
 }
 
-static bool is_received(const struct stream *stream, int64_t size)
+static bool has_received(const struct stream *stream, int64_t size)
 {
 	return size < 0 || stream->incoming.receiver.received == (uint64_t)size;
 }
 
-void stream_receive_close(struct stream *stream, const struct msg *close)
+/* Everything received is acknowledged, read or not: the peer sends nothing more. */
+static void acknowledge_all(struct stream *stream)
 {
-	bool empty = stream_is_delivered(stream);
-	/* Fewer bytes than announced, or than were sent, are no good end. */
-	bool whole = is_received(stream, stream->session.announced_size) &&
-		     is_received(stream, close->size);
+	receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX, stream->effects);
+	stream_note_memory(stream);
+}
 
-	stream->session.close_received = true;
-	if (stream->session.expected && stream->state == STREAM_OPEN) {
-		receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX,
-				 stream->effects);
-		stream_note_memory(stream);
-		effects_send_result(stream->effects, close->peer, close->id);
-		return;
-	}
-	if (stream->session.close_id && !close->reset && stream->session.resumable) {
-		/* Sent again, after a connection broke. */
-		char *id = stream_copy_string(close->id);
-		if (id) {
-			free(stream->session.close_id);
-			stream->session.close_id = id;
-		}
-		return;
-	}
-	if (stream->session.close_id && !close->reset) {
+/* Another <close/> than the first one, whose answer waits until our own bytes are delivered. */
+static void receive_close_again(struct stream *stream, const struct msg *close)
+{
+	if (!stream->session.resumable) {
 		effects_send_error(stream->effects, close->peer, close->id,
 				   CONDITION_UNEXPECTED_REQUEST);
 		return;
 	}
-	if (stream->state == STREAM_OPEN && !close->reset) {
-		/* A sender that did not wait: what it sent is here, and will be read. */
-		receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX,
-				 stream->effects);
-		stream_note_memory(stream);
+	/* It was retransmitted after a connection broke. */
+	char *id = stream_copy_string(close->id);
+	if (id) {
+		free(stream->session.close_id);
+		stream->session.close_id = id;
 	}
-	if (stream->state == STREAM_OPEN && !close->reset && !empty &&
-	    stream->incoming.has_reader && whole && stream->session.carrier == CARRIER_IQ) {
-		/* XEP-0047 section 2.3: the other side may flush its own data first. Of messages it
-		 * would not be known whether they were still taken. */
-		stream->session.close_id = stream_copy_string(close->id);
-		if (stream->session.close_id) {
-			sender_push(&stream->outgoing.sender);
-			stream_schedule(stream);
-			op_complete_all(&stream->outgoing.writers, -ECONNRESET,
-					&stream->effects->done);
-			stream_serve_readers(stream);
-			op_complete_all(&stream->incoming.readers, 0, &stream->effects->done);
+}
+
+/* XEP-0047 section 2.3: the other side may flush its own data before it answers <close/>. False:
+ * memory is short. */
+static bool flush_before_answer(struct stream *stream, const struct msg *close)
+{
+	stream->session.close_id = stream_copy_string(close->id);
+	if (!stream->session.close_id) {
+		return false;
+	}
+	sender_push(&stream->outgoing.sender);
+	stream_schedule(stream);
+	op_complete_all(&stream->outgoing.writers, -ECONNRESET, &stream->effects->done);
+	stream_serve_readers(stream);
+	op_complete_all(&stream->incoming.readers, 0, &stream->effects->done);
+	return true;
+}
+
+void stream_receive_close(struct stream *stream, const struct msg *close)
+{
+	bool is_open = stream->state == STREAM_OPEN;
+	bool delivered = stream_is_delivered(stream);
+	/* Fewer bytes than announced, or than were sent, are no good end. */
+	bool whole = has_received(stream, stream->session.announced_size) &&
+		     has_received(stream, close->size);
+
+	stream->session.close_received = true;
+	if (stream->session.expected && is_open) {
+		acknowledge_all(stream);
+		effects_send_result(stream->effects, close->peer, close->id);
+		return;
+	}
+	if (stream->session.close_id && !close->reset) {
+		receive_close_again(stream, close);
+		return;
+	}
+	if (is_open && !close->reset) {
+		/* A sender that did not wait: what it sent is here, and will be read. */
+		acknowledge_all(stream);
+		/* Of messages it would not be known whether the peer still takes them. */
+		bool may_flush = !delivered && stream->incoming.has_reader && whole &&
+				 stream->session.carrier == CARRIER_IQ;
+		if (may_flush && flush_before_answer(stream, close)) {
 			return;
 		}
 	}
 	effects_send_result(stream->effects, close->peer, close->id);
-	if (stream->state == STREAM_OPENING || close->reset || !empty || !whole) {
+	if (stream->state == STREAM_OPENING || close->reset || !delivered || !whole) {
 		stream_break(stream, -ECONNRESET);
 	} else {
 		stream_end(stream, STREAM_CLOSED, 0);

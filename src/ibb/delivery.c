@@ -36,20 +36,12 @@ static void make_id(char *id, size_t size, char kind, const struct stream *strea
 	}
 }
 
-struct msg *stream_take_block(struct stream *stream, int64_t now_us)
+/* The next block, counted as in flight; NULL when memory is short. */
+static struct msg *make_block(struct stream *stream, uint64_t number, int64_t now_us)
 {
-	int64_t now_ms = now_us / 1000;
-	if (!stream_has_block(stream)) {
-		/* The window has shrunk, or blocks have become longer, since it took its turn. */
-		stream_unschedule(stream);
-		if (stream->outgoing.unprobed > 0) {
-			ask_for_delivery(stream, sender_next_number(&stream->outgoing.sender));
-		}
-		return NULL;
-	}
-	size_t length = sender_next_length(&stream->outgoing.sender, stream_block_length(stream),
+	struct sender *sender = &stream->outgoing.sender;
+	size_t length = sender_next_length(sender, stream_block_length(stream),
 					   stream->outgoing.window.size);
-	uint64_t number = sender_next_number(&stream->outgoing.sender);
 	char id[64];
 	make_id(id, sizeof(id), 'd', stream, number);
 	struct msg block = {
@@ -62,20 +54,38 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 		.data_length = length,
 	};
 	struct msg *msg = msg_create(&block);
-	if (!msg || sender_take(&stream->outgoing.sender, length, msg_room(msg), &number, now_us)) {
-		/* Its turn comes again with the next acknowledgement, write or tick. */
+	if (msg && sender_take(sender, length, msg_room(msg), &number, now_us)) {
 		msg_destroy(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+struct msg *stream_take_block(struct stream *stream, int64_t now_us)
+{
+	uint64_t number = sender_next_number(&stream->outgoing.sender);
+	if (!stream_has_block(stream)) {
+		/* The window has shrunk, or blocks have become longer, since it took its turn. */
+		stream_unschedule(stream);
+		if (stream->outgoing.unprobed > 0) {
+			ask_for_delivery(stream, number);
+		}
+		return NULL;
+	}
+	struct msg *msg = make_block(stream, number, now_us);
+	if (!msg) {
+		/* Its turn comes again with the next acknowledgement, write or tick. */
 		stream_unschedule(stream);
 		return NULL;
 	}
 	if (stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
-		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+		stream_set_deadline(stream, now_us / 1000, stream->config->timeout_ms);
 	}
 	/* To the end of the row, so that every stream gets its share. */
 	stream_unschedule(stream);
 	stream_schedule(stream);
 	if (stream->session.carrier == CARRIER_MESSAGE) {
-		stream->outgoing.unprobed += length;
+		stream->outgoing.unprobed += msg->data_length;
 		if (stream->outgoing.unprobed > stream->outgoing.window.size / 2 ||
 		    !stream->links.is_sendable) {
 			ask_for_delivery(stream, number + 1);

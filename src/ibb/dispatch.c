@@ -44,6 +44,61 @@ bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms)
 	return now_ms < ibb->mute_until_ms;
 }
 
+/* The <open/> of a stream that we do not have: whether its sender may have one more. Those that
+ * wait to be read count here: they hold memory. NULL: it was refused. */
+static struct peer *admit(struct ibb *ibb, const struct msg *open, int64_t now_ms)
+{
+	struct peer *peer = NULL;
+	enum condition condition = CONDITION_NOT_ACCEPTABLE;
+	switch (limits_enter(&ibb->limits, open->peer, now_ms, &peer)) {
+	case LIMITS_YES:
+		if (HASH_CNT(links.by_number, ibb->by_number) < ibb->max_streams) {
+			return peer;
+		}
+		limits_leave(peer, false);
+		break;
+	case LIMITS_TOO_SOON:
+		effects_send_wait(&ibb->effects, open->peer, open->id);
+		return NULL;
+	case LIMITS_TOO_MANY:
+		break;
+	case LIMITS_NO_MEMORY:
+		condition = CONDITION_INTERNAL_SERVER_ERROR;
+		break;
+	}
+	refuse(ibb, open, condition);
+	return NULL;
+}
+
+static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
+{
+	struct peer *peer = admit(ibb, open, now_ms);
+	if (!peer) {
+		return;
+	}
+	int error;
+	struct stream *stream = ibb_add(ibb, open->sid, &error);
+	if (!stream) {
+		limits_leave(peer, false);
+		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
+		return;
+	}
+	stream->quota = peer;
+	if (stream_arrive(stream, open, now_ms)) {
+		ibb_forget(ibb, stream);
+		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
+		return;
+	}
+	if (ibb_add_key(ibb, stream)) {
+		/* The acceptance is queued already. */
+		stream_close(stream, false, 0);
+		ibb_forget(ibb, stream);
+		return;
+	}
+	DL_APPEND2(ibb->arrived, stream, links.arrived_prev, links.arrived_next);
+	stream->owned = true; /* by the list */
+}
+
 static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
 	struct stream *known = ibb_find(ibb, open->peer, open->sid);
@@ -66,78 +121,30 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 		refuse(ibb, open, CONDITION_RESOURCE_CONSTRAINT);
 		return;
 	}
-	struct peer *peer = NULL;
-	enum limits_answer answer = limits_enter(&ibb->limits, open->peer, now_ms, &peer);
-	if (answer == LIMITS_TOO_SOON) {
-		effects_send_wait(&ibb->effects, open->peer, open->id);
-		return;
-	}
-	/* Those that wait to be read count here: they hold memory. */
-	if (answer == LIMITS_TOO_MANY ||
-	    (answer == LIMITS_YES &&
-	     HASH_CNT(links.by_number, ibb->by_number) >= ibb->max_streams)) {
-		limits_leave(peer, false);
-		refuse(ibb, open, CONDITION_NOT_ACCEPTABLE);
-		return;
-	}
-	int error = 0;
-	struct stream *stream = peer ? ibb_add(ibb, open->sid, &error) : NULL;
-	if (!stream) {
-		limits_leave(peer, false);
-		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
-		return;
-	}
-	stream->quota = peer;
-	if (stream_arrive(stream, open, now_ms)) {
-		ibb_forget(ibb, stream);
-		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
-		return;
-	}
-	if (ibb_add_key(ibb, stream)) {
-		/* The acceptance is queued already. */
-		stream_close(stream, false, 0);
-		ibb_forget(ibb, stream);
-		return;
-	}
-	DL_APPEND2(ibb->arrived, stream, links.arrived_prev, links.arrived_next);
-	stream->owned = true; /* by the list */
+	receive_new_open(ibb, open, now_ms);
 }
 
-static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms)
+/* A request about a stream that there is. */
+static void receive_for_stream(struct ibb *ibb, struct stream *stream, const struct msg *msg,
+			       int64_t now_ms)
 {
-	struct stream *stream = NULL;
+	if (strlen(msg->id) > LIMITS_ID) {
+		return;
+	}
+	if (msg->kind == MSG_DATA) {
+		stream_receive_data(stream, msg, now_ms);
+	} else if (msg->kind == MSG_RESUME) {
+		stream_receive_resume(stream, msg, now_ms);
+	} else {
+		stream_receive_close(stream, msg);
+	}
+	ibb_settle(ibb, stream);
+}
 
-	if (ibb_is_flooded(ibb, true)) {
-		return;
-	}
-	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
-		stream = ibb_find(ibb, msg->peer, msg->sid);
-		if (stream && strlen(msg->id) > LIMITS_ID) {
-			return;
-		}
-		if (stream && msg->kind == MSG_DATA) {
-			stream_receive_data(stream, msg, now_ms);
-			ibb_settle(ibb, stream);
-			return;
-		}
-		if (stream && msg->kind == MSG_RESUME) {
-			stream_receive_resume(stream, msg, now_ms);
-			ibb_settle(ibb, stream);
-			return;
-		}
-		if (stream) {
-			stream_receive_close(stream, msg);
-			ibb_settle(ibb, stream);
-			return;
-		}
-	}
-	if (ibb_is_flooded(ibb, allowed) || (allowed && strlen(msg->id) > LIMITS_ID)) {
-		return;
-	}
-	if (!allowed) {
-		/* As the server answers for somebody who is not there (RFC 6121 section 8.5). */
-		refuse(ibb, msg, CONDITION_SERVICE_UNAVAILABLE);
-	} else if (msg->kind == MSG_OPEN) {
+/* Any other request of somebody who may open streams. */
+static void receive_for_none(struct ibb *ibb, const struct msg *msg, int64_t now_ms)
+{
+	if (msg->kind == MSG_OPEN) {
 		receive_open(ibb, msg, now_ms);
 	} else if (msg->kind == MSG_PING) {
 		if (!ibb_is_mute(ibb, now_ms)) {
@@ -149,6 +156,31 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 		disown(ibb, msg, now_ms);
 	} else {
 		refuse(ibb, msg, CONDITION_ITEM_NOT_FOUND);
+	}
+}
+
+static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms)
+{
+	struct stream *stream = NULL;
+
+	if (ibb_is_flooded(ibb, true)) {
+		return;
+	}
+	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
+		stream = ibb_find(ibb, msg->peer, msg->sid);
+	}
+	if (stream) {
+		receive_for_stream(ibb, stream, msg, now_ms);
+		return;
+	}
+	if (ibb_is_flooded(ibb, allowed) || (allowed && strlen(msg->id) > LIMITS_ID)) {
+		return;
+	}
+	if (allowed) {
+		receive_for_none(ibb, msg, now_ms);
+	} else {
+		/* As the server answers for somebody who is not there (RFC 6121 section 8.5). */
+		refuse(ibb, msg, CONDITION_SERVICE_UNAVAILABLE);
 	}
 }
 

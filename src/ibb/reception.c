@@ -32,6 +32,51 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
 	return condition;
 }
 
+/* Nobody reads, any more or at all, so nothing may be acknowledged; the peer may not know it yet.
+ */
+static void refuse_unread(struct stream *stream, const struct msg *data)
+{
+	if (data->carrier == CARRIER_IQ) {
+		effects_send_error(stream->effects, data->peer, data->id, CONDITION_ITEM_NOT_FOUND);
+	} else if (!stream->session.close_sent) {
+		/* What follows a message may be answered only behind our <close/>. */
+		stream_abort(stream, -ECONNRESET);
+	}
+}
+
+/* The block was not taken. */
+static void refuse_block(struct stream *stream, const struct msg *data, enum condition condition)
+{
+	bool too_much = condition == CONDITION_RESOURCE_CONSTRAINT;
+	bool is_early = condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
+			!stream->session.close_id;
+	if (stream->session.resumable && data->carrier == CARRIER_IQ && (too_much || is_early)) {
+		/* Too much at once, or the one before was lost: it will be retransmitted. */
+		effects_send_wait(stream->effects, data->peer, data->id);
+		return;
+	}
+	if (data->carrier == CARRIER_IQ) {
+		effects_send_error(stream->effects, data->peer, data->id, condition);
+	}
+	/* XEP-0047 section 2.2: after a lost or bad block the stream must be closed. */
+	stream_abort(stream, too_much ? -ECONNRESET : -EPROTO);
+}
+
+/* Parked reads are completed now if one is full, else with the blocks that come right after. */
+static void notify_readers(struct stream *stream)
+{
+	const struct op *readers = stream->incoming.readers;
+	if (!readers) {
+		stream_catch_up(stream);
+	} else if (stream->incoming.receiver.in.length >= readers->size) {
+		stream_serve_readers(stream);
+	} else if (!stream->links.is_readable) {
+		DL_APPEND2(stream->effects->readable, stream, links.readable_prev,
+			   links.readable_next);
+		stream->links.is_readable = true;
+	}
+}
+
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
 {
 	stream->timers.last_heard_ms = now_ms;
@@ -41,47 +86,18 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 	    receiver_knows(&stream->incoming.receiver, data, stream->effects)) {
 		return;
 	}
-	bool unread = stream->state == STREAM_OPEN && !stream->incoming.has_reader &&
-		      !stream->session.close_id;
-	if (stream->state == STREAM_CLOSING || unread) {
-		/* Nobody reads, any more or at all, so nothing may be acknowledged; the peer may
-		 * not know it yet. */
-		if (data->carrier == CARRIER_IQ) {
-			effects_send_error(stream->effects, data->peer, data->id,
-					   CONDITION_ITEM_NOT_FOUND);
-		} else if (!stream->session.close_sent) {
-			/* What follows a message may be answered only behind our <close/>. */
-			stream_abort(stream, -ECONNRESET);
-		}
+	bool is_open = stream->state == STREAM_OPEN;
+	if (stream->state == STREAM_CLOSING ||
+	    (is_open && !stream->incoming.has_reader && !stream->session.close_id)) {
+		refuse_unread(stream, data);
 		return;
 	}
-	enum condition condition = stream->state == STREAM_OPEN && !stream->session.close_received
+	enum condition condition = is_open && !stream->session.close_received
 					   ? take_block(stream, data)
 					   : CONDITION_UNEXPECTED_REQUEST;
-	if (stream->session.resumable && data->carrier == CARRIER_IQ &&
-	    (condition == CONDITION_RESOURCE_CONSTRAINT ||
-	     (condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
-	      !stream->session.close_id))) {
-		/* Too much at once, or the one before was lost on its way: it will be repeated. */
-		effects_send_wait(stream->effects, data->peer, data->id);
-		return;
-	}
 	if (condition != CONDITION_NONE) {
-		if (data->carrier == CARRIER_IQ) {
-			effects_send_error(stream->effects, data->peer, data->id, condition);
-		}
-		/* XEP-0047 section 2.2: after a lost or bad block the stream must be closed. */
-		stream_abort(stream,
-			     condition == CONDITION_RESOURCE_CONSTRAINT ? -ECONNRESET : -EPROTO);
-		return;
-	}
-	if (!stream->incoming.readers) {
-		stream_catch_up(stream);
-	} else if (stream->incoming.receiver.in.length >= stream->incoming.readers->size) {
-		stream_serve_readers(stream);
-	} else if (!stream->links.is_readable) {
-		DL_APPEND2(stream->effects->readable, stream, links.readable_prev,
-			   links.readable_next);
-		stream->links.is_readable = true;
+		refuse_block(stream, data, condition);
+	} else {
+		notify_readers(stream);
 	}
 }
