@@ -64,26 +64,24 @@
  *     trace     stanzas for the debugger, without secrets
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/offer/ files that are offered: likewise
- *     offers    all that there are      offer     one of them
- *     incoming  to us                     outgoing  by us
- *     si        what is said by the one   jingle    or by the other format
+ *     offers    all offers of an account  offer      one of them
+ *     incoming  files offered to us       outgoing   files that we offer
+ *     si        stream initiation         jingle     Jingle file transfer
  *   src/ibb/   the protocol: no I/O, no thread, no clock
- *     ibb       all streams of an account   stream    one of them
- *     registry  by what one is found      dispatch  whose is what comes in
- *     opening   how it comes about        closing   how it ends
- *     writing   calls that write to it    delivery  blocks that leave
- *     reading   calls that read from it   reception blocks that come in
- *     state     suspended, going on, over request   what it asks of its peer
- *     resume    broken connections        timeout   when time has passed
- *     sender    its outgoing half           receiver  its incoming half
- *     window    how much of it may be on its way
- *     past      what earlier streams have found out
- *     chunk     how long blocks are best
- *     limits    what peers may make us hold and do
- *     msg       a stanza for the core       effects   what a call has produced
- *     terms     of a file that is offered   hash      its digest
- *     op        a call that waits           queue     bytes, first in, first out
- *     condition stanza errors and errnos    base64
+ *     ibb       all streams of an account dispatch   what comes in, to its stream
+ *     registry  how a stream is found     timeout    keepalive, retries, giving up
+ *     delivery  blocks sent, their acks   reception  blocks received
+ *     writing   writes, flushes           reading    reads, memory
+ *     opening   <open/>                   closing    <close/>
+ *     resumption of broken connections    state      suspended, proceeding, over
+ *     request   ids, <open/>, probes      stream     the struct, deadlines, lists
+ *     sender    bytes until acknowledged  receiver   bytes until read
+ *     window    bytes in flight           path_cache measured by earlier streams
+ *     block_size chosen by measurement    limits     quotas of peers
+ *     msg       a stanza for the core     effects    stanzas to send, completed calls
+ *     metadata  of an offered file        hash       its digest
+ *     op        a call that waits         queue      bytes, first in, first out
+ *     condition stanza errors and errnos  base64
  *     utf8      text that is too long
  */
 #include "account/handle.h"

@@ -16,7 +16,7 @@
 #ifndef IBB_IBB_H
 #define IBB_IBB_H
 
-#include "ibb/past.h"
+#include "ibb/path_cache.h"
 #include "ibb/stream.h"
 
 struct ibb {

@@ -15,7 +15,7 @@
 #define IBB_MSG_H
 
 #include "ibb/condition.h"
-#include "ibb/terms.h"
+#include "ibb/metadata.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -24,7 +24,7 @@
 #ifndef IBB_STREAM_H
 #define IBB_STREAM_H
 
-#include "ibb/chunk.h"
+#include "ibb/block_size.h"
 #include "ibb/effects.h"
 #include "ibb/hash.h"
 #include "ibb/limits.h"

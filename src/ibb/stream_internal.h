@@ -6,7 +6,7 @@
  *     stream                      the struct: deadlines, lists, questions
  *     request   reading           requests to the peer; reads of the user
  *     state                       the end, suspension, and what goes on after acknowledgements
- *     writing   opening   resume  writes of the user; <open/>; broken connections
+ *     writing   opening   resumption  writes of the user; <open/>; broken connections
  *     delivery  reception closing blocks that leave, and that come; <close/>
  *     timeout                     what happens when time has passed
  *
@@ -127,7 +127,7 @@ void stream_release_writers(struct stream *stream);
  * what has been lost. */
 void stream_repeat_oldest(struct stream *stream);
 
-/* ---- resume.c ---- */
+/* ---- resumption.c ---- */
 
 /* Its part of stream_tick. */
 void stream_suspension_tick(struct stream *stream, int64_t now_ms);

@@ -2,7 +2,7 @@
 /* A table that cannot grow says so, and the entry is not in it. */
 #define HASH_NONFATAL_OOM 1
 
-#include "ibb/past.h"
+#include "ibb/path_cache.h"
 
 #include <stdlib.h>
 #include <string.h>

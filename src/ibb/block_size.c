@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "ibb/chunk.h"
+#include "ibb/block_size.h"
 
 /* The shortest fits, as a stanza, into the 8 KiB that servers read at once; the longest is all that
  * there is. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "failing_malloc.h"
-#include "ibb/past.h"
+#include "ibb/path_cache.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

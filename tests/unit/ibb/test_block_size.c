@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "ibb/chunk.h"
+#include "ibb/block_size.h"
 
 #include "ibb/window.h"
 

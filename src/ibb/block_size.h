@@ -22,8 +22,8 @@
  * Threads: none; the caller serialises.
  * Source:  XEP-0047 section 2.1: blocks may be shorter than agreed.
  */
-#ifndef IBB_CHUNK_H
-#define IBB_CHUNK_H
+#ifndef IBB_BLOCK_SIZE_H
+#define IBB_BLOCK_SIZE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,8 +11,8 @@
  * Threads: plain data.
  * Source:  XEP-0095, XEP-0096; XEP-0166, XEP-0234, XEP-0261, XEP-0300.
  */
-#ifndef IBB_TERMS_H
-#define IBB_TERMS_H
+#ifndef IBB_METADATA_H
+#define IBB_METADATA_H
 
 #include "ibb/hash.h"
 

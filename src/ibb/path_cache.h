@@ -12,8 +12,8 @@
  * Threads: none; the caller serialises.
  * Source:  RFC 9040 (TCP control block interdependence), in the sense of its section 6.
  */
-#ifndef IBB_PAST_H
-#define IBB_PAST_H
+#ifndef IBB_PATH_CACHE_H
+#define IBB_PATH_CACHE_H
 
 #include "ibb/window.h"
 
