@@ -229,21 +229,22 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 	if (answer->kind != MSG_RESULT) {
 		stream_refused(stream, answer, now_ms);
 		if (stream->session.block_size < block_size) {
-			past_refused(&ibb->past, stream->peer, stream->session.block_size);
+			path_cache_refuse(&ibb->path_cache, stream->peer,
+					  stream->session.block_size);
 		} else if (answer->condition == CONDITION_RESOURCE_CONSTRAINT &&
 			   stream_is_over(stream)) {
 			/* It takes no length, so it was short of something else. */
-			past_refused(&ibb->past, stream->peer, UINT32_MAX);
+			path_cache_refuse(&ibb->path_cache, stream->peer, UINT32_MAX);
 		}
 		return;
 	}
 	stream_accepted(stream, now_ms);
 	if (opening && stream->state == STREAM_OPEN) {
-		struct window_past way = past_way(&ibb->past, stream->peer);
+		struct window_metrics metrics = path_cache_metrics(&ibb->path_cache, stream->peer);
 		/* The clock may have ticked at any time in between. */
 		int64_t trip_us = (now_ms - stream->session.open_sent_ms + 1) * 1000;
-		window_recall(&stream->outgoing.window, &way, trip_us,
-			      HASH_CNT(links.by_key, ibb->by_key));
+		window_restore(&stream->outgoing.window, &metrics, trip_us,
+			       HASH_CNT(links.by_key, ibb->by_key));
 	}
 }
 
@@ -287,7 +288,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us)
 {
-	ibb->past.now_ms = now_us / 1000;
+	ibb->path_cache.now_ms = now_us / 1000;
 	if (msg->kind == MSG_RESULT || msg->kind == MSG_ERROR || msg->kind == MSG_BOUNCE) {
 		receive_answer(ibb, msg, now_us);
 	} else {

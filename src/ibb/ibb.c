@@ -24,7 +24,7 @@ void ibb_finish(struct ibb *ibb)
 	}
 	effects_finish(&ibb->effects);
 	limits_finish(&ibb->limits);
-	past_finish(&ibb->past);
+	path_cache_finish(&ibb->path_cache);
 }
 
 /* ---- the user's side ---- */
@@ -60,7 +60,7 @@ int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 		return -EINVAL;
 	}
 	uint32_t wanted = stream->session.block_size;
-	uint32_t accepted = past_block_size(&ibb->past, peer);
+	uint32_t accepted = path_cache_block_size(&ibb->path_cache, peer);
 	stream->session.block_size = accepted < wanted ? accepted : wanted;
 	int error = stream_dial(stream, peer, features, name, now_ms);
 	if (error) {
@@ -229,7 +229,7 @@ static bool needs_peer(const struct stream *stream)
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)
 {
 	struct stream *stream, *next;
-	past_forget(&ibb->past, peer);
+	path_cache_forget(&ibb->path_cache, peer);
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		if (!stream->peer || strcmp(stream->peer, peer) != 0 || !needs_peer(stream)) {
 			continue;
@@ -256,7 +256,7 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	ibb->disconnected = true;
-	past_finish(&ibb->past); /* the next connection may take another way */
+	path_cache_finish(&ibb->path_cache); /* the next connection may take another way */
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		bool unknown = stream->state == STREAM_NEW && !stream->session.expected &&
 			       ibb->config.reconnect_ms > 0;

@@ -25,7 +25,7 @@ struct ibb {
 	struct limits limits;
 	struct effects effects;
 	struct chunk chunk; /* of all streams together: they share the connection */
-	struct past past;
+	struct path_cache path_cache;
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
 	uint64_t last_number;

@@ -8,40 +8,40 @@
 #include <string.h>
 #include <uthash.h>
 
-struct past_peer {
-	UT_hash_handle hh; /* past.peers */
-	struct window_past way;
+struct path_cache_entry {
+	UT_hash_handle hh; /* cache.peers */
+	struct window_metrics metrics;
 	int64_t learnt_ms;   /* when `way` was */
-	uint32_t block_size; /* as in past_block_size */
+	uint32_t block_size; /* as in path_cache_block_size */
 	char jid[];
 };
 
-static void drop(struct past *past, struct past_peer *peer)
+static void drop(struct path_cache *cache, struct path_cache_entry *peer)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash */
-	HASH_DEL(past->peers, peer);
+	HASH_DEL(cache->peers, peer);
 	free(peer);
 }
 
-void past_finish(struct past *past)
+void path_cache_finish(struct path_cache *cache)
 {
-	while (past->peers) {
+	while (cache->peers) {
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the head is another one then */
-		drop(past, past->peers);
+		drop(cache, cache->peers);
 	}
 }
 
-static struct past_peer *find(const struct past *past, const char *jid)
+static struct path_cache_entry *find(const struct path_cache *cache, const char *jid)
 {
-	struct past_peer *peer;
-	HASH_FIND_STR(past->peers, jid, peer);
+	struct path_cache_entry *peer;
+	HASH_FIND_STR(cache->peers, jid, peer);
 	return peer;
 }
 
 /* The table keeps the order in which they are added. False: memory is short, and it is gone. */
-static bool add(struct past *past, struct past_peer *peer)
+static bool add(struct path_cache *cache, struct path_cache_entry *peer)
 {
-	HASH_ADD_STR(past->peers, jid, peer);
+	HASH_ADD_STR(cache->peers, jid, peer);
 	if (!peer->hh.tbl) {
 		free(peer);
 		return false;
@@ -50,15 +50,15 @@ static bool add(struct past *past, struct past_peer *peer)
 }
 
 /* It is used, so others are forgotten before it. NULL: it is not known, and memory is short. */
-static struct past_peer *use(struct past *past, const char *jid)
+static struct path_cache_entry *use(struct path_cache *cache, const char *jid)
 {
-	struct past_peer *peer = find(past, jid);
+	struct path_cache_entry *peer = find(cache, jid);
 	if (peer) {
-		HASH_DEL(past->peers, peer);
-		return add(past, peer) ? peer : NULL;
+		HASH_DEL(cache->peers, peer);
+		return add(cache, peer) ? peer : NULL;
 	}
-	if (HASH_COUNT(past->peers) >= PAST_MOST_PEERS) {
-		drop(past, past->peers);
+	if (HASH_COUNT(cache->peers) >= PATH_CACHE_MAX_PEERS) {
+		drop(cache, cache->peers);
 	}
 	size_t size = strlen(jid) + 1;
 	peer = calloc(1, sizeof(*peer) + size);
@@ -67,59 +67,61 @@ static struct past_peer *use(struct past *past, const char *jid)
 	}
 	memcpy(peer->jid, jid, size);
 	peer->block_size = UINT32_MAX;
-	return add(past, peer) ? peer : NULL;
+	return add(cache, peer) ? peer : NULL;
 }
 
-void past_forget(struct past *past, const char *jid)
+void path_cache_forget(struct path_cache *cache, const char *jid)
 {
-	struct past_peer *peer = find(past, jid);
+	struct path_cache_entry *peer = find(cache, jid);
 	if (peer) {
-		drop(past, peer);
+		drop(cache, peer);
 	}
 }
 
-/* ---- the way ---- */
+/* ---- the path ---- */
 
-static bool is_known(const struct past *past, const struct past_peer *peer)
+static bool is_known(const struct path_cache *cache, const struct path_cache_entry *peer)
 {
-	return peer->way.rate > 0 && past->now_ms - peer->learnt_ms < PAST_MS;
+	return peer->metrics.rate > 0 && cache->now_ms - peer->learnt_ms < PATH_CACHE_MS;
 }
 
-void past_learn(struct past *past, const char *jid, const struct window *window, bool alone)
+void path_cache_learn(struct path_cache *cache, const char *jid, const struct window *window,
+		      bool alone)
 {
-	struct window_past way = window_known(window);
-	if (way.rate <= 0) {
+	struct window_metrics metrics = window_learned(window);
+	if (metrics.rate <= 0) {
 		return;
 	}
-	struct past_peer *peer = use(past, jid);
+	struct path_cache_entry *peer = use(cache, jid);
 	if (!peer) {
 		return;
 	}
 	/* One that had to share the way, or did not last, says only what is possible at least. */
-	if (!is_known(past, peer) || (alone && !window->starting) || way.rate > peer->way.rate) {
-		peer->way = way;
-		peer->learnt_ms = past->now_ms;
+	if (!is_known(cache, peer) || (alone && !window->starting) ||
+	    metrics.rate > peer->metrics.rate) {
+		peer->metrics = metrics;
+		peer->learnt_ms = cache->now_ms;
 	}
 }
 
-struct window_past past_way(struct past *past, const char *jid)
+struct window_metrics path_cache_metrics(struct path_cache *cache, const char *jid)
 {
-	const struct past_peer *peer = find(past, jid);
-	return peer && is_known(past, peer) ? peer->way : (struct window_past){0};
+	const struct path_cache_entry *peer = find(cache, jid);
+	return peer && is_known(cache, peer) ? peer->metrics : (struct window_metrics){0};
 }
 
 /* ---- blocks ---- */
 
-void past_refused(struct past *past, const char *jid, uint32_t block_size)
+void path_cache_refuse(struct path_cache *cache, const char *jid, uint32_t block_size)
 {
-	struct past_peer *peer = use(past, jid);
+	struct path_cache_entry *peer = use(cache, jid);
 	if (peer) {
 		peer->block_size = block_size;
 	}
 }
 
-uint32_t past_block_size(struct past *past, const char *jid)
+uint32_t path_cache_block_size(struct path_cache *cache, const char *jid)
 {
-	const struct past_peer *peer = find(past, jid);
+	const struct path_cache_entry *peer = find(cache, jid);
 	return peer ? peer->block_size : UINT32_MAX;
 }

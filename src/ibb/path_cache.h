@@ -21,32 +21,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAST_MOST_PEERS 64
-#define PAST_MS		600000
+#define PATH_CACHE_MAX_PEERS 64
+#define PATH_CACHE_MS	     600000
 
-struct past_peer;
+struct path_cache_entry;
 
 /* Zeroed memory knows nobody. */
-struct past {
-	struct past_peer *peers; /* uthash, by full JID; used longest ago first */
-	int64_t now_ms;		 /* the caller sets it before the calls that follow */
+struct path_cache {
+	struct path_cache_entry *peers; /* uthash, by full JID; used longest ago first */
+	int64_t now_ms;			/* the caller sets it before the calls that follow */
 };
 
-void past_finish(struct past *past);
+void path_cache_finish(struct path_cache *cache);
 
 /* That one has gone. */
-void past_forget(struct past *past, const char *jid);
+void path_cache_forget(struct path_cache *cache, const char *jid);
 
 /* A stream to it has ended, `alone`: others did not share the way. */
-void past_learn(struct past *past, const char *jid, const struct window *window, bool alone);
+void path_cache_learn(struct path_cache *cache, const char *jid, const struct window *window,
+		      bool alone);
 
 /* What is known of the way to it; its rate is 0 if nothing is. */
-struct window_past past_way(struct past *past, const char *jid);
+struct window_metrics path_cache_metrics(struct path_cache *cache, const char *jid);
 
 /* It has refused blocks that are longer than `block_size`; UINT32_MAX: forget what it has. */
-void past_refused(struct past *past, const char *jid, uint32_t block_size);
+void path_cache_refuse(struct path_cache *cache, const char *jid, uint32_t block_size);
 
 /* The longest that it has not refused; UINT32_MAX: it has refused none. */
-uint32_t past_block_size(struct past *past, const char *jid);
+uint32_t path_cache_block_size(struct path_cache *cache, const char *jid);
 
 #endif

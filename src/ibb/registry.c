@@ -101,7 +101,8 @@ void ibb_settle(struct ibb *ibb, struct stream *stream)
 	if (stream_is_over(stream)) {
 		if (stream->links.key && stream->state == STREAM_CLOSED) {
 			bool alone = HASH_CNT(links.by_key, ibb->by_key) == 1;
-			past_learn(&ibb->past, stream->peer, &stream->outgoing.window, alone);
+			path_cache_learn(&ibb->path_cache, stream->peer, &stream->outgoing.window,
+					 alone);
 		}
 		remove_by_key(ibb, stream);
 		if (!stream->owned) {

@@ -157,19 +157,19 @@ static double resized(struct window *window, size_t least)
 	return window->starting ? (double)size : best_rate(window) * (double)allowed_us(window);
 }
 
-struct window_past window_known(const struct window *window)
+struct window_metrics window_learned(const struct window *window)
 {
 	/* What came through after a cut is what was possible then. */
 	double rate = window->before_cut > 0 ? 0 : best_rate(window);
-	return (struct window_past){.rate = rate, .shortest_us = window->shortest_us};
+	return (struct window_metrics){.rate = rate, .shortest_us = window->shortest_us};
 }
 
-void window_recall(struct window *window, const struct window_past *past, int64_t trip_us,
-		   unsigned streams)
+void window_restore(struct window *window, const struct window_metrics *metrics, int64_t trip_us,
+		    unsigned streams)
 {
 	/* The way may have become shorter. */
-	int64_t shortest_us = trip_us < past->shortest_us ? trip_us : past->shortest_us;
-	double rate = past->rate / (streams > 0 ? streams : 1);
+	int64_t shortest_us = trip_us < metrics->shortest_us ? trip_us : metrics->shortest_us;
+	double rate = metrics->rate / (streams > 0 ? streams : 1);
 	double size = rate * (double)with_allowance(shortest_us, true);
 	if (window->rounds > 0 || size <= (double)window->size) {
 		return;

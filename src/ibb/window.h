@@ -63,7 +63,7 @@ struct window_trip {
 };
 
 /* What a stream has found out about its way, for another one. */
-struct window_past {
+struct window_metrics {
 	double rate;	     /* bytes per microsecond; 0: nothing is known */
 	int64_t shortest_us; /* round trip */
 };
@@ -74,12 +74,12 @@ void window_init(struct window *window, size_t most);
 void window_expect(struct window *window, int64_t trip_us);
 
 /* What has been found out. */
-struct window_past window_known(const struct window *window);
+struct window_metrics window_learned(const struct window *window);
 
 /* After window_expect, with the same `trip_us`: a window that begins with what is known of the way
  * already, `streams` of which, this one among them, now share it. */
-void window_recall(struct window *window, const struct window_past *past, int64_t trip_us,
-		   unsigned streams);
+void window_restore(struct window *window, const struct window_metrics *metrics, int64_t trip_us,
+		    unsigned streams);
 
 /* Something waits to leave, and the window keeps it: without that it need not grow. */
 void window_note_full(struct window *window);

@@ -20,100 +20,100 @@ static struct window with_rate(double rate, bool starting)
 	return window;
 }
 
-static void learn(struct past *past, const char *jid, double rate, bool starting, bool alone)
+static void learn(struct path_cache *cache, const char *jid, double rate, bool starting, bool alone)
 {
 	struct window window = with_rate(rate, starting);
-	past_learn(past, jid, &window, alone);
+	path_cache_learn(cache, jid, &window, alone);
 }
 
 static void test_ways(void **state)
 {
 	(void)state;
-	struct past past = {.now_ms = 5};
-	assert_true(past_way(&past, "j").rate == 0);
-	learn(&past, "j", 0, false, true); /* it has found out nothing */
-	assert_true(past_way(&past, "j").rate == 0);
-	learn(&past, "j", 10, false, true);
-	assert_true(past_way(&past, "j").rate == 10);
-	assert_int_equal(past_way(&past, "j").shortest_us, 1000);
-	assert_true(past_way(&past, "k").rate == 0);
+	struct path_cache cache = {.now_ms = 5};
+	assert_true(path_cache_metrics(&cache, "j").rate == 0);
+	learn(&cache, "j", 0, false, true); /* it has found out nothing */
+	assert_true(path_cache_metrics(&cache, "j").rate == 0);
+	learn(&cache, "j", 10, false, true);
+	assert_true(path_cache_metrics(&cache, "j").rate == 10);
+	assert_int_equal(path_cache_metrics(&cache, "j").shortest_us, 1000);
+	assert_true(path_cache_metrics(&cache, "k").rate == 0);
 	/* The last one counts, */
-	learn(&past, "j", 8, false, true);
-	assert_true(past_way(&past, "j").rate == 8);
+	learn(&cache, "j", 8, false, true);
+	assert_true(path_cache_metrics(&cache, "j").rate == 8);
 	/* unless it was short, or not alone, and slower. */
-	learn(&past, "j", 7, true, true);
-	learn(&past, "j", 7, false, false);
-	assert_true(past_way(&past, "j").rate == 8);
-	learn(&past, "j", 9, true, true);
-	assert_true(past_way(&past, "j").rate == 9);
-	learn(&past, "j", 10, false, false);
-	assert_true(past_way(&past, "j").rate == 10);
+	learn(&cache, "j", 7, true, true);
+	learn(&cache, "j", 7, false, false);
+	assert_true(path_cache_metrics(&cache, "j").rate == 8);
+	learn(&cache, "j", 9, true, true);
+	assert_true(path_cache_metrics(&cache, "j").rate == 9);
+	learn(&cache, "j", 10, false, false);
+	assert_true(path_cache_metrics(&cache, "j").rate == 10);
 	/* What is too old is not known. */
-	past.now_ms += PAST_MS - 1;
-	assert_true(past_way(&past, "j").rate == 10);
-	past.now_ms++;
-	assert_true(past_way(&past, "j").rate == 0);
-	learn(&past, "j", 1, true, false);
-	assert_true(past_way(&past, "j").rate == 1);
-	past_forget(&past, "j");
-	past_forget(&past, "j");
-	assert_true(past_way(&past, "j").rate == 0);
-	past_finish(&past);
-	past_finish(&past);
+	cache.now_ms += PATH_CACHE_MS - 1;
+	assert_true(path_cache_metrics(&cache, "j").rate == 10);
+	cache.now_ms++;
+	assert_true(path_cache_metrics(&cache, "j").rate == 0);
+	learn(&cache, "j", 1, true, false);
+	assert_true(path_cache_metrics(&cache, "j").rate == 1);
+	path_cache_forget(&cache, "j");
+	path_cache_forget(&cache, "j");
+	assert_true(path_cache_metrics(&cache, "j").rate == 0);
+	path_cache_finish(&cache);
+	path_cache_finish(&cache);
 }
 
 static void test_block_sizes(void **state)
 {
 	(void)state;
-	struct past past = {0};
-	assert_int_equal(past_block_size(&past, "j"), UINT32_MAX);
-	past_refused(&past, "j", 4096);
-	past_refused(&past, "k", 128);
-	assert_int_equal(past_block_size(&past, "j"), 4096);
-	assert_int_equal(past_block_size(&past, "k"), 128);
-	assert_true(past_way(&past, "j").rate == 0);
-	learn(&past, "l", 1, false, true);
-	assert_int_equal(past_block_size(&past, "l"), UINT32_MAX);
-	past_forget(&past, "j");
-	assert_int_equal(past_block_size(&past, "j"), UINT32_MAX);
-	assert_int_equal(past_block_size(&past, "k"), 128);
-	past_finish(&past);
+	struct path_cache cache = {0};
+	assert_int_equal(path_cache_block_size(&cache, "j"), UINT32_MAX);
+	path_cache_refuse(&cache, "j", 4096);
+	path_cache_refuse(&cache, "k", 128);
+	assert_int_equal(path_cache_block_size(&cache, "j"), 4096);
+	assert_int_equal(path_cache_block_size(&cache, "k"), 128);
+	assert_true(path_cache_metrics(&cache, "j").rate == 0);
+	learn(&cache, "l", 1, false, true);
+	assert_int_equal(path_cache_block_size(&cache, "l"), UINT32_MAX);
+	path_cache_forget(&cache, "j");
+	assert_int_equal(path_cache_block_size(&cache, "j"), UINT32_MAX);
+	assert_int_equal(path_cache_block_size(&cache, "k"), 128);
+	path_cache_finish(&cache);
 }
 
 static void test_no_more_than_some(void **state)
 {
 	(void)state;
-	struct past past = {0};
+	struct path_cache cache = {0};
 	char jid[16];
-	past_refused(&past, "first", 1);
-	past_refused(&past, "second", 1);
-	for (unsigned i = 0; i < PAST_MOST_PEERS - 1; i++) {
+	path_cache_refuse(&cache, "first", 1);
+	path_cache_refuse(&cache, "second", 1);
+	for (unsigned i = 0; i < PATH_CACHE_MAX_PEERS - 1; i++) {
 		snprintf(jid, sizeof(jid), "%u", i);
-		past_refused(&past, "first", 1); /* it is used */
-		past_refused(&past, jid, i);
+		path_cache_refuse(&cache, "first", 1); /* it is used */
+		path_cache_refuse(&cache, jid, i);
 	}
-	assert_int_equal(past_block_size(&past, "first"), 1);
-	assert_int_equal(past_block_size(&past, "second"), UINT32_MAX);
-	for (unsigned i = 0; i < PAST_MOST_PEERS - 1; i++) {
+	assert_int_equal(path_cache_block_size(&cache, "first"), 1);
+	assert_int_equal(path_cache_block_size(&cache, "second"), UINT32_MAX);
+	for (unsigned i = 0; i < PATH_CACHE_MAX_PEERS - 1; i++) {
 		snprintf(jid, sizeof(jid), "%u", i);
-		assert_int_equal(past_block_size(&past, jid), i);
+		assert_int_equal(path_cache_block_size(&cache, jid), i);
 	}
-	past_finish(&past);
+	path_cache_finish(&cache);
 }
 
 static void test_memory_is_short(void **state)
 {
 	(void)state;
 	for (unsigned n = 1;; n++) {
-		struct past past = {0};
+		struct path_cache cache = {0};
 		failing_malloc_arm(n);
-		past_refused(&past, "j", 7);
-		learn(&past, "k", 7, false, true);
-		past_refused(&past, "j", 7);
+		path_cache_refuse(&cache, "j", 7);
+		learn(&cache, "k", 7, false, true);
+		path_cache_refuse(&cache, "j", 7);
 		bool failed = failing_malloc_disarm();
-		assert_true(past_block_size(&past, "j") == 7 ||
-			    past_block_size(&past, "j") == UINT32_MAX);
-		past_finish(&past);
+		assert_true(path_cache_block_size(&cache, "j") == 7 ||
+			    path_cache_block_size(&cache, "j") == UINT32_MAX);
+		path_cache_finish(&cache);
 		if (!failed) {
 			break;
 		}

@@ -158,9 +158,9 @@ static void test_recalls(void **state)
 	(void)state;
 	struct way first = start(MOST, 200, 200000);
 	first.shared = true;
-	assert_true(window_known(&first.window).rate == 0);
+	assert_true(window_learned(&first.window).rate == 0);
 	run(&first, 40000);
-	struct window_past past = window_known(&first.window);
+	struct window_metrics metrics = window_learned(&first.window);
 	static const struct {
 		int64_t service_us, distance_us;
 		unsigned streams;
@@ -178,7 +178,7 @@ static void test_recalls(void **state)
 		way.shared = true;
 		window_expect(&way.window, rows[i].distance_us);
 		size_t before = way.window.size;
-		window_recall(&way.window, &past, rows[i].distance_us, rows[i].streams);
+		window_restore(&way.window, &metrics, rows[i].distance_us, rows[i].streams);
 		assert_true(way.window.size >= before);
 		assert_true(way.window.size >= first.window.size / 100 * rows[i].least);
 		assert_true(way.window.size == before ||
@@ -202,16 +202,16 @@ static void test_nothing_to_recall(void **state)
 	(void)state;
 	struct way way = start(MOST, 100, 20000);
 	run(&way, 20000);
-	struct window_past past = window_known(&way.window);
+	struct window_metrics metrics = window_learned(&way.window);
 	size_t size = way.window.size;
-	past.rate *= 10;
-	window_recall(&way.window, &past, 20000, 1);
+	metrics.rate *= 10;
+	window_restore(&way.window, &metrics, 20000, 1);
 	assert_int_equal(way.window.size, size);
 	window_cut(&way.window);
 	run(&way, 1000);
-	assert_true(window_known(&way.window).rate == 0);
+	assert_true(window_learned(&way.window).rate == 0);
 	struct way other = start(MOST, 100, 20000);
-	window_recall(&other.window, &(struct window_past){0}, 20000, 1);
+	window_restore(&other.window, &(struct window_metrics){0}, 20000, 1);
 	assert_int_equal(other.window.size, 4 * BLOCK);
 }
 
