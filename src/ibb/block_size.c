@@ -1,169 +1,170 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/block_size.h"
 
-/* The shortest fits, as a stanza, into the 8 KiB that servers read at once; the longest is all that
- * there is. */
-static const size_t lengths[] = {CHUNK_LEAST, 16384, 65535};
-#define LONGEST (sizeof(lengths) / sizeof(lengths[0]) - 1)
+/* A stanza with the smallest fits into the 8 KiB that servers read at once; the largest is the most
+ * that the XEP allows. */
+static const size_t sizes[] = {BLOCK_SIZE_MIN, 16384, 65535};
+#define LARGEST (sizeof(sizes) / sizeof(sizes[0]) - 1)
 
-/* Until what left before has come back and windows have their size: a round of theirs near by (see
- * window.c), or a round trip. */
-#define SETTLING_TRIPS	16
-#define SETTLING_ROUNDS 1
+/* Until blocks of the other size are acknowledged, and windows have settled: one of their rounds
+ * where the RTT is short (see window.c), else one round trip. */
+#define SETTLING_SAMPLES     16
+#define SETTLING_ROUND_TRIPS 1
 
-/* What a turn measures, at least: more than a hiccup, and than a block more or less would tell. */
-#define TURN_US	    60000
-#define TURN_TRIPS  8
-#define TURN_ROUNDS 1
+/* A turn measures at least this: more than a scheduling delay, or a block more or less, can change.
+ */
+#define TURN_US		 60000
+#define TURN_SAMPLES	 8
+#define TURN_ROUND_TRIPS 1
 
-/* A longer one is kept that is so much faster in all, the sooner the clearer it is; a shorter one
- * that is each time at least so fast. */
-static const double faster[] = {1.5, 1.25, 1.1};
-#define PAIRS	(sizeof(faster) / sizeof(faster[0]))
+/* A larger size is kept after so many pairs if it is so much faster in all; a smaller one if each
+ * of its turns is at least AS_FAST. */
+static const double speedups[] = {1.5, 1.25, 1.1};
+#define PAIRS	(sizeof(speedups) / sizeof(speedups[0]))
 #define AS_FAST 0.95
 
-/* Between comparisons; twice as long after each that changed nothing. */
-#define PAUSE_US      ((int64_t)10 * 1000 * 1000)
-#define PAUSE_MOST_US (8 * PAUSE_US)
+/* Between comparisons; doubled by each that changed nothing. */
+#define PAUSE_US     ((int64_t)10 * 1000 * 1000)
+#define MAX_PAUSE_US (8 * PAUSE_US)
 
-/* Nothing comes back for so long, and for two round trips: somebody pauses. */
+/* No acknowledgement for this long, and for two round trips: the reader has paused. */
 #define SILENCE_US 250000
 
-size_t chunk_length(const struct chunk *chunk)
+size_t block_size_current(const struct block_size *size)
 {
-	return lengths[chunk->trying ? chunk->tried : chunk->used];
+	return sizes[size->uses_candidate ? size->candidate : size->current];
 }
 
-static void begin_turn(struct chunk *chunk, bool settling, int64_t now_us)
+static void begin_turn(struct block_size *size, bool settling, int64_t now_us)
 {
-	chunk->settling = settling;
-	chunk->begun_us = now_us;
-	chunk->bytes = chunk->full_bytes = 0;
-	chunk->trips = 0;
-	chunk->longest_us = 0;
+	size->settling = settling;
+	size->begun_us = now_us;
+	size->bytes = size->limited_bytes = 0;
+	size->samples = 0;
+	size->max_rtt_us = 0;
 }
 
 /* ---- a comparison ---- */
 
-static bool is_up(const struct chunk *chunk)
+static bool is_larger(const struct block_size *size)
 {
-	return chunk->tried > chunk->used;
+	return size->candidate > size->current;
 }
 
-static void begin(struct chunk *chunk, int64_t now_us)
+static void begin(struct block_size *size, int64_t now_us)
 {
-	/* One that was broken off goes on: files may be short. */
-	if (chunk->pairs == 0 || now_us - chunk->paired_us > PAUSE_US) {
-		bool up = chunk->used == 0 || (chunk->used < LONGEST && !chunk->went_up);
-		chunk->tried = up ? chunk->used + 1 : chunk->used - 1;
-		chunk->pairs = 0;
-		chunk->used_rate = chunk->tried_rate = 0;
+	/* An interrupted comparison continues: files may be short. */
+	if (size->pairs == 0 || now_us - size->last_pair_us > PAUSE_US) {
+		bool up = size->current == 0 || (size->current < LARGEST && !size->went_larger);
+		size->candidate = up ? size->current + 1 : size->current - 1;
+		size->pairs = 0;
+		size->current_rate = size->candidate_rate = 0;
 	}
-	chunk->comparing = true;
-	/* What is in use is settled. */
-	begin_turn(chunk, false, now_us);
+	size->comparing = true;
+	/* The current size needs no settling. */
+	begin_turn(size, false, now_us);
 }
 
-static void break_off(struct chunk *chunk)
+static void interrupt(struct block_size *size)
 {
-	chunk->comparing = chunk->trying = false;
+	size->comparing = size->uses_candidate = false;
 }
 
-void chunk_disturb(struct chunk *chunk)
+void block_size_discard(struct block_size *size)
 {
-	break_off(chunk);
-	chunk->pairs = 0;
+	interrupt(size);
+	size->pairs = 0;
 }
 
-static void end(struct chunk *chunk, bool better, int64_t now_us)
+static void end(struct block_size *size, bool better, int64_t now_us)
 {
-	int64_t pause_us = better || chunk->pause_us == 0 ? PAUSE_US : chunk->pause_us * 2;
-	chunk->pause_us = pause_us < PAUSE_MOST_US ? pause_us : PAUSE_MOST_US;
-	chunk->next_us = now_us + chunk->pause_us;
-	chunk->went_up = is_up(chunk);
+	int64_t pause_us = better || size->pause_us == 0 ? PAUSE_US : size->pause_us * 2;
+	size->pause_us = pause_us < MAX_PAUSE_US ? pause_us : MAX_PAUSE_US;
+	size->not_before_us = now_us + size->pause_us;
+	size->went_larger = is_larger(size);
 	if (better) {
-		chunk->used = chunk->tried;
+		size->current = size->candidate;
 	}
-	if (better && chunk->went_up && chunk->used < LONGEST) {
-		/* Where longer is better, still longer may be. */
-		chunk->went_up = false;
-		chunk->next_us = now_us;
+	if (better && size->went_larger && size->current < LARGEST) {
+		/* Where a larger size is better, the next may be better still. */
+		size->went_larger = false;
+		size->not_before_us = now_us;
 	}
-	break_off(chunk);
-	chunk->pairs = 0;
+	interrupt(size);
+	size->pairs = 0;
 }
 
-/* Both have had a turn; `rate` is that of the one that is tried. */
-static void end_pair(struct chunk *chunk, double rate, int64_t now_us)
+/* Both have had a turn; `rate` is the candidate's. */
+static void end_pair(struct block_size *size, double rate, int64_t now_us)
 {
-	chunk->paired_us = now_us;
-	chunk->used_rate += chunk->turn_rate;
-	chunk->tried_rate += rate;
-	bool is_faster = chunk->tried_rate >= faster[chunk->pairs] * chunk->used_rate;
-	chunk->pairs++;
-	if (rate < (is_up(chunk) ? 1 : AS_FAST) * chunk->turn_rate) {
-		end(chunk, false, now_us);
-	} else if (chunk->pairs == PAIRS || (is_up(chunk) && is_faster)) {
-		end(chunk, is_faster || !is_up(chunk), now_us);
-	}
-}
-
-static void end_turn(struct chunk *chunk, int64_t now_us)
-{
-	double rate = (double)chunk->bytes / (double)(now_us - chunk->begun_us);
-	if (chunk->trying) {
-		end_pair(chunk, rate, now_us);
-	}
-	if (chunk->comparing) {
-		chunk->turn_rate = rate;
-		chunk->trying = !chunk->trying;
-		begin_turn(chunk, true, now_us);
+	size->last_pair_us = now_us;
+	size->current_rate += size->previous_rate;
+	size->candidate_rate += rate;
+	bool is_faster = size->candidate_rate >= speedups[size->pairs] * size->current_rate;
+	size->pairs++;
+	if (rate < (is_larger(size) ? 1 : AS_FAST) * size->previous_rate) {
+		end(size, false, now_us);
+	} else if (size->pairs == PAIRS || (is_larger(size) && is_faster)) {
+		end(size, is_faster || !is_larger(size), now_us);
 	}
 }
 
-/* ---- what comes back ---- */
-
-static bool is_settled(const struct chunk *chunk)
+static void end_turn(struct block_size *size, int64_t now_us)
 {
-	return chunk->trips >= SETTLING_TRIPS &&
-	       chunk->last_us - chunk->begun_us >= SETTLING_ROUNDS * chunk->longest_us;
+	double rate = (double)size->bytes / (double)(now_us - size->begun_us);
+	if (size->uses_candidate) {
+		end_pair(size, rate, now_us);
+	}
+	if (size->comparing) {
+		size->previous_rate = rate;
+		size->uses_candidate = !size->uses_candidate;
+		begin_turn(size, true, now_us);
+	}
 }
 
-static bool is_measured(const struct chunk *chunk)
+/* ---- acknowledgements ---- */
+
+static bool is_settled(const struct block_size *size)
 {
-	int64_t passed_us = chunk->last_us - chunk->begun_us;
-	return chunk->trips >= TURN_TRIPS && passed_us >= TURN_US &&
-	       passed_us >= TURN_ROUNDS * chunk->longest_us;
+	return size->samples >= SETTLING_SAMPLES &&
+	       size->last_sample_us - size->begun_us >= SETTLING_ROUND_TRIPS * size->max_rtt_us;
 }
 
-void chunk_measure(struct chunk *chunk, const struct chunk_trip *trip)
+static bool is_measured(const struct block_size *size)
 {
-	int64_t silent_us = trip->now_us - chunk->last_us;
-	int64_t trip_us = trip->now_us - trip->left_us;
-	chunk->last_us = trip->now_us;
-	if (!chunk->comparing) {
-		if (trip->full && trip->now_us >= chunk->next_us) {
-			begin(chunk, trip->now_us);
+	int64_t passed_us = size->last_sample_us - size->begun_us;
+	return size->samples >= TURN_SAMPLES && passed_us >= TURN_US &&
+	       passed_us >= TURN_ROUND_TRIPS * size->max_rtt_us;
+}
+
+void block_size_measure(struct block_size *size, const struct block_size_sample *sample)
+{
+	int64_t silent_us = sample->now_us - size->last_sample_us;
+	int64_t rtt_us = sample->now_us - sample->sent_us;
+	size->last_sample_us = sample->now_us;
+	if (!size->comparing) {
+		if (sample->window_limited && sample->now_us >= size->not_before_us) {
+			begin(size, sample->now_us);
 		}
 		return;
 	}
-	if (silent_us > SILENCE_US && silent_us > 2 * chunk->longest_us) {
-		break_off(chunk);
+	if (silent_us > SILENCE_US && silent_us > 2 * size->max_rtt_us) {
+		interrupt(size);
 		return;
 	}
-	chunk->trips++;
-	chunk->longest_us = trip_us > chunk->longest_us ? trip_us : chunk->longest_us;
-	chunk->bytes += trip->bytes;
-	chunk->full_bytes += trip->full ? trip->bytes : 0;
-	if (chunk->settling) {
-		if (is_settled(chunk)) {
-			begin_turn(chunk, false, trip->now_us);
+	size->samples++;
+	size->max_rtt_us = rtt_us > size->max_rtt_us ? rtt_us : size->max_rtt_us;
+	size->bytes += sample->bytes;
+	size->limited_bytes += sample->window_limited ? sample->bytes : 0;
+	if (size->settling) {
+		if (is_settled(size)) {
+			begin_turn(size, false, sample->now_us);
 		}
-	} else if (is_measured(chunk)) {
-		if (chunk->full_bytes >= chunk->bytes / 2) {
-			end_turn(chunk, trip->now_us);
+	} else if (is_measured(size)) {
+		if (size->limited_bytes >= size->bytes / 2) {
+			end_turn(size, sample->now_us);
 		} else {
-			break_off(chunk);
+			interrupt(size);
 		}
 	}
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chunk - how long blocks are best: as long as makes delivery clearly faster.
+ * block_size - the block size for -o block_size=auto: the one that delivers clearly faster.
  *
- * Some servers work for each stanza, and carry twice the bytes in larger ones; others get slower by
- * half once a stanza does not fit into one of their reads. Which it is shows only when it is tried:
- * now and then, while writers keep their windows full, another length is compared with the one in
- * use, in turns, so that what else goes on at the time meets both alike:
+ * Some servers work per stanza, and carry twice the bytes in larger ones. Others become slower by
+ * half once a stanza does not fit into one of their reads. Only a measurement tells which. Now and
+ * then, while writers keep their windows full, another size is compared with the current one. The
+ * two take turns, so that other load affects both alike:
  *
- *     used | tried | used | tried | used | tried
- *          ^ at each change, what left before comes back first, and windows find their size
+ *     current | candidate | current | candidate | current | candidate
+ *             ^ after each change: blocks in flight are acknowledged, and windows settle
  *
- * A longer one is kept if it was no slower any time, and faster by a tenth in all, or after fewer
- * turns if by more; a shorter one if it was hardly slower any time. After the first time that it
- * was, the comparison is over, so that it costs little where it is of no use.
+ * A larger size is kept if it was slower in no turn, and faster by a tenth in all, or by more after
+ * fewer turns. A smaller size is kept if it was clearly slower in no turn. The comparison ends with
+ * the first turn that was slower, so that it costs little where it is of no use.
  *
- * It is for all streams of a connection together: one with longer blocks than the others would be
- * faster only at their cost.
+ * All streams of a connection share one block size: a stream with larger blocks than the others
+ * would be faster only at their cost.
  *
  * Units:   bytes before base64; microseconds of the caller's monotonic clock.
  * Errors:  none.
@@ -29,47 +29,48 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHUNK_LEAST 4096 /* no block is shorter on account of this */
+#define BLOCK_SIZE_MIN 4096 /* the smallest size that is chosen */
 
-/* Zeroed memory is one that has tried nothing. */
-struct chunk {
-	unsigned used;	  /* which of the lengths */
-	bool went_up;	  /* the last comparison was with a longer one */
-	int64_t next_us;  /* no comparison begins before this */
-	int64_t pause_us; /* from the end of the last one until then */
+/* Zeroed memory has compared nothing yet. */
+struct block_size {
+	unsigned current;      /* index of the size */
+	bool went_larger;      /* the last comparison was with a larger size */
+	int64_t not_before_us; /* no comparison begins before this */
+	int64_t pause_us;      /* between the last comparison and the next */
 
-	/* The comparison, or, if not `comparing`, the last one, which was broken off. */
-	bool comparing, trying; /* it is the turn of `tried` */
-	unsigned tried;
-	unsigned pairs;		      /* of turns, that are over; 0: none was broken off */
-	double used_rate, tried_rate; /* bytes per microsecond, the sums of those */
-	double turn_rate;	      /* of the turn before this one */
-	int64_t paired_us;	      /* when the last pair was over */
+	/* The comparison; unless `comparing`, the last one, if it was interrupted. */
+	bool comparing;
+	bool uses_candidate; /* it is the candidate's turn */
+	unsigned candidate;
+	unsigned pairs;			     /* of turns, completed; 0: nothing was interrupted */
+	double current_rate, candidate_rate; /* bytes per microsecond, sums over the pairs */
+	double previous_rate;		     /* of the previous turn */
+	int64_t last_pair_us;		     /* when the last pair was complete */
 
 	/* The turn. */
-	bool settling;	     /* it is not being measured yet */
-	int64_t begun_us;    /* this, or measuring */
-	uint64_t bytes;	     /* that have come back since */
-	uint64_t full_bytes; /* of them, when the writer kept its window full */
-	unsigned trips;	     /* in which they came */
-	int64_t longest_us;  /* the longest of those */
-	int64_t last_us;     /* when the last one came */
+	bool settling;		/* nothing is measured yet */
+	int64_t begun_us;	/* when settling, or measuring, began */
+	uint64_t bytes;		/* acknowledged since */
+	uint64_t limited_bytes; /* of these, while the writer was window-limited */
+	unsigned samples;
+	int64_t max_rtt_us;
+	int64_t last_sample_us;
 };
 
-/* What has come back at once: an acknowledgement. */
-struct chunk_trip {
-	int64_t left_us, now_us;
+/* An acknowledgement. */
+struct block_size_sample {
+	int64_t sent_us, now_us;
 	size_t bytes;
-	bool full; /* its stream chooses its blocks; more of it waits to leave; its window knows the
-		      way */
+	/* Its stream uses this size, is window-limited and not in slow start. */
+	bool window_limited;
 };
 
-/* How long a block is now. The caller makes it shorter where it must be. */
-size_t chunk_length(const struct chunk *chunk);
+/* The size to use now. The caller uses less where it must. */
+size_t block_size_current(const struct block_size *size);
 
-void chunk_measure(struct chunk *chunk, const struct chunk_trip *trip);
+void block_size_measure(struct block_size *size, const struct block_size_sample *sample);
 
-/* What is measured now says nothing: blocks were lost, or have to wait. */
-void chunk_disturb(struct chunk *chunk);
+/* Blocks were lost, or are backed off: discards what is being measured. */
+void block_size_discard(struct block_size *size);
 
 #endif

@@ -153,14 +153,15 @@ static void end_trip(struct stream *stream, struct window_trip *trip, uint64_t b
 	bool keeps_full =
 		full || (sender->in_flight > 0 &&
 			 sender->in_flight + length >= stream->outgoing.window.size / 4 * 3);
-	struct chunk_trip chunk_trip = {
-		.left_us = trip->left_us,
+	struct block_size_sample sample = {
+		.sent_us = trip->left_us,
 		.now_us = trip->now_us,
 		.bytes = (size_t)(sender->acknowledged - before),
-		.full = keeps_full && stream->session.is_auto &&
-			stream_max_block(stream) > CHUNK_LEAST && !stream->outgoing.window.starting,
+		.window_limited = keeps_full && stream->session.is_auto &&
+				  stream_max_block(stream) > BLOCK_SIZE_MIN &&
+				  !stream->outgoing.window.starting,
 	};
-	chunk_measure(stream->chunk, &chunk_trip);
+	block_size_measure(stream->auto_size, &sample);
 	trip->next = sender_next_number(sender);
 	trip->block_size = stream_block_length(stream);
 	trip->shared = stream->effects->streams > 1;
@@ -237,7 +238,7 @@ static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 		      stream->session.resumable ? stream->outgoing.sender.first : block);
 	stream->outgoing.epoch++;
 	window_cut(&stream->outgoing.window);
-	chunk_disturb(stream->chunk);
+	block_size_discard(stream->auto_size);
 	stream_unschedule(stream);
 	stream_pause(stream, now_ms);
 }

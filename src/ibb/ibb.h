@@ -24,7 +24,7 @@ struct ibb {
 	unsigned max_streams;
 	struct limits limits;
 	struct effects effects;
-	struct chunk chunk; /* of all streams together: they share the connection */
+	struct block_size auto_size; /* of all streams together: they share the connection */
 	struct path_cache path_cache;
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not yet taken; oldest first */

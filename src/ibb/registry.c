@@ -73,7 +73,7 @@ static void remove_by_key(struct ibb *ibb, struct stream *stream)
 struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error)
 {
 	struct stream *stream = stream_create(&ibb->config, &ibb->effects, &ibb->limits,
-					      &ibb->chunk, ibb->last_number + 1, sid);
+					      &ibb->auto_size, ibb->last_number + 1, sid);
 	if (!stream) {
 		*error = -ENOMEM;
 		return NULL;

@@ -149,7 +149,8 @@ size_t stream_max_block(const struct stream *stream)
 size_t stream_block_length(const struct stream *stream)
 {
 	size_t most = stream_max_block(stream);
-	return stream->session.is_auto ? smaller(most, chunk_length(stream->chunk)) : most;
+	return stream->session.is_auto ? smaller(most, block_size_current(stream->auto_size))
+				       : most;
 }
 
 bool stream_has_block(const struct stream *stream)
@@ -197,7 +198,7 @@ void stream_set_block_size(struct stream *stream, uint32_t block_size)
 }
 
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     struct limits *limits, struct chunk *chunk, uint64_t number,
+			     struct limits *limits, struct block_size *auto_size, uint64_t number,
 			     const char *sid)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
@@ -212,7 +213,7 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream->config = config;
 	stream->effects = effects;
 	stream->limits = limits;
-	stream->chunk = chunk;
+	stream->auto_size = auto_size;
 	stream->number = number;
 	stream->session.carrier = config->carrier;
 	stream_set_block_size(stream, config->block_size);

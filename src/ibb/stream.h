@@ -86,7 +86,7 @@ struct stream_session {
 	bool expected;		/* by stream_expect: stream_finish decides where it ends */
 	bool resumable;		/* both ends can resume it (resumption.c) */
 	uint32_t block_size;	/* as negotiated so far */
-	bool is_auto;		/* blocks are as long as `chunk` says, up to block_size */
+	bool is_auto;		/* blocks are as long as `auto_size` says, up to block_size */
 	size_t max_data;	/* in a block that we send, by config->max_stanza */
 
 	unsigned open_attempt; /* of <open/>, counted for its id */
@@ -148,7 +148,7 @@ struct stream {
 	const struct stream_config *config;
 	struct effects *effects;
 	struct limits *limits;
-	struct chunk *chunk;
+	struct block_size *auto_size;
 	uint64_t number;
 	bool is_incoming;
 	char *sid;
@@ -174,7 +174,7 @@ struct stream {
  * to must outlive it.
  */
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     struct limits *limits, struct chunk *chunk, uint64_t number,
+			     struct limits *limits, struct block_size *auto_size, uint64_t number,
 			     const char *sid);
 
 /* Frees the stream. No op may be parked on it; NULL-safe. */

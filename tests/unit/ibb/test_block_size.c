@@ -28,7 +28,7 @@ struct block {
 /* A writer that always has more, a window, and a way as in test_window.c. */
 struct way {
 	struct window window;
-	struct chunk chunk;
+	struct block_size size;
 	service service_us;
 	int64_t distance_us, now_us;
 	double free_us;
@@ -52,7 +52,7 @@ static double random_double(struct way *way)
 
 static size_t next_length(const struct way *way)
 {
-	size_t length = chunk_length(&way->chunk);
+	size_t length = block_size_current(&way->size);
 	return length < way->agreed ? length : way->agreed;
 }
 
@@ -86,15 +86,15 @@ static void come_back(struct way *way)
 		.block_size = next_length(way),
 	};
 	window_measure(&way->window, &trip);
-	unsigned used = way->chunk.used;
-	struct chunk_trip chunk_trip = {
-		.left_us = block->sent_us,
+	unsigned used = way->size.current;
+	struct block_size_sample sample = {
+		.sent_us = block->sent_us,
 		.now_us = way->now_us,
 		.bytes = block->length,
-		.full = way->full && !way->window.starting,
+		.window_limited = way->full && !way->window.starting,
 	};
-	chunk_measure(&way->chunk, &chunk_trip);
-	way->changes += way->chunk.used != used;
+	block_size_measure(&way->size, &sample);
+	way->changes += way->size.current != used;
 	way->by_length[block->length > 16384 ? 2 : block->length > 4096] += block->length;
 }
 
@@ -185,13 +185,13 @@ static const int64_t distances_us[] = {100, 40000, 100000, 200000};
 static void test_starts_with_the_shortest(void **state)
 {
 	(void)state;
-	struct chunk chunk = {0};
-	assert_int_equal(chunk_length(&chunk), CHUNK_LEAST);
+	struct block_size size = {0};
+	assert_int_equal(block_size_current(&size), BLOCK_SIZE_MIN);
 	/* A writer that is slower than the way tells nothing. */
 	for (int64_t now_us = 0; now_us < 60 * SECOND; now_us += 1000) {
-		struct chunk_trip trip = {now_us - 300, now_us, 4096, false};
-		chunk_measure(&chunk, &trip);
-		assert_int_equal(chunk_length(&chunk), CHUNK_LEAST);
+		struct block_size_sample trip = {now_us - 300, now_us, 4096, false};
+		block_size_measure(&size, &trip);
+		assert_int_equal(block_size_current(&size), BLOCK_SIZE_MIN);
 	}
 }
 
@@ -202,8 +202,8 @@ static void test_a_server_that_works_per_stanza(void **state)
 		struct way way = start(per_stanza, distances_us[i]);
 		/* near by at once, far away after some rounds for each measurement */
 		run(&way, SECOND + 60 * distances_us[i]);
-		if (way.chunk.used != 2) {
-			fail_msg("row %zu: %u", i, way.chunk.used);
+		if (way.size.current != 2) {
+			fail_msg("row %zu: %u", i, way.size.current);
 		}
 		run(&way, 300 * SECOND);
 		assert_int_equal(way.changes, 2);
@@ -235,7 +235,7 @@ static void test_a_server_that_works_per_byte(void **state)
 	(void)state;
 	struct way way = start(per_byte, 100);
 	run(&way, 300 * SECOND);
-	assert_int_equal(way.chunk.used, 0);
+	assert_int_equal(way.size.current, 0);
 	assert_int_equal(way.changes, 0);
 }
 
@@ -273,13 +273,13 @@ static void test_goes_back(void **state)
 	(void)state;
 	struct way way = start(per_stanza, 100);
 	run(&way, 200 * SECOND);
-	assert_int_equal(way.chunk.used, 2);
+	assert_int_equal(way.size.current, 2);
 	way.service_us = per_read;
 	run(&way, 200 * SECOND);
-	assert_int_equal(way.chunk.used, 0);
+	assert_int_equal(way.size.current, 0);
 	way.service_us = per_stanza;
 	run(&way, 200 * SECOND);
-	assert_int_equal(way.chunk.used, 2);
+	assert_int_equal(way.size.current, 2);
 }
 
 /* Nothing longer than agreed is sent, so that trying it shows nothing. */
@@ -299,19 +299,20 @@ static void test_disturbed(void **state)
 	(void)state;
 	for (int how = 0; how < 2; how++) {
 		struct way way = start(per_stanza, 100);
-		while (chunk_length(&way.chunk) == CHUNK_LEAST) {
+		while (block_size_current(&way.size) == BLOCK_SIZE_MIN) {
 			run(&way, 1);
 		}
-		assert_int_equal(way.chunk.used, 0);
+		assert_int_equal(way.size.current, 0);
 		if (how == 0) {
-			chunk_disturb(&way.chunk);
+			block_size_discard(&way.size);
 		} else {
-			struct chunk_trip late = {way.now_us, way.now_us + SECOND, 16384, true};
-			chunk_measure(&way.chunk, &late);
+			struct block_size_sample late = {way.now_us, way.now_us + SECOND, 16384,
+							 true};
+			block_size_measure(&way.size, &late);
 		}
-		assert_int_equal(chunk_length(&way.chunk), CHUNK_LEAST);
+		assert_int_equal(block_size_current(&way.size), BLOCK_SIZE_MIN);
 		run(&way, 2 * SECOND);
-		assert_int_equal(way.chunk.used, 2);
+		assert_int_equal(way.size.current, 2);
 	}
 }
 
@@ -320,13 +321,13 @@ static void test_the_writer_gets_slow(void **state)
 {
 	(void)state;
 	struct way way = start(per_stanza, 100);
-	while (chunk_length(&way.chunk) == CHUNK_LEAST) {
+	while (block_size_current(&way.size) == BLOCK_SIZE_MIN) {
 		run(&way, 1);
 	}
 	way.full = false;
 	run(&way, SECOND);
-	assert_int_equal(chunk_length(&way.chunk), CHUNK_LEAST);
-	assert_false(way.chunk.comparing);
+	assert_int_equal(block_size_current(&way.size), BLOCK_SIZE_MIN);
+	assert_false(way.size.comparing);
 }
 
 /* A file is over before a comparison is: the next one goes on with that, unless it comes late. */
@@ -335,7 +336,7 @@ static void test_short_files(void **state)
 	(void)state;
 	for (int late = 0; late < 2; late++) {
 		struct way way = start(little_per_stanza, 100);
-		while (way.chunk.pairs == 0) {
+		while (way.size.pairs == 0) {
 			run(&way, 1);
 		}
 		while (way.on_way > 0) {
@@ -344,13 +345,13 @@ static void test_short_files(void **state)
 		way.now_us += late ? 20 * SECOND : 2 * SECOND;
 		window_init(&way.window, MOST);
 		run(&way, 5000);
-		assert_int_equal(chunk_length(&way.chunk), CHUNK_LEAST);
-		while (!way.chunk.comparing) {
+		assert_int_equal(block_size_current(&way.size), BLOCK_SIZE_MIN);
+		while (!way.size.comparing) {
 			run(&way, 1);
 		}
-		assert_int_equal(way.chunk.pairs, late ? 0 : 1);
+		assert_int_equal(way.size.pairs, late ? 0 : 1);
 		run(&way, SECOND);
-		assert_int_equal(way.chunk.used, 1);
+		assert_int_equal(way.size.current, 1);
 	}
 }
 
@@ -358,12 +359,12 @@ static void test_short_files(void **state)
 static void test_no_time_at_all(void **state)
 {
 	(void)state;
-	struct chunk chunk = {0};
+	struct block_size size = {0};
 	for (int i = 0; i < 100000; i++) {
-		struct chunk_trip trip = {10, i % 2 ? 10 : 5, 4096, true};
-		chunk_measure(&chunk, &trip);
+		struct block_size_sample trip = {10, i % 2 ? 10 : 5, 4096, true};
+		block_size_measure(&size, &trip);
 	}
-	assert_int_equal(chunk.used, 0);
+	assert_int_equal(size.current, 0);
 }
 
 int main(void)

@@ -345,7 +345,7 @@ static void test_auto_block_size(void **state)
 		{"j: open u i2 1000; take u; write u c 1500",
 		 "i2 result j; c=1500; d3.0 data j u 0 1000"},
 	};
-	/* chunk.used is 2 */
+	/* auto_size.current is 2 */
 	static const struct script_step longer[] = {
 		{"disconnect; connect", "r1.0 resume j s"},
 		{"j: result r1.0",
@@ -361,7 +361,7 @@ static void test_auto_block_size(void **state)
 	config.window = config.buffer = 1 << 20;
 	script_start(&script, &config, 9);
 	script_run(&script, begin, COUNT(begin));
-	script.ibb.chunk.used = 2;
+	script.ibb.auto_size.current = 2;
 	script_run(&script, longer, COUNT(longer));
 	script_finish(&script);
 }
