@@ -153,7 +153,7 @@ static int write_piece(struct download *download, const struct op *op)
 static void finish(struct download *download)
 {
 	char path[PATH_SIZE];
-	if (download->date != TERMS_NO_DATE) {
+	if (download->date != METADATA_NO_DATE) {
 		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = download->date}};
 		futimens(download->fd, times); /* a date out of range is ignored */
 	}

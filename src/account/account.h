@@ -35,7 +35,7 @@ struct inbox_arrival {
 	struct inbox_arrival *prev, *next; /* account.arrivals */
 	uint64_t ino;
 	int64_t size;		    /* as offered, or -1 */
-	int64_t date;		    /* likewise, or TERMS_NO_DATE */
+	int64_t date;		    /* likewise, or METADATA_NO_DATE */
 	const char *contact, *name; /* as in the tree */
 };
 

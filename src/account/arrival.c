@@ -82,7 +82,7 @@ void arrival_add_offer(struct account *account, struct offer *offer, int64_t now
 	node->file.offer = offer;
 	offer->context = node;
 	node->file.size = offer->size >= 0 ? (uint64_t)offer->size : 0;
-	if (offer->date != TERMS_NO_DATE) {
+	if (offer->date != METADATA_NO_DATE) {
 		node->modified = (struct timespec){.tv_sec = offer->date};
 	}
 	node->file.sample.taken_ms = now_ms;

@@ -130,7 +130,7 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 static bool begins(const struct msg *msg)
 {
 	return msg->kind == MSG_OPEN || msg->kind == MSG_SI ||
-	       (msg->kind == MSG_JINGLE && msg->terms->action == JINGLE_SESSION_INITIATE);
+	       (msg->kind == MSG_JINGLE && msg->metadata->action == JINGLE_SESSION_INITIATE);
 }
 
 void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us)

@@ -31,7 +31,7 @@ int inbox_file_add(struct account *account, struct node *node)
 	arrival->ino = node->ino;
 	arrival->size = node->file.offer ? node->file.offer->size
 					 : node->file.stream->session.announced_size;
-	arrival->date = node->file.offer ? node->file.offer->date : TERMS_NO_DATE;
+	arrival->date = node->file.offer ? node->file.offer->date : METADATA_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
 	node->inbox.state = INBOX_RECEIVING;
 	node->file.size = 0;

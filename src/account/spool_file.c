@@ -76,7 +76,7 @@ int spool_file_make_offer(struct account *account, struct handle *handle, uint64
 	if (error) {
 		return error;
 	}
-	struct file_terms file = {
+	struct file_metadata file = {
 		.name = node->name,
 		.size = (int64_t)size,
 		.date = node->modified.tv_sec,

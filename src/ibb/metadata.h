@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * terms - what a stanza says about a file that is offered before its bytestream is opened: by
+ * metadata - what a stanza says about a file that is offered before its bytestream is opened: by
  * stream initiation (SI) or by Jingle.
  *
  * Beside a msg of the kinds MSG_SI and MSG_JINGLE, and of the MSG_RESULT that accepts an <si/>.
@@ -19,14 +19,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TERMS_NO_SIZE (-1)
-#define TERMS_NO_DATE INT64_MIN
+#define METADATA_NO_SIZE (-1)
+#define METADATA_NO_DATE INT64_MIN
 
 /* XEP-0096 <file/>, XEP-0234 <file/>. */
-struct file_terms {
+struct file_metadata {
 	const char *name;
-	int64_t size; /* or TERMS_NO_SIZE */
-	int64_t date; /* of the last change, or TERMS_NO_DATE */
+	int64_t size; /* or METADATA_NO_SIZE */
+	int64_t date; /* of the last change, or METADATA_NO_DATE */
 	const char *media_type;
 	const char *description;
 	/* SI: MD5, or HASH_NONE. Jingle: of <hash/>, the strongest that we know; of <hash-used/> it
@@ -43,7 +43,7 @@ enum jingle_action {
 	JINGLE_SESSION_ACCEPT,
 	JINGLE_SESSION_TERMINATE,
 	JINGLE_RECEIVED, /* session-info with <received/>, XEP-0234 section 8.1 */
-	JINGLE_CHECKSUM, /* session-info with <checksum/>, section 8.2: terms->file.digest */
+	JINGLE_CHECKSUM, /* session-info with <checksum/>, section 8.2: metadata->file.digest */
 	JINGLE_PING,	 /* session-info that is empty */
 	JINGLE_INFO,	 /* session-info with anything else */
 	JINGLE_CONTENT_REMOVE,
@@ -70,8 +70,8 @@ enum jingle_reason {
 	JINGLE_UNSUPPORTED_TRANSPORTS,
 };
 
-struct terms {
-	struct file_terms file; /* si; session-initiate, session-accept, checksum */
+struct metadata {
+	struct file_metadata file; /* si; session-initiate, session-accept, checksum */
 
 	/* The request: IBB is among the stream methods. The answer: it is the one that was chosen.
 	 */

@@ -21,47 +21,47 @@ static const char *copy_string(char **at, const char *string)
 	return copy;
 }
 
-/* The strings of `terms`, as addresses of the fields that hold them. */
-#define TERMS_STRINGS 5
-static void list_strings(struct terms *terms, const char **strings[TERMS_STRINGS])
+/* The strings of `metadata`, as addresses of the fields that hold them. */
+#define METADATA_STRINGS 5
+static void list_strings(struct metadata *metadata, const char **strings[METADATA_STRINGS])
 {
-	strings[0] = &terms->file.name;
-	strings[1] = &terms->file.media_type;
-	strings[2] = &terms->file.description;
-	strings[3] = &terms->content;
-	strings[4] = &terms->transport_sid;
+	strings[0] = &metadata->file.name;
+	strings[1] = &metadata->file.media_type;
+	strings[2] = &metadata->file.description;
+	strings[3] = &metadata->content;
+	strings[4] = &metadata->transport_sid;
 }
 
 /* With room to align it. */
-static size_t terms_size(const struct terms *terms)
+static size_t metadata_size(const struct metadata *metadata)
 {
-	if (terms == NULL) {
+	if (metadata == NULL) {
 		return 0;
 	}
-	struct terms copy = *terms;
-	const char **strings[TERMS_STRINGS];
-	size_t size = sizeof(copy) + _Alignof(struct terms);
+	struct metadata copy = *metadata;
+	const char **strings[METADATA_STRINGS];
+	size_t size = sizeof(copy) + _Alignof(struct metadata);
 	list_strings(&copy, strings);
-	for (size_t i = 0; i < TERMS_STRINGS; i++) {
+	for (size_t i = 0; i < METADATA_STRINGS; i++) {
 		size += string_size(*strings[i]);
 	}
 	return size;
 }
 
-/* Copies `terms` to *at. */
-static void copy_terms(struct msg *msg, char **at, const struct terms *terms)
+/* Copies `metadata` to *at. */
+static void copy_metadata(struct msg *msg, char **at, const struct metadata *metadata)
 {
-	size_t alignment = _Alignof(struct terms);
+	size_t alignment = _Alignof(struct metadata);
 	uintptr_t place = ((uintptr_t)*at + alignment - 1) / alignment * alignment;
-	struct terms *copy = (struct terms *)place; /* NOLINT(performance-no-int-to-ptr) */
-	const char **strings[TERMS_STRINGS];
-	*copy = *terms;
+	struct metadata *copy = (struct metadata *)place; /* NOLINT(performance-no-int-to-ptr) */
+	const char **strings[METADATA_STRINGS];
+	*copy = *metadata;
 	*at = (char *)(copy + 1);
 	list_strings(copy, strings);
-	for (size_t i = 0; i < TERMS_STRINGS; i++) {
+	for (size_t i = 0; i < METADATA_STRINGS; i++) {
 		*strings[i] = copy_string(at, *strings[i]);
 	}
-	msg->terms = copy;
+	msg->metadata = copy;
 }
 
 struct msg *msg_create(const struct msg *template)
@@ -70,7 +70,7 @@ struct msg *msg_create(const struct msg *template)
 	size_t memory = sizeof(struct msg) + template->data_length + string_size(template->peer) +
 			string_size(template->id) + string_size(template->sid) +
 			string_size(template->name) + string_size(template->node) +
-			terms_size(template->terms);
+			metadata_size(template->metadata);
 	struct msg *msg = malloc(memory);
 	if (msg == NULL) {
 		return NULL;
@@ -88,8 +88,8 @@ struct msg *msg_create(const struct msg *template)
 	msg->sid = copy_string(&at, template->sid);
 	msg->name = copy_string(&at, template->name);
 	msg->node = copy_string(&at, template->node);
-	if (template->terms != NULL) {
-		copy_terms(msg, &at, template->terms);
+	if (template->metadata != NULL) {
+		copy_metadata(msg, &at, template->metadata);
 	}
 	return msg;
 }

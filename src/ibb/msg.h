@@ -28,8 +28,8 @@ enum msg_kind {
 	MSG_RESUME,  /* request: <resume/>, whether a stream is still known (FEATURE_RESUME) */
 	MSG_PING,    /* request: XEP-0199 */
 	MSG_INFO,    /* request: disco#info */
-	MSG_SI,	     /* request: <si/>, see terms */
-	MSG_JINGLE,  /* request: <jingle/>, see terms */
+	MSG_SI,	     /* request: <si/>, see metadata */
+	MSG_JINGLE,  /* request: <jingle/>, see metadata */
 	MSG_UNKNOWN, /* request: anything else, or one of the above misshapen (see condition) */
 	MSG_RESULT,  /* answer: success; to MSG_INFO with features */
 	MSG_ERROR,   /* answer: condition and type */
@@ -79,7 +79,8 @@ struct msg {
 	const char *id;	  /* never NULL; "" where the stanza has none */
 	const char *sid;  /* open, data, close, resume, bounce; si: its id; jingle: the session's;
 			     else NULL */
-	const struct terms *terms; /* si, jingle, and the result that accepts an si; else NULL */
+	const struct metadata
+		*metadata; /* si, jingle, and the result that accepts an si; else NULL */
 
 	uint32_t block_size;  /* open: 1 to 65535 */
 	enum carrier carrier; /* open; data */

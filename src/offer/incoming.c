@@ -36,13 +36,14 @@ static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_
 struct offer *offer_arrive(struct offers *offers, const struct offer_words *words,
 			   const struct msg *msg, int64_t now_ms)
 {
-	const struct terms *terms = msg->terms;
+	const struct metadata *metadata = msg->metadata;
 	struct peer *peer;
 	if (!may_enter(offers, msg, now_ms, &peer)) {
 		return NULL;
 	}
-	const char *sid = words->format == OFFER_SI ? msg->sid : terms->transport_sid;
-	struct offer *offer = offer_create(offers, words, msg->peer, msg->sid, sid, &terms->file);
+	const char *sid = words->format == OFFER_SI ? msg->sid : metadata->transport_sid;
+	struct offer *offer =
+		offer_create(offers, words, msg->peer, msg->sid, sid, &metadata->file);
 	if (!offer) {
 		limits_leave(peer, false);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
@@ -51,9 +52,9 @@ struct offer *offer_arrive(struct offers *offers, const struct offer_words *word
 	offer->quota = peer;
 	offer->is_incoming = true;
 	offers->arrivals++;
-	offer->session.by_responder = terms->by_responder;
-	offer->session.block_size = terms->block_size;
-	if (!offer_copy(&offer->session.content, terms->content) ||
+	offer->session.by_responder = metadata->by_responder;
+	offer->session.block_size = metadata->block_size;
+	if (!offer_copy(&offer->session.content, metadata->content) ||
 	    !offer_copy(&offer->session.request, words->format == OFFER_SI ? msg->id : NULL)) {
 		offer_forget(offers, offer);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);

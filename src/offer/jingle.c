@@ -16,9 +16,9 @@
 
 /* ---- what we say ---- */
 
-static struct terms terms_of(const struct offer *offer, enum jingle_action action)
+static struct metadata metadata_of(const struct offer *offer, enum jingle_action action)
 {
-	return (struct terms){
+	return (struct metadata){
 		.file = offer_file(offer),
 		.has_ibb = true,
 		.action = action,
@@ -32,19 +32,19 @@ static struct terms terms_of(const struct offer *offer, enum jingle_action actio
 }
 
 static int say(struct offers *offers, const struct offer *offer, char kind,
-	       const struct terms *terms)
+	       const struct metadata *metadata)
 {
 	return offer_request(offers, offer, kind,
-			     &(struct msg){.kind = MSG_JINGLE, .terms = terms});
+			     &(struct msg){.kind = MSG_JINGLE, .metadata = metadata});
 }
 
 /* The last word of a session. */
 static void terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
 {
-	struct terms terms = terms_of(offer, JINGLE_SESSION_TERMINATE);
-	terms.reason = reason;
+	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_TERMINATE);
+	metadata.reason = reason;
 	if (!offer->session.ended) {
-		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
+		say(offers, offer, OFFER_REQUEST_OTHER, &metadata);
 	}
 	offer->session.ended = true;
 }
@@ -64,9 +64,9 @@ static int say_offer(struct offers *offers, struct offer *offer)
 			smaller(offer->session.block_size,
 				msg_data_room(offer->peer, offer->sid, max_stanza));
 	}
-	struct terms terms = terms_of(offer, JINGLE_SESSION_INITIATE);
-	terms.file.description = offer->name; /* Libervia takes no file without one */
-	return say(offers, offer, OFFER_REQUEST_OFFER, &terms);
+	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_INITIATE);
+	metadata.file.description = offer->name; /* Libervia takes no file without one */
+	return say(offers, offer, OFFER_REQUEST_OFFER, &metadata);
 }
 
 /* XEP-0261 section 2.2: the block size may be lowered. */
@@ -76,8 +76,8 @@ static int say_accept(struct offers *offers, struct offer *offer)
 	if (offer->session.block_size > most) {
 		offer->session.block_size = most;
 	}
-	struct terms terms = terms_of(offer, JINGLE_SESSION_ACCEPT);
-	return say(offers, offer, OFFER_REQUEST_ACCEPT, &terms);
+	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_ACCEPT);
+	return say(offers, offer, OFFER_REQUEST_ACCEPT, &metadata);
 }
 
 static void say_decline(struct offers *offers, struct offer *offer)
@@ -107,8 +107,8 @@ static void say_failed(struct offers *offers, struct offer *offer)
 static void thank(struct offers *offers, struct offer *offer)
 {
 	if (offer->is_incoming && !offer->session.ended) {
-		struct terms terms = terms_of(offer, JINGLE_RECEIVED);
-		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
+		struct metadata metadata = metadata_of(offer, JINGLE_RECEIVED);
+		say(offers, offer, OFFER_REQUEST_OTHER, &metadata);
 	}
 	if (!offer->is_incoming && !offer->confirmed) {
 		terminate(offers, offer, JINGLE_SUCCESS);
@@ -127,9 +127,9 @@ static void withdraw(struct offers *offers, struct offer *offer)
 
 static void send_checksum(struct offers *offers, struct offer *offer)
 {
-	struct terms terms = terms_of(offer, JINGLE_CHECKSUM);
+	struct metadata metadata = metadata_of(offer, JINGLE_CHECKSUM);
 	if (!offer->session.ended) {
-		say(offers, offer, OFFER_REQUEST_OTHER, &terms);
+		say(offers, offer, OFFER_REQUEST_OTHER, &metadata);
 	}
 }
 
@@ -218,20 +218,20 @@ static void hear_terminate(struct offers *offers, struct offer *offer, enum jing
 }
 
 /* Whether `msg` is about the one content of the session, and its transport. */
-static bool agrees(const struct offer *offer, const struct terms *terms)
+static bool agrees(const struct offer *offer, const struct metadata *metadata)
 {
-	return terms->has_ibb && strcmp(terms->transport_sid, offer->sid) == 0 &&
-	       terms->block_size > 0 && terms->block_size <= offer->session.block_size &&
-	       terms->file.offset == 0;
+	return metadata->has_ibb && strcmp(metadata->transport_sid, offer->sid) == 0 &&
+	       metadata->block_size > 0 && metadata->block_size <= offer->session.block_size &&
+	       metadata->file.offset == 0;
 }
 
-static void hear_accept(struct offers *offers, struct offer *offer, const struct terms *terms,
+static void hear_accept(struct offers *offers, struct offer *offer, const struct metadata *metadata,
 			int64_t now_ms)
 {
 	offer->session.answered = true;
-	if (agrees(offer, terms)) {
-		offer->session.block_size = terms->block_size;
-		offer_agreed(offers, offer, terms->block_size, now_ms);
+	if (agrees(offer, metadata)) {
+		offer->session.block_size = metadata->block_size;
+		offer_agreed(offers, offer, metadata->block_size, now_ms);
 	} else {
 		offer_fail(offers, offer, -EPROTONOSUPPORT);
 		terminate(offers, offer, JINGLE_FAILED_TRANSPORT);
@@ -250,22 +250,22 @@ static void hear_checksum(struct offer *offer, const struct digest *digest)
 /* ---- sessions that begin ---- */
 
 /* Why a session cannot be; JINGLE_NO_REASON: it can. */
-static enum jingle_reason objection(const struct terms *terms)
+static enum jingle_reason objection(const struct metadata *metadata)
 {
-	if (terms->is_encrypted) {
+	if (metadata->is_encrypted) {
 		return JINGLE_SECURITY_ERROR;
 	}
-	if (terms->contents != 1 || !terms->has_file || terms->from_responder) {
+	if (metadata->contents != 1 || !metadata->has_file || metadata->from_responder) {
 		return JINGLE_UNSUPPORTED_APPLICATIONS;
 	}
-	return terms->has_ibb && terms->block_size > 0 ? JINGLE_NO_REASON
-						       : JINGLE_UNSUPPORTED_TRANSPORTS;
+	return metadata->has_ibb && metadata->block_size > 0 ? JINGLE_NO_REASON
+							     : JINGLE_UNSUPPORTED_TRANSPORTS;
 }
 
 static void hear_initiate(struct offers *offers, const struct msg *msg, int64_t now_ms)
 {
 	struct effects *effects = &offers->ibb->effects;
-	enum jingle_reason reason = objection(msg->terms);
+	enum jingle_reason reason = objection(msg->metadata);
 	if (reason == JINGLE_NO_REASON) {
 		if (offer_arrive(offers, &offer_jingle_words, msg, now_ms)) {
 			effects_send_result(effects, msg->peer, msg->id);
@@ -273,10 +273,10 @@ static void hear_initiate(struct offers *offers, const struct msg *msg, int64_t 
 		return;
 	}
 	effects_send_result(effects, msg->peer, msg->id);
-	struct terms terms = {
+	struct metadata metadata = {
 		.action = JINGLE_SESSION_TERMINATE,
 		.reason = reason,
-		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
 	};
 	/* Of no offer: whatever the answer is. */
 	struct msg end = {
@@ -285,7 +285,7 @@ static void hear_initiate(struct offers *offers, const struct msg *msg, int64_t 
 		.id = "j0",
 		.sid = msg->sid,
 		.size = -1,
-		.terms = &terms,
+		.metadata = &metadata,
 	};
 	effects_send(effects, &end);
 }
@@ -326,22 +326,22 @@ static enum condition is_out_of_place(const struct offer *offer, enum jingle_act
 	return CONDITION_NONE;
 }
 
-static void hear(struct offers *offers, struct offer *offer, const struct terms *terms,
+static void hear(struct offers *offers, struct offer *offer, const struct metadata *metadata,
 		 int64_t now_ms)
 {
-	switch (terms->action) {
+	switch (metadata->action) {
 	case JINGLE_SESSION_ACCEPT:
-		hear_accept(offers, offer, terms, now_ms);
+		hear_accept(offers, offer, metadata, now_ms);
 		break;
 	case JINGLE_SESSION_TERMINATE:
-		hear_terminate(offers, offer, terms->reason);
+		hear_terminate(offers, offer, metadata->reason);
 		break;
 	case JINGLE_CONTENT_REMOVE: /* there is only one */
 		offer_fail(offers, offer, -ECANCELED);
 		terminate(offers, offer, JINGLE_CANCEL);
 		break;
 	case JINGLE_CHECKSUM:
-		hear_checksum(offer, &terms->file.digest);
+		hear_checksum(offer, &metadata->file.digest);
 		break;
 	case JINGLE_RECEIVED:
 		/* Anybody can say so before. */
@@ -355,7 +355,7 @@ static void hear(struct offers *offers, struct offer *offer, const struct terms 
 void offer_receive_jingle(struct offers *offers, const struct msg *msg, int64_t now_ms)
 {
 	struct offer *offer = offer_find(offers, OFFER_JINGLE, msg->peer, msg->sid);
-	enum jingle_action action = msg->terms->action;
+	enum jingle_action action = msg->metadata->action;
 	enum detail detail = DETAIL_NONE;
 
 	if (!offer && action == JINGLE_SESSION_INITIATE) {
@@ -372,7 +372,7 @@ void offer_receive_jingle(struct offers *offers, const struct msg *msg, int64_t 
 		return;
 	}
 	effects_send_result(&offers->ibb->effects, msg->peer, msg->id);
-	hear(offers, offer, msg->terms, now_ms);
+	hear(offers, offer, msg->metadata, now_ms);
 }
 
 const struct offer_words offer_jingle_words = {

@@ -66,7 +66,7 @@ static bool copy_name(char **to, const char *from)
 
 /* In the set, WAITING. `sid` is the bytestream's. */
 struct offer *offer_create(struct offers *offers, const struct offer_words *words, const char *peer,
-			   const char *id, const char *sid, const struct file_terms *file)
+			   const char *id, const char *sid, const struct file_metadata *file)
 {
 	struct offer *offer = calloc(1, sizeof(*offer));
 	if (!offer) {
@@ -182,9 +182,9 @@ void offer_part(struct offers *offers, struct offer *offer)
 
 /* ---- stanzas ---- */
 
-struct file_terms offer_file(const struct offer *offer)
+struct file_metadata offer_file(const struct offer *offer)
 {
-	return (struct file_terms){
+	return (struct file_metadata){
 		.name = offer->name,
 		.size = offer->size,
 		.date = offer->date,

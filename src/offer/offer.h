@@ -136,7 +136,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
  * memory is short.
  */
 struct offer *offers_make(struct offers *offers, enum offer_format format, const char *peer,
-			  const struct file_terms *file, struct stream *stream, int64_t now_ms);
+			  const struct file_metadata *file, struct stream *stream, int64_t now_ms);
 
 /* Completes `op` when the offer is DONE with 0, or FAILED with its error. While an outgoing offer
  * is neither and nobody waits for it, it is cancelled. */

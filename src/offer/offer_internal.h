@@ -54,7 +54,7 @@ bool offer_copy(char **to, const char *from);
 
 /* In the set, WAITING. `sid` is the bytestream's. NULL when memory is short. */
 struct offer *offer_create(struct offers *offers, const struct offer_words *words, const char *peer,
-			   const char *id, const char *sid, const struct file_terms *file);
+			   const char *id, const char *sid, const struct file_metadata *file);
 
 /* Out of the set; frees it. */
 void offer_forget(struct offers *offers, struct offer *offer);
@@ -88,7 +88,7 @@ void offer_finish(struct offers *offers, struct offer *offer);
 void offer_set_deadline(struct offers *offers, struct offer *offer, int64_t when_ms);
 
 /* What `offer` says about its file. Borrows from it. */
-struct file_terms offer_file(const struct offer *offer);
+struct file_metadata offer_file(const struct offer *offer);
 
 /* ---- incoming.c, outgoing.c ---- */
 
@@ -99,7 +99,7 @@ struct offer *offer_arrive(struct offers *offers, const struct offer_words *word
 
 /* See offers_make. */
 struct offer *offer_make(struct offers *offers, const struct offer_words *words, const char *peer,
-			 const struct file_terms *file, struct stream *stream, int64_t now_ms);
+			 const struct file_metadata *file, struct stream *stream, int64_t now_ms);
 
 /* Outgoing, WAITING: the peer has accepted; its bytestream is opened. */
 void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms);

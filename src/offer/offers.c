@@ -41,7 +41,7 @@ struct offer *offers_take_arrived(struct offers *offers)
 }
 
 struct offer *offers_make(struct offers *offers, enum offer_format format, const char *peer,
-			  const struct file_terms *file, struct stream *stream, int64_t now_ms)
+			  const struct file_metadata *file, struct stream *stream, int64_t now_ms)
 {
 	return offer_make(offers, format == OFFER_SI ? &offer_si_words : &offer_jingle_words, peer,
 			  file, stream, now_ms);

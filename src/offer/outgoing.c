@@ -7,7 +7,7 @@
 #include <errno.h>
 
 struct offer *offer_make(struct offers *offers, const struct offer_words *words, const char *peer,
-			 const struct file_terms *file, struct stream *stream, int64_t now_ms)
+			 const struct file_metadata *file, struct stream *stream, int64_t now_ms)
 {
 	struct offer *offer = offer_create(offers, words, peer, stream->sid, stream->sid, file);
 	if (!offer) {

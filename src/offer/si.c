@@ -9,15 +9,15 @@
 
 static int say_offer(struct offers *offers, struct offer *offer)
 {
-	struct terms terms = {.file = offer_file(offer), .has_ibb = true};
+	struct metadata metadata = {.file = offer_file(offer), .has_ibb = true};
 	return offer_request(offers, offer, OFFER_REQUEST_OFFER,
-			     &(struct msg){.kind = MSG_SI, .terms = &terms});
+			     &(struct msg){.kind = MSG_SI, .metadata = &metadata});
 }
 
 static int say_accept(struct offers *offers, struct offer *offer)
 {
-	struct terms terms = {
-		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	struct metadata metadata = {
+		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
 		.has_ibb = true,
 	};
 	struct msg result = {
@@ -25,7 +25,7 @@ static int say_accept(struct offers *offers, struct offer *offer)
 		.peer = offer->peer,
 		.id = offer->session.request,
 		.size = -1,
-		.terms = &terms,
+		.metadata = &metadata,
 	};
 	return effects_send(&offers->ibb->effects, &result);
 }
@@ -94,8 +94,8 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 	}
 	offer->session.answered = true;
 	/* A part of the file, or what is behind one, was not offered. */
-	bool accepted = answer->kind == MSG_RESULT && answer->terms && answer->terms->has_ibb &&
-			answer->terms->file.offset == 0;
+	bool accepted = answer->kind == MSG_RESULT && answer->metadata &&
+			answer->metadata->has_ibb && answer->metadata->file.offset == 0;
 	if (offer_is_over(offer)) {
 		offer->session.ended = true;
 		if (accepted) {
@@ -123,7 +123,7 @@ const struct offer_words offer_si_words = {
 
 void offer_receive_si(struct offers *offers, const struct msg *msg, int64_t now_ms)
 {
-	if (!msg->terms->has_ibb) {
+	if (!msg->metadata->has_ibb) {
 		offer_refuse(offers, msg, CONDITION_BAD_REQUEST, DETAIL_NO_VALID_STREAMS);
 	} else if (offer_find(offers, OFFER_SI, msg->peer, msg->sid)) {
 		offer_refuse(offers, msg, CONDITION_CONFLICT, DETAIL_NONE);

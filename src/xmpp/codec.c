@@ -243,8 +243,8 @@ static void add_content(struct codec *codec, const struct msg *msg)
 	case MSG_RESULT:
 		if (msg->answers_info) {
 			codec_add_info(output, msg->node, codec->features);
-		} else if (msg->terms) {
-			codec_add_si_answer(output, msg->terms);
+		} else if (msg->metadata) {
+			codec_add_si_answer(output, msg->metadata);
 		}
 		break;
 	case MSG_ERROR:

@@ -25,14 +25,14 @@
 #include <strophe.h>
 
 struct codec {
-	uint8_t *block;	       /* the data of the message last decoded; STREAM_MAX_BLOCK bytes */
-	struct output output;  /* what was last encoded */
-	struct joined *joined; /* texts of the message last decoded */
-	struct terms terms;    /* of the message last decoded */
-	char *features;	       /* the children of our own disco#info result, as XML */
-	char *capabilities;    /* our <c/>, as XML */
-	char *ver;	       /* the verification string in it */
-	const char *jid;       /* the caller's: our full JID, or NULL while there is none */
+	uint8_t *block;		  /* the data of the message last decoded; STREAM_MAX_BLOCK bytes */
+	struct output output;	  /* what was last encoded */
+	struct joined *joined;	  /* texts of the message last decoded */
+	struct metadata metadata; /* of the message last decoded */
+	char *features;		  /* the children of our own disco#info result, as XML */
+	char *capabilities;	  /* our <c/>, as XML */
+	char *ver;		  /* the verification string in it */
+	const char *jid;	  /* the caller's: our full JID, or NULL while there is none */
 };
 
 /* -ENOMEM. */
@@ -52,14 +52,14 @@ void codec_finish(struct codec *codec);
  * that is not canonical gives MSG_DATA with data NULL; so does a block of more than 65535 bytes,
  * and a <message/> whose seq is no number, since nothing can be answered to that.
  *
- * MSG_SI has a name, and TERMS_NO_SIZE only if it says no size; has_ibb says whether IBB is among
- * what is offered. MSG_UNKNOWN with CONDITION_BAD_REQUEST is one without a file's name, id or
+ * MSG_SI has a name, and METADATA_NO_SIZE only if it says no size; has_ibb says whether IBB is
+ * among what is offered. MSG_UNKNOWN with CONDITION_BAD_REQUEST is one without a file's name, id or
  * profile; with another profile, and then with DETAIL_BAD_PROFILE; with a size that is no number up
- * to INT64_MAX. A MSG_RESULT has terms if there is an <si/> in it; has_ibb says whether it is a
+ * to INT64_MAX. A MSG_RESULT has metadata if there is an <si/> in it; has_ibb says whether it is a
  * form that is submitted with IBB, and nothing else, as the stream method.
  *
  * MSG_JINGLE with an action that we do not have has nothing but that; what is missing in a content
- * is missing in the terms. MSG_UNKNOWN with CONDITION_BAD_REQUEST is one without action, and a
+ * is missing in the metadata. MSG_UNKNOWN with CONDITION_BAD_REQUEST is one without action, and a
  * session-initiate or session-accept with a size or a range that is no number. The file of a
  * checksum has the digest alone.
  *
@@ -76,8 +76,8 @@ bool codec_decode(struct codec *codec, xmpp_stanza_t *stanza, struct msg *msg);
  * is short. Every string in `msg` is escaped; it must be UTF-8 and hold no character that XML
  * cannot. Not for MSG_UNKNOWN and MSG_BOUNCE.
  *
- * MSG_SI, and a MSG_RESULT with terms, say IBB and nothing else, whatever has_ibb is. MSG_SI has a
- * name; its digest is left out unless it is an MD5. MSG_JINGLE has an action that we have, and is
+ * MSG_SI, and a MSG_RESULT with metadata, say IBB and nothing else, whatever has_ibb is. MSG_SI has
+ * a name; its digest is left out unless it is an MD5. MSG_JINGLE has an action that we have, and is
  * neither JINGLE_INFO nor JINGLE_CONTENT_REMOVE nor JINGLE_TRANSPORT_REPLACE; session-initiate and
  * session-accept say a file and IBB, with transport_sid and block_size, whatever has_file and
  * has_ibb are. Numbers are at most INT64_MAX. */

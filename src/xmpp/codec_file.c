@@ -12,16 +12,16 @@
  * guards against accidents only, and there are clients that write it wrongly but send good files.
  */
 
-struct terms *codec_new_terms(struct codec *codec, struct msg *msg)
+struct metadata *codec_new_metadata(struct codec *codec, struct msg *msg)
 {
-	codec->terms = (struct terms){
-		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	codec->metadata = (struct metadata){
+		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
 	};
-	msg->terms = &codec->terms;
-	return &codec->terms;
+	msg->metadata = &codec->metadata;
+	return &codec->metadata;
 }
 
-bool codec_decode_size(const char *text, struct file_terms *file)
+bool codec_decode_size(const char *text, struct file_metadata *file)
 {
 	uint64_t size;
 	if (!text_to_number(text, INT64_MAX, &size)) {
@@ -31,16 +31,16 @@ bool codec_decode_size(const char *text, struct file_terms *file)
 	return true;
 }
 
-void codec_decode_date(const char *text, struct file_terms *file)
+void codec_decode_date(const char *text, struct file_metadata *file)
 {
 	if (!text_to_date(text, &file->date)) {
-		file->date = TERMS_NO_DATE;
+		file->date = METADATA_NO_DATE;
 	}
 }
 
 /* XEP-0096 section 3, XEP-0234 section 6.4: an attribute that is absent is 0, which as a length is
  * the rest of the file. */
-bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_terms *file)
+bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_metadata *file)
 {
 	xmpp_stanza_t *range = element_child(parent, "range", namespace);
 	if (!range) {
@@ -73,7 +73,7 @@ void codec_add_element(struct output *output, const char *name, const char *text
 	}
 }
 
-void codec_add_range(struct output *output, const struct file_terms *file)
+void codec_add_range(struct output *output, const struct file_metadata *file)
 {
 	if (file->offset == 0 && file->length == 0) {
 		return;

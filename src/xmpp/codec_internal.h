@@ -53,7 +53,7 @@ enum condition codec_decode_si(struct codec *codec, xmpp_stanza_t *si, struct ms
 void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *msg);
 
 void codec_add_si(struct output *output, const struct msg *msg);
-void codec_add_si_answer(struct output *output, const struct terms *terms);
+void codec_add_si_answer(struct output *output, const struct metadata *metadata);
 
 /* ---- codec_jingle.c ---- */
 
@@ -64,17 +64,17 @@ void codec_add_jingle(struct output *output, const struct msg *msg, const char *
 
 /* ---- codec_file.c ---- */
 
-/* Makes codec->terms those of `msg`, with nothing in them yet. */
-struct terms *codec_new_terms(struct codec *codec, struct msg *msg);
+/* Makes codec->metadata those of `msg`, with nothing in them yet. */
+struct metadata *codec_new_metadata(struct codec *codec, struct msg *msg);
 
 /* False: it is no size, as NULL is none. */
-bool codec_decode_size(const char *text, struct file_terms *file);
+bool codec_decode_size(const char *text, struct file_metadata *file);
 
-/* TERMS_NO_DATE if it is no date. */
-void codec_decode_date(const char *text, struct file_terms *file);
+/* METADATA_NO_DATE if it is no date. */
+void codec_decode_date(const char *text, struct file_metadata *file);
 
 /* The <range/> in `parent`, if there is one; false: one that makes no sense. */
-bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_terms *file);
+bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_metadata *file);
 
 /* The text of a child; NULL if there is none, or nothing in it. */
 const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, const char *name,
@@ -84,6 +84,6 @@ const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, cons
 void codec_add_element(struct output *output, const char *name, const char *text);
 
 /* Nothing if it is the whole file. */
-void codec_add_range(struct output *output, const struct file_terms *file);
+void codec_add_range(struct output *output, const struct file_metadata *file);
 
 #endif

@@ -119,7 +119,7 @@ static void decode_hashes(struct codec *codec, xmpp_stanza_t *file, struct diges
 	}
 }
 
-static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file_terms *file)
+static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file_metadata *file)
 {
 	const char *namespace = NAMESPACE_JINGLE_FILE;
 	xmpp_stanza_t *size = element_child(element, "size", namespace);
@@ -139,88 +139,89 @@ static bool has_child(xmpp_stanza_t *parent, const char *name)
 	return parent && xmpp_stanza_get_child_by_name(parent, name) != NULL;
 }
 
-static bool decode_transport(xmpp_stanza_t *content, struct terms *terms)
+static bool decode_transport(xmpp_stanza_t *content, struct metadata *metadata)
 {
 	xmpp_stanza_t *transport = element_child(content, "transport", NAMESPACE_JINGLE_IBB);
 	uint64_t block_size = 0;
 	if (!transport) {
 		return true;
 	}
-	if (!decode_name(transport, "sid", &terms->transport_sid)) {
+	if (!decode_name(transport, "sid", &metadata->transport_sid)) {
 		return false;
 	}
-	terms->has_ibb = terms->transport_sid != NULL;
-	if (terms->has_ibb && text_to_number(xmpp_stanza_get_attribute(transport, "block-size"),
-					     STREAM_MAX_BLOCK, &block_size)) {
-		terms->block_size = (uint32_t)block_size;
+	metadata->has_ibb = metadata->transport_sid != NULL;
+	if (metadata->has_ibb && text_to_number(xmpp_stanza_get_attribute(transport, "block-size"),
+						STREAM_MAX_BLOCK, &block_size)) {
+		metadata->block_size = (uint32_t)block_size;
 	}
 	return true;
 }
 
 /* The name and the creator of a <content/>, or of what is about one. */
-static bool decode_reference(xmpp_stanza_t *element, struct terms *terms)
+static bool decode_reference(xmpp_stanza_t *element, struct metadata *metadata)
 {
-	terms->by_responder = element_attribute_is(element, "creator", "responder");
-	return decode_name(element, "name", &terms->content);
+	metadata->by_responder = element_attribute_is(element, "creator", "responder");
+	return decode_name(element, "name", &metadata->content);
 }
 
 /* Some leave out "senders", or say "both", of a file that they send. */
-static bool decode_content(struct codec *codec, xmpp_stanza_t *content, struct terms *terms)
+static bool decode_content(struct codec *codec, xmpp_stanza_t *content, struct metadata *metadata)
 {
 	xmpp_stanza_t *description = element_child(content, "description", NAMESPACE_JINGLE_FILE);
 	xmpp_stanza_t *file = element_child(description, "file", NAMESPACE_JINGLE_FILE);
 
-	terms->from_responder = element_attribute_is(content, "senders", "responder");
+	metadata->from_responder = element_attribute_is(content, "senders", "responder");
 	/* Whatever the namespace: it says that what will come are not the file's bytes.
 	 * Conversations had its own element before XEP-0391. */
-	terms->is_encrypted = has_child(content, "security") || has_child(file, "encrypted");
-	terms->has_file = file != NULL;
-	return decode_transport(content, terms) &&
-	       (!file || decode_file(codec, file, &terms->file));
+	metadata->is_encrypted = has_child(content, "security") || has_child(file, "encrypted");
+	metadata->has_file = file != NULL;
+	return decode_transport(content, metadata) &&
+	       (!file || decode_file(codec, file, &metadata->file));
 }
 
-static bool decode_contents(struct codec *codec, xmpp_stanza_t *jingle, struct terms *terms)
+static bool decode_contents(struct codec *codec, xmpp_stanza_t *jingle, struct metadata *metadata)
 {
 	xmpp_stanza_t *first = NULL;
 	xmpp_stanza_t *child = xmpp_stanza_get_children(jingle);
 	for (; child; child = xmpp_stanza_get_next(child)) {
 		if (element_is(child, "content", NAMESPACE_JINGLE)) {
 			first = first ? first : child;
-			terms->contents++;
+			metadata->contents++;
 		}
 	}
-	if (!first || !decode_reference(first, terms)) {
+	if (!first || !decode_reference(first, metadata)) {
 		return !first;
 	}
 	/* One that is removed need not be understood. */
-	return terms->action == JINGLE_CONTENT_REMOVE || decode_content(codec, first, terms);
+	return metadata->action == JINGLE_CONTENT_REMOVE || decode_content(codec, first, metadata);
 }
 
-static bool decode_session_info(struct codec *codec, xmpp_stanza_t *jingle, struct terms *terms)
+static bool decode_session_info(struct codec *codec, xmpp_stanza_t *jingle,
+				struct metadata *metadata)
 {
 	xmpp_stanza_t *info = element_first(jingle);
 	if (!info) {
-		terms->action = JINGLE_PING;
+		metadata->action = JINGLE_PING;
 		return true;
 	}
 	if (element_is(info, "received", NAMESPACE_JINGLE_FILE)) {
-		terms->action = JINGLE_RECEIVED;
-		return decode_reference(info, terms);
+		metadata->action = JINGLE_RECEIVED;
+		return decode_reference(info, metadata);
 	}
 	if (!element_is(info, "checksum", NAMESPACE_JINGLE_FILE)) {
 		return true;
 	}
 	xmpp_stanza_t *file = element_child(info, "file", NAMESPACE_JINGLE_FILE);
-	terms->action = JINGLE_CHECKSUM;
+	metadata->action = JINGLE_CHECKSUM;
 	if (file) {
-		decode_hashes(codec, file, &terms->file.digest);
+		decode_hashes(codec, file, &metadata->file.digest);
 	}
-	return decode_reference(info, terms);
+	return decode_reference(info, metadata);
 }
 
 enum condition codec_decode_jingle(struct codec *codec, xmpp_stanza_t *jingle, struct msg *msg)
 {
-	struct terms *terms = codec_new_terms(codec, msg);
+	struct metadata *metadata = codec_new_metadata(codec, msg);
 	const char *action = element_attribute(jingle, "action");
 	bool understood = true;
 
@@ -228,19 +229,19 @@ enum condition codec_decode_jingle(struct codec *codec, xmpp_stanza_t *jingle, s
 	if (!msg->sid || !action) {
 		return CONDITION_BAD_REQUEST;
 	}
-	terms->action = decode_action(action);
-	switch (terms->action) {
+	metadata->action = decode_action(action);
+	switch (metadata->action) {
 	case JINGLE_SESSION_INITIATE:
 	case JINGLE_SESSION_ACCEPT:
 	case JINGLE_CONTENT_REMOVE:
 	case JINGLE_TRANSPORT_REPLACE:
-		understood = decode_contents(codec, jingle, terms);
+		understood = decode_contents(codec, jingle, metadata);
 		break;
 	case JINGLE_SESSION_TERMINATE:
-		terms->reason = decode_reason(jingle);
+		metadata->reason = decode_reason(jingle);
 		break;
 	case JINGLE_INFO:
-		understood = decode_session_info(codec, jingle, terms);
+		understood = decode_session_info(codec, jingle, metadata);
 		break;
 	default:
 		break;
@@ -267,11 +268,11 @@ static void add_digest(struct output *output, const struct digest *digest)
 	output_add(output, "</hash>");
 }
 
-static void add_file(struct output *output, const struct file_terms *file)
+static void add_file(struct output *output, const struct file_metadata *file)
 {
 	output_add(output, "<file>");
 	codec_add_element(output, "name", file->name);
-	if (file->size != TERMS_NO_SIZE) {
+	if (file->size != METADATA_NO_SIZE) {
 		output_add(output, "<size>");
 		output_add_number(output, file->size);
 		output_add(output, "</size>");
@@ -287,26 +288,27 @@ static void add_file(struct output *output, const struct file_terms *file)
 	output_add(output, "</file>");
 }
 
-static void add_reference(struct output *output, const struct terms *terms)
+static void add_reference(struct output *output, const struct metadata *metadata)
 {
-	output_add_attribute(output, "creator", terms->by_responder ? "responder" : "initiator");
-	if (terms->content) {
-		output_add_attribute(output, "name", terms->content);
+	output_add_attribute(output, "creator", metadata->by_responder ? "responder" : "initiator");
+	if (metadata->content) {
+		output_add_attribute(output, "name", metadata->content);
 	}
 }
 
-static void add_contents(struct output *output, const struct terms *terms)
+static void add_contents(struct output *output, const struct metadata *metadata)
 {
 	output_add(output, "<content");
-	add_reference(output, terms);
-	output_add_attribute(output, "senders", terms->from_responder ? "responder" : "initiator");
+	add_reference(output, metadata);
+	output_add_attribute(output, "senders",
+			     metadata->from_responder ? "responder" : "initiator");
 	output_add(output, "><description xmlns='" NAMESPACE_JINGLE_FILE "'>");
-	add_file(output, &terms->file);
+	add_file(output, &metadata->file);
 	output_add(output, "</description><transport xmlns='" NAMESPACE_JINGLE_IBB "'");
 	output_add(output, " block-size='");
-	output_add_number(output, terms->block_size);
+	output_add_number(output, metadata->block_size);
 	output_add(output, "'");
-	output_add_attribute(output, "sid", terms->transport_sid);
+	output_add_attribute(output, "sid", metadata->transport_sid);
 	output_add(output, "/></content>");
 }
 
@@ -319,19 +321,19 @@ static void add_reason(struct output *output, enum jingle_reason reason)
 	}
 }
 
-static void add_received(struct output *output, const struct terms *terms)
+static void add_received(struct output *output, const struct metadata *metadata)
 {
 	output_add(output, "<received xmlns='" NAMESPACE_JINGLE_FILE "'");
-	add_reference(output, terms);
+	add_reference(output, metadata);
 	output_add(output, "/>");
 }
 
-static void add_checksum(struct output *output, const struct terms *terms)
+static void add_checksum(struct output *output, const struct metadata *metadata)
 {
 	output_add(output, "<checksum xmlns='" NAMESPACE_JINGLE_FILE "'");
-	add_reference(output, terms);
+	add_reference(output, metadata);
 	output_add(output, "><file>");
-	add_digest(output, &terms->file.digest);
+	add_digest(output, &metadata->file.digest);
 	output_add(output, "</file></checksum>");
 }
 
@@ -348,26 +350,27 @@ static void add_own_jid(struct output *output, enum jingle_action action, const 
 
 void codec_add_jingle(struct output *output, const struct msg *msg, const char *jid)
 {
-	const struct terms *terms = msg->terms;
+	const struct metadata *metadata = msg->metadata;
 	output_add(output, "<jingle xmlns='" NAMESPACE_JINGLE "'");
 	output_add_attribute(output, "action",
-			     actions[terms->action] ? actions[terms->action] : "session-info");
+			     actions[metadata->action] ? actions[metadata->action]
+						       : "session-info");
 	output_add_attribute(output, "sid", msg->sid);
-	add_own_jid(output, terms->action, jid);
+	add_own_jid(output, metadata->action, jid);
 	output_add(output, ">");
-	switch (terms->action) {
+	switch (metadata->action) {
 	case JINGLE_SESSION_INITIATE:
 	case JINGLE_SESSION_ACCEPT:
-		add_contents(output, terms);
+		add_contents(output, metadata);
 		break;
 	case JINGLE_SESSION_TERMINATE:
-		add_reason(output, terms->reason);
+		add_reason(output, metadata->reason);
 		break;
 	case JINGLE_RECEIVED:
-		add_received(output, terms);
+		add_received(output, metadata);
 		break;
 	case JINGLE_CHECKSUM:
-		add_checksum(output, terms);
+		add_checksum(output, metadata);
 		break;
 	case JINGLE_PING:
 		break;

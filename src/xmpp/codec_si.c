@@ -60,7 +60,7 @@ static xmpp_stanza_t *find_form(xmpp_stanza_t *si)
 	return element_child(feature, "x", NAMESPACE_FORM);
 }
 
-static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file_terms *file)
+static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file_metadata *file)
 {
 	const char *size = xmpp_stanza_get_attribute(element, "size");
 	const char *md5 = xmpp_stanza_get_attribute(element, "hash");
@@ -85,7 +85,7 @@ static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file
 
 enum condition codec_decode_si(struct codec *codec, xmpp_stanza_t *si, struct msg *msg)
 {
-	struct terms *terms = codec_new_terms(codec, msg);
+	struct metadata *metadata = codec_new_metadata(codec, msg);
 	const char *profile = element_attribute(si, "profile");
 	xmpp_stanza_t *file = element_child(si, "file", NAMESPACE_SI_FILE);
 
@@ -97,34 +97,34 @@ enum condition codec_decode_si(struct codec *codec, xmpp_stanza_t *si, struct ms
 		msg->detail = DETAIL_BAD_PROFILE;
 		return CONDITION_BAD_REQUEST;
 	}
-	if (!file || !decode_file(codec, file, &terms->file)) {
+	if (!file || !decode_file(codec, file, &metadata->file)) {
 		return CONDITION_BAD_REQUEST;
 	}
-	terms->file.media_type = element_attribute(si, "mime-type");
-	terms->has_ibb = decode_methods(codec, find_form(si)).has_ibb;
+	metadata->file.media_type = element_attribute(si, "mime-type");
+	metadata->has_ibb = decode_methods(codec, find_form(si)).has_ibb;
 	return CONDITION_NONE;
 }
 
 void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *msg)
 {
-	struct terms *terms = codec_new_terms(codec, msg);
+	struct metadata *metadata = codec_new_metadata(codec, msg);
 	xmpp_stanza_t *form = find_form(si);
 	xmpp_stanza_t *file = element_child(si, "file", NAMESPACE_SI_FILE);
-	bool understood = codec_decode_range(file, NAMESPACE_SI_FILE, &terms->file);
+	bool understood = codec_decode_range(file, NAMESPACE_SI_FILE, &metadata->file);
 	struct methods methods = decode_methods(codec, form);
 
 	/* An answer cannot be refused: one that asks for we do not know what is no consent. */
-	terms->has_ibb = understood && form && element_attribute_is(form, "type", "submit") &&
-			 methods.count == 1 && methods.has_ibb;
+	metadata->has_ibb = understood && form && element_attribute_is(form, "type", "submit") &&
+			    methods.count == 1 && methods.has_ibb;
 }
 
 /* ---- encoding ---- */
 
-static void add_file(struct output *output, const struct file_terms *file)
+static void add_file(struct output *output, const struct file_metadata *file)
 {
 	output_add(output, "<file xmlns='" NAMESPACE_SI_FILE "'");
 	output_add_attribute(output, "name", file->name);
-	if (file->size != TERMS_NO_SIZE) {
+	if (file->size != METADATA_NO_SIZE) {
 		output_add(output, " size='");
 		output_add_number(output, file->size);
 		output_add(output, "'");
@@ -147,11 +147,11 @@ void codec_add_si(struct output *output, const struct msg *msg)
 {
 	output_add(output, "<si xmlns='" NAMESPACE_SI "' profile='" NAMESPACE_SI_FILE "'");
 	output_add_attribute(output, "id", msg->sid);
-	if (msg->terms->file.media_type) {
-		output_add_attribute(output, "mime-type", msg->terms->file.media_type);
+	if (msg->metadata->file.media_type) {
+		output_add_attribute(output, "mime-type", msg->metadata->file.media_type);
 	}
 	output_add(output, ">");
-	add_file(output, &msg->terms->file);
+	add_file(output, &msg->metadata->file);
 	output_add(output, "<feature xmlns='" NAMESPACE_NEGOTIATION "'>"
 			   "<x xmlns='" NAMESPACE_FORM "' type='form'>"
 			   "<field var='stream-method' type='list-single'>"
@@ -159,9 +159,9 @@ void codec_add_si(struct output *output, const struct msg *msg)
 			   "</field></x></feature></si>");
 }
 
-void codec_add_si_answer(struct output *output, const struct terms *terms)
+void codec_add_si_answer(struct output *output, const struct metadata *metadata)
 {
-	const struct file_terms *file = &terms->file;
+	const struct file_metadata *file = &metadata->file;
 	output_add(output, "<si xmlns='" NAMESPACE_SI "'>");
 	if (file->offset > 0 || file->length > 0) {
 		output_add(output, "<file xmlns='" NAMESPACE_SI_FILE "'>");

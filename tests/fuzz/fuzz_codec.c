@@ -11,8 +11,8 @@
 
 static void try_sending(const struct msg *msg)
 {
-	/* What has terms is for fuzz_si.c and fuzz_jingle.c. */
-	if (msg->kind == MSG_UNKNOWN || msg->kind == MSG_BOUNCE || msg->terms ||
+	/* What has metadata is for fuzz_si.c and fuzz_jingle.c. */
+	if (msg->kind == MSG_UNKNOWN || msg->kind == MSG_BOUNCE || msg->metadata ||
 	    (msg->kind == MSG_DATA && !msg->data)) {
 		return;
 	}

@@ -6,18 +6,18 @@
  */
 #include "stanza.h"
 
-static void check_sent(const struct msg *msg, const struct terms *terms)
+static void check_sent(const struct msg *msg, const struct metadata *metadata)
 {
 	struct msg sent = *msg;
-	sent.terms = terms;
+	sent.metadata = metadata;
 	stanza_check_sent(&sent);
 }
 
 /* What the core knows of a session is what its offer has said. */
-static struct terms terms_of(const struct terms *offer, enum jingle_action action)
+static struct metadata metadata_of(const struct metadata *offer, enum jingle_action action)
 {
-	return (struct terms){
-		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	return (struct metadata){
+		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
 		.action = action,
 		.content = offer->content,
 		.by_responder = offer->by_responder,
@@ -26,45 +26,45 @@ static struct terms terms_of(const struct terms *offer, enum jingle_action actio
 
 static void try_content(const struct msg *msg)
 {
-	struct terms terms = *msg->terms;
-	if (!terms.has_ibb) {
+	struct metadata metadata = *msg->metadata;
+	if (!metadata.has_ibb) {
 		return;
 	}
 	/* As everything that we offer. */
-	terms.contents = 1;
-	terms.has_file = true;
-	terms.is_encrypted = false;
-	terms.action = JINGLE_SESSION_INITIATE;
-	check_sent(msg, &terms);
-	terms.action = JINGLE_SESSION_ACCEPT;
-	terms.block_size = terms.block_size / 2 + 1;
-	check_sent(msg, &terms);
-	terms.file = (struct file_terms){.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE};
-	check_sent(msg, &terms);
+	metadata.contents = 1;
+	metadata.has_file = true;
+	metadata.is_encrypted = false;
+	metadata.action = JINGLE_SESSION_INITIATE;
+	check_sent(msg, &metadata);
+	metadata.action = JINGLE_SESSION_ACCEPT;
+	metadata.block_size = metadata.block_size / 2 + 1;
+	check_sent(msg, &metadata);
+	metadata.file = (struct file_metadata){.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE};
+	check_sent(msg, &metadata);
 }
 
 static void try_infos(const struct msg *msg)
 {
-	struct terms terms = terms_of(msg->terms, JINGLE_RECEIVED);
-	check_sent(msg, &terms);
-	terms = terms_of(msg->terms, JINGLE_CHECKSUM);
-	terms.file.digest = msg->terms->file.digest;
-	check_sent(msg, &terms);
-	terms = (struct terms){.file = terms.file, .action = JINGLE_PING};
-	terms.file.digest = (struct digest){0};
-	check_sent(msg, &terms);
+	struct metadata metadata = metadata_of(msg->metadata, JINGLE_RECEIVED);
+	check_sent(msg, &metadata);
+	metadata = metadata_of(msg->metadata, JINGLE_CHECKSUM);
+	metadata.file.digest = msg->metadata->file.digest;
+	check_sent(msg, &metadata);
+	metadata = (struct metadata){.file = metadata.file, .action = JINGLE_PING};
+	metadata.file.digest = (struct digest){0};
+	check_sent(msg, &metadata);
 }
 
 static void try_ends(const struct msg *msg)
 {
-	struct terms terms = {
-		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	struct metadata metadata = {
+		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
 		.action = JINGLE_SESSION_TERMINATE,
-		.reason = msg->terms->reason,
+		.reason = msg->metadata->reason,
 	};
-	check_sent(msg, &terms);
-	terms.reason = JINGLE_UNSUPPORTED_TRANSPORTS;
-	check_sent(msg, &terms);
+	check_sent(msg, &metadata);
+	metadata.reason = JINGLE_UNSUPPORTED_TRANSPORTS;
+	check_sent(msg, &metadata);
 }
 
 static void try_refusing(const struct msg *request)
@@ -82,7 +82,7 @@ static void try_refusing(const struct msg *request)
 		.size = -1,
 		.condition = CONDITION_UNEXPECTED_REQUEST,
 		.error_type = condition_type(CONDITION_UNEXPECTED_REQUEST),
-		.detail = details[(unsigned)request->terms->action % 4],
+		.detail = details[(unsigned)request->metadata->action % 4],
 	};
 	stanza_check_sent(&msg);
 }

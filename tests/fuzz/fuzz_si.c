@@ -9,29 +9,29 @@
 /* As it is; and with some of what it has, to see that nothing is left over from the one before. */
 static void try_offering(const struct msg *offer)
 {
-	struct terms terms = *offer->terms;
+	struct metadata metadata = *offer->metadata;
 	struct msg msg = *offer;
-	terms.has_ibb = true; /* as everything that we offer */
-	msg.terms = &terms;
+	metadata.has_ibb = true; /* as everything that we offer */
+	msg.metadata = &metadata;
 	stanza_check_sent(&msg);
 
-	terms.file = (struct file_terms){
-		.name = terms.file.name,
-		.size = terms.file.size,
-		.date = TERMS_NO_DATE,
+	metadata.file = (struct file_metadata){
+		.name = metadata.file.name,
+		.size = metadata.file.size,
+		.date = METADATA_NO_DATE,
 	};
 	stanza_check_sent(&msg);
-	terms.file.size = TERMS_NO_SIZE;
-	terms.file.date = offer->terms->file.date;
-	terms.file.digest = offer->terms->file.digest;
+	metadata.file.size = METADATA_NO_SIZE;
+	metadata.file.date = offer->metadata->file.date;
+	metadata.file.digest = offer->metadata->file.digest;
 	stanza_check_sent(&msg);
 }
 
 /* Accepted as a whole and, as none of ours would be, in part. */
 static void try_accepting(const struct msg *offer)
 {
-	struct terms terms = {
-		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	struct metadata metadata = {
+		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
 		.has_ibb = true,
 	};
 	struct msg msg = {
@@ -39,12 +39,12 @@ static void try_accepting(const struct msg *offer)
 		.peer = offer->peer,
 		.id = offer->id,
 		.size = -1,
-		.terms = &terms,
+		.metadata = &metadata,
 	};
 	stanza_check_sent(&msg);
-	if (offer->terms->file.size > 0) {
-		terms.file.offset = (uint64_t)offer->terms->file.size;
-		terms.file.length = (uint64_t)offer->terms->file.size;
+	if (offer->metadata->file.size > 0) {
+		metadata.file.offset = (uint64_t)offer->metadata->file.size;
+		metadata.file.length = (uint64_t)offer->metadata->file.size;
 		stanza_check_sent(&msg);
 	}
 }
@@ -68,7 +68,7 @@ static void try_answer(const struct msg *answer)
 {
 	struct msg msg = *answer;
 	msg.features = 0; /* a disco#info may be in it as well */
-	if (answer->terms->has_ibb) {
+	if (answer->metadata->has_ibb) {
 		stanza_check_sent(&msg);
 	}
 }
@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	}
 	if (msg.kind == MSG_SI || msg.kind == MSG_UNKNOWN) {
 		try_refusing(&msg);
-	} else if (msg.kind == MSG_RESULT && msg.terms) {
+	} else if (msg.kind == MSG_RESULT && msg.metadata) {
 		try_answer(&msg);
 	}
 	xmpp_stanza_release(stanza);

@@ -62,71 +62,73 @@ static void check_digest(const struct digest *digest)
 	}
 }
 
-static void check_file(const struct file_terms *file)
+static void check_file(const struct file_metadata *file)
 {
 	FUZZ_CHECK(is_phrase(file->name) && is_phrase(file->media_type) &&
 		   is_phrase(file->description));
-	FUZZ_CHECK(file->size >= TERMS_NO_SIZE);
-	FUZZ_CHECK(file->date == TERMS_NO_DATE ||
+	FUZZ_CHECK(file->size >= METADATA_NO_SIZE);
+	FUZZ_CHECK(file->date == METADATA_NO_DATE ||
 		   (file->date >= TEXT_DATE_MIN && file->date <= TEXT_DATE_MAX));
 	FUZZ_CHECK(file->offset <= INT64_MAX && file->length <= INT64_MAX);
 	check_digest(&file->digest);
 }
 
-static void check_no_jingle(const struct terms *terms)
+static void check_no_jingle(const struct metadata *metadata)
 {
-	FUZZ_CHECK(terms->action == JINGLE_SESSION_INITIATE && terms->reason == JINGLE_NO_REASON);
-	FUZZ_CHECK(!terms->content && !terms->by_responder && !terms->from_responder);
-	FUZZ_CHECK(terms->contents == 0 && !terms->has_file && !terms->is_encrypted);
-	FUZZ_CHECK(!terms->transport_sid && terms->block_size == 0);
+	FUZZ_CHECK(metadata->action == JINGLE_SESSION_INITIATE &&
+		   metadata->reason == JINGLE_NO_REASON);
+	FUZZ_CHECK(!metadata->content && !metadata->by_responder && !metadata->from_responder);
+	FUZZ_CHECK(metadata->contents == 0 && !metadata->has_file && !metadata->is_encrypted);
+	FUZZ_CHECK(!metadata->transport_sid && metadata->block_size == 0);
 }
 
-static bool is_bare(const struct file_terms *file)
+static bool is_bare(const struct file_metadata *file)
 {
-	return !file->name && file->size == TERMS_NO_SIZE && file->date == TERMS_NO_DATE &&
+	return !file->name && file->size == METADATA_NO_SIZE && file->date == METADATA_NO_DATE &&
 	       !file->media_type && !file->description;
 }
 
-static void check_si(const struct terms *terms)
+static void check_si(const struct metadata *metadata)
 {
-	FUZZ_CHECK(terms->file.name && terms->file.offset == 0 && terms->file.length == 0);
-	FUZZ_CHECK(terms->file.digest.length == (terms->file.digest.algorithm ? 16 : 0));
-	FUZZ_CHECK(terms->file.digest.algorithm <= HASH_MD5);
-	check_no_jingle(terms);
+	FUZZ_CHECK(metadata->file.name && metadata->file.offset == 0 && metadata->file.length == 0);
+	FUZZ_CHECK(metadata->file.digest.length == (metadata->file.digest.algorithm ? 16 : 0));
+	FUZZ_CHECK(metadata->file.digest.algorithm <= HASH_MD5);
+	check_no_jingle(metadata);
 }
 
-static void check_jingle(const struct terms *terms)
+static void check_jingle(const struct metadata *metadata)
 {
-	FUZZ_CHECK(terms->action >= JINGLE_SESSION_INITIATE && terms->action <= JINGLE_OTHER);
-	FUZZ_CHECK(terms->reason >= JINGLE_NO_REASON &&
-		   terms->reason <= JINGLE_UNSUPPORTED_TRANSPORTS);
-	FUZZ_CHECK(!terms->reason || terms->action == JINGLE_SESSION_TERMINATE);
-	FUZZ_CHECK(is_short(terms->content) && is_short(terms->transport_sid));
-	FUZZ_CHECK(terms->has_ibb == (terms->transport_sid != NULL));
-	FUZZ_CHECK(terms->block_size <= STREAM_MAX_BLOCK && (terms->has_ibb || !terms->block_size));
-	FUZZ_CHECK(terms->has_file || is_bare(&terms->file));
-	FUZZ_CHECK(terms->has_file || !terms->file.digest.algorithm ||
-		   terms->action == JINGLE_CHECKSUM);
-	FUZZ_CHECK(terms->contents > 0 ||
-		   (!terms->has_file && !terms->has_ibb && !terms->is_encrypted));
+	FUZZ_CHECK(metadata->action >= JINGLE_SESSION_INITIATE && metadata->action <= JINGLE_OTHER);
+	FUZZ_CHECK(metadata->reason >= JINGLE_NO_REASON &&
+		   metadata->reason <= JINGLE_UNSUPPORTED_TRANSPORTS);
+	FUZZ_CHECK(!metadata->reason || metadata->action == JINGLE_SESSION_TERMINATE);
+	FUZZ_CHECK(is_short(metadata->content) && is_short(metadata->transport_sid));
+	FUZZ_CHECK(metadata->has_ibb == (metadata->transport_sid != NULL));
+	FUZZ_CHECK(metadata->block_size <= STREAM_MAX_BLOCK &&
+		   (metadata->has_ibb || !metadata->block_size));
+	FUZZ_CHECK(metadata->has_file || is_bare(&metadata->file));
+	FUZZ_CHECK(metadata->has_file || !metadata->file.digest.algorithm ||
+		   metadata->action == JINGLE_CHECKSUM);
+	FUZZ_CHECK(metadata->contents > 0 ||
+		   (!metadata->has_file && !metadata->has_ibb && !metadata->is_encrypted));
 }
 
-static void check_terms(const struct msg *msg)
+static void check_metadata(const struct msg *msg)
 {
-	FUZZ_CHECK(msg->terms ? msg->kind == MSG_SI || msg->kind == MSG_JINGLE ||
-					msg->kind == MSG_RESULT
-			      : msg->kind != MSG_SI && msg->kind != MSG_JINGLE);
-	if (!msg->terms) {
+	FUZZ_CHECK(msg->metadata ? msg->kind == MSG_SI || msg->kind == MSG_JINGLE ||
+					   msg->kind == MSG_RESULT
+				 : msg->kind != MSG_SI && msg->kind != MSG_JINGLE);
+	if (!msg->metadata) {
 		return;
 	}
-	check_file(&msg->terms->file);
+	check_file(&msg->metadata->file);
 	if (msg->kind == MSG_SI) {
-		check_si(msg->terms);
+		check_si(msg->metadata);
 	} else if (msg->kind == MSG_JINGLE) {
-		check_jingle(msg->terms);
+		check_jingle(msg->metadata);
 	} else {
-		FUZZ_CHECK(is_bare(&msg->terms->file) && !msg->terms->file.digest.algorithm);
-		check_no_jingle(msg->terms);
+		FUZZ_CHECK(is_bare(&msg->metadata->file) && !msg->metadata->file.digest.algorithm);
+		check_no_jingle(msg->metadata);
 	}
 }
 
@@ -165,7 +167,7 @@ void stanza_check(const struct msg *msg)
 	FUZZ_CHECK(error_type_name(msg->error_type) != NULL);
 	FUZZ_CHECK(msg->detail == DETAIL_NONE ||
 		   (msg->detail == DETAIL_BAD_PROFILE && msg->kind == MSG_UNKNOWN));
-	check_terms(msg);
+	check_metadata(msg);
 }
 
 /* ---- what is the same ---- */
@@ -175,7 +177,7 @@ static bool equal(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static void check_files_equal(const struct file_terms *a, const struct file_terms *b)
+static void check_files_equal(const struct file_metadata *a, const struct file_metadata *b)
 {
 	FUZZ_CHECK(equal(a->name, b->name) && equal(a->media_type, b->media_type));
 	FUZZ_CHECK(equal(a->description, b->description));
@@ -184,7 +186,7 @@ static void check_files_equal(const struct file_terms *a, const struct file_term
 	FUZZ_CHECK(a->offset == b->offset && a->length == b->length);
 }
 
-void stanza_check_terms_equal(const struct terms *a, const struct terms *b)
+void stanza_check_metadata_equal(const struct metadata *a, const struct metadata *b)
 {
 	check_files_equal(&a->file, &b->file);
 	FUZZ_CHECK(a->has_ibb == b->has_ibb);
@@ -207,9 +209,9 @@ void stanza_check_equal(const struct msg *a, const struct msg *b)
 	FUZZ_CHECK(!a->data || memcmp(a->data, b->data, a->data_length) == 0);
 	FUZZ_CHECK(a->features == b->features);
 	FUZZ_CHECK(a->condition == b->condition && a->error_type == b->error_type);
-	FUZZ_CHECK(!a->terms == !b->terms);
-	if (a->terms) {
-		stanza_check_terms_equal(a->terms, b->terms);
+	FUZZ_CHECK(!a->metadata == !b->metadata);
+	if (a->metadata) {
+		stanza_check_metadata_equal(a->metadata, b->metadata);
 	}
 }
 

@@ -23,7 +23,7 @@ void stanza_check(const struct msg *msg);
 
 /* All but the peer. */
 void stanza_check_equal(const struct msg *a, const struct msg *b);
-void stanza_check_terms_equal(const struct terms *a, const struct terms *b);
+void stanza_check_metadata_equal(const struct metadata *a, const struct metadata *b);
 
 /* Sends `msg`; as its recipient has it, in `again`. The stanza that it borrows from is the
  * caller's. */

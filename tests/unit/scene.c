@@ -214,7 +214,7 @@ void scene_refused(struct scene *scene, const char *peer, enum condition conditi
 const struct msg *scene_jingle(struct scene *scene, enum jingle_action action, const char *peer)
 {
 	const struct msg *msg = scene_sent(scene, MSG_JINGLE, peer);
-	assert_int_equal(msg->terms->action, action);
+	assert_int_equal(msg->metadata->action, action);
 	return msg;
 }
 
@@ -270,11 +270,11 @@ void scene_play(struct scene *scene)
 		} else if (msg->kind == MSG_SI) {
 			scene_accept(scene);
 		} else if (msg->kind == MSG_JINGLE &&
-			   msg->terms->action == JINGLE_SESSION_INITIATE) {
+			   msg->metadata->action == JINGLE_SESSION_INITIATE) {
 			scene_result(scene);
-			struct terms terms = *msg->terms;
-			terms.action = JINGLE_SESSION_ACCEPT;
-			scene_peer_says(scene, msg->peer, msg->sid, &terms);
+			struct metadata metadata = *msg->metadata;
+			metadata.action = JINGLE_SESSION_ACCEPT;
+			scene_peer_says(scene, msg->peer, msg->sid, &metadata);
 		} else if (msg->kind != MSG_RESULT && msg->kind != MSG_ERROR) {
 			scene_result(scene);
 		}
@@ -318,36 +318,37 @@ void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, b
 }
 
 void scene_peer_offers(struct scene *scene, const char *peer, const char *id,
-		       const struct terms *terms)
+		       const struct metadata *metadata)
 {
-	request(scene, (struct msg){.kind = MSG_SI, .peer = peer, .sid = id, .terms = terms});
+	request(scene, (struct msg){.kind = MSG_SI, .peer = peer, .sid = id, .metadata = metadata});
 }
 
 void scene_peer_says(struct scene *scene, const char *peer, const char *session,
-		     const struct terms *terms)
+		     const struct metadata *metadata)
 {
 	request(scene,
-		(struct msg){.kind = MSG_JINGLE, .peer = peer, .sid = session, .terms = terms});
+		(struct msg){
+			.kind = MSG_JINGLE, .peer = peer, .sid = session, .metadata = metadata});
 }
 
-struct terms scene_file(const char *name, int64_t size)
+struct metadata scene_file(const char *name, int64_t size)
 {
-	return (struct terms){
-		.file = {.name = name, .size = size, .date = TERMS_NO_DATE},
+	return (struct metadata){
+		.file = {.name = name, .size = size, .date = METADATA_NO_DATE},
 		.has_ibb = true,
 	};
 }
 
-struct terms scene_session(const char *name, int64_t size, const char *sid)
+struct metadata scene_session(const char *name, int64_t size, const char *sid)
 {
-	struct terms terms = scene_file(name, size);
-	terms.action = JINGLE_SESSION_INITIATE;
-	terms.content = "content";
-	terms.contents = 1;
-	terms.has_file = true;
-	terms.transport_sid = sid;
-	terms.block_size = SCENE_BLOCK;
-	return terms;
+	struct metadata metadata = scene_file(name, size);
+	metadata.action = JINGLE_SESSION_INITIATE;
+	metadata.content = "content";
+	metadata.contents = 1;
+	metadata.has_file = true;
+	metadata.transport_sid = sid;
+	metadata.block_size = SCENE_BLOCK;
+	return metadata;
 }
 
 void scene_peer_begins(struct scene *scene, const char *peer, const char *sid, uint32_t block_size)
@@ -361,8 +362,8 @@ void scene_peer_begins(struct scene *scene, const char *peer, const char *sid, u
 
 void scene_accept(struct scene *scene)
 {
-	struct terms terms = scene_file(NULL, TERMS_NO_SIZE);
-	answer(scene, (struct msg){.kind = MSG_RESULT, .terms = &terms});
+	struct metadata metadata = scene_file(NULL, METADATA_NO_SIZE);
+	answer(scene, (struct msg){.kind = MSG_RESULT, .metadata = &metadata});
 }
 
 /* ---- the users ---- */

@@ -162,17 +162,17 @@ void scene_peer_sends(struct scene *scene, const char *peer, const char *sid, un
 		      const char *text);
 void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, bool reset);
 
-/* Likewise: <si/>, and <jingle/>, with what `terms` says. */
+/* Likewise: <si/>, and <jingle/>, with what `metadata` says. */
 void scene_peer_offers(struct scene *scene, const char *peer, const char *id,
-		       const struct terms *terms);
+		       const struct metadata *metadata);
 void scene_peer_says(struct scene *scene, const char *peer, const char *session,
-		     const struct terms *terms);
+		     const struct metadata *metadata);
 
 /* Of a file: its name, and how long it is. */
-struct terms scene_file(const char *name, int64_t size);
+struct metadata scene_file(const char *name, int64_t size);
 
 /* Of a session in which one is offered, for a bytestream `sid`. */
-struct terms scene_session(const char *name, int64_t size, const char *sid);
+struct metadata scene_session(const char *name, int64_t size, const char *sid);
 
 /* <open/> of a stream that we have accepted: without a name, with blocks as it likes. */
 void scene_peer_begins(struct scene *scene, const char *peer, const char *sid, uint32_t block_size);

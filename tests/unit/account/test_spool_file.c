@@ -414,13 +414,13 @@ static bool play_offers(struct scene *scene, bool jingle)
 		well = false;
 	}
 
-	struct terms terms = jingle ? scene_session("i", 12, "t") : scene_file("i", 12);
+	struct metadata metadata = jingle ? scene_session("i", 12, "t") : scene_file("i", 12);
 	const char *sid = jingle ? "t" : "s";
 	if (jingle) {
-		terms.file.digest = (struct digest){.algorithm = HASH_SHA_256};
-		scene_peer_says(scene, PHONE, "s", &terms);
+		metadata.file.digest = (struct digest){.algorithm = HASH_SHA_256};
+		scene_peer_says(scene, PHONE, "s", &metadata);
 	} else {
-		scene_peer_offers(scene, PHONE, "s", &terms);
+		scene_peer_offers(scene, PHONE, "s", &metadata);
 	}
 	scene_play(scene);
 	open = scene_find(scene, "a@x/in/i") ? scene_open(scene, "a@x/in/i", O_RDONLY) : NULL;

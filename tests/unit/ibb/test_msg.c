@@ -88,13 +88,13 @@ static void test_copies(void **state)
 }
 
 /* What is offered is copied whole, behind strings of any length. */
-static void test_copies_terms(void **state)
+static void test_copies_metadata(void **state)
 {
 	static const char sid[] = "12345678";
-	struct terms terms = {
+	struct metadata metadata = {
 		.file = {.name = "photo.jpg",
 			 .size = 3,
-			 .date = TERMS_NO_DATE,
+			 .date = METADATA_NO_DATE,
 			 .media_type = "image/jpeg",
 			 .digest = {.algorithm = HASH_SHA_256, .length = 32, .bytes = {1, 2, 3}}},
 		.action = JINGLE_SESSION_INITIATE,
@@ -108,18 +108,18 @@ static void test_copies_terms(void **state)
 				       .peer = "a@b/c",
 				       .id = "j1.0",
 				       .sid = sid + i,
-				       .terms = &terms};
+				       .metadata = &metadata};
 		struct msg *copy = msg_create(&original);
 		assert_non_null(copy);
-		const struct terms *got = copy->terms;
-		assert_ptr_not_equal(got, &terms);
+		const struct metadata *got = copy->metadata;
+		assert_ptr_not_equal(got, &metadata);
 		assert_string_copied(copy->sid, sid + i);
-		assert_string_copied(got->file.name, terms.file.name);
-		assert_string_copied(got->file.media_type, terms.file.media_type);
+		assert_string_copied(got->file.name, metadata.file.name);
+		assert_string_copied(got->file.media_type, metadata.file.media_type);
 		assert_null(got->file.description);
-		assert_string_copied(got->content, terms.content);
-		assert_string_copied(got->transport_sid, terms.transport_sid);
-		assert_true(digest_equals(&got->file.digest, &terms.file.digest));
+		assert_string_copied(got->content, metadata.content);
+		assert_string_copied(got->transport_sid, metadata.transport_sid);
+		assert_true(digest_equals(&got->file.digest, &metadata.file.digest));
 		assert_int_equal(got->file.size, 3);
 		assert_int_equal(got->block_size, 4096);
 		msg_destroy(copy);
@@ -187,7 +187,7 @@ static void test_data_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copies),	       cmocka_unit_test(test_copies_terms),
+		cmocka_unit_test(test_copies),	       cmocka_unit_test(test_copies_metadata),
 		cmocka_unit_test(test_room),	       cmocka_unit_test(test_data_room),
 		cmocka_unit_test(test_one_allocation),
 	};

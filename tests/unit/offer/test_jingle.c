@@ -40,22 +40,22 @@ static struct digest sha_of(const char *text)
 
 static void says(struct scene *scene, const char *session, enum jingle_action action)
 {
-	struct terms terms = {.action = action};
-	scene_peer_says(scene, PHONE, session, &terms);
+	struct metadata metadata = {.action = action};
+	scene_peer_says(scene, PHONE, session, &metadata);
 }
 
 /* She ends the session; we have no more to say. */
 static void ends(struct scene *scene, const char *session, enum jingle_reason reason)
 {
-	struct terms terms = {.action = JINGLE_SESSION_TERMINATE, .reason = reason};
-	scene_peer_says(scene, PHONE, session, &terms);
+	struct metadata metadata = {.action = JINGLE_SESSION_TERMINATE, .reason = reason};
+	scene_peer_says(scene, PHONE, session, &metadata);
 	scene_sent(scene, MSG_RESULT, PHONE);
 }
 
 static void sends_digest(struct scene *scene, const char *session, const struct digest *digest)
 {
-	struct terms terms = {.action = JINGLE_CHECKSUM, .file.digest = *digest};
-	scene_peer_says(scene, PHONE, session, &terms);
+	struct metadata metadata = {.action = JINGLE_CHECKSUM, .file.digest = *digest};
+	scene_peer_says(scene, PHONE, session, &metadata);
 	scene_sent(scene, MSG_RESULT, PHONE);
 }
 
@@ -63,7 +63,7 @@ static void we_end(struct scene *scene, const char *session, enum jingle_reason 
 {
 	const struct msg *msg = scene_jingle(scene, JINGLE_SESSION_TERMINATE, PHONE);
 	assert_string_equal(msg->sid, session);
-	assert_int_equal(msg->terms->reason, reason);
+	assert_int_equal(msg->metadata->reason, reason);
 	scene_result(scene);
 }
 
@@ -72,7 +72,7 @@ static void we_have_it(struct scene *scene, const char *session, char *id, size_
 {
 	const struct msg *msg = scene_jingle(scene, JINGLE_RECEIVED, PHONE);
 	assert_string_equal(msg->sid, session);
-	assert_string_equal(msg->terms->content, "content");
+	assert_string_equal(msg->metadata->content, "content");
 	snprintf(id, size, "%s", msg->id);
 	scene_result(scene);
 }
@@ -109,17 +109,17 @@ static void assert_forgotten(struct scene *scene, const char *session)
 /* ---- they offer ---- */
 
 /* A file of hers waits in in/. */
-static void offer_with(struct scene *scene, const char *session, const struct terms *terms)
+static void offer_with(struct scene *scene, const char *session, const struct metadata *metadata)
 {
-	scene_peer_says(scene, PHONE, session, terms);
+	scene_peer_says(scene, PHONE, session, metadata);
 	scene_sent(scene, MSG_RESULT, PHONE);
 	scene_is_quiet(scene);
 }
 
 static void offer(struct scene *scene, const char *session, const char *name, int64_t size)
 {
-	struct terms terms = scene_session(name, size, "t");
-	offer_with(scene, session, &terms);
+	struct metadata metadata = scene_session(name, size, "t");
+	offer_with(scene, session, &metadata);
 }
 
 static void peer_sends(struct scene *scene, unsigned seq, const char *text)
@@ -133,10 +133,10 @@ static void test_incoming(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct terms terms = scene_session("photo.jpg", 12, "t");
-	terms.file.date = 1000000000;
-	terms.block_size = 65535;
-	offer_with(&scene, "j1", &terms);
+	struct metadata metadata = scene_session("photo.jpg", 12, "t");
+	metadata.file.date = 1000000000;
+	metadata.block_size = 65535;
+	offer_with(&scene, "j1", &metadata);
 	struct stat attributes;
 	node_attributes(scene_find(&scene, "a@x/in/photo.jpg"), &attributes);
 	assert_int_equal(attributes.st_size, 12);
@@ -150,11 +150,11 @@ static void test_incoming(void **state)
 	struct call *open = scene_open(&scene, "a@x/in/photo.jpg", O_RDONLY);
 	const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
 	assert_string_equal(msg->sid, "j1");
-	assert_string_equal(msg->terms->content, "content");
-	assert_false(msg->terms->by_responder);
-	assert_string_equal(msg->terms->transport_sid, "t");
-	assert_int_equal(msg->terms->block_size, SCENE_BLOCK); /* lowered */
-	assert_int_equal(msg->terms->file.size, 12);
+	assert_string_equal(msg->metadata->content, "content");
+	assert_false(msg->metadata->by_responder);
+	assert_string_equal(msg->metadata->transport_sid, "t");
+	assert_int_equal(msg->metadata->block_size, SCENE_BLOCK); /* lowered */
+	assert_int_equal(msg->metadata->file.size, 12);
 	scene_result(&scene);
 	assert_waits(open);
 	scene_is_quiet(&scene);
@@ -205,9 +205,9 @@ static void test_incoming_opened_early(void **state)
 /* A file of 12 bytes of which the digest is `promised`, with all but the last four. */
 static struct handle *receive_most(struct scene *scene, const struct digest *promised)
 {
-	struct terms terms = scene_session("f", 12, "t");
-	terms.file.digest = *promised;
-	offer_with(scene, "j1", &terms);
+	struct metadata metadata = scene_session("f", 12, "t");
+	metadata.file.digest = *promised;
+	offer_with(scene, "j1", &metadata);
 	struct call *open = scene_open(scene, "a@x/in/f", O_RDONLY);
 	scene_jingle(scene, JINGLE_SESSION_ACCEPT, PHONE);
 	scene_result(scene);
@@ -364,7 +364,7 @@ static void test_incoming_closed(void **state)
 	scene_release(&scene, handle);
 
 	/* Of a size that nobody has said. */
-	offer(&scene, "j2", "g", TERMS_NO_SIZE);
+	offer(&scene, "j2", "g", METADATA_NO_SIZE);
 	struct call *open = scene_open(&scene, "a@x/in/g", O_RDONLY);
 	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
 	scene_result(&scene);
@@ -407,10 +407,10 @@ enum when {
 static struct handle *bring_to(struct scene *scene, enum when when, struct call **call)
 {
 	struct handle *handle = NULL;
-	struct terms terms = scene_session("f", 12, "t");
-	terms.file.digest.algorithm = HASH_SHA_256; /* it will follow */
+	struct metadata metadata = scene_session("f", 12, "t");
+	metadata.file.digest.algorithm = HASH_SHA_256; /* it will follow */
 	*call = NULL;
-	offer_with(scene, "j1", &terms);
+	offer_with(scene, "j1", &metadata);
 	if (when >= ACCEPTED) {
 		*call = scene_open(scene, "a@x/in/f", O_RDONLY);
 		scene_jingle(scene, JINGLE_SESSION_ACCEPT, PHONE);
@@ -525,7 +525,7 @@ static void test_incoming_ended_before_it_is_safe(void **state)
 	for (unsigned closes = 0; closes < 2; closes++) {
 		struct scene scene;
 		start(&scene);
-		offer(&scene, "j1", "f", closes ? TERMS_NO_SIZE : 12);
+		offer(&scene, "j1", "f", closes ? METADATA_NO_SIZE : 12);
 		struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
 		scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
 		scene_result(&scene);
@@ -600,9 +600,9 @@ static void test_incoming_out_of_place(void **state)
 		start(&scene);
 		struct handle *handle = bring_to(&scene, when, &call);
 		for (size_t i = 0; i < COUNT(rows); i++) {
-			struct terms terms = scene_session("other", 1, "t2");
-			terms.action = rows[i].action;
-			scene_peer_says(&scene, PHONE, "j1", &terms);
+			struct metadata metadata = scene_session("other", 1, "t2");
+			metadata.action = rows[i].action;
+			scene_peer_says(&scene, PHONE, "j1", &metadata);
 			if (rows[i].condition == CONDITION_NONE) {
 				scene_sent(&scene, MSG_RESULT, PHONE);
 			} else {
@@ -610,10 +610,10 @@ static void test_incoming_out_of_place(void **state)
 			}
 			scene_is_quiet(&scene);
 			if (rows[i].action != JINGLE_SESSION_INITIATE) {
-				scene_peer_says(&scene, PHONE, "j2", &terms);
+				scene_peer_says(&scene, PHONE, "j2", &metadata);
 				scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND,
 					      DETAIL_UNKNOWN_SESSION);
-				scene_peer_says(&scene, "a@x/laptop", "j1", &terms);
+				scene_peer_says(&scene, "a@x/laptop", "j1", &metadata);
 				scene_refused(&scene, "a@x/laptop", CONDITION_ITEM_NOT_FOUND,
 					      DETAIL_UNKNOWN_SESSION);
 			}
@@ -637,9 +637,9 @@ static void test_incoming_out_of_place(void **state)
 static void test_incoming_that_cannot_be(void **state)
 {
 	(void)state;
-	struct terms usual = scene_session("f", 5, "t");
-	struct terms s5b = usual, no_size = usual, other_file = usual, two = usual, sealed = usual,
-		     asked = usual;
+	struct metadata usual = scene_session("f", 5, "t");
+	struct metadata s5b = usual, no_size = usual, other_file = usual, two = usual,
+			sealed = usual, asked = usual;
 	s5b.has_ibb = false;
 	s5b.transport_sid = NULL;
 	no_size.block_size = 0;
@@ -648,7 +648,7 @@ static void test_incoming_that_cannot_be(void **state)
 	sealed.is_encrypted = true;
 	asked.from_responder = true;
 	const struct {
-		const struct terms *terms;
+		const struct metadata *metadata;
 		enum jingle_reason reason;
 	} rows[] = {
 		{&s5b, JINGLE_UNSUPPORTED_TRANSPORTS},
@@ -661,7 +661,7 @@ static void test_incoming_that_cannot_be(void **state)
 	struct scene scene;
 	start(&scene);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		scene_peer_says(&scene, PHONE, "j1", rows[i].terms);
+		scene_peer_says(&scene, PHONE, "j1", rows[i].metadata);
 		scene_sent(&scene, MSG_RESULT, PHONE);
 		we_end(&scene, "j1", rows[i].reason);
 		assert_no(&scene, "a@x/in/f");
@@ -699,8 +699,8 @@ static void test_incoming_flood(void **state)
 		snprintf(session, sizeof(session), "j%u", i);
 		offer(&scene, session, "f", 5);
 	}
-	struct terms terms = scene_session("f", 5, "t");
-	scene_peer_says(&scene, PHONE, "more", &terms);
+	struct metadata metadata = scene_session("f", 5, "t");
+	scene_peer_says(&scene, PHONE, "more", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
 	ends(&scene, "j3", JINGLE_CANCEL);
 	scene_settle(&scene);
@@ -719,8 +719,8 @@ static void test_incoming_while_stopping(void **state)
 	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	we_end(&scene, "j1", JINGLE_DECLINE);
-	struct terms terms = scene_session("f", 5, "t");
-	scene_peer_says(&scene, PHONE, "j2", &terms);
+	struct metadata metadata = scene_session("f", 5, "t");
+	scene_peer_says(&scene, PHONE, "j2", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
 	assert_no(&scene, "a@x/in/f (2)");
 	assert_null(scene.account.offers.all);
@@ -810,7 +810,7 @@ static struct call *offered(struct scene *scene, struct handle *handle, const ch
 	struct call *close = scene_offer(scene, handle, TEXT, 12, NULL);
 	const struct msg *msg = scene_jingle(scene, JINGLE_SESSION_INITIATE, PHONE);
 	assert_string_equal(msg->sid, session);
-	assert_string_equal(msg->terms->file.description, msg->terms->file.name);
+	assert_string_equal(msg->metadata->file.description, msg->metadata->file.name);
 	scene_result(scene);
 	scene_is_quiet(scene);
 	assert_waits(close);
@@ -820,10 +820,10 @@ static struct call *offered(struct scene *scene, struct handle *handle, const ch
 /* She accepts a stream `sid`, with blocks of `block_size`. */
 static void accepts(struct scene *scene, const char *session, const char *sid, uint32_t block_size)
 {
-	struct terms terms = scene_session("f", 12, sid);
-	terms.action = JINGLE_SESSION_ACCEPT;
-	terms.block_size = block_size;
-	scene_peer_says(scene, PHONE, session, &terms);
+	struct metadata metadata = scene_session("f", 12, sid);
+	metadata.action = JINGLE_SESSION_ACCEPT;
+	metadata.block_size = block_size;
+	scene_peer_says(scene, PHONE, session, &metadata);
 	scene_sent(scene, MSG_RESULT, PHONE);
 }
 
@@ -846,16 +846,16 @@ static void test_outgoing(void **state)
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		assert_string_equal(msg->sid, "sid1");
-		assert_string_equal(msg->terms->file.name, "f.txt");
-		assert_int_equal(msg->terms->file.size, 12);
-		assert_true(msg->terms->file.date != TERMS_NO_DATE);
-		assert_string_equal(msg->terms->file.media_type, "application/octet-stream");
-		assert_int_equal(msg->terms->file.digest.algorithm, HASH_SHA_256);
-		assert_int_equal(msg->terms->file.digest.length, 0);
-		assert_int_equal(msg->terms->block_size, SCENE_BLOCK);
-		assert_string_equal(msg->terms->transport_sid, "sid1");
-		assert_non_null(msg->terms->content);
-		assert_false(msg->terms->from_responder);
+		assert_string_equal(msg->metadata->file.name, "f.txt");
+		assert_int_equal(msg->metadata->file.size, 12);
+		assert_true(msg->metadata->file.date != METADATA_NO_DATE);
+		assert_string_equal(msg->metadata->file.media_type, "application/octet-stream");
+		assert_int_equal(msg->metadata->file.digest.algorithm, HASH_SHA_256);
+		assert_int_equal(msg->metadata->file.digest.length, 0);
+		assert_int_equal(msg->metadata->block_size, SCENE_BLOCK);
+		assert_string_equal(msg->metadata->transport_sid, "sid1");
+		assert_non_null(msg->metadata->content);
+		assert_false(msg->metadata->from_responder);
 		scene_result(&scene);
 		assert_waits(close);
 		assert_state(&scene, "a@x/f.txt", "offered");
@@ -873,7 +873,7 @@ static void test_outgoing(void **state)
 		/* Before the last byte: who has that may end the session. */
 		struct digest digest = sha_of(TEXT);
 		msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
-		assert_true(digest_equals(&msg->terms->file.digest, &digest));
+		assert_true(digest_equals(&msg->metadata->file.digest, &digest));
 		scene_result(&scene);
 		msg = scene_sent(&scene, MSG_DATA, PHONE);
 		assert_int_equal(msg->data_length, 7);
@@ -941,7 +941,7 @@ static void test_outgoing_block_size(void **state)
 		struct handle *handle = spooled(&scene, "a@x/f");
 		scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
-		assert_int_equal(msg->terms->block_size, rows[i].offered);
+		assert_int_equal(msg->metadata->block_size, rows[i].offered);
 		bool is_auto = handle->node->file.stream->session.is_auto;
 		scene_result(&scene);
 		accepts(&scene, "sid1", "sid1", rows[i].offered);
@@ -964,7 +964,7 @@ static void test_outgoing_short_stanzas(void **state)
 	struct handle *handle = spooled(&scene, "a@x/f");
 	scene_offer(&scene, handle, TEXT, 12, NULL);
 	const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
-	uint32_t block_size = msg->terms->block_size;
+	uint32_t block_size = msg->metadata->block_size;
 	assert_int_equal(block_size, msg_data_room(PHONE, "sid1", 5000));
 	scene_result(&scene);
 	accepts(&scene, "sid1", "sid1", block_size);
@@ -975,16 +975,16 @@ static void test_outgoing_short_stanzas(void **state)
 static void test_outgoing_accepted_wrongly(void **state)
 {
 	(void)state;
-	struct terms usual = scene_session("f", 12, "sid1");
+	struct metadata usual = scene_session("f", 12, "sid1");
 	usual.action = JINGLE_SESSION_ACCEPT;
-	struct terms larger = usual, other = usual, none = usual, s5b = usual, part = usual;
+	struct metadata larger = usual, other = usual, none = usual, s5b = usual, part = usual;
 	larger.block_size = SCENE_BLOCK + 1;
 	other.transport_sid = "sid2";
 	none.block_size = 0;
 	s5b.has_ibb = false;
 	s5b.transport_sid = NULL;
 	part.file.offset = 1;
-	const struct terms *const rows[] = {&larger, &other, &none, &s5b, &part};
+	const struct metadata *const rows[] = {&larger, &other, &none, &s5b, &part};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		start(&scene);
@@ -1180,12 +1180,12 @@ static void test_outgoing_out_of_place(void **state)
 		start(&scene);
 		struct call *close = take_to(&scene, when, &handle);
 		for (size_t i = 0; i < COUNT(rows); i++) {
-			struct terms terms = scene_session("f", 12, "sid1");
-			terms.action = rows[i].action;
-			if (when == WAITING && terms.action == JINGLE_SESSION_ACCEPT) {
+			struct metadata metadata = scene_session("f", 12, "sid1");
+			metadata.action = rows[i].action;
+			if (when == WAITING && metadata.action == JINGLE_SESSION_ACCEPT) {
 				continue;
 			}
-			scene_peer_says(&scene, PHONE, "sid1", &terms);
+			scene_peer_says(&scene, PHONE, "sid1", &metadata);
 			if (rows[i].condition == CONDITION_NONE) {
 				scene_sent(&scene, MSG_RESULT, PHONE);
 			} else {
@@ -1261,9 +1261,9 @@ static void test_outgoing_timeout(void **state)
 	scene_release(&scene, handle);
 	assert_null(scene.account.offers.all);
 	/* She accepts after all. */
-	struct terms terms = scene_session("f", 12, "sid1");
-	terms.action = JINGLE_SESSION_ACCEPT;
-	scene_peer_says(&scene, PHONE, "sid1", &terms);
+	struct metadata metadata = scene_session("f", 12, "sid1");
+	metadata.action = JINGLE_SESSION_ACCEPT;
+	scene_peer_says(&scene, PHONE, "sid1", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_UNKNOWN_SESSION);
 
 	/* Even the request gets no answer. */
@@ -1395,14 +1395,15 @@ static void test_outgoing_empty(void **state)
 	start(&scene);
 	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
-	assert_int_equal(scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE)->terms->file.size, 0);
+	assert_int_equal(scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE)->metadata->file.size,
+			 0);
 	scene_result(&scene);
 	accepts(&scene, "sid1", "sid1", SCENE_BLOCK);
 	scene_sent(&scene, MSG_OPEN, PHONE);
 	scene_result(&scene);
 	struct digest digest = sha_of("");
 	const struct msg *msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
-	assert_true(digest_equals(&msg->terms->file.digest, &digest));
+	assert_true(digest_equals(&msg->metadata->file.digest, &digest));
 	scene_result(&scene);
 	scene_sent(&scene, MSG_CLOSE, PHONE);
 	scene_result(&scene);
@@ -1424,10 +1425,10 @@ static void test_outgoing_to_a_stranger(void **state)
 	scene_comes(&scene, PHONE, 0);
 	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = offered(&scene, handle, "sid1");
-	struct terms terms = scene_session("f", 12, "t");
-	scene_peer_says(&scene, PHONE, "other", &terms);
+	struct metadata metadata = scene_session("f", 12, "t");
+	scene_peer_says(&scene, PHONE, "other", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
-	scene_peer_says(&scene, "a@x/laptop", "sid1", &terms);
+	scene_peer_says(&scene, "a@x/laptop", "sid1", &metadata);
 	scene_refused(&scene, "a@x/laptop", CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
 	accepts(&scene, "sid1", "sid1", SCENE_BLOCK);
 	scene_play(&scene);

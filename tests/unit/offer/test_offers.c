@@ -227,27 +227,27 @@ static void take_block(struct play *play, const struct msg *data)
 
 static void say(struct play *play, unsigned peer, const char *session, enum jingle_action action)
 {
-	struct terms terms = scene_session("x", 1, session);
-	terms.action = action;
-	terms.reason = (enum jingle_reason)chance(play, JINGLE_UNSUPPORTED_TRANSPORTS + 1);
-	if (action == JINGLE_SESSION_TERMINATE && terms.reason == JINGLE_SUCCESS) {
-		terms.reason = JINGLE_CANCEL; /* nobody lies */
+	struct metadata metadata = scene_session("x", 1, session);
+	metadata.action = action;
+	metadata.reason = (enum jingle_reason)chance(play, JINGLE_UNSUPPORTED_TRANSPORTS + 1);
+	if (action == JINGLE_SESSION_TERMINATE && metadata.reason == JINGLE_SUCCESS) {
+		metadata.reason = JINGLE_CANCEL; /* nobody lies */
 	}
-	scene_peer_says(&play->scene, peers[peer], session, &terms);
+	scene_peer_says(&play->scene, peers[peer], session, &metadata);
 }
 
 static void answer_initiate(struct play *play, const struct msg *msg)
 {
 	char session[HANDLE_SID_SIZE];
-	struct terms terms = *msg->terms;
+	struct metadata metadata = *msg->metadata;
 	snprintf(session, sizeof(session), "%s", msg->sid);
 	scene_result(&play->scene);
-	terms.action = JINGLE_SESSION_ACCEPT;
-	if (terms.block_size > 1) {
-		terms.block_size -= chance(play, 2);
+	metadata.action = JINGLE_SESSION_ACCEPT;
+	if (metadata.block_size > 1) {
+		metadata.block_size -= chance(play, 2);
 	}
 	if (chance(play, 4)) {
-		scene_peer_says(&play->scene, peers[1], session, &terms);
+		scene_peer_says(&play->scene, peers[1], session, &metadata);
 	} else if (chance(play, 2)) {
 		say(play, 1, session, JINGLE_SESSION_TERMINATE);
 	}
@@ -270,7 +270,7 @@ static void answer_one(struct play *play)
 		return; /* silence */
 	} else if (msg->kind == MSG_SI) {
 		scene_accept(scene);
-	} else if (msg->kind == MSG_JINGLE && msg->terms->action == JINGLE_SESSION_INITIATE) {
+	} else if (msg->kind == MSG_JINGLE && msg->metadata->action == JINGLE_SESSION_INITIATE) {
 		answer_initiate(play, msg);
 	} else {
 		if (msg->kind == MSG_DATA) {
@@ -286,12 +286,12 @@ static void confirm(struct play *play)
 	for (size_t i = 0; i < play->outs_length; i++) {
 		struct out *out = &play->outs[i];
 		if (out->received_length == out->length && chance(play, 4) == 0) {
-			struct terms terms = {
+			struct metadata metadata = {
 				.action = chance(play, 2) ? JINGLE_RECEIVED
 							  : JINGLE_SESSION_TERMINATE,
 				.reason = JINGLE_SUCCESS,
 			};
-			scene_peer_says(&play->scene, peers[1], out->sid, &terms);
+			scene_peer_says(&play->scene, peers[1], out->sid, &metadata);
 		}
 	}
 }
@@ -310,28 +310,28 @@ static void make_offer(struct play *play)
 	snprintf(in->sid, sizeof(in->sid), "%c%zu", "st"[in->peer], n);
 	make_text(play, in->text, &in->length);
 	int64_t size = (int64_t)in->length;
-	struct terms terms =
+	struct metadata metadata =
 		in->peer ? scene_session(in->name, size, in->sid) : scene_file(in->name, size);
 	enum hash_algorithm algorithm = in->peer ? HASH_SHA_256 : HASH_MD5;
 	switch (chance(play, 4)) {
 	case 0:
-		terms.file.digest = digest_of(algorithm, in->text, in->length);
+		metadata.file.digest = digest_of(algorithm, in->text, in->length);
 		break;
 	case 1:
-		terms.file.digest = digest_of(algorithm, "another text", 12);
+		metadata.file.digest = digest_of(algorithm, "another text", 12);
 		in->bad_digest = true;
 		break;
 	case 2:
 		in->promised = in->peer == 1;
-		terms.file.digest.algorithm = in->promised ? algorithm : HASH_NONE;
+		metadata.file.digest.algorithm = in->promised ? algorithm : HASH_NONE;
 		break;
 	default:
 		break;
 	}
 	if (in->peer) {
-		scene_peer_says(&play->scene, peers[1], in->id, &terms);
+		scene_peer_says(&play->scene, peers[1], in->id, &metadata);
 	} else {
-		scene_peer_offers(&play->scene, peers[0], in->id, &terms);
+		scene_peer_offers(&play->scene, peers[0], in->id, &metadata);
 	}
 }
 
@@ -345,16 +345,16 @@ static void send_more(struct play *play, struct in *in)
 		return;
 	}
 	if (in->promised && chance(play, 4) == 0) {
-		struct terms terms = {
+		struct metadata metadata = {
 			.action = JINGLE_CHECKSUM,
 			.file.digest = digest_of(HASH_SHA_256, in->text, in->length),
 		};
 		in->promised = false;
 		if (chance(play, 2) && in->sent < in->length) {
-			terms.file.digest.bytes[5] ^= 1;
+			metadata.file.digest.bytes[5] ^= 1;
 			in->bad_digest = true;
 		}
-		scene_peer_says(scene, peers[1], in->id, &terms);
+		scene_peer_says(scene, peers[1], in->id, &metadata);
 		return;
 	}
 	if (in->sent == in->length || chance(play, 20) == 0) {

@@ -51,8 +51,8 @@ static struct digest md5_of(const char *text)
 /* A file of hers waits in in/. */
 static void offer(struct scene *scene, const char *id, const char *name, int64_t size)
 {
-	struct terms terms = scene_file(name, size);
-	scene_peer_offers(scene, PHONE, id, &terms);
+	struct metadata metadata = scene_file(name, size);
+	scene_peer_offers(scene, PHONE, id, &metadata);
 	scene_is_quiet(scene);
 }
 
@@ -76,8 +76,8 @@ static struct handle *accepted(struct scene *scene, const char *path, const char
 	struct call *open = scene_open(scene, path, O_RDONLY);
 	assert_waits(open);
 	const struct msg *msg = scene_sent(scene, MSG_RESULT, PHONE);
-	assert_non_null(msg->terms);
-	assert_true(msg->terms->has_ibb);
+	assert_non_null(msg->metadata);
+	assert_true(msg->metadata->has_ibb);
 	scene_is_quiet(scene);
 	peer_opens(scene, id, block_size);
 	assert_result(open, 0);
@@ -93,9 +93,9 @@ static void test_incoming(void **state)
 	start(&scene);
 	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
 	struct call *line = scene_read(&scene, incoming, 100);
-	struct terms terms = scene_file("photo.jpg", 12);
-	terms.file.date = 1000000000;
-	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	struct metadata metadata = scene_file("photo.jpg", 12);
+	metadata.file.date = 1000000000;
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	const struct msg *msg;
 	scene_is_quiet(&scene); /* its answer is the user's */
 	assert_text(line, "a@x/in/photo.jpg\n");
@@ -109,9 +109,9 @@ static void test_incoming(void **state)
 	struct call *open = scene_open(&scene, "a@x/in/photo.jpg", O_RDONLY);
 	msg = scene_sent(&scene, MSG_RESULT, PHONE);
 	assert_string_equal(msg->id, "r1");
-	assert_non_null(msg->terms);
-	assert_true(msg->terms->has_ibb);
-	assert_int_equal(msg->terms->file.offset, 0);
+	assert_non_null(msg->metadata);
+	assert_true(msg->metadata->has_ibb);
+	assert_int_equal(msg->metadata->file.offset, 0);
 	assert_waits(open);
 	peer_opens(&scene, "s1", 4096);
 	assert_result(open, 0);
@@ -195,8 +195,8 @@ static void test_incoming_closed(void **state)
 	} rows[] = {
 		{12, "Hello", -ECONNRESET, "broken"}, /* fewer bytes */
 		{12, NULL, -ECONNRESET, "broken"},
-		{TERMS_NO_SIZE, "Hello", 0, "finished"}, /* as QXmpp offers an empty file */
-		{TERMS_NO_SIZE, NULL, 0, "finished"},
+		{METADATA_NO_SIZE, "Hello", 0, "finished"}, /* as QXmpp offers an empty file */
+		{METADATA_NO_SIZE, NULL, 0, "finished"},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
@@ -228,9 +228,9 @@ static void test_incoming_empty(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct terms terms = scene_file("f", 0);
-	terms.file.digest = md5_of("");
-	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	struct metadata metadata = scene_file("f", 0);
+	metadata.file.digest = md5_of("");
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
 	assert_result(scene_read(&scene, handle, 9), 0);
 	assert_state(&scene, "a@x/in/f", "finished");
@@ -252,9 +252,9 @@ static void test_incoming_md5(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		start(&scene);
-		struct terms terms = scene_file("f", 12);
-		terms.file.digest = md5_of(rows[i].of);
-		scene_peer_offers(&scene, PHONE, "s1", &terms);
+		struct metadata metadata = scene_file("f", 12);
+		metadata.file.digest = md5_of(rows[i].of);
+		scene_peer_offers(&scene, PHONE, "s1", &metadata);
 		struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 65535);
 		peer_sends(&scene, "s1", 0, "Hello");
 		if (rows[i].closes) {
@@ -339,9 +339,9 @@ static void test_incoming_by_next(void **state)
 	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	struct call *read = scene_read(&scene, next, 100);
 	assert_waits(read);
-	struct terms terms = scene_file("f", 12);
-	scene_peer_offers(&scene, PHONE, "s1", &terms);
-	assert_true(scene_sent(&scene, MSG_RESULT, PHONE)->terms->has_ibb);
+	struct metadata metadata = scene_file("f", 12);
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
+	assert_true(scene_sent(&scene, MSG_RESULT, PHONE)->metadata->has_ibb);
 	assert_waits(read);
 	peer_opens(&scene, "s1", 8);
 	peer_sends(&scene, "s1", 0, "Hello, w");
@@ -356,7 +356,7 @@ static void test_incoming_by_next(void **state)
 	offer(&scene, "s2", "g", 12);
 	next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	read = scene_read(&scene, next, 100);
-	assert_true(scene_sent(&scene, MSG_RESULT, PHONE)->terms->has_ibb);
+	assert_true(scene_sent(&scene, MSG_RESULT, PHONE)->metadata->has_ibb);
 	scene_wait(&scene, SCENE_TIMEOUT - 1);
 	assert_waits(read);
 	scene_wait(&scene, 1);
@@ -464,24 +464,24 @@ static void test_incoming_that_cannot_be(void **state)
 	(void)state;
 	struct scene scene;
 	start(&scene);
-	struct terms terms = scene_file("f", 5);
-	terms.has_ibb = false;
-	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	struct metadata metadata = scene_file("f", 5);
+	metadata.has_ibb = false;
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NO_VALID_STREAMS);
 	assert_no(&scene, "a@x/in/f");
 
 	/* An id names one offer of a peer at a time. */
 	offer(&scene, "s1", "f", 5);
-	terms = scene_file("g", 5);
-	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	metadata = scene_file("g", 5);
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_CONFLICT, DETAIL_NONE);
 	assert_no(&scene, "a@x/in/g");
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
-	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_CONFLICT, DETAIL_NONE);
 	peer_sends(&scene, "s1", 0, "Hello");
 	assert_text(scene_read(&scene, handle, 100), "Hello");
-	scene_peer_offers(&scene, "a@x/laptop", "s1", &terms);
+	scene_peer_offers(&scene, "a@x/laptop", "s1", &metadata);
 	scene_is_quiet(&scene);
 	assert_exists(&scene, "a@x/in/g");
 
@@ -494,12 +494,12 @@ static void test_incoming_that_cannot_be(void **state)
 	assert_exists(&scene, "a@x/in/h");
 
 	/* Nobody who may not. */
-	scene_peer_offers(&scene, "stranger@x/r", "s1", &terms);
+	scene_peer_offers(&scene, "stranger@x/r", "s1", &metadata);
 	scene_refused(&scene, "stranger@x/r", CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
 	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	scene_play(&scene);
-	scene_peer_offers(&scene, PHONE, "s9", &terms);
+	scene_peer_offers(&scene, PHONE, "s9", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
 	scene_finish(&scene);
 }
@@ -514,8 +514,8 @@ static void test_incoming_flood(void **state)
 		snprintf(id, sizeof(id), "s%u", i);
 		offer(&scene, id, "f", 5);
 	}
-	struct terms terms = scene_file("f", 5);
-	scene_peer_offers(&scene, PHONE, "more", &terms);
+	struct metadata metadata = scene_file("f", 5);
+	scene_peer_offers(&scene, PHONE, "more", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
 	assert_int_equal(scene_unlink(&scene, "a@x/in/f (2)"), 0);
 	scene_refused(&scene, PHONE, CONDITION_FORBIDDEN, DETAIL_NONE);
@@ -528,7 +528,7 @@ static void test_incoming_flood(void **state)
 	unsigned waits = 0, i;
 	for (i = 0; i < LIMITS_PEER_LEAST + LIMITS_OPENS_SPARE + 10; i++) {
 		snprintf(id, sizeof(id), "t%u", i);
-		scene_peer_offers(&scene, PHONE, id, &terms);
+		scene_peer_offers(&scene, PHONE, id, &metadata);
 		const struct msg *msg = scene_next(&scene);
 		waits += msg && msg->kind == MSG_ERROR && msg->error_type == ERROR_TYPE_WAIT;
 	}
@@ -549,17 +549,17 @@ static void test_incoming_hostile(void **state)
 	} rows[] = {
 		{"../../etc/passwd", 1, 0},	{"..", INT64_MAX, INT64_MAX},
 		{".", 0, INT64_MIN + 1},	{"next", INT64_MAX, 253402300800},
-		{"a/b\n\x01", 1, -62135596801}, {"", 1, TERMS_NO_DATE},
-		{NULL, 1, TERMS_NO_DATE},	{longest, 1, TERMS_NO_DATE},
+		{"a/b\n\x01", 1, -62135596801}, {"", 1, METADATA_NO_DATE},
+		{NULL, 1, METADATA_NO_DATE},	{longest, 1, METADATA_NO_DATE},
 	};
 	struct scene scene;
 	start(&scene);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct terms terms = scene_file(rows[i].name, rows[i].size);
+		struct metadata metadata = scene_file(rows[i].name, rows[i].size);
 		char id[16];
-		terms.file.date = rows[i].date;
+		metadata.file.date = rows[i].date;
 		snprintf(id, sizeof(id), "s%zu", i);
-		scene_peer_offers(&scene, PHONE, id, &terms);
+		scene_peer_offers(&scene, PHONE, id, &metadata);
 		scene_is_quiet(&scene);
 	}
 	size_t found = 0;
@@ -730,11 +730,11 @@ static void test_outgoing(void **state)
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, &md5);
 	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
 	assert_string_equal(msg->sid, "sid1");
-	assert_string_equal(msg->terms->file.name, "f.txt");
-	assert_int_equal(msg->terms->file.size, 12);
-	assert_true(msg->terms->file.date != TERMS_NO_DATE);
-	assert_true(digest_equals(&msg->terms->file.digest, &md5));
-	assert_true(msg->terms->has_ibb);
+	assert_string_equal(msg->metadata->file.name, "f.txt");
+	assert_int_equal(msg->metadata->file.size, 12);
+	assert_true(msg->metadata->file.date != METADATA_NO_DATE);
+	assert_true(digest_equals(&msg->metadata->file.digest, &md5));
+	assert_true(msg->metadata->has_ibb);
 	scene_is_quiet(&scene);
 	assert_waits(close);
 	assert_state(&scene, "a@x/f.txt", "offered");
@@ -783,8 +783,8 @@ static void test_outgoing_empty(void **state)
 	struct handle *handle = spooled(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
 	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
-	assert_int_equal(msg->terms->file.size, 0);
-	assert_int_equal(msg->terms->file.digest.algorithm, HASH_NONE);
+	assert_int_equal(msg->metadata->file.size, 0);
+	assert_int_equal(msg->metadata->file.digest.algorithm, HASH_NONE);
 	scene_accept(&scene);
 	scene_sent(&scene, MSG_OPEN, PHONE);
 	scene_result(&scene);
@@ -835,11 +835,11 @@ static void test_outgoing_is_refused(void **state)
 static void test_outgoing_bad_answers(void **state)
 {
 	(void)state;
-	struct terms range = scene_file(NULL, TERMS_NO_SIZE), other = range;
+	struct metadata range = scene_file(NULL, METADATA_NO_SIZE), other = range;
 	range.file.offset = 5; /* that was not offered */
 	other.has_ibb = false;
 	const struct {
-		const struct terms *terms;
+		const struct metadata *metadata;
 	} rows[] = {{NULL}, {&other}, {&range}};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
@@ -850,7 +850,7 @@ static void test_outgoing_bad_answers(void **state)
 		struct msg answer = {.kind = MSG_RESULT,
 				     .peer = "a@x/laptop",
 				     .id = msg->id,
-				     .terms = rows[i].terms};
+				     .metadata = rows[i].metadata};
 		scene_receive(&scene, &answer); /* of somebody else */
 		assert_waits(close);
 		answer.peer = PHONE;
@@ -1137,8 +1137,8 @@ static void test_several(void **state)
 	struct handle *handles[3];
 	struct call *closes[3];
 	static const char *const paths[] = {"a@x/f", "a@x/g", "a@x/h"};
-	struct terms terms = scene_file("i", 5);
-	scene_peer_offers(&scene, PHONE, "s1", &terms);
+	struct metadata metadata = scene_file("i", 5);
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	for (size_t i = 0; i < 3; i++) {
 		handles[i] = spooled(&scene, paths[i]);
 	}

@@ -83,7 +83,7 @@ void assert_string_same(const char *string, const char *expected)
 	assert_string_equal(string ? string : "(null)", expected ? expected : "(null)");
 }
 
-static void assert_file_same(const struct file_terms *file, const struct file_terms *expected)
+static void assert_file_same(const struct file_metadata *file, const struct file_metadata *expected)
 {
 	assert_string_same(file->name, expected->name);
 	assert_int_equal(file->size, expected->size);
@@ -97,22 +97,22 @@ static void assert_file_same(const struct file_terms *file, const struct file_te
 	assert_int_equal(file->length, expected->length);
 }
 
-void assert_terms_same(const struct terms *terms, const struct terms *expected)
+void assert_metadata_same(const struct metadata *metadata, const struct metadata *expected)
 {
-	assert_int_equal(terms != NULL, expected != NULL);
-	if (!terms) {
+	assert_int_equal(metadata != NULL, expected != NULL);
+	if (!metadata) {
 		return;
 	}
-	assert_file_same(&terms->file, &expected->file);
-	assert_int_equal(terms->has_ibb, expected->has_ibb);
-	assert_int_equal(terms->action, expected->action);
-	assert_int_equal(terms->reason, expected->reason);
-	assert_string_same(terms->content, expected->content);
-	assert_int_equal(terms->by_responder, expected->by_responder);
-	assert_int_equal(terms->from_responder, expected->from_responder);
-	assert_int_equal(terms->contents, expected->contents);
-	assert_int_equal(terms->has_file, expected->has_file);
-	assert_int_equal(terms->is_encrypted, expected->is_encrypted);
-	assert_string_same(terms->transport_sid, expected->transport_sid);
-	assert_int_equal(terms->block_size, expected->block_size);
+	assert_file_same(&metadata->file, &expected->file);
+	assert_int_equal(metadata->has_ibb, expected->has_ibb);
+	assert_int_equal(metadata->action, expected->action);
+	assert_int_equal(metadata->reason, expected->reason);
+	assert_string_same(metadata->content, expected->content);
+	assert_int_equal(metadata->by_responder, expected->by_responder);
+	assert_int_equal(metadata->from_responder, expected->from_responder);
+	assert_int_equal(metadata->contents, expected->contents);
+	assert_int_equal(metadata->has_file, expected->has_file);
+	assert_int_equal(metadata->is_encrypted, expected->is_encrypted);
+	assert_string_same(metadata->transport_sid, expected->transport_sid);
+	assert_int_equal(metadata->block_size, expected->block_size);
 }

@@ -34,6 +34,6 @@ xmpp_stanza_t *stanzas_send(struct stanzas *stanzas, const struct msg *out, stru
 void assert_string_same(const char *string, const char *expected);
 
 /* Every field. */
-void assert_terms_same(const struct terms *terms, const struct terms *expected);
+void assert_metadata_same(const struct metadata *metadata, const struct metadata *expected);
 
 #endif

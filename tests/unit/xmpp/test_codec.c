@@ -80,7 +80,7 @@ static void assert_msg(const struct msg *msg, const struct msg *expected, const 
 	assert_int_equal(msg->condition, expected->condition);
 	assert_int_equal(msg->error_type, expected->error_type);
 	assert_int_equal(msg->detail, DETAIL_NONE);
-	assert_null(msg->terms);
+	assert_null(msg->metadata);
 }
 
 struct row {

@@ -26,9 +26,9 @@
 	BRACED(.algorithm = name, .length = sizeof(text) - 1, .bytes = BRACED(text))
 #define PROMISE(name) BRACED(.algorithm = name)
 
-#define NO_FILE	     BRACED(.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE)
+#define NO_FILE	     BRACED(.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE)
 /* Without a date. */
-#define FILE_OF(...) BRACED(.date = TERMS_NO_DATE, __VA_ARGS__)
+#define FILE_OF(...) BRACED(.date = METADATA_NO_DATE, __VA_ARGS__)
 
 #define TO_BASE_SHA_256                                                                        \
 	"\x3f\x38\xa3\x88\xd0\x71\xf8\xd3\x78\x96\x5f\xf7\xb0\x39\x85\x9b\x64\x4c\x23\x8b\x89" \
@@ -55,7 +55,7 @@
 struct recorded {
 	const char *name;
 	const char *sid;
-	struct terms terms;
+	struct metadata metadata;
 };
 
 static const struct recorded recorded[] = {
@@ -172,7 +172,7 @@ static const struct recorded recorded[] = {
 	 "j42ec6cca19",
 	 {.action = JINGLE_CHECKSUM,
 	  .content = "a-file-offer",
-	  .file = FILE_OF(.size = TERMS_NO_SIZE,
+	  .file = FILE_OF(.size = METADATA_NO_SIZE,
 			  .digest = DIGEST(HASH_SHA_256, CHECKSUM_SHA_256))}},
 	{"probe-initiate-hash-used",
 	 "j42ec6cca19",
@@ -243,7 +243,7 @@ static void test_recorded(void **state)
 		assert_true(codec_decode(&stanzas->codec, stanza, &msg));
 		assert_int_equal(msg.kind, MSG_JINGLE);
 		assert_string_same(msg.sid, recorded[i].sid);
-		assert_terms_same(msg.terms, &recorded[i].terms);
+		assert_metadata_same(msg.metadata, &recorded[i].metadata);
 		xmpp_stanza_release(stanza);
 	}
 	for (size_t i = 0; i < COUNT(errors); i++) {
@@ -254,7 +254,7 @@ static void test_recorded(void **state)
 		assert_int_equal(msg.condition, CONDITION_FEATURE_NOT_IMPLEMENTED);
 		assert_int_equal(msg.error_type, errors[i].type);
 		assert_null(msg.sid);
-		assert_null(msg.terms);
+		assert_null(msg.metadata);
 		xmpp_stanza_release(stanza);
 	}
 }
@@ -281,13 +281,13 @@ static void test_recorded(void **state)
 
 #define OFFERED(...)                                            \
 	BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), \
-	       .file = FILE_OF(.size = TERMS_NO_SIZE, __VA_ARGS__))
+	       .file = FILE_OF(.size = METADATA_NO_SIZE, __VA_ARGS__))
 #define PLAIN BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), .file = NO_FILE)
 #define SIZED(bytes) \
 	BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), .file = FILE_OF(.size = bytes))
 #define DATED(seconds)                                          \
 	BRACED(.content = "c", FIRST_FILE, OVER_IBB("t", 4096), \
-	       .file = BRACED(.size = TERMS_NO_SIZE, .date = seconds))
+	       .file = BRACED(.size = METADATA_NO_SIZE, .date = seconds))
 #define CARRIED(...)   BRACED(.content = "c", FIRST_FILE, .file = NO_FILE, __VA_ARGS__)
 #define CONTAINED(...) BRACED(FIRST_FILE, OVER_IBB("t", 4096), .file = NO_FILE, __VA_ARGS__)
 #define NOT_A_FILE     BRACED(.content = "c", .contents = 1, OVER_IBB("t", 4096), .file = NO_FILE)
@@ -314,7 +314,7 @@ static void test_recorded(void **state)
 
 struct row {
 	const char *xml;
-	struct terms terms;
+	struct metadata metadata;
 };
 
 static const struct row files[] = {
@@ -452,7 +452,8 @@ static const struct row infos[] = {
 		      HASH("sha-256", EMPTY_SHA_256) "</file></checksum>"),
 	 {.action = JINGLE_CHECKSUM,
 	  .content = "c",
-	  .file = FILE_OF(.size = TERMS_NO_SIZE, .digest = DIGEST(HASH_SHA_256, SHA_256_BYTES))}},
+	  .file = FILE_OF(.size = METADATA_NO_SIZE,
+			  .digest = DIGEST(HASH_SHA_256, SHA_256_BYTES))}},
 	{INFO("<checksum xmlns='" FT
 	      "' name='c' creator='responder'><file>" HASH("sha-256", "x") "</file></checksum>"),
 	 {.action = JINGLE_CHECKSUM, .content = "c", .by_responder = true, .file = NO_FILE}},
@@ -504,7 +505,7 @@ static void check_rows(void **state, const struct row *rows, size_t count)
 		assert_string_equal(msg.peer, "a@b/c");
 		assert_string_equal(msg.id, "i");
 		assert_string_equal(msg.sid, "j");
-		assert_terms_same(msg.terms, &rows[i].terms);
+		assert_metadata_same(msg.metadata, &rows[i].metadata);
 		assert_int_equal(msg.size, -1);
 		assert_int_equal(msg.condition, CONDITION_NONE);
 		assert_int_equal(msg.detail, DETAIL_NONE);
@@ -529,7 +530,7 @@ static void assert_bad_request(const struct msg *msg)
 	assert_int_equal(msg->error_type, ERROR_TYPE_CANCEL);
 	assert_int_equal(msg->detail, DETAIL_NONE);
 	assert_null(msg->sid);
-	assert_null(msg->terms);
+	assert_null(msg->metadata);
 }
 
 static void test_misshapen(void **state)
@@ -653,7 +654,7 @@ static const struct row encodings[] = {
 	  .from_responder = true,
 	  FIRST_FILE,
 	  OVER_IBB(NASTY, 4096),
-	  .file = FILE_OF(.size = TERMS_NO_SIZE, .offset = 5, .length = 7)}},
+	  .file = FILE_OF(.size = METADATA_NO_SIZE, .offset = 5, .length = 7)}},
 	{HEAD("session-terminate") "><reason><unsupported-transports/></reason>" TAIL,
 	 ENDED(JINGLE_UNSUPPORTED_TRANSPORTS)},
 	{HEAD("session-terminate") ">" TAIL, ENDED(JINGLE_NO_REASON)},
@@ -666,11 +667,11 @@ static const struct row encodings[] = {
 			      "</hash></file></checksum>" TAIL,
 	 {.action = JINGLE_CHECKSUM,
 	  .content = "c",
-	  .file = FILE_OF(.size = TERMS_NO_SIZE, .digest = DIGEST(HASH_SHA_1, SHA_1_BYTES))}},
+	  .file = FILE_OF(.size = METADATA_NO_SIZE, .digest = DIGEST(HASH_SHA_1, SHA_1_BYTES))}},
 	{HEAD("session-info") ">" TAIL, ONLY(JINGLE_PING)},
 };
 
-static struct msg message(const struct terms *terms, const char *sid)
+static struct msg message(const struct metadata *metadata, const char *sid)
 {
 	return (struct msg){
 		.kind = MSG_JINGLE,
@@ -678,7 +679,7 @@ static struct msg message(const struct terms *terms, const char *sid)
 		.id = "1",
 		.sid = sid,
 		.size = -1,
-		.terms = terms,
+		.metadata = metadata,
 	};
 }
 
@@ -688,7 +689,7 @@ static void test_encode(void **state)
 	stanzas->codec.jid = "me@here/" NASTY;
 	for (size_t i = 0; i < COUNT(encodings); i++) {
 		size_t length;
-		struct msg msg = message(&encodings[i].terms, "j");
+		struct msg msg = message(&encodings[i].metadata, "j");
 		const char *text = codec_encode(&stanzas->codec, &msg, &length);
 		assert_non_null(text);
 		assert_string_equal(text, encodings[i].xml);
@@ -697,22 +698,23 @@ static void test_encode(void **state)
 	stanzas->codec.jid = NULL;
 }
 
-static void check_round_trip(struct stanzas *stanzas, const struct terms *terms, const char *sid)
+static void check_round_trip(struct stanzas *stanzas, const struct metadata *metadata,
+			     const char *sid)
 {
-	struct msg in, out = message(terms, sid);
+	struct msg in, out = message(metadata, sid);
 	xmpp_stanza_t *stanza = stanzas_send(stanzas, &out, &in);
 	assert_int_equal(in.kind, MSG_JINGLE);
 	assert_string_same(in.sid, sid);
-	assert_terms_same(in.terms, terms);
+	assert_metadata_same(in.metadata, metadata);
 	xmpp_stanza_release(stanza);
 }
 
-static bool can_be_sent(const struct terms *terms)
+static bool can_be_sent(const struct metadata *metadata)
 {
-	switch (terms->action) {
+	switch (metadata->action) {
 	case JINGLE_SESSION_INITIATE:
 	case JINGLE_SESSION_ACCEPT:
-		return terms->has_file && terms->has_ibb && terms->contents == 1;
+		return metadata->has_file && metadata->has_ibb && metadata->contents == 1;
 	case JINGLE_INFO:
 	case JINGLE_CONTENT_REMOVE:
 	case JINGLE_TRANSPORT_REPLACE:
@@ -729,17 +731,17 @@ static void test_round_trip(void **state)
 	struct stanzas *stanzas = *state;
 	size_t count = 0;
 	for (size_t i = 0; i < COUNT(recorded); i++) {
-		if (can_be_sent(&recorded[i].terms)) {
-			check_round_trip(stanzas, &recorded[i].terms, recorded[i].sid);
+		if (can_be_sent(&recorded[i].metadata)) {
+			check_round_trip(stanzas, &recorded[i].metadata, recorded[i].sid);
 			count++;
 		}
 	}
 	assert_int_equal(count, 20);
 	for (size_t i = 0; i < COUNT(encodings); i++) {
-		check_round_trip(stanzas, &encodings[i].terms, NASTY);
+		check_round_trip(stanzas, &encodings[i].metadata, NASTY);
 	}
 	for (size_t i = 0; i < COUNT(ends); i++) {
-		check_round_trip(stanzas, &ends[i].terms, "j");
+		check_round_trip(stanzas, &ends[i].metadata, "j");
 	}
 }
 
@@ -778,9 +780,9 @@ static void test_pieces(void **state)
 		failed = failing_malloc_disarm();
 		assert_true(decoded);
 		assert_int_equal(msg.kind, MSG_JINGLE);
-		assert_string_same(msg.terms->file.name, failed && n == 1 ? NULL : "n+");
-		assert_string_same(msg.terms->file.media_type, failed && n == 2 ? NULL : "m+");
-		assert_string_same(msg.terms->file.description, failed && n == 3 ? NULL : "d+");
+		assert_string_same(msg.metadata->file.name, failed && n == 1 ? NULL : "n+");
+		assert_string_same(msg.metadata->file.media_type, failed && n == 2 ? NULL : "m+");
+		assert_string_same(msg.metadata->file.description, failed && n == 3 ? NULL : "d+");
 	} while (failed);
 	assert_int_equal(n, 5);
 	xmpp_stanza_release(stanza);

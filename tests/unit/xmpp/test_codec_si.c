@@ -30,14 +30,14 @@ struct recorded {
 	const char *name;
 	enum msg_kind kind;
 	const char *sid;
-	struct terms terms;
+	struct metadata metadata;
 };
 
 static const struct recorded recorded[] = {
 	{"gloox-1.0.24-accept",
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"gloox-1.0.24-offer",
 	 MSG_SI,
 	 "111ac1120ccf0dda5daa1445c296fc88658de4aa00000006",
@@ -50,29 +50,29 @@ static const struct recorded recorded[] = {
 	{"libpurple-2.14.12-accept",
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"libpurple-2.14.12-accept-s5b",
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE}}},
 	{"libpurple-2.14.12-offer",
 	 MSG_SI,
 	 "purple98529421",
-	 {.file = {.name = "s.bin", .size = 10000, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.name = "s.bin", .size = 10000, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"libpurple-2.14.12-offer-empty",
 	 MSG_SI,
 	 "purple3f510e9b",
-	 {.file = {.name = "empty.bin", .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.name = "empty.bin", .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"probe-accept",
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"probe-offer",
 	 MSG_SI,
 	 "si5ba37ee0e7",
 	 {.file = {.name = "to-peer si.bin",
 		   .size = 10240,
-		   .date = TERMS_NO_DATE,
+		   .date = METADATA_NO_DATE,
 		   .media_type = OCTETS},
 	  .has_ibb = true}},
 	{"probe-offer-date",
@@ -88,14 +88,14 @@ static const struct recorded recorded[] = {
 	{"probe-offer-empty",
 	 MSG_SI,
 	 "si57b1a25f3e",
-	 {.file = {.name = "to-peer si_empty.bin", .date = TERMS_NO_DATE, .media_type = OCTETS},
+	 {.file = {.name = "to-peer si_empty.bin", .date = METADATA_NO_DATE, .media_type = OCTETS},
 	  .has_ibb = true}},
 	{"probe-offer-md5",
 	 MSG_SI,
 	 "siee7c5c5ec8",
 	 {.file = {.name = "to-peer si_hash.bin",
 		   .size = 10240,
-		   .date = TERMS_NO_DATE,
+		   .date = METADATA_NO_DATE,
 		   .media_type = OCTETS,
 		   .digest =
 			   MD5("\xb9\x51\xa3\x2f\xdd\xa8\x95\xb8\xe8\xda\xc7\x48\x79\xb3\xad\xaa")},
@@ -104,8 +104,8 @@ static const struct recorded recorded[] = {
 	 MSG_SI,
 	 "si090ef5ec7b",
 	 {.file = {.name = "to-peer si_nosize.bin",
-		   .size = TERMS_NO_SIZE,
-		   .date = TERMS_NO_DATE,
+		   .size = METADATA_NO_SIZE,
+		   .date = METADATA_NO_DATE,
 		   .media_type = OCTETS},
 	  .has_ibb = true}},
 	{"probe-offer-range",
@@ -113,7 +113,7 @@ static const struct recorded recorded[] = {
 	 "si875ef2d4ac",
 	 {.file = {.name = "to-peer si_rng.bin",
 		   .size = 10240,
-		   .date = TERMS_NO_DATE,
+		   .date = METADATA_NO_DATE,
 		   .media_type = OCTETS},
 	  .has_ibb = true}},
 	{"probe-offer-s5b",
@@ -121,28 +121,28 @@ static const struct recorded recorded[] = {
 	 "si96267afac3",
 	 {.file = {.name = "to-peer si_socksonly.bin",
 		   .size = 10240,
-		   .date = TERMS_NO_DATE,
+		   .date = METADATA_NO_DATE,
 		   .media_type = OCTETS}}},
 	{"probe-offer-two-methods",
 	 MSG_SI,
 	 "sia898d17d6a",
 	 {.file = {.name = "to-peer si_both.bin",
 		   .size = 10240,
-		   .date = TERMS_NO_DATE,
+		   .date = METADATA_NO_DATE,
 		   .media_type = OCTETS},
 	  .has_ibb = true}},
 	{"psi-plus-1.4.554-accept",
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"psi-plus-1.4.554-offer",
 	 MSG_SI,
 	 "ft_bc8f",
-	 {.file = {.name = "ps.bin", .size = 10000, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.name = "ps.bin", .size = 10000, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"qxmpp-1.4.0-accept",
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"qxmpp-1.4.0-offer",
 	 MSG_SI,
 	 "5031331e-86bf-4d25-ba74-67f80ebfe3c2",
@@ -157,7 +157,7 @@ static const struct recorded recorded[] = {
 	 MSG_SI,
 	 "65be8b46-8779-4aa0-83f3-373c2d012eed",
 	 {.file = {.name = "empty.bin",
-		   .size = TERMS_NO_SIZE,
+		   .size = METADATA_NO_SIZE,
 		   .date = 1795402353,
 		   .description = "a description",
 		   .digest =
@@ -176,7 +176,7 @@ static void test_recorded(void **state)
 		assert_true(codec_decode(&stanzas->codec, stanza, &msg));
 		assert_int_equal(msg.kind, recorded[i].kind);
 		assert_string_same(msg.sid, recorded[i].sid);
-		assert_terms_same(msg.terms, &recorded[i].terms);
+		assert_metadata_same(msg.metadata, &recorded[i].metadata);
 		xmpp_stanza_release(stanza);
 	}
 }
@@ -199,16 +199,17 @@ static void test_recorded(void **state)
 #define OF_METHODS(feature)	     OFFER(IDS, NAMED, feature)
 
 /* Of the file "n"; nothing else is known of it. */
-#define PLAIN                                                                             \
-	BRACED(.file = BRACED(.name = "n", .size = TERMS_NO_SIZE, .date = TERMS_NO_DATE), \
+#define PLAIN                                                                                   \
+	BRACED(.file = BRACED(.name = "n", .size = METADATA_NO_SIZE, .date = METADATA_NO_DATE), \
 	       .has_ibb = true)
-#define NO_IBB BRACED(.file = BRACED(.name = "n", .size = TERMS_NO_SIZE, .date = TERMS_NO_DATE))
+#define NO_IBB \
+	BRACED(.file = BRACED(.name = "n", .size = METADATA_NO_SIZE, .date = METADATA_NO_DATE))
 #define WITH(...) \
-	BRACED(.file = BRACED(.name = "n", .date = TERMS_NO_DATE, __VA_ARGS__), .has_ibb = true)
+	BRACED(.file = BRACED(.name = "n", .date = METADATA_NO_DATE, __VA_ARGS__), .has_ibb = true)
 
 struct offer {
 	const char *xml;
-	struct terms terms;
+	struct metadata metadata;
 };
 
 static const struct offer offers[] = {
@@ -218,7 +219,7 @@ static const struct offer offers[] = {
 	{OFFER(" profile='" PROFILE "' id='s' other='x'", FOR_IBB, NAMED), PLAIN},
 	{OFFER(IDS " mime-type=''", NAMED, FOR_IBB), PLAIN},
 	{OFFER(IDS " mime-type='text/plain'", NAMED, FOR_IBB),
-	 WITH(.size = TERMS_NO_SIZE, .media_type = "text/plain")},
+	 WITH(.size = METADATA_NO_SIZE, .media_type = "text/plain")},
 
 	{OF_FILE(" size='0'", ""), WITH(.size = 0)},
 	{OF_FILE(" size='007'", ""), WITH(.size = 7)},
@@ -227,24 +228,26 @@ static const struct offer offers[] = {
 	{OF_FILE(" date='yesterday'", ""), PLAIN},
 	{OF_FILE(" date='20020910T17:58:35'", ""), PLAIN},
 	{OF_FILE(" date='1969-07-20T21:56:15-05:00'", ""),
-	 {.file = {.name = "n", .size = TERMS_NO_SIZE, .date = -14159025}, .has_ibb = true}},
+	 {.file = {.name = "n", .size = METADATA_NO_SIZE, .date = -14159025}, .has_ibb = true}},
 	{OF_FILE(" hash=''", ""), PLAIN},
 	{OF_FILE(" hash='d41d8cd98f00b204e9800998ecf8427'", ""), PLAIN},
 	{OF_FILE(" hash='d41d8cd98f00b204e9800998ecf8427x'", ""), PLAIN},
 	{OF_FILE(" hash='da39a3ee5e6b4b0d3255bfef95601890afd80709'", ""), PLAIN},
 	{OF_FILE(" hash='D41D8cd98f00b204e9800998ecf8427E'", ""),
-	 WITH(.size = TERMS_NO_SIZE,
+	 WITH(.size = METADATA_NO_SIZE,
 	      .digest = MD5("\xd4\x1d\x8c\xd9\x8f\x00\xb2\x04\xe9\x80\x09\x98\xec\xf8\x42\x7e"))},
 	{OF_FILE("", "<desc/>"), PLAIN},
 	{OF_FILE("", "<desc><b>x</b></desc>"), PLAIN},
 	{OF_FILE("", "<desc xmlns='x'>x</desc>"), PLAIN},
 	{OF_FILE("", "\n<desc>&lt;x\n&#233;</desc><desc>y</desc>"),
-	 WITH(.size = TERMS_NO_SIZE, .description = "<x\n\xc3\xa9")},
+	 WITH(.size = METADATA_NO_SIZE, .description = "<x\n\xc3\xa9")},
 	/* What an offer says of a range is not for this one. */
 	{OF_FILE("", "<range/>"), PLAIN},
 	{OF_FILE("", "<range offset='5' length='x'/>"), PLAIN},
 	{OFFER(IDS, FILE(" name='../&#10;/&#x202e;'", ""), FOR_IBB),
-	 {.file = {.name = "../\n/\xe2\x80\xae", .size = TERMS_NO_SIZE, .date = TERMS_NO_DATE},
+	 {.file = {.name = "../\n/\xe2\x80\xae",
+		   .size = METADATA_NO_SIZE,
+		   .date = METADATA_NO_DATE},
 	  .has_ibb = true}},
 
 	{OF_METHODS(FORM_OF("", METHODS(OPTION(S5B) "\n" OPTION(IBB)))), PLAIN},
@@ -284,7 +287,7 @@ static void test_offers(void **state)
 		assert_string_equal(msg.peer, "a@b/c");
 		assert_string_equal(msg.id, "i");
 		assert_string_equal(msg.sid, "s");
-		assert_terms_same(msg.terms, &offers[i].terms);
+		assert_metadata_same(msg.metadata, &offers[i].metadata);
 		assert_int_equal(msg.size, -1);
 		assert_null(msg.name);
 		assert_int_equal(msg.condition, CONDITION_NONE);
@@ -328,7 +331,7 @@ static void assert_bad_request(const struct msg *msg, enum detail detail)
 	assert_int_equal(msg->error_type, ERROR_TYPE_CANCEL);
 	assert_int_equal(msg->detail, detail);
 	assert_null(msg->sid);
-	assert_null(msg->terms);
+	assert_null(msg->metadata);
 }
 
 static void test_misshapen(void **state)
@@ -373,25 +376,25 @@ static void test_id_length(void **state)
 #define RANGE(attributes)  FILE("", "<range" attributes "/>")
 #define CHOSEN		   SUBMIT(METHODS(VALUE(IBB)))
 #define RANGED(attributes) ANSWER(RANGE(attributes) CHOSEN)
-#define PART(from, most)                        \
-	true,                                   \
-	{                                       \
-		.file = {.size = TERMS_NO_SIZE, \
-			 .date = TERMS_NO_DATE, \
-			 .offset = from,        \
-			 .length = most},       \
-		.has_ibb = true                 \
+#define PART(from, most)                           \
+	true,                                      \
+	{                                          \
+		.file = {.size = METADATA_NO_SIZE, \
+			 .date = METADATA_NO_DATE, \
+			 .offset = from,           \
+			 .length = most},          \
+		.has_ibb = true                    \
 	}
-#define REFUSED                                                         \
-	true,                                                           \
-	{                                                               \
-		.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE } \
+#define REFUSED                                                               \
+	true,                                                                 \
+	{                                                                     \
+		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE } \
 	}
 
 static const struct {
 	const char *xml;
-	bool has_terms;
-	struct terms terms;
+	bool has_metadata;
+	struct metadata metadata;
 } answers[] = {
 	{ANSWER(CHOSEN), PART(0, 0)},
 	{RESULT("\n<x/>\n<si xmlns='" SI "' id='x' profile='" PROFILE "'>\n" CHOSEN "\n</si>"),
@@ -434,7 +437,8 @@ static void test_answers(void **state)
 		print_message("%s\n", answers[i].xml);
 		assert_int_equal(msg.kind, MSG_RESULT);
 		assert_null(msg.sid);
-		assert_terms_same(msg.terms, answers[i].has_terms ? &answers[i].terms : NULL);
+		assert_metadata_same(msg.metadata,
+				     answers[i].has_metadata ? &answers[i].metadata : NULL);
 		xmpp_stanza_release(stanza);
 	}
 }
@@ -456,8 +460,8 @@ static void test_wrong_ranges(void **state)
 		struct msg msg;
 		xmpp_stanza_t *stanza = stanzas_parse(stanzas, rows[i]);
 		assert_true(codec_decode(&stanzas->codec, stanza, &msg));
-		assert_non_null(msg.terms);
-		assert_false(msg.terms->has_ibb);
+		assert_non_null(msg.metadata);
+		assert_false(msg.metadata->has_ibb);
 		xmpp_stanza_release(stanza);
 	}
 }
@@ -479,13 +483,13 @@ static const struct {
 	const char *xml;
 	enum msg_kind kind;
 	const char *sid;
-	struct terms terms;
+	struct metadata metadata;
 } encodings[] = {
 	{"<iq type='set' id='1' to='a@b/c'><si xmlns='" SI "' profile='" PROFILE "' id='s'>"
 	 "<file xmlns='" PROFILE "' name='n' size='0'></file>" ENCODED_FORM,
 	 MSG_SI,
 	 "s",
-	 {.file = {.name = "n", .date = TERMS_NO_DATE}}},
+	 {.file = {.name = "n", .date = METADATA_NO_DATE}}},
 	{"<iq type='set' id='1' to='a@b/c'><si xmlns='" SI "' profile='" PROFILE
 	 "' id='" NASTY_ESCAPED "' mime-type='" NASTY_ESCAPED "'><file xmlns='" PROFILE
 	 "' name='" NASTY_ESCAPED "' size='9223372036854775807' date='2024-05-06T07:08:09Z'"
@@ -507,23 +511,25 @@ static const struct {
 	 MSG_SI,
 	 "s",
 	 {.file = {.name = "n",
-		   .size = TERMS_NO_SIZE,
+		   .size = METADATA_NO_SIZE,
 		   .date = INT64_MAX,
 		   .digest = {.algorithm = HASH_SHA_1, .length = 20}}}},
 	{"<iq type='result' id='1' to='a@b/c'><si xmlns='" SI "'>" ENCODED_CHOICE,
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE}, .has_ibb = true}},
 	{"<iq type='result' id='1' to='a@b/c'><si xmlns='" SI "'><file xmlns='" PROFILE
 	 "'><range offset='5'/></file>" ENCODED_CHOICE,
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE, .offset = 5}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE, .offset = 5},
+	  .has_ibb = true}},
 	{"<iq type='result' id='1' to='a@b/c'><si xmlns='" SI "'><file xmlns='" PROFILE
 	 "'><range offset='0' length='7'/></file>" ENCODED_CHOICE,
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = TERMS_NO_SIZE, .date = TERMS_NO_DATE, .length = 7}, .has_ibb = true}},
+	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE, .length = 7},
+	  .has_ibb = true}},
 };
 
 static void test_encode(void **state)
@@ -537,7 +543,7 @@ static void test_encode(void **state)
 			.id = "1",
 			.sid = encodings[i].sid,
 			.size = -1,
-			.terms = &encodings[i].terms,
+			.metadata = &encodings[i].metadata,
 		};
 		const char *text = codec_encode(&stanzas->codec, &msg, &length);
 		assert_non_null(text);
@@ -551,21 +557,21 @@ static void test_round_trip(void **state)
 {
 	struct stanzas *stanzas = *state;
 	for (size_t i = 0; i < COUNT(recorded); i++) {
-		struct terms terms = recorded[i].terms;
+		struct metadata metadata = recorded[i].metadata;
 		struct msg in, out = {
 				       .kind = recorded[i].kind,
 				       .peer = "a@b/c",
 				       .id = NASTY,
 				       .sid = recorded[i].sid,
 				       .size = -1,
-				       .terms = &terms,
+				       .metadata = &metadata,
 			       };
-		terms.has_ibb = true; /* as everything that we send */
+		metadata.has_ibb = true; /* as everything that we send */
 		xmpp_stanza_t *stanza = stanzas_send(stanzas, &out, &in);
 		assert_int_equal(in.kind, out.kind);
 		assert_string_equal(in.id, NASTY);
 		assert_string_same(in.sid, out.sid);
-		assert_terms_same(in.terms, &terms);
+		assert_metadata_same(in.metadata, &metadata);
 		xmpp_stanza_release(stanza);
 	}
 }
@@ -604,8 +610,8 @@ static void test_pieces(void **state)
 		failed = failing_malloc_disarm();
 		assert_true(decoded);
 		assert_int_equal(msg.kind, MSG_SI);
-		assert_string_same(msg.terms->file.description, failed && n == 1 ? NULL : "ab");
-		assert_int_equal(msg.terms->has_ibb, !failed || n != 2);
+		assert_string_same(msg.metadata->file.description, failed && n == 1 ? NULL : "ab");
+		assert_int_equal(msg.metadata->has_ibb, !failed || n != 2);
 	} while (failed);
 	assert_int_equal(n, 3);
 	xmpp_stanza_release(stanza);
