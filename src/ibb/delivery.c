@@ -125,48 +125,49 @@ void stream_repeat_oldest(struct stream *stream)
 /* ---- acknowledgements ---- */
 
 /* A block that is about to be acknowledged, in its own answer or in that to a question after it. */
-static struct window_trip begin_trip(const struct stream *stream, uint64_t block, int64_t now_us)
+static struct window_sample begin_sample(const struct stream *stream, uint64_t block,
+					 int64_t now_us)
 {
 	const struct sent_block *sent = sender_sent(&stream->outgoing.sender, block);
-	return (struct window_trip){
+	return (struct window_sample){
 		.number = block,
-		.left_us = sent->sent_us,
+		.sent_us = sent->sent_us,
 		.now_us = now_us,
 		.delivered = sent->delivered,
 	};
 }
 
 /* `before`: sender.acknowledged, before that. */
-static void end_trip(struct stream *stream, struct window_trip *trip, uint64_t before)
+static void end_sample(struct stream *stream, struct window_sample *sample, uint64_t before)
 {
 	const struct sender *sender = &stream->outgoing.sender;
-	if (trip->left_us == SENDER_REPEATED) {
-		window_note_repeated(&stream->outgoing.window, stream_block_length(stream));
+	if (sample->sent_us == SENDER_REPEATED) {
+		window_note_retransmitted(&stream->outgoing.window, stream_block_length(stream));
 		return;
 	}
 	size_t length = stream_block_length(stream);
 	bool full = sender->out.length - sender->in_flight >= length;
 	if (full) {
-		window_note_full(&stream->outgoing.window);
+		window_note_limited(&stream->outgoing.window);
 	}
 	/* A writer that is woken up when there is room again fills it a moment later. */
-	bool keeps_full =
+	bool window_limited =
 		full || (sender->in_flight > 0 &&
 			 sender->in_flight + length >= stream->outgoing.window.size / 4 * 3);
-	struct block_size_sample sample = {
-		.sent_us = trip->left_us,
-		.now_us = trip->now_us,
+	struct block_size_sample size_sample = {
+		.sent_us = sample->sent_us,
+		.now_us = sample->now_us,
 		.bytes = (size_t)(sender->acknowledged - before),
-		.window_limited = keeps_full && stream->session.is_auto &&
+		.window_limited = window_limited && stream->session.is_auto &&
 				  stream_max_block(stream) > BLOCK_SIZE_MIN &&
-				  !stream->outgoing.window.starting,
+				  !stream->outgoing.window.slow_start,
 	};
-	block_size_measure(stream->auto_size, &sample);
-	trip->next = sender_next_number(sender);
-	trip->block_size = stream_block_length(stream);
-	trip->shared = stream->effects->streams > 1;
-	trip->delivered = sender->acknowledged - trip->delivered;
-	window_measure(&stream->outgoing.window, trip);
+	block_size_measure(stream->auto_size, &size_sample);
+	sample->next = sender_next_number(sender);
+	sample->block_size = stream_block_length(stream);
+	sample->shared = stream->effects->streams > 1;
+	sample->delivered = sender->acknowledged - sample->delivered;
+	window_measure(&stream->outgoing.window, sample);
 }
 
 /* After acknowledgements: what waited for them goes on. */
@@ -184,13 +185,13 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 	if (stream_is_over(stream)) {
 		return;
 	}
-	struct window_trip trip = {.left_us = SENDER_REPEATED};
+	struct window_sample sample = {.sent_us = SENDER_REPEATED};
 	uint64_t before = stream->outgoing.sender.acknowledged;
 	if (sender_is_in_flight(&stream->outgoing.sender, block)) {
-		trip = begin_trip(stream, block, now_us);
+		sample = begin_sample(stream, block, now_us);
 	}
 	if (sender_acknowledge(&stream->outgoing.sender, block)) {
-		end_trip(stream, &trip, before);
+		end_sample(stream, &sample, before);
 		advance(stream, now_us / 1000);
 	}
 }
@@ -204,12 +205,12 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 		return;
 	}
 	/* Those before the last one have waited for the question. */
-	struct window_trip trip = begin_trip(stream, end - 1, now_us);
+	struct window_sample sample = begin_sample(stream, end - 1, now_us);
 	uint64_t before = sender->acknowledged;
 	while (sender->blocks_length > 0 && sender->first < end) {
 		sender_acknowledge(sender, sender->first);
 	}
-	end_trip(stream, &trip, before);
+	end_sample(stream, &sample, before);
 	advance(stream, now_us / 1000);
 }
 
@@ -237,7 +238,7 @@ static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
 	sender_repeat(&stream->outgoing.sender,
 		      stream->session.resumable ? stream->outgoing.sender.first : block);
 	stream->outgoing.epoch++;
-	window_cut(&stream->outgoing.window);
+	window_reduce(&stream->outgoing.window);
 	block_size_discard(stream->auto_size);
 	stream_unschedule(stream);
 	stream_pause(stream, now_ms);

@@ -242,8 +242,8 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 	if (opening && stream->state == STREAM_OPEN) {
 		struct window_metrics metrics = path_cache_metrics(&ibb->path_cache, stream->peer);
 		/* The clock may have ticked at any time in between. */
-		int64_t trip_us = (now_ms - stream->session.open_sent_ms + 1) * 1000;
-		window_restore(&stream->outgoing.window, &metrics, trip_us,
+		int64_t rtt_us = (now_ms - stream->session.open_sent_ms + 1) * 1000;
+		window_restore(&stream->outgoing.window, &metrics, rtt_us,
 			       HASH_CNT(links.by_key, ibb->by_key));
 	}
 }

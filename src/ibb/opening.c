@@ -148,7 +148,8 @@ void stream_accepted(struct stream *stream, int64_t now_ms)
 	stream->state = STREAM_OPEN;
 	stream->resumption.give_up_ms = 0;
 	stream->timers.retries = 0;
-	window_expect(&stream->outgoing.window, (now_ms - stream->session.open_sent_ms) * 1000);
+	window_set_initial_rtt(&stream->outgoing.window,
+			       (now_ms - stream->session.open_sent_ms) * 1000);
 	if (sender_is_empty(&stream->outgoing.sender)) {
 		stream_rest(stream, now_ms);
 	} else {

@@ -97,7 +97,7 @@ void path_cache_learn(struct path_cache *cache, const char *jid, const struct wi
 		return;
 	}
 	/* One that had to share the way, or did not last, says only what is possible at least. */
-	if (!is_known(cache, peer) || (alone && !window->starting) ||
+	if (!is_known(cache, peer) || (alone && !window->slow_start) ||
 	    metrics.rate > peer->metrics.rate) {
 		peer->metrics = metrics;
 		peer->learnt_ms = cache->now_ms;

@@ -1,73 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/window.h"
 
-/* Four blocks of the default size; far away, where each round takes long, 32. */
-#define FIRST_SIZE     ((size_t)16 * 1024)
-#define FIRST_SIZE_FAR ((size_t)128 * 1024)
+/* Four blocks of the default size; 32 where a round takes long. */
+#define INITIAL_SIZE	      ((size_t)16 * 1024)
+#define INITIAL_SIZE_LONG_RTT ((size_t)128 * 1024)
 
-/* Blocks that it does not shrink below: enough for each of the three programs on the way to have
- * one in its hands. */
-#define LEAST_BLOCKS 4
+/* The smallest window, in blocks: each of the three programs on the path can have one in hand. */
+#define MIN_BLOCKS 4
 
-/* What is on its way beyond the shortest round trip: for half of that, and for the hiccups of
- * busy machines near by at least this. It is also what a byte of another stream has to wait, so it
- * is less if there is one. */
-#define LEAST_ALLOWANCE_US	  10000
-#define LEAST_SHARED_ALLOWANCE_US 3000
+/* The allowance is half of the minimum RTT, and at least this, for scheduling delays of busy
+ * machines. A byte of another stream has to wait as long, so it is less if there is one. */
+#define MIN_ALLOWANCE_US	10000
+#define MIN_SHARED_ALLOWANCE_US 3000
 
-/* Few trips say little when each is as short as a hiccup; far away they say enough, and take
- * long. */
-#define LEAST_TRIPS 16
-#define FAR_US	    5000
+/* A round has at least so many samples, unless the RTT is long: then one sample says enough. */
+#define MIN_SAMPLES 16
+#define LONG_RTT_US 5000
 
-/* While starting: by how much a round must be faster than the best before it, and how many may not
- * be. */
-#define FASTER	  1.25
-#define MOST_FLAT 2
+/* Slow start goes on while a round is faster than the best before it by this factor; it ends after
+ * so many rounds that are not. */
+#define SPEEDUP		1.25
+#define MAX_FLAT_ROUNDS 2
 
-void window_init(struct window *window, size_t most)
+void window_init(struct window *window, size_t max)
 {
 	*window = (struct window){
-		.size = most < FIRST_SIZE ? most : FIRST_SIZE,
-		.most = most,
-		.starting = true,
+		.size = max < INITIAL_SIZE ? max : INITIAL_SIZE,
+		.max = max,
+		.slow_start = true,
 	};
 }
 
-void window_expect(struct window *window, int64_t trip_us)
+void window_set_initial_rtt(struct window *window, int64_t rtt_us)
 {
-	if (trip_us >= FAR_US && window->starting && window->size < FIRST_SIZE_FAR) {
-		window->size = window->most < FIRST_SIZE_FAR ? window->most : FIRST_SIZE_FAR;
+	if (rtt_us >= LONG_RTT_US && window->slow_start && window->size < INITIAL_SIZE_LONG_RTT) {
+		window->size =
+			window->max < INITIAL_SIZE_LONG_RTT ? window->max : INITIAL_SIZE_LONG_RTT;
 	}
 }
 
-void window_note_full(struct window *window)
+void window_note_limited(struct window *window)
 {
-	window->was_full = true;
+	window->round.limited = true;
 }
 
-/* ---- a round ---- */
+/* ---- the current round ---- */
 
-static void begin_round(struct window *window, uint64_t first)
+static void begin_round(struct window *window, uint64_t first_block)
 {
-	window->first = first;
-	window->trips = 0;
-	window->rate = 0;
-	window->trip_us = 0;
-	window->was_full = false;
+	window->round = (struct window_round){.first_block = first_block};
 }
 
-static bool is_far(const struct window *window)
+static bool has_long_rtt(const struct window *window)
 {
-	return window->shortest_us >= FAR_US;
+	return window->min_rtt_us >= LONG_RTT_US;
 }
 
 static bool is_round_over(const struct window *window, size_t block_size)
 {
-	size_t least = is_far(window) ? 1 : LEAST_TRIPS;
-	/* While starting, half of them left at once when it grew, and tell enough. */
-	size_t blocks = window->size / block_size / (window->starting ? 2 : 1);
-	return window->trips >= (blocks > least ? blocks : least);
+	size_t least = has_long_rtt(window) ? 1 : MIN_SAMPLES;
+	/* In slow start, half of them were sent at once when the window grew, and say enough. */
+	size_t blocks = window->size / block_size / (window->slow_start ? 2 : 1);
+	return window->round.samples >= (blocks > least ? blocks : least);
 }
 
 /* ---- the last rounds ---- */
@@ -81,176 +75,176 @@ static double best_rate(const struct window *window)
 	return best;
 }
 
-/* How long a trip may be, if the shortest is so long. */
-static int64_t with_allowance(int64_t shortest_us, bool shared)
+static int64_t add_allowance(int64_t min_rtt_us, bool shared)
 {
-	int64_t allowance_us = shortest_us / 2;
-	int64_t least_us = shared ? LEAST_SHARED_ALLOWANCE_US : LEAST_ALLOWANCE_US;
-	return shortest_us + (allowance_us > least_us ? allowance_us : least_us);
+	int64_t allowance_us = min_rtt_us / 2;
+	int64_t least_us = shared ? MIN_SHARED_ALLOWANCE_US : MIN_ALLOWANCE_US;
+	return min_rtt_us + (allowance_us > least_us ? allowance_us : least_us);
 }
 
-static int64_t allowed_us(const struct window *window)
+static int64_t target_rtt_us(const struct window *window)
 {
-	return with_allowance(window->shortest_us, window->shared);
+	return add_allowance(window->min_rtt_us, window->shared);
 }
 
-/* Whether the last round had as long trips as the first one that is known, though far less was on
- * its way: then it is not a queue, but the way that has become longer. */
-static bool is_farther(const struct window *window)
+/* Whether the last round had as long an RTT as the oldest one, with far fewer bytes in flight: then
+ * the cause is not a queue, but a longer path. */
+static bool is_path_longer(const struct window *window)
 {
 	if (window->rounds < WINDOW_ROUNDS) {
 		return false;
 	}
 	size_t first = window->rounds % WINDOW_ROUNDS, last = (window->rounds - 1) % WINDOW_ROUNDS;
-	return window->trips_us[last] > allowed_us(window) &&
+	return window->rtts_us[last] > target_rtt_us(window) &&
 	       window->sizes[last] < window->sizes[first] / 2 &&
-	       window->trips_us[last] > window->trips_us[first] / 10 * 9;
+	       window->rtts_us[last] > window->rtts_us[first] / 10 * 9;
 }
 
-/* Whether the window has been as small as it can be, so that it makes no queue, and yet every trip
- * was too long for it. */
+/* Whether the window was at its minimum in all rounds, so that it built no queue, and the RTT was
+ * above the target all the same. */
 static bool is_starved(const struct window *window, size_t least)
 {
 	for (size_t i = 0; i < WINDOW_ROUNDS; i++) {
-		if (window->sizes[i] > least || window->trips_us[i] <= allowed_us(window)) {
+		if (window->sizes[i] > least || window->rtts_us[i] <= target_rtt_us(window)) {
 			return false;
 		}
 	}
 	return window->rounds >= WINDOW_ROUNDS;
 }
 
-static size_t clamp(double size, size_t least, size_t most)
+static size_t clamp(double size, size_t least, size_t max)
 {
 	size = size > (double)least ? size : (double)least;
-	return size < (double)most ? (size_t)size : most;
+	return size < (double)max ? (size_t)size : max;
 }
 
-static size_t grown(struct window *window, double rate, double best)
+static size_t slow_start_size(struct window *window, double rate, double best)
 {
-	if (rate >= FASTER * best) {
-		window->flat = 0;
-		return window->size * (is_far(window) ? 4 : 2);
+	if (rate >= SPEEDUP * best) {
+		window->flat_rounds = 0;
+		return window->size * (has_long_rtt(window) ? 4 : 2);
 	}
-	window->starting = ++window->flat < MOST_FLAT;
+	window->slow_start = ++window->flat_rounds < MAX_FLAT_ROUNDS;
 	return window->size;
 }
 
-static void keep_round(struct window *window, double rate, int64_t trip_us)
+static void record_round(struct window *window, double rate, int64_t rtt_us)
 {
 	window->rates[window->rounds % WINDOW_ROUNDS] = rate;
-	window->trips_us[window->rounds % WINDOW_ROUNDS] = trip_us;
+	window->rtts_us[window->rounds % WINDOW_ROUNDS] = rtt_us;
 	window->sizes[window->rounds % WINDOW_ROUNDS] = window->size;
 	window->rounds++;
 }
 
-/* A round in which the window was full is over; returns the new size. */
-static double resized(struct window *window, size_t least)
+/* A window-limited round is over; returns the new size. */
+static double next_size(struct window *window, size_t least)
 {
-	double rate = window->rate / window->trips;
+	double rate = window->round.rate_sum / window->round.samples;
 	double best = best_rate(window);
-	size_t size = window->starting ? grown(window, rate, best) : 0;
+	size_t size = window->slow_start ? slow_start_size(window, rate, best) : 0;
 
-	keep_round(window, rate, window->trip_us);
-	if (is_farther(window) || is_starved(window, least)) {
-		window->shortest_us = window->trip_us;
+	record_round(window, rate, window->round.min_rtt_us);
+	if (is_path_longer(window) || is_starved(window, least)) {
+		window->min_rtt_us = window->round.min_rtt_us;
 	}
-	return window->starting ? (double)size : best_rate(window) * (double)allowed_us(window);
+	return window->slow_start ? (double)size
+				  : best_rate(window) * (double)target_rtt_us(window);
 }
 
 struct window_metrics window_learned(const struct window *window)
 {
-	/* What came through after a cut is what was possible then. */
-	double rate = window->before_cut > 0 ? 0 : best_rate(window);
-	return (struct window_metrics){.rate = rate, .shortest_us = window->shortest_us};
+	/* After a reduction the rate says nothing of the path. */
+	double rate = window->unreduced_size > 0 ? 0 : best_rate(window);
+	return (struct window_metrics){.rate = rate, .min_rtt_us = window->min_rtt_us};
 }
 
-void window_restore(struct window *window, const struct window_metrics *metrics, int64_t trip_us,
+void window_restore(struct window *window, const struct window_metrics *metrics, int64_t rtt_us,
 		    unsigned streams)
 {
-	/* The way may have become shorter. */
-	int64_t shortest_us = trip_us < metrics->shortest_us ? trip_us : metrics->shortest_us;
+	/* The path may have become shorter. */
+	int64_t min_rtt_us = rtt_us < metrics->min_rtt_us ? rtt_us : metrics->min_rtt_us;
 	double rate = metrics->rate / (streams > 0 ? streams : 1);
-	double size = rate * (double)with_allowance(shortest_us, true);
+	double size = rate * (double)add_allowance(min_rtt_us, true);
 	if (window->rounds > 0 || size <= (double)window->size) {
 		return;
 	}
-	window->size = clamp(size, window->size, window->most);
-	/* As if it had been a round: it grows if it is faster than that. */
-	keep_round(window, rate, shortest_us);
+	window->size = clamp(size, window->size, window->max);
+	/* Recorded as a round: the window grows if it is faster than that. */
+	record_round(window, rate, min_rtt_us);
 }
 
-/* With blocks of another length the way is as long, but may be faster or slower: what is known of
- * that, and of the queues that it made, is of no use any more. */
-static void forget_rounds(struct window *window, const struct window_trip *trip)
+/* The block size has changed: the minimum RTT stays, but rates and queues may differ. */
+static void forget_rounds(struct window *window, const struct window_sample *sample)
 {
 	for (size_t i = 0; i < WINDOW_ROUNDS; i++) {
 		window->rates[i] = 0;
 	}
 	window->rounds = 0;
-	begin_round(window, trip->next);
+	begin_round(window, sample->next);
 }
 
-/* Others have come, or gone: the queue is as it should not be any more, which says nothing of the
- * way. */
-static void share(struct window *window, const struct window_trip *trip)
+/* Other streams have begun or ended: the queue has another length than it should, which says
+ * nothing of the path. */
+static void change_sharing(struct window *window, const struct window_sample *sample)
 {
-	double size = best_rate(window) * (double)with_allowance(window->shortest_us, trip->shared);
-	window->shared = trip->shared;
+	double size = best_rate(window) * (double)add_allowance(window->min_rtt_us, sample->shared);
+	window->shared = sample->shared;
 	window->rounds = 0;
-	if (!window->starting && size > 0) {
-		window->size = clamp(size, LEAST_BLOCKS * trip->block_size, window->most);
+	if (!window->slow_start && size > 0) {
+		window->size = clamp(size, MIN_BLOCKS * sample->block_size, window->max);
 	}
-	begin_round(window, trip->next);
+	begin_round(window, sample->next);
 }
 
-void window_measure(struct window *window, const struct window_trip *trip)
+void window_measure(struct window *window, const struct window_sample *sample)
 {
-	int64_t trip_us = trip->now_us > trip->left_us ? trip->now_us - trip->left_us : 1;
+	int64_t rtt_us = sample->now_us > sample->sent_us ? sample->now_us - sample->sent_us : 1;
 
-	if (window->shortest_us == 0 || trip_us < window->shortest_us) {
-		window->shortest_us = trip_us;
+	if (window->min_rtt_us == 0 || rtt_us < window->min_rtt_us) {
+		window->min_rtt_us = rtt_us;
 	}
-	if (window->block_size != trip->block_size && window->block_size > 0) {
-		forget_rounds(window, trip);
+	if (window->block_size != sample->block_size && window->block_size > 0) {
+		forget_rounds(window, sample);
 	}
-	window->block_size = trip->block_size;
-	if (window->shared != trip->shared) {
-		share(window, trip);
+	window->block_size = sample->block_size;
+	if (window->shared != sample->shared) {
+		change_sharing(window, sample);
 	}
-	if (trip->number < window->first) {
+	if (sample->number < window->round.first_block) {
 		return;
 	}
-	window->trips++;
-	window->rate += (double)trip->delivered / (double)trip_us;
-	if (window->trip_us == 0 || trip_us < window->trip_us) {
-		window->trip_us = trip_us;
+	window->round.samples++;
+	window->round.rate_sum += (double)sample->delivered / (double)rtt_us;
+	if (window->round.min_rtt_us == 0 || rtt_us < window->round.min_rtt_us) {
+		window->round.min_rtt_us = rtt_us;
 	}
-	if (!is_round_over(window, trip->block_size)) {
+	if (!is_round_over(window, sample->block_size)) {
 		return;
 	}
 	size_t before = window->size;
-	size_t least = LEAST_BLOCKS * trip->block_size;
-	if (window->was_full) {
-		window->size = clamp(resized(window, least), least, window->most);
+	size_t least = MIN_BLOCKS * sample->block_size;
+	if (window->round.limited) {
+		window->size = clamp(next_size(window, least), least, window->max);
 	}
-	begin_round(window, window->size != before ? trip->next : trip->number + 1);
+	begin_round(window, window->size != before ? sample->next : sample->number + 1);
 }
 
-void window_note_repeated(struct window *window, size_t block_size)
+void window_note_retransmitted(struct window *window, size_t block_size)
 {
-	if (window->size < window->before_cut / 2) {
+	if (window->size < window->unreduced_size / 2) {
 		window->size += block_size;
 	}
 }
 
-void window_cut(struct window *window)
+void window_reduce(struct window *window)
 {
-	int64_t shortest_us = window->shortest_us;
-	uint64_t first = window->first;
-	size_t before_cut = window->size > window->before_cut ? window->size : window->before_cut;
-	window_init(window, window->most);
+	int64_t min_rtt_us = window->min_rtt_us;
+	uint64_t first = window->round.first_block;
+	size_t unreduced_size =
+		window->size > window->unreduced_size ? window->size : window->unreduced_size;
+	window_init(window, window->max);
 	window->size = 1;
-	window->shortest_us = shortest_us;
-	window->first = first;
-	window->before_cut = before_cut;
+	window->min_rtt_us = min_rtt_us;
+	window->round.first_block = first;
+	window->unreduced_size = unreduced_size;
 }

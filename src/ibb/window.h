@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * window - how many bytes of a stream may be on their way: as many as keep the way busy.
+ * window - the congestion window of a stream: how many bytes may be in flight.
  *
- * A window that is too small leaves the way idle. One that is too large makes a queue before its
- * narrowest point, which delivers nothing sooner and keeps other streams waiting. The right size is
- * what is delivered during the shortest round trip, and half as much again, so that it never runs
- * dry:
+ * A window that is too small leaves the path idle. One that is too large builds a queue at the
+ * bottleneck, which delivers nothing sooner and delays other streams. The right size is the
+ * bandwidth-delay product, and half as much again, so that the path never runs dry:
  *
- *     size = best rate of the last rounds * (shortest round trip + allowance)
+ *     size = best rate of the last rounds * (minimum RTT + allowance)
  *
- * The allowance outlasts the hiccups of busy machines, and is larger while no other stream waits
- * for the connection. Rate and trip are measured block by block. At the start nothing is known,
- * unless an earlier stream went the same way: the window is small, and doubled in each round, or
- * made four times as large far away, for as long as that makes delivery faster.
+ * The allowance covers scheduling delays of busy machines. It is larger while no other stream waits
+ * for the connection. Rate and RTT are sampled with each acknowledged block. The window begins
+ * small, unless metrics of an earlier stream to the same peer are known. In slow start it is
+ * doubled in each round, or quadrupled where the RTT is long, while that raises the rate.
  *
  * Units:   bytes; microseconds of the caller's monotonic clock.
  * Errors:  none.
@@ -29,68 +28,70 @@
 
 #define WINDOW_ROUNDS 8
 
-struct window {
-	size_t size;	     /* bytes that may be on their way; one block always may be */
-	size_t most;	     /* never more */
-	int64_t shortest_us; /* round trip; 0: none is known */
-	bool starting;
-	bool shared;			 /* when a block came back last */
-	size_t before_cut;		 /* the size; 0: it was never cut */
-	unsigned flat;			 /* rounds in which a larger size did not make it faster */
-	double rates[WINDOW_ROUNDS];	 /* bytes per microsecond, of the last rounds */
-	int64_t trips_us[WINDOW_ROUNDS]; /* the shortest trip of each */
-	size_t sizes[WINDOW_ROUNDS];	 /* the window in each */
-	unsigned rounds;
-	size_t block_size; /* in those; 0: there was none */
-
-	/* The round that is being measured: blocks that left since the size was last changed. */
-	uint64_t first;	 /* of them */
-	uint32_t trips;	 /* that came back */
-	double rate;	 /* the sum of what each of them says */
-	int64_t trip_us; /* the shortest */
-	bool was_full;	 /* the window has kept something from leaving */
+/* The round being measured: blocks sent since the size was last changed. */
+struct window_round {
+	uint64_t first_block; /* its number */
+	uint32_t samples;
+	double rate_sum; /* of the samples */
+	int64_t min_rtt_us;
+	bool limited; /* the window has kept a block from being sent */
 };
 
-/* A block that came back. */
-struct window_trip {
-	uint64_t number;    /* the block's */
-	uint64_t next;	    /* that of the next one to leave */
-	int64_t left_us;    /* when it left */
-	int64_t now_us;	    /* when it came back */
-	uint64_t delivered; /* bytes that came back between the two, with this block */
-	size_t block_size;  /* how long blocks are now */
+struct window {
+	size_t size; /* bytes that may be in flight; one block always may be */
+	size_t max;
+	int64_t min_rtt_us; /* 0: unknown */
+	bool slow_start;
+	bool shared;		     /* by the last sample */
+	size_t unreduced_size;	     /* before window_reduce; 0: it was never reduced */
+	unsigned flat_rounds;	     /* slow start: rounds in which a larger size was no faster */
+	size_t block_size;	     /* in the rounds below; 0: there was none */
+	unsigned rounds;	     /* in these rings, of which the last WINDOW_ROUNDS are kept */
+	double rates[WINDOW_ROUNDS]; /* bytes per microsecond */
+	int64_t rtts_us[WINDOW_ROUNDS]; /* the minimum of each */
+	size_t sizes[WINDOW_ROUNDS];
+	struct window_round round;
+};
+
+/* A block that was acknowledged. */
+struct window_sample {
+	uint64_t number; /* the block's */
+	uint64_t next;	 /* the number of the next block to be sent */
+	int64_t sent_us;
+	int64_t now_us;
+	uint64_t delivered; /* bytes acknowledged between the two, this block included */
+	size_t block_size;  /* the current one */
 	bool shared;	    /* other streams use the connection */
 };
 
-/* What a stream has found out about its way, for another one. */
+/* What a stream has measured, for a later one to the same peer. */
 struct window_metrics {
-	double rate;	     /* bytes per microsecond; 0: nothing is known */
-	int64_t shortest_us; /* round trip */
+	double rate; /* bytes per microsecond; 0: unknown */
+	int64_t min_rtt_us;
 };
 
-void window_init(struct window *window, size_t most);
+void window_init(struct window *window, size_t max);
 
-/* What was there before any block: a request of another kind took `trip_us`. */
-void window_expect(struct window *window, int64_t trip_us);
+/* Before the first block: another request took `rtt_us`. */
+void window_set_initial_rtt(struct window *window, int64_t rtt_us);
 
-/* What has been found out. */
 struct window_metrics window_learned(const struct window *window);
 
-/* After window_expect, with the same `trip_us`: a window that begins with what is known of the way
- * already, `streams` of which, this one among them, now share it. */
-void window_restore(struct window *window, const struct window_metrics *metrics, int64_t trip_us,
+/* After window_set_initial_rtt, with the same `rtt_us`: begins with what is known of the path,
+ * which `streams` now share, this one included. */
+void window_restore(struct window *window, const struct window_metrics *metrics, int64_t rtt_us,
 		    unsigned streams);
 
-/* Something waits to leave, and the window keeps it: without that it need not grow. */
-void window_note_full(struct window *window);
+/* A block waits for the window: a window that limits nothing need not grow. */
+void window_note_limited(struct window *window);
 
-void window_measure(struct window *window, const struct window_trip *trip);
+void window_measure(struct window *window, const struct window_sample *sample);
 
-/* A block came back that left more than once, so nobody knows how long it took: after window_cut,
- * that it came is reason to grow up to half of what was too much. */
-void window_note_repeated(struct window *window, size_t block_size);
+/* A block that was sent more than once was acknowledged, so its RTT is unknown (Karn's rule). After
+ * window_reduce the window grows by it, up to half of its size before. */
+void window_note_retransmitted(struct window *window, size_t block_size);
 
-/* The other side cannot take more: one block at a time, and from there as after the start. */
-void window_cut(struct window *window);
+/* The peer or its server cannot take more: one block at a time, then slow start. */
+void window_reduce(struct window *window);
 
 #endif

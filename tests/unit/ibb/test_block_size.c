@@ -10,14 +10,14 @@
 
 #include <cmocka.h>
 
-#define MOST   ((size_t)8 * 1024 * 1024)
-#define BLOCKS 4096 /* on the way, at most */
+#define MAX    ((size_t)8 * 1024 * 1024)
+#define BLOCKS 4096 /* on the path, at most */
 #define SECOND ((int64_t)1000 * 1000)
 
-struct way;
+struct path;
 
 /* Microseconds that the server works for a block. */
-typedef double (*service)(struct way *way, size_t length);
+typedef double (*service)(struct path *path, size_t length);
 
 struct block {
 	size_t length;
@@ -25,15 +25,15 @@ struct block {
 	uint64_t delivered;
 };
 
-/* A writer that always has more, a window, and a way as in test_window.c. */
-struct way {
+/* A writer that always has more, a window, and a path as in test_window.c. */
+struct path {
 	struct window window;
 	struct block_size size;
 	service service_us;
-	int64_t distance_us, now_us;
+	int64_t delay_us, now_us;
 	double free_us;
 	struct block blocks[BLOCKS];
-	uint64_t sent, back, delivered, on_way;
+	uint64_t sent, acknowledged, delivered, in_flight;
 	size_t agreed;
 	bool full;
 
@@ -44,136 +44,136 @@ struct way {
 	int64_t mood_us;
 };
 
-static double random_double(struct way *way)
+static double random_double(struct path *path)
 {
-	way->random = way->random * 1664525 + 1013904223;
-	return (double)(way->random >> 8) / (1 << 24);
+	path->random = path->random * 1664525 + 1013904223;
+	return (double)(path->random >> 8) / (1 << 24);
 }
 
-static size_t next_length(const struct way *way)
+static size_t next_length(const struct path *path)
 {
-	size_t length = block_size_current(&way->size);
-	return length < way->agreed ? length : way->agreed;
+	size_t length = block_size_current(&path->size);
+	return length < path->agreed ? length : path->agreed;
 }
 
-static void leave(struct way *way)
+static void send_blocks(struct path *path)
 {
-	size_t length = next_length(way);
-	while (way->on_way == 0 ||
-	       (way->on_way + length <= way->window.size && way->sent - way->back < BLOCKS)) {
-		way->blocks[way->sent++ % BLOCKS] =
-			(struct block){length, way->now_us, way->delivered};
-		way->on_way += length;
+	size_t length = next_length(path);
+	while (path->in_flight == 0 || (path->in_flight + length <= path->window.size &&
+					path->sent - path->acknowledged < BLOCKS)) {
+		path->blocks[path->sent++ % BLOCKS] =
+			(struct block){length, path->now_us, path->delivered};
+		path->in_flight += length;
 	}
-	window_note_full(&way->window);
+	window_note_limited(&path->window);
 }
 
-static void come_back(struct way *way)
+static void acknowledge_oldest(struct path *path)
 {
-	struct block *block = &way->blocks[way->back % BLOCKS];
-	double begin_us = (double)(block->sent_us + way->distance_us);
-	begin_us = begin_us > way->free_us ? begin_us : way->free_us;
-	way->free_us = begin_us + way->service_us(way, block->length);
-	way->now_us = (int64_t)way->free_us;
-	way->delivered += block->length;
-	way->on_way -= block->length;
-	struct window_trip trip = {
-		.number = way->back++,
-		.next = way->sent,
-		.left_us = block->sent_us,
-		.now_us = way->now_us,
-		.delivered = way->delivered - block->delivered,
-		.block_size = next_length(way),
-	};
-	window_measure(&way->window, &trip);
-	unsigned used = way->size.current;
-	struct block_size_sample sample = {
+	struct block *block = &path->blocks[path->acknowledged % BLOCKS];
+	double begin_us = (double)(block->sent_us + path->delay_us);
+	begin_us = begin_us > path->free_us ? begin_us : path->free_us;
+	path->free_us = begin_us + path->service_us(path, block->length);
+	path->now_us = (int64_t)path->free_us;
+	path->delivered += block->length;
+	path->in_flight -= block->length;
+	struct window_sample sample = {
+		.number = path->acknowledged++,
+		.next = path->sent,
 		.sent_us = block->sent_us,
-		.now_us = way->now_us,
-		.bytes = block->length,
-		.window_limited = way->full && !way->window.starting,
+		.now_us = path->now_us,
+		.delivered = path->delivered - block->delivered,
+		.block_size = next_length(path),
 	};
-	block_size_measure(&way->size, &sample);
-	way->changes += way->size.current != used;
-	way->by_length[block->length > 16384 ? 2 : block->length > 4096] += block->length;
+	window_measure(&path->window, &sample);
+	unsigned used = path->size.current;
+	struct block_size_sample size_sample = {
+		.sent_us = block->sent_us,
+		.now_us = path->now_us,
+		.bytes = block->length,
+		.window_limited = path->full && !path->window.slow_start,
+	};
+	block_size_measure(&path->size, &size_sample);
+	path->changes += path->size.current != used;
+	path->by_length[block->length > 16384 ? 2 : block->length > 4096] += block->length;
 }
 
-static void run(struct way *way, int64_t time_us)
+static void run(struct path *path, int64_t time_us)
 {
-	int64_t end_us = way->now_us + time_us;
-	while (way->now_us < end_us) {
-		leave(way);
-		come_back(way);
+	int64_t end_us = path->now_us + time_us;
+	while (path->now_us < end_us) {
+		send_blocks(path);
+		acknowledge_oldest(path);
 	}
 }
 
-static struct way start(service service_us, int64_t distance_us)
+static struct path start(service service_us, int64_t delay_us)
 {
-	struct way way = {
+	struct path path = {
 		.service_us = service_us,
-		.distance_us = distance_us,
+		.delay_us = delay_us,
 		.agreed = 65535,
 		.full = true,
 		.random = 1,
 		.mood = 1,
 	};
-	window_init(&way.window, MOST);
-	return way;
+	window_init(&path.window, MAX);
+	return path;
 }
 
 /* ---- servers ---- */
 
 /* Works for each stanza, and a little for each byte. */
-static double per_stanza(struct way *way, size_t length)
+static double per_stanza(struct path *path, size_t length)
 {
-	(void)way;
+	(void)path;
 	return 140 + (double)length * 0.009;
 }
 
 /* Works for each stanza, but not so much that one comparison of rates would tell. */
-static double little_per_stanza(struct way *way, size_t length)
+static double little_per_stanza(struct path *path, size_t length)
 {
-	(void)way;
+	(void)path;
 	return 40 + (double)length * 0.02;
 }
 
 /* Takes twice as long for each byte once a stanza is longer than what it reads at once. */
-static double per_read(struct way *way, size_t length)
+static double per_read(struct path *path, size_t length)
 {
-	(void)way;
+	(void)path;
 	return (double)length / (length > 6000 ? 2.8 : 6.5);
 }
 
 /* The same for every byte. */
-static double per_byte(struct way *way, size_t length)
+static double per_byte(struct path *path, size_t length)
 {
-	(void)way;
+	(void)path;
 	return (double)length * 0.1;
 }
 
-/* Others get in the way, for some time, and for each block. */
-static double with_noise(struct way *way, double service_us)
+/* Others get in the path, for some time, and for each block. */
+static double with_noise(struct path *path, double service_us)
 {
-	if (way->now_us >= way->mood_us) {
-		way->mood = 0.7 + 0.6 * random_double(way);
-		way->mood_us = way->now_us + 20000 + (int64_t)(200000 * random_double(way));
+	if (path->now_us >= path->mood_us) {
+		path->mood = 0.7 + 0.6 * random_double(path);
+		path->mood_us = path->now_us + 20000 + (int64_t)(200000 * random_double(path));
 	}
-	return service_us * way->mood * (0.5 + random_double(way));
+	return service_us * path->mood * (0.5 + random_double(path));
 }
 
-static double noisy_per_stanza(struct way *way, size_t length)
+static double noisy_per_stanza(struct path *path, size_t length)
 {
-	return with_noise(way, per_stanza(way, length));
+	return with_noise(path, per_stanza(path, length));
 }
 
-static double noisy_per_read(struct way *way, size_t length)
+static double noisy_per_read(struct path *path, size_t length)
 {
-	return with_noise(way, per_read(way, length));
+	return with_noise(path, per_read(path, length));
 }
 
-static double noisy_per_byte(struct way *way, size_t length)
+static double noisy_per_byte(struct path *path, size_t length)
 {
-	return with_noise(way, per_byte(way, length));
+	return with_noise(path, per_byte(path, length));
 }
 
 /* ---- tests ---- */
@@ -187,10 +187,10 @@ static void test_starts_with_the_shortest(void **state)
 	(void)state;
 	struct block_size size = {0};
 	assert_int_equal(block_size_current(&size), BLOCK_SIZE_MIN);
-	/* A writer that is slower than the way tells nothing. */
+	/* A writer that is slower than the path says nothing. */
 	for (int64_t now_us = 0; now_us < 60 * SECOND; now_us += 1000) {
-		struct block_size_sample trip = {now_us - 300, now_us, 4096, false};
-		block_size_measure(&size, &trip);
+		struct block_size_sample sample = {now_us - 300, now_us, 4096, false};
+		block_size_measure(&size, &sample);
 		assert_int_equal(block_size_current(&size), BLOCK_SIZE_MIN);
 	}
 }
@@ -199,14 +199,15 @@ static void test_a_server_that_works_per_stanza(void **state)
 {
 	(void)state;
 	for (size_t i = 0; distances_us[i] < 200000; i++) { /* there the window is the limit */
-		struct way way = start(per_stanza, distances_us[i]);
-		/* near by at once, far away after some rounds for each measurement */
-		run(&way, SECOND + 60 * distances_us[i]);
-		if (way.size.current != 2) {
-			fail_msg("row %zu: %u", i, way.size.current);
+		struct path path = start(per_stanza, distances_us[i]);
+		/* at once with a short RTT, after some rounds for each measurement with a long one
+		 */
+		run(&path, SECOND + 60 * distances_us[i]);
+		if (path.size.current != 2) {
+			fail_msg("row %zu: %u", i, path.size.current);
 		}
-		run(&way, 300 * SECOND);
-		assert_int_equal(way.changes, 2);
+		run(&path, 300 * SECOND);
+		assert_int_equal(path.changes, 2);
 	}
 }
 
@@ -215,14 +216,14 @@ static void test_a_server_that_gets_slower(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < DISTANCES; i++) {
-		struct way way = start(per_read, distances_us[i]);
-		run(&way, 10 * SECOND);
-		size_t window = way.window.size;
-		run(&way, 290 * SECOND);
-		assert_int_equal(way.changes, 0);
-		/* nor has it made the window take the queue of long blocks for a longer way */
-		assert_true(way.window.size <= window * 2);
-		double rate = (double)way.delivered / (double)way.now_us;
+		struct path path = start(per_read, distances_us[i]);
+		run(&path, 10 * SECOND);
+		size_t window = path.window.size;
+		run(&path, 290 * SECOND);
+		assert_int_equal(path.changes, 0);
+		/* nor has it made the window take the queue of large blocks for a longer path */
+		assert_true(path.window.size <= window * 2);
+		double rate = (double)path.delivered / (double)path.now_us;
 		if (rate < 6.5 * 0.96) {
 			fail_msg("row %zu: %.2f", i, rate);
 		}
@@ -233,10 +234,10 @@ static void test_a_server_that_gets_slower(void **state)
 static void test_a_server_that_works_per_byte(void **state)
 {
 	(void)state;
-	struct way way = start(per_byte, 100);
-	run(&way, 300 * SECOND);
-	assert_int_equal(way.size.current, 0);
-	assert_int_equal(way.changes, 0);
+	struct path path = start(per_byte, 100);
+	run(&path, 300 * SECOND);
+	assert_int_equal(path.size.current, 0);
+	assert_int_equal(path.changes, 0);
 }
 
 /* Nearly always what is best, nearly never another. */
@@ -254,14 +255,14 @@ static void test_noise(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (uint32_t seed = 1; seed <= 5; seed++) {
-			struct way way = start(rows[i].service_us, 100);
-			way.random = seed;
-			run(&way, 1200 * SECOND);
-			double share = rows[i].best < 3 ? (double)way.by_length[rows[i].best] /
-								  (double)way.delivered
+			struct path path = start(rows[i].service_us, 100);
+			path.random = seed;
+			run(&path, 1200 * SECOND);
+			double share = rows[i].best < 3 ? (double)path.by_length[rows[i].best] /
+								  (double)path.delivered
 							: 1;
-			if (way.changes > rows[i].most_changes || share < 0.9) {
-				fail_msg("row %zu: %u changes, share %.2f", i, way.changes, share);
+			if (path.changes > rows[i].most_changes || share < 0.9) {
+				fail_msg("row %zu: %u changes, share %.2f", i, path.changes, share);
 			}
 		}
 	}
@@ -271,48 +272,49 @@ static void test_noise(void **state)
 static void test_goes_back(void **state)
 {
 	(void)state;
-	struct way way = start(per_stanza, 100);
-	run(&way, 200 * SECOND);
-	assert_int_equal(way.size.current, 2);
-	way.service_us = per_read;
-	run(&way, 200 * SECOND);
-	assert_int_equal(way.size.current, 0);
-	way.service_us = per_stanza;
-	run(&way, 200 * SECOND);
-	assert_int_equal(way.size.current, 2);
+	struct path path = start(per_stanza, 100);
+	run(&path, 200 * SECOND);
+	assert_int_equal(path.size.current, 2);
+	path.service_us = per_read;
+	run(&path, 200 * SECOND);
+	assert_int_equal(path.size.current, 0);
+	path.service_us = per_stanza;
+	run(&path, 200 * SECOND);
+	assert_int_equal(path.size.current, 2);
 }
 
 /* Nothing longer than agreed is sent, so that trying it shows nothing. */
 static void test_less_was_agreed(void **state)
 {
 	(void)state;
-	struct way way = start(per_stanza, 100);
-	way.agreed = 8192;
-	run(&way, 300 * SECOND);
-	assert_int_equal(next_length(&way), 8192);
-	assert_int_equal(way.changes, 1);
+	struct path path = start(per_stanza, 100);
+	path.agreed = 8192;
+	run(&path, 300 * SECOND);
+	assert_int_equal(next_length(&path), 8192);
+	assert_int_equal(path.changes, 1);
 }
 
-/* In the midst of a comparison the writer pauses, or blocks are lost: back to what is used. */
+/* In the midst of a comparison the writer pauses, or blocks are lost: acknowledged to what is used.
+ */
 static void test_disturbed(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 2; how++) {
-		struct way way = start(per_stanza, 100);
-		while (block_size_current(&way.size) == BLOCK_SIZE_MIN) {
-			run(&way, 1);
+		struct path path = start(per_stanza, 100);
+		while (block_size_current(&path.size) == BLOCK_SIZE_MIN) {
+			run(&path, 1);
 		}
-		assert_int_equal(way.size.current, 0);
+		assert_int_equal(path.size.current, 0);
 		if (how == 0) {
-			block_size_discard(&way.size);
+			block_size_discard(&path.size);
 		} else {
-			struct block_size_sample late = {way.now_us, way.now_us + SECOND, 16384,
+			struct block_size_sample late = {path.now_us, path.now_us + SECOND, 16384,
 							 true};
-			block_size_measure(&way.size, &late);
+			block_size_measure(&path.size, &late);
 		}
-		assert_int_equal(block_size_current(&way.size), BLOCK_SIZE_MIN);
-		run(&way, 2 * SECOND);
-		assert_int_equal(way.size.current, 2);
+		assert_int_equal(block_size_current(&path.size), BLOCK_SIZE_MIN);
+		run(&path, 2 * SECOND);
+		assert_int_equal(path.size.current, 2);
 	}
 }
 
@@ -320,14 +322,14 @@ static void test_disturbed(void **state)
 static void test_the_writer_gets_slow(void **state)
 {
 	(void)state;
-	struct way way = start(per_stanza, 100);
-	while (block_size_current(&way.size) == BLOCK_SIZE_MIN) {
-		run(&way, 1);
+	struct path path = start(per_stanza, 100);
+	while (block_size_current(&path.size) == BLOCK_SIZE_MIN) {
+		run(&path, 1);
 	}
-	way.full = false;
-	run(&way, SECOND);
-	assert_int_equal(block_size_current(&way.size), BLOCK_SIZE_MIN);
-	assert_false(way.size.comparing);
+	path.full = false;
+	run(&path, SECOND);
+	assert_int_equal(block_size_current(&path.size), BLOCK_SIZE_MIN);
+	assert_false(path.size.comparing);
 }
 
 /* A file is over before a comparison is: the next one goes on with that, unless it comes late. */
@@ -335,34 +337,34 @@ static void test_short_files(void **state)
 {
 	(void)state;
 	for (int late = 0; late < 2; late++) {
-		struct way way = start(little_per_stanza, 100);
-		while (way.size.pairs == 0) {
-			run(&way, 1);
+		struct path path = start(little_per_stanza, 100);
+		while (path.size.pairs == 0) {
+			run(&path, 1);
 		}
-		while (way.on_way > 0) {
-			come_back(&way);
+		while (path.in_flight > 0) {
+			acknowledge_oldest(&path);
 		}
-		way.now_us += late ? 20 * SECOND : 2 * SECOND;
-		window_init(&way.window, MOST);
-		run(&way, 5000);
-		assert_int_equal(block_size_current(&way.size), BLOCK_SIZE_MIN);
-		while (!way.size.comparing) {
-			run(&way, 1);
+		path.now_us += late ? 20 * SECOND : 2 * SECOND;
+		window_init(&path.window, MAX);
+		run(&path, 5000);
+		assert_int_equal(block_size_current(&path.size), BLOCK_SIZE_MIN);
+		while (!path.size.comparing) {
+			run(&path, 1);
 		}
-		assert_int_equal(way.size.pairs, late ? 0 : 1);
-		run(&way, SECOND);
-		assert_int_equal(way.size.current, 1);
+		assert_int_equal(path.size.pairs, late ? 0 : 1);
+		run(&path, SECOND);
+		assert_int_equal(path.size.current, 1);
 	}
 }
 
-/* A clock that stands still, or goes back, divides by nothing. */
+/* A clock that stands still, or goes acknowledged, divides by nothing. */
 static void test_no_time_at_all(void **state)
 {
 	(void)state;
 	struct block_size size = {0};
 	for (int i = 0; i < 100000; i++) {
-		struct block_size_sample trip = {10, i % 2 ? 10 : 5, 4096, true};
-		block_size_measure(&size, &trip);
+		struct block_size_sample sample = {10, i % 2 ? 10 : 5, 4096, true};
+		block_size_measure(&size, &sample);
 	}
 	assert_int_equal(size.current, 0);
 }

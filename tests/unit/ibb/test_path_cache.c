@@ -13,9 +13,9 @@ static struct window with_rate(double rate, bool starting)
 {
 	struct window window;
 	window_init(&window, 1 << 20);
-	window.starting = starting;
+	window.slow_start = starting;
 	window.rates[3] = rate;
-	window.shortest_us = 1000;
+	window.min_rtt_us = 1000;
 	window.rounds = 4;
 	return window;
 }
@@ -35,7 +35,7 @@ static void test_ways(void **state)
 	assert_true(path_cache_metrics(&cache, "j").rate == 0);
 	learn(&cache, "j", 10, false, true);
 	assert_true(path_cache_metrics(&cache, "j").rate == 10);
-	assert_int_equal(path_cache_metrics(&cache, "j").shortest_us, 1000);
+	assert_int_equal(path_cache_metrics(&cache, "j").min_rtt_us, 1000);
 	assert_true(path_cache_metrics(&cache, "k").rate == 0);
 	/* The last one counts, */
 	learn(&cache, "j", 8, false, true);
