@@ -46,16 +46,16 @@ bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms)
 
 /* The <open/> of a stream that we do not have: whether its sender may have one more. Those that
  * wait to be read count here: they hold memory. NULL: it was refused. */
-static struct peer *admit(struct ibb *ibb, const struct msg *open, int64_t now_ms)
+static struct peer_quota *admit(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
-	struct peer *peer = NULL;
+	struct peer_quota *quota = NULL;
 	enum condition condition = CONDITION_NOT_ACCEPTABLE;
-	switch (limits_enter(&ibb->limits, open->peer, now_ms, &peer)) {
-	case LIMITS_YES:
+	switch (limits_admit(&ibb->limits, open->peer, now_ms, &quota)) {
+	case LIMITS_ADMITTED:
 		if (HASH_CNT(links.by_number, ibb->by_number) < ibb->max_streams) {
-			return peer;
+			return quota;
 		}
-		limits_leave(peer, false);
+		limits_release(quota, false);
 		break;
 	case LIMITS_TOO_SOON:
 		effects_send_wait(&ibb->effects, open->peer, open->id);
@@ -72,18 +72,18 @@ static struct peer *admit(struct ibb *ibb, const struct msg *open, int64_t now_m
 
 static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
-	struct peer *peer = admit(ibb, open, now_ms);
-	if (!peer) {
+	struct peer_quota *quota = admit(ibb, open, now_ms);
+	if (!quota) {
 		return;
 	}
 	int error;
 	struct stream *stream = ibb_add(ibb, open->sid, &error);
 	if (!stream) {
-		limits_leave(peer, false);
+		limits_release(quota, false);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
 		return;
 	}
-	stream->quota = peer;
+	stream->quota = quota;
 	if (stream_arrive(stream, open, now_ms)) {
 		ibb_forget(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);

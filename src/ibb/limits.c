@@ -22,114 +22,114 @@ void limits_init(struct limits *limits, unsigned max_streams, size_t buffer, siz
 {
 	unsigned part = max_streams / LIMITS_PEER_PART;
 	pool = pool > 0 ? pool : usual_pool(buffer);
-	unsigned peer_streams = part > LIMITS_PEER_LEAST ? part : LIMITS_PEER_LEAST;
+	unsigned peer_streams = part > LIMITS_PEER_MIN ? part : LIMITS_PEER_MIN;
 	*limits = (struct limits){
 		.pool = pool,
 		.share = pool / max_streams,
 		.peer_streams = peer_streams,
 		.opens_per_s = LIMITS_OPENS_PER_S,
-		.opens_burst = peer_streams + LIMITS_OPENS_SPARE,
+		.opens_burst = peer_streams + LIMITS_OPENS_BURST,
 	};
 }
 
 /* ---- peers ---- */
 
-static void forget(struct limits *limits, struct peer *peer)
+static void drop(struct limits *limits, struct peer_quota *quota)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash */
-	HASH_DEL(limits->peers, peer);
-	DL_DELETE(limits->order, peer);
-	free(peer);
+	HASH_DEL(limits->quotas, quota);
+	DL_DELETE(limits->lru, quota);
+	free(quota);
 }
 
 void limits_finish(struct limits *limits)
 {
-	while (limits->order) {
-		assert(limits->order->streams == 0);
-		forget(limits, limits->order);
+	while (limits->lru) {
+		assert(limits->lru->streams == 0);
+		drop(limits, limits->lru);
 	}
 }
 
 /* Counts what time has given it. */
-static void fill(const struct limits *limits, struct peer *peer, int64_t now_ms)
+static void refill(const struct limits *limits, struct peer_quota *quota, int64_t now_ms)
 {
 	int64_t most = (int64_t)limits->opens_burst * 1000;
-	int64_t passed_ms = now_ms - peer->filled_ms;
-	peer->filled_ms = now_ms;
-	if (passed_ms >= most || peer->opens + passed_ms * limits->opens_per_s >= most) {
-		peer->opens = most;
+	int64_t passed_ms = now_ms - quota->refilled_ms;
+	quota->refilled_ms = now_ms;
+	if (passed_ms >= most || quota->tokens + passed_ms * limits->opens_per_s >= most) {
+		quota->tokens = most;
 	} else {
-		peer->opens += passed_ms * limits->opens_per_s;
+		quota->tokens += passed_ms * limits->opens_per_s;
 	}
 }
 
 /* Two go, at most, for one that comes: so there are never many that have nothing to remember. */
-static void forget_some(struct limits *limits, int64_t now_ms)
+static void expire_some(struct limits *limits, int64_t now_ms)
 {
-	for (unsigned i = 0; i < 2 && limits->order; i++) {
-		struct peer *peer = limits->order;
-		fill(limits, peer, now_ms);
-		if (peer->streams == 0 && peer->opens == (int64_t)limits->opens_burst * 1000) {
-			forget(limits, peer);
+	for (unsigned i = 0; i < 2 && limits->lru; i++) {
+		struct peer_quota *quota = limits->lru;
+		refill(limits, quota, now_ms);
+		if (quota->streams == 0 && quota->tokens == (int64_t)limits->opens_burst * 1000) {
+			drop(limits, quota);
 		} else {
-			DL_DELETE(limits->order, peer);
-			DL_APPEND(limits->order, peer);
+			DL_DELETE(limits->lru, quota);
+			DL_APPEND(limits->lru, quota);
 		}
 	}
 }
 
 /* NULL when memory is short. */
-static struct peer *find(struct limits *limits, const char *jid, int64_t now_ms)
+static struct peer_quota *find(struct limits *limits, const char *jid, int64_t now_ms)
 {
 	size_t length = strcspn(jid, "/");
-	struct peer *peer;
-	HASH_FIND(hh, limits->peers, jid, length, peer);
-	if (peer) {
-		fill(limits, peer, now_ms);
-		return peer;
+	struct peer_quota *quota;
+	HASH_FIND(hh, limits->quotas, jid, length, quota);
+	if (quota) {
+		refill(limits, quota, now_ms);
+		return quota;
 	}
-	forget_some(limits, now_ms);
-	peer = calloc(1, sizeof(*peer) + length + 1);
-	if (!peer) {
+	expire_some(limits, now_ms);
+	quota = calloc(1, sizeof(*quota) + length + 1);
+	if (!quota) {
 		return NULL;
 	}
-	memcpy(peer->bare, jid, length);
-	peer->opens = (int64_t)limits->opens_burst * 1000;
-	peer->filled_ms = now_ms;
-	HASH_ADD_KEYPTR(hh, limits->peers, peer->bare, length, peer);
-	if (!peer->hh.tbl) {
-		free(peer);
+	memcpy(quota->bare, jid, length);
+	quota->tokens = (int64_t)limits->opens_burst * 1000;
+	quota->refilled_ms = now_ms;
+	HASH_ADD_KEYPTR(hh, limits->quotas, quota->bare, length, quota);
+	if (!quota->hh.tbl) {
+		free(quota);
 		return NULL;
 	}
-	DL_APPEND(limits->order, peer);
-	return peer;
+	DL_APPEND(limits->lru, quota);
+	return quota;
 }
 
-enum limits_answer limits_enter(struct limits *limits, const char *jid, int64_t now_ms,
-				struct peer **peer)
+enum limits_answer limits_admit(struct limits *limits, const char *jid, int64_t now_ms,
+				struct peer_quota **quota)
 {
-	struct peer *found = find(limits, jid, now_ms);
+	struct peer_quota *found = find(limits, jid, now_ms);
 	if (!found) {
 		return LIMITS_NO_MEMORY;
 	}
-	if (found->opens < 1000) {
+	if (found->tokens < 1000) {
 		return LIMITS_TOO_SOON;
 	}
-	found->opens -= 1000;
+	found->tokens -= 1000;
 	if (found->streams >= limits->peer_streams) {
 		return LIMITS_TOO_MANY;
 	}
 	found->streams++;
-	*peer = found;
-	return LIMITS_YES;
+	*quota = found;
+	return LIMITS_ADMITTED;
 }
 
-void limits_leave(struct peer *peer, bool good)
+void limits_release(struct peer_quota *quota, bool good)
 {
-	if (peer) {
-		assert(peer->streams > 0);
-		peer->streams--;
-		peer->opens += good ? 1000 : 0;
+	if (quota) {
+		assert(quota->streams > 0);
+		quota->streams--;
+		quota->tokens += good ? 1000 : 0;
 	}
 }
 
@@ -154,7 +154,7 @@ void limits_charge(struct limits *limits, size_t memory, size_t share, size_t *c
 	limits->used += *charged;
 }
 
-bool limits_are_near(const struct limits *limits)
+bool limits_under_pressure(const struct limits *limits)
 {
 	return limits->used > limits->pool / 2;
 }

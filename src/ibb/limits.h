@@ -24,13 +24,13 @@
 #define LIMITS_POOL_BUFFERS 4
 
 /* Incoming streams of one peer: that part of all, but so many in any case. */
-#define LIMITS_PEER_PART  4
-#define LIMITS_PEER_LEAST 16
+#define LIMITS_PEER_PART 4
+#define LIMITS_PEER_MIN	 16
 
 /* Requests of one peer for a stream: at once, beside as many as it may have; and in a second. Those
  * whose stream brought something, and ended in good order for both sides, do not count: somebody
  * here has taken what came, so it is not for us to say that it was too much. */
-#define LIMITS_OPENS_SPARE 144
+#define LIMITS_OPENS_BURST 144
 #define LIMITS_OPENS_PER_S 100
 
 /* Messages that are not sent yet, as our connection is slow, or somebody asks faster than it can
@@ -48,12 +48,12 @@
  * there, and a server answers any. */
 #define LIMITS_ID 1023
 
-struct peer {
-	UT_hash_handle hh;	  /* limits.peers, by bare */
-	struct peer *prev, *next; /* limits.order */
-	unsigned streams;	  /* incoming, whose memory we still hold */
-	int64_t opens;		  /* thousandths that it may still ask for */
-	int64_t filled_ms;	  /* when that was so */
+struct peer_quota {
+	UT_hash_handle hh;		/* limits.quotas, by bare */
+	struct peer_quota *prev, *next; /* limits.lru */
+	unsigned streams;		/* incoming, whose memory we still hold */
+	int64_t tokens;			/* thousandths that it may still ask for */
+	int64_t refilled_ms;		/* when that was so */
 	char bare[];
 };
 
@@ -61,13 +61,13 @@ struct limits {
 	size_t pool, share;
 	unsigned peer_streams;
 	unsigned opens_per_s, opens_burst;
-	size_t used;	    /* of the pool */
-	struct peer *peers; /* uthash */
-	struct peer *order; /* all of them; that which was not looked at for longest first */
+	size_t used;		   /* of the pool */
+	struct peer_quota *quotas; /* uthash */
+	struct peer_quota *lru;	   /* all of them; that which was not looked at for longest first */
 };
 
 enum limits_answer {
-	LIMITS_YES,
+	LIMITS_ADMITTED,
 	LIMITS_TOO_SOON,
 	LIMITS_TOO_MANY,
 	LIMITS_NO_MEMORY,
@@ -80,15 +80,15 @@ void limits_init(struct limits *limits, unsigned max_streams, size_t buffer, siz
 void limits_finish(struct limits *limits);
 
 /*
- * Whether `jid`, bare or full, may have one more stream now. LIMITS_YES: *peer counts it, until
- * limits_leave. Every call counts as a request, whatever the answer,
- * until limits_leave takes that back.
+ * Whether `jid`, bare or full, may have one more stream now. LIMITS_ADMITTED: *quota counts it,
+ * until limits_release. Every call counts as a request, whatever the answer, until limits_release
+ * takes that back.
  */
-enum limits_answer limits_enter(struct limits *limits, const char *jid, int64_t now_ms,
-				struct peer **peer);
+enum limits_answer limits_admit(struct limits *limits, const char *jid, int64_t now_ms,
+				struct peer_quota **quota);
 
 /* The stream is gone; `good`: it ended in good order. NULL-safe. */
-void limits_leave(struct peer *peer, bool good);
+void limits_release(struct peer_quota *quota, bool good);
 
 /* Whether a stream may hold `memory` bytes if `share` are its own, `charged` of the pool counted
  * for it already. */
@@ -98,6 +98,6 @@ bool limits_have_room(const struct limits *limits, size_t memory, size_t share, 
 void limits_charge(struct limits *limits, size_t memory, size_t share, size_t *charged);
 
 /* Half of the pool is in use: nobody should be asked for more. */
-bool limits_are_near(const struct limits *limits);
+bool limits_under_pressure(const struct limits *limits);
 
 #endif

@@ -21,7 +21,7 @@ size_t stream_own_share(const struct stream *stream)
 size_t stream_buffer_size(const struct stream *stream)
 {
 	size_t buffer = stream->config->buffer;
-	if (limits_are_near(stream->limits) && buffer > stream->limits->share) {
+	if (limits_under_pressure(stream->limits) && buffer > stream->limits->share) {
 		buffer = stream->limits->share;
 	}
 	return buffer > stream->session.block_size ? buffer : stream->session.block_size;

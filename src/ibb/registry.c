@@ -92,7 +92,7 @@ void ibb_forget(struct ibb *ibb, struct stream *stream)
 {
 	remove_by_key(ibb, stream);
 	HASH_DELETE(links.by_number, ibb->by_number, stream);
-	limits_leave(stream->quota, stream->consumed && stream->state == STREAM_CLOSED);
+	limits_release(stream->quota, stream->consumed && stream->state == STREAM_CLOSED);
 	stream_destroy(stream);
 }
 

@@ -156,10 +156,10 @@ struct stream {
 	char *name; /* of the file; or NULL */
 
 	enum stream_state state;
-	int error;	    /* BROKEN: -errno for its users */
-	bool owned;	    /* somebody outside holds it: not to be freed */
-	bool consumed;	    /* it was released in good order, and had received something */
-	struct peer *quota; /* incoming: counts it */
+	int error;		  /* BROKEN: -errno for its users */
+	bool owned;		  /* somebody outside holds it: not to be freed */
+	bool consumed;		  /* it was released in good order, and had received something */
+	struct peer_quota *quota; /* incoming: counts it */
 
 	struct stream_session session;
 	struct stream_outgoing outgoing;

@@ -7,17 +7,17 @@
 #include <errno.h>
 #include <utlist.h>
 
-/* Whether so many files may wait; *peer counts this one then. */
+/* Whether so many files may wait; *quota counts this one then. */
 static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_ms,
-		      struct peer **peer)
+		      struct peer_quota **quota)
 {
 	struct ibb *ibb = offers->ibb;
-	switch (limits_enter(&ibb->limits, msg->peer, now_ms, peer)) {
-	case LIMITS_YES:
+	switch (limits_admit(&ibb->limits, msg->peer, now_ms, quota)) {
+	case LIMITS_ADMITTED:
 		if (offers->arrivals < ibb->max_streams) {
 			return true;
 		}
-		limits_leave(*peer, false);
+		limits_release(*quota, false);
 		offer_refuse(offers, msg, CONDITION_NOT_ACCEPTABLE, DETAIL_NONE);
 		return false;
 	case LIMITS_TOO_SOON:
@@ -37,19 +37,19 @@ struct offer *offer_arrive(struct offers *offers, const struct offer_words *word
 			   const struct msg *msg, int64_t now_ms)
 {
 	const struct metadata *metadata = msg->metadata;
-	struct peer *peer;
-	if (!may_enter(offers, msg, now_ms, &peer)) {
+	struct peer_quota *quota;
+	if (!may_enter(offers, msg, now_ms, &quota)) {
 		return NULL;
 	}
 	const char *sid = words->format == OFFER_SI ? msg->sid : metadata->transport_sid;
 	struct offer *offer =
 		offer_create(offers, words, msg->peer, msg->sid, sid, &metadata->file);
 	if (!offer) {
-		limits_leave(peer, false);
+		limits_release(quota, false);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
 		return NULL;
 	}
-	offer->quota = peer;
+	offer->quota = quota;
 	offer->is_incoming = true;
 	offers->arrivals++;
 	offer->session.by_responder = metadata->by_responder;

@@ -22,7 +22,7 @@
 static void destroy(struct offer *offer)
 {
 	assert(!offer->waiters);
-	limits_leave(offer->quota, offer->state == OFFER_DONE);
+	limits_release(offer->quota, offer->state == OFFER_DONE);
 	hash_destroy(offer->checksum.hash);
 	free(offer->peer);
 	free(offer->id);

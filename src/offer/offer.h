@@ -69,9 +69,9 @@ struct offer {
 	struct offer *prev, *next;		   /* offers.all */
 	struct offer *arrived_prev, *arrived_next; /* offers.arrived */
 	uint64_t number;
-	bool owned;	    /* somebody outside holds it: not to be freed */
-	struct peer *quota; /* incoming: counts it */
-	void *context;	    /* the owner's own */
+	bool owned;		  /* somebody outside holds it: not to be freed */
+	struct peer_quota *quota; /* incoming: counts it */
+	void *context;		  /* the owner's own */
 
 	/* Immutable. */
 	const struct offer_words *words; /* what is said in its format */

@@ -46,9 +46,9 @@ static unsigned enter(struct limits *limits, const char *jid, int64_t now_ms, un
 {
 	unsigned entered = 0;
 	for (unsigned i = 0; i < times; i++) {
-		struct peer *peer;
-		if (limits_enter(limits, jid, now_ms, &peer) == LIMITS_YES) {
-			limits_leave(peer, false);
+		struct peer_quota *peer;
+		if (limits_admit(limits, jid, now_ms, &peer) == LIMITS_ADMITTED) {
+			limits_release(peer, false);
 			entered++;
 		}
 	}
@@ -56,7 +56,7 @@ static unsigned enter(struct limits *limits, const char *jid, int64_t now_ms, un
 }
 
 /* Of a peer, with 1024 streams in all. */
-#define BURST (256 + LIMITS_OPENS_SPARE)
+#define BURST (256 + LIMITS_OPENS_BURST)
 
 static void test_opens(void **state)
 {
@@ -82,16 +82,16 @@ static void test_good_opens(void **state)
 {
 	(void)state;
 	struct limits limits;
-	struct peer *peer;
+	struct peer_quota *peer;
 	limits_init(&limits, 1024, MIB, 0);
 	for (unsigned i = 0; i < 3 * BURST; i++) {
-		assert_int_equal(limits_enter(&limits, "a@x", 0, &peer), LIMITS_YES);
-		limits_leave(peer, true);
+		assert_int_equal(limits_admit(&limits, "a@x", 0, &peer), LIMITS_ADMITTED);
+		limits_release(peer, true);
 	}
 	assert_int_equal(enter(&limits, "a@x", 0, 1000), BURST);
-	assert_int_equal(limits_enter(&limits, "b@x", 0, &peer), LIMITS_YES);
+	assert_int_equal(limits_admit(&limits, "b@x", 0, &peer), LIMITS_ADMITTED);
 	assert_int_equal(enter(&limits, "b@x", 1000, 1000), BURST);
-	limits_leave(peer, true);
+	limits_release(peer, true);
 	assert_int_equal(enter(&limits, "b@x", 1000, 1000), 1);
 	limits_finish(&limits);
 }
@@ -100,22 +100,22 @@ static void test_streams(void **state)
 {
 	(void)state;
 	struct limits limits;
-	struct peer *peers[LIMITS_PEER_LEAST], *peer;
+	struct peer_quota *peers[LIMITS_PEER_MIN], *peer;
 	limits_init(&limits, 20, MIB, 0);
-	for (unsigned i = 0; i < LIMITS_PEER_LEAST; i++) {
+	for (unsigned i = 0; i < LIMITS_PEER_MIN; i++) {
 		char jid[16];
 		snprintf(jid, sizeof(jid), "a@x/%u", i);
-		assert_int_equal(limits_enter(&limits, jid, 0, &peers[i]), LIMITS_YES);
+		assert_int_equal(limits_admit(&limits, jid, 0, &peers[i]), LIMITS_ADMITTED);
 	}
-	assert_int_equal(limits_enter(&limits, "a@x/0", 0, &peer), LIMITS_TOO_MANY);
+	assert_int_equal(limits_admit(&limits, "a@x/0", 0, &peer), LIMITS_TOO_MANY);
 	assert_int_equal(enter(&limits, "b@x/0", 0, 1), 1);
-	limits_leave(peers[3], false);
-	assert_int_equal(limits_enter(&limits, "a@x/0", 0, &peers[3]), LIMITS_YES);
-	assert_int_equal(limits_enter(&limits, "a@x/0", 0, &peer), LIMITS_TOO_MANY);
-	for (unsigned i = 0; i < LIMITS_PEER_LEAST; i++) {
-		limits_leave(peers[i], false);
+	limits_release(peers[3], false);
+	assert_int_equal(limits_admit(&limits, "a@x/0", 0, &peers[3]), LIMITS_ADMITTED);
+	assert_int_equal(limits_admit(&limits, "a@x/0", 0, &peer), LIMITS_TOO_MANY);
+	for (unsigned i = 0; i < LIMITS_PEER_MIN; i++) {
+		limits_release(peers[i], false);
 	}
-	limits_leave(NULL, true);
+	limits_release(NULL, true);
 	limits_finish(&limits);
 }
 
@@ -124,17 +124,17 @@ static void test_many_peers(void **state)
 {
 	(void)state;
 	struct limits limits;
-	struct peer *kept;
+	struct peer_quota *kept;
 	limits_init(&limits, 1024, MIB, 0);
-	assert_int_equal(limits_enter(&limits, "kept@x/1", 0, &kept), LIMITS_YES);
+	assert_int_equal(limits_admit(&limits, "kept@x/1", 0, &kept), LIMITS_ADMITTED);
 	for (unsigned i = 0; i < 100000; i++) {
 		char jid[32];
 		snprintf(jid, sizeof(jid), "a%u@x/1", i);
 		assert_int_equal(enter(&limits, jid, i, 1), 1);
-		assert_true(HASH_COUNT(limits.peers) < 100);
+		assert_true(HASH_COUNT(limits.quotas) < 100);
 	}
 	/* A thousand a second that each ask once are remembered for 10 ms. */
-	limits_leave(kept, false);
+	limits_release(kept, false);
 	limits_finish(&limits);
 }
 
@@ -143,13 +143,13 @@ static void test_out_of_memory(void **state)
 	(void)state;
 	for (unsigned n = 1;; n++) {
 		struct limits limits;
-		struct peer *peer = NULL;
+		struct peer_quota *peer = NULL;
 		limits_init(&limits, 1024, MIB, 0);
 		failing_malloc_arm(n);
-		enum limits_answer answer = limits_enter(&limits, "a@x", 0, &peer);
+		enum limits_answer answer = limits_admit(&limits, "a@x", 0, &peer);
 		bool failed = failing_malloc_disarm();
-		assert_int_equal(answer, failed ? LIMITS_NO_MEMORY : LIMITS_YES);
-		limits_leave(peer, false);
+		assert_int_equal(answer, failed ? LIMITS_NO_MEMORY : LIMITS_ADMITTED);
+		limits_release(peer, false);
 		limits_finish(&limits);
 		if (!failed) {
 			assert_true(n > 1);
@@ -171,14 +171,14 @@ static void test_pool(void **state)
 	assert_false(limits_have_room(&limits, 111, 10, one));
 	limits_charge(&limits, 60, 10, &one);
 	assert_int_equal(limits.used, 50);
-	assert_false(limits_are_near(&limits));
+	assert_false(limits_under_pressure(&limits));
 	/* What a stream has already counts once. */
 	assert_true(limits_have_room(&limits, 110, 10, one));
 	assert_true(limits_have_room(&limits, 60, 10, two));
 	assert_false(limits_have_room(&limits, 61, 10, two));
 	limits_charge(&limits, 60, 10, &two);
 	assert_int_equal(limits.used, 100);
-	assert_true(limits_are_near(&limits));
+	assert_true(limits_under_pressure(&limits));
 	assert_true(limits_have_room(&limits, 10, 10, 0));
 	assert_false(limits_have_room(&limits, 11, 10, 0));
 	limits_charge(&limits, 5, 10, &one);

@@ -526,7 +526,7 @@ static void test_incoming_flood(void **state)
 
 	/* In too short a time. */
 	unsigned waits = 0, i;
-	for (i = 0; i < LIMITS_PEER_LEAST + LIMITS_OPENS_SPARE + 10; i++) {
+	for (i = 0; i < LIMITS_PEER_MIN + LIMITS_OPENS_BURST + 10; i++) {
 		snprintf(id, sizeof(id), "t%u", i);
 		scene_peer_offers(&scene, PHONE, id, &metadata);
 		const struct msg *msg = scene_next(&scene);
