@@ -119,7 +119,7 @@ struct msg *account_next(struct account *account, int64_t now_us)
 
 void account_drained(struct account *account)
 {
-	ibb_serve_readers(&account->ibb);
+	ibb_complete_reads(&account->ibb);
 }
 
 /* ---- calls that wait ---- */

@@ -144,7 +144,8 @@ void dispatch_receive(struct account *account, const struct msg *msg, int64_t no
 		return;
 	}
 	if (msg->kind == MSG_INFO && allowed) {
-		if (ibb_is_flooded(&account->ibb, allowed) || ibb_is_mute(&account->ibb, now_ms)) {
+		if (ibb_is_overloaded(&account->ibb, allowed) ||
+		    ibb_is_mute(&account->ibb, now_ms)) {
 			return;
 		}
 		/* Short of memory, the peer asks again. */
@@ -160,7 +161,7 @@ void dispatch_receive(struct account *account, const struct msg *msg, int64_t no
 		allowed = false;
 	}
 	if (offered && (allowed || access_is_partner(account, msg))) {
-		if (!ibb_is_flooded(&account->ibb, allowed)) {
+		if (!ibb_is_overloaded(&account->ibb, allowed)) {
 			offers_receive(&account->offers, msg, now_ms);
 		}
 	} else if (msg->kind != MSG_CLOSE || !offers_receive_close(&account->offers, msg)) {

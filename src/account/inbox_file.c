@@ -36,7 +36,7 @@ int inbox_file_add(struct account *account, struct node *node)
 	node->inbox.state = INBOX_RECEIVING;
 	node->file.size = 0;
 	if (node->file.stream) {
-		stream_confirm_reads(node->file.stream);
+		stream_defer_acknowledgements(node->file.stream);
 	}
 	return 0;
 }
@@ -91,7 +91,7 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 		account_complete(account, op, error);
 		return;
 	}
-	stream_confirm_reads(node->file.stream);
+	stream_defer_acknowledgements(node->file.stream);
 	if (node->file.stream->state >= STREAM_OPEN) {
 		account_complete(account, op, 0);
 	} else {
@@ -107,8 +107,8 @@ void inbox_file_read(struct account *account, uint64_t ino, struct op *op)
 		account_complete(account, op, node ? -ECONNRESET : -ENOENT);
 		return;
 	}
-	stream_confirm(stream);
-	node->file.size = stream->incoming.receiver.confirmed;
+	stream_commit(stream);
+	node->file.size = stream->incoming.receiver.committed;
 	stream_read(stream, op);
 }
 

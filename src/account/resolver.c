@@ -67,7 +67,7 @@ static void open_to(struct account *account, struct handle *handle, const char *
 	handle->resolution.active = false;
 	int error = format_choose(attribute_format(node->parent), features, &format);
 	if (!error && format == FORMAT_RAW) {
-		error = ibb_dial(&account->ibb, node->file.stream, peer, features, node->name,
+		error = ibb_open(&account->ibb, node->file.stream, peer, features, node->name,
 				 now_ms);
 	} else if (!error) {
 		error = spool_file_begin(account, handle, peer, format);

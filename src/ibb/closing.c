@@ -37,7 +37,7 @@ static bool has_received(const struct stream *stream, int64_t size)
 static void acknowledge_all(struct stream *stream)
 {
 	receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX, stream->effects);
-	stream_note_memory(stream);
+	stream_charge_memory(stream);
 }
 
 /* Another <close/> than the first one, whose answer waits until our own bytes are delivered. */
@@ -67,7 +67,7 @@ static bool flush_before_answer(struct stream *stream, const struct msg *close)
 	sender_push(&stream->outgoing.sender);
 	stream_schedule(stream);
 	op_complete_all(&stream->outgoing.writers, -ECONNRESET, &stream->effects->done);
-	stream_serve_readers(stream);
+	stream_complete_reads(stream);
 	op_complete_all(&stream->incoming.readers, 0, &stream->effects->done);
 	return true;
 }
@@ -113,7 +113,7 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 	if (stream->state != STREAM_CLOSING || !stream->session.close_sent) {
 		return;
 	}
-	if (answer->kind == MSG_ERROR && stream_means_away(answer) &&
+	if (answer->kind == MSG_ERROR && condition_means_away(answer->condition) &&
 	    stream_suspend(stream, true, now_ms)) {
 		return;
 	}
@@ -125,7 +125,7 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 bool stream_is_complete(const struct stream *stream)
 {
 	const struct receiver *receiver = &stream->incoming.receiver;
-	if (receiver->confirms && receiver->confirmed < receiver->received) {
+	if (receiver->needs_commit && receiver->committed < receiver->received) {
 		return false;
 	}
 	return stream->session.close_received ||
@@ -141,7 +141,7 @@ void stream_finish(struct stream *stream, int error)
 	if (stream->state == STREAM_OPEN) {
 		receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX,
 				 stream->effects);
-		stream_note_memory(stream);
+		stream_charge_memory(stream);
 	}
 	stream_end(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);
 }

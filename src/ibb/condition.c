@@ -107,3 +107,8 @@ bool condition_means_gone(enum condition condition)
 	       condition == CONDITION_REMOTE_SERVER_NOT_FOUND ||
 	       condition == CONDITION_REMOTE_SERVER_TIMEOUT;
 }
+
+bool condition_means_away(enum condition condition)
+{
+	return condition == CONDITION_SERVICE_UNAVAILABLE || condition_means_gone(condition);
+}

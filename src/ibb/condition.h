@@ -68,7 +68,11 @@ int condition_open_error(enum condition condition);
  * who use the stream: a negative errno. */
 int condition_stream_error(enum condition condition);
 
-/* Whether it says that there is nobody to talk to any more. */
+/* Whether it says that the peer, or its server, cannot be reached any more. */
 bool condition_means_gone(enum condition condition);
+
+/* Likewise, or that the server answers for a resource that is offline now (RFC 6121 section
+ * 8.5.3.2). */
+bool condition_means_away(enum condition condition);
 
 #endif

@@ -16,11 +16,11 @@
  * 10.1), so the answer to a request that follows them, whatever it is, says that the peer has
  * got the blocks before `end`.
  */
-static void ask_for_delivery(struct stream *stream, uint64_t end)
+static void probe_delivery(struct stream *stream, uint64_t end)
 {
 	stream->outgoing.unprobed = 0;
 	stream->outgoing.probed = end;
-	if (stream_ask(stream, 'b', end)) {
+	if (stream_send_probe(stream, 'b', end)) {
 		stream_abort(stream, -ENOMEM);
 	}
 }
@@ -54,21 +54,21 @@ static struct msg *make_block(struct stream *stream, uint64_t number, int64_t no
 		.data_length = length,
 	};
 	struct msg *msg = msg_create(&block);
-	if (msg && sender_take(sender, length, msg_room(msg), &number, now_us)) {
+	if (msg && sender_send_block(sender, length, msg_room(msg), &number, now_us)) {
 		msg_destroy(msg);
 		return NULL;
 	}
 	return msg;
 }
 
-struct msg *stream_take_block(struct stream *stream, int64_t now_us)
+struct msg *stream_next_block(struct stream *stream, int64_t now_us)
 {
 	uint64_t number = sender_next_number(&stream->outgoing.sender);
 	if (!stream_has_block(stream)) {
 		/* The window has shrunk, or blocks have become longer, since it took its turn. */
 		stream_unschedule(stream);
 		if (stream->outgoing.unprobed > 0) {
-			ask_for_delivery(stream, number);
+			probe_delivery(stream, number);
 		}
 		return NULL;
 	}
@@ -88,13 +88,13 @@ struct msg *stream_take_block(struct stream *stream, int64_t now_us)
 		stream->outgoing.unprobed += msg->data_length;
 		if (stream->outgoing.unprobed > stream->outgoing.window.size / 2 ||
 		    !stream->links.is_sendable) {
-			ask_for_delivery(stream, number + 1);
+			probe_delivery(stream, number + 1);
 		}
 	}
 	return msg;
 }
 
-void stream_repeat_oldest(struct stream *stream)
+void stream_retransmit_oldest(struct stream *stream)
 {
 	struct sender *sender = &stream->outgoing.sender;
 	if (!stream->session.resumable || stream->state != STREAM_OPEN ||
@@ -102,14 +102,14 @@ void stream_repeat_oldest(struct stream *stream)
 		return;
 	}
 	char id[64];
-	make_id(id, sizeof(id), 'a', stream, sender->first);
+	make_id(id, sizeof(id), 'a', stream, sender->oldest);
 	struct msg block = {
 		.kind = MSG_DATA,
 		.peer = stream->peer,
 		.id = id,
 		.sid = stream->sid,
 		.carrier = stream->session.carrier,
-		.seq = (uint16_t)sender->first,
+		.seq = (uint16_t)sender->oldest,
 		.data_length = sender_copy_oldest(sender, NULL),
 	};
 	uint8_t *bytes = malloc(block.data_length);
@@ -128,7 +128,7 @@ void stream_repeat_oldest(struct stream *stream)
 static struct window_sample begin_sample(const struct stream *stream, uint64_t block,
 					 int64_t now_us)
 {
-	const struct sent_block *sent = sender_sent(&stream->outgoing.sender, block);
+	const struct sent_block *sent = sender_block(&stream->outgoing.sender, block);
 	return (struct window_sample){
 		.number = block,
 		.sent_us = sent->sent_us,
@@ -141,7 +141,7 @@ static struct window_sample begin_sample(const struct stream *stream, uint64_t b
 static void end_sample(struct stream *stream, struct window_sample *sample, uint64_t before)
 {
 	const struct sender *sender = &stream->outgoing.sender;
-	if (sample->sent_us == SENDER_REPEATED) {
+	if (sample->sent_us == SENDER_RETRANSMITTED) {
 		window_note_retransmitted(&stream->outgoing.window, stream_block_length(stream));
 		return;
 	}
@@ -171,7 +171,7 @@ static void end_sample(struct stream *stream, struct window_sample *sample, uint
 }
 
 /* After acknowledgements: what waited for them goes on. */
-static void advance(struct stream *stream, int64_t now_ms)
+static void make_progress(struct stream *stream, int64_t now_ms)
 {
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;
 	stream->timers.retries = 0;
@@ -185,14 +185,14 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 	if (stream_is_over(stream)) {
 		return;
 	}
-	struct window_sample sample = {.sent_us = SENDER_REPEATED};
+	struct window_sample sample = {.sent_us = SENDER_RETRANSMITTED};
 	uint64_t before = stream->outgoing.sender.acknowledged;
 	if (sender_is_in_flight(&stream->outgoing.sender, block)) {
 		sample = begin_sample(stream, block, now_us);
 	}
 	if (sender_acknowledge(&stream->outgoing.sender, block)) {
 		end_sample(stream, &sample, before);
-		advance(stream, now_us / 1000);
+		make_progress(stream, now_us / 1000);
 	}
 }
 
@@ -201,30 +201,31 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	struct sender *sender = &stream->outgoing.sender;
 	uint64_t next = sender_next_number(sender);
 	end = end < next ? end : next;
-	if (stream_is_over(stream) || sender->first >= end) {
+	if (stream_is_over(stream) || sender->oldest >= end) {
 		return;
 	}
 	/* Those before the last one have waited for the question. */
 	struct window_sample sample = begin_sample(stream, end - 1, now_us);
 	uint64_t before = sender->acknowledged;
-	while (sender->blocks_length > 0 && sender->first < end) {
-		sender_acknowledge(sender, sender->first);
+	while (sender->blocks_length > 0 && sender->oldest < end) {
+		sender_acknowledge(sender, sender->oldest);
 	}
 	end_sample(stream, &sample, before);
-	advance(stream, now_us / 1000);
+	make_progress(stream, now_us / 1000);
 }
 
 /*
  * A peer whose reader pauses answers the block as it came first, when it can: so the block, or its
  * acknowledgement, was lost. The same may have happened to all that have waited as long.
  */
-void stream_repeated(struct stream *stream, uint64_t block, uint64_t epoch, int64_t now_us)
+void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint64_t epoch,
+				    int64_t now_us)
 {
 	bool lost = epoch == stream->outgoing.epoch &&
 		    sender_is_in_flight(&stream->outgoing.sender, block);
 	stream_acknowledged(stream, block, now_us);
 	if (lost && !stream_is_over(stream) && stream->outgoing.sender.blocks_in_flight > 0) {
-		stream_repeat_all(stream);
+		stream_retransmit_all(stream);
 		stream_schedule(stream);
 	}
 }
@@ -232,16 +233,16 @@ void stream_repeated(struct stream *stream, uint64_t block, uint64_t epoch, int6
 /* ---- errors ---- */
 
 /* RFC 6120 section 8.3.2, type wait: the peer has not taken the block, nor those behind it. */
-static void pause_before(struct stream *stream, uint64_t block, int64_t now_ms)
+static void back_off_from(struct stream *stream, uint64_t block, int64_t now_ms)
 {
 	/* Where a connection may have broken, a block before it may have been lost as well. */
-	sender_repeat(&stream->outgoing.sender,
-		      stream->session.resumable ? stream->outgoing.sender.first : block);
+	sender_retransmit(&stream->outgoing.sender,
+			  stream->session.resumable ? stream->outgoing.sender.oldest : block);
 	stream->outgoing.epoch++;
 	window_reduce(&stream->outgoing.window);
 	block_size_discard(stream->auto_size);
 	stream_unschedule(stream);
-	stream_pause(stream, now_ms);
+	stream_back_off(stream, now_ms);
 }
 
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
@@ -254,18 +255,19 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 	}
 	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
 	    error->error_type == ERROR_TYPE_WAIT && stream->session.carrier == CARRIER_IQ) {
-		pause_before(stream, block, now_ms);
+		back_off_from(stream, block, now_ms);
 		return;
 	}
-	if (stream_means_away(error) && stream_suspend(stream, true, now_ms)) {
+	if (condition_means_away(error->condition) && stream_suspend(stream, true, now_ms)) {
 		return;
 	}
-	if (stream_means_pause(stream, error)) {
-		pause_before(stream, block, now_ms);
+	if (stream_must_back_off(stream, error)) {
+		back_off_from(stream, block, now_ms);
 		return;
 	}
 	int result = condition_stream_error(error->condition);
-	if (stream_means_away(error) || error->condition == CONDITION_ITEM_NOT_FOUND) {
+	if (condition_means_away(error->condition) ||
+	    error->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, result);
 	} else {
 		/* XEP-0047 section 2.2: the sender must close after an error about the data. */

@@ -84,15 +84,15 @@ static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t no
 		return;
 	}
 	stream->quota = quota;
-	if (stream_arrive(stream, open, now_ms)) {
-		ibb_forget(ibb, stream);
+	if (stream_accept(stream, open, now_ms)) {
+		ibb_remove(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
 		return;
 	}
 	if (ibb_add_key(ibb, stream)) {
 		/* The acceptance is queued already. */
 		stream_close(stream, false, 0);
-		ibb_forget(ibb, stream);
+		ibb_remove(ibb, stream);
 		return;
 	}
 	DL_APPEND2(ibb->arrived, stream, links.arrived_prev, links.arrived_next);
@@ -103,12 +103,12 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 {
 	struct stream *known = ibb_find(ibb, open->peer, open->sid);
 	if (known && known->session.expected && known->state == STREAM_NEW) {
-		if (stream_arrive(known, open, now_ms)) {
+		if (stream_accept(known, open, now_ms)) {
 			refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
 		}
 		return;
 	}
-	if (known && stream_accepts_again(known, open)) {
+	if (known && stream_is_same_open(known, open)) {
 		effects_send_result(&ibb->effects, open->peer, open->id);
 		return;
 	}
@@ -163,7 +163,7 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 {
 	struct stream *stream = NULL;
 
-	if (ibb_is_flooded(ibb, true)) {
+	if (ibb_is_overloaded(ibb, true)) {
 		return;
 	}
 	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
@@ -173,7 +173,7 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 		receive_for_stream(ibb, stream, msg, now_ms);
 		return;
 	}
-	if (ibb_is_flooded(ibb, allowed) || (allowed && strlen(msg->id) > LIMITS_ID)) {
+	if (ibb_is_overloaded(ibb, allowed) || (allowed && strlen(msg->id) > LIMITS_ID)) {
 		return;
 	}
 	if (allowed) {
@@ -227,7 +227,7 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 	bool opening = stream->state == STREAM_OPENING;
 
 	if (answer->kind != MSG_RESULT) {
-		stream_refused(stream, answer, now_ms);
+		stream_open_refused(stream, answer, now_ms);
 		if (stream->session.block_size < block_size) {
 			path_cache_refuse(&ibb->path_cache, stream->peer,
 					  stream->session.block_size);
@@ -238,7 +238,7 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 		}
 		return;
 	}
-	stream_accepted(stream, now_ms);
+	stream_open_accepted(stream, now_ms);
 	if (opening && stream->state == STREAM_OPEN) {
 		struct window_metrics metrics = path_cache_metrics(&ibb->path_cache, stream->peer);
 		/* The clock may have ticked at any time in between. */
@@ -265,7 +265,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	if (id.kind == 'd' && success) {
 		stream_acknowledged(stream, id.count, now_us);
 	} else if (id.kind == 'a' && success) {
-		stream_repeated(stream, id.count, id.epoch, now_us);
+		stream_retransmit_acknowledged(stream, id.count, id.epoch, now_us);
 	} else if (id.kind == 'd' || id.kind == 'a') {
 		stream_data_refused(stream, id.count, id.epoch, msg, now_ms);
 	} else if (id.kind == 'o' && id.count == stream->session.open_attempt) {

@@ -24,11 +24,11 @@ struct effects {
 	struct op *done;	 /* completed ops, oldest first */
 	size_t queued;		 /* messages */
 	size_t memory;		 /* that they take */
-	bool behind;		 /* acknowledgements wait until there are fewer */
+	bool backlogged;	 /* acknowledgements wait until there are fewer */
 	struct msg *messages;	 /* answers and requests to be sent, oldest first */
 	struct stream *sendable; /* streams that have a block to send; the next one first. The block
 				 is made only when the sender asks for it (ibb_next) */
-	struct stream *readable; /* streams with both parked reads and bytes (ibb_serve_readers) */
+	struct stream *readable; /* streams with both parked reads and bytes (ibb_complete_reads) */
 	unsigned streams;	 /* that peers know */
 	int64_t deadline_ms;	 /* no stream wants a tick before this */
 };

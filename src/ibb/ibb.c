@@ -20,7 +20,7 @@ void ibb_finish(struct ibb *ibb)
 {
 	struct stream *stream, *next;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
-		ibb_forget(ibb, stream);
+		ibb_remove(ibb, stream);
 	}
 	effects_finish(&ibb->effects);
 	limits_finish(&ibb->limits);
@@ -53,7 +53,7 @@ struct stream *ibb_create_stream(struct ibb *ibb, const char *sid, int *error)
 	return stream;
 }
 
-int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
+int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
 	     const char *name, int64_t now_ms)
 {
 	if (!ibb_can_find(peer, stream->sid)) {
@@ -62,7 +62,7 @@ int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	uint32_t wanted = stream->session.block_size;
 	uint32_t accepted = path_cache_block_size(&ibb->path_cache, peer);
 	stream->session.block_size = accepted < wanted ? accepted : wanted;
-	int error = stream_dial(stream, peer, features, name, now_ms);
+	int error = stream_open(stream, peer, features, name, now_ms);
 	if (error) {
 		stream->session.block_size = wanted;
 		return error;
@@ -91,7 +91,7 @@ struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, in
 		*error = ibb_add_key(ibb, stream);
 	}
 	if (*error) {
-		ibb_forget(ibb, stream);
+		ibb_remove(ibb, stream);
 		return NULL;
 	}
 	return stream;
@@ -128,16 +128,16 @@ struct stream *ibb_take_arrived(struct ibb *ibb)
 	return stream;
 }
 
-void ibb_serve_readers(struct ibb *ibb)
+void ibb_complete_reads(struct ibb *ibb)
 {
 	while (ibb->effects.readable) {
-		stream_serve_readers(ibb->effects.readable);
+		stream_complete_reads(ibb->effects.readable);
 	}
 }
 
 /* ---- what leaves ---- */
 
-bool ibb_is_flooded(const struct ibb *ibb, bool allowed)
+bool ibb_is_overloaded(const struct ibb *ibb, bool allowed)
 {
 	const struct effects *effects = &ibb->effects;
 	return allowed ? effects->queued >= LIMITS_UNSENT || effects->memory >= LIMITS_UNSENT_BYTES
@@ -149,22 +149,22 @@ bool ibb_is_flooded(const struct ibb *ibb, bool allowed)
 static void catch_up(struct ibb *ibb)
 {
 	struct stream *stream, *next;
-	ibb->effects.behind = false;
+	ibb->effects.backlogged = false;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
-		stream_catch_up(stream);
+		stream_release_acknowledgements(stream);
 	}
 }
 
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 {
 	struct msg *msg = effects_take_message(&ibb->effects);
-	if (ibb->effects.behind && ibb->effects.queued <= LIMITS_UNSENT_ACKS / 2) {
+	if (ibb->effects.backlogged && ibb->effects.queued <= LIMITS_UNSENT_ACKS / 2) {
 		catch_up(ibb);
 		msg = msg ? msg : effects_take_message(&ibb->effects);
 	}
 	while (!msg && ibb->effects.sendable) {
 		struct stream *stream = ibb->effects.sendable;
-		msg = stream_take_block(stream, now_us);
+		msg = stream_next_block(stream, now_us);
 		ibb_settle(ibb, stream);
 	}
 	/* A stream that has no block after all may have a question. */

@@ -47,9 +47,9 @@ void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza);
  * caller until ibb_release. `sid` is copied; it must be random. */
 struct stream *ibb_create_stream(struct ibb *ibb, const char *sid, int *error);
 
-/* stream_dial, and the stream can be found. -EINVAL (a JID of impossible length): it is still NEW;
+/* stream_open, and the stream can be found. -EINVAL (a JID of impossible length): it is still NEW;
  * -ENOMEM: it is NEW or BROKEN. */
-int ibb_dial(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
+int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
 	     const char *name, int64_t now_ms);
 
 /*
@@ -72,7 +72,7 @@ void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us);
 
 /* Nothing more has come for now: completes the reads that wait for what has. */
-void ibb_serve_readers(struct ibb *ibb);
+void ibb_complete_reads(struct ibb *ibb);
 
 /* stream_finish; the stream is still the caller's. */
 void ibb_end(struct ibb *ibb, struct stream *stream, int error);
@@ -85,7 +85,7 @@ struct stream *ibb_take_arrived(struct ibb *ibb);
 
 /* Whether so much is unsent already that a request of somebody, who is `allowed` or not, is better
  * left without an answer. */
-bool ibb_is_flooded(const struct ibb *ibb, bool allowed);
+bool ibb_is_overloaded(const struct ibb *ibb, bool allowed);
 
 /* Whether no question is to be answered, be it by silence: a block in a message was lost for want
  * of memory, with the <close/> that would have said so, and the answer would say that it was taken.

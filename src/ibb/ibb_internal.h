@@ -23,7 +23,7 @@ struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error);
 int ibb_add_key(struct ibb *ibb, struct stream *stream);
 
 /* Nobody holds it. */
-void ibb_forget(struct ibb *ibb, struct stream *stream);
+void ibb_remove(struct ibb *ibb, struct stream *stream);
 
 /* After every call that may have ended the stream: the wire cannot find it any more, and it goes
  * if nobody holds it. */

@@ -34,7 +34,7 @@ void stream_await(struct stream *stream, int64_t now_ms)
 	}
 }
 
-int stream_dial(struct stream *stream, const char *peer, unsigned features, const char *name,
+int stream_open(struct stream *stream, const char *peer, unsigned features, const char *name,
 		int64_t now_ms)
 {
 	assert(stream->state == STREAM_NEW);
@@ -72,7 +72,7 @@ int stream_dial(struct stream *stream, const char *peer, unsigned features, cons
 	return 0;
 }
 
-int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
+int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 {
 	assert(stream->state == STREAM_NEW);
 	stream->peer = stream->session.expected ? stream->peer : stream_copy_string(open->peer);
@@ -96,7 +96,7 @@ int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms)
 	stream->session.resumable =
 		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
 	stream->state = STREAM_OPEN;
-	stream_rest(stream, now_ms);
+	stream_set_idle(stream, now_ms);
 	op_complete_all(&stream->session.openers, 0, &stream->effects->done);
 	return 0;
 }
@@ -122,7 +122,7 @@ int stream_expect(struct stream *stream, const char *peer, int64_t size)
 	return 0;
 }
 
-bool stream_accepts_again(const struct stream *stream, const struct msg *open)
+bool stream_is_same_open(const struct stream *stream, const struct msg *open)
 {
 	return stream->is_incoming && stream->session.resumable && open->resumable &&
 	       stream->state == STREAM_OPEN && stream->incoming.receiver.blocks == 0 &&
@@ -140,7 +140,7 @@ void stream_wait_open(struct stream *stream, struct op *op)
 	}
 }
 
-void stream_accepted(struct stream *stream, int64_t now_ms)
+void stream_open_accepted(struct stream *stream, int64_t now_ms)
 {
 	if (stream->state != STREAM_OPENING || stream->resumption.suspended) {
 		return;
@@ -151,7 +151,7 @@ void stream_accepted(struct stream *stream, int64_t now_ms)
 	window_set_initial_rtt(&stream->outgoing.window,
 			       (now_ms - stream->session.open_sent_ms) * 1000);
 	if (sender_is_empty(&stream->outgoing.sender)) {
-		stream_rest(stream, now_ms);
+		stream_set_idle(stream, now_ms);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
@@ -159,12 +159,12 @@ void stream_accepted(struct stream *stream, int64_t now_ms)
 	stream_schedule(stream);
 }
 
-void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms)
+void stream_open_refused(struct stream *stream, const struct msg *error, int64_t now_ms)
 {
 	if (stream->state != STREAM_OPENING || stream->resumption.suspended) {
 		return;
 	}
-	if (stream->resumption.give_up_ms != 0 && stream_means_away(error) &&
+	if (stream->resumption.give_up_ms != 0 && condition_means_away(error->condition) &&
 	    stream_suspend(stream, true, now_ms)) {
 		return; /* it was there before a connection broke, and is not back yet */
 	}
@@ -188,7 +188,7 @@ void stream_refused(struct stream *stream, const struct msg *error, int64_t now_
 	if (too_soon) {
 		/* We open streams faster than it likes (limits.h). The deadline stays. */
 		stream->session.open_attempt++;
-		stream_pause(stream, now_ms);
+		stream_back_off(stream, now_ms);
 		return;
 	}
 	bool silent = stream->session.features & FEATURE_SILENT &&

@@ -11,7 +11,7 @@
 
 /* ---- memory ---- */
 
-size_t stream_own_share(const struct stream *stream)
+size_t stream_memory_share(const struct stream *stream)
 {
 	static const struct queue empty;
 	size_t block = queue_memory_with(&empty, stream->session.block_size) + BLOCK_OVERHEAD;
@@ -27,25 +27,25 @@ size_t stream_buffer_size(const struct stream *stream)
 	return buffer > stream->session.block_size ? buffer : stream->session.block_size;
 }
 
-void stream_note_memory(struct stream *stream)
+void stream_charge_memory(struct stream *stream)
 {
 	limits_charge(stream->limits, receiver_memory(&stream->incoming.receiver),
-		      stream_own_share(stream), &stream->incoming.charged);
+		      stream_memory_share(stream), &stream->incoming.charged);
 }
 
 /* Answers that memory is too short for now leave with the next read or block. */
-void stream_catch_up(struct stream *stream)
+void stream_release_acknowledgements(struct stream *stream)
 {
 	if (!stream_is_over(stream)) {
 		receiver_release(&stream->incoming.receiver, stream->peer,
 				 stream_buffer_size(stream), stream->effects);
 	}
-	stream_note_memory(stream);
+	stream_charge_memory(stream);
 }
 
 /* ---- reads ---- */
 
-void stream_serve_readers(struct stream *stream)
+void stream_complete_reads(struct stream *stream)
 {
 	stream_clear_readable(stream);
 	while (stream->incoming.readers && stream->incoming.receiver.in.length > 0) {
@@ -53,7 +53,7 @@ void stream_serve_readers(struct stream *stream)
 		ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
 		op_complete(op, result, &stream->effects->done);
 	}
-	stream_catch_up(stream);
+	stream_release_acknowledgements(stream);
 }
 
 void stream_read(struct stream *stream, struct op *op)
@@ -61,7 +61,7 @@ void stream_read(struct stream *stream, struct op *op)
 	struct op **done = &stream->effects->done;
 
 	ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
-	stream_catch_up(stream);
+	stream_release_acknowledgements(stream);
 	if (result != 0) {
 		op_complete(op, result, done);
 	} else if (stream_is_over(stream)) {
@@ -75,15 +75,15 @@ void stream_read(struct stream *stream, struct op *op)
 	}
 }
 
-void stream_confirm_reads(struct stream *stream)
+void stream_defer_acknowledgements(struct stream *stream)
 {
-	stream->incoming.receiver.confirms = true;
+	stream->incoming.receiver.needs_commit = true;
 }
 
-void stream_confirm(struct stream *stream)
+void stream_commit(struct stream *stream)
 {
-	receiver_confirm(&stream->incoming.receiver);
-	stream_catch_up(stream);
+	receiver_commit(&stream->incoming.receiver);
+	stream_release_acknowledgements(stream);
 }
 
 /* ---- what would happen ---- */

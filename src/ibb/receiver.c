@@ -57,8 +57,8 @@ static int hold(struct receiver *receiver, const char *id, uint16_t seq, uint64_
 	return 0;
 }
 
-enum condition receiver_take(struct receiver *receiver, const struct msg *data, size_t block_size,
-			     size_t buffer, struct effects *effects)
+enum condition receiver_accept(struct receiver *receiver, const struct msg *data, size_t block_size,
+			       size_t buffer, struct effects *effects)
 {
 	if (data->seq != receiver->seq) {
 		return CONDITION_UNEXPECTED_REQUEST;
@@ -81,8 +81,8 @@ enum condition receiver_take(struct receiver *receiver, const struct msg *data, 
 	uint64_t end = receiver->received + data->data_length;
 	if (data->carrier == CARRIER_IQ) {
 		/* Behind a block that waits, the next one waits too: answers stay in order. */
-		bool at_once = fits && !behind && !receiver->held && !receiver->confirms;
-		effects->behind = effects->behind || behind;
+		bool at_once = fits && !behind && !receiver->held && !receiver->needs_commit;
+		effects->backlogged = effects->backlogged || behind;
 		if (at_once ? effects_send_result(effects, data->peer, data->id)
 			    : hold(receiver, data->id, data->seq, end)) {
 			queue_drop_end(&receiver->in, data->data_length);
@@ -95,7 +95,8 @@ enum condition receiver_take(struct receiver *receiver, const struct msg *data, 
 	return CONDITION_NONE;
 }
 
-bool receiver_knows(struct receiver *receiver, const struct msg *data, struct effects *effects)
+bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
+			   struct effects *effects)
 {
 	uint16_t behind = (uint16_t)(receiver->seq - data->seq);
 	if (behind == 0 || behind > UINT16_MAX / 2 || behind > receiver->blocks) {
@@ -128,23 +129,23 @@ ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)
 	return (ssize_t)length;
 }
 
-void receiver_confirm(struct receiver *receiver)
+void receiver_commit(struct receiver *receiver)
 {
-	receiver->confirmed = receiver->received - receiver->in.length;
+	receiver->committed = receiver->received - receiver->in.length;
 }
 
 int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
 		     struct effects *effects)
 {
 	uint64_t read = receiver->received - receiver->in.length;
-	if (receiver->confirms) {
-		read = receiver->confirmed;
+	if (receiver->needs_commit) {
+		read = receiver->committed;
 		buffer = 0;
 	}
 	while (receiver->held &&
 	       (receiver->held->end <= read || receiver->held->end - read <= buffer)) {
 		if (effects->queued >= LIMITS_UNSENT_ACKS) {
-			effects->behind = true;
+			effects->backlogged = true;
 			break;
 		}
 		int error = effects_send_result(effects, peer, receiver->held->id);

@@ -8,10 +8,10 @@
  * (`held`), up to as much again and at least 1 MiB. One that sends more breaks the stream.
  *
  * Where what is read still has to be brought to safety (`confirms`), nothing is acknowledged before
- * receiver_confirm.
+ * receiver_commit.
  *
  * An acknowledgement also waits while LIMITS_UNSENT_ACKS messages or more are not sent yet; then
- * effects->behind is set, and the owner calls receiver_release when that is over.
+ * effects->backlogged is set, and the owner calls receiver_release when that is over.
  *
  * Units:   bytes before base64.
  * Errors:  a condition to answer the block with.
@@ -45,8 +45,8 @@ struct receiver {
 	uint64_t blocks;	 /* received */
 	struct held_block *held; /* oldest first */
 	size_t held_memory;	 /* beyond the bytes in `in` */
-	bool confirms;
-	uint64_t confirmed; /* bytes; while it confirms */
+	bool needs_commit;
+	uint64_t committed; /* bytes; while it confirms */
 };
 
 /* What it takes in memory, and what it would with one more block. */
@@ -62,15 +62,16 @@ void receiver_finish(struct receiver *receiver);
  * base64, longer than `block_size`), UNEXPECTED_REQUEST (seq), RESOURCE_CONSTRAINT (more than that
  * waits, or memory is short).
  */
-enum condition receiver_take(struct receiver *receiver, const struct msg *data, size_t block_size,
-			     size_t buffer, struct effects *effects);
+enum condition receiver_accept(struct receiver *receiver, const struct msg *data, size_t block_size,
+			       size_t buffer, struct effects *effects);
 
 /*
  * Whether the block was taken before, as one that is repeated after a connection broke may have
  * been; if so it is acknowledged again, or its acknowledgement waits as before. seq is compared as
  * in RFC 1982: what is less than half of all numbers behind has been.
  */
-bool receiver_knows(struct receiver *receiver, const struct msg *data, struct effects *effects);
+bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
+			   struct effects *effects);
 
 /*
  * Copies up to `size` of the oldest unread bytes to *bytes, the caller's; returns their count, 0
@@ -79,7 +80,7 @@ bool receiver_knows(struct receiver *receiver, const struct msg *data, struct ef
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes);
 
 /* Everything that was read is safe. */
-void receiver_confirm(struct receiver *receiver);
+void receiver_commit(struct receiver *receiver);
 
 /* Acknowledges to `peer` the held blocks that now fit in `buffer`. -ENOMEM: some still wait. */
 int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,

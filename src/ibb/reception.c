@@ -18,14 +18,14 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
 		    (uint64_t)stream->session.announced_size - stream->incoming.receiver.received) {
 		return CONDITION_BAD_REQUEST; /* more than was offered */
 	}
-	if (good && !limits_have_room(stream->limits, memory, stream_own_share(stream),
+	if (good && !limits_have_room(stream->limits, memory, stream_memory_share(stream),
 				      stream->incoming.charged)) {
 		return CONDITION_RESOURCE_CONSTRAINT;
 	}
 	enum condition condition =
-		receiver_take(&stream->incoming.receiver, data, stream->session.block_size,
-			      stream_buffer_size(stream), stream->effects);
-	stream_note_memory(stream);
+		receiver_accept(&stream->incoming.receiver, data, stream->session.block_size,
+				stream_buffer_size(stream), stream->effects);
+	stream_charge_memory(stream);
 	if (condition == CONDITION_NONE && stream->incoming.hash) {
 		hash_update(stream->incoming.hash, data->data, data->data_length);
 	}
@@ -67,9 +67,9 @@ static void notify_readers(struct stream *stream)
 {
 	const struct op *readers = stream->incoming.readers;
 	if (!readers) {
-		stream_catch_up(stream);
+		stream_release_acknowledgements(stream);
 	} else if (stream->incoming.receiver.in.length >= readers->size) {
-		stream_serve_readers(stream);
+		stream_complete_reads(stream);
 	} else if (!stream->links.is_readable) {
 		DL_APPEND2(stream->effects->readable, stream, links.readable_prev,
 			   links.readable_next);
@@ -83,7 +83,7 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 	/* Also in CLOSING: it was read, and only its acknowledgement was lost. */
 	if (stream->session.resumable && stream->state >= STREAM_OPEN &&
 	    !stream->session.close_id &&
-	    receiver_knows(&stream->incoming.receiver, data, stream->effects)) {
+	    receiver_is_duplicate(&stream->incoming.receiver, data, stream->effects)) {
 		return;
 	}
 	bool is_open = stream->state == STREAM_OPEN;

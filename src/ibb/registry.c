@@ -88,7 +88,7 @@ struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error)
 	return stream;
 }
 
-void ibb_forget(struct ibb *ibb, struct stream *stream)
+void ibb_remove(struct ibb *ibb, struct stream *stream)
 {
 	remove_by_key(ibb, stream);
 	HASH_DELETE(links.by_number, ibb->by_number, stream);
@@ -106,7 +106,7 @@ void ibb_settle(struct ibb *ibb, struct stream *stream)
 		}
 		remove_by_key(ibb, stream);
 		if (!stream->owned) {
-			ibb_forget(ibb, stream);
+			ibb_remove(ibb, stream);
 		}
 	}
 }

@@ -21,7 +21,7 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
 	return effects_send(stream->effects, &msg);
 }
 
-int stream_ask(struct stream *stream, char kind, uint64_t count)
+int stream_send_probe(struct stream *stream, char kind, uint64_t count)
 {
 	struct msg question = {
 		.kind = stream->session.features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
@@ -73,7 +73,7 @@ void stream_request_close(struct stream *stream, int64_t now_ms)
 	stream_set_deadline(stream, now_ms, CLOSE_TIMEOUT_MS);
 }
 
-void stream_ask_again(struct stream *stream, int64_t now_ms)
+void stream_resend_request(struct stream *stream, int64_t now_ms)
 {
 	if (stream->state == STREAM_OPENING) {
 		stream_send_open(stream);

@@ -11,10 +11,10 @@
 #include <errno.h>
 
 /* The longest pause between two attempts to go on, while the peer does not answer. */
-#define RETRY_MOST_MS 8000
+#define MAX_RETRY_MS 8000
 
 /* Asking costs a peer little, and what it makes us repeat may be a whole window. */
-#define REPEAT_MS 1000
+#define RETRANSMIT_MS 1000
 
 void stream_resume(struct stream *stream, int64_t now_ms)
 {
@@ -24,7 +24,7 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
 		/* The request whose answer is missing serves as the question. */
 		stream->resumption.suspended = false;
-		stream_ask_again(stream, now_ms);
+		stream_resend_request(stream, now_ms);
 		return;
 	}
 	struct msg resume = {.kind = MSG_RESUME};
@@ -33,13 +33,13 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 	int64_t pause_ms = STREAM_RETRY_MS
 			   << (stream->resumption.attempts < 4 ? stream->resumption.attempts : 4);
 	stream->resumption.next_attempt_ms =
-		now_ms + (pause_ms < RETRY_MOST_MS ? pause_ms : RETRY_MOST_MS);
+		now_ms + (pause_ms < MAX_RETRY_MS ? pause_ms : MAX_RETRY_MS);
 	stream->resumption.attempts++;
 	stream_note_deadline(stream);
 }
 
 /* Both ends know that the other one is there and has not forgotten. */
-static void go_on(struct stream *stream, int64_t now_ms)
+static void proceed(struct stream *stream, int64_t now_ms)
 {
 	stream->resumption.suspended = false;
 	stream->resumption.give_up_ms = 0;
@@ -47,8 +47,8 @@ static void go_on(struct stream *stream, int64_t now_ms)
 	stream_proceed(stream, now_ms);
 }
 
-/* As go_on, at once or, when blocks have been repeated just now, a bit later. */
-static void go_on_in_time(struct stream *stream, int64_t now_ms)
+/* As proceed, at once or, when blocks have been repeated just now, a bit later. */
+static void proceed_paced(struct stream *stream, int64_t now_ms)
 {
 	bool repeats = stream->outgoing.sender.blocks_length > 0;
 	if (repeats && now_ms < stream->resumption.retransmit_ms) {
@@ -59,13 +59,13 @@ static void go_on_in_time(struct stream *stream, int64_t now_ms)
 	}
 	stream->resumption.retransmit_due = false;
 	if (repeats) {
-		stream->resumption.retransmit_ms = now_ms + REPEAT_MS;
+		stream->resumption.retransmit_ms = now_ms + RETRANSMIT_MS;
 	}
 	if (!stream->resumption.suspended) {
 		/* Its connection broke, and was back before we heard of it. */
-		stream_repeat_all(stream);
+		stream_retransmit_all(stream);
 	}
-	go_on(stream, now_ms);
+	proceed(stream, now_ms);
 }
 
 void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
@@ -74,8 +74,8 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 		return;
 	}
 	if (answer->kind == MSG_RESULT) {
-		go_on_in_time(stream, now_ms);
-	} else if (!stream_means_away(answer)) {
+		proceed_paced(stream, now_ms);
+	} else if (!condition_means_away(answer->condition)) {
 		stream_break(stream, -ECONNRESET);
 	}
 }
@@ -96,18 +96,18 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
 		return; /* it has the answer to that still to come */
 	}
-	go_on_in_time(stream, now_ms);
+	proceed_paced(stream, now_ms);
 }
 
 void stream_suspension_tick(struct stream *stream, int64_t now_ms)
 {
 	if (stream->resumption.retransmit_due && now_ms >= stream->resumption.retransmit_ms) {
-		go_on_in_time(stream, now_ms);
+		proceed_paced(stream, now_ms);
 	}
 	if (!stream->resumption.suspended) {
 		return;
 	}
-	if (stream_is_late(stream, now_ms)) {
+	if (stream_has_given_up(stream, now_ms)) {
 		stream_abort(stream, -ECONNRESET);
 	} else if (now_ms >= stream->resumption.next_attempt_ms) {
 		stream_resume(stream, now_ms);

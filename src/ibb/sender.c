@@ -55,7 +55,7 @@ static struct sent_block *block_at(const struct sender *sender, size_t index)
 }
 
 /* Whether the next block to be sent was sent before. */
-static bool repeats(const struct sender *sender)
+static bool retransmits(const struct sender *sender)
 {
 	return sender->blocks_in_flight < sender->blocks_length;
 }
@@ -63,7 +63,7 @@ static bool repeats(const struct sender *sender)
 size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window)
 {
 	size_t length = sender->out.length - sender->in_flight;
-	if (repeats(sender)) {
+	if (retransmits(sender)) {
 		length = block_at(sender, sender->blocks_in_flight)->length;
 	} else if (length >= block_size) {
 		length = block_size;
@@ -71,7 +71,7 @@ size_t sender_next_length(const struct sender *sender, size_t block_size, size_t
 		return 0;
 	}
 	if (sender->in_flight > 0 && (sender->in_flight + length > window ||
-				      sender->blocks_in_flight >= SENDER_MOST_BLOCKS)) {
+				      sender->blocks_in_flight >= SENDER_MAX_BLOCKS)) {
 		return 0;
 	}
 	return length;
@@ -99,12 +99,12 @@ static int grow_blocks(struct sender *sender)
 	return 0;
 }
 
-int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
-		int64_t now_us)
+int sender_send_block(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
+		      int64_t now_us)
 {
 	assert(length > 0 && sender->in_flight + length <= sender->out.length);
-	bool again = repeats(sender);
-	if (!again) {
+	bool retransmit = retransmits(sender);
+	if (!retransmit) {
 		int error = grow_blocks(sender);
 		if (error) {
 			return error;
@@ -116,7 +116,7 @@ int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *
 	queue_copy(&sender->out, sender->in_flight, bytes, length);
 	*number = sender_next_number(sender);
 	struct sent_block *block = block_at(sender, sender->blocks_in_flight);
-	block->sent_us = again ? SENDER_REPEATED : now_us;
+	block->sent_us = retransmit ? SENDER_RETRANSMITTED : now_us;
 	block->delivered = sender->acknowledged;
 	sender->blocks_in_flight++;
 	sender->in_flight += length;
@@ -126,10 +126,10 @@ int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *
 /* A block in flight, by its number; NULL: it is not. */
 static struct sent_block *find_block(const struct sender *sender, uint64_t number)
 {
-	if (number < sender->first || number - sender->first >= sender->blocks_in_flight) {
+	if (number < sender->oldest || number - sender->oldest >= sender->blocks_in_flight) {
 		return NULL;
 	}
-	return block_at(sender, (size_t)(number - sender->first));
+	return block_at(sender, (size_t)(number - sender->oldest));
 }
 
 bool sender_is_in_flight(const struct sender *sender, uint64_t number)
@@ -138,7 +138,7 @@ bool sender_is_in_flight(const struct sender *sender, uint64_t number)
 	return block && !block->acknowledged;
 }
 
-const struct sent_block *sender_sent(const struct sender *sender, uint64_t number)
+const struct sent_block *sender_block(const struct sender *sender, uint64_t number)
 {
 	const struct sent_block *block = find_block(sender, number);
 	assert(block);
@@ -147,11 +147,11 @@ const struct sent_block *sender_sent(const struct sender *sender, uint64_t numbe
 
 uint64_t sender_next_number(const struct sender *sender)
 {
-	return sender->first + sender->blocks_in_flight;
+	return sender->oldest + sender->blocks_in_flight;
 }
 
 /* The oldest block has arrived. */
-static void drop_first(struct sender *sender)
+static void drop_oldest(struct sender *sender)
 {
 	size_t length = block_at(sender, 0)->length;
 	queue_drop(&sender->out, length);
@@ -163,14 +163,15 @@ static void drop_first(struct sender *sender)
 	sender->acknowledged += length;
 	sender->blocks_head = (sender->blocks_head + 1) % sender->blocks_capacity;
 	sender->blocks_length--;
-	sender->first++;
+	sender->oldest++;
 }
 
 bool sender_acknowledge(struct sender *sender, uint64_t number)
 {
-	if (sender->blocks_in_flight == 0 && sender->blocks_length > 0 && number == sender->first) {
+	if (sender->blocks_in_flight == 0 && sender->blocks_length > 0 &&
+	    number == sender->oldest) {
 		/* The answer to the first time that it was sent. */
-		drop_first(sender);
+		drop_oldest(sender);
 		return true;
 	}
 	struct sent_block *block = find_block(sender, number);
@@ -179,12 +180,12 @@ bool sender_acknowledge(struct sender *sender, uint64_t number)
 	}
 	block->acknowledged = true;
 	while (sender->blocks_in_flight > 0 && block_at(sender, 0)->acknowledged) {
-		drop_first(sender);
+		drop_oldest(sender);
 	}
 	return true;
 }
 
-void sender_repeat(struct sender *sender, uint64_t number)
+void sender_retransmit(struct sender *sender, uint64_t number)
 {
 	assert(find_block(sender, number));
 	while (sender_next_number(sender) > number) {
@@ -194,20 +195,20 @@ void sender_repeat(struct sender *sender, uint64_t number)
 	}
 }
 
-void sender_repeat_all(struct sender *sender)
+void sender_retransmit_all(struct sender *sender)
 {
 	if (sender->blocks_in_flight > 0) {
-		sender_repeat(sender, sender->first);
+		sender_retransmit(sender, sender->oldest);
 	}
 }
 
 size_t sender_copy_oldest(struct sender *sender, uint8_t *bytes)
 {
-	struct sent_block *block = find_block(sender, sender->first);
+	struct sent_block *block = find_block(sender, sender->oldest);
 	assert(block);
 	if (bytes) {
 		queue_copy(&sender->out, 0, bytes, block->length);
-		block->sent_us = SENDER_REPEATED;
+		block->sent_us = SENDER_RETRANSMITTED;
 	}
 	return block->length;
 }

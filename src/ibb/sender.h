@@ -23,15 +23,15 @@
 #include <stdint.h>
 
 /* seq has 16 bits, and a receiver must tell a block that is repeated from one that is early. */
-#define SENDER_MOST_BLOCKS 16384
+#define SENDER_MAX_BLOCKS 16384
 
-#define SENDER_REPEATED ((int64_t)-1)
+#define SENDER_RETRANSMITTED ((int64_t)-1)
 
 /* A block that was sent. */
 struct sent_block {
 	uint32_t length;
 	bool acknowledged;  /* out of turn: an older block is not yet */
-	int64_t sent_us;    /* SENDER_REPEATED: more than once */
+	int64_t sent_us;    /* SENDER_RETRANSMITTED: more than once */
 	uint64_t delivered; /* sender.acknowledged when it was sent */
 };
 
@@ -44,7 +44,7 @@ struct sender {
 		*blocks; /* a ring; the oldest at blocks_head; in flight, then to repeat */
 	size_t blocks_capacity, blocks_head, blocks_length;
 	size_t blocks_in_flight;
-	uint64_t first; /* number of the oldest block */
+	uint64_t oldest; /* number of the oldest block */
 	uint64_t written;
 	uint64_t acknowledged; /* bytes of blocks before `first` */
 };
@@ -62,21 +62,21 @@ void sender_push(struct sender *sender);
  * How long the block is that may be sent now; 0: none. A block is `block_size` long, or what
  * there is if nothing is in flight (Nagle's rule) or it was pushed; one that is repeated is as
  * long as it was. No more than `window` bytes are in flight, but one block always may be; nor more
- * than SENDER_MOST_BLOCKS blocks.
+ * than SENDER_MAX_BLOCKS blocks.
  */
 size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window);
 
 /* Copies the next `length` bytes (see sender_next_length) out and counts them as the block *number,
  * in flight since now_us. -ENOMEM. */
-int sender_take(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
-		int64_t now_us);
+int sender_send_block(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
+		      int64_t now_us);
 
 /* Whether block `number` was sent and is not acknowledged. */
 bool sender_is_in_flight(const struct sender *sender, uint64_t number);
 
-/* A block in flight, as it was sent; valid until the next call. With SENDER_REPEATED its answer may
- * be to the first time. */
-const struct sent_block *sender_sent(const struct sender *sender, uint64_t number);
+/* A block in flight, as it was sent; valid until the next call. With SENDER_RETRANSMITTED its
+ * answer may be to the first time. */
+const struct sent_block *sender_block(const struct sender *sender, uint64_t number);
 
 /* The number of the next block to be sent. */
 uint64_t sender_next_number(const struct sender *sender);
@@ -86,10 +86,10 @@ uint64_t sender_next_number(const struct sender *sender);
 bool sender_acknowledge(struct sender *sender, uint64_t number);
 
 /* Block `number`, in flight, and all that were sent after it are to be repeated. */
-void sender_repeat(struct sender *sender, uint64_t number);
+void sender_retransmit(struct sender *sender, uint64_t number);
 
 /* Everything that is in flight is to be repeated. */
-void sender_repeat_all(struct sender *sender);
+void sender_retransmit_all(struct sender *sender);
 
 /* Copies the oldest block, in flight, out once more, and returns its length; from now on its answer
  * may be to the first time. NULL asks for the length only, and changes nothing. */

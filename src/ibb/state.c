@@ -10,7 +10,7 @@
 
 /* A server that ends the connection whenever it gets a certain block, as too long for instance,
  * would do so for ever. */
-#define MOST_BREAKS 4
+#define MAX_BREAKS 4
 
 /* ---- the end ---- */
 
@@ -18,7 +18,7 @@ void stream_end(struct stream *stream, enum stream_state state, int error)
 {
 	struct op **done = &stream->effects->done;
 
-	stream_serve_readers(stream);
+	stream_complete_reads(stream);
 	stream->state = state;
 	stream->error = error;
 	stream->resumption.suspended = false;
@@ -95,7 +95,7 @@ static void end_flushes(struct stream *stream)
 void stream_proceed(struct stream *stream, int64_t now_ms)
 {
 	if (stream_is_delivered(stream)) {
-		stream_rest(stream, now_ms);
+		stream_set_idle(stream, now_ms);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
@@ -107,9 +107,9 @@ void stream_proceed(struct stream *stream, int64_t now_ms)
 
 /* ---- suspension ---- */
 
-void stream_repeat_all(struct stream *stream)
+void stream_retransmit_all(struct stream *stream)
 {
-	sender_repeat_all(&stream->outgoing.sender);
+	sender_retransmit_all(&stream->outgoing.sender);
 	stream->outgoing.epoch++;
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;
 	stream->timers.retries = 0;
@@ -124,7 +124,7 @@ static void begin_suspension(struct stream *stream, int64_t now_ms)
 	stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
 	stream->resumption.attempts = 0;
 	stream_clear_deadline(stream);
-	stream_repeat_all(stream);
+	stream_retransmit_all(stream);
 	stream_unschedule(stream);
 	stream_note_deadline(stream);
 }
@@ -134,18 +134,18 @@ bool stream_can_suspend(const struct stream *stream)
 	return stream->session.resumable && !stream_is_over(stream) && stream->state != STREAM_NEW;
 }
 
-bool stream_is_late(const struct stream *stream, int64_t now_ms)
+bool stream_has_given_up(const struct stream *stream, int64_t now_ms)
 {
 	return stream->resumption.give_up_ms != 0 && now_ms >= stream->resumption.give_up_ms;
 }
 
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 {
-	if (!stream_can_suspend(stream) || stream_is_late(stream, now_ms)) {
+	if (!stream_can_suspend(stream) || stream_has_given_up(stream, now_ms)) {
 		return false;
 	}
 	if (!connected && stream->outgoing.sender.blocks_in_flight > 0 &&
-	    ++stream->resumption.breaks >= MOST_BREAKS) {
+	    ++stream->resumption.breaks >= MAX_BREAKS) {
 		return false;
 	}
 	if (!stream->resumption.suspended) {
@@ -162,13 +162,7 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 	return true;
 }
 
-bool stream_means_away(const struct msg *error)
-{
-	return error->condition == CONDITION_SERVICE_UNAVAILABLE ||
-	       condition_means_gone(error->condition);
-}
-
-bool stream_means_pause(const struct stream *stream, const struct msg *error)
+bool stream_must_back_off(const struct stream *stream, const struct msg *error)
 {
 	return error->error_type == ERROR_TYPE_WAIT && condition_means_gone(error->condition) &&
 	       !stream->session.resumable && stream->session.carrier == CARRIER_IQ;

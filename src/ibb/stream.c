@@ -110,7 +110,7 @@ void stream_clear_deadline(struct stream *stream)
 	stream->timers.keepalive_ms = STREAM_NO_DEADLINE;
 }
 
-void stream_rest(struct stream *stream, int64_t now_ms)
+void stream_set_idle(struct stream *stream, int64_t now_ms)
 {
 	stream_clear_deadline(stream);
 	if (stream->state == STREAM_OPEN && stream->incoming.has_reader &&
@@ -122,15 +122,16 @@ void stream_rest(struct stream *stream, int64_t now_ms)
 }
 
 /* The first pause, and the longest, before something is sent again. */
-#define PAUSE_MS      100
-#define PAUSE_MOST_MS 5000
+#define BACK_OFF_MS	100
+#define MAX_BACK_OFF_MS 5000
 
-void stream_pause(struct stream *stream, int64_t now_ms)
+void stream_back_off(struct stream *stream, int64_t now_ms)
 {
-	int64_t pause_ms = PAUSE_MS << (stream->timers.retries < 6 ? stream->timers.retries : 6);
+	int64_t pause_ms = BACK_OFF_MS << (stream->timers.retries < 6 ? stream->timers.retries : 6);
 
 	stream->timers.retries++;
-	stream->timers.retry_ms = now_ms + (pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS);
+	stream->timers.retry_ms =
+		now_ms + (pause_ms < MAX_BACK_OFF_MS ? pause_ms : MAX_BACK_OFF_MS);
 	stream_note_deadline(stream);
 }
 

@@ -2,7 +2,7 @@
 /*
  * stream - one in-band bytestream, without any I/O.
  *
- *            stream_dial            accepted            stream_close
+ *            stream_open            accepted            stream_close
  *     NEW ----------------> OPENING ---------> OPEN ------------------> CLOSING ---> CLOSED
  *      |                       |                 |  peer's <close/>        |            ^
  *      |                       |                 +-------------------------|------------+
@@ -189,21 +189,21 @@ void stream_set_block_size(struct stream *stream, uint32_t block_size);
  * NEW: sends <open/> to `peer`, a full JID (copied), with the name (copied, may be NULL) if
  * FEATURE_IBBFS is in `features`. -ENOMEM; the stream is still NEW then.
  */
-int stream_dial(struct stream *stream, const char *peer, unsigned features, const char *name,
+int stream_open(struct stream *stream, const char *peer, unsigned features, const char *name,
 		int64_t now_ms);
 
 /*
  * NEW: what an incoming <open/> says (copied); the stream is OPEN and the answer queued.
  * -ENOMEM.
  */
-int stream_arrive(struct stream *stream, const struct msg *open, int64_t now_ms);
+int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms);
 
 /* NEW: it will be dialled later, however long that takes; who waits for it to be open does not
  * wait any more. */
 void stream_postpone(struct stream *stream);
 
 /*
- * NEW: `peer` (copied) has been told that it may open the stream; stream_arrive comes when it does.
+ * NEW: `peer` (copied) has been told that it may open the stream; stream_accept comes when it does.
  * `size`: of what it will send, or -1. However it closes the stream, that stays OPEN until
  * stream_finish. -ENOMEM.
  */
@@ -268,12 +268,12 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
  */
 void stream_read(struct stream *stream, struct op *op);
 
-/* What is read from now on is acknowledged only when stream_confirm says that it is safe. Before
+/* What is read from now on is acknowledged only when stream_commit says that it is safe. Before
  * the first block. */
-void stream_confirm_reads(struct stream *stream);
+void stream_defer_acknowledgements(struct stream *stream);
 
 /* Everything that was read is safe. */
-void stream_confirm(struct stream *stream);
+void stream_commit(struct stream *stream);
 
 /*
  * The last user has gone. In good order: unsent bytes leave, then <close/>, and the stream is
@@ -291,29 +291,30 @@ void stream_break(struct stream *stream, int error);
 /* ---- for the wire's side; called by ibb.c once it has found the stream ---- */
 
 /* Nothing happens while it is suspended: <open/> will be sent again. */
-void stream_accepted(struct stream *stream, int64_t now_ms);
+void stream_open_accepted(struct stream *stream, int64_t now_ms);
 
 /* Whether an <open/> with the key of this stream is the one that it came with, sent again because
  * our answer was lost with a connection. */
-bool stream_accepts_again(const struct stream *stream, const struct msg *open);
+bool stream_is_same_open(const struct stream *stream, const struct msg *open);
 
-void stream_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
+void stream_open_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
 
 /* The answer, at once or later, is queued. */
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms);
 
 /* Completes parked reads with what has come. Blocks come in swarms, and one read for many of them
  * costs little more than one for one; so receiving a block completes only a read that is full. */
-void stream_serve_readers(struct stream *stream);
+void stream_complete_reads(struct stream *stream);
 void stream_receive_close(struct stream *stream, const struct msg *close);
 
 /* Less waits to be sent: acknowledgements that waited for that leave. */
-void stream_catch_up(struct stream *stream);
+void stream_release_acknowledgements(struct stream *stream);
 
 /* `block` is the running number in the answered id. */
 void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us);
 /* It was acknowledged as what was repeated since it was overdue (stream_tick). */
-void stream_repeated(struct stream *stream, uint64_t block, uint64_t epoch, int64_t now_us);
+void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint64_t epoch,
+				    int64_t now_us);
 /* `epoch`: which time the block was sent. */
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 			 const struct msg *error, int64_t now_ms);
@@ -353,7 +354,7 @@ void stream_limit_blocks(struct stream *stream);
 bool stream_has_block(const struct stream *stream);
 
 /* The next block, counted as sent; NULL if there is none, or memory is short. */
-struct msg *stream_take_block(struct stream *stream, int64_t now_us);
+struct msg *stream_next_block(struct stream *stream, int64_t now_us);
 
 /* Whether the stream is CLOSED or BROKEN. */
 bool stream_is_over(const struct stream *stream);

@@ -27,10 +27,10 @@ void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_
 void stream_clear_deadline(struct stream *stream);
 
 /* Nothing is awaited; but a reader's peer that is silent for long is asked whether it is there. */
-void stream_rest(struct stream *stream, int64_t now_ms);
+void stream_set_idle(struct stream *stream, int64_t now_ms);
 
 /* The peer wants to be asked again later, each time a bit later than before. */
-void stream_pause(struct stream *stream, int64_t now_ms);
+void stream_back_off(struct stream *stream, int64_t now_ms);
 
 /* The deadline has been changed: says so to the set. */
 void stream_note_deadline(struct stream *stream);
@@ -59,7 +59,7 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
  * can be asked what else it knows; a ping is shorter, but to one that does not know pings the
  * answer would be that of a server whose user has gone. -ENOMEM.
  */
-int stream_ask(struct stream *stream, char kind, uint64_t count);
+int stream_send_probe(struct stream *stream, char kind, uint64_t count);
 
 /* Queues <open/>, the first or another. -ENOMEM. */
 int stream_send_open(struct stream *stream);
@@ -72,19 +72,19 @@ void stream_send_close(struct stream *stream, bool reset);
 void stream_request_close(struct stream *stream, int64_t now_ms);
 
 /* Sends <open/> or <close/> again, whose answer has not come. */
-void stream_ask_again(struct stream *stream, int64_t now_ms);
+void stream_resend_request(struct stream *stream, int64_t now_ms);
 
 /* ---- reading.c ---- */
 
 /* Memory that no other stream can take from it: one block always has some. */
-size_t stream_own_share(const struct stream *stream);
+size_t stream_memory_share(const struct stream *stream);
 
 /* What may be unread and acknowledged: one block always fits. */
 size_t stream_buffer_size(const struct stream *stream);
 
 /* After all that may have changed what the receiver holds: counts it among what all streams hold.
  */
-void stream_note_memory(struct stream *stream);
+void stream_charge_memory(struct stream *stream);
 
 /* ---- state.c ---- */
 
@@ -98,20 +98,17 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
 void stream_proceed(struct stream *stream, int64_t now_ms);
 
 /* Every block in flight has to be sent again. */
-void stream_repeat_all(struct stream *stream);
+void stream_retransmit_all(struct stream *stream);
 
 /* Whether the stream can be suspended, and whether it has been for too long. */
 bool stream_can_suspend(const struct stream *stream);
-bool stream_is_late(const struct stream *stream, int64_t now_ms);
+bool stream_has_given_up(const struct stream *stream, int64_t now_ms);
 
 /* Between two attempts to go on, while the peer does not answer; the first. */
 #define STREAM_RETRY_MS 500
 
-/* Whether an error says that the peer is not there, now. */
-bool stream_means_away(const struct msg *error);
-
 /* Whether it says that of a peer that may be back soon, and whose streams can only pause. */
-bool stream_means_pause(const struct stream *stream, const struct msg *error);
+bool stream_must_back_off(const struct stream *stream, const struct msg *error);
 
 /* ---- writing.c ---- */
 
@@ -125,7 +122,7 @@ void stream_release_writers(struct stream *stream);
 
 /* Sends the oldest block in flight once more, if there is one and the peer takes it well: it may be
  * what has been lost. */
-void stream_repeat_oldest(struct stream *stream);
+void stream_retransmit_oldest(struct stream *stream);
 
 /* ---- resumption.c ---- */
 

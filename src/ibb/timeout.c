@@ -7,11 +7,11 @@
 #include <errno.h>
 
 /* An ibbfs always does: it is sent again so often, or its reader would wait for ever. */
-#define CLOSE_REPEATS 2
+#define CLOSE_RETRIES 2
 
 /* The peer is overdue, or a reader has not heard of it for long: it may have gone without a word,
  * if we do not see its presence. */
-static void ask_whether_there(struct stream *stream, int64_t now_ms)
+static void probe_peer(struct stream *stream, int64_t now_ms)
 {
 	int64_t timeout_ms = stream->config->timeout_ms;
 	stream->timers.keepalive_ms = STREAM_NO_DEADLINE;
@@ -23,9 +23,9 @@ static void ask_whether_there(struct stream *stream, int64_t now_ms)
 		stream->timers.deadline_ms = now_ms + timeout_ms / 2;
 	}
 	/* Without memory for it the deadline still stands. */
-	stream_ask(stream, 'p', 0);
+	stream_send_probe(stream, 'p', 0);
 	stream->outgoing.probed_before = stream->outgoing.probed;
-	stream_repeat_oldest(stream);
+	stream_retransmit_oldest(stream);
 }
 
 /* The awaited answer has not come. It may be that a connection carries nothing any more, and that
@@ -37,9 +37,9 @@ static void fail_overdue(struct stream *stream, int64_t now_ms)
 		return;
 	}
 	if (closing && stream->session.features & FEATURE_IBBFS &&
-	    stream->timers.retries < CLOSE_REPEATS) {
+	    stream->timers.retries < CLOSE_RETRIES) {
 		stream->timers.retries++;
-		stream_ask_again(stream, now_ms);
+		stream_resend_request(stream, now_ms);
 	} else if (closing) {
 		stream_end(stream, STREAM_CLOSED, 0);
 	} else {
@@ -60,29 +60,28 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 	if (now_ms >= stream->timers.deadline_ms) {
 		fail_overdue(stream, now_ms);
 	} else if (now_ms >= stream->timers.keepalive_ms) {
-		ask_whether_there(stream, now_ms);
+		probe_peer(stream, now_ms);
 	}
 	stream_schedule(stream);
 }
 
 void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
-	if (answer->kind == MSG_ERROR && (condition_means_gone(answer->condition) ||
-					  answer->condition == CONDITION_SERVICE_UNAVAILABLE)) {
+	if (answer->kind == MSG_ERROR && condition_means_away(answer->condition)) {
 		if (stream_suspend(stream, true, now_ms)) {
 			return;
 		}
 		/* Its server answers for a resource that has gone (RFC 6121 section 8.5.3.2). */
-		if (!stream_means_pause(stream, answer)) {
+		if (!stream_must_back_off(stream, answer)) {
 			stream_break(stream, -ECONNRESET);
 		}
 	} else if (stream->session.resumable && answer->kind == MSG_ERROR &&
 		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
-		stream_rest(stream, now_ms);
+		stream_set_idle(stream, now_ms);
 	} else if (stream->state == STREAM_OPEN && stream->session.features & FEATURE_IBBFS &&
-		   stream->outgoing.sender.first < stream->outgoing.probed_before) {
+		   stream->outgoing.sender.oldest < stream->outgoing.probed_before) {
 		/* An earlier question, or its answer, was lost; so messages may have been. */
 		stream_abort(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN &&

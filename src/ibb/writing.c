@@ -16,7 +16,7 @@
 #define WRITE_SLACK ((size_t)1024 * 1024)
 
 /* Zeros made at a time. */
-#define GAP_CHUNK ((size_t)64 * 1024)
+#define GAP_STEP ((size_t)64 * 1024)
 
 /* ---- writes ---- */
 
@@ -103,7 +103,7 @@ static void fill_gap(struct stream *stream)
 	while (stream->outgoing.gap > 0 &&
 	       stream->outgoing.sender.out.length <= write_ahead(stream)) {
 		size_t length =
-			stream->outgoing.gap < GAP_CHUNK ? (size_t)stream->outgoing.gap : GAP_CHUNK;
+			stream->outgoing.gap < GAP_STEP ? (size_t)stream->outgoing.gap : GAP_STEP;
 		if (sender_append(&stream->outgoing.sender, NULL, length)) {
 			stream_abort(stream, -ENOMEM);
 			return;
@@ -149,7 +149,7 @@ void stream_push(struct stream *stream)
 }
 
 /* Where the last byte will be that writers have given so far. */
-static uint64_t promised(const struct stream *stream)
+static uint64_t end_of_writes(const struct stream *stream)
 {
 	uint64_t end = stream_written(stream);
 	const struct op *op;
@@ -172,7 +172,7 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 		   stream->outgoing.flushed == stream->outgoing.sender.acknowledged) {
 		op_complete(op, 0, done);
 	} else {
-		op->end = promised(stream);
+		op->end = end_of_writes(stream);
 		op_park(op, &stream->outgoing.flushers);
 		sender_push(&stream->outgoing.sender);
 		await_delivery(stream, now_ms);

@@ -42,7 +42,7 @@ void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_siz
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
 	offer->stream->session.block_size = block_size;	       /* or less of it, if it is auto */
-	int error = ibb_dial(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
+	int error = ibb_open(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
 	offer->state = OFFER_AGREED;
 	if (error) {
 		offer_break(offers, offer, error);

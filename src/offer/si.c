@@ -66,7 +66,7 @@ static void open_and_close(struct offers *offers, struct offer *offer, int64_t n
 	int error;
 	struct stream *stream = ibb_create_stream(offers->ibb, offer->sid, &error);
 	if (stream) {
-		ibb_dial(offers->ibb, stream, offer->peer, FEATURE_IBB, NULL, now_ms);
+		ibb_open(offers->ibb, stream, offer->peer, FEATURE_IBB, NULL, now_ms);
 		ibb_release(offers->ibb, stream, false, now_ms);
 	}
 }

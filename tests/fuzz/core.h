@@ -42,7 +42,7 @@ static inline struct stream *core_create(struct core *core, const char *sid)
 static inline int core_dial(struct core *core, struct stream *stream, const char *peer,
 			    unsigned features, const char *name, int64_t now_ms)
 {
-	return ibb_dial(&core->ibb, stream, peer, features, name, now_ms);
+	return ibb_open(&core->ibb, stream, peer, features, name, now_ms);
 }
 
 /* Whether its user will read from a stream that is dialled. */
@@ -117,12 +117,12 @@ static inline void core_receive(struct core *core, const struct msg *msg, bool a
 {
 	if (msg->kind == MSG_INFO) {
 		/* Another part of the daemon answers disco#info, in the same row. */
-		if (!ibb_is_flooded(&core->ibb, true)) {
+		if (!ibb_is_overloaded(&core->ibb, true)) {
 			effects_send_result(&core->ibb.effects, msg->peer, msg->id);
 		}
 	} else {
 		ibb_receive(&core->ibb, msg, allowed, now_ms * 1000);
-		ibb_serve_readers(&core->ibb);
+		ibb_complete_reads(&core->ibb);
 	}
 }
 

@@ -431,7 +431,7 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 		fail_msg("no message %s", kind);
 	}
 	ibb_receive(&script->ibb, &msg, allowed, script->now_ms * 1000);
-	ibb_serve_readers(&script->ibb);
+	ibb_complete_reads(&script->ibb);
 }
 
 /* ---- what happens on the user's side ---- */
@@ -453,7 +453,7 @@ static void dial(struct script *script, char **words)
 			name = *word + 5;
 		}
 	}
-	int error = stream ? ibb_dial(&script->ibb, stream->stream, words[2], features, name,
+	int error = stream ? ibb_open(&script->ibb, stream->stream, words[2], features, name,
 				      script->now_ms)
 			   : 0;
 	if (error) {

@@ -140,12 +140,34 @@ static void test_errno(void **state)
 	}
 }
 
+/* Of all conditions these say that the peer is not there: gone, or offline for now. */
+static void test_peer_is_away(void **state)
+{
+	(void)state;
+	static const enum condition gone[] = {
+		CONDITION_GONE,
+		CONDITION_RECIPIENT_UNAVAILABLE,
+		CONDITION_REMOTE_SERVER_NOT_FOUND,
+		CONDITION_REMOTE_SERVER_TIMEOUT,
+	};
+	for (int i = CONDITION_NONE; i <= CONDITION_UNEXPECTED_REQUEST; i++) {
+		enum condition condition = (enum condition)i;
+		bool is_gone = false;
+		for (size_t j = 0; j < COUNT(gone); j++) {
+			is_gone = is_gone || gone[j] == condition;
+		}
+		assert_int_equal(condition_means_gone(condition), is_gone);
+		assert_int_equal(condition_means_away(condition),
+				 is_gone || condition == CONDITION_SERVICE_UNAVAILABLE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	    cmocka_unit_test(test_unknown_names),
 		cmocka_unit_test(test_error_types), cmocka_unit_test(test_type_sent),
-		cmocka_unit_test(test_errno),
+		cmocka_unit_test(test_errno),	    cmocka_unit_test(test_peer_is_away),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,7 +190,7 @@ static void test_impossible_peer(void **state)
 	script_start(&script, &script_config, 2);
 	script_play(&script, "create s; open s o");
 	struct stream *stream = script.streams[0].stream;
-	assert_int_equal(ibb_dial(&script.ibb, stream, peer, 0, "name", 0), -EINVAL);
+	assert_int_equal(ibb_open(&script.ibb, stream, peer, 0, "name", 0), -EINVAL);
 	assert_int_equal(stream->state, STREAM_NEW); /* nothing has changed */
 	assert_null(stream->peer);
 	assert_string_equal(script_play(&script, "next; abort s"), "nothing; o=EIO");
@@ -489,7 +489,7 @@ static bool transfer(struct play *play)
 		assert_int_equal(error, -ENOMEM);
 		return false;
 	}
-	error = ibb_dial(&play->ibb, play->stream, "j", FEATURE_IBB, "name", play->now_ms);
+	error = ibb_open(&play->ibb, play->stream, "j", FEATURE_IBB, "name", play->now_ms);
 	if (error) {
 		assert_int_equal(error, -ENOMEM);
 		ibb_abort(&play->ibb, play->stream, error);

@@ -68,7 +68,7 @@ static enum condition receive(struct model *model, const char *id, uint16_t seq,
 		.data_length = length,
 	};
 	enum condition condition =
-		receiver_take(&model->receiver, &data, block_size, buffer, &model->effects);
+		receiver_accept(&model->receiver, &data, block_size, buffer, &model->effects);
 	if (!condition) {
 		model->sent += length;
 	}
@@ -200,8 +200,9 @@ static void test_no_base64(void **state)
 	(void)state;
 	struct model model = {0};
 	struct msg data = {.kind = MSG_DATA, .peer = PEER, .id = "a"};
-	assert_int_equal(receiver_take(&model.receiver, &data, BLOCK_SIZE, BUFFER, &model.effects),
-			 CONDITION_BAD_REQUEST);
+	assert_int_equal(
+		receiver_accept(&model.receiver, &data, BLOCK_SIZE, BUFFER, &model.effects),
+		CONDITION_BAD_REQUEST);
 	assert_null(model.effects.messages);
 	assert_int_equal(model.receiver.seq, 0);
 	finish(&model);
@@ -360,7 +361,7 @@ static void test_memory_is_short(void **state)
 			data.data_length = sizeof(bytes);
 			size_t unread = model.receiver.in.length;
 			enum condition condition =
-				receiver_take(&model.receiver, &data, 8, 32, &model.effects);
+				receiver_accept(&model.receiver, &data, 8, 32, &model.effects);
 			if (condition) {
 				assert_int_equal(condition, CONDITION_RESOURCE_CONSTRAINT);
 				assert_int_equal(model.receiver.seq, seq);

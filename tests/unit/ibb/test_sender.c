@@ -45,7 +45,7 @@ static uint64_t take(struct model *model, size_t length)
 	uint64_t number;
 	uint8_t *bytes = malloc(length);
 	assert_non_null(bytes);
-	assert_int_equal(sender_take(&model->sender, length, bytes, &number, 0), 0);
+	assert_int_equal(sender_send_block(&model->sender, length, bytes, &number, 0), 0);
 	for (size_t i = 0; i < length; i++) {
 		assert_int_equal(bytes[i], pattern(model->taken + i));
 	}
@@ -107,10 +107,10 @@ static void play(const struct step *steps, size_t count, size_t block_size, size
 			break;
 		}
 		if (sender->out.length != step->out || sender->in_flight != step->in_flight ||
-		    sender->push != step->push || sender->first != step->first ||
+		    sender->push != step->push || sender->oldest != step->first ||
 		    sender->acknowledged != step->acknowledged) {
 			fail_msg("step %zu: %zu %zu %zu %zu %zu", i, sender->out.length,
-				 sender->in_flight, sender->push, (size_t)sender->first,
+				 sender->in_flight, sender->push, (size_t)sender->oldest,
 				 (size_t)sender->acknowledged);
 		}
 		assert_int_equal(sender->written, model.written);
@@ -308,18 +308,18 @@ static void test_any_order(void **state)
 			assert_int_equal(take(&model, 1 + (random >> 8) % 50), sent++);
 			continue;
 		}
-		uint64_t number = sender->first + (random >> 8) % 45;
+		uint64_t number = sender->oldest + (random >> 8) % 45;
 		bool known = number < sent && !is_answered[number];
 		assert_int_equal(sender_acknowledge(sender, number), known);
 		if (known) {
 			is_answered[number] = true;
 			answered++;
 		}
-		assert_int_equal(sender->blocks_length, sent - sender->first);
-		for (uint64_t block = 0; block < sender->first; block++) {
+		assert_int_equal(sender->blocks_length, sent - sender->oldest);
+		for (uint64_t block = 0; block < sender->oldest; block++) {
 			assert_true(is_answered[block]);
 		}
-		assert_true(sender->first == COUNT(is_answered) || !is_answered[sender->first]);
+		assert_true(sender->oldest == COUNT(is_answered) || !is_answered[sender->oldest]);
 	}
 	assert_int_equal(sender->in_flight, 0);
 	assert_int_equal(sender->acknowledged, model.taken);
@@ -339,7 +339,7 @@ static void test_zeros(void **state)
 	assert_int_equal(sender_append(&sender, "b", 1), 0);
 	assert_int_equal(sender.written, sizeof(bytes));
 	memset(bytes, 0xff, sizeof(bytes));
-	assert_int_equal(sender_take(&sender, sizeof(bytes), bytes, &number, 0), 0);
+	assert_int_equal(sender_send_block(&sender, sizeof(bytes), bytes, &number, 0), 0);
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		assert_int_equal(bytes[i], i == 0 ? 'a' : i == 10001 ? 'b' : 0);
 	}
@@ -391,11 +391,11 @@ static void test_memory_is_short(void **state)
 	for (size_t i = 0; i < 40; i++) {
 		struct sender before = *sender;
 		failing_malloc_arm(1);
-		int error = sender_take(sender, 1, bytes, &number, 0);
+		int error = sender_send_block(sender, 1, bytes, &number, 0);
 		if (failing_malloc_disarm()) {
 			assert_int_equal(error, -ENOMEM);
 			assert_memory_equal(sender, &before, sizeof(before));
-			error = sender_take(sender, 1, bytes, &number, 0);
+			error = sender_send_block(sender, 1, bytes, &number, 0);
 		}
 		assert_int_equal(error, 0);
 		assert_int_equal(number, i);

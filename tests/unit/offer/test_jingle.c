@@ -530,7 +530,7 @@ static void test_incoming_ended_before_it_is_safe(void **state)
 		scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
 		scene_result(&scene);
 		struct handle *handle = open->op.context;
-		stream_confirm_reads(handle->attached->file.stream);
+		stream_defer_acknowledgements(handle->attached->file.stream);
 		scene_peer_begins(&scene, PHONE, "t", 65535);
 		scene_sent(&scene, MSG_RESULT, PHONE);
 		assert_result(open, 0);
@@ -544,7 +544,7 @@ static void test_incoming_ended_before_it_is_safe(void **state)
 		ends(&scene, "j1", JINGLE_SUCCESS);
 		struct call *end = scene_read(&scene, handle, 100);
 		assert_waits(end);
-		stream_confirm(handle->attached->file.stream);
+		stream_commit(handle->attached->file.stream);
 		scene_settle(&scene);
 		assert_result(end, 0);
 		assert_state(&scene, "a@x/in/f", "finished");
