@@ -86,7 +86,7 @@ int spool_file_make_offer(struct account *account, struct handle *handle, uint64
 		file.digest = *md5;
 	}
 	node->file.size = size;
-	node->file.offer = offers_make(&account->offers, format_offer(handle->format), handle->peer,
+	node->file.offer = offers_send(&account->offers, format_offer(handle->format), handle->peer,
 				       &file, node->file.stream, now_ms);
 	if (!node->file.offer) {
 		return -ENOMEM;
@@ -138,7 +138,8 @@ void spool_file_send(struct account *account, uint64_t number, struct op *op, co
 		     int64_t now_ms)
 {
 	struct offer *offer = find(account, number);
-	int error = offer ? offer_sending(&account->offers, offer, bytes, op->size) : -ECONNRESET;
+	int error =
+		offer ? offer_update_digest(&account->offers, offer, bytes, op->size) : -ECONNRESET;
 	if (error) {
 		account_complete(account, op, error);
 	} else {
@@ -155,6 +156,6 @@ void spool_file_end(struct account *account, uint64_t number, int error, int64_t
 	if (offer && error) {
 		ibb_abort(&account->ibb, offer->stream, error);
 	} else if (offer) {
-		offer_sent(&account->offers, offer, now_ms);
+		offer_finish_writing(&account->offers, offer, now_ms);
 	}
 }

@@ -8,8 +8,8 @@
 #include <utlist.h>
 
 /* Whether so many files may wait; *quota counts this one then. */
-static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_ms,
-		      struct peer_quota **quota)
+static bool is_admitted(struct offers *offers, const struct msg *msg, int64_t now_ms,
+			struct peer_quota **quota)
 {
 	struct ibb *ibb = offers->ibb;
 	switch (limits_admit(&ibb->limits, msg->peer, now_ms, quota)) {
@@ -33,17 +33,17 @@ static bool may_enter(struct offers *offers, const struct msg *msg, int64_t now_
 	return false;
 }
 
-struct offer *offer_arrive(struct offers *offers, const struct offer_words *words,
-			   const struct msg *msg, int64_t now_ms)
+struct offer *offer_receive(struct offers *offers, const struct offer_protocol *protocol,
+			    const struct msg *msg, int64_t now_ms)
 {
 	const struct metadata *metadata = msg->metadata;
 	struct peer_quota *quota;
-	if (!may_enter(offers, msg, now_ms, &quota)) {
+	if (!is_admitted(offers, msg, now_ms, &quota)) {
 		return NULL;
 	}
-	const char *sid = words->format == OFFER_SI ? msg->sid : metadata->transport_sid;
+	const char *sid = protocol->format == OFFER_SI ? msg->sid : metadata->transport_sid;
 	struct offer *offer =
-		offer_create(offers, words, msg->peer, msg->sid, sid, &metadata->file);
+		offer_create(offers, protocol, msg->peer, msg->sid, sid, &metadata->file);
 	if (!offer) {
 		limits_release(quota, false);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
@@ -55,7 +55,7 @@ struct offer *offer_arrive(struct offers *offers, const struct offer_words *word
 	offer->session.by_responder = metadata->by_responder;
 	offer->session.block_size = metadata->block_size;
 	if (!offer_copy(&offer->session.content, metadata->content) ||
-	    !offer_copy(&offer->session.request, words->format == OFFER_SI ? msg->id : NULL)) {
+	    !offer_copy(&offer->session.request, protocol->format == OFFER_SI ? msg->id : NULL)) {
 		offer_forget(offers, offer);
 		offer_refuse(offers, msg, CONDITION_INTERNAL_SERVER_ERROR, DETAIL_NONE);
 		return NULL;
@@ -84,7 +84,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 		offer->checksum.hash = hash_create(offer->checksum.digest.algorithm);
 		*error = offer->checksum.hash ? 0 : -ENOMEM;
 	}
-	*error = *error ? *error : offer->words->accept(offers, offer);
+	*error = *error ? *error : offer->protocol->accept(offers, offer);
 	if (*error) {
 		hash_destroy(offer->checksum.hash);
 		offer->checksum.hash = NULL;
@@ -94,7 +94,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 	stream->incoming.hash = offer->checksum.hash;
 	stream_await(stream, now_ms);
 	offer->stream = stream;
-	offer->state = OFFER_AGREED;
+	offer->state = OFFER_ACCEPTED;
 	return stream;
 }
 
@@ -121,18 +121,18 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 	int error = check(offer);
 	bool closed = offer->stream->session.close_received;
 	if (error) {
-		offer_break(offers, offer, error);
+		offer_abort(offers, offer, error);
 		return;
 	}
 	offer->confirmed = true;
 	offer_finish(offers, offer);
 	ibb_end(offers->ibb, offer->stream, 0);
-	offer->words->thank(offers, offer);
+	offer->protocol->acknowledge(offers, offer);
 	if (offer->session.ended) {
 		return;
 	}
 	if (closed) {
-		offer_part(offers, offer);
+		offer_end_session(offers, offer);
 	} else {
 		/* Some never close a bytestream, and others take it for a failure when its session
 		 * is over before they have. */
@@ -155,13 +155,13 @@ void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t n
 	struct stream *stream = offer->stream;
 	if (stream_is_over(stream)) {
 		/* Its error is the offer's. */
-		offer_break(offers, offer, stream_outcome(stream));
+		offer_abort(offers, offer, stream_outcome(stream));
 		return;
 	}
-	if (offer->state == OFFER_AGREED && stream->state == STREAM_OPEN) {
-		offer->state = OFFER_MOVING;
+	if (offer->state == OFFER_ACCEPTED && stream->state == STREAM_OPEN) {
+		offer->state = OFFER_TRANSFERRING;
 	}
-	if (offer->state == OFFER_MOVING && stream_is_complete(stream)) {
+	if (offer->state == OFFER_TRANSFERRING && stream_is_complete(stream)) {
 		offer->state = OFFER_CHECKING;
 		if (waits_for_digest(offer)) {
 			offer_set_deadline(offers, offer, now_ms + OFFER_CHECKSUM_MS);

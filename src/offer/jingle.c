@@ -31,8 +31,8 @@ static struct metadata metadata_of(const struct offer *offer, enum jingle_action
 	};
 }
 
-static int say(struct offers *offers, const struct offer *offer, char kind,
-	       const struct metadata *metadata)
+static int send_action(struct offers *offers, const struct offer *offer, char kind,
+		       const struct metadata *metadata)
 {
 	return offer_request(offers, offer, kind,
 			     &(struct msg){.kind = MSG_JINGLE, .metadata = metadata});
@@ -44,7 +44,7 @@ static void terminate(struct offers *offers, struct offer *offer, enum jingle_re
 	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_TERMINATE);
 	metadata.reason = reason;
 	if (!offer->session.ended) {
-		say(offers, offer, OFFER_REQUEST_OTHER, &metadata);
+		send_action(offers, offer, OFFER_REQUEST_OTHER, &metadata);
 	}
 	offer->session.ended = true;
 }
@@ -54,7 +54,7 @@ static uint32_t smaller(uint32_t block_size, size_t most)
 	return block_size < most ? block_size : (uint32_t)most;
 }
 
-static int say_offer(struct offers *offers, struct offer *offer)
+static int send_offer(struct offers *offers, struct offer *offer)
 {
 	size_t max_stanza = offers->ibb->config.max_stanza;
 	offer->session.block_size = smaller(offer->session.block_size, MAX_BLOCK);
@@ -66,26 +66,26 @@ static int say_offer(struct offers *offers, struct offer *offer)
 	}
 	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_INITIATE);
 	metadata.file.description = offer->name; /* Libervia takes no file without one */
-	return say(offers, offer, OFFER_REQUEST_OFFER, &metadata);
+	return send_action(offers, offer, OFFER_REQUEST_OFFER, &metadata);
 }
 
 /* XEP-0261 section 2.2: the block size may be lowered. */
-static int say_accept(struct offers *offers, struct offer *offer)
+static int send_accept(struct offers *offers, struct offer *offer)
 {
 	uint32_t most = offers->ibb->config.block_size;
 	if (offer->session.block_size > most) {
 		offer->session.block_size = most;
 	}
 	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_ACCEPT);
-	return say(offers, offer, OFFER_REQUEST_ACCEPT, &metadata);
+	return send_action(offers, offer, OFFER_REQUEST_ACCEPT, &metadata);
 }
 
-static void say_decline(struct offers *offers, struct offer *offer)
+static void send_decline(struct offers *offers, struct offer *offer)
 {
 	terminate(offers, offer, JINGLE_DECLINE);
 }
 
-static void say_failed(struct offers *offers, struct offer *offer)
+static void send_failed(struct offers *offers, struct offer *offer)
 {
 	switch (offer->error) {
 	case -EBADMSG:
@@ -104,18 +104,18 @@ static void say_failed(struct offers *offers, struct offer *offer)
 
 /* XEP-0234 section 8.1, and section 6 of XEP-0166: who has received a file ends the session, but
  * not before the bytestream has ended: Dino takes that for a failure. */
-static void thank(struct offers *offers, struct offer *offer)
+static void acknowledge(struct offers *offers, struct offer *offer)
 {
 	if (offer->is_incoming && !offer->session.ended) {
 		struct metadata metadata = metadata_of(offer, JINGLE_RECEIVED);
-		say(offers, offer, OFFER_REQUEST_OTHER, &metadata);
+		send_action(offers, offer, OFFER_REQUEST_OTHER, &metadata);
 	}
 	if (!offer->is_incoming && !offer->confirmed) {
 		terminate(offers, offer, JINGLE_SUCCESS);
 	}
 }
 
-static void withdraw(struct offers *offers, struct offer *offer)
+static void cancel(struct offers *offers, struct offer *offer)
 {
 	if (offer->state == OFFER_DONE) {
 		terminate(offers, offer, JINGLE_SUCCESS);
@@ -129,7 +129,7 @@ static void send_checksum(struct offers *offers, struct offer *offer)
 {
 	struct metadata metadata = metadata_of(offer, JINGLE_CHECKSUM);
 	if (!offer->session.ended) {
-		say(offers, offer, OFFER_REQUEST_OTHER, &metadata);
+		send_action(offers, offer, OFFER_REQUEST_OTHER, &metadata);
 	}
 }
 
@@ -186,26 +186,26 @@ static int failure(enum jingle_reason reason, bool accepted)
 
 /* Whether all bytes have left: the peer may have the file before the last of them is acknowledged,
  * but not any earlier. */
-static bool has_left(const struct offer *offer)
+static bool has_sent_all(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
-	return stream && offer->state >= OFFER_MOVING &&
+	return stream && offer->state >= OFFER_TRANSFERRING &&
 	       offer->checksum.hashed == (uint64_t)offer->size && !stream->outgoing.writers &&
 	       stream->outgoing.sender.in_flight == stream->outgoing.sender.out.length;
 }
 
 /* Whether all bytes are here, be they safe yet or not. */
-static bool has_come(const struct offer *offer)
+static bool has_received_all(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
-	return stream && offer->state >= OFFER_MOVING &&
+	return stream && offer->state >= OFFER_TRANSFERRING &&
 	       (stream->session.close_received ||
 		(offer->size >= 0 && stream->incoming.receiver.received == (uint64_t)offer->size));
 }
 
-static void hear_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
+static void receive_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
 {
-	bool whole = offer->is_incoming ? has_come(offer) : has_left(offer);
+	bool whole = offer->is_incoming ? has_received_all(offer) : has_sent_all(offer);
 	offer->session.ended = true;
 	if (whole && reason == JINGLE_SUCCESS) {
 		offer->confirmed = true;
@@ -218,27 +218,27 @@ static void hear_terminate(struct offers *offers, struct offer *offer, enum jing
 }
 
 /* Whether `msg` is about the one content of the session, and its transport. */
-static bool agrees(const struct offer *offer, const struct metadata *metadata)
+static bool matches(const struct offer *offer, const struct metadata *metadata)
 {
 	return metadata->has_ibb && strcmp(metadata->transport_sid, offer->sid) == 0 &&
 	       metadata->block_size > 0 && metadata->block_size <= offer->session.block_size &&
 	       metadata->file.offset == 0;
 }
 
-static void hear_accept(struct offers *offers, struct offer *offer, const struct metadata *metadata,
-			int64_t now_ms)
+static void receive_accept(struct offers *offers, struct offer *offer,
+			   const struct metadata *metadata, int64_t now_ms)
 {
 	offer->session.answered = true;
-	if (agrees(offer, metadata)) {
+	if (matches(offer, metadata)) {
 		offer->session.block_size = metadata->block_size;
-		offer_agreed(offers, offer, metadata->block_size, now_ms);
+		offer_accepted(offers, offer, metadata->block_size, now_ms);
 	} else {
 		offer_fail(offers, offer, -EPROTONOSUPPORT);
 		terminate(offers, offer, JINGLE_FAILED_TRANSPORT);
 	}
 }
 
-static void hear_checksum(struct offer *offer, const struct digest *digest)
+static void receive_checksum(struct offer *offer, const struct digest *digest)
 {
 	/* Of another algorithm than was promised nothing can be checked. */
 	if (offer->checksum.digest.length == 0 && digest->length > 0 &&
@@ -262,12 +262,12 @@ static enum jingle_reason objection(const struct metadata *metadata)
 							     : JINGLE_UNSUPPORTED_TRANSPORTS;
 }
 
-static void hear_initiate(struct offers *offers, const struct msg *msg, int64_t now_ms)
+static void receive_initiate(struct offers *offers, const struct msg *msg, int64_t now_ms)
 {
 	struct effects *effects = &offers->ibb->effects;
 	enum jingle_reason reason = objection(msg->metadata);
 	if (reason == JINGLE_NO_REASON) {
-		if (offer_arrive(offers, &offer_jingle_words, msg, now_ms)) {
+		if (offer_receive(offers, &offer_jingle, msg, now_ms)) {
 			effects_send_result(effects, msg->peer, msg->id);
 		}
 		return;
@@ -293,8 +293,8 @@ static void hear_initiate(struct offers *offers, const struct msg *msg, int64_t 
 /* ---- all of it ---- */
 
 /* What an action of a session that there is would do now; CONDITION_NONE: it may. */
-static enum condition is_out_of_place(const struct offer *offer, enum jingle_action action,
-				      enum detail *detail)
+static enum condition check_order(const struct offer *offer, enum jingle_action action,
+				  enum detail *detail)
 {
 	switch (action) {
 	case JINGLE_SESSION_INITIATE:
@@ -326,26 +326,26 @@ static enum condition is_out_of_place(const struct offer *offer, enum jingle_act
 	return CONDITION_NONE;
 }
 
-static void hear(struct offers *offers, struct offer *offer, const struct metadata *metadata,
-		 int64_t now_ms)
+static void receive_action(struct offers *offers, struct offer *offer,
+			   const struct metadata *metadata, int64_t now_ms)
 {
 	switch (metadata->action) {
 	case JINGLE_SESSION_ACCEPT:
-		hear_accept(offers, offer, metadata, now_ms);
+		receive_accept(offers, offer, metadata, now_ms);
 		break;
 	case JINGLE_SESSION_TERMINATE:
-		hear_terminate(offers, offer, metadata->reason);
+		receive_terminate(offers, offer, metadata->reason);
 		break;
 	case JINGLE_CONTENT_REMOVE: /* there is only one */
 		offer_fail(offers, offer, -ECANCELED);
 		terminate(offers, offer, JINGLE_CANCEL);
 		break;
 	case JINGLE_CHECKSUM:
-		hear_checksum(offer, &metadata->file.digest);
+		receive_checksum(offer, &metadata->file.digest);
 		break;
 	case JINGLE_RECEIVED:
 		/* Anybody can say so before. */
-		offer->confirmed = offer->confirmed || has_left(offer);
+		offer->confirmed = offer->confirmed || has_sent_all(offer);
 		break;
 	default:
 		break; /* a ping: it was answered */
@@ -359,30 +359,30 @@ void offer_receive_jingle(struct offers *offers, const struct msg *msg, int64_t 
 	enum detail detail = DETAIL_NONE;
 
 	if (!offer && action == JINGLE_SESSION_INITIATE) {
-		hear_initiate(offers, msg, now_ms);
+		receive_initiate(offers, msg, now_ms);
 		return;
 	}
 	if (!offer) {
 		offer_refuse(offers, msg, CONDITION_ITEM_NOT_FOUND, DETAIL_UNKNOWN_SESSION);
 		return;
 	}
-	enum condition condition = is_out_of_place(offer, action, &detail);
+	enum condition condition = check_order(offer, action, &detail);
 	if (condition != CONDITION_NONE) {
 		offer_refuse(offers, msg, condition, detail);
 		return;
 	}
 	effects_send_result(&offers->ibb->effects, msg->peer, msg->id);
-	hear(offers, offer, msg->metadata, now_ms);
+	receive_action(offers, offer, msg->metadata, now_ms);
 }
 
-const struct offer_words offer_jingle_words = {
+const struct offer_protocol offer_jingle = {
 	.format = OFFER_JINGLE,
-	.offer = say_offer,
-	.accept = say_accept,
-	.decline = say_decline,
-	.fail = say_failed,
-	.thank = thank,
-	.withdraw = withdraw,
+	.offer = send_offer,
+	.accept = send_accept,
+	.decline = send_decline,
+	.fail = send_failed,
+	.acknowledge = acknowledge,
+	.cancel = cancel,
 	.answered = answered,
 	.send_checksum = send_checksum,
 	.confirms = true,

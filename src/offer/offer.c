@@ -35,7 +35,7 @@ static void destroy(struct offer *offer)
 }
 
 /* The bytestream is not the offer's any more. */
-void offer_leave_stream(struct offer *offer)
+void offer_detach_stream(struct offer *offer)
 {
 	if (offer->stream && offer->stream->incoming.hash == offer->checksum.hash) {
 		offer->stream->incoming.hash = NULL;
@@ -45,7 +45,7 @@ void offer_leave_stream(struct offer *offer)
 
 void offer_forget(struct offers *offers, struct offer *offer)
 {
-	offer_leave_stream(offer);
+	offer_detach_stream(offer);
 	DL_DELETE(offers->all, offer);
 	offers->arrivals -= offer->is_incoming;
 	destroy(offer);
@@ -65,15 +65,16 @@ static bool copy_name(char **to, const char *from)
 }
 
 /* In the set, WAITING. `sid` is the bytestream's. */
-struct offer *offer_create(struct offers *offers, const struct offer_words *words, const char *peer,
-			   const char *id, const char *sid, const struct file_metadata *file)
+struct offer *offer_create(struct offers *offers, const struct offer_protocol *protocol,
+			   const char *peer, const char *id, const char *sid,
+			   const struct file_metadata *file)
 {
 	struct offer *offer = calloc(1, sizeof(*offer));
 	if (!offer) {
 		return NULL;
 	}
-	offer->words = words;
-	offer->format = words->format;
+	offer->protocol = protocol;
+	offer->format = protocol->format;
 	offer->number = ++offers->last_number;
 	offer->size = file->size;
 	offer->date = file->date;
@@ -105,8 +106,8 @@ const char *offer_state_name(const struct offer *offer)
 		return offer->confirmed ? "finished" : "unconfirmed";
 	case OFFER_FAILED:
 		return "broken";
-	case OFFER_AGREED:
-	case OFFER_MOVING:
+	case OFFER_ACCEPTED:
+	case OFFER_TRANSFERRING:
 		break;
 	}
 	return NULL;
@@ -152,16 +153,16 @@ void offer_fail(struct offers *offers, struct offer *offer, int error)
 	}
 }
 
-void offer_break(struct offers *offers, struct offer *offer, int error)
+void offer_abort(struct offers *offers, struct offer *offer, int error)
 {
 	offer_fail(offers, offer, error);
-	offer->words->fail(offers, offer);
+	offer->protocol->fail(offers, offer);
 }
 
-void offer_give_up(struct offers *offers, struct offer *offer, int error)
+void offer_cancel(struct offers *offers, struct offer *offer, int error)
 {
 	offer_fail(offers, offer, error);
-	offer->words->withdraw(offers, offer);
+	offer->protocol->cancel(offers, offer);
 }
 
 void offer_finish(struct offers *offers, struct offer *offer)
@@ -172,9 +173,9 @@ void offer_finish(struct offers *offers, struct offer *offer)
 }
 
 /* Of what is DONE: nothing more is to be said, nor heard. */
-void offer_part(struct offers *offers, struct offer *offer)
+void offer_end_session(struct offers *offers, struct offer *offer)
 {
-	offer->words->withdraw(offers, offer);
+	offer->protocol->cancel(offers, offer);
 	offer->session.ended = true;
 	offer->session.lingers = false;
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE);

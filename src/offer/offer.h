@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * offer - a file that is offered, in either direction: what is said about it before, beside and
- * after its bytestream.
+ * offer - a file that is offered, in either direction: the session around its bytestream.
  *
- *     incoming   WAITING --offer_accept--> AGREED --<open/>--> MOVING --all is in--> CHECKING
- *                   |                                                                   |
- *                   +--- offer_release: declined                             DONE <-----+
+ *     incoming     WAITING ------> ACCEPTED -----> TRANSFERRING -------> CHECKING ---> DONE
+ *                         offer_accept      <open/>               all bytes
  *
- *     outgoing   WAITING --the peer accepts--> AGREED --opened--> MOVING --offer_sent--> CHECKING
- *                                                                                       |
- *                                                                            DONE <-----+
+ *     outgoing     WAITING ------> ACCEPTED -----> TRANSFERRING -------> CHECKING ---> DONE
+ *                         the peer          opened                closed
  *
- * From everywhere an error leads to FAILED. The two formats, stream initiation (si.c) and Jingle
- * (jingle.c), differ in what is said in each step; here they have one shape. The bytestream itself
- * is an ordinary one of the set `ibb`, and who reads or writes it knows of no offer: the end of
- * what was offered is its end, and what is wrong with it is its error.
+ * From every state an error leads to FAILED. The two formats, stream initiation (si.c) and Jingle
+ * (jingle.c), differ in what is sent in each step. The bytestream is an ordinary one of the set
+ * `ibb`. Its users know of no offer: the end of the offered file is its end, and the error of the
+ * offer is its error.
  *
  * An offer is found by the peer's full JID and its id, an answer by the peer's full JID and the
  * number in its id, never by one alone.
@@ -38,9 +35,9 @@ enum offer_format {
 };
 
 enum offer_state {
-	OFFER_WAITING,	/* for the user's answer, ours or theirs */
-	OFFER_AGREED,	/* for the bytestream to be opened */
-	OFFER_MOVING,	/* bytes */
+	OFFER_WAITING,	    /* for the user's answer, ours or theirs */
+	OFFER_ACCEPTED,	    /* for the bytestream to be opened */
+	OFFER_TRANSFERRING, /* bytes */
 	OFFER_CHECKING, /* all are there: for the digest, or for the peer's word that it has them */
 	OFFER_DONE,
 	OFFER_FAILED, /* see error */
@@ -74,7 +71,7 @@ struct offer {
 	void *context;		  /* the owner's own */
 
 	/* Immutable. */
-	const struct offer_words *words; /* what is said in its format */
+	const struct offer_protocol *protocol; /* what is said in its format */
 	enum offer_format format;
 	bool is_incoming;
 	char *peer; /* full JID */
@@ -135,7 +132,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
  * the file's bytes. The offer is owned by the caller until offer_release. NULL when
  * memory is short.
  */
-struct offer *offers_make(struct offers *offers, enum offer_format format, const char *peer,
+struct offer *offers_send(struct offers *offers, enum offer_format format, const char *peer,
 			  const struct file_metadata *file, struct stream *stream, int64_t now_ms);
 
 /* Completes `op` when the offer is DONE with 0, or FAILED with its error. While an outgoing offer
@@ -147,10 +144,11 @@ bool offer_is_over(const struct offer *offer);
 
 /* MOVING: bytes that will be written to the stream next, and how many there were; -EPROTO: more
  * than were offered. */
-int offer_sending(struct offers *offers, struct offer *offer, const void *bytes, size_t length);
+int offer_update_digest(struct offers *offers, struct offer *offer, const void *bytes,
+			size_t length);
 
 /* MOVING: all bytes are written; the stream is to be closed (stream_close), which is done here. */
-void offer_sent(struct offers *offers, struct offer *offer, int64_t now_ms);
+void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms);
 
 /* ---- both ---- */
 

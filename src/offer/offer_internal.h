@@ -12,7 +12,7 @@
 /* What is said in each step. Of requests of ours the ids are "KIND NUMBER", in hex, with one of
  * the kinds below; the number is the offer's, or, where the answer says nothing, any. Short of
  * memory, the peer hears nothing, and has time limits of its own. */
-struct offer_words {
+struct offer_protocol {
 	enum offer_format format;
 	int (*offer)(struct offers *offers, struct offer *offer);  /* -ENOMEM */
 	int (*accept)(struct offers *offers, struct offer *offer); /* -ENOMEM */
@@ -21,9 +21,9 @@ struct offer_words {
 	void (*fail)(struct offers *offers, struct offer *offer);
 	/* Incoming: the file is here, whole. Outgoing: it is all delivered, and the peer has said
 	 * that it has it, or will not say. */
-	void (*thank)(struct offers *offers, struct offer *offer);
+	void (*acknowledge)(struct offers *offers, struct offer *offer);
 	/* Outgoing: we are no longer interested in an answer. */
-	void (*withdraw)(struct offers *offers, struct offer *offer);
+	void (*cancel)(struct offers *offers, struct offer *offer);
 	/* The answer to a request of a kind. */
 	void (*answered)(struct offers *offers, struct offer *offer, char kind,
 			 const struct msg *answer, int64_t now_ms);
@@ -32,7 +32,7 @@ struct offer_words {
 	bool confirms; /* the receiver of a file says that it has it */
 };
 
-extern const struct offer_words offer_si_words, offer_jingle_words;
+extern const struct offer_protocol offer_si, offer_jingle;
 
 /* A session that has ended well is kept for so long, so that its peer may be the one to end it. */
 #define OFFER_LINGER_MS 2000
@@ -44,7 +44,7 @@ extern const struct offer_words offer_si_words, offer_jingle_words;
 /* ---- offer.c ---- */
 
 /* The bytestream is not the offer's any more. */
-void offer_leave_stream(struct offer *offer);
+void offer_detach_stream(struct offer *offer);
 
 /* DONE or FAILED. */
 void offer_end(struct offers *offers, struct offer *offer, enum offer_state state, int error);
@@ -53,14 +53,15 @@ void offer_end(struct offers *offers, struct offer *offer, enum offer_state stat
 bool offer_copy(char **to, const char *from);
 
 /* In the set, WAITING. `sid` is the bytestream's. NULL when memory is short. */
-struct offer *offer_create(struct offers *offers, const struct offer_words *words, const char *peer,
-			   const char *id, const char *sid, const struct file_metadata *file);
+struct offer *offer_create(struct offers *offers, const struct offer_protocol *protocol,
+			   const char *peer, const char *id, const char *sid,
+			   const struct file_metadata *file);
 
 /* Out of the set; frees it. */
 void offer_forget(struct offers *offers, struct offer *offer);
 
 /* DONE: nothing more is to be said, nor heard. */
-void offer_part(struct offers *offers, struct offer *offer);
+void offer_end_session(struct offers *offers, struct offer *offer);
 
 /* Queues a request of ours. -ENOMEM. */
 int offer_request(struct offers *offers, const struct offer *offer, char kind,
@@ -79,8 +80,8 @@ struct offer *offer_find(const struct offers *offers, enum offer_format format, 
 void offer_fail(struct offers *offers, struct offer *offer, int error);
 
 /* Likewise, and says so: something that was agreed on went wrong; or we want no answer any more. */
-void offer_break(struct offers *offers, struct offer *offer, int error);
-void offer_give_up(struct offers *offers, struct offer *offer, int error);
+void offer_abort(struct offers *offers, struct offer *offer, int error);
+void offer_cancel(struct offers *offers, struct offer *offer, int error);
 
 /* DONE. */
 void offer_finish(struct offers *offers, struct offer *offer);
@@ -94,15 +95,17 @@ struct file_metadata offer_file(const struct offer *offer);
 
 /* A file that `msg` offers, WAITING, and to be taken; NULL after an answer to `msg` that says why
  * not. */
-struct offer *offer_arrive(struct offers *offers, const struct offer_words *words,
-			   const struct msg *msg, int64_t now_ms);
+struct offer *offer_receive(struct offers *offers, const struct offer_protocol *protocol,
+			    const struct msg *msg, int64_t now_ms);
 
-/* See offers_make. */
-struct offer *offer_make(struct offers *offers, const struct offer_words *words, const char *peer,
-			 const struct file_metadata *file, struct stream *stream, int64_t now_ms);
+/* See offers_send. */
+struct offer *offer_send(struct offers *offers, const struct offer_protocol *protocol,
+			 const char *peer, const struct file_metadata *file, struct stream *stream,
+			 int64_t now_ms);
 
 /* Outgoing, WAITING: the peer has accepted; its bytestream is opened. */
-void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms);
+void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_size,
+		    int64_t now_ms);
 
 /* Not over: follows its bytestream, if it has one. */
 void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t now_ms);

@@ -40,26 +40,26 @@ struct offer *offers_take_arrived(struct offers *offers)
 	return offer;
 }
 
-struct offer *offers_make(struct offers *offers, enum offer_format format, const char *peer,
+struct offer *offers_send(struct offers *offers, enum offer_format format, const char *peer,
 			  const struct file_metadata *file, struct stream *stream, int64_t now_ms)
 {
-	return offer_make(offers, format == OFFER_SI ? &offer_si_words : &offer_jingle_words, peer,
-			  file, stream, now_ms);
+	return offer_send(offers, format == OFFER_SI ? &offer_si : &offer_jingle, peer, file,
+			  stream, now_ms);
 }
 
 void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
-	const struct offer_words *words = offer->words;
+	const struct offer_protocol *protocol = offer->protocol;
 	assert(offer->owned);
 	offer->owned = false;
 	if (!offer_is_over(offer) && offer->is_incoming && offer->state == OFFER_WAITING) {
 		offer_end(offers, offer, OFFER_FAILED, -ECONNREFUSED);
-		words->decline(offers, offer);
+		protocol->decline(offers, offer);
 	} else if (!offer_is_over(offer)) {
 		offer_end(offers, offer, OFFER_FAILED, -ECANCELED);
-		(offer->is_incoming ? words->fail : words->withdraw)(offers, offer);
+		(offer->is_incoming ? protocol->fail : protocol->cancel)(offers, offer);
 	}
-	offer_leave_stream(offer);
+	offer_detach_stream(offer);
 	/* The peer may have something to say yet. */
 	if (!offer->session.ended) {
 		bool unanswered = !offer->is_incoming && !offer->session.answered;
@@ -87,7 +87,7 @@ bool offers_receive_close(struct offers *offers, const struct msg *close)
 		if (offer->session.lingers && !offer->session.ended &&
 		    strcmp(offer->sid, close->sid) == 0 && strcmp(offer->peer, close->peer) == 0) {
 			effects_send_result(&offers->ibb->effects, close->peer, close->id);
-			offer_part(offers, offer);
+			offer_end_session(offers, offer);
 			return true;
 		}
 	}
@@ -110,7 +110,7 @@ bool offers_answer(struct offers *offers, const struct msg *msg, int64_t now_ms)
 	DL_FOREACH (offers->all, offer) {
 		if (kind != OFFER_REQUEST_OTHER && offer->number == number &&
 		    strcmp(offer->peer, msg->peer) == 0) {
-			offer->words->answered(offers, offer, kind, msg, now_ms);
+			offer->protocol->answered(offers, offer, kind, msg, now_ms);
 			break;
 		}
 	}
@@ -126,7 +126,7 @@ bool offers_have(const struct offers *offers, const char *peer, const char *id)
 /* ---- what happens to many ---- */
 
 /* Whether nobody needs it any more. */
-static bool is_done_with(const struct offer *offer, int64_t now_ms)
+static bool is_finished(const struct offer *offer, int64_t now_ms)
 {
 	return !offer->owned && offer_is_over(offer) &&
 	       (offer->session.ended || now_ms >= offer->deadline_ms);
@@ -137,7 +137,7 @@ void offers_settle(struct offers *offers, int64_t now_ms)
 	struct offer *offer, *next;
 	DL_FOREACH_SAFE (offers->all, offer, next) {
 		if (offer_is_over(offer)) {
-			if (is_done_with(offer, now_ms)) {
+			if (is_finished(offer, now_ms)) {
 				offer_forget(offers, offer);
 			}
 		} else if (!offer->is_incoming) {
@@ -149,12 +149,13 @@ void offers_settle(struct offers *offers, int64_t now_ms)
 }
 
 /* Nobody hears what is said of it; `unbegun`: its error if no byte was on its way. */
-static void cut_off(struct offers *offers, struct offer *offer, int unbegun)
+static void disconnect(struct offers *offers, struct offer *offer, int unbegun)
 {
 	offer->session.ended = true;
 	/* A bytestream that is whole needs nobody any more. */
 	if (offer->state < OFFER_CHECKING) {
-		offer_fail(offers, offer, offer->state >= OFFER_MOVING ? -ECONNRESET : unbegun);
+		offer_fail(offers, offer,
+			   offer->state >= OFFER_TRANSFERRING ? -ECONNRESET : unbegun);
 	}
 }
 
@@ -163,7 +164,7 @@ void offers_peer_gone(struct offers *offers, const char *peer)
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
 		if (strcmp(offer->peer, peer) == 0) {
-			cut_off(offers, offer, -EHOSTDOWN);
+			disconnect(offers, offer, -EHOSTDOWN);
 		}
 	}
 }
@@ -172,7 +173,7 @@ void offers_disconnect(struct offers *offers)
 {
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
-		cut_off(offers, offer, -ENETDOWN);
+		disconnect(offers, offer, -ENETDOWN);
 	}
 }
 
@@ -181,7 +182,7 @@ void offers_stop(struct offers *offers)
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
 		if (!offer->is_incoming && offer->state == OFFER_WAITING) {
-			offer_give_up(offers, offer, -ECONNRESET);
+			offer_cancel(offers, offer, -ECONNRESET);
 		}
 	}
 }
@@ -206,11 +207,11 @@ void offers_tick(struct offers *offers, int64_t now_ms)
 	offers->deadline_ms = STREAM_NO_DEADLINE;
 	DL_FOREACH (offers->all, offer) {
 		if (offer->state == OFFER_WAITING && now_ms >= offer->deadline_ms) {
-			offer_give_up(offers, offer, -ETIMEDOUT); /* the peer had its time */
+			offer_cancel(offers, offer, -ETIMEDOUT); /* the peer had its time */
 		}
 		if ((!offer->owned || offer->session.lingers) && offer->state == OFFER_DONE &&
 		    now_ms >= offer->deadline_ms) {
-			offer_part(offers, offer);
+			offer_end_session(offers, offer);
 		}
 	}
 	offers_settle(offers, now_ms);

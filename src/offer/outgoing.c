@@ -6,14 +6,15 @@
 
 #include <errno.h>
 
-struct offer *offer_make(struct offers *offers, const struct offer_words *words, const char *peer,
-			 const struct file_metadata *file, struct stream *stream, int64_t now_ms)
+struct offer *offer_send(struct offers *offers, const struct offer_protocol *protocol,
+			 const char *peer, const struct file_metadata *file, struct stream *stream,
+			 int64_t now_ms)
 {
-	struct offer *offer = offer_create(offers, words, peer, stream->sid, stream->sid, file);
+	struct offer *offer = offer_create(offers, protocol, peer, stream->sid, stream->sid, file);
 	if (!offer) {
 		return NULL;
 	}
-	if (words->send_checksum) {
+	if (protocol->send_checksum) {
 		/* The digest follows the last byte, so that nothing has to be read twice. */
 		offer->checksum.digest = (struct digest){.algorithm = HASH_SHA_256};
 		offer->checksum.hash = hash_create(HASH_SHA_256);
@@ -21,7 +22,7 @@ struct offer *offer_make(struct offers *offers, const struct offer_words *words,
 	offer->stream = stream;
 	offer->session.block_size = stream->session.block_size;
 	offer->owned = true;
-	if ((words->send_checksum && !offer->checksum.hash) || words->offer(offers, offer)) {
+	if ((protocol->send_checksum && !offer->checksum.hash) || protocol->offer(offers, offer)) {
 		offer_forget(offers, offer);
 		return NULL;
 	}
@@ -38,18 +39,19 @@ void offer_wait(struct offers *offers, struct offer *offer, struct op *op)
 	}
 }
 
-void offer_agreed(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
+void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
 	offer->stream->session.block_size = block_size;	       /* or less of it, if it is auto */
 	int error = ibb_open(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
-	offer->state = OFFER_AGREED;
+	offer->state = OFFER_ACCEPTED;
 	if (error) {
-		offer_break(offers, offer, error);
+		offer_abort(offers, offer, error);
 	}
 }
 
-int offer_sending(struct offers *offers, struct offer *offer, const void *bytes, size_t length)
+int offer_update_digest(struct offers *offers, struct offer *offer, const void *bytes,
+			size_t length)
 {
 	if (length > (uint64_t)offer->size - offer->checksum.hashed) {
 		return -EPROTO;
@@ -63,19 +65,19 @@ int offer_sending(struct offers *offers, struct offer *offer, const void *bytes,
 		/* Ahead of the last byte: a receiver may end the session once it has that. */
 		error = hash_finish(offer->checksum.hash, &offer->checksum.digest);
 		if (!error) {
-			offer->words->send_checksum(offers, offer);
+			offer->protocol->send_checksum(offers, offer);
 		}
 	}
 	return error;
 }
 
-void offer_sent(struct offers *offers, struct offer *offer, int64_t now_ms)
+void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	if (offer_is_over(offer)) {
 		return;
 	}
 	if (offer->size == 0) {
-		offer_sending(offers, offer, "", 0);
+		offer_update_digest(offers, offer, "", 0);
 	}
 	stream_close(offer->stream, true, now_ms);
 }
@@ -94,35 +96,35 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	struct stream *stream = offer->stream;
 	if (!offer->waiters && !offer->session.unattended) {
 		/* The user has stopped waiting. */
-		offer_give_up(offers, offer, -ECANCELED);
+		offer_cancel(offers, offer, -ECANCELED);
 		return;
 	}
 	if (offer->state == OFFER_WAITING) {
 		if (stream_is_over(stream)) {
 			/* Its file was removed, or the directory that it was in. */
-			offer_give_up(offers, offer, stream_outcome(stream));
+			offer_cancel(offers, offer, stream_outcome(stream));
 		}
 		return;
 	}
-	if (offer->state == OFFER_AGREED && stream->state >= STREAM_OPEN) {
-		offer->state = OFFER_MOVING;
+	if (offer->state == OFFER_ACCEPTED && stream->state >= STREAM_OPEN) {
+		offer->state = OFFER_TRANSFERRING;
 	}
 	/* A peer that closes it may do so as it has the file. */
 	bool closed = stream->state == STREAM_CLOSED && !stream->session.close_sent;
 	bool whole = offer->checksum.hashed == (uint64_t)offer->size && stream_is_delivered(stream);
 	if (offer->state < OFFER_CHECKING &&
 	    (stream->state == STREAM_BROKEN || (closed && !whole))) {
-		offer_break(offers, offer, stream_failure(stream));
+		offer_abort(offers, offer, stream_failure(stream));
 		return;
 	}
-	if (offer->state == OFFER_MOVING && (stream->session.close_sent || closed)) {
+	if (offer->state == OFFER_TRANSFERRING && (stream->session.close_sent || closed)) {
 		offer->state = OFFER_CHECKING;
 		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
 	}
 	if (offer->state == OFFER_CHECKING &&
-	    (offer->confirmed || offer->session.ended || !offer->words->confirms ||
+	    (offer->confirmed || offer->session.ended || !offer->protocol->confirms ||
 	     now_ms >= offer->deadline_ms)) {
 		offer_finish(offers, offer);
-		offer->words->thank(offers, offer);
+		offer->protocol->acknowledge(offers, offer);
 	}
 }

@@ -7,14 +7,14 @@
 
 #include <errno.h>
 
-static int say_offer(struct offers *offers, struct offer *offer)
+static int send_offer(struct offers *offers, struct offer *offer)
 {
 	struct metadata metadata = {.file = offer_file(offer), .has_ibb = true};
 	return offer_request(offers, offer, OFFER_REQUEST_OFFER,
 			     &(struct msg){.kind = MSG_SI, .metadata = &metadata});
 }
 
-static int say_accept(struct offers *offers, struct offer *offer)
+static int send_accept(struct offers *offers, struct offer *offer)
 {
 	struct metadata metadata = {
 		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
@@ -31,7 +31,7 @@ static int say_accept(struct offers *offers, struct offer *offer)
 }
 
 /* XEP-0095 section 3.2: "Offer Declined". */
-static void say_decline(struct offers *offers, struct offer *offer)
+static void send_decline(struct offers *offers, struct offer *offer)
 {
 	struct msg error = {
 		.kind = MSG_ERROR,
@@ -48,20 +48,20 @@ static void say_decline(struct offers *offers, struct offer *offer)
 }
 
 /* All that there is to say is the end of the bytestream. */
-static void say_nothing(struct offers *offers, struct offer *offer)
+static void end_silently(struct offers *offers, struct offer *offer)
 {
 	(void)offers;
 	offer->session.ended = true;
 }
 
 /* There is no word for it: whoever accepts too late gets a bytestream without a byte. */
-static void withdraw(struct offers *offers, struct offer *offer)
+static void cancel(struct offers *offers, struct offer *offer)
 {
 	(void)offers;
 	offer->session.ended = offer->session.ended || offer->session.answered;
 }
 
-static void open_and_close(struct offers *offers, struct offer *offer, int64_t now_ms)
+static void open_and_reset(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	int error;
 	struct stream *stream = ibb_create_stream(offers->ibb, offer->sid, &error);
@@ -99,24 +99,24 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 	if (offer_is_over(offer)) {
 		offer->session.ended = true;
 		if (accepted) {
-			open_and_close(offers, offer, now_ms);
+			open_and_reset(offers, offer, now_ms);
 		}
 	} else if (accepted) {
-		offer_agreed(offers, offer, offer->session.block_size, now_ms);
+		offer_accepted(offers, offer, offer->session.block_size, now_ms);
 	} else {
 		offer->session.ended = true;
 		offer_fail(offers, offer, answer->kind == MSG_RESULT ? -EPROTO : refusal(answer));
 	}
 }
 
-const struct offer_words offer_si_words = {
+const struct offer_protocol offer_si = {
 	.format = OFFER_SI,
-	.offer = say_offer,
-	.accept = say_accept,
-	.decline = say_decline,
-	.fail = say_nothing,
-	.thank = say_nothing,
-	.withdraw = withdraw,
+	.offer = send_offer,
+	.accept = send_accept,
+	.decline = send_decline,
+	.fail = end_silently,
+	.acknowledge = end_silently,
+	.cancel = cancel,
 	.answered = answered,
 	.confirms = false,
 };
@@ -128,6 +128,6 @@ void offer_receive_si(struct offers *offers, const struct msg *msg, int64_t now_
 	} else if (offer_find(offers, OFFER_SI, msg->peer, msg->sid)) {
 		offer_refuse(offers, msg, CONDITION_CONFLICT, DETAIL_NONE);
 	} else {
-		offer_arrive(offers, &offer_si_words, msg, now_ms);
+		offer_receive(offers, &offer_si, msg, now_ms);
 	}
 }
