@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ibb - all bytestreams of one account: finds the stream that a stanza belongs to, keeps the
- * limits, and says what is to be sent next.
+ * ibb - all bytestreams of one account: dispatches stanzas to their streams, enforces the limits,
+ * and schedules what is sent next.
  *
- * A request is found by the peer's full JID and sid, an answer by the peer's full JID and id,
- * never by one alone. Ids of ours are "KIND NUMBER.COUNT": which request, of which stream; of
- * blocks that are sent again, "KIND NUMBER.COUNT.EPOCH".
+ * The stream of a request is found by the peer's full JID and sid, that of an answer by the peer's
+ * full JID and id, never by one alone. Our ids are "KIND NUMBER.COUNT": which request, of which
+ * stream. Blocks of a stream that has retransmitted have "KIND NUMBER.COUNT.EPOCH".
  *
- * Units:   bytes before base64; ms of the caller's monotonic clock; microseconds of the same where
- *          round trips are measured (now_us).
+ * Units:   bytes before base64; ms of the caller's monotonic clock, or microseconds of the same
+ *          clock where RTTs are measured (now_us).
  * Errors:  0 or -errno; what goes wrong on the wire is answered there.
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  XEP-0047; RFC 6120 section 8.2.3 (iq semantics).
@@ -24,54 +24,53 @@ struct ibb {
 	unsigned max_streams;
 	struct limits limits;
 	struct effects effects;
-	struct block_size auto_size; /* of all streams together: they share the connection */
+	struct block_size auto_size; /* of all streams: they share the connection */
 	struct path_cache path_cache;
 	struct stream *by_number, *by_key; /* uthash */
-	struct stream *arrived;		   /* incoming, not yet taken; oldest first */
+	struct stream *arrived;		   /* incoming, not taken yet; oldest first */
 	uint64_t last_number;
 	bool disconnected;     /* since ibb_disconnect */
 	int64_t mute_until_ms; /* see ibb_is_mute */
 };
 
-/* What comes in is limited as limits.h says, until `ibb->limits` is given other values. */
+/* `ibb->limits` has the values of limits.h; they may be changed then. */
 void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_streams);
 
-/* Frees everything. Every op must be completed and taken (ibb_abandon does the first). */
+/* Frees everything. Every op must be completed (ibb_abandon does it) and taken. */
 void ibb_finish(struct ibb *ibb);
 
-/* From now on no block's stanza is longer than `max_stanza` bytes, the server's limit; 0: there is
- * none. */
+/* The server's limit: from now on no stanza with a block is longer than `max_stanza` bytes. 0: no
+ * limit. */
 void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza);
 
-/* A stream to be dialled, NULL and *error: -ENFILE (max_streams are running), -ENOMEM. Owned by the
- * caller until ibb_release. `sid` is copied; it must be random. */
+/* A stream to be opened by us. `sid` (copied) must be random. NULL and *error: -ENFILE (max_streams
+ * are running), -ENOMEM. Owned by the caller until ibb_release. */
 struct stream *ibb_create_stream(struct ibb *ibb, const char *sid, int *error);
 
-/* stream_open, and the stream can be found. -EINVAL (a JID of impossible length): it is still NEW;
+/* stream_open; the stream can be found then. -EINVAL (a JID of impossible length): it is still NEW.
  * -ENOMEM: it is NEW or BROKEN. */
 int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned features,
 	     const char *name, int64_t now_ms);
 
 /*
- * A stream that `peer` has been told it may open with `sid`: stream_expect, and it can be found.
- * Its blocks may have any size, since who has offered a file has not asked how long they may be.
- * NULL and *error: -EEXIST (there is one with that sid), -ENFILE, -EINVAL, -ENOMEM. Owned by the
- * caller until ibb_release.
+ * stream_expect: `peer` has been told that it may open a stream with `sid`. Blocks of any size are
+ * accepted, as an offer of a file negotiates none. NULL and *error: -EEXIST (a stream with that
+ * sid), -ENFILE, -EINVAL, -ENOMEM. Owned by the caller until ibb_release.
  */
 struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, int64_t size,
 			  int *error);
 
-/* stream_close; the stream is not the caller's any more, and is freed when it is over. */
+/* stream_close. The stream is not the caller's any more, and is freed when it is over. */
 void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_t now_ms);
 
 /*
- * A stanza that came in. `allowed`: its sender may open streams and learn of our presence; to
- * anyone else, every request that does not belong to a stream is answered service-unavailable.
- * MSG_INFO and its answers are not for here.
+ * A stanza that came in, other than MSG_INFO and its answer. `allowed`: its sender may open streams
+ * and learn of our presence. A request of anyone else that belongs to no stream is answered with
+ * service-unavailable.
  */
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us);
 
-/* Nothing more has come for now: completes the reads that wait for what has. */
+/* The burst of stanzas is over: completes the reads that have bytes. */
 void ibb_complete_reads(struct ibb *ibb);
 
 /* stream_finish; the stream is still the caller's. */
@@ -80,49 +79,46 @@ void ibb_end(struct ibb *ibb, struct stream *stream, int error);
 /* stream_abort; the stream is still the caller's. */
 void ibb_abort(struct ibb *ibb, struct stream *stream, int error);
 
-/* The oldest incoming stream that was not yet taken, now owned by the caller; or NULL. */
+/* The oldest incoming stream that was not taken yet, now owned by the caller; or NULL. */
 struct stream *ibb_take_arrived(struct ibb *ibb);
 
-/* Whether so much is unsent already that a request of somebody, who is `allowed` or not, is better
- * left without an answer. */
+/* Whether the backlog of unsent messages is so long that requests get no answer; it is shorter for
+ * senders who are not `allowed`. */
 bool ibb_is_overloaded(const struct ibb *ibb, bool allowed);
 
-/* Whether no question is to be answered, be it by silence: a block in a message was lost for want
- * of memory, with the <close/> that would have said so, and the answer would say that it was taken.
- */
+/* Whether probes get no answer: a block in a message was lost for want of memory, and so was the
+ * <close/> that would have said so. An answer would acknowledge the block. */
 bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms);
 
-/* What to send next, the caller's: answers and requests first, then one block of each stream in
- * turn. NULL when there is nothing. */
+/* The next message to send, the caller's: answers and requests first, then one block of each stream
+ * (round robin). NULL: there is none. */
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us);
 
-/* The resource `peer` (full JID) has gone: its streams are suspended, or else break, with
- * -EHOSTDOWN if it had not accepted yet, else -ECONNRESET; but for what was expected and is
- * complete. */
+/* The resource `peer` (full JID) is offline. Its streams are suspended or break: with -EHOSTDOWN if
+ * it had not accepted yet, else -ECONNRESET. Expected streams that are complete stay. */
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms);
 
-/* It is there again: streams with it that are suspended try to go on. */
+/* It is online again: its suspended streams try to resume. */
 void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms);
 
-/* Our connection has gone: likewise every stream, with -ENETDOWN if it had not been accepted yet,
- * else -ECONNRESET; unsent messages are dropped. Where connections are waited for, nothing happens
- * to streams that are NEW, as nobody knows of them yet. */
+/* Our connection is broken: likewise for every stream, with -ENETDOWN if it had not been accepted
+ * yet. Unsent messages are dropped. NEW streams, of which no peer knows, stay if
+ * config.reconnect_ms is set. */
 void ibb_disconnect(struct ibb *ibb, int64_t now_ms);
 
-/* It is back, under the same full JID: streams that are suspended try to go on. */
+/* It is back, with the same full JID: suspended streams try to resume. */
 void ibb_connect(struct ibb *ibb, int64_t now_ms);
 
-/* The end, while we are still connected: every stream is aborted, and its peer told. */
+/* The end, while connected: aborts every stream, and tells its peer. */
 void ibb_reset(struct ibb *ibb);
 
-/* As ibb_disconnect, but no stream outlives it. */
+/* The end, without a connection: breaks every stream. */
 void ibb_abandon(struct ibb *ibb);
 
-/* Whether there is a stream with that full JID that is not over. */
+/* Whether a stream with that full JID is not over. */
 bool ibb_has_peer(const struct ibb *ibb, const char *peer);
 
-/* Whether no stream waits to send anything or for an answer to its <close/>, and no message is
- * unsent. */
+/* Whether nothing is unsent, and no stream awaits the answer to its <close/>. */
 bool ibb_is_drained(const struct ibb *ibb);
 
 /* When ibb_tick wants to be called, or STREAM_NO_DEADLINE. */

@@ -2,21 +2,21 @@
 /*
  * stream - one in-band bytestream, without any I/O.
  *
- *            stream_open            accepted            stream_close
+ *            stream_open             accepted            stream_close
  *     NEW ----------------> OPENING ---------> OPEN ------------------> CLOSING ---> CLOSED
  *      |                       |                 |  peer's <close/>        |            ^
  *      |                       |                 +-------------------------|------------+
  *      +-----------------------+-------- an error ----> BROKEN <-----------+
  *
- * Both directions run on their own: each has its seq, its bytes and its parked ops. What was
- * received stays readable in CLOSED and BROKEN; only after the last byte does a reader see the
- * end, or the error. Bytes written stay in `out` until the peer has acknowledged them.
+ * The two directions are independent: each has its seq, its bytes and its parked ops. Received
+ * bytes stay readable in CLOSED and BROKEN; a reader sees the end, or the error, after the last
+ * byte. Written bytes stay in the sender until the peer has acknowledged them.
  *
- * Beside its state a stream may be suspended: a connection is broken, ours or the peer's, and calls
- * wait until it is back, or until that takes too long.
+ * A stream may also be suspended, whatever its state: a connection is broken, ours or the peer's.
+ * Calls wait until it is back, or has been away for too long.
  *
- * Units:   sizes are bytes before base64; times are ms of the caller's monotonic clock, or, where
- *          round trips are measured (now_us), microseconds of the same.
+ * Units:   sizes are bytes before base64; times are ms of the caller's monotonic clock, or
+ *          microseconds of the same clock where RTTs are measured (now_us).
  * Errors:  0 or -errno; on error the stream is unchanged unless said.
  * Threads: none; the caller serialises.
  * Source:  XEP-0047, sections 2.1 (open), 2.2 (data), 2.3 (close), 2.4 (both directions).
@@ -38,10 +38,10 @@
 #include <uthash.h>
 
 enum stream_state {
-	STREAM_NEW,	/* nothing sent: no peer yet */
-	STREAM_OPENING, /* <open/> is out */
+	STREAM_NEW,	/* nothing was sent */
+	STREAM_OPENING, /* <open/> was sent */
 	STREAM_OPEN,
-	STREAM_CLOSING, /* no reader and no writer left; what is unsent leaves, then <close/> */
+	STREAM_CLOSING, /* no user is left; unsent bytes are sent, then <close/> */
 	STREAM_CLOSED,	/* ended in good order */
 	STREAM_BROKEN,	/* ended otherwise; see error */
 };
@@ -49,8 +49,7 @@ enum stream_state {
 #define STREAM_MAX_BLOCK   65535 /* XEP-0047 section 2.1: block-size is an unsignedShort */
 #define STREAM_NO_DEADLINE INT64_MAX
 
-/* In place of a block size: the largest that is agreed on, of which as much is used as is fastest.
- */
+/* In place of a block size: the largest is agreed on, and the fastest up to it is used. */
 #define STREAM_AUTO_BLOCK (STREAM_MAX_BLOCK + 1)
 
 /* What all streams of an account share; immutable after start but for max_stanza. */
@@ -169,206 +168,214 @@ struct stream {
 	struct stream_links links;
 };
 
-/*
- * A stream that is NEW, with a copy of `sid`. NULL when memory is short. What it is given pointers
- * to must outlive it.
- */
+/* ---- stream.c: life, and questions ---- */
+
+/* A NEW stream with a copy of `sid`. The objects it gets pointers to must outlive it. NULL when
+ * memory is short. */
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
 			     struct limits *limits, struct block_size *auto_size, uint64_t number,
 			     const char *sid);
 
-/* Frees the stream. No op may be parked on it; NULL-safe. */
+/* No op may be parked on it; NULL-safe. */
 void stream_destroy(struct stream *stream);
 
-/* ---- for the user's side ---- */
-
-/* NEW: another block size than the configuration's, likewise with STREAM_AUTO_BLOCK. */
+/* NEW: another block size than the configuration's; STREAM_AUTO_BLOCK likewise. */
 void stream_set_block_size(struct stream *stream, uint32_t block_size);
 
+/* CLOSED or BROKEN. */
+bool stream_is_over(const struct stream *stream);
+
+/* Over: the error for those who still use it; a negative errno. */
+int stream_outcome(const struct stream *stream);
+
+/* Whether the peer has acknowledged everything that was written. */
+bool stream_is_delivered(const struct stream *stream);
+
+/* The offset of the next write: bytes written, and zeros. */
+uint64_t stream_written(const struct stream *stream);
+
+/* The size of the file so far: bytes written, or received. */
+uint64_t stream_size(const struct stream *stream);
+
+/* The word for user.ibb.state and `status`; static. */
+const char *stream_state_name(const struct stream *stream);
+
+/* Whether a block may be sent now. */
+bool stream_has_block(const struct stream *stream);
+
+/* When stream_tick wants to be called, or STREAM_NO_DEADLINE. */
+int64_t stream_deadline(const struct stream *stream);
+
+/* ---- opening.c ---- */
+
 /*
- * NEW: sends <open/> to `peer`, a full JID (copied), with the name (copied, may be NULL) if
- * FEATURE_IBBFS is in `features`. -ENOMEM; the stream is still NEW then.
+ * NEW: sends <open/> to `peer`, a full JID (copied). The name (copied; may be NULL) is sent to a
+ * peer with FEATURE_IBBFS in `features`. -ENOMEM: the stream is still NEW.
  */
 int stream_open(struct stream *stream, const char *peer, unsigned features, const char *name,
 		int64_t now_ms);
 
-/*
- * NEW: what an incoming <open/> says (copied); the stream is OPEN and the answer queued.
- * -ENOMEM.
- */
-int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms);
-
-/* NEW: it will be dialled later, however long that takes; who waits for it to be open does not
- * wait any more. */
+/* NEW: it will be opened later, at no known time. Completes the ops of stream_wait_open. */
 void stream_postpone(struct stream *stream);
 
 /*
- * NEW: `peer` (copied) has been told that it may open the stream; stream_accept comes when it does.
- * `size`: of what it will send, or -1. However it closes the stream, that stays OPEN until
- * stream_finish. -ENOMEM.
+ * NEW: `peer` (copied) has been told that it may open the stream; stream_accept follows when it
+ * does. `size`: of what it will send, or -1. The stream stays OPEN until stream_finish, also when
+ * the peer closes it. -ENOMEM.
  */
 int stream_expect(struct stream *stream, const char *peer, int64_t size);
 
-/* Expected: whether the peer has sent everything, or says that it has; and all of it is safe, if
- * its reads are to be confirmed. */
-bool stream_is_complete(const struct stream *stream);
+/* NEW: takes over what the peer's <open/> says (copied) and queues the answer. The stream is OPEN.
+ * -ENOMEM. */
+int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms);
 
-/* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative), without a word to
- * the peer but acknowledgements. */
-void stream_finish(struct stream *stream, int error);
+/* Whether `open`, for the same peer and sid, is a retransmission of the accepted one: our answer
+ * was lost with a connection. */
+bool stream_is_same_open(const struct stream *stream, const struct msg *open);
 
-/* Ends NEW or OPENING when the answer takes more than timeout_ms from now. Nothing happens in any
- * other state. */
+/* NEW, OPENING: fails unless the answer comes within timeout_ms from now. No effect in other
+ * states. */
 void stream_await(struct stream *stream, int64_t now_ms);
 
 /* Completes `op` once the peer has accepted, or with the stream's error. */
 void stream_wait_open(struct stream *stream, struct op *op);
 
+/* <open/> was answered. Ignored while suspended: <open/> will be sent again. */
+void stream_open_accepted(struct stream *stream, int64_t now_ms);
+void stream_open_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
+
+/* config->max_stanza has changed: blocks fit, except those that are retransmitted. */
+void stream_limit_blocks(struct stream *stream);
+
+/* ---- writing.c ---- */
+
 /*
- * Takes op->size bytes over (copied) and completes `op` when less than a window is waiting.
- * Errors: -EAGAIN (nonblock; nothing is taken over), -ECONNRESET (the peer has closed), -ENOMEM,
- * the stream's error.
+ * Takes op->size bytes over (copied). Completes `op` when less than a window is unsent or
+ * unacknowledged. Errors: -EAGAIN (nonblock; no byte was taken over), -ECONNRESET (the peer has
+ * closed), -ENOMEM, the stream's error.
  */
 void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms);
 
-/* As stream_write, for `length` zero bytes that nobody waits for; they take no more memory than
- * the window, however many they are. -ENOMEM, the stream's error. */
+/* As stream_write with `length` zeros, without waiting. They take no more memory than the window.
+ * -ENOMEM, the stream's error. */
 int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms);
 
-/* Whether the peer has acknowledged everything that was written. */
-bool stream_is_delivered(const struct stream *stream);
-
-/* Over: what those get who still use it; a negative errno. */
-int stream_outcome(const struct stream *stream);
-
-/* Where the next write goes: bytes written, and zeros. */
-uint64_t stream_written(const struct stream *stream);
-
-/* Whether a read, or a write, would complete at once, be it with an error; and whether a read
- * would find the end, in good order or not. */
-bool stream_can_read(const struct stream *stream);
+/* Whether a write would complete at once, be it with an error. */
 bool stream_can_write(const struct stream *stream);
-bool stream_is_at_end(const struct stream *stream);
 
-/* Lets everything written so far leave, even if the last block is not full. */
+/* Sends everything written so far, even if the last block is not full. */
 void stream_push(struct stream *stream);
 
 /*
- * Completes `op` with 0 when the peer has acknowledged every byte that was written before, or with
- * the stream's error. While the stream is suspended it waits even if all were, unless an earlier
- * flush has said so: the peer may have forgotten the stream, and then its reader does not come to a
- * good end.
+ * Completes `op` with 0 when the peer has acknowledged every byte written before, or with the
+ * stream's error. While the stream is suspended `op` waits even if every byte is acknowledged: the
+ * peer may have lost the stream, and with it a good end for its reader. It does not wait if an
+ * earlier flush has reported the same bytes.
  */
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
 
+/* ---- reading.c ---- */
+
 /*
  * Completes `op` with at least one byte in op->data (the caller's), with 0 at the end in good
- * order, or with an error: -EAGAIN (nonblock), -ENOMEM (no byte is lost), the stream's error
- * once every byte before it was read.
+ * order, or with an error: -EAGAIN (nonblock), -ENOMEM (no byte is lost), or the stream's error
+ * after its last byte.
  */
 void stream_read(struct stream *stream, struct op *op);
 
-/* What is read from now on is acknowledged only when stream_commit says that it is safe. Before
- * the first block. */
+/* Whether a read would complete at once, be it with an error; and whether it would find the end, in
+ * good order or not. */
+bool stream_can_read(const struct stream *stream);
+bool stream_is_at_end(const struct stream *stream);
+
+/* Before the first block: bytes are acknowledged only after stream_commit. */
 void stream_defer_acknowledgements(struct stream *stream);
 
-/* Everything that was read is safe. */
+/* Every byte that was read is durable. */
 void stream_commit(struct stream *stream);
 
+/* Completes parked reads with the unread bytes. Blocks come in bursts, and one read of many blocks
+ * costs little more than a read of one; so stream_receive_data completes only reads that are full.
+ */
+void stream_complete_reads(struct stream *stream);
+
+/* The backlog of unsent messages is shorter: queues the acknowledgements that waited for that. */
+void stream_release_acknowledgements(struct stream *stream);
+
+/* ---- closing.c ---- */
+
 /*
- * The last user has gone. In good order: unsent bytes leave, then <close/>, and the stream is
- * CLOSING until that is answered. Otherwise <close/> leaves at once, with <reset/> for a peer
- * that understands it, and the stream is BROKEN. Parked ops end in -ECONNRESET. Nothing happens
- * in CLOSED and BROKEN.
+ * The last user has gone. In good order: unsent bytes are sent, then <close/>, and the stream is
+ * CLOSING until that is answered. Otherwise <close/> is sent at once, with <reset/> to a peer with
+ * FEATURE_IBBFS, and the stream is BROKEN. Parked ops end in -ECONNRESET. No effect if it is over.
  */
 void stream_close(struct stream *stream, bool good_order, int64_t now_ms);
 
-/* BROKEN with `error` (negative): with <close/>, or without a word to the peer. Nothing happens in
- * CLOSED and BROKEN. */
-void stream_abort(struct stream *stream, int error);
-void stream_break(struct stream *stream, int error);
-
-/* ---- for the wire's side; called by ibb.c once it has found the stream ---- */
-
-/* Nothing happens while it is suspended: <open/> will be sent again. */
-void stream_open_accepted(struct stream *stream, int64_t now_ms);
-
-/* Whether an <open/> with the key of this stream is the one that it came with, sent again because
- * our answer was lost with a connection. */
-bool stream_is_same_open(const struct stream *stream, const struct msg *open);
-
-void stream_open_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
-
-/* The answer, at once or later, is queued. */
-void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms);
-
-/* Completes parked reads with what has come. Blocks come in swarms, and one read for many of them
- * costs little more than one for one; so receiving a block completes only a read that is full. */
-void stream_complete_reads(struct stream *stream);
 void stream_receive_close(struct stream *stream, const struct msg *close);
-
-/* Less waits to be sent: acknowledgements that waited for that leave. */
-void stream_release_acknowledgements(struct stream *stream);
-
-/* `block` is the running number in the answered id. */
-void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us);
-/* It was acknowledged as what was repeated since it was overdue (stream_tick). */
-void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint64_t epoch,
-				    int64_t now_us);
-/* `epoch`: which time the block was sent. */
-void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
-			 const struct msg *error, int64_t now_ms);
-
-/* The blocks before `end` have arrived: what was asked for after CARRIER_MESSAGE was answered. */
-void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
 
 /* Our <close/> was answered, by result or error. */
 void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
 
-/* The peer, or its server, answered the question whether it is still there. */
-void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
+/* Expected: whether the peer has sent everything, or says so; and all of it is committed, if
+ * acknowledgements are deferred. */
+bool stream_is_complete(const struct stream *stream);
 
-/* ---- broken connections ---- */
+/* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative). The peer gets
+ * acknowledgements and nothing else. */
+void stream_finish(struct stream *stream, int error);
+
+/* ---- state.c ---- */
+
+/* BROKEN with `error` (negative): with <close/>, or without a word to the peer. No effect if it is
+ * over. */
+void stream_abort(struct stream *stream, int error);
+void stream_break(struct stream *stream, int error);
 
 /*
- * Our connection, or (while we are connected) that of the peer, is gone: suspends the stream.
- * False, and nothing has changed, if it cannot be: NEW, over, or the peers have not agreed on it.
+ * Our connection is broken or, while we are `connected`, the peer's: suspends the stream. False,
+ * and nothing has changed: it is NEW or over, or the peers have not agreed on resumption.
  */
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms);
 
-/* The connection may be back: asks the peer whether it still knows the stream. Nothing happens
- * unless it is suspended. */
+/* ---- reception.c ---- */
+
+/* A block; the answer is queued, now or later. */
+void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms);
+
+/* ---- delivery.c ---- */
+
+/* The next block, counted as in flight; NULL: there is none, or memory is short. */
+struct msg *stream_next_block(struct stream *stream, int64_t now_us);
+
+/* `block`: the running number in the answered id. */
+void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us);
+
+/* The answer to an overdue block that stream_tick has retransmitted. */
+void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint64_t epoch,
+				    int64_t now_us);
+
+/* `epoch`: as in the answered id. */
+void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
+			 const struct msg *error, int64_t now_ms);
+
+/* CARRIER_MESSAGE: a probe was answered, so the blocks before `end` have arrived. */
+void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
+
+/* ---- resumption.c ---- */
+
+/* Suspended: the connection may be back. Asks the peer whether it still knows the stream. */
 void stream_resume(struct stream *stream, int64_t now_ms);
 
 /* That was answered; and the peer asks the same. */
 void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms);
 
-/* ---- for the set ---- */
+/* ---- timeout.c ---- */
 
-/* config->max_stanza has changed: the blocks that are sent from now on, but for those that were
- * sent before, fit. */
-void stream_limit_blocks(struct stream *stream);
-
-/* Whether a block may be sent now. */
-bool stream_has_block(const struct stream *stream);
-
-/* The next block, counted as sent; NULL if there is none, or memory is short. */
-struct msg *stream_next_block(struct stream *stream, int64_t now_us);
-
-/* Whether the stream is CLOSED or BROKEN. */
-bool stream_is_over(const struct stream *stream);
-
-/* When stream_tick wants to be called, or STREAM_NO_DEADLINE. */
-int64_t stream_deadline(const struct stream *stream);
-
-/* Fails the stream, or asks its peer, when an answer is overdue. */
+/* Probes the peer, retries or fails when something is overdue. */
 void stream_tick(struct stream *stream, int64_t now_ms);
 
-/* Bytes of a file that this stream is, so far: written, or received. */
-uint64_t stream_size(const struct stream *stream);
-
-/* The word for user.ibb.state and `status`; static. */
-const char *stream_state_name(const struct stream *stream);
+/* A probe was answered, by the peer or its server. */
+void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
 
 #endif
