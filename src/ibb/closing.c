@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a stream ends: <close/>, ours or the peer's, and what was expected and is complete.
+ * How a stream ends in good order: <close/>, ours or the peer's; and expected streams.
  */
 #include "ibb/stream_internal.h"
 
@@ -33,14 +33,14 @@ static bool has_received(const struct stream *stream, int64_t size)
 	return size < 0 || stream->incoming.receiver.received == (uint64_t)size;
 }
 
-/* Everything received is acknowledged, read or not: the peer sends nothing more. */
+/* Acknowledges everything received, read or not: the peer sends nothing more. */
 static void acknowledge_all(struct stream *stream)
 {
 	receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX, stream->effects);
 	stream_charge_memory(stream);
 }
 
-/* Another <close/> than the first one, whose answer waits until our own bytes are delivered. */
+/* Another <close/>, while the answer to the first waits until our own bytes are delivered. */
 static void receive_close_again(struct stream *stream, const struct msg *close)
 {
 	if (!stream->session.resumable) {
@@ -48,7 +48,7 @@ static void receive_close_again(struct stream *stream, const struct msg *close)
 				   CONDITION_UNEXPECTED_REQUEST);
 		return;
 	}
-	/* It was retransmitted after a connection broke. */
+	/* A retransmission after a connection broke. */
 	char *id = stream_copy_string(close->id);
 	if (id) {
 		free(stream->session.close_id);
@@ -76,7 +76,7 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 {
 	bool is_open = stream->state == STREAM_OPEN;
 	bool delivered = stream_is_delivered(stream);
-	/* Fewer bytes than announced, or than were sent, are no good end. */
+	/* Fewer bytes than announced, or than the peer has sent, are no good end. */
 	bool whole = has_received(stream, stream->session.announced_size) &&
 		     has_received(stream, close->size);
 
@@ -91,9 +91,10 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 		return;
 	}
 	if (is_open && !close->reset) {
-		/* A sender that did not wait: what it sent is here, and will be read. */
+		/* The peer did not wait for acknowledgements. Its bytes are here, and will be
+		 * read. */
 		acknowledge_all(stream);
-		/* Of messages it would not be known whether the peer still takes them. */
+		/* Of messages nobody would know whether the peer still accepts them. */
 		bool may_flush = !delivered && stream->incoming.has_reader && whole &&
 				 stream->session.carrier == CARRIER_IQ;
 		if (may_flush && flush_before_answer(stream, close)) {

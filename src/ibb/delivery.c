@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire's side of what leaves: blocks, and what answers them.
+ * The wire's side of sent bytes: blocks, their acknowledgements and errors.
  */
 #include "ibb/stream_internal.h"
 
@@ -13,8 +13,8 @@
 
 /*
  * Messages are not answered. But stanzas between two full JIDs stay in order (RFC 6120 section
- * 10.1), so the answer to a request that follows them, whatever it is, says that the peer has
- * got the blocks before `end`.
+ * 10.1). So any answer to a request that follows them says that the peer has received the blocks
+ * before `end`.
  */
 static void probe_delivery(struct stream *stream, uint64_t end)
 {
@@ -25,7 +25,7 @@ static void probe_delivery(struct stream *stream, uint64_t end)
 	}
 }
 
-/* "KIND STREAM.BLOCK"; once blocks were sent again, "KIND STREAM.BLOCK.EPOCH". */
+/* "KIND STREAM.BLOCK"; after retransmissions "KIND STREAM.BLOCK.EPOCH". */
 static void make_id(char *id, size_t size, char kind, const struct stream *stream, uint64_t block)
 {
 	if (stream->outgoing.epoch == 0) {
@@ -65,7 +65,8 @@ struct msg *stream_next_block(struct stream *stream, int64_t now_us)
 {
 	uint64_t number = sender_next_number(&stream->outgoing.sender);
 	if (!stream_has_block(stream)) {
-		/* The window has shrunk, or blocks have become longer, since it took its turn. */
+		/* The window has shrunk, or the block size has grown, since the stream was
+		 * scheduled. */
 		stream_unschedule(stream);
 		if (stream->outgoing.unprobed > 0) {
 			probe_delivery(stream, number);
@@ -74,14 +75,14 @@ struct msg *stream_next_block(struct stream *stream, int64_t now_us)
 	}
 	struct msg *msg = make_block(stream, number, now_us);
 	if (!msg) {
-		/* Its turn comes again with the next acknowledgement, write or tick. */
+		/* The next acknowledgement, write or tick schedules the stream again. */
 		stream_unschedule(stream);
 		return NULL;
 	}
 	if (stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
 		stream_set_deadline(stream, now_us / 1000, stream->config->timeout_ms);
 	}
-	/* To the end of the row, so that every stream gets its share. */
+	/* To the end of the list: round robin. */
 	stream_unschedule(stream);
 	stream_schedule(stream);
 	if (stream->session.carrier == CARRIER_MESSAGE) {
@@ -116,7 +117,7 @@ void stream_retransmit_oldest(struct stream *stream)
 	if (bytes) {
 		sender_copy_oldest(sender, bytes);
 		block.data = bytes;
-		/* Short of memory, it is overdue again after a while. */
+		/* When memory is short, the block becomes overdue again. */
 		effects_send(stream->effects, &block);
 	}
 	free(bytes);
@@ -124,7 +125,8 @@ void stream_retransmit_oldest(struct stream *stream)
 
 /* ---- acknowledgements ---- */
 
-/* A block that is about to be acknowledged, in its own answer or in that to a question after it. */
+/* The sample of a block that is about to be acknowledged, by its own answer or by that to a
+ * probe. */
 static struct window_sample begin_sample(const struct stream *stream, uint64_t block,
 					 int64_t now_us)
 {
@@ -137,7 +139,7 @@ static struct window_sample begin_sample(const struct stream *stream, uint64_t b
 	};
 }
 
-/* `before`: sender.acknowledged, before that. */
+/* `before`: sender.acknowledged before the acknowledgement. */
 static void end_sample(struct stream *stream, struct window_sample *sample, uint64_t before)
 {
 	const struct sender *sender = &stream->outgoing.sender;
@@ -150,7 +152,7 @@ static void end_sample(struct stream *stream, struct window_sample *sample, uint
 	if (full) {
 		window_note_limited(&stream->outgoing.window);
 	}
-	/* A writer that is woken up when there is room again fills it a moment later. */
+	/* A writer that wakes up when there is room fills the window a moment later. */
 	bool window_limited =
 		full || (sender->in_flight > 0 &&
 			 sender->in_flight + length >= stream->outgoing.window.size / 4 * 3);
@@ -170,7 +172,6 @@ static void end_sample(struct stream *stream, struct window_sample *sample, uint
 	window_measure(&stream->outgoing.window, sample);
 }
 
-/* After acknowledgements: what waited for them goes on. */
 static void make_progress(struct stream *stream, int64_t now_ms)
 {
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;
@@ -204,7 +205,7 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	if (stream_is_over(stream) || sender->oldest >= end) {
 		return;
 	}
-	/* Those before the last one have waited for the question. */
+	/* Only the last one is sampled: earlier ones have waited for the probe. */
 	struct window_sample sample = begin_sample(stream, end - 1, now_us);
 	uint64_t before = sender->acknowledged;
 	while (sender->blocks_length > 0 && sender->oldest < end) {
@@ -215,8 +216,9 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 }
 
 /*
- * A peer whose reader pauses answers the block as it came first, when it can: so the block, or its
- * acknowledgement, was lost. The same may have happened to all that have waited as long.
+ * A peer with a slow reader answers the first transmission, when it can. An answer to the second
+ * says that the block, or its acknowledgement, was lost. The same may have happened to every block
+ * in flight.
  */
 void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint64_t epoch,
 				    int64_t now_us)
@@ -232,10 +234,10 @@ void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint6
 
 /* ---- errors ---- */
 
-/* RFC 6120 section 8.3.2, type wait: the peer has not taken the block, nor those behind it. */
+/* RFC 6120 section 8.3.2, type wait: the peer has accepted neither the block nor later ones. */
 static void back_off_from(struct stream *stream, uint64_t block, int64_t now_ms)
 {
-	/* Where a connection may have broken, a block before it may have been lost as well. */
+	/* Where a connection may have broken, an earlier block may have been lost as well. */
 	sender_retransmit(&stream->outgoing.sender,
 			  stream->session.resumable ? stream->outgoing.sender.oldest : block);
 	stream->outgoing.epoch++;
@@ -251,7 +253,7 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 	if (stream_is_over(stream) || stream->resumption.suspended ||
 	    epoch != stream->outgoing.epoch ||
 	    !sender_is_in_flight(&stream->outgoing.sender, block)) {
-		return; /* what was sent before that is sent again */
+		return; /* an answer to an earlier transmission */
 	}
 	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
 	    error->error_type == ERROR_TYPE_WAIT && stream->session.carrier == CARRIER_IQ) {
@@ -270,7 +272,7 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 	    error->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, result);
 	} else {
-		/* XEP-0047 section 2.2: the sender must close after an error about the data. */
+		/* XEP-0047 section 2.2: after an error about the data the sender must close. */
 		stream_abort(stream, result);
 	}
 }

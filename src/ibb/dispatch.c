@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What comes in: whose it is, and what is said to that of which there is no stream.
+ * Incoming stanzas: to their stream, or an answer if there is none.
  */
 #include "ibb/ibb_internal.h"
 
@@ -14,27 +14,27 @@
 static void refuse(struct ibb *ibb, const struct msg *request, enum condition condition)
 {
 	if (request->kind != MSG_DATA || request->carrier == CARRIER_IQ) {
-		/* Short of memory, silence: the sender has a time limit of its own. */
+		/* When memory is short there is no answer: the sender has a timeout. */
 		effects_send_error(&ibb->effects, request->peer, request->id, condition);
 	}
 }
 
 /*
- * A block in a message, which has no answer, of a stream that we do not know any more: we broke it
- * when its sender seemed to be gone, or began anew. Ahead of our answer to the question that
- * follows the block, a <close/> says that it was not taken.
+ * A block in a message, of a stream that we do not know any more: we broke it when its sender
+ * seemed to be offline, or we have restarted. Messages have no answer. A <close/> ahead of our
+ * answer to the next probe says that the block was not accepted.
  */
 static void disown(struct ibb *ibb, const struct msg *data, int64_t now_ms)
 {
 	struct msg close = {
 		.kind = MSG_CLOSE,
 		.peer = data->peer,
-		.id = "c0.0", /* of no stream: whatever the answer is */
+		.id = "c0.0", /* of no stream: its answer is ignored */
 		.sid = data->sid,
 		.size = -1,
 	};
 	if (effects_send(&ibb->effects, &close)) {
-		/* Longer than anybody waits for an answer. */
+		/* Longer than any peer waits for an answer. */
 		ibb->mute_until_ms = now_ms + 2 * ibb->config.timeout_ms;
 	}
 }
@@ -44,8 +44,8 @@ bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms)
 	return now_ms < ibb->mute_until_ms;
 }
 
-/* The <open/> of a stream that we do not have: whether its sender may have one more. Those that
- * wait to be read count here: they hold memory. NULL: it was refused. */
+/* The quota that counts a new stream; NULL: it was refused. Streams that wait to be read count as
+ * well: they hold memory. */
 static struct peer_quota *admit(struct ibb *ibb, const struct msg *open, int64_t now_ms)
 {
 	struct peer_quota *quota = NULL;
@@ -90,13 +90,13 @@ static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t no
 		return;
 	}
 	if (ibb_add_key(ibb, stream)) {
-		/* The acceptance is queued already. */
+		/* The result is queued already. */
 		stream_close(stream, false, 0);
 		ibb_remove(ibb, stream);
 		return;
 	}
 	DL_APPEND2(ibb->arrived, stream, links.arrived_prev, links.arrived_next);
-	stream->owned = true; /* by the list */
+	stream->owned = true; /* by ibb.arrived */
 }
 
 static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms)
@@ -124,7 +124,7 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 	receive_new_open(ibb, open, now_ms);
 }
 
-/* A request about a stream that there is. */
+/* A request that belongs to a stream. */
 static void receive_for_stream(struct ibb *ibb, struct stream *stream, const struct msg *msg,
 			       int64_t now_ms)
 {
@@ -141,7 +141,7 @@ static void receive_for_stream(struct ibb *ibb, struct stream *stream, const str
 	ibb_settle(ibb, stream);
 }
 
-/* Any other request of somebody who may open streams. */
+/* Any other request, of a sender who may open streams. */
 static void receive_for_none(struct ibb *ibb, const struct msg *msg, int64_t now_ms)
 {
 	if (msg->kind == MSG_OPEN) {
@@ -179,20 +179,20 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 	if (allowed) {
 		receive_for_none(ibb, msg, now_ms);
 	} else {
-		/* As the server answers for somebody who is not there (RFC 6121 section 8.5). */
+		/* As a server answers for a resource that is offline (RFC 6121 section 8.5). */
 		refuse(ibb, msg, CONDITION_SERVICE_UNAVAILABLE);
 	}
 }
 
 /* ---- answers that came in ---- */
 
-/* An id of ours, taken apart. */
+/* An id of ours, parsed. */
 struct id {
 	char kind;
 	uint64_t number, count, epoch;
 };
 
-/* A hexadecimal number, and what comes after it; NULL: it is none. */
+/* Parses a hexadecimal number; returns the rest, NULL: it is none. */
 static const char *parse_part(const char *text, uint64_t *part)
 {
 	char *end;
@@ -200,7 +200,7 @@ static const char *parse_part(const char *text, uint64_t *part)
 	return end == text ? NULL : end;
 }
 
-/* False for any id but one of ours. */
+/* False: the id is none of ours. */
 static bool parse_id(const char *text, struct id *id)
 {
 	*id = (struct id){.kind = text[0]};
@@ -214,12 +214,11 @@ static bool parse_id(const char *text, struct id *id)
 	rest = parse_part(rest + 1, &id->count);
 	if (rest && *rest == '.') {
 		rest = parse_part(rest + 1, &id->epoch);
-		rest = id->epoch > 0 ? rest : NULL; /* we leave that out */
+		rest = id->epoch > 0 ? rest : NULL; /* epoch 0 is left out */
 	}
 	return rest && *rest == '\0';
 }
 
-/* An answer to <open/>. */
 static void open_answered(struct ibb *ibb, struct stream *stream, const struct msg *answer,
 			  int64_t now_ms)
 {
@@ -241,7 +240,7 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 	stream_open_accepted(stream, now_ms);
 	if (opening && stream->state == STREAM_OPEN) {
 		struct window_metrics metrics = path_cache_metrics(&ibb->path_cache, stream->peer);
-		/* The clock may have ticked at any time in between. */
+		/* Milliseconds are rounded up. */
 		int64_t rtt_us = (now_ms - stream->session.open_sent_ms + 1) * 1000;
 		window_restore(&stream->outgoing.window, &metrics, rtt_us,
 			       HASH_CNT(links.by_key, ibb->by_key));
@@ -257,7 +256,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	if (parse_id(msg->id, &id)) {
 		HASH_FIND(links.by_number, ibb->by_number, &id.number, sizeof(id.number), stream);
 	}
-	/* Whoever did not get the request cannot answer it. */
+	/* An answer counts only from the recipient of the request. */
 	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0) {
 		return;
 	}
@@ -273,8 +272,8 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	} else if (id.kind == 'b' && success) {
 		stream_delivered(stream, id.count, now_us);
 	} else if (id.kind == 'b') {
-		/* Any client that knows IBB can be asked; the server answers for one that is
-		 * gone. */
+		/* Any client with IBB answers a probe; an error is from the server of one that is
+		 * offline. */
 		stream_break(stream, -ECONNRESET);
 	} else if (id.kind == 'c') {
 		stream_close_answered(stream, msg, now_ms);

@@ -29,7 +29,7 @@ void ibb_finish(struct ibb *ibb)
 
 /* ---- the user's side ---- */
 
-/* Those that are over and wait to be read take nothing from a stream of ours. */
+/* Streams that are over and wait to be read do not count. */
 static unsigned count_live(const struct ibb *ibb)
 {
 	const struct stream *stream, *next;
@@ -145,7 +145,7 @@ bool ibb_is_overloaded(const struct ibb *ibb, bool allowed)
 				 effects->memory >= LIMITS_UNSENT_REFUSED_BYTES;
 }
 
-/* Half of what acknowledgements waited for has left: so rarely all streams are looked at. */
+/* The backlog is halved. It is not done sooner, as it visits all streams. */
 static void catch_up(struct ibb *ibb)
 {
 	struct stream *stream, *next;
@@ -167,7 +167,7 @@ struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 		msg = stream_next_block(stream, now_us);
 		ibb_settle(ibb, stream);
 	}
-	/* A stream that has no block after all may have a question. */
+	/* A stream without a block may have queued a probe. */
 	return msg ? msg : effects_take_message(&ibb->effects);
 }
 
@@ -204,7 +204,7 @@ void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
 	}
 }
 
-/* A connection of ours has gone for good, or cannot be resumed. */
+/* Our connection is broken, and the stream cannot be resumed. */
 static void break_stream(struct ibb *ibb, struct stream *stream)
 {
 	stream_break(stream, stream->state >= STREAM_OPEN ? -ECONNRESET : -ENETDOWN);
@@ -219,7 +219,7 @@ static void drop_messages(struct ibb *ibb)
 	}
 }
 
-/* Of an expected stream that is complete nothing is missing. */
+/* An expected stream that is complete needs nothing more. */
 static bool needs_peer(const struct stream *stream)
 {
 	return !(stream->session.expected && stream->state == STREAM_OPEN &&
@@ -256,7 +256,7 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	ibb->disconnected = true;
-	path_cache_finish(&ibb->path_cache); /* the next connection may take another way */
+	path_cache_finish(&ibb->path_cache); /* the next connection may have another path */
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		bool unknown = stream->state == STREAM_NEW && !stream->session.expected &&
 			       ibb->config.reconnect_ms > 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a stream comes about: <open/>, ours or the peer's, and what becomes of it.
+ * How a stream begins: <open/>, ours or the peer's, and its answer.
  */
 #include "ibb/stream_internal.h"
 
@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Blocks smaller than this are not tried when a peer asks for smaller ones. */
+/* The smallest block size that is tried when a peer asks for a smaller one. */
 #define MIN_NEGOTIATED_BLOCK 128
 
-/* Longer than any directory can hold; what a peer calls a file must not cost more. */
+/* The longest name that is kept: more than any directory can hold. */
 #define MAX_NAME 1023
 
-/* A longer stanza would cost us the connection, and every other stream with it. */
+/* A longer stanza would cost us the connection, and with it every other stream. */
 void stream_limit_blocks(struct stream *stream)
 {
 	size_t max_stanza = stream->config->max_stanza;
@@ -53,7 +53,7 @@ int stream_open(struct stream *stream, const char *peer, unsigned features, cons
 	if (stream->session.block_size > stream->session.max_data) {
 		stream->session.block_size = (uint32_t)stream->session.max_data;
 	}
-	/* A message is not answered, so nobody knows what was lost. */
+	/* Messages are not answered, so nobody knows what was lost. */
 	stream->session.resumable = features & FEATURE_RESUME &&
 				    stream->session.carrier == CARRIER_IQ &&
 				    stream->config->reconnect_ms > 0;
@@ -84,7 +84,7 @@ int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 	stream->is_incoming = true;
 	stream->incoming.has_reader = true;
 	stream_limit_blocks(stream);
-	/* Only an ibbfs gives a name, and only to one that it knows to be another. */
+	/* Only an ibbfs sends a name, and only to another ibbfs. */
 	stream->session.features = open->name ? FEATURE_IBB | FEATURE_IBBFS : 0;
 	if (open->resumable) {
 		stream->session.features |= FEATURE_RESUME;
@@ -166,7 +166,7 @@ void stream_open_refused(struct stream *stream, const struct msg *error, int64_t
 	}
 	if (stream->resumption.give_up_ms != 0 && condition_means_away(error->condition) &&
 	    stream_suspend(stream, true, now_ms)) {
-		return; /* it was there before a connection broke, and is not back yet */
+		return; /* the peer was there before a connection broke, and is not back yet */
 	}
 	/* XEP-0047 section 2.1: resource-constraint asks for smaller blocks. Its type should be
 	 * modify; others send cancel, or wait, which is RFC 6120's own for it (section 8.3.3.18).
@@ -186,7 +186,7 @@ void stream_open_refused(struct stream *stream, const struct msg *error, int64_t
 		}
 	}
 	if (too_soon) {
-		/* We open streams faster than it likes (limits.h). The deadline stays. */
+		/* The peer limits our rate of requests (limits.h). The deadline stays. */
 		stream->session.open_attempt++;
 		stream_back_off(stream, now_ms);
 		return;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The user's side of what comes in: reads, and the memory that waits for them.
+ * The user's side of received bytes: reads, and the memory of unread bytes.
  */
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
 
-/* Of a block's memory beside its bytes: its id, which may wait for its answer. */
+/* The memory of a block besides its bytes: its id, while its acknowledgement is withheld. */
 #define BLOCK_OVERHEAD 2048
 
 /* ---- memory ---- */
@@ -33,7 +33,7 @@ void stream_charge_memory(struct stream *stream)
 		      stream_memory_share(stream), &stream->incoming.charged);
 }
 
-/* Answers that memory is too short for now leave with the next read or block. */
+/* Acknowledgements for which memory is short are sent with the next read or block. */
 void stream_release_acknowledgements(struct stream *stream)
 {
 	if (!stream_is_over(stream)) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire's side of what comes in: blocks, and their answers.
+ * The wire's side of received bytes: blocks, and their answers.
  */
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
 #include <utlist.h>
 
-/* What is wrong with a block comes first: an error that must end the stream. */
+/* A bad block, which ends the stream, is reported before a lack of memory. */
 static enum condition take_block(struct stream *stream, const struct msg *data)
 {
 	size_t memory = receiver_memory_with(&stream->incoming.receiver, data);
@@ -16,7 +16,7 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
 	if (good && stream->session.expected && stream->session.announced_size >= 0 &&
 	    data->data_length >
 		    (uint64_t)stream->session.announced_size - stream->incoming.receiver.received) {
-		return CONDITION_BAD_REQUEST; /* more than was offered */
+		return CONDITION_BAD_REQUEST; /* more bytes than were offered */
 	}
 	if (good && !limits_have_room(stream->limits, memory, stream_memory_share(stream),
 				      stream->incoming.charged)) {
@@ -32,26 +32,25 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
 	return condition;
 }
 
-/* Nobody reads, any more or at all, so nothing may be acknowledged; the peer may not know it yet.
- */
+/* Nobody reads, any more or at all, so nothing may be acknowledged. The peer may not know it
+ * yet. */
 static void refuse_unread(struct stream *stream, const struct msg *data)
 {
 	if (data->carrier == CARRIER_IQ) {
 		effects_send_error(stream->effects, data->peer, data->id, CONDITION_ITEM_NOT_FOUND);
 	} else if (!stream->session.close_sent) {
-		/* What follows a message may be answered only behind our <close/>. */
+		/* A probe that follows the message may be answered only after our <close/>. */
 		stream_abort(stream, -ECONNRESET);
 	}
 }
 
-/* The block was not taken. */
 static void refuse_block(struct stream *stream, const struct msg *data, enum condition condition)
 {
 	bool too_much = condition == CONDITION_RESOURCE_CONSTRAINT;
 	bool is_early = condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
 			!stream->session.close_id;
 	if (stream->session.resumable && data->carrier == CARRIER_IQ && (too_much || is_early)) {
-		/* Too much at once, or the one before was lost: it will be retransmitted. */
+		/* Too many bytes at once, or the previous block was lost: the peer retransmits. */
 		effects_send_wait(stream->effects, data->peer, data->id);
 		return;
 	}
@@ -62,7 +61,7 @@ static void refuse_block(struct stream *stream, const struct msg *data, enum con
 	stream_abort(stream, too_much ? -ECONNRESET : -EPROTO);
 }
 
-/* Parked reads are completed now if one is full, else with the blocks that come right after. */
+/* Completes parked reads now if one is full, else together with the blocks of the same burst. */
 static void notify_readers(struct stream *stream)
 {
 	const struct op *readers = stream->incoming.readers;
@@ -80,7 +79,7 @@ static void notify_readers(struct stream *stream)
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
 {
 	stream->timers.last_heard_ms = now_ms;
-	/* Also in CLOSING: it was read, and only its acknowledgement was lost. */
+	/* Also in CLOSING: the block was read, and its acknowledgement was lost. */
 	if (stream->session.resumable && stream->state >= STREAM_OPEN &&
 	    !stream->session.close_id &&
 	    receiver_is_duplicate(&stream->incoming.receiver, data, stream->effects)) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which streams there are, and by what they are found: our number, or the peer's full JID and sid.
+ * The tables of an account's streams: by our number, and by the peer's full JID and sid.
  */
-/* A table that cannot grow says so, and the entry is not in it (see ibb_add_key). */
+/* A table that cannot grow leaves the entry out, and says so in its `tbl`. */
 #define HASH_NONFATAL_OOM 1
 
 #include "ibb/ibb_internal.h"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The requests that a stream makes of its peer: <open/>, <close/>, and questions.
+ * The requests of a stream to its peer: <open/>, <close/> and probes.
  */
 #include "ibb/stream_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-/* How long the answer to our <close/> may take; nobody waits for it, and some never send it. */
+/* The longest wait for the answer to our <close/>: nobody waits for it, and some clients never send
+ * it. */
 #define CLOSE_TIMEOUT_MS 10000
 
 int stream_send_request(struct stream *stream, const struct msg *request, char kind, uint64_t count)
@@ -27,11 +28,13 @@ int stream_send_probe(struct stream *stream, char kind, uint64_t count)
 		.kind = stream->session.features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
 	};
 	if (stream->session.resumable && !stream->incoming.receiver.held) {
-		/* It repeats what we have not acknowledged, too: not what we hold back. */
+		/* MSG_RESUME also makes the peer retransmit what is not acknowledged, so not while
+		 * we withhold acknowledgements. */
 		question.kind = MSG_RESUME;
 	}
 	if (kind == 'b' && stream->session.features & FEATURE_RESUME) {
-		/* A peer that has lost the stream meanwhile, and with it the messages, is there. */
+		/* A ping would also be answered by a peer that has lost the stream, and the
+		 * messages with it. */
 		question.kind = MSG_RESUME;
 	}
 	return stream_send_request(stream, &question, kind, count);
@@ -45,7 +48,7 @@ int stream_send_open(struct stream *stream)
 		.carrier = stream->session.carrier,
 		.name = stream->session.features & FEATURE_IBBFS ? stream->name : NULL,
 		.size = -1,
-		/* In messages, it only says that the question may be asked. */
+		/* With messages it only says that MSG_RESUME may be used as a probe. */
 		.resumable =
 			stream->session.resumable || (stream->session.carrier == CARRIER_MESSAGE &&
 						      stream->session.features & FEATURE_RESUME),

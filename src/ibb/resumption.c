@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens to a stream when a connection breaks, ours or its peer's, and when it is back.
- *
- * Whatever was under way may have been lost, in both directions, and nobody can say what: so each
- * side repeats all blocks that were not acknowledged, and each acknowledges again what it has
- * already. That the other side has not forgotten the stream is asked before (MSG_RESUME).
+ * How a suspended stream is resumed, after a connection broke: ours or the peer's. Any block or
+ * acknowledgement in flight may have been lost, in both directions. So each side asks whether the
+ * other still knows the stream (MSG_RESUME), retransmits every block that is not acknowledged, and
+ * acknowledges duplicates.
  */
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
 
-/* The longest pause between two attempts to go on, while the peer does not answer. */
+/* The longest pause between two attempts to resume. */
 #define MAX_RETRY_MS 8000
 
-/* Asking costs a peer little, and what it makes us repeat may be a whole window. */
+/* The least time between two retransmissions of everything. A request costs the peer little, and
+ * what it makes us retransmit may be a whole window. */
 #define RETRANSMIT_MS 1000
 
 void stream_resume(struct stream *stream, int64_t now_ms)
@@ -22,13 +22,13 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 		return;
 	}
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
-		/* The request whose answer is missing serves as the question. */
+		/* The unanswered request serves as the question. */
 		stream->resumption.suspended = false;
 		stream_resend_request(stream, now_ms);
 		return;
 	}
 	struct msg resume = {.kind = MSG_RESUME};
-	/* Without memory for it there is the next attempt. */
+	/* When memory is short there is the next attempt. */
 	stream_send_request(stream, &resume, 'r', stream->resumption.attempts);
 	int64_t pause_ms = STREAM_RETRY_MS
 			   << (stream->resumption.attempts < 4 ? stream->resumption.attempts : 4);
@@ -38,7 +38,7 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 	stream_note_deadline(stream);
 }
 
-/* Both ends know that the other one is there and has not forgotten. */
+/* Both ends know that the other still has the stream. */
 static void proceed(struct stream *stream, int64_t now_ms)
 {
 	stream->resumption.suspended = false;
@@ -47,7 +47,7 @@ static void proceed(struct stream *stream, int64_t now_ms)
 	stream_proceed(stream, now_ms);
 }
 
-/* As proceed, at once or, when blocks have been repeated just now, a bit later. */
+/* As proceed; later if blocks were retransmitted just now. */
 static void proceed_paced(struct stream *stream, int64_t now_ms)
 {
 	bool repeats = stream->outgoing.sender.blocks_length > 0;
@@ -62,7 +62,7 @@ static void proceed_paced(struct stream *stream, int64_t now_ms)
 		stream->resumption.retransmit_ms = now_ms + RETRANSMIT_MS;
 	}
 	if (!stream->resumption.suspended) {
-		/* Its connection broke, and was back before we heard of it. */
+		/* The peer's connection broke, and was back before we heard of it. */
 		stream_retransmit_all(stream);
 	}
 	proceed(stream, now_ms);
@@ -83,7 +83,7 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms)
 {
 	if (stream->session.carrier == CARRIER_MESSAGE && stream->state >= STREAM_OPEN) {
-		/* Asked behind messages, whether they have come. */
+		/* A probe: whether the messages before it have arrived. */
 		effects_send_result(stream->effects, resume->peer, resume->id);
 		return;
 	}
@@ -94,7 +94,7 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 	}
 	effects_send_result(stream->effects, resume->peer, resume->id);
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
-		return; /* it has the answer to that still to come */
+		return; /* the answer to that is still to come */
 	}
 	proceed_paced(stream, now_ms);
 }

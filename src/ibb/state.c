@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The changes of state that any part of a stream may cause: its end, its suspension, and what goes
- * on after acknowledgements.
+ * The transitions that any file of a stream may cause: over, suspended, proceeding.
  */
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
 #include <utlist.h>
 
-/* A server that ends the connection whenever it gets a certain block, as too long for instance,
- * would do so for ever. */
+/* A server that closes the connection because of a block, such as one that is too long, would do so
+ * for ever. */
 #define MAX_BREAKS 4
 
 /* ---- the end ---- */
@@ -33,7 +32,7 @@ void stream_end(struct stream *stream, enum stream_state state, int error)
 	op_complete_all(&stream->session.openers, stream_outcome(stream), done);
 	op_complete_all(&stream->outgoing.writers, stream_outcome(stream), done);
 	op_complete_all(&stream->outgoing.flushers, error, done);
-	/* Those whom nothing was left for. */
+	/* The readers for whom no byte was left. */
 	op_complete_all(&stream->incoming.readers, error, done);
 }
 
@@ -66,12 +65,12 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 	stream_request_close(stream, now_ms);
 }
 
-/* Answers the peer's <close/> once everything else was delivered. */
+/* Answers the peer's <close/> once everything else is delivered. */
 static void answer_when_delivered(struct stream *stream)
 {
 	if (stream->session.close_id && stream_is_delivered(stream) && !stream_is_over(stream) &&
 	    !stream->resumption.suspended) {
-		/* Short of memory, the answer stays out, and the peer takes silence for it. */
+		/* When memory is short there is no answer, and the peer takes silence for one. */
 		effects_send_result(stream->effects, stream->peer, stream->session.close_id);
 		stream_end(stream, STREAM_CLOSED, 0);
 	}
@@ -153,9 +152,9 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 	}
 	stream->resumption.retransmit_due = false;
 	if (!connected) {
-		stream->resumption.retransmit_ms = 0; /* that is not the peer's doing */
+		stream->resumption.retransmit_ms = 0; /* our break is no reason to pace the peer */
 	}
-	/* While we are connected ourselves, it is the peer that may be back at any time. */
+	/* While we are connected, the peer may be back at any time. */
 	stream->resumption.next_attempt_ms =
 		connected ? now_ms + STREAM_RETRY_MS : STREAM_NO_DEADLINE;
 	stream_note_deadline(stream);

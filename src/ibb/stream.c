@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all parts of a stream need: its struct, its deadlines, its place in the lists of the set,
- * and what can be told of it. Nothing here changes its state.
+ * What every file of a stream needs: life, questions, deadlines and lists. Nothing here changes the
+ * state.
  */
 #include "ibb/stream_internal.h"
 
@@ -96,7 +96,7 @@ void stream_note_deadline(struct stream *stream)
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms)
 {
 	if (stream->resumption.suspended) {
-		return; /* it has another */
+		return; /* suspended, it has its own deadline */
 	}
 	stream->timers.deadline_ms = now_ms + timeout_ms;
 	stream->timers.keepalive_ms =
@@ -121,7 +121,7 @@ void stream_set_idle(struct stream *stream, int64_t now_ms)
 	}
 }
 
-/* The first pause, and the longest, before something is sent again. */
+/* The first back-off, and the longest. */
 #define BACK_OFF_MS	100
 #define MAX_BACK_OFF_MS 5000
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a stream does when time has passed: asks whether its peer is there, repeats, gives up.
+ * What a stream does when something is overdue: it probes the peer, retries, gives up.
  */
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
 
-/* An ibbfs always does: it is sent again so often, or its reader would wait for ever. */
+/* An ibbfs always answers <close/>: it is retransmitted so often, or its reader would wait for
+ * ever. */
 #define CLOSE_RETRIES 2
 
-/* The peer is overdue, or a reader has not heard of it for long: it may have gone without a word,
- * if we do not see its presence. */
+/* An answer is overdue, or a peer that we read from has been silent for long: it may have gone
+ * offline, if we do not see its presence. */
 static void probe_peer(struct stream *stream, int64_t now_ms)
 {
 	int64_t timeout_ms = stream->config->timeout_ms;
@@ -22,14 +23,13 @@ static void probe_peer(struct stream *stream, int64_t now_ms)
 		}
 		stream->timers.deadline_ms = now_ms + timeout_ms / 2;
 	}
-	/* Without memory for it the deadline still stands. */
+	/* When memory is short the deadline still stands. */
 	stream_send_probe(stream, 'p', 0);
 	stream->outgoing.probed_before = stream->outgoing.probed;
 	stream_retransmit_oldest(stream);
 }
 
-/* The awaited answer has not come. It may be that a connection carries nothing any more, and that
- * nobody has noticed yet. */
+/* The awaited answer has not come. A connection may be broken without anybody having noticed. */
 static void fail_overdue(struct stream *stream, int64_t now_ms)
 {
 	bool closing = stream->state == STREAM_CLOSING && stream->session.close_sent;
@@ -53,7 +53,7 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 		stream->timers.retry_ms = STREAM_NO_DEADLINE;
 		if (stream->state == STREAM_OPENING && now_ms < stream->timers.deadline_ms) {
 			stream->session.open_sent_ms = now_ms;
-			stream_send_open(stream); /* without memory for it, the deadline stands */
+			stream_send_open(stream); /* when memory is short, the deadline stands */
 		}
 	}
 	stream_suspension_tick(stream, now_ms);
@@ -71,7 +71,7 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 		if (stream_suspend(stream, true, now_ms)) {
 			return;
 		}
-		/* Its server answers for a resource that has gone (RFC 6121 section 8.5.3.2). */
+		/* The server answers for a resource that is offline (RFC 6121 section 8.5.3.2). */
 		if (!stream_must_back_off(stream, answer)) {
 			stream_break(stream, -ECONNRESET);
 		}
@@ -82,12 +82,12 @@ void stream_ping_answered(struct stream *stream, const struct msg *answer, int64
 		stream_set_idle(stream, now_ms);
 	} else if (stream->state == STREAM_OPEN && stream->session.features & FEATURE_IBBFS &&
 		   stream->outgoing.sender.oldest < stream->outgoing.probed_before) {
-		/* An earlier question, or its answer, was lost; so messages may have been. */
+		/* An earlier probe, or its answer, was lost; so messages may have been lost. */
 		stream_abort(stream, -ECONNRESET);
 	} else if (stream->state == STREAM_OPEN &&
 		   (stream->session.features & FEATURE_IBBFS || stream->session.resumable)) {
-		/* An ibbfs that is there and does not acknowledge has a reader that pauses. Of
-		 * others that is not known: some just drop what they do not like. */
+		/* An ibbfs that is there and does not acknowledge has a slow reader. Other clients
+		 * may have dropped the block. */
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The user's side of what leaves: writes, the zeros of a gap, and flushes.
+ * The user's side of sent bytes: writes, the zeros of a gap, and flushes.
  */
 #include "ibb/stream_internal.h"
 
@@ -9,13 +9,13 @@
 #include <string.h>
 #include <utlist.h>
 
-/* Bytes taken from writers, however small the window is. */
+/* The least that is buffered ahead of the window. */
 #define WRITE_AHEAD ((size_t)64 * 1024)
 
-/* Writes are taken over, rather than kept in their op, up to this far beyond the window. */
+/* Writes are taken over up to this far beyond the window; later ones stay in their op. */
 #define WRITE_SLACK ((size_t)1024 * 1024)
 
-/* Zeros made at a time. */
+/* Zeros of a gap appended at a time. */
 #define GAP_STEP ((size_t)64 * 1024)
 
 /* ---- writes ---- */
@@ -25,11 +25,11 @@ int stream_write_error(const struct stream *stream)
 	if (stream_is_over(stream)) {
 		return stream_outcome(stream);
 	}
-	/* The peer said <close/>: what was written before may still leave, nothing new. */
+	/* After the peer's <close/> only earlier writes are still sent. */
 	return stream->session.close_id || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
 }
 
-/* What may wait to be sent, so that the window never runs dry while a writer is being woken. */
+/* Bytes that may be buffered, so that the window never runs dry while a writer wakes up. */
 static size_t write_ahead(const struct stream *stream)
 {
 	size_t least = stream->config->window < WRITE_AHEAD ? stream->config->window : WRITE_AHEAD;
@@ -41,7 +41,7 @@ static bool is_full(const struct stream *stream)
 	return stream->outgoing.gap > 0 || stream->outgoing.sender.out.length > write_ahead(stream);
 }
 
-/* An answer is awaited from the moment something is to be sent. */
+/* From the moment that something is to be sent, an answer is awaited. */
 static void await_delivery(struct stream *stream, int64_t now_ms)
 {
 	if (stream->state == STREAM_OPEN && stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
@@ -66,8 +66,8 @@ void stream_write(struct stream *stream, struct op *op, const void *bytes, int64
 	}
 	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->outgoing.writers ||
 	    stream->outgoing.gap > 0) {
-		/* Only after interrupted writes, a gap, or behind another writer, comes one that
-		 * must keep its bytes itself. */
+		/* This happens only after interrupted writes, after a gap or behind another
+		 * writer. */
 		op->data = malloc(op->size);
 		if (!op->data) {
 			op_complete(op, -ENOMEM, done);
@@ -97,7 +97,7 @@ bool stream_can_write(const struct stream *stream)
 
 /* ---- a gap ---- */
 
-/* Turns as much of the gap into zeros as there is room for. */
+/* Appends as many zeros of the gap as there is room for. */
 static void fill_gap(struct stream *stream)
 {
 	while (stream->outgoing.gap > 0 &&
@@ -148,7 +148,7 @@ void stream_push(struct stream *stream)
 	stream_schedule(stream);
 }
 
-/* Where the last byte will be that writers have given so far. */
+/* The offset after the last byte of all writes so far, parked ones included. */
 static uint64_t end_of_writes(const struct stream *stream)
 {
 	uint64_t end = stream_written(stream);
