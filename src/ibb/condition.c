@@ -12,9 +12,9 @@
  * below RFC 6120 section 8.3.3. The comment beside each line has it again and, after the ';', the
  * section of XEP-0047 where that gives the type.
  *
- * An error of open names its cause; item-not-found is how clients answer that take bytestreams
- * only after an offer. Once a stream runs, whatever says that the session, the peer or the way to
- * it is lost is the same to its users: what they sent has not arrived.
+ * An error of open names its cause; clients that accept bytestreams only after an offer answer
+ * item-not-found. Once a stream is open, a lost session, peer or path is the same to its users:
+ * what they have sent has not arrived.
  */
 /* clang-format off */
 static const struct {

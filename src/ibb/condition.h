@@ -64,8 +64,8 @@ enum error_type error_type_from_name(const char *name);
 /* What an error in answer to <open/> means to the caller of open(2): a negative errno. */
 int condition_open_error(enum condition condition);
 
-/* What an error in answer to <data/>, or to the ping of a peer that fell silent, means to those
- * who use the stream: a negative errno. */
+/* What an error in answer to <data/>, or to a probe, means to the users of the stream: a negative
+ * errno. */
 int condition_stream_error(enum condition condition);
 
 /* Whether it says that the peer, or its server, cannot be reached any more. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * effects - what a call into the core has produced and somebody outside must carry out.
+ * effects - what a call into the core has produced, for its caller to carry out.
  *
- * The core does nothing itself: it puts completed ops and stanzas to be sent here. Whoever holds
- * the lock takes the ops after the call, delivers them after unlocking, and lets the XMPP thread
- * fetch the stanzas.
+ * The core does no I/O. It puts completed ops and messages to be sent here. Whoever holds the lock
+ * takes the ops after the call and delivers them after unlocking; the XMPP thread fetches the
+ * messages.
  *
  * Units:   ms of the caller's monotonic clock.
  * Threads: none; the caller serialises.
@@ -21,16 +21,17 @@ struct stream;
 
 /* Zeroed memory is empty, but for deadline_ms. */
 struct effects {
-	struct op *done;	 /* completed ops, oldest first */
-	size_t queued;		 /* messages */
-	size_t memory;		 /* that they take */
-	bool backlogged;	 /* acknowledgements wait until there are fewer */
-	struct msg *messages;	 /* answers and requests to be sent, oldest first */
-	struct stream *sendable; /* streams that have a block to send; the next one first. The block
-				 is made only when the sender asks for it (ibb_next) */
-	struct stream *readable; /* streams with both parked reads and bytes (ibb_complete_reads) */
-	unsigned streams;	 /* that peers know */
-	int64_t deadline_ms;	 /* no stream wants a tick before this */
+	struct op *done;      /* completed ops, oldest first */
+	size_t queued;	      /* of messages */
+	size_t memory;	      /* of messages */
+	bool backlogged;      /* acknowledgements are withheld until there are fewer */
+	struct msg *messages; /* answers and requests to be sent, oldest first */
+	struct stream
+		*sendable; /* streams with a block to send, round robin; ibb_next makes the block */
+	struct stream
+		*readable;   /* streams with parked reads and unread bytes (ibb_complete_reads) */
+	unsigned streams;    /* that ibb_find finds */
+	int64_t deadline_ms; /* the earliest of all streams */
 };
 
 /* Queues a message made from `template` (see msg_create). -ENOMEM, and nothing is queued. */
@@ -44,8 +45,7 @@ int effects_send_result(struct effects *effects, const char *peer, const char *i
 int effects_send_error(struct effects *effects, const char *peer, const char *id,
 		       enum condition condition);
 
-/* As effects_send_error, with resource-constraint of type wait: the request may be repeated.
- * -ENOMEM. */
+/* As effects_send_error, with resource-constraint of type wait: the peer may retry. -ENOMEM. */
 int effects_send_wait(struct effects *effects, const char *peer, const char *id);
 
 /* Hands over the completed ops, oldest first; the caller's. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hash - the digest of a file's bytes as they come or leave.
+ * hash - the digest of a file, computed while its bytes are received or sent.
  *
  * Errors:  0 or -errno.
  * Threads: none; a hash belongs to who holds it.
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 enum hash_algorithm {
-	HASH_NONE, /* none, or none that we know */
+	HASH_NONE, /* none, or unknown to us */
 	HASH_MD5,
 	HASH_SHA_1,
 	HASH_SHA_256,
@@ -25,7 +25,7 @@ enum hash_algorithm {
 
 struct digest {
 	enum hash_algorithm algorithm;
-	size_t length; /* bytes; 0: it is still to come, or HASH_NONE */
+	size_t length; /* bytes; 0: the digest is still to come, or HASH_NONE */
 	uint8_t bytes[HASH_MAX_BYTES];
 };
 
@@ -42,7 +42,7 @@ bool digest_equals(const struct digest *a, const struct digest *b);
 
 struct hash;
 
-/* A digest of no bytes yet. NULL when memory is short, or the algorithm is not to be had. */
+/* Of no bytes yet. NULL: memory is short, or the algorithm is unavailable. */
 struct hash *hash_create(enum hash_algorithm algorithm);
 
 /* NULL-safe. */
@@ -51,7 +51,7 @@ void hash_destroy(struct hash *hash);
 /* -EIO: the library has failed, and so will hash_finish. */
 int hash_update(struct hash *hash, const void *bytes, size_t length);
 
-/* The digest of all bytes. The hash can only be destroyed then. -EIO. */
+/* The digest of all bytes. After that the hash can only be destroyed. -EIO. */
 int hash_finish(struct hash *hash, struct digest *digest);
 
 #endif

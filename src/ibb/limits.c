@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table that cannot grow says so, and the entry is not in it. */
+/* A table that cannot grow leaves the entry out, and says so in its `tbl`. */
 #define HASH_NONFATAL_OOM 1
 
 #include "ibb/limits.h"
@@ -50,7 +50,7 @@ void limits_finish(struct limits *limits)
 	}
 }
 
-/* Counts what time has given it. */
+/* Adds the tokens of the time since the last call. */
 static void refill(const struct limits *limits, struct peer_quota *quota, int64_t now_ms)
 {
 	int64_t most = (int64_t)limits->opens_burst * 1000;
@@ -63,7 +63,7 @@ static void refill(const struct limits *limits, struct peer_quota *quota, int64_
 	}
 }
 
-/* Two go, at most, for one that comes: so there are never many that have nothing to remember. */
+/* Frees up to two idle quotas for each new one, so that there are never many. */
 static void expire_some(struct limits *limits, int64_t now_ms)
 {
 	for (unsigned i = 0; i < 2 && limits->lru; i++) {
@@ -124,12 +124,12 @@ enum limits_answer limits_admit(struct limits *limits, const char *jid, int64_t 
 	return LIMITS_ADMITTED;
 }
 
-void limits_release(struct peer_quota *quota, bool good)
+void limits_release(struct peer_quota *quota, bool refund)
 {
 	if (quota) {
 		assert(quota->streams > 0);
 		quota->streams--;
-		quota->tokens += good ? 1000 : 0;
+		quota->tokens += refund ? 1000 : 0;
 	}
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metadata - what a stanza says about a file that is offered before its bytestream is opened: by
- * stream initiation (SI) or by Jingle.
+ * metadata - what a stanza says about an offered file, by stream initiation (SI) or Jingle.
  *
- * Beside a msg of the kinds MSG_SI and MSG_JINGLE, and of the MSG_RESULT that accepts an <si/>.
- * Strings are UTF-8 and borrowed like those of the msg; NULL: the stanza does not have it. Nothing
- * in it is to be trusted: sizes, names and block sizes are what the peer has written.
+ * It accompanies MSG_SI, MSG_JINGLE, and the MSG_RESULT that accepts an <si/>. Strings are UTF-8
+ * and borrowed like those of the msg; NULL: the stanza has none. Nothing in it is to be trusted:
+ * names and sizes are what the peer has written.
  *
  * Units:   bytes; seconds since the epoch.
  * Threads: plain data.
@@ -29,15 +28,15 @@ struct file_metadata {
 	int64_t date; /* of the last change, or METADATA_NO_DATE */
 	const char *media_type;
 	const char *description;
-	/* SI: MD5, or HASH_NONE. Jingle: of <hash/>, the strongest that we know; of <hash-used/> it
-	 * has an algorithm and no length: the digest comes later. */
+	/* SI: MD5, or HASH_NONE. Jingle: the strongest <hash/> that we know; with <hash-used/> an
+	 * algorithm without length: the digest comes later. */
 	struct digest digest;
-	/* A part of the file is asked for: an answer to <si/>, or session-accept. */
+	/* The part of the file that is asked for, in an answer to <si/>, or session-accept. */
 	uint64_t offset;
 	uint64_t length; /* 0: to the end */
 };
 
-/* XEP-0166 section 7.2; session-info is taken apart by what is in it. */
+/* XEP-0166 section 7.2; session-info by its payload. */
 enum jingle_action {
 	JINGLE_SESSION_INITIATE,
 	JINGLE_SESSION_ACCEPT,
@@ -73,21 +72,20 @@ enum jingle_reason {
 struct metadata {
 	struct file_metadata file; /* si; session-initiate, session-accept, checksum */
 
-	/* The request: IBB is among the stream methods. The answer: it is the one that was chosen.
-	 */
+	/* Request: IBB is among the stream methods. Answer: it was chosen. */
 	bool has_ibb; /* si; Jingle: the transport is jingle:transports:ibb:1 with a sid */
 
-	/* Jingle only. msg->sid is the session's; that of the bytestream is here. */
+	/* Jingle only. msg->sid is that of the session, transport_sid that of the bytestream. */
 	enum jingle_action action;
 	enum jingle_reason reason; /* session-terminate */
 	const char *content;	   /* the content's name */
 	bool by_responder;	   /* its creator is the responder */
 	bool from_responder;	   /* senders='responder': a file is asked for */
-	unsigned contents;	   /* how many there are; only the first is in here */
+	unsigned contents;	   /* their count; only the first is here */
 	bool has_file;	   /* its description is jingle:apps:file-transfer:5 with a <file/> */
 	bool is_encrypted; /* it has a <security/> (XEP-0391) */
 	const char *transport_sid; /* of the bytestream */
-	uint32_t block_size;	   /* 1 to 65535; 0: none that can be */
+	uint32_t block_size;	   /* 1 to 65535; 0: invalid */
 };
 
 #endif

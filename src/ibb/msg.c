@@ -9,7 +9,7 @@ static size_t string_size(const char *string)
 	return string != NULL ? strlen(string) + 1 : 0;
 }
 
-/* Copies `string` to *at, which moves behind it. NULL stays NULL. */
+/* Copies `string` to *at and advances *at. NULL stays NULL. */
 static const char *copy_string(char **at, const char *string)
 {
 	if (string == NULL) {
@@ -21,7 +21,7 @@ static const char *copy_string(char **at, const char *string)
 	return copy;
 }
 
-/* The strings of `metadata`, as addresses of the fields that hold them. */
+/* The addresses of the string fields of `metadata`. */
 #define METADATA_STRINGS 5
 static void list_strings(struct metadata *metadata, const char **strings[METADATA_STRINGS])
 {
@@ -32,7 +32,7 @@ static void list_strings(struct metadata *metadata, const char **strings[METADAT
 	strings[4] = &metadata->transport_sid;
 }
 
-/* With room to align it. */
+/* Including padding for its alignment. */
 static size_t metadata_size(const struct metadata *metadata)
 {
 	if (metadata == NULL) {
@@ -66,7 +66,7 @@ static void copy_metadata(struct msg *msg, char **at, const struct metadata *met
 
 struct msg *msg_create(const struct msg *template)
 {
-	/* One block: the message, its data, its strings. */
+	/* One allocation: the message, its data, its strings. */
 	size_t memory = sizeof(struct msg) + template->data_length + string_size(template->peer) +
 			string_size(template->id) + string_size(template->sid) +
 			string_size(template->name) + string_size(template->node) +
@@ -94,7 +94,7 @@ struct msg *msg_create(const struct msg *template)
 	return msg;
 }
 
-/* Bytes of `text` in an attribute, where what means something to XML becomes a reference. */
+/* Bytes of `text` in an XML attribute, with entity references. */
 static size_t escaped_length(const char *text)
 {
 	size_t length = 0;

@@ -2,12 +2,12 @@
 /*
  * msg - one stanza as the core sees it: which request or answer, from or to whom, with what.
  *
- * A message that came in borrows everything it points at from whoever decoded it, for the call.
- * A message that goes out owns one block of memory with everything in it.
+ * A received message borrows everything it points at from the decoder, for the call. A message to
+ * be sent is one allocation with everything in it.
  *
  * Units:   bytes before base64.
  * Errors:  NULL when memory is short.
- * Threads: none; a message that went out belongs to who took it.
+ * Threads: none; a message to be sent belongs to whoever has taken it.
  * Source:  XEP-0047 (open, data, close), XEP-0030 (info), XEP-0199 (ping), XEP-0095 (si), XEP-0166
  *          (jingle), RFC 6120 section 8.2.3.
  */
@@ -30,7 +30,7 @@ enum msg_kind {
 	MSG_INFO,    /* request: disco#info */
 	MSG_SI,	     /* request: <si/>, see metadata */
 	MSG_JINGLE,  /* request: <jingle/>, see metadata */
-	MSG_UNKNOWN, /* request: anything else, or one of the above misshapen (see condition) */
+	MSG_UNKNOWN, /* request: anything else, or malformed (see condition) */
 	MSG_RESULT,  /* answer: success; to MSG_INFO with features */
 	MSG_ERROR,   /* answer: condition and type */
 	MSG_BOUNCE,  /* a <data/> message of ours that came back with an error */
@@ -45,16 +45,16 @@ enum carrier {
 /* What a peer's disco#info says, as bits. */
 enum feature {
 	FEATURE_IBB = 1 << 0,	 /* http://jabber.org/protocol/ibb */
-	FEATURE_SILENT = 1 << 2, /* it was asked, and somebody said service-unavailable */
+	FEATURE_SILENT = 1 << 2, /* service-unavailable was the answer */
 	FEATURE_IBBFS = 1 << 1, /* MSG_NAMESPACE: takes names in <open/> and <reset/> in <close/> */
-	FEATURE_RESUME = 1 << 3, /* MSG_NAMESPACE_RESUME: streams outlive a connection */
-	FEATURE_SI = 1 << 4,	 /* SI file transfer; whether with IBB is not said by all who can */
-	FEATURE_JINGLE = 1 << 5, /* Jingle file transfer :5 and its transport IBB */
-	FEATURE_TOLD = 1 << 6,	 /* it was asked, and has answered */
+	FEATURE_RESUME = 1 << 3,	 /* MSG_NAMESPACE_RESUME: streams outlive a connection */
+	FEATURE_SI = 1 << 4,		 /* SI file transfer; not all clients name IBB there */
+	FEATURE_JINGLE = 1 << 5,	 /* Jingle file transfer :5 and its transport IBB */
+	FEATURE_TOLD = 1 << 6,		 /* the peer has answered */
 	FEATURE_JINGLE_CRASHES = 1 << 7, /* FEATURE_JINGLE is said by a client that dies of it */
 };
 
-/* Conditions of an application's own, beside that of RFC 6120, in an error that we send. */
+/* Application-specific conditions (RFC 6120 section 8.3.4) of an error that we send. */
 enum detail {
 	DETAIL_NONE,
 	DETAIL_NO_VALID_STREAMS, /* XEP-0095 section 7 */
@@ -71,11 +71,11 @@ enum detail {
 
 struct msg {
 	struct msg *prev, *next; /* effects.messages */
-	size_t memory;		 /* that msg_create has taken for it */
+	size_t memory;		 /* allocated by msg_create */
 
 	enum msg_kind kind;
-	const char *peer; /* full JID: sender of what came in, recipient of what goes out; "" when
-			     the stanza has no "from": our own server or account */
+	const char *peer; /* full JID: the sender, or the recipient of what we send; "" when the
+			     stanza has no "from": our own server or account */
 	const char *id;	  /* never NULL; "" where the stanza has none */
 	const char *sid;  /* open, data, close, resume, bounce; si: its id; jingle: the session's;
 			     else NULL */
@@ -111,10 +111,9 @@ struct msg *msg_create(const struct msg *template);
 
 /*
  * The most data that fits into a stanza of `max_stanza` bytes to `peer`, on the stream `sid`; at
- * least
- * 1. Counted are the data in base64, the two strings as XML, and MSG_ENVELOPE for everything else:
- * elements, namespace, id and seq are at most 150 bytes, the rest is for what servers add on the
- * way, above all who sent it.
+ * least 1. It counts the data in base64, the two strings as XML, and MSG_ENVELOPE for everything
+ * else: elements, namespace, id and seq take at most 150 bytes, the rest is for what servers add,
+ * above all the sender's JID.
  */
 size_t msg_data_room(const char *peer, const char *sid, size_t max_stanza);
 #define MSG_ENVELOPE 512

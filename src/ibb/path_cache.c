@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table that cannot grow says so, and the entry is not in it. */
+/* A table that cannot grow leaves the entry out, and says so in its `tbl`. */
 #define HASH_NONFATAL_OOM 1
 
 #include "ibb/path_cache.h"
@@ -11,7 +11,7 @@
 struct path_cache_entry {
 	UT_hash_handle hh; /* cache.peers */
 	struct window_metrics metrics;
-	int64_t learnt_ms;   /* when `way` was */
+	int64_t learnt_ms;   /* when `metrics` was */
 	uint32_t block_size; /* as in path_cache_block_size */
 	char jid[];
 };
@@ -38,7 +38,7 @@ static struct path_cache_entry *find(const struct path_cache *cache, const char 
 	return peer;
 }
 
-/* The table keeps the order in which they are added. False: memory is short, and it is gone. */
+/* The table keeps the order of additions. False: memory is short, and the entry is freed. */
 static bool add(struct path_cache *cache, struct path_cache_entry *peer)
 {
 	HASH_ADD_STR(cache->peers, jid, peer);
@@ -49,7 +49,7 @@ static bool add(struct path_cache *cache, struct path_cache_entry *peer)
 	return true;
 }
 
-/* It is used, so others are forgotten before it. NULL: it is not known, and memory is short. */
+/* The entry, new or old, now the most recently used. NULL: memory is short. */
 static struct path_cache_entry *use(struct path_cache *cache, const char *jid)
 {
 	struct path_cache_entry *peer = find(cache, jid);
@@ -96,7 +96,7 @@ void path_cache_learn(struct path_cache *cache, const char *jid, const struct wi
 	if (!peer) {
 		return;
 	}
-	/* One that had to share the way, or did not last, says only what is possible at least. */
+	/* A stream that shared the path, or was still in slow start, gives a lower bound only. */
 	if (!is_known(cache, peer) || (alone && !window->slow_start) ||
 	    metrics.rate > peer->metrics.rate) {
 		peer->metrics = metrics;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <utlist.h>
 
-/* A segment is as long as all before it together, so that short queues take little and long ones
- * few segments; but no longer than what may well be unused at both ends of a long one. */
+/* A segment is as long as all segments before it together: short queues take little memory, long
+ * ones few segments. MOST_SIZE limits what is unused at both ends of a long queue. */
 #define LEAST_SIZE 1024
 #define MOST_SIZE  ((size_t)64 * 1024)
 
@@ -33,7 +33,7 @@ static struct queue_segment *last_segment(const struct queue *queue)
 	return queue->segments ? queue->segments->prev : NULL;
 }
 
-/* How long a segment is made that comes after `length` bytes, if so many more are to follow. */
+/* The size of a new segment after `length` bytes, if `more` bytes are to be appended. */
 static size_t segment_size(size_t length, size_t more)
 {
 	size_t size = LEAST_SIZE;
@@ -43,7 +43,7 @@ static size_t segment_size(size_t length, size_t more)
 	return size;
 }
 
-/* What still fits into the last segment. */
+/* Unused bytes of the last segment. */
 static size_t room(const struct queue *queue)
 {
 	const struct queue_segment *last = last_segment(queue);
@@ -82,7 +82,7 @@ size_t queue_memory_with(const struct queue *queue, size_t length)
 	return memory;
 }
 
-/* One more segment, empty, for `more` bytes or the first of them. */
+/* Appends an empty segment for `more` bytes, or the first of them. */
 static struct queue_segment *add_segment(struct queue *queue, size_t length, size_t more)
 {
 	size_t size = segment_size(length, more);
@@ -118,7 +118,7 @@ int queue_append(struct queue *queue, const void *bytes, size_t length)
 
 /* ---- bytes that leave ---- */
 
-/* The segment that holds the byte `*offset` after the head; then `*offset` is where in it. */
+/* The segment of the byte at `*offset`, which becomes the offset in the segment. */
 static const struct queue_segment *find(const struct queue *queue, size_t *offset)
 {
 	const struct queue_segment *segment = queue->segments;
@@ -160,7 +160,7 @@ void queue_drop(struct queue *queue, size_t length)
 	queue->length -= length;
 	while (length > 0) {
 		struct queue_segment *segment = queue->segments;
-		/* What is in the queue is in its segments. */
+		/* The segments hold queue->length bytes. */
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		size_t part = smaller(segment->end - segment->first, length);
 		segment->first += part;

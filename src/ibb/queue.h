@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue - a first-in first-out run of bytes.
+ * queue - a FIFO of bytes.
  *
- * Takes memory when bytes come in and gives it back as they leave, all of it with the last one, so
- * an idle stream costs none. Bytes stay where they were put: a long queue takes hardly more than
- * it holds, also while it grows. The bound on what goes in is the caller's.
+ * Memory is taken as bytes come in and given back as they leave, so an empty queue has none. Bytes
+ * are never moved: a long queue takes hardly more memory than it holds, also while it grows. The
+ * caller limits its length.
  *
  * Units:   bytes.
- * Errors:  -ENOMEM, and then the queue is as it was.
+ * Errors:  -ENOMEM, and the queue has not changed.
  * Threads: none; the caller serialises.
  */
 #ifndef IBB_QUEUE_H
@@ -28,20 +28,20 @@ struct queue_segment {
 struct queue {
 	struct queue_segment *segments; /* oldest first; NULL while empty */
 	size_t length;
-	size_t memory; /* that all of it takes */
+	size_t memory; /* of all segments */
 };
 
-/* Frees what the queue holds and leaves it empty; NULL-safe. */
+/* Empties the queue; NULL-safe. */
 void queue_finish(struct queue *queue);
 
-/* What the queue would take in memory with `length` bytes more; SIZE_MAX: more than there is. */
+/* The memory of the queue with `length` bytes more; SIZE_MAX: impossible. */
 size_t queue_memory_with(const struct queue *queue, size_t length);
 
-/* Copies `length` bytes (0 is allowed) to the end. -ENOMEM. */
+/* Appends a copy of `length` bytes (0 is allowed). -ENOMEM. */
 int queue_append(struct queue *queue, const void *bytes, size_t length);
 
-/* Copies `length` bytes that begin `offset` after the head; offset + length <= queue->length. It is
- * fast near either end. */
+/* Copies `length` bytes from `offset` on; offset + length <= queue->length. Fast near either
+ * end. */
 void queue_copy(const struct queue *queue, size_t offset, void *bytes, size_t length);
 
 /* Drops the oldest `length` bytes; length <= queue->length. */

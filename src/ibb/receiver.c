@@ -8,7 +8,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* What a sender may have in flight beyond a small buffer. */
+/* The least that a sender may have in flight beyond the buffer. */
 #define MIN_SLACK ((size_t)1024 * 1024)
 
 static void drop_held(struct receiver *receiver, struct held_block *block)
@@ -39,7 +39,7 @@ void receiver_finish(struct receiver *receiver)
 	}
 }
 
-/* Remembers the id of a block that cannot be acknowledged yet. */
+/* Withholds the acknowledgement of a block. */
 static int hold(struct receiver *receiver, const char *id, uint16_t seq, uint64_t end)
 {
 	size_t length = strlen(id) + 1;
@@ -80,7 +80,8 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 	}
 	uint64_t end = receiver->received + data->data_length;
 	if (data->carrier == CARRIER_IQ) {
-		/* Behind a block that waits, the next one waits too: answers stay in order. */
+		/* After a withheld acknowledgement later ones are withheld too: answers stay in
+		 * order. */
 		bool at_once = fits && !behind && !receiver->held && !receiver->needs_commit;
 		effects->backlogged = effects->backlogged || behind;
 		if (at_once ? effects_send_result(effects, data->peer, data->id)
@@ -105,10 +106,10 @@ bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
 	const struct held_block *held;
 	DL_FOREACH (receiver->held, held) {
 		if (held->seq == data->seq) {
-			return true; /* the answer to its first id says the same */
+			return true; /* the withheld answer to its first id says the same */
 		}
 	}
-	/* Short of memory, it will be repeated once more. */
+	/* When memory is short, the peer retransmits once more. */
 	effects_send_result(effects, data->peer, data->id);
 	return true;
 }

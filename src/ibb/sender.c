@@ -54,7 +54,7 @@ static struct sent_block *block_at(const struct sender *sender, size_t index)
 	return &sender->blocks[(sender->blocks_head + index) % sender->blocks_capacity];
 }
 
-/* Whether the next block to be sent was sent before. */
+/* Whether the next block is a retransmission. */
 static bool retransmits(const struct sender *sender)
 {
 	return sender->blocks_in_flight < sender->blocks_length;
@@ -150,7 +150,6 @@ uint64_t sender_next_number(const struct sender *sender)
 	return sender->oldest + sender->blocks_in_flight;
 }
 
-/* The oldest block has arrived. */
 static void drop_oldest(struct sender *sender)
 {
 	size_t length = block_at(sender, 0)->length;
@@ -170,7 +169,7 @@ bool sender_acknowledge(struct sender *sender, uint64_t number)
 {
 	if (sender->blocks_in_flight == 0 && sender->blocks_length > 0 &&
 	    number == sender->oldest) {
-		/* The answer to the first time that it was sent. */
+		/* The answer to an earlier transmission. */
 		drop_oldest(sender);
 		return true;
 	}

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sender - the outgoing half of a stream: bytes written, cut into blocks, until acknowledged.
+ * sender - the outgoing half of a stream: written bytes, cut into blocks, until acknowledged.
  *
- *     out:  | in flight: blocks sent, unacknowledged | to be repeated | unsent |
- *                                              ^ push: up to here even a partial block leaves
+ *     out:  | in flight: blocks sent, unacknowledged | to be retransmitted | unsent |
+ *                                                          ^ push: partial blocks up to here are
+ * sent
  *
- * A block that has to be repeated is the same block again, with the same bytes and number: its
- * receiver may have taken it the first time.
+ * A retransmission is the same block, with the same bytes and number: the receiver may have
+ * accepted it the first time.
  *
- * Units:   bytes before base64; blocks are numbered from 0, their seq is that modulo 65536.
+ * Units:   bytes before base64; blocks are numbered from 0; seq is the number modulo 65536.
  * Errors:  0 or -errno; on error nothing has changed.
  * Threads: none; the caller serialises.
- * Source:  XEP-0047 section 2.2.
+ * Source:  XEP-0047 section 2.2; RFC 9293 for the words.
  */
 #ifndef IBB_SENDER_H
 #define IBB_SENDER_H
@@ -22,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* seq has 16 bits, and a receiver must tell a block that is repeated from one that is early. */
+/* seq has 16 bits, and a receiver must tell a duplicate from a block that is early. */
 #define SENDER_MAX_BLOCKS 16384
 
 #define SENDER_RETRANSMITTED ((int64_t)-1)
@@ -30,8 +31,8 @@
 /* A block that was sent. */
 struct sent_block {
 	uint32_t length;
-	bool acknowledged;  /* out of turn: an older block is not yet */
-	int64_t sent_us;    /* SENDER_RETRANSMITTED: more than once */
+	bool acknowledged;  /* before an older block */
+	int64_t sent_us;    /* or SENDER_RETRANSMITTED */
 	uint64_t delivered; /* sender.acknowledged when it was sent */
 };
 
@@ -41,64 +42,61 @@ struct sender {
 	size_t in_flight;
 	size_t push; /* <= out.length */
 	struct sent_block
-		*blocks; /* a ring; the oldest at blocks_head; in flight, then to repeat */
+		*blocks; /* a ring from blocks_head: in flight, then to be retransmitted */
 	size_t blocks_capacity, blocks_head, blocks_length;
 	size_t blocks_in_flight;
 	uint64_t oldest; /* number of the oldest block */
 	uint64_t written;
-	uint64_t acknowledged; /* bytes of blocks before `first` */
+	uint64_t acknowledged; /* bytes of the blocks before `oldest` */
 };
 
 /* NULL-safe. */
 void sender_finish(struct sender *sender);
 
-/* Copies the bytes to the end; NULL stands for zeros. -ENOMEM. */
+/* Appends a copy of the bytes; NULL stands for zeros. -ENOMEM. */
 int sender_append(struct sender *sender, const void *bytes, size_t length);
 
-/* Lets everything written so far leave, even if the last block is not full. */
+/* Sends everything written so far, even if the last block is not full. */
 void sender_push(struct sender *sender);
 
 /*
- * How long the block is that may be sent now; 0: none. A block is `block_size` long, or what
- * there is if nothing is in flight (Nagle's rule) or it was pushed; one that is repeated is as
- * long as it was. No more than `window` bytes are in flight, but one block always may be; nor more
- * than SENDER_MAX_BLOCKS blocks.
+ * The length of the block that may be sent now; 0: none. A block is `block_size` long. It is
+ * shorter if no more bytes are there and nothing is in flight (Nagle's algorithm), or they were
+ * pushed. A retransmission has its first length. At most `window` bytes and SENDER_MAX_BLOCKS
+ * blocks are in flight, but one block always may be.
  */
 size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window);
 
-/* Copies the next `length` bytes (see sender_next_length) out and counts them as the block *number,
+/* Copies the next `length` bytes (see sender_next_length) to `bytes`. They are the block *number,
  * in flight since now_us. -ENOMEM. */
 int sender_send_block(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
 		      int64_t now_us);
 
-/* Whether block `number` was sent and is not acknowledged. */
 bool sender_is_in_flight(const struct sender *sender, uint64_t number);
 
-/* A block in flight, as it was sent; valid until the next call. With SENDER_RETRANSMITTED its
- * answer may be to the first time. */
+/* A block in flight; valid until the next call. With SENDER_RETRANSMITTED its answer may be to an
+ * earlier transmission. */
 const struct sent_block *sender_block(const struct sender *sender, uint64_t number);
 
-/* The number of the next block to be sent. */
 uint64_t sender_next_number(const struct sender *sender);
 
-/* Block `number` was acknowledged. False if that is an answer to nothing: it is not in flight, nor
- * the first of those that are to be repeated. */
+/* Block `number` was acknowledged. False: it is neither in flight nor the oldest that is to be
+ * retransmitted. */
 bool sender_acknowledge(struct sender *sender, uint64_t number);
 
-/* Block `number`, in flight, and all that were sent after it are to be repeated. */
+/* Block `number`, in flight, and all later ones are to be retransmitted. */
 void sender_retransmit(struct sender *sender, uint64_t number);
 
-/* Everything that is in flight is to be repeated. */
 void sender_retransmit_all(struct sender *sender);
 
-/* Copies the oldest block, in flight, out once more, and returns its length; from now on its answer
- * may be to the first time. NULL asks for the length only, and changes nothing. */
+/* Copies the oldest block, which is in flight, and returns its length; it counts as retransmitted.
+ * NULL: returns the length, and changes nothing. */
 size_t sender_copy_oldest(struct sender *sender, uint8_t *bytes);
 
-/* Whether every byte written was acknowledged. */
+/* Whether every byte is acknowledged. */
 bool sender_is_empty(const struct sender *sender);
 
-/* Forgets every byte that is not acknowledged: nobody wants it any more. */
+/* Drops every byte that is not acknowledged. */
 void sender_discard(struct sender *sender);
 
 #endif

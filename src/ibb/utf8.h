@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * utf8 - text that is too long, cut at a character.
+ * utf8 - truncates text at a character boundary.
  *
  * Units:   bytes.
  * Threads: pure functions.
@@ -11,10 +11,10 @@
 
 #include <stddef.h>
 
-/* How much of `text` is left when it may have `most` bytes. */
+/* The length of `text` truncated to at most `most` bytes. */
 size_t utf8_cut(const char *text, size_t most);
 
-/* A copy of that much, the caller's; NULL when memory is short. */
+/* A truncated copy, the caller's; NULL when memory is short. */
 char *utf8_copy(const char *text, size_t most);
 
 #endif
