@@ -16,7 +16,7 @@
 
 #include "account/tree.h"
 #include "ibb/ibb.h"
-#include "offer/offer.h"
+#include "offer/offers.h"
 #include "xmpp/roster.h"
 
 #include <stdbool.h>

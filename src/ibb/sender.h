@@ -2,9 +2,8 @@
 /*
  * sender - the outgoing half of a stream: written bytes, cut into blocks, until acknowledged.
  *
- *     out:  | in flight: blocks sent, unacknowledged | to be retransmitted | unsent |
- *                                                          ^ push: partial blocks up to here are
- * sent
+ *     out:  | in flight: sent, unacknowledged | to be retransmitted | unsent |
+ *                                                       ^ push: up to here a partial block is sent
  *
  * A retransmission is the same block, with the same bytes and number: the receiver may have
  * accepted it the first time.
@@ -12,7 +11,7 @@
  * Units:   bytes before base64; blocks are numbered from 0; seq is the number modulo 65536.
  * Errors:  0 or -errno; on error nothing has changed.
  * Threads: none; the caller serialises.
- * Source:  XEP-0047 section 2.2; RFC 9293 for the words.
+ * Source:  XEP-0047 section 2.2.
  */
 #ifndef IBB_SENDER_H
 #define IBB_SENDER_H

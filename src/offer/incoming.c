@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that are offered to us.
+ * Incoming offers: from the request to the check of the digest.
  */
 #include "offer/offer_internal.h"
 
 #include <errno.h>
 #include <utlist.h>
 
-/* Whether so many files may wait; *quota counts this one then. */
+/* Whether one more offer may wait; then *quota counts it. Otherwise it is refused. */
 static bool is_admitted(struct offers *offers, const struct msg *msg, int64_t now_ms,
 			struct peer_quota **quota)
 {
@@ -61,7 +61,7 @@ struct offer *offer_receive(struct offers *offers, const struct offer_protocol *
 		return NULL;
 	}
 	DL_APPEND2(offers->arrived, offer, arrived_prev, arrived_next);
-	offer->owned = true; /* by the list */
+	offer->owned = true; /* by offers.arrived */
 	return offer;
 }
 
@@ -71,12 +71,11 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 		*error = offer->error ? offer->error : -EBUSY;
 		return NULL;
 	}
-	/* Before the peer can know: its <open/> may come before the answer to our session-accept.
-	 */
+	/* Before the peer can know: its <open/> may precede the answer to our session-accept. */
 	struct stream *stream =
 		ibb_expect(offers->ibb, offer->peer, offer->sid, offer->size, error);
 	if (!stream) {
-		/* A bytestream of that name there is already: two offers of one. */
+		/* Two offers with the same sid. */
 		*error = *error == -EEXIST ? -EPROTO : *error;
 		return NULL;
 	}
@@ -98,7 +97,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 	return stream;
 }
 
-/* Everything is here: 0, or what is wrong with it. */
+/* The file is complete: 0, or what is wrong with it. */
 static int check(struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
@@ -107,7 +106,7 @@ static int check(struct offer *offer)
 		return -ECONNRESET;
 	}
 	if (offer->checksum.digest.length == 0) {
-		return 0; /* none was given */
+		return 0; /* no digest was given */
 	}
 	int error = hash_finish(offer->checksum.hash, &digest);
 	if (error) {
@@ -134,14 +133,14 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 	if (closed) {
 		offer_end_session(offers, offer);
 	} else {
-		/* Some never close a bytestream, and others take it for a failure when its session
-		 * is over before they have. */
+		/* Some clients never close the bytestream. Others report a failure if the session
+		 * ends before they have closed it. */
 		offer->session.lingers = true;
 		offer_set_deadline(offers, offer, now_ms + OFFER_LINGER_MS);
 	}
 }
 
-/* Of a file that is too short it would say nothing. */
+/* The digest of a file that is too short would say nothing. */
 static bool waits_for_digest(const struct offer *offer)
 {
 	bool whole = offer->size < 0 ||
@@ -154,7 +153,7 @@ void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t n
 {
 	struct stream *stream = offer->stream;
 	if (stream_is_over(stream)) {
-		/* Its error is the offer's. */
+		/* The error of the bytestream is that of the offer. */
 		offer_abort(offers, offer, stream_outcome(stream));
 		return;
 	}

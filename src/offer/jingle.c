@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that are offered by Jingle: a session with one content, a file, and one transport, an
- * in-band bytestream. Source: XEP-0166, XEP-0234, XEP-0261.
+ * Offers by Jingle: a session with one content, a file, and one transport, an in-band bytestream.
+ * Source: XEP-0166, XEP-0234, XEP-0261.
  */
 #include "offer/offer_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Conversations takes no more, and no server is faster with more (XEP-0261 section 2: 4096). */
+/* Conversations accepts no more, and no server is faster with more (XEP-0261 section 2: 4096). */
 #define MAX_BLOCK 8192
 
-/* Our content. */
+/* The name of our content. */
 #define CONTENT "file"
 
 /* ---- what we say ---- */
@@ -38,7 +38,6 @@ static int send_action(struct offers *offers, const struct offer *offer, char ki
 			     &(struct msg){.kind = MSG_JINGLE, .metadata = metadata});
 }
 
-/* The last word of a session. */
 static void terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
 {
 	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_TERMINATE);
@@ -59,7 +58,8 @@ static int send_offer(struct offers *offers, struct offer *offer)
 	size_t max_stanza = offers->ibb->config.max_stanza;
 	offer->session.block_size = smaller(offer->session.block_size, MAX_BLOCK);
 	if (max_stanza > 0) {
-		/* <open/> would have it, and be refused as it is not what was agreed on. */
+		/* Otherwise <open/> would have this smaller size, and be refused as it was not
+		 * agreed on. */
 		offer->session.block_size =
 			smaller(offer->session.block_size,
 				msg_data_room(offer->peer, offer->sid, max_stanza));
@@ -102,8 +102,8 @@ static void send_failed(struct offers *offers, struct offer *offer)
 	}
 }
 
-/* XEP-0234 section 8.1, and section 6 of XEP-0166: who has received a file ends the session, but
- * not before the bytestream has ended: Dino takes that for a failure. */
+/* XEP-0234 section 8.1, XEP-0166 section 6: the receiver of the file ends the session, but not
+ * before the bytestream has ended: Dino reports that as a failure. */
 static void acknowledge(struct offers *offers, struct offer *offer)
 {
 	if (offer->is_incoming && !offer->session.ended) {
@@ -135,7 +135,7 @@ static void send_checksum(struct offers *offers, struct offer *offer)
 
 /* ---- what we hear ---- */
 
-/* A result only says that the request has come; an error ends the session. */
+/* A result says only that the request has arrived; an error ends the session. */
 static void answered(struct offers *offers, struct offer *offer, char kind,
 		     const struct msg *answer, int64_t now_ms)
 {
@@ -152,8 +152,8 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 	offer_fail(offers, offer, offer->is_incoming ? -ECONNRESET : error);
 }
 
-/* XEP-0166 section 7.4: what the end of a session means to those who use the file; to who has
- * offered one, before it was accepted or later. */
+/* XEP-0166 section 7.4: what the end of a session means to the users of the file; for an outgoing
+ * offer, before or after it was accepted. */
 static int failure(enum jingle_reason reason, bool accepted)
 {
 	switch (reason) {
@@ -161,7 +161,7 @@ static int failure(enum jingle_reason reason, bool accepted)
 	case JINGLE_BUSY:
 		return -ECONNREFUSED;
 	case JINGLE_CANCEL:
-	case JINGLE_SUCCESS: /* before it had the file */
+	case JINGLE_SUCCESS: /* before it has the file */
 		return -ECANCELED;
 	case JINGLE_TIMEOUT:
 		return -ETIMEDOUT;
@@ -184,8 +184,8 @@ static int failure(enum jingle_reason reason, bool accepted)
 	return accepted ? -ECONNRESET : -ECONNREFUSED;
 }
 
-/* Whether all bytes have left: the peer may have the file before the last of them is acknowledged,
- * but not any earlier. */
+/* Whether all bytes were sent. The peer may have the file before the last block is acknowledged,
+ * but no earlier. */
 static bool has_sent_all(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
@@ -194,7 +194,7 @@ static bool has_sent_all(const struct offer *offer)
 	       stream->outgoing.sender.in_flight == stream->outgoing.sender.out.length;
 }
 
-/* Whether all bytes are here, be they safe yet or not. */
+/* Whether all bytes are here, durable or not. */
 static bool has_received_all(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
@@ -212,12 +212,12 @@ static void receive_terminate(struct offers *offers, struct offer *offer, enum j
 		if (!offer->is_incoming) {
 			offer_finish(offers, offer);
 		}
-		return; /* incoming: what its digest says is not the sender's to decide */
+		return; /* incoming: its digest is still to be checked */
 	}
 	offer_fail(offers, offer, failure(reason, offer->state > OFFER_WAITING));
 }
 
-/* Whether `msg` is about the one content of the session, and its transport. */
+/* Whether session-accept is about our content and transport. */
 static bool matches(const struct offer *offer, const struct metadata *metadata)
 {
 	return metadata->has_ibb && strcmp(metadata->transport_sid, offer->sid) == 0 &&
@@ -240,7 +240,7 @@ static void receive_accept(struct offers *offers, struct offer *offer,
 
 static void receive_checksum(struct offer *offer, const struct digest *digest)
 {
-	/* Of another algorithm than was promised nothing can be checked. */
+	/* Only the promised algorithm was computed. */
 	if (offer->checksum.digest.length == 0 && digest->length > 0 &&
 	    digest->algorithm == offer->checksum.digest.algorithm) {
 		offer->checksum.digest = *digest;
@@ -249,7 +249,7 @@ static void receive_checksum(struct offer *offer, const struct digest *digest)
 
 /* ---- sessions that begin ---- */
 
-/* Why a session cannot be; JINGLE_NO_REASON: it can. */
+/* Why a session is refused; JINGLE_NO_REASON: it is not. */
 static enum jingle_reason objection(const struct metadata *metadata)
 {
 	if (metadata->is_encrypted) {
@@ -278,7 +278,7 @@ static void receive_initiate(struct offers *offers, const struct msg *msg, int64
 		.reason = reason,
 		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
 	};
-	/* Of no offer: whatever the answer is. */
+	/* Of no offer: its answer is ignored. */
 	struct msg end = {
 		.kind = MSG_JINGLE,
 		.peer = msg->peer,
@@ -292,7 +292,7 @@ static void receive_initiate(struct offers *offers, const struct msg *msg, int64
 
 /* ---- all of it ---- */
 
-/* What an action of a session that there is would do now; CONDITION_NONE: it may. */
+/* Why an action is not allowed in the current state of its session; CONDITION_NONE: it is. */
 static enum condition check_order(const struct offer *offer, enum jingle_action action,
 				  enum detail *detail)
 {
@@ -307,7 +307,7 @@ static enum condition check_order(const struct offer *offer, enum jingle_action 
 			       : CONDITION_UNEXPECTED_REQUEST;
 	case JINGLE_RECEIVED:
 	case JINGLE_CHECKSUM:
-		/* Of the other one of the two. */
+		/* From the other party only. */
 		*detail = DETAIL_OUT_OF_ORDER;
 		return offer->is_incoming == (action == JINGLE_CHECKSUM)
 			       ? CONDITION_NONE
@@ -336,7 +336,7 @@ static void receive_action(struct offers *offers, struct offer *offer,
 	case JINGLE_SESSION_TERMINATE:
 		receive_terminate(offers, offer, metadata->reason);
 		break;
-	case JINGLE_CONTENT_REMOVE: /* there is only one */
+	case JINGLE_CONTENT_REMOVE: /* the only one */
 		offer_fail(offers, offer, -ECANCELED);
 		terminate(offers, offer, JINGLE_CANCEL);
 		break;
@@ -344,11 +344,11 @@ static void receive_action(struct offers *offers, struct offer *offer,
 		receive_checksum(offer, &metadata->file.digest);
 		break;
 	case JINGLE_RECEIVED:
-		/* Anybody can say so before. */
+		/* Before that it says nothing. */
 		offer->confirmed = offer->confirmed || has_sent_all(offer);
 		break;
 	default:
-		break; /* a ping: it was answered */
+		break; /* JINGLE_PING: it was answered */
 	}
 }
 

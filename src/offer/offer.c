@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all parts of an offer need: its struct, its end, and the stanzas about it.
+ * What every file of an offer needs: life, the end, and stanzas.
  */
 #include "offer/offer_internal.h"
 
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* The longest name that is kept: longer than any directory can hold. */
+/* The longest name that is kept: more than any directory can hold. */
 #define MAX_NAME 1023
 
 /* ---- life ---- */
@@ -34,7 +34,6 @@ static void destroy(struct offer *offer)
 	free(offer);
 }
 
-/* The bytestream is not the offer's any more. */
 void offer_detach_stream(struct offer *offer)
 {
 	if (offer->stream && offer->stream->incoming.hash == offer->checksum.hash) {
@@ -51,7 +50,6 @@ void offer_forget(struct offers *offers, struct offer *offer)
 	destroy(offer);
 }
 
-/* False when memory is short; NULL stays NULL. */
 bool offer_copy(char **to, const char *from)
 {
 	*to = from ? strdup(from) : NULL;
@@ -64,7 +62,6 @@ static bool copy_name(char **to, const char *from)
 	return !from || *to;
 }
 
-/* In the set, WAITING. `sid` is the bytestream's. */
 struct offer *offer_create(struct offers *offers, const struct offer_protocol *protocol,
 			   const char *peer, const char *id, const char *sid,
 			   const struct file_metadata *file)
@@ -131,7 +128,7 @@ void offer_end(struct offers *offers, struct offer *offer, enum offer_state stat
 	op_complete_all(&offer->waiters, error, &offers->ibb->effects.done);
 }
 
-/* The bytestream follows its offer, which has failed. */
+/* Ends the bytestream of an offer that has failed. */
 static void fail_stream(struct offers *offers, struct offer *offer)
 {
 	struct stream *stream = offer->stream;
@@ -139,7 +136,7 @@ static void fail_stream(struct offers *offers, struct offer *offer)
 		return;
 	}
 	if (offer->is_incoming && stream_is_complete(stream)) {
-		ibb_end(offers->ibb, stream, offer->error); /* its sender is done with it */
+		ibb_end(offers->ibb, stream, offer->error); /* the peer has ended it already */
 	} else {
 		ibb_abort(offers->ibb, stream, offer->error);
 	}
@@ -172,7 +169,6 @@ void offer_finish(struct offers *offers, struct offer *offer)
 	}
 }
 
-/* Of what is DONE: nothing more is to be said, nor heard. */
 void offer_end_session(struct offers *offers, struct offer *offer)
 {
 	offer->protocol->cancel(offers, offer);
@@ -199,7 +195,7 @@ int offer_request(struct offers *offers, const struct offer *offer, char kind,
 {
 	char id[32];
 	bool matters = kind != OFFER_REQUEST_OTHER;
-	/* Several of the others may be under way of one offer. */
+	/* An offer may have several of the others in flight. */
 	snprintf(id, sizeof(id), "%c%" PRIx64, kind,
 		 matters ? offer->number : ++offers->last_other);
 	struct msg msg = *request;

@@ -35,10 +35,10 @@ enum offer_format {
 };
 
 enum offer_state {
-	OFFER_WAITING,	    /* for the user's answer, ours or theirs */
-	OFFER_ACCEPTED,	    /* for the bytestream to be opened */
-	OFFER_TRANSFERRING, /* bytes */
-	OFFER_CHECKING, /* all are there: for the digest, or for the peer's word that it has them */
+	OFFER_WAITING,	    /* until our user, or the peer, accepts or declines */
+	OFFER_ACCEPTED,	    /* the bytestream is still to be opened */
+	OFFER_TRANSFERRING, /* the bytestream is open */
+	OFFER_CHECKING,	    /* incoming: awaits the digest; outgoing: the peer's confirmation */
 	OFFER_DONE,
 	OFFER_FAILED, /* see error */
 };
@@ -92,100 +92,36 @@ struct offer {
 	struct offer_checksum checksum;
 };
 
-/* All offers of an account. */
-struct offers {
-	struct ibb *ibb;
-	struct offer *all;
-	struct offer *arrived; /* incoming, not yet taken; oldest first */
-	unsigned arrivals;     /* incoming, in `all` */
-	uint64_t last_number;
-	uint64_t last_other; /* of requests whose answers say nothing */
-	int64_t deadline_ms; /* offers_tick wants to be called; STREAM_NO_DEADLINE: never */
-};
-
-/* How long a peer that has everything may take to say so, and to send a digest that it promised. */
+/* A peer that has everything must confirm within this time, and send a digest that it announced. */
 #define OFFER_CONFIRM_MS  30000
 #define OFFER_CHECKSUM_MS 5000
 
-/* `ibb` must outlive it; its configuration says how long an answer may take. */
-void offers_init(struct offers *offers, struct ibb *ibb);
+struct offers;
 
-/* Frees everything. Every op must be completed and taken (offers_abandon does the first). */
-void offers_finish(struct offers *offers);
-
-/* ---- incoming ---- */
-
-/* The oldest incoming offer that was not yet taken, now owned by the caller; or NULL. */
-struct offer *offers_take_arrived(struct offers *offers);
-
-/*
- * WAITING: accepts it. The stream that the file will come through, as ibb_expect gives it, is the
- * caller's, and NEW until the peer opens it. NULL and *error: as of ibb_expect, or the offer's.
- */
+/* Incoming, WAITING: accepts it. The stream of the file, as of ibb_expect, is the caller's, and NEW
+ * until the peer opens it. NULL and *error: as of ibb_expect, or that of the offer. */
 struct stream *offer_accept(struct offers *offers, struct offer *offer, int *error, int64_t now_ms);
 
-/* ---- outgoing ---- */
-
-/*
- * Offers a file to `peer`, a full JID. What `file` says is copied; its size must be known. `stream`
- * is NEW and the caller's: it will be dialled once the peer has accepted, and is then to be given
- * the file's bytes. The offer is owned by the caller until offer_release. NULL when
- * memory is short.
- */
-struct offer *offers_send(struct offers *offers, enum offer_format format, const char *peer,
-			  const struct file_metadata *file, struct stream *stream, int64_t now_ms);
-
-/* Completes `op` when the offer is DONE with 0, or FAILED with its error. While an outgoing offer
- * is neither and nobody waits for it, it is cancelled. */
+/* Outgoing: completes `op` with 0 when the offer is DONE, with its error when it is FAILED. An
+ * offer for which nobody waits is cancelled. */
 void offer_wait(struct offers *offers, struct offer *offer, struct op *op);
+
+/* Outgoing, TRANSFERRING: before `length` bytes are written to the stream, adds them to the digest.
+ * -EPROTO: more bytes than were offered. */
+int offer_update_digest(struct offers *offers, struct offer *offer, const void *bytes,
+			size_t length);
+
+/* Outgoing, TRANSFERRING: every byte is written. Closes the stream (stream_close). */
+void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms);
 
 /* DONE or FAILED. */
 bool offer_is_over(const struct offer *offer);
 
-/* MOVING: bytes that will be written to the stream next, and how many there were; -EPROTO: more
- * than were offered. */
-int offer_update_digest(struct offers *offers, struct offer *offer, const void *bytes,
-			size_t length);
-
-/* MOVING: all bytes are written; the stream is to be closed (stream_close), which is done here. */
-void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms);
-
-/* ---- both ---- */
-
-/* The user has no more interest: what is neither DONE nor FAILED is declined or cancelled. The
- * stream must not be used through it any more, and is still the caller's. */
+/* The user has no interest any more: declines or cancels the offer unless it is over. The stream is
+ * still the caller's, but not the offer's any more. */
 void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms);
 
-/* MSG_SI, MSG_JINGLE: from somebody who may offer us files. */
-void offers_receive(struct offers *offers, const struct msg *msg, int64_t now_ms);
-
-/* Whether `close` ends a bytestream whose file was here before; if so it was answered. */
-bool offers_receive_close(struct offers *offers, const struct msg *close);
-
-/* Whether there is a session of that id with that full JID, which we have begun. */
-bool offers_have(const struct offers *offers, const char *peer, const char *id);
-
-/* Whether `msg`, an answer, was one to a request of an offer's; if so it was taken in. */
-bool offers_answer(struct offers *offers, const struct msg *msg, int64_t now_ms);
-
-/* After every call that may have changed a stream: lets the offers follow. */
-void offers_settle(struct offers *offers, int64_t now_ms);
-
-/* The resource `peer` has gone: with it its offers. */
-void offers_peer_gone(struct offers *offers, const char *peer);
-
-/* Our connection has gone, and with it every offer. */
-void offers_disconnect(struct offers *offers);
-
-/* The mount is ending: what nobody has accepted yet is withdrawn. */
-void offers_stop(struct offers *offers);
-
-/* Whether every outgoing offer is over. */
-bool offers_are_drained(const struct offers *offers);
-
-void offers_tick(struct offers *offers, int64_t now_ms);
-
-/* The word for user.ibb.state and `status` where that of the stream does not do, or NULL; static.
+/* The word for user.ibb.state and `status` where that of the stream does not fit, or NULL; static.
  */
 const char *offer_state_name(const struct offer *offer);
 

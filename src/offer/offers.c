@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All offers of an account: which of them a stanza is about, and what happens to many.
+ * All offers of an account: dispatches stanzas to them, and applies what concerns many.
  */
 #include "offer/offer_internal.h"
 
@@ -60,7 +60,7 @@ void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms)
 		(offer->is_incoming ? protocol->fail : protocol->cancel)(offers, offer);
 	}
 	offer_detach_stream(offer);
-	/* The peer may have something to say yet. */
+	/* The peer may still send something. */
 	if (!offer->session.ended) {
 		bool unanswered = !offer->is_incoming && !offer->session.answered;
 		offer_set_deadline(
@@ -125,7 +125,6 @@ bool offers_have(const struct offers *offers, const char *peer, const char *id)
 
 /* ---- what happens to many ---- */
 
-/* Whether nobody needs it any more. */
 static bool is_finished(const struct offer *offer, int64_t now_ms)
 {
 	return !offer->owned && offer_is_over(offer) &&
@@ -148,11 +147,11 @@ void offers_settle(struct offers *offers, int64_t now_ms)
 	}
 }
 
-/* Nobody hears what is said of it; `unbegun`: its error if no byte was on its way. */
+/* The peer, or our connection, is gone. `unbegun`: the error if no byte was transferred. */
 static void disconnect(struct offers *offers, struct offer *offer, int unbegun)
 {
 	offer->session.ended = true;
-	/* A bytestream that is whole needs nobody any more. */
+	/* A complete bytestream needs the peer no more. */
 	if (offer->state < OFFER_CHECKING) {
 		offer_fail(offers, offer,
 			   offer->state >= OFFER_TRANSFERRING ? -ECONNRESET : unbegun);
@@ -207,7 +206,8 @@ void offers_tick(struct offers *offers, int64_t now_ms)
 	offers->deadline_ms = STREAM_NO_DEADLINE;
 	DL_FOREACH (offers->all, offer) {
 		if (offer->state == OFFER_WAITING && now_ms >= offer->deadline_ms) {
-			offer_cancel(offers, offer, -ETIMEDOUT); /* the peer had its time */
+			offer_cancel(offers, offer,
+				     -ETIMEDOUT); /* the peer did not answer in time */
 		}
 		if ((!offer->owned || offer->session.lingers) && offer->state == OFFER_DONE &&
 		    now_ms >= offer->deadline_ms) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that we offer.
+ * Outgoing offers: from the request to the peer's confirmation.
  */
 #include "offer/offer_internal.h"
 
@@ -15,7 +15,7 @@ struct offer *offer_send(struct offers *offers, const struct offer_protocol *pro
 		return NULL;
 	}
 	if (protocol->send_checksum) {
-		/* The digest follows the last byte, so that nothing has to be read twice. */
+		/* The digest is sent with the last byte, so that the file is read once. */
 		offer->checksum.digest = (struct digest){.algorithm = HASH_SHA_256};
 		offer->checksum.hash = hash_create(HASH_SHA_256);
 	}
@@ -42,7 +42,7 @@ void offer_wait(struct offers *offers, struct offer *offer, struct op *op)
 void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
-	offer->stream->session.block_size = block_size;	       /* or less of it, if it is auto */
+	offer->stream->session.block_size = block_size; /* the upper limit, if the size is auto */
 	int error = ibb_open(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
 	offer->state = OFFER_ACCEPTED;
 	if (error) {
@@ -62,7 +62,7 @@ int offer_update_digest(struct offers *offers, struct offer *offer, const void *
 	}
 	int error = hash_update(offer->checksum.hash, bytes, length);
 	if (!error && offer->checksum.hashed == (uint64_t)offer->size) {
-		/* Ahead of the last byte: a receiver may end the session once it has that. */
+		/* Before the last byte: a receiver may end the session once it has that. */
 		error = hash_finish(offer->checksum.hash, &offer->checksum.digest);
 		if (!error) {
 			offer->protocol->send_checksum(offers, offer);
@@ -82,7 +82,7 @@ void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t no
 	stream_close(offer->stream, true, now_ms);
 }
 
-/* Why a bytestream to the peer broke: one that was closed before it had all is not wanted. */
+/* Why the bytestream broke. A peer that closes it early does not want the file. */
 static int stream_failure(const struct stream *stream)
 {
 	if (stream->session.close_received && (!stream->error || stream->error == -ECONNRESET)) {
@@ -101,7 +101,7 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	}
 	if (offer->state == OFFER_WAITING) {
 		if (stream_is_over(stream)) {
-			/* Its file was removed, or the directory that it was in. */
+			/* Its file or directory was removed. */
 			offer_cancel(offers, offer, stream_outcome(stream));
 		}
 		return;
@@ -109,7 +109,7 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	if (offer->state == OFFER_ACCEPTED && stream->state >= STREAM_OPEN) {
 		offer->state = OFFER_TRANSFERRING;
 	}
-	/* A peer that closes it may do so as it has the file. */
+	/* A peer may close the bytestream because it has the file. */
 	bool closed = stream->state == STREAM_CLOSED && !stream->session.close_sent;
 	bool whole = offer->checksum.hashed == (uint64_t)offer->size && stream_is_delivered(stream);
 	if (offer->state < OFFER_CHECKING &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that are offered by stream initiation. The offer is a request, and its answer that of the
- * person who was asked; after the last byte nobody says anything. Source: XEP-0095, XEP-0096.
+ * Offers by stream initiation. The offer is a request, and its answer accepts or declines. There is
+ * no confirmation after the last byte. Source: XEP-0095, XEP-0096.
  */
 #include "offer/offer_internal.h"
 
@@ -47,14 +47,14 @@ static void send_decline(struct offers *offers, struct offer *offer)
 	offer->session.ended = true;
 }
 
-/* All that there is to say is the end of the bytestream. */
+/* SI has no stanza for it: the end of the bytestream must do. */
 static void end_silently(struct offers *offers, struct offer *offer)
 {
 	(void)offers;
 	offer->session.ended = true;
 }
 
-/* There is no word for it: whoever accepts too late gets a bytestream without a byte. */
+/* SI has no stanza for it: a peer that accepts too late gets a bytestream without a byte. */
 static void cancel(struct offers *offers, struct offer *offer)
 {
 	(void)offers;
@@ -71,7 +71,7 @@ static void open_and_reset(struct offers *offers, struct offer *offer, int64_t n
 	}
 }
 
-/* What an error in answer to <si/> means to who has offered: a negative errno. */
+/* What an error in answer to <si/> means to the user: a negative errno. */
 static int refusal(const struct msg *error)
 {
 	switch (error->condition) {
@@ -93,7 +93,7 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 		return;
 	}
 	offer->session.answered = true;
-	/* A part of the file, or what is behind one, was not offered. */
+	/* Only the whole file was offered. */
 	bool accepted = answer->kind == MSG_RESULT && answer->metadata &&
 			answer->metadata->has_ibb && answer->metadata->file.offset == 0;
 	if (offer_is_over(offer)) {
