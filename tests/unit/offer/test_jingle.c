@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that are offered by Jingle, in both directions, as an account has them. */
-#include "ibb/hash.h"
-#include "scene.h"
+#include "offer/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,29 +13,7 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PHONE	     "a@x/phone"
-#define TEXT	     "Hello, world"
 #define LINGER_MS    2000 /* for the other one to end the session */
-
-/* a@x with her phone, which takes files by Jingle. */
-static void start(struct scene *scene)
-{
-	scene_start(scene, ACCEPT_CONTACTS);
-	scene->features = FEATURE_IBB | FEATURE_JINGLE;
-	scene_contact(scene, "a@x");
-	scene_comes(scene, PHONE, 0);
-}
-
-static struct digest sha_of(const char *text)
-{
-	struct digest digest;
-	struct hash *hash = hash_create(HASH_SHA_256);
-	assert_non_null(hash);
-	assert_int_equal(hash_update(hash, text, strlen(text)), 0);
-	assert_int_equal(hash_finish(hash, &digest), 0);
-	hash_destroy(hash);
-	return digest;
-}
 
 static void says(struct scene *scene, const char *session, enum jingle_action action)
 {
@@ -122,17 +99,33 @@ static void offer(struct scene *scene, const char *session, const char *name, in
 	offer_with(scene, session, &metadata);
 }
 
-static void peer_sends(struct scene *scene, unsigned seq, const char *text)
+/* The usual file; its digest will follow. */
+static void offer_usual(struct scene *scene)
 {
-	scene_peer_sends(scene, PHONE, "t", seq, text);
-	scene_sent(scene, MSG_RESULT, PHONE);
+	struct metadata metadata = scene_session("f", 12, "t");
+	metadata.file.digest.algorithm = HASH_SHA_256;
+	offer_with(scene, "j1", &metadata);
 }
+
+static void sees_accept(struct scene *scene)
+{
+	scene_jingle(scene, JINGLE_SESSION_ACCEPT, PHONE);
+	scene_result(scene);
+}
+
+static const struct transfer_format format = {
+	.feature = FEATURE_JINGLE,
+	.sid = "t",
+	.offer = offer_usual,
+	.sees_accept = sees_accept,
+	.checks = true,
+};
 
 static void test_incoming(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct metadata metadata = scene_session("photo.jpg", 12, "t");
 	metadata.file.date = 1000000000;
 	metadata.block_size = 65535;
@@ -162,11 +155,11 @@ static void test_incoming(void **state)
 	scene_sent(&scene, MSG_RESULT, PHONE);
 	assert_result(open, 0);
 	struct handle *handle = call_handle(open);
-	peer_sends(&scene, 0, "Hello, w");
+	transfer_block(&scene, "t", 0, "Hello, w");
 	assert_text(scene_read(&scene, handle, 100), "Hello, w");
 	assert_state(&scene, "a@x/in/photo.jpg", "open");
 	scene_is_quiet(&scene);
-	peer_sends(&scene, 1, "orld");
+	transfer_block(&scene, "t", 1, "orld");
 	we_thank_early(&scene, "j1");
 	assert_text(scene_read(&scene, handle, 100), "orld");
 	assert_result(scene_read(&scene, handle, 100), 0);
@@ -183,7 +176,7 @@ static void test_incoming_opened_early(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	offer(&scene, "j1", "f", 12);
 	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
 	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
@@ -193,9 +186,9 @@ static void test_incoming_opened_early(void **state)
 	assert_result(open, 0);
 	scene_sent(&scene, MSG_RESULT, PHONE);
 	struct handle *handle = call_handle(open);
-	peer_sends(&scene, 0, "Hello, wor");
+	transfer_block(&scene, "t", 0, "Hello, wor");
 	scene_receive(&scene, &(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = id});
-	peer_sends(&scene, 1, "ld");
+	transfer_block(&scene, "t", 1, "ld");
 	we_thank_early(&scene, "j1");
 	assert_text(scene_read(&scene, handle, 100), TEXT);
 	assert_result(scene_read(&scene, handle, 100), 0);
@@ -214,7 +207,7 @@ static struct handle *receive_most(struct scene *scene, const struct digest *pro
 	scene_peer_begins(scene, PHONE, "t", SCENE_BLOCK);
 	scene_sent(scene, MSG_RESULT, PHONE);
 	assert_result(open, 0);
-	peer_sends(scene, 0, "Hello, w");
+	transfer_block(scene, "t", 0, "Hello, w");
 	return call_handle(open);
 }
 
@@ -223,13 +216,13 @@ static void test_incoming_digest(void **state)
 	(void)state;
 	for (unsigned right = 0; right < 2; right++) {
 		struct scene scene;
-		start(&scene);
-		struct digest digest = sha_of(right ? TEXT : "Hello, World");
+		transfer_start(&scene, &format);
+		struct digest digest = transfer_digest(HASH_SHA_256, right ? TEXT : "Hello, World");
 		struct handle *handle = receive_most(&scene, &digest);
 		/* That was said before anything was accepted. */
-		struct digest other = sha_of("other");
+		struct digest other = transfer_digest(HASH_SHA_256, "other");
 		sends_digest(&scene, "j1", &other);
-		peer_sends(&scene, 1, "orld");
+		transfer_block(&scene, "t", 1, "orld");
 		if (right) {
 			we_thank_early(&scene, "j1");
 		} else {
@@ -268,13 +261,13 @@ static void test_incoming_promised_digest(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
-		struct digest digest = sha_of(rows[i].of ? rows[i].of : "");
+		transfer_start(&scene, &format);
+		struct digest digest = transfer_digest(HASH_SHA_256, rows[i].of ? rows[i].of : "");
 		struct handle *handle = receive_most(&scene, &promise);
 		if (rows[i].comes == BEFORE) {
 			sends_digest(&scene, "j1", &digest);
 		}
-		peer_sends(&scene, 1, "orld");
+		transfer_block(&scene, "t", 1, "orld");
 		assert_text(scene_read(&scene, handle, 100), TEXT);
 		struct call *end = scene_read(&scene, handle, 100);
 		if (rows[i].comes != BEFORE) {
@@ -319,10 +312,10 @@ static void test_incoming_never_closed(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct digest digest = sha_of(TEXT);
+	transfer_start(&scene, &format);
+	struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
 	struct handle *handle = receive_most(&scene, &digest);
-	peer_sends(&scene, 1, "orld");
+	transfer_block(&scene, "t", 1, "orld");
 	char id[32];
 	we_have_it(&scene, "j1", id, sizeof(id));
 	assert_text(scene_read(&scene, handle, 100), TEXT);
@@ -344,7 +337,7 @@ static void test_incoming_closed(void **state)
 	(void)state;
 	struct digest none = {.algorithm = HASH_NONE};
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct handle *handle = receive_most(&scene, &none);
 	scene_peer_closes(&scene, PHONE, "t", false);
 	scene_sent(&scene, MSG_RESULT, PHONE);
@@ -371,7 +364,7 @@ static void test_incoming_closed(void **state)
 	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
 	scene_sent(&scene, MSG_RESULT, PHONE);
 	handle = call_handle(open);
-	peer_sends(&scene, 0, "Hello");
+	transfer_block(&scene, "t", 0, "Hello");
 	assert_text(scene_read(&scene, handle, 100), "Hello");
 	struct call *end = scene_read(&scene, handle, 100);
 	assert_waits(end);
@@ -394,56 +387,14 @@ static void test_incoming_closed(void **state)
 	scene_finish(&scene);
 }
 
-enum when {
-	OFFERED,
-	ACCEPTED,
-	OPENED,
-	HALF,
-	CHECKING,
-	WHENS
-};
-
-/* A file of 12 bytes, as far as `when`; the open or read that waits is *call. */
-static struct handle *bring_to(struct scene *scene, enum when when, struct call **call)
-{
-	struct handle *handle = NULL;
-	struct metadata metadata = scene_session("f", 12, "t");
-	metadata.file.digest.algorithm = HASH_SHA_256; /* it will follow */
-	*call = NULL;
-	offer_with(scene, "j1", &metadata);
-	if (when >= ACCEPTED) {
-		*call = scene_open(scene, "a@x/in/f", O_RDONLY);
-		scene_jingle(scene, JINGLE_SESSION_ACCEPT, PHONE);
-		scene_result(scene);
-	}
-	if (when >= OPENED) {
-		scene_peer_begins(scene, PHONE, "t", SCENE_BLOCK);
-		scene_sent(scene, MSG_RESULT, PHONE);
-		assert_result(*call, 0);
-		handle = call_handle(*call);
-		*call = scene_read(scene, handle, 100);
-	}
-	if (when >= HALF) {
-		peer_sends(scene, 0, "Hello, w");
-		assert_text(*call, "Hello, w");
-		*call = scene_read(scene, handle, 100);
-	}
-	if (when >= CHECKING) {
-		peer_sends(scene, 1, "orld");
-		assert_text(*call, "orld");
-		*call = scene_read(scene, handle, 100);
-	}
-	return handle;
-}
-
 static void test_incoming_is_declined(void **state)
 {
 	(void)state;
-	for (enum when when = OFFERED; when < WHENS; when++) {
+	for (enum transfer_stage when = OFFERED; when < STAGES; when++) {
 		struct scene scene;
 		struct call *call;
-		start(&scene);
-		struct handle *handle = bring_to(&scene, when, &call);
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_receive(&scene, &format, when, &call);
 		assert_int_equal(scene_unlink(&scene, "a@x/in/f"), 0);
 		assert_no(&scene, "a@x/in/f");
 		if (call) {
@@ -466,8 +417,8 @@ static void test_incoming_is_declined(void **state)
 	/* Left in the middle. */
 	struct scene scene;
 	struct call *call;
-	start(&scene);
-	struct handle *handle = bring_to(&scene, HALF, &call);
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_receive(&scene, &format, HALF, &call);
 	scene_interrupt(&scene, call);
 	scene_release(&scene, handle);
 	scene_sent(&scene, MSG_CLOSE, PHONE);
@@ -480,7 +431,7 @@ static void test_incoming_ended_by_peer(void **state)
 	(void)state;
 	static const struct {
 		enum jingle_reason reason;
-		ssize_t results[WHENS];
+		ssize_t results[STAGES];
 	} rows[] = {
 		{JINGLE_CANCEL, {0, -ECANCELED, -ECANCELED, -ECANCELED, -ECANCELED}},
 		{JINGLE_SUCCESS, {0, -ECANCELED, -ECANCELED, -ECANCELED, 1}},
@@ -489,14 +440,14 @@ static void test_incoming_ended_by_peer(void **state)
 		{JINGLE_NO_REASON, {0, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
 		{JINGLE_GONE, {0, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
 	};
-	for (size_t i = 0; i < COUNT(rows) * WHENS; i++) {
-		enum when when = i % WHENS;
-		ssize_t result = rows[i / WHENS].results[when];
+	for (size_t i = 0; i < COUNT(rows) * STAGES; i++) {
+		enum transfer_stage when = i % STAGES;
+		ssize_t result = rows[i / STAGES].results[when];
 		struct scene scene;
 		struct call *call;
-		start(&scene);
-		struct handle *handle = bring_to(&scene, when, &call);
-		ends(&scene, "j1", rows[i / WHENS].reason);
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_receive(&scene, &format, when, &call);
+		ends(&scene, "j1", rows[i / STAGES].reason);
 		if (when == OFFERED) {
 			assert_no(&scene, "a@x/in/f");
 		} else if (result > 0) {
@@ -524,7 +475,7 @@ static void test_incoming_ended_before_it_is_safe(void **state)
 	(void)state;
 	for (unsigned closes = 0; closes < 2; closes++) {
 		struct scene scene;
-		start(&scene);
+		transfer_start(&scene, &format);
 		offer(&scene, "j1", "f", closes ? METADATA_NO_SIZE : 12);
 		struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
 		scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
@@ -555,11 +506,11 @@ static void test_incoming_ended_before_it_is_safe(void **state)
 static void test_incoming_content_removed(void **state)
 {
 	(void)state;
-	for (enum when when = OFFERED; when < WHENS; when++) {
+	for (enum transfer_stage when = OFFERED; when < STAGES; when++) {
 		struct scene scene;
 		struct call *call;
-		start(&scene);
-		bring_to(&scene, when, &call);
+		transfer_start(&scene, &format);
+		transfer_receive(&scene, &format, when, &call);
 		says(&scene, "j1", JINGLE_CONTENT_REMOVE);
 		scene_sent(&scene, MSG_RESULT, PHONE);
 		if (when == OPENED || when == HALF) {
@@ -594,11 +545,11 @@ static void test_incoming_out_of_place(void **state)
 		{JINGLE_TRANSPORT_REPLACE, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_NONE},
 		{JINGLE_OTHER, CONDITION_FEATURE_NOT_IMPLEMENTED, DETAIL_NONE},
 	};
-	for (enum when when = OFFERED; when < WHENS; when++) {
+	for (enum transfer_stage when = OFFERED; when < STAGES; when++) {
 		struct scene scene;
 		struct call *call;
-		start(&scene);
-		struct handle *handle = bring_to(&scene, when, &call);
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_receive(&scene, &format, when, &call);
 		for (size_t i = 0; i < COUNT(rows); i++) {
 			struct metadata metadata = scene_session("other", 1, "t2");
 			metadata.action = rows[i].action;
@@ -622,7 +573,7 @@ static void test_incoming_out_of_place(void **state)
 		assert_true(!call || !call_is_done(call));
 		/* And it goes on. */
 		if (when == HALF) {
-			peer_sends(&scene, 1, "orld");
+			transfer_block(&scene, "t", 1, "orld");
 			assert_text(call, "orld");
 			call = scene_read(&scene, handle, 100);
 		}
@@ -659,7 +610,7 @@ static void test_incoming_that_cannot_be(void **state)
 		{&sealed, JINGLE_SECURITY_ERROR},
 	};
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		scene_peer_says(&scene, PHONE, "j1", rows[i].metadata);
 		scene_sent(&scene, MSG_RESULT, PHONE);
@@ -693,7 +644,7 @@ static void test_incoming_flood(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	char session[16];
 	for (unsigned i = 0; i < SCENE_STREAMS; i++) {
 		snprintf(session, sizeof(session), "j%u", i);
@@ -713,9 +664,9 @@ static void test_incoming_while_stopping(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct call *call;
-	bring_to(&scene, OFFERED, &call);
+	transfer_receive(&scene, &format, OFFERED, &call);
 	shutdown_begin(&scene.account, false, scene.now_ms);
 	scene_settle(&scene);
 	we_end(&scene, "j1", JINGLE_DECLINE);
@@ -731,7 +682,7 @@ static void test_incoming_accept_is_refused(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	offer(&scene, "j1", "f", 5);
 	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
 	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
@@ -745,48 +696,31 @@ static void test_incoming_accept_is_refused(void **state)
 static void test_incoming_breaks(void **state)
 {
 	(void)state;
-	static const ssize_t results[][WHENS] = {
-		{0, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 0}, /* she goes: all is here */
-		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0},
-		{0, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, 0},
-		{0, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET},
-		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET},
+	static const ssize_t results[BREAKS][STAGES] = {
+		[PEER_GONE] = {0, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 0}, /* all is here */
+		[DISCONNECTED] = {0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0},
+		[SILENT] = {0, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, 0},
+		[STOPPED] = {0, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET},
+		[ABANDONED] = {0, -ENETDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET},
 	};
-	for (size_t i = 0; i < COUNT(results) * WHENS; i++) {
-		enum when when = i % WHENS;
+	for (size_t i = 0; i < (size_t)BREAKS * STAGES; i++) {
+		enum transfer_break how = i / STAGES;
+		enum transfer_stage stage = i % STAGES;
 		struct scene scene;
 		struct call *call;
-		start(&scene);
-		bring_to(&scene, when, &call);
-		switch (i / WHENS) {
-		case 0:
-			scene_goes(&scene, PHONE);
-			break;
-		case 1:
-			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
-			scene_settle(&scene);
-			break;
-		case 2:
-			scene_wait(&scene, 4 * SCENE_TIMEOUT);
-			break;
-		case 3:
-			shutdown_begin(&scene.account, false, scene.now_ms);
-			scene_settle(&scene);
-			break;
-		default:
-			shutdown_abandon(&scene.account, scene.now_ms);
-			scene_settle(&scene);
-		}
+		transfer_start(&scene, &format);
+		transfer_receive(&scene, &format, stage, &call);
+		transfer_break(&scene, how);
 		if (call) {
-			assert_result(call, results[i / WHENS][when]);
+			assert_result(call, results[how][stage]);
 		}
-		if (i / WHENS == 0) {
+		if (how == PEER_GONE) {
 			scene_is_quiet(&scene); /* nobody is there to be told */
 		}
-		if (i / WHENS == 2 && when == ACCEPTED) {
+		if (how == SILENT && stage == ACCEPTED) {
 			we_end(&scene, "j1", JINGLE_TIMEOUT);
 		}
-		if (when == OFFERED && i / WHENS < 2) {
+		if (stage == OFFERED && how < SILENT) {
 			assert_no(&scene, "a@x/in/f");
 		}
 		scene_finish(&scene);
@@ -794,15 +728,6 @@ static void test_incoming_breaks(void **state)
 }
 
 /* ---- we offer ---- */
-
-/* A file that is spooled, open. */
-static struct handle *spooled(struct scene *scene, const char *path)
-{
-	struct handle *handle = scene_opened(scene, path, O_WRONLY);
-	assert_true(handle_is_spooled(handle));
-	scene_is_quiet(scene);
-	return handle;
-}
 
 /* It is offered as `session`; she says that she has got that. */
 static struct call *offered(struct scene *scene, struct handle *handle, const char *session)
@@ -841,8 +766,8 @@ static void test_outgoing(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f.txt");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f.txt");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		assert_string_equal(msg->sid, "sid1");
@@ -871,7 +796,7 @@ static void test_outgoing(void **state)
 		scene_result(&scene);
 
 		/* Before the last byte: who has that may end the session. */
-		struct digest digest = sha_of(TEXT);
+		struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
 		msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
 		assert_true(digest_equals(&msg->metadata->file.digest, &digest));
 		scene_result(&scene);
@@ -934,11 +859,11 @@ static void test_outgoing_block_size(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
+		transfer_start(&scene, &format);
 		assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.block_size",
 					       rows[i].configured, strlen(rows[i].configured)),
 				 0);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		assert_int_equal(msg->metadata->block_size, rows[i].offered);
@@ -957,11 +882,11 @@ static void test_outgoing_short_stanzas(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	account_login(&scene.account, 5000);
 	assert_int_equal(attribute_set(scene_find(&scene, "a@x"), "user.ibb.block_size", "8192", 4),
 			 0);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	scene_offer(&scene, handle, TEXT, 12, NULL);
 	const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 	uint32_t block_size = msg->metadata->block_size;
@@ -987,8 +912,8 @@ static void test_outgoing_accepted_wrongly(void **state)
 	const struct metadata *const rows[] = {&larger, &other, &none, &s5b, &part};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		struct call *close = offered(&scene, handle, "sid1");
 		scene_peer_says(&scene, PHONE, "sid1", rows[i]);
 		scene_sent(&scene, MSG_RESULT, PHONE);
@@ -1020,8 +945,8 @@ static void test_outgoing_is_refused(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 		scene_error(&scene, rows[i].condition);
@@ -1045,7 +970,7 @@ enum out {
 /* A file of ours, as far as `when`. */
 static struct call *take_to(struct scene *scene, enum out when, struct handle **handle)
 {
-	*handle = spooled(scene, "a@x/f");
+	*handle = transfer_spool(scene, "a@x/f");
 	struct call *close = offered(scene, *handle, "sid1");
 	if (when >= AGREED) {
 		accepts(scene, "sid1", "sid1", SCENE_BLOCK);
@@ -1103,7 +1028,7 @@ static void test_outgoing_ended_by_peer(void **state)
 		ssize_t result = rows[i / OUTS].results[when];
 		struct scene scene;
 		struct handle *handle;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct call *close = take_to(&scene, when, &handle);
 		ends(&scene, "sid1", rows[i / OUTS].reason);
 		assert_result(close, result);
@@ -1129,7 +1054,7 @@ static void test_outgoing_received_early(void **state)
 	for (enum out when = WAITING; when < OUTS; when++) {
 		struct scene scene;
 		struct handle *handle;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct call *close = take_to(&scene, when, &handle);
 		char id[32];
 		snprintf(id, sizeof(id), "%s", scene.sent->id);
@@ -1177,7 +1102,7 @@ static void test_outgoing_out_of_place(void **state)
 	for (enum out when = WAITING; when < OUTS; when++) {
 		struct scene scene;
 		struct handle *handle;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct call *close = take_to(&scene, when, &handle);
 		for (size_t i = 0; i < COUNT(rows); i++) {
 			struct metadata metadata = scene_session("f", 12, "sid1");
@@ -1203,7 +1128,7 @@ static void test_outgoing_content_removed(void **state)
 	for (enum out when = WAITING; when < OUTS; when++) {
 		struct scene scene;
 		struct handle *handle;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct call *close = take_to(&scene, when, &handle);
 		says(&scene, "sid1", JINGLE_CONTENT_REMOVE);
 		scene_sent(&scene, MSG_RESULT, PHONE);
@@ -1225,7 +1150,7 @@ static void test_outgoing_stream_breaks(void **state)
 	for (enum out when = AGREED; when < CONFIRMING; when++) {
 		struct scene scene;
 		struct handle *handle;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct call *close = take_to(&scene, when, &handle);
 		scene_peer_closes(&scene, PHONE, "sid1", false);
 		assert_result(close, -ECANCELED);
@@ -1234,7 +1159,7 @@ static void test_outgoing_stream_breaks(void **state)
 		scene_is_quiet(&scene);
 		scene_finish(&scene);
 
-		start(&scene);
+		transfer_start(&scene, &format);
 		close = take_to(&scene, when, &handle);
 		scene_error(&scene, CONDITION_ITEM_NOT_FOUND);
 		assert_result(close, when == AGREED ? -EPROTONOSUPPORT : -ECONNRESET);
@@ -1248,8 +1173,8 @@ static void test_outgoing_timeout(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = offered(&scene, handle, "sid1");
 	scene_wait(&scene, SCENE_ANSWER - 1);
 	assert_waits(close);
@@ -1267,7 +1192,7 @@ static void test_outgoing_timeout(void **state)
 	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_UNKNOWN_SESSION);
 
 	/* Even the request gets no answer. */
-	handle = spooled(&scene, "a@x/g");
+	handle = transfer_spool(&scene, "a@x/g");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
 	scene_wait(&scene, SCENE_ANSWER);
@@ -1283,7 +1208,7 @@ static void test_outgoing_is_given_up(void **state)
 		bool removed = i >= OUTS;
 		struct scene scene;
 		struct handle *handle;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct call *close = take_to(&scene, when, &handle);
 		if (removed) {
 			assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);
@@ -1314,37 +1239,29 @@ static void test_outgoing_breaks(void **state)
 {
 	(void)state;
 	static const struct {
+		enum transfer_break how;
 		ssize_t results[OUTS];
 		const char *confirming;
 	} rows[] = {
-		{{-EHOSTDOWN, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
-		{{-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
-		{{-ECONNRESET, 0, 0, 0, 0}, "finished"},
-		{{-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+		{PEER_GONE, {-EHOSTDOWN, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+		{DISCONNECTED, {-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+		{STOPPED, {-ECONNRESET, 0, 0, 0, 0}, "finished"},
+		{ABANDONED, {-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
 	};
 	for (size_t i = 0; i < COUNT(rows) * OUTS; i++) {
 		enum out when = i % OUTS;
 		size_t row = i / OUTS;
 		struct scene scene;
 		struct handle *handle;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct call *close = take_to(&scene, when, &handle);
-		switch (row) {
-		case 0:
-			scene_goes(&scene, PHONE);
+		transfer_break(&scene, rows[row].how);
+		if (rows[row].how == PEER_GONE) {
 			scene_is_quiet(&scene);
-			break;
-		case 1:
-			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
-			scene_settle(&scene);
-			break;
-		case 2:
-			shutdown_begin(&scene.account, false, scene.now_ms);
-			scene_settle(&scene);
-			if (when == WAITING) {
-				we_end(&scene, "sid1", JINGLE_CANCEL);
-				break;
-			}
+		}
+		if (rows[row].how == STOPPED && when == WAITING) {
+			we_end(&scene, "sid1", JINGLE_CANCEL);
+		} else if (rows[row].how == STOPPED) {
 			if (when < CONFIRMING) {
 				scene_result(&scene); /* it goes on */
 			}
@@ -1352,10 +1269,6 @@ static void test_outgoing_breaks(void **state)
 			assert_waits(close);
 			assert_false(shutdown_is_complete(&scene.account));
 			ends(&scene, "sid1", JINGLE_SUCCESS);
-			break;
-		default:
-			shutdown_abandon(&scene.account, scene.now_ms);
-			scene_settle(&scene);
 		}
 		assert_result(close, rows[row].results[when]);
 		if (when == CONFIRMING) {
@@ -1377,7 +1290,7 @@ static void test_outgoing_peer_goes_at_the_end(void **state)
 	(void)state;
 	struct scene scene;
 	struct handle *handle;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct call *close = take_to(&scene, LEFT, &handle);
 	scene_result(&scene);
 	scene_sent(&scene, MSG_CLOSE, PHONE);
@@ -1392,8 +1305,8 @@ static void test_outgoing_empty(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
 	assert_int_equal(scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE)->metadata->file.size,
 			 0);
@@ -1401,7 +1314,7 @@ static void test_outgoing_empty(void **state)
 	accepts(&scene, "sid1", "sid1", SCENE_BLOCK);
 	scene_sent(&scene, MSG_OPEN, PHONE);
 	scene_result(&scene);
-	struct digest digest = sha_of("");
+	struct digest digest = transfer_digest(HASH_SHA_256, "");
 	const struct msg *msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
 	assert_true(digest_equals(&msg->metadata->file.digest, &digest));
 	scene_result(&scene);
@@ -1423,7 +1336,7 @@ static void test_outgoing_to_a_stranger(void **state)
 	scene.features = FEATURE_IBB | FEATURE_JINGLE;
 	scene_contact(&scene, "a@x");
 	scene_comes(&scene, PHONE, 0);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = offered(&scene, handle, "sid1");
 	struct metadata metadata = scene_session("f", 12, "t");
 	scene_peer_says(&scene, PHONE, "other", &metadata);
@@ -1443,13 +1356,13 @@ static void test_several(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	static const char *const paths[] = {"a@x/f", "a@x/g", "a@x/h"};
 	struct handle *handles[3];
 	struct call *closes[3];
 	for (size_t i = 0; i < 3; i++) {
 		char session[16];
-		handles[i] = spooled(&scene, paths[i]);
+		handles[i] = transfer_spool(&scene, paths[i]);
 		snprintf(session, sizeof(session), "sid%zu", i + 1);
 		closes[i] = offered(&scene, handles[i], session);
 	}

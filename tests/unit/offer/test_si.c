@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that are offered by stream initiation, in both directions, as an account has them. */
-#include "scene.h"
+#include "offer/transfer.h"
 
 #include "account/name.h"
-#include "ibb/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,17 +15,6 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PHONE	     "a@x/phone"
-#define TEXT	     "Hello, world"
-
-/* a@x with her phone, which takes files by SI. */
-static void start(struct scene *scene)
-{
-	scene_start(scene, ACCEPT_CONTACTS);
-	scene->features = FEATURE_IBB | FEATURE_SI;
-	scene_contact(scene, "a@x");
-	scene_comes(scene, PHONE, 0);
-}
 
 static struct stat attributes_of(const struct scene *scene, const char *path)
 {
@@ -35,17 +23,6 @@ static struct stat attributes_of(const struct scene *scene, const char *path)
 	assert_non_null(node);
 	node_attributes(node, &attributes);
 	return attributes;
-}
-
-static struct digest md5_of(const char *text)
-{
-	struct digest digest;
-	struct hash *hash = hash_create(HASH_MD5);
-	assert_non_null(hash);
-	assert_int_equal(hash_update(hash, text, strlen(text)), 0);
-	assert_int_equal(hash_finish(hash, &digest), 0);
-	hash_destroy(hash);
-	return digest;
 }
 
 /* A file of hers waits in in/. */
@@ -60,12 +37,6 @@ static void offer(struct scene *scene, const char *id, const char *name, int64_t
 static void peer_opens(struct scene *scene, const char *id, uint32_t block_size)
 {
 	scene_peer_begins(scene, PHONE, id, block_size);
-	scene_sent(scene, MSG_RESULT, PHONE);
-}
-
-static void peer_sends(struct scene *scene, const char *id, unsigned seq, const char *text)
-{
-	scene_peer_sends(scene, PHONE, id, seq, text);
 	scene_sent(scene, MSG_RESULT, PHONE);
 }
 
@@ -84,13 +55,30 @@ static struct handle *accepted(struct scene *scene, const char *path, const char
 	return call_handle(open);
 }
 
+static void offer_usual(struct scene *scene)
+{
+	offer(scene, "s1", "f", 12);
+}
+
+static void sees_accept(struct scene *scene)
+{
+	scene_sent(scene, MSG_RESULT, PHONE);
+}
+
+static const struct transfer_format format = {
+	.feature = FEATURE_SI,
+	.sid = "s1",
+	.offer = offer_usual,
+	.sees_accept = sees_accept,
+};
+
 /* ---- they offer ---- */
 
 static void test_incoming(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
 	struct call *line = scene_read(&scene, incoming, 100);
 	struct metadata metadata = scene_file("photo.jpg", 12);
@@ -119,11 +107,11 @@ static void test_incoming(void **state)
 	assert_state(&scene, "a@x/in/photo.jpg", "open");
 
 	struct call *read = scene_read(&scene, handle, 100);
-	peer_sends(&scene, "s1", 0, "Hello, wor");
+	transfer_block(&scene, "s1", 0, "Hello, wor");
 	assert_text(read, "Hello, wor");
 	read = scene_read(&scene, handle, 100);
 	assert_waits(read);
-	peer_sends(&scene, "s1", 1, "ld");
+	transfer_block(&scene, "s1", 1, "ld");
 	assert_text(read, "ld");
 
 	/* Nobody says <close/>, and it is the end. */
@@ -147,13 +135,13 @@ static void test_incoming_before_it_is_read(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	offer(&scene, "s1", "f", 12);
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 4);
-	peer_sends(&scene, "s1", 0, "Hell");
-	peer_sends(&scene, "s1", 1, "o, w");
+	transfer_block(&scene, "s1", 0, "Hell");
+	transfer_block(&scene, "s1", 1, "o, w");
 	assert_text(scene_read(&scene, handle, 2), "He");
-	peer_sends(&scene, "s1", 2, "orld");
+	transfer_block(&scene, "s1", 2, "orld");
 	scene_goes(&scene, PHONE);
 	assert_text(scene_read(&scene, handle, 100), "llo, world");
 	assert_result(scene_read(&scene, handle, 100), 0);
@@ -165,7 +153,7 @@ static void test_incoming_longer_than_the_buffer(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	offer(&scene, "s1", "f", 48);
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
 	unsigned acknowledged = 0;
@@ -200,12 +188,12 @@ static void test_incoming_closed(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
+		transfer_start(&scene, &format);
 		offer(&scene, "s1", "f", rows[i].size);
 		struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
 		struct call *end = NULL;
 		if (rows[i].text) {
-			peer_sends(&scene, "s1", 0, rows[i].text);
+			transfer_block(&scene, "s1", 0, rows[i].text);
 			assert_text(scene_read(&scene, handle, 9), "Hello");
 		}
 		end = scene_read(&scene, handle, 9);
@@ -227,9 +215,9 @@ static void test_incoming_empty(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct metadata metadata = scene_file("f", 0);
-	metadata.file.digest = md5_of("");
+	metadata.file.digest = transfer_digest(HASH_MD5, "");
 	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
 	assert_result(scene_read(&scene, handle, 9), 0);
@@ -251,18 +239,18 @@ static void test_incoming_md5(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
+		transfer_start(&scene, &format);
 		struct metadata metadata = scene_file("f", 12);
-		metadata.file.digest = md5_of(rows[i].of);
+		metadata.file.digest = transfer_digest(HASH_MD5, rows[i].of);
 		scene_peer_offers(&scene, PHONE, "s1", &metadata);
 		struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 65535);
-		peer_sends(&scene, "s1", 0, "Hello");
+		transfer_block(&scene, "s1", 0, "Hello");
 		if (rows[i].closes) {
 			scene_peer_closes(&scene, PHONE, "s1", false);
 			scene_sent(&scene, MSG_RESULT, PHONE);
 			assert_text(scene_read(&scene, handle, 100), "Hello");
 		} else {
-			peer_sends(&scene, "s1", 1, ", world");
+			transfer_block(&scene, "s1", 1, ", world");
 			assert_text(scene_read(&scene, handle, 100), TEXT);
 		}
 		scene_is_quiet(&scene);
@@ -278,10 +266,10 @@ static void test_incoming_too_much(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	offer(&scene, "s1", "f", 6);
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
-	peer_sends(&scene, "s1", 0, "Hello");
+	transfer_block(&scene, "s1", 0, "Hello");
 	scene_peer_sends(&scene, PHONE, "s1", 1, "..");
 	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NONE);
 	scene_sent(&scene, MSG_CLOSE, PHONE);
@@ -295,7 +283,7 @@ static void test_incoming_is_declined(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	offer(&scene, "s1", "f", 6);
 	assert_int_equal(scene_unlink(&scene, "a@x/in/f"), 0);
 	assert_no(&scene, "a@x/in/f");
@@ -335,7 +323,7 @@ static void test_incoming_by_next(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	struct call *read = scene_read(&scene, next, 100);
 	assert_waits(read);
@@ -344,9 +332,9 @@ static void test_incoming_by_next(void **state)
 	assert_true(scene_sent(&scene, MSG_RESULT, PHONE)->metadata->has_ibb);
 	assert_waits(read);
 	peer_opens(&scene, "s1", 8);
-	peer_sends(&scene, "s1", 0, "Hello, w");
+	transfer_block(&scene, "s1", 0, "Hello, w");
 	assert_text(read, "Hello, w");
-	peer_sends(&scene, "s1", 1, "orld");
+	transfer_block(&scene, "s1", 1, "orld");
 	assert_text(scene_read(&scene, next, 100), "orld");
 	assert_result(scene_read(&scene, next, 100), 0);
 	scene_release(&scene, next);
@@ -374,7 +362,7 @@ static void test_incoming_without_waiting(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	assert_int_equal(poll_now(&scene, next), 0);
 	offer(&scene, "s1", "f", 5);
@@ -385,7 +373,7 @@ static void test_incoming_without_waiting(void **state)
 	peer_opens(&scene, "s1", 8);
 	assert_result(scene_poll(&scene, next, 100), -EAGAIN);
 	assert_int_equal(poll_now(&scene, next), 0);
-	peer_sends(&scene, "s1", 0, "Hello");
+	transfer_block(&scene, "s1", 0, "Hello");
 	assert_int_equal(poll_now(&scene, next), POLLIN);
 	assert_text(scene_poll(&scene, next, 100), "Hello");
 	assert_int_equal(poll_now(&scene, next), POLLIN | POLLHUP);
@@ -405,7 +393,7 @@ static void test_incoming_without_waiting(void **state)
 	op_init(&poll->op, OP_POLL, 0, 0, false);
 	poll->op.events = POLLIN;
 	assert_int_equal(poll_start(&scene.account, handle, &poll->op), 0);
-	peer_sends(&scene, "s2", 0, "Hello");
+	transfer_block(&scene, "s2", 0, "Hello");
 	assert_result(poll, 0);
 	assert_text(scene_poll(&scene, handle, 100), "Hello");
 	assert_result(scene_poll(&scene, handle, 100), 0);
@@ -417,17 +405,17 @@ static void test_incoming_opened_twice(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	offer(&scene, "s1", "f", 5);
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
 	assert_result(scene_open(&scene, "a@x/in/f", O_RDONLY), -EBUSY);
 	scene_release(&scene, handle);
 	scene_is_quiet(&scene);
-	peer_sends(&scene, "s1", 0, "He");
+	transfer_block(&scene, "s1", 0, "He");
 	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
 	assert_result(open, 0);
 	handle = call_handle(open);
-	peer_sends(&scene, "s1", 1, "llo");
+	transfer_block(&scene, "s1", 1, "llo");
 	assert_text(scene_read(&scene, handle, 100), "Hello");
 	assert_result(scene_read(&scene, handle, 100), 0);
 	scene_release(&scene, handle);
@@ -440,7 +428,7 @@ static void test_incoming_opened_twice(void **state)
 	assert_result(open, -EINTR);
 	assert_exists(&scene, "a@x/in/g");
 	peer_opens(&scene, "s2", 8);
-	peer_sends(&scene, "s2", 0, "Hello");
+	transfer_block(&scene, "s2", 0, "Hello");
 	open = scene_open(&scene, "a@x/in/g", O_RDONLY);
 	assert_result(open, 0);
 	assert_text(scene_read(&scene, call_handle(open), 100), "Hello");
@@ -449,7 +437,7 @@ static void test_incoming_opened_twice(void **state)
 	/* Left in the middle. */
 	offer(&scene, "s3", "h", 9);
 	handle = accepted(&scene, "a@x/in/h", "s3", 8);
-	peer_sends(&scene, "s3", 0, "Hello");
+	transfer_block(&scene, "s3", 0, "Hello");
 	assert_text(scene_read(&scene, handle, 2), "He");
 	scene_release(&scene, handle);
 	scene_sent(&scene, MSG_CLOSE, PHONE);
@@ -463,7 +451,7 @@ static void test_incoming_that_cannot_be(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct metadata metadata = scene_file("f", 5);
 	metadata.has_ibb = false;
 	scene_peer_offers(&scene, PHONE, "s1", &metadata);
@@ -479,7 +467,7 @@ static void test_incoming_that_cannot_be(void **state)
 	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
 	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	scene_refused(&scene, PHONE, CONDITION_CONFLICT, DETAIL_NONE);
-	peer_sends(&scene, "s1", 0, "Hello");
+	transfer_block(&scene, "s1", 0, "Hello");
 	assert_text(scene_read(&scene, handle, 100), "Hello");
 	scene_peer_offers(&scene, "a@x/laptop", "s1", &metadata);
 	scene_is_quiet(&scene);
@@ -508,7 +496,7 @@ static void test_incoming_flood(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	char id[16];
 	for (unsigned i = 0; i < SCENE_STREAMS; i++) {
 		snprintf(id, sizeof(id), "s%u", i);
@@ -553,7 +541,7 @@ static void test_incoming_hostile(void **state)
 		{NULL, 1, METADATA_NO_DATE},	{longest, 1, METADATA_NO_DATE},
 	};
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct metadata metadata = scene_file(rows[i].name, rows[i].size);
 		char id[16];
@@ -589,100 +577,46 @@ static void test_incoming_hostile(void **state)
 	scene_play(&scene);
 	offer(&scene, "large", "large", INT64_MAX);
 	struct handle *handle = accepted(&scene, "a@x/in/large", "large", 65535);
-	peer_sends(&scene, "large", 0, "Hello");
+	transfer_block(&scene, "large", 0, "Hello");
 	assert_text(scene_read(&scene, handle, 100), "Hello");
 	scene_peer_closes(&scene, PHONE, "large", false);
 	assert_result(scene_read(&scene, handle, 100), -ECONNRESET);
 	scene_finish(&scene);
 }
 
-enum when {
-	OFFERED,
-	ACCEPTED,
-	OPENED,
-	HALF,
-	WHOLE,
-	WHENS
-};
-
-/* A file of 12 bytes, as far as `when`; its open, or the read that waits, is *call. */
-static struct handle *bring_to(struct scene *scene, enum when when, struct call **call)
-{
-	struct handle *handle = NULL;
-	*call = NULL;
-	offer(scene, "s1", "f", 12);
-	if (when >= ACCEPTED) {
-		*call = scene_open(scene, "a@x/in/f", O_RDONLY);
-		scene_sent(scene, MSG_RESULT, PHONE);
-	}
-	if (when >= OPENED) {
-		peer_opens(scene, "s1", 8);
-		assert_result(*call, 0);
-		handle = call_handle(*call);
-		*call = scene_read(scene, handle, 100);
-	}
-	if (when >= HALF) {
-		peer_sends(scene, "s1", 0, "Hello, w");
-		assert_text(*call, "Hello, w");
-		*call = scene_read(scene, handle, 100);
-	}
-	if (when >= WHOLE) {
-		peer_sends(scene, "s1", 1, "orld");
-		assert_text(*call, "orld");
-	}
-	return handle;
-}
-
 static void test_incoming_breaks(void **state)
 {
 	(void)state;
-	static const ssize_t results[][WHENS] = {
-		{0, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 4},
-		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 4},
-		{0, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, 4},
-		{0, -ECONNRESET, -ECONNRESET, -ECONNRESET, 4},
-		{0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 4},
+	static const ssize_t results[BREAKS][STAGES] = {
+		[PEER_GONE] = {0, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 4},
+		[DISCONNECTED] = {0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 4},
+		[SILENT] = {0, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, 4},
+		[STOPPED] = {0, -ECONNRESET, -ECONNRESET, -ECONNRESET, 4},
+		[ABANDONED] = {0, -ENETDOWN, -ECONNRESET, -ECONNRESET, 4},
 	};
-	for (size_t i = 0; i < COUNT(results) * WHENS; i++) {
-		enum when when = i % WHENS;
+	for (size_t i = 0; i < (size_t)BREAKS * STAGES; i++) {
+		enum transfer_break how = i / STAGES;
+		enum transfer_stage stage = i % STAGES;
 		struct scene scene;
 		struct call *call;
-		start(&scene);
-		struct handle *handle = bring_to(&scene, when, &call);
-		switch (i / WHENS) {
-		case 0:
-			scene_goes(&scene, PHONE);
-			break;
-		case 1:
-			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
-			scene_settle(&scene);
-			break;
-		case 2:
-			scene_wait(&scene, 4 * SCENE_TIMEOUT);
-			break;
-		case 3:
-			shutdown_begin(&scene.account, false, scene.now_ms);
-			scene_settle(&scene);
-			break;
-		default:
-			shutdown_abandon(&scene.account, scene.now_ms);
-			scene_settle(&scene);
-		}
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_receive(&scene, &format, stage, &call);
+		transfer_break(&scene, how);
 		if (call) {
-			assert_result(call, results[i / WHENS][when]);
+			assert_result(call, results[how][stage]);
 		}
-		if (i / WHENS == 2 && when == OFFERED) {
+		if (how == SILENT && stage == OFFERED) {
 			assert_exists(&scene, "a@x/in/f"); /* for as long as the peer waits */
-		} else if (when == OFFERED && i / WHENS < 3) {
+		} else if (stage == OFFERED && how < STOPPED) {
 			assert_no(&scene, "a@x/in/f");
 		}
-		if (when == WHOLE && i / WHENS < 4) {
+		if (stage == WHOLE && how < ABANDONED) {
 			assert_result(scene_read(&scene, handle, 100), 0);
 		}
-		if (i / WHENS == 3 && when == OFFERED) {
+		if (how == STOPPED && stage == OFFERED) {
 			scene_refused(&scene, PHONE, CONDITION_FORBIDDEN, DETAIL_NONE);
 		}
-		if (i / WHENS == 3) {
+		if (how == STOPPED) {
 			assert_true(shutdown_is_complete(&scene.account) || handle ||
 				    scene.account.ibb.effects.messages);
 		}
@@ -696,37 +630,28 @@ static void test_incoming_pings(void **state)
 	(void)state;
 	struct scene scene;
 	struct call *read;
-	start(&scene);
-	bring_to(&scene, HALF, &read);
+	transfer_start(&scene, &format);
+	transfer_receive(&scene, &format, HALF, &read);
 	for (unsigned i = 0; i < 5; i++) {
 		scene_wait(&scene, SCENE_TIMEOUT);
 		scene_sent(&scene, MSG_INFO, PHONE);
 		scene_result(&scene);
 		assert_waits(read);
 	}
-	peer_sends(&scene, "s1", 1, "orld");
+	transfer_block(&scene, "s1", 1, "orld");
 	assert_text(read, "orld");
 	scene_finish(&scene);
 }
 
 /* ---- we offer ---- */
 
-/* A file that is spooled, open. */
-static struct handle *spooled(struct scene *scene, const char *path)
-{
-	struct handle *handle = scene_opened(scene, path, O_WRONLY);
-	assert_true(handle_is_spooled(handle));
-	scene_is_quiet(scene);
-	return handle;
-}
-
 static void test_outgoing(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f.txt");
-	struct digest md5 = md5_of(TEXT);
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f.txt");
+	struct digest md5 = transfer_digest(HASH_MD5, TEXT);
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, &md5);
 	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
 	assert_string_equal(msg->sid, "sid1");
@@ -779,8 +704,8 @@ static void test_outgoing_empty(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, "", 0, NULL);
 	const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
 	assert_int_equal(msg->metadata->file.size, 0);
@@ -813,8 +738,8 @@ static void test_outgoing_is_refused(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		scene_error(&scene, rows[i].condition);
@@ -843,8 +768,8 @@ static void test_outgoing_bad_answers(void **state)
 	} rows[] = {{NULL}, {&other}, {&range}};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		const struct msg *msg = scene_sent(&scene, MSG_SI, PHONE);
 		struct msg answer = {.kind = MSG_RESULT,
@@ -867,8 +792,8 @@ static void test_outgoing_stream_is_refused(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_accept(&scene);
@@ -885,8 +810,8 @@ static void test_outgoing_peer_closes(void **state)
 	(void)state;
 	for (unsigned acknowledged = 0; acknowledged < 3; acknowledged++) {
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, "Hello, world, hello", 19, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		scene_accept(&scene);
@@ -911,8 +836,8 @@ static void test_outgoing_peer_closes_at_the_end(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_accept(&scene);
@@ -934,8 +859,8 @@ static void test_outgoing_timeout(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_wait(&scene, SCENE_ANSWER - 1);
@@ -953,7 +878,7 @@ static void test_outgoing_timeout(void **state)
 	assert_null(scene.account.offers.all);
 
 	/* Or never. */
-	handle = spooled(&scene, "a@x/g");
+	handle = transfer_spool(&scene, "a@x/g");
 	scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_wait(&scene, SCENE_ANSWER);
@@ -970,8 +895,8 @@ static void test_outgoing_is_interrupted(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_interrupt(&scene, close);
@@ -986,7 +911,7 @@ static void test_outgoing_is_interrupted(void **state)
 	assert_null(scene.account.offers.all);
 
 	/* While bytes leave. */
-	handle = spooled(&scene, "a@x/g");
+	handle = transfer_spool(&scene, "a@x/g");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_accept(&scene);
@@ -1001,7 +926,7 @@ static void test_outgoing_is_interrupted(void **state)
 	assert_null(scene.account.offers.all);
 
 	/* One of two that wait: the other one still does. */
-	handle = spooled(&scene, "a@x/h");
+	handle = transfer_spool(&scene, "a@x/h");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	struct call *second = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_interrupt(&scene, close);
@@ -1017,8 +942,8 @@ static void test_outgoing_is_removed(void **state)
 	(void)state;
 	for (unsigned steps = 0; steps < 4; steps++) {
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		if (steps >= 1) {
@@ -1048,6 +973,7 @@ static void test_outgoing_is_removed(void **state)
 static void test_outgoing_breaks(void **state)
 {
 	(void)state;
+	static const enum transfer_break breaks[] = {PEER_GONE, DISCONNECTED, STOPPED, ABANDONED};
 	static const ssize_t results[][4] = {
 		{-EHOSTDOWN, -EHOSTDOWN, -ECONNRESET, 0},
 		{-ENETDOWN, -ENETDOWN, -ECONNRESET, 0},
@@ -1057,8 +983,8 @@ static void test_outgoing_breaks(void **state)
 	for (size_t i = 0; i < COUNT(results) * 4; i++) {
 		size_t steps = i % 4;
 		struct scene scene;
-		start(&scene);
-		struct handle *handle = spooled(&scene, "a@x/f");
+		transfer_start(&scene, &format);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
 		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 		scene_sent(&scene, MSG_SI, PHONE);
 		if (steps >= 1) {
@@ -1074,25 +1000,12 @@ static void test_outgoing_breaks(void **state)
 			scene_sent(&scene, MSG_DATA, PHONE);
 			scene_result(&scene);
 		}
-		switch (i / 4) {
-		case 0:
-			scene_goes(&scene, PHONE);
-			break;
-		case 1:
-			dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
-			scene_settle(&scene);
-			break;
-		case 2:
-			shutdown_begin(&scene.account, false, scene.now_ms);
-			scene_settle(&scene);
+		transfer_break(&scene, breaks[i / 4]);
+		if (breaks[i / 4] == STOPPED) {
 			if (steps == 1 || steps == 2) {
 				scene_result(&scene); /* it goes on */
 			}
 			scene_play(&scene);
-			break;
-		default:
-			shutdown_abandon(&scene.account, scene.now_ms);
-			scene_settle(&scene);
 		}
 		assert_result(close, results[i / 4][steps]);
 		if (i / 4 < 3) {
@@ -1108,8 +1021,8 @@ static void test_outgoing_to_nobody(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
-	struct handle *handle = spooled(&scene, "a@x/f");
+	transfer_start(&scene, &format);
+	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	scene_goes(&scene, PHONE);
 	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -EHOSTDOWN);
 	scene_is_quiet(&scene);
@@ -1121,7 +1034,7 @@ static void test_outgoing_to_nobody(void **state)
 	assert_int_equal(scene.delivered, 12);
 	scene_release(&scene, handle);
 
-	handle = spooled(&scene, "a@x/g");
+	handle = transfer_spool(&scene, "a@x/g");
 	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -ENETDOWN);
@@ -1133,14 +1046,14 @@ static void test_several(void **state)
 {
 	(void)state;
 	struct scene scene;
-	start(&scene);
+	transfer_start(&scene, &format);
 	struct handle *handles[3];
 	struct call *closes[3];
 	static const char *const paths[] = {"a@x/f", "a@x/g", "a@x/h"};
 	struct metadata metadata = scene_file("i", 5);
 	scene_peer_offers(&scene, PHONE, "s1", &metadata);
 	for (size_t i = 0; i < 3; i++) {
-		handles[i] = spooled(&scene, paths[i]);
+		handles[i] = transfer_spool(&scene, paths[i]);
 	}
 	for (size_t i = 0; i < 3; i++) {
 		closes[i] = scene_offer(&scene, handles[i], TEXT, 12, NULL);
@@ -1159,7 +1072,7 @@ static void test_several(void **state)
 	peer_opens(&scene, "s1", 8);
 	assert_result(open, 0);
 	reader = call_handle(open);
-	peer_sends(&scene, "s1", 0, "Hello");
+	transfer_block(&scene, "s1", 0, "Hello");
 	assert_text(scene_read(&scene, reader, 9), "Hello");
 	for (size_t i = 0; i < 3; i++) {
 		scene_release(&scene, handles[i]);
