@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/* closing: <close/>, ours or the peer's; the peer is j. */
+#include "braced.h"
+#include "script.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PLAY(steps)  script_test(steps, COUNT(steps))
+
+/* A stream of ours that is open. */
+#define OPENED BRACED("dial s j; j: result o1.0", "o1.0 open j s 8")
+
+/* A stream of the peer that is open. */
+#define ARRIVED BRACED("j: open s i0 8; take s", "i0 result j")
+
+static void test_peer_closes(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"j: data s i1 0 8; read s a 5", "i1 result j; a=5"},
+		{"j: close s i2", "i2 result j"},
+		{"state s; can s", "finished; can read write"},
+		{"read s b 5", "b=3"},
+		{"can s", "can read write end"},
+		{"read s c 5; try-read s d 5", "c=0; d=0"},
+		{"write s e 1; try-write s f 1; flush s g", "e=ECONNRESET; f=ECONNRESET; g=0"},
+		{"open s h", "h=ECONNRESET"},
+		{"j: data s i3 1 1", "i3 error j item-not-found cancel"},
+		{"j: close s i4", "i4 error j item-not-found cancel"},
+		{"read s k 5", "k=0"},
+		{"gone j; abort s; read s l 5", "l=0"},
+		{"disconnect; read s m 5", "m=0"},
+		{"release s; count", "count 0"},
+		/* a reader that waits */
+		{"j: open t i5 8; take t; read t n 1; j: close t i6",
+		 "i5 result j; n=0; i6 result j"},
+	};
+	PLAY(steps);
+}
+
+static void test_peer_closes_what_is_written_only(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		OPENED,
+		{"write s a 5; flush s f1; j: result d1.0", "a=5; d1.0 data j s 0 5; f1=0"},
+		{"j: close s i1", "i1 result j"},
+		{"state s; flush s f2", "finished; f2=0"},
+		{"write s b 1", "b=ECONNRESET"},
+		{"dial t j; j: result o2.0; write t c 17; flush t f3",
+		 "o2.0 open j t 8; d2.0 data j t 0 8; d2.1 data j t 1 8"},
+		{"j: close t i2", "c=ECONNRESET; f3=ECONNRESET; i2 result j"},
+		{"state t; flush t f4", "broken; f4=ECONNRESET"},
+		{"j: result d2.0; flush t f5", "f5=ECONNRESET"},
+	};
+	PLAY(steps);
+}
+
+static void test_peer_closes_in_a_dialogue(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"j: data s i1 0 8; read s a 6", "i1 result j; a=6"},
+		{"write s b 20; write s c 5; flush s f", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		/* Our bytes leave first; nothing new is taken. */
+		{"j: close s i2", "b=ECONNRESET; c=ECONNRESET"},
+		{"can s", "can read write"},
+		{"write s d 1; try-write s e 1", "d=ECONNRESET; e=ECONNRESET"},
+		{"read s g 9; read s h 9", "g=2; h=0"},
+		{"can s; state s", "can read write end; open"},
+		{"j: result d1.0", "d1.2 data j s 2 4"},
+		{"j: result d1.1", ""},
+		{"j: result d1.2", "f=0; i2 result j"},
+		{"state s; read s i 9; flush s k", "finished; i=0; k=0"},
+		{"release s; count", "count 0"},
+	};
+	PLAY(steps);
+}
+
+static void test_peer_closes_twice(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"read s a 1; write s b 5", "b=5; d1.0 data j s 0 5"},
+		{"j: close s i1", "a=0"},
+		{"j: close s i2", "i2 error j unexpected-request cancel"},
+		{"j: result d1.0; state s", "i1 result j; finished"},
+	};
+	PLAY(steps);
+}
+
+static void test_peer_closes_and_then(void **state)
+{
+	(void)state;
+	/* sends data; resets; does not acknowledge; refuses; goes */
+	static const struct script_step steps[] = {
+		{"j: open s i0 8; take s; write s a 5; flush s f1; j: close s i1",
+		 "i0 result j; a=5; d1.0 data j s 0 5"},
+		{"j: data s i2 0 1",
+		 "f1=EPROTO; i2 error j unexpected-request cancel; c1.0 close j s"},
+		{"j: open t i3 8; take t; write t b 5; flush t f2; j: close t i4",
+		 "i3 result j; b=5; d2.0 data j t 0 5"},
+		{"j: close t i5 reset", "f2=ECONNRESET; i5 result j"},
+		{"j: open u i6 8; take u; write u c 5; flush u f3; j: close u i7",
+		 "i6 result j; c=5; d3.0 data j u 0 5"},
+		{"wait 60000", "p3.0 info j; f3=ETIMEDOUT; c3.0 close j u"},
+		{"j: open v i8 8; take v; write v d 5; flush v f4; j: close v i9",
+		 "i8 result j; d=5; d4.0 data j v 0 5"},
+		{"j: error d4.0 bad-request", "f4=EPROTO; c4.0 close j v"},
+		{"j: open w j0 8; take w; write w e 5; flush w f5; j: close w j1",
+		 "j0 result j; e=5; d5.0 data j w 0 5"},
+		{"gone j; flush w f6", "f5=ECONNRESET; f6=ECONNRESET"},
+	};
+	PLAY(steps);
+}
+
+/* What was held waits no longer than the answer to <close/>. */
+static void test_peer_closes_without_waiting(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"hold; j: data s i1 0 8; j: data s i2 1 8; j: data s i3 2 8; j: data s i4 3 8",
+		 ""},
+		{"go; j: data s i5 4 8", "i1 result j; i2 result j; i3 result j; i4 result j"},
+		{"write s a 5; j: close s i6", "a=5; d1.0 data j s 0 5; i5 result j"},
+		{"j: result d1.0", "i6 result j"},
+		{"read s r 99; read s q 99", "r=40; q=0"},
+	};
+	PLAY(steps);
+}
+
+static void test_reset(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"j: data s i1 0 8; write s a 17",
+		 "i1 result j; d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: close s i2 reset", "a=ECONNRESET; i2 result j"},
+		{"read s b 99; read s c 99", "b=8; c=ECONNRESET"},
+		{"state s; write s d 1; flush s f", "broken; d=ECONNRESET; f=ECONNRESET"},
+		{"j: open t i3 8; take t; read t e 1; j: close t i4 reset",
+		 "i3 result j; e=ECONNRESET; i4 result j"},
+	};
+	PLAY(steps);
+}
+
+static void test_announced_size(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *open, *sent, *outcome;
+		bool unsent; /* bytes of ours */
+	} rows[] = {
+		{"size=8", "j: data s i1 0 8", "r2=0", false},
+		{"size=9", "j: data s i1 0 8", "r2=ECONNRESET", false},
+		{"size=7", "j: data s i1 0 8", "r2=ECONNRESET", false},
+		{"size=0", "j: data s i1 0 0", "r2=0", false},
+		{"size=1", "j: data s i1 0 0", "r2=ECONNRESET", false},
+		{"name=x", "j: data s i1 0 8", "r2=0", false},
+		{"size=8", "j: data s i1 0 8", "r2=0", true},
+		{"size=9", "j: data s i1 0 8", "r2=ECONNRESET", true},
+		{"size=7", "j: data s i1 0 8", "r2=ECONNRESET", true},
+	};
+	/* whether the reader waits for its end, or comes later */
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		struct script script;
+		char act[200];
+		bool waits = i % 2, unsent = rows[i / 2].unsent;
+		script_start(&script, &script_config, 1);
+		snprintf(act, sizeof(act), "j: open s i0 8 %s; take s; %s; read s r1 99%s",
+			 rows[i / 2].open, rows[i / 2].sent, unsent ? "; write s w 5" : "");
+		script_play(&script, act);
+		if (script.ops[0].completed == 0) {
+			script_play(&script, "interrupt r1");
+		}
+		const char *out = script_play(&script, waits ? "read s r2 99; j: close s i2"
+							     : "j: close s i2; read s r2 99");
+		if (!strstr(out, rows[i / 2].outcome)) {
+			fail_msg("row %zu: %s", i / 2, out);
+		}
+		snprintf(act, sizeof(act), "r3%s", rows[i / 2].outcome + 2);
+		assert_string_equal(script_play(&script, "read s r3 1"), act);
+		script_finish(&script);
+	}
+}
+
+/* Between two ibbfs <close/> says how many bytes there were: what a server has dropped is missed.
+ */
+static void test_bytes_sent(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs; j: result o1.0", "o1.0 open j s 8"},
+		{"write s a 12; flush s f", "a=12; d1.0 data j s 0 8; d1.1 data j s 1 4"},
+		{"j: result d1.0; j: result d1.1; release s", "f=0; c1.0 close j s size=12"},
+		{"j: result c1.0", ""},
+		{"dial t j ibbfs; j: result o2.0; reset t",
+		 "o2.0 open j t 8; c2.0 close j t reset"},
+		{"j: open u i1 8 message name=n; take u; j: data u i2 0 8 message", "i1 result j"},
+		{"j: close u i3 size=8; read u r 99; read u q 99", "i3 result j; r=8; q=0"},
+		{"j: open v i4 8 message name=n; take v; j: data v i5 0 8 message", "i4 result j"},
+		{"j: close v i6 size=9; read v p 99; read v o 99",
+		 "i6 result j; p=8; o=ECONNRESET"},
+		/* with bytes of ours under way */
+		{"j: open w i7 8 name=n; take w; write w b 5",
+		 "i7 result j; b=5; d5.0 data j w 0 5"},
+		{"j: close w i8 size=1; state w", "i8 result j; broken"},
+		{"j: open x i9 8 name=n; take x; write x c 5",
+		 "i9 result j; c=5; d6.0 data j x 0 5"},
+		{"j: close x k1 size=0; j: result d6.0; state x", "k1 result j; finished"},
+	};
+	PLAY(steps);
+}
+
+static void test_release(void **state)
+{
+	(void)state;
+	/* nothing is unsent: the answer is awaited, whatever it is, but not for ever */
+	static const struct script_step steps[] = {
+		OPENED,
+		{"read s a 1; release s", "a=ECONNRESET; c1.0 close j s"},
+		{"count; drained", "count 1; not drained"},
+		{"j: data s i1 0 1", "i1 error j item-not-found cancel"},
+		{"j: data s i2 0 1 message", ""},
+		{"eve: result c1.0; count", "count 1"},
+		{"j: error c1.0 item-not-found; count; drained", "count 0; drained"},
+		{"dial t j; j: result o2.0; release t", "o2.0 open j t 8; c2.0 close j t"},
+		{"wait 9999; count", "count 1"},
+		{"wait 1; count", "count 0"},
+		/* an ibbfs that answers nothing has not got it */
+		{"dial x j ibbfs; j: result o3.0; release x",
+		 "o3.0 open j x 8; c3.0 close j x size=0"},
+		{"wait 10000; wait 10000", "c3.0 close j x size=0; c3.0 close j x size=0"},
+		{"wait 9999; count; wait 1; count", "count 1; count 0"},
+		/* both at once */
+		{"dial u j; j: result o4.0; release u", "o4.0 open j u 8; c4.0 close j u"},
+		{"j: close u i3; count", "i3 result j; count 0"},
+		{"j: result c4.0", ""},
+		{"dial v j; j: result o5.0; release v", "o5.0 open j v 8; c5.0 close j v"},
+		{"j: close v i4 reset; count", "i4 result j; count 0"},
+		{"dial w j; j: result o6.0; release w", "o6.0 open j w 8; c6.0 close j w"},
+		{"gone j; count", "count 0"},
+	};
+	PLAY(steps);
+}
+
+static void test_release_with_bytes_unsent(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		OPENED,
+		{"write s a 22; interrupt a; release s",
+		 "d1.0 data j s 0 8; d1.1 data j s 1 8; a=22"},
+		{"drained; count", "not drained; count 1"},
+		{"j: data s i1 0 1", "i1 error j item-not-found cancel"},
+		{"j: result d1.0", "d1.2 data j s 2 6"},
+		{"j: result d1.2", ""},
+		{"j: result c1.0; count", "count 1"}, /* it was not sent yet */
+		{"wait 59999", ""},
+		{"j: result d1.1", "c1.0 close j s"},
+		{"j: result d1.1; count", "count 1"},
+		{"j: result c1.0; count", "count 0"},
+		/* ends before: an error; the time; the peer's <close/>, its reset; the peer */
+		{"dial t j; j: result o2.0; write t b 5; release t",
+		 "o2.0 open j t 8; b=5; d2.0 data j t 0 5"},
+		{"j: error d2.0 bad-request; count", "c2.0 close j t; count 0"},
+		{"dial u j ibbfs; j: result o3.0; write u c 5; release u",
+		 "o3.0 open j u 8; c=5; d3.0 data j u 0 5"},
+		{"wait 60000; count", "p3.0 ping j; c3.0 close j u reset; count 0"},
+		{"dial v j; j: result o4.0; write v d 5; release v",
+		 "o4.0 open j v 8; d=5; d4.0 data j v 0 5"},
+		{"j: close v i2; count", "i2 result j; count 0"},
+		{"dial w j; j: result o5.0; write w e 5; release w",
+		 "o5.0 open j w 8; e=5; d5.0 data j w 0 5"},
+		{"gone j; count", "count 0"},
+		{"deadline; wait 60000; deadline", "deadline 30000; deadline never"},
+	};
+	PLAY(steps);
+}
+
+/* Writers that still wait when everybody has gone: what they wrote leaves, at once. */
+static void test_release_with_writers(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		OPENED,
+		{"write s a 24; write s b 3; release s", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: result d1.0", "a=24; b=3; d1.2 data j s 2 8"},
+		{"j: result d1.1", "d1.3 data j s 3 3"},
+		{"j: result d1.2; j: result d1.3", "c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
+static void test_release_not_in_good_order(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		OPENED,
+		{"write s a 17; flush s f; read s r 1; reset s",
+		 "d1.0 data j s 0 8; d1.1 data j s 1 8; a=ECONNRESET; f=ECONNRESET; r=ECONNRESET; "
+		 "c1.0 close j s"},
+		{"count; drained", "count 0; drained"},
+		{"j: result d1.0; j: result c1.0", ""},
+		{"dial t j ibbfs; j: result o2.0; reset t",
+		 "o2.0 open j t 8; c2.0 close j t reset"},
+		{"j: open u i1 8; take u; j: data u i2 0 8; reset u",
+		 "i1 result j; i2 result j; c3.0 close j u"},
+		{"j: data u i3 1 8", "i3 error j item-not-found cancel"},
+		/* a name says that it is an ibbfs which has opened it */
+		{"j: open v i4 8 name=x; take v; reset v", "i4 result j; c4.0 close j v reset"},
+	};
+	PLAY(steps);
+}
+
+/* Both have closed, but our bytes are under way. */
+static void test_release_after_the_peer(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"write s a 12; j: close s i1", "a=12; d1.0 data j s 0 8; d1.1 data j s 1 4"},
+		{"release s; count; drained", "count 1; not drained"},
+		{"j: result d1.0; drained", "not drained"},
+		{"j: result d1.1; count; drained", "i1 result j; count 0; drained"},
+		{"j: open t i2 8; take t; write t b 5; j: close t i3",
+		 "i2 result j; b=5; d2.0 data j t 0 5"},
+		{"reset t; count", "c2.0 close j t; count 0"},
+	};
+	PLAY(steps);
+}
+
+/* What a reader left behind is never acknowledged. */
+static void test_release_with_blocks_held(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"j: data s i1 0 8; j: data s i2 1 8; j: data s i3 2 8; j: data s i4 3 8; j: data "
+		 "s "
+		 "i5 4 8",
+		 "i1 result j; i2 result j; i3 result j; i4 result j"},
+		{"release s", "c1.0 close j s"},
+		{"j: close s i6; count", "i6 result j; count 0"},
+	};
+	PLAY(steps);
+}
+
+static void test_abort(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		OPENED,
+		{"read s r 1; write s w 17", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"abort s", "w=EIO; r=EIO; c1.0 close j s"},
+		{"state s; abort s", "broken"},
+		{"read s r2 1; write s w2 1; flush s f; open s o", "r2=EIO; w2=EIO; f=EIO; o=EIO"},
+		{"release s; count", "count 0"},
+	};
+	PLAY(steps);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_peer_closes),
+		cmocka_unit_test(test_peer_closes_what_is_written_only),
+		cmocka_unit_test(test_peer_closes_in_a_dialogue),
+		cmocka_unit_test(test_peer_closes_twice),
+		cmocka_unit_test(test_peer_closes_and_then),
+		cmocka_unit_test(test_peer_closes_without_waiting),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_announced_size),
+		cmocka_unit_test(test_bytes_sent),
+		cmocka_unit_test(test_release),
+		cmocka_unit_test(test_release_with_bytes_unsent),
+		cmocka_unit_test(test_release_with_writers),
+		cmocka_unit_test(test_release_not_in_good_order),
+		cmocka_unit_test(test_release_after_the_peer),
+		cmocka_unit_test(test_release_with_blocks_held),
+		cmocka_unit_test(test_abort),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
