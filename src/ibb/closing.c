@@ -121,7 +121,7 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 	stream_end(stream, STREAM_CLOSED, 0);
 }
 
-/* ---- what is expected ---- */
+/* ---- expected streams ---- */
 
 bool stream_is_complete(const struct stream *stream)
 {

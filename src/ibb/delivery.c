@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- blocks that leave ---- */
+/* ---- blocks ---- */
 
 /*
  * Messages are not answered. But stanzas between two full JIDs stay in order (RFC 6120 section

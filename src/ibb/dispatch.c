@@ -9,7 +9,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* ---- requests that came in ---- */
+/* ---- requests ---- */
 
 static void refuse(struct ibb *ibb, const struct msg *request, enum condition condition)
 {
@@ -184,7 +184,7 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 	}
 }
 
-/* ---- answers that came in ---- */
+/* ---- answers ---- */
 
 /* An id of ours, parsed. */
 struct id {
@@ -280,7 +280,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	} else if (id.kind == 'r') {
 		stream_resume_answered(stream, msg, now_ms);
 	} else if (id.kind == 'p') {
-		stream_ping_answered(stream, msg, now_ms);
+		stream_probe_answered(stream, msg, now_ms);
 	}
 	ibb_settle(ibb, stream);
 }

@@ -135,7 +135,7 @@ void ibb_complete_reads(struct ibb *ibb)
 	}
 }
 
-/* ---- what leaves ---- */
+/* ---- messages to be sent ---- */
 
 bool ibb_is_overloaded(const struct ibb *ibb, bool allowed)
 {
@@ -193,7 +193,7 @@ bool ibb_is_drained(const struct ibb *ibb)
 	return !ibb->effects.messages && !ibb->effects.sendable;
 }
 
-/* ---- what happens to many ---- */
+/* ---- all streams of a peer, or of the account ---- */
 
 void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
 {
@@ -234,9 +234,9 @@ void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)
 		if (!stream->peer || strcmp(stream->peer, peer) != 0 || !needs_peer(stream)) {
 			continue;
 		}
-		bool begun = stream->state >= STREAM_OPEN;
-		if (!begun || !stream_suspend(stream, true, now_ms)) {
-			stream_break(stream, begun ? -ECONNRESET : -EHOSTDOWN);
+		bool is_open = stream->state >= STREAM_OPEN;
+		if (!is_open || !stream_suspend(stream, true, now_ms)) {
+			stream_break(stream, is_open ? -ECONNRESET : -EHOSTDOWN);
 		}
 		ibb_settle(ibb, stream);
 	}

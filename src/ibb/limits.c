@@ -32,7 +32,7 @@ void limits_init(struct limits *limits, unsigned max_streams, size_t buffer, siz
 	};
 }
 
-/* ---- peers ---- */
+/* ---- quotas ---- */
 
 static void drop(struct limits *limits, struct peer_quota *quota)
 {

@@ -60,7 +60,7 @@ void queue_finish(struct queue *queue)
 	}
 }
 
-/* ---- bytes that come ---- */
+/* ---- appending ---- */
 
 static bool is_possible(const struct queue *queue, size_t length)
 {
@@ -116,7 +116,7 @@ int queue_append(struct queue *queue, const void *bytes, size_t length)
 	return 0;
 }
 
-/* ---- bytes that leave ---- */
+/* ---- removal ---- */
 
 /* The segment of the byte at `*offset`, which becomes the offset in the segment. */
 static const struct queue_segment *find(const struct queue *queue, size_t *offset)

@@ -86,8 +86,6 @@ void stream_commit(struct stream *stream)
 	stream_release_acknowledgements(stream);
 }
 
-/* ---- what would happen ---- */
-
 bool stream_is_at_end(const struct stream *stream)
 {
 	return stream->incoming.receiver.in.length == 0 &&

@@ -69,10 +69,10 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 
 	size_t unread = receiver->in.length + data->data_length;
 	bool fits = unread <= buffer;
-	bool behind = effects->queued >= LIMITS_UNSENT_ACKS && data->carrier == CARRIER_IQ;
+	bool backlogged = effects->queued >= LIMITS_UNSENT_ACKS && data->carrier == CARRIER_IQ;
 	size_t slack = buffer > MIN_SLACK ? buffer : MIN_SLACK;
 	bool bounded = unread <= buffer + slack && receiver->held_memory <= slack;
-	if ((!fits || behind) && (!bounded || data->carrier == CARRIER_MESSAGE)) {
+	if ((!fits || backlogged) && (!bounded || data->carrier == CARRIER_MESSAGE)) {
 		return CONDITION_RESOURCE_CONSTRAINT;
 	}
 	if (queue_append(&receiver->in, data->data, data->data_length)) {
@@ -82,8 +82,8 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 	if (data->carrier == CARRIER_IQ) {
 		/* After a withheld acknowledgement later ones are withheld too: answers stay in
 		 * order. */
-		bool at_once = fits && !behind && !receiver->held && !receiver->needs_commit;
-		effects->backlogged = effects->backlogged || behind;
+		bool at_once = fits && !backlogged && !receiver->held && !receiver->needs_commit;
+		effects->backlogged = effects->backlogged || backlogged;
 		if (at_once ? effects_send_result(effects, data->peer, data->id)
 			    : hold(receiver, data->id, data->seq, end)) {
 			queue_drop_end(&receiver->in, data->data_length);

@@ -24,20 +24,20 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
 
 int stream_send_probe(struct stream *stream, char kind, uint64_t count)
 {
-	struct msg question = {
+	struct msg probe = {
 		.kind = stream->session.features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
 	};
 	if (stream->session.resumable && !stream->incoming.receiver.held) {
 		/* MSG_RESUME also makes the peer retransmit what is not acknowledged, so not while
 		 * we withhold acknowledgements. */
-		question.kind = MSG_RESUME;
+		probe.kind = MSG_RESUME;
 	}
 	if (kind == 'b' && stream->session.features & FEATURE_RESUME) {
 		/* A ping would also be answered by a peer that has lost the stream, and the
 		 * messages with it. */
-		question.kind = MSG_RESUME;
+		probe.kind = MSG_RESUME;
 	}
-	return stream_send_request(stream, &question, kind, count);
+	return stream_send_request(stream, &probe, kind, count);
 }
 
 int stream_send_open(struct stream *stream)

@@ -50,15 +50,15 @@ static void proceed(struct stream *stream, int64_t now_ms)
 /* As proceed; later if blocks were retransmitted just now. */
 static void proceed_paced(struct stream *stream, int64_t now_ms)
 {
-	bool repeats = stream->outgoing.sender.blocks_length > 0;
-	if (repeats && now_ms < stream->resumption.retransmit_ms) {
+	bool retransmits = stream->outgoing.sender.blocks_length > 0;
+	if (retransmits && now_ms < stream->resumption.retransmit_ms) {
 		stream->resumption.retransmit_due = true;
 		stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
 		stream_note_deadline(stream);
 		return;
 	}
 	stream->resumption.retransmit_due = false;
-	if (repeats) {
+	if (retransmits) {
 		stream->resumption.retransmit_ms = now_ms + RETRANSMIT_MS;
 	}
 	if (!stream->resumption.suspended) {
@@ -99,7 +99,7 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 	proceed_paced(stream, now_ms);
 }
 
-void stream_suspension_tick(struct stream *stream, int64_t now_ms)
+void stream_resumption_tick(struct stream *stream, int64_t now_ms)
 {
 	if (stream->resumption.retransmit_due && now_ms >= stream->resumption.retransmit_ms) {
 		proceed_paced(stream, now_ms);

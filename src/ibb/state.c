@@ -54,7 +54,7 @@ void stream_abort(struct stream *stream, int error)
 	stream_end(stream, STREAM_BROKEN, error);
 }
 
-/* ---- after everything was delivered ---- */
+/* ---- proceeding ---- */
 
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 {

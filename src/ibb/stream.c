@@ -21,7 +21,7 @@ char *stream_copy_string(const char *string)
 	return copy;
 }
 
-/* ---- what can be told of it ---- */
+/* ---- questions ---- */
 
 bool stream_is_over(const struct stream *stream)
 {

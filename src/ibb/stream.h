@@ -143,7 +143,7 @@ struct stream_resumption {
 };
 
 struct stream {
-	/* Immutable; `peer` and `name` once the stream is dialled or has arrived. */
+	/* Immutable; `peer` and `name` once the stream is opened or accepted. */
 	const struct stream_config *config;
 	struct effects *effects;
 	struct limits *limits;
@@ -376,6 +376,6 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 void stream_tick(struct stream *stream, int64_t now_ms);
 
 /* A probe was answered, by the peer or its server. */
-void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
+void stream_probe_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
 
 #endif

@@ -126,6 +126,6 @@ void stream_retransmit_oldest(struct stream *stream);
 /* ---- resumption.c ---- */
 
 /* Its part of stream_tick. */
-void stream_suspension_tick(struct stream *stream, int64_t now_ms);
+void stream_resumption_tick(struct stream *stream, int64_t now_ms);
 
 #endif

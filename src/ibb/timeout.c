@@ -56,7 +56,7 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 			stream_send_open(stream); /* when memory is short, the deadline stands */
 		}
 	}
-	stream_suspension_tick(stream, now_ms);
+	stream_resumption_tick(stream, now_ms);
 	if (now_ms >= stream->timers.deadline_ms) {
 		fail_overdue(stream, now_ms);
 	} else if (now_ms >= stream->timers.keepalive_ms) {
@@ -65,7 +65,7 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 	stream_schedule(stream);
 }
 
-void stream_ping_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
+void stream_probe_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
 	if (answer->kind == MSG_ERROR && condition_means_away(answer->condition)) {
 		if (stream_suspend(stream, true, now_ms)) {

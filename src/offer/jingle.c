@@ -14,7 +14,7 @@
 /* The name of our content. */
 #define CONTENT "file"
 
-/* ---- what we say ---- */
+/* ---- requests ---- */
 
 static struct metadata metadata_of(const struct offer *offer, enum jingle_action action)
 {
@@ -133,7 +133,7 @@ static void send_checksum(struct offers *offers, struct offer *offer)
 	}
 }
 
-/* ---- what we hear ---- */
+/* ---- answers, and requests of the peer ---- */
 
 /* A result says only that the request has arrived; an error ends the session. */
 static void answered(struct offers *offers, struct offer *offer, char kind,
@@ -247,7 +247,7 @@ static void receive_checksum(struct offer *offer, const struct digest *digest)
 	}
 }
 
-/* ---- sessions that begin ---- */
+/* ---- session-initiate ---- */
 
 /* Why a session is refused; JINGLE_NO_REASON: it is not. */
 static enum jingle_reason objection(const struct metadata *metadata)
@@ -290,7 +290,7 @@ static void receive_initiate(struct offers *offers, const struct msg *msg, int64
 	effects_send(effects, &end);
 }
 
-/* ---- all of it ---- */
+/* ---- dispatch ---- */
 
 /* Why an action is not allowed in the current state of its session; CONDITION_NONE: it is. */
 static enum condition check_order(const struct offer *offer, enum jingle_action action,

@@ -28,7 +28,7 @@ void offers_finish(struct offers *offers)
 	}
 }
 
-/* ---- the user ---- */
+/* ---- the user's side ---- */
 
 struct offer *offers_take_arrived(struct offers *offers)
 {
@@ -69,7 +69,7 @@ void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms)
 	}
 }
 
-/* ---- what comes in ---- */
+/* ---- incoming stanzas ---- */
 
 void offers_receive(struct offers *offers, const struct msg *msg, int64_t now_ms)
 {
@@ -123,7 +123,7 @@ bool offers_have(const struct offers *offers, const char *peer, const char *id)
 	return offer && !offer->is_incoming;
 }
 
-/* ---- what happens to many ---- */
+/* ---- all offers of a peer, or of the account ---- */
 
 static bool is_finished(const struct offer *offer, int64_t now_ms)
 {
