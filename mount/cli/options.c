@@ -124,7 +124,7 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 	*options = (struct options){
 		.tls = CLIENT_TLS_EITHER,
 		.block_size = 4096,
-		.buffer = 1024 * 1024,
+		.buffer = (size_t)1024 * 1024,
 		.max_streams = 1024,
 		.timeout_s = 60,
 		.reconnect_s = 60,

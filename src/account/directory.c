@@ -34,6 +34,18 @@ static bool is_open_below(const struct node *directory)
 	return false;
 }
 
+/* Whether a stream or an offer below it is not over. */
+static bool has_sessions(const struct node *directory)
+{
+	struct node *child;
+	DL_FOREACH (directory->children, child) {
+		if (child->file.stream || child->file.offer || has_sessions(child)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Writes `name` with its first character escaped, byte by byte. */
 static void escape_first(char escaped[NAME_MAX_BYTES + 3 * 4 + 1], const char *name)
 {
@@ -345,19 +357,8 @@ int directory_rmdir(struct account *account, struct node *parent, const char *na
 	if (!node->directory.made || (known && known->listed)) {
 		return -EBUSY;
 	}
-	if (is_open_below(node)) {
+	if (is_open_below(node) || has_sessions(node)) {
 		return -ENOTEMPTY;
-	}
-	DL_FOREACH (node->children, child) {
-		struct node *grandchild;
-		if (child->file.stream || child->file.offer) {
-			return -ENOTEMPTY;
-		}
-		DL_FOREACH (child->children, grandchild) {
-			if (grandchild->file.stream || grandchild->file.offer) {
-				return -ENOTEMPTY;
-			}
-		}
 	}
 	node->directory.made = false;
 	if (node->kind == NODE_RESOURCE &&

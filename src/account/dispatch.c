@@ -133,6 +133,21 @@ static bool begins(const struct msg *msg)
 	       (msg->kind == MSG_JINGLE && msg->metadata->action == JINGLE_SESSION_INITIATE);
 }
 
+static void answer_info(struct account *account, const struct msg *msg, int64_t now_ms)
+{
+	if (ibb_is_overloaded(&account->ibb, true) || ibb_is_mute(&account->ibb, now_ms)) {
+		return;
+	}
+	struct msg answer = {
+		.kind = MSG_RESULT,
+		.peer = msg->peer,
+		.id = msg->id,
+		.node = msg->node,
+		.answers_info = true,
+	};
+	effects_send(&account->ibb.effects, &answer); /* short of memory, the peer asks again */
+}
+
 void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
@@ -144,16 +159,7 @@ void dispatch_receive(struct account *account, const struct msg *msg, int64_t no
 		return;
 	}
 	if (msg->kind == MSG_INFO && allowed) {
-		if (ibb_is_overloaded(&account->ibb, allowed) ||
-		    ibb_is_mute(&account->ibb, now_ms)) {
-			return;
-		}
-		/* Short of memory, the peer asks again. */
-		effects_send(&account->ibb.effects, &(struct msg){.kind = MSG_RESULT,
-								  .peer = msg->peer,
-								  .id = msg->id,
-								  .node = msg->node,
-								  .answers_info = true});
+		answer_info(account, msg, now_ms);
 		return;
 	}
 	bool offered = msg->kind == MSG_SI || msg->kind == MSG_JINGLE;
