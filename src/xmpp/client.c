@@ -2,6 +2,7 @@
 #include "xmpp/client.h"
 
 #include "xmpp/connector.h"
+#include "xmpp/intake.h"
 #include "xmpp/loop.h"
 #include "xmpp/session.h"
 
@@ -236,6 +237,7 @@ struct client *client_create(const struct client_config *config, const struct cl
 		free(client);
 		return NULL;
 	}
+	intake_open(&client->session);
 	if (loop_init(&client->loop, &client->session) < 0) {
 		session_finish(&client->session);
 		free(client);

@@ -10,9 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NAMESPACE_STANZAS	"urn:ietf:params:xml:ns:xmpp-stanzas"
-#define NAMESPACE_JINGLE_ERRORS "urn:xmpp:jingle:errors:1"
-
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 int codec_init(struct codec *codec)
@@ -93,27 +90,6 @@ static void decode_request(struct codec *codec, xmpp_stanza_t *iq, struct msg *m
 	}
 }
 
-void codec_decode_error(xmpp_stanza_t *stanza, struct msg *msg)
-{
-	msg->condition = CONDITION_UNDEFINED_CONDITION;
-	msg->error_type = ERROR_TYPE_CANCEL;
-	xmpp_stanza_t *error = xmpp_stanza_get_child_by_name(stanza, "error");
-	if (!error) {
-		return;
-	}
-	msg->error_type = error_type_from_name(xmpp_stanza_get_type(error));
-	xmpp_stanza_t *child = xmpp_stanza_get_children(error);
-	for (; child; child = xmpp_stanza_get_next(child)) {
-		/* Beside the condition there may be <text/>, and conditions of applications. */
-		const char *name = xmpp_stanza_get_name(child);
-		if (name && !text_equals(name, "text") &&
-		    text_equals(xmpp_stanza_get_ns(child), NAMESPACE_STANZAS)) {
-			msg->condition = condition_from_name(name);
-			return;
-		}
-	}
-}
-
 static void decode_result(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 {
 	xmpp_stanza_t *si = element_child(iq, "si", NAMESPACE_SI);
@@ -171,38 +147,6 @@ static void add_addresses(struct output *output, const struct msg *msg)
 	output_add(output, ">");
 }
 
-/* Beside the condition of RFC 6120. */
-static void add_detail(struct output *output, enum detail detail)
-{
-	static const struct {
-		const char *name, *namespace;
-	} details[] = {
-		[DETAIL_NO_VALID_STREAMS] = {"no-valid-streams", NAMESPACE_SI},
-		[DETAIL_BAD_PROFILE] = {"bad-profile", NAMESPACE_SI},
-		[DETAIL_OUT_OF_ORDER] = {"out-of-order", NAMESPACE_JINGLE_ERRORS},
-		[DETAIL_TIE_BREAK] = {"tie-break", NAMESPACE_JINGLE_ERRORS},
-		[DETAIL_UNKNOWN_SESSION] = {"unknown-session", NAMESPACE_JINGLE_ERRORS},
-		[DETAIL_UNSUPPORTED_INFO] = {"unsupported-info", NAMESPACE_JINGLE_ERRORS},
-	};
-	if (detail != DETAIL_NONE) {
-		output_add(output, "<");
-		output_add(output, details[detail].name);
-		output_add_attribute(output, "xmlns", details[detail].namespace);
-		output_add(output, "/>");
-	}
-}
-
-static void add_error(struct output *output, const struct msg *msg)
-{
-	output_add(output, "<error");
-	output_add_attribute(output, "type", error_type_name(msg->error_type));
-	output_add(output, "><");
-	output_add(output, condition_name(msg->condition));
-	output_add(output, " xmlns='" NAMESPACE_STANZAS "'/>");
-	add_detail(output, msg->detail);
-	output_add(output, "</error>");
-}
-
 static const char *iq_type(enum msg_kind kind)
 {
 	switch (kind) {
@@ -248,7 +192,7 @@ static void add_content(struct codec *codec, const struct msg *msg)
 		}
 		break;
 	case MSG_ERROR:
-		add_error(output, msg);
+		codec_add_error(output, msg);
 		break;
 	case MSG_SI:
 		codec_add_si(output, msg);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * codec_internal - what the parts of the codec share: codec.c (which stanza is what), codec_ibb.c
+ * codec_internal - the files that codec.c calls: codec_error.c (stanza errors), codec_ibb.c
  * (bytestreams), codec_info.c (disco#info), codec_si.c (stream initiation), codec_jingle.c (Jingle)
- * and codec_file.c (what the last two say of a file).
+ * and codec_file.c (the metadata of a file, for the last two).
  *
  * What decodes a request returns CONDITION_NONE, or what is wrong with it; of what it leaves in
  * `msg` then, only the detail counts.
@@ -14,10 +14,12 @@
 
 #include "xmpp/codec.h"
 
-/* ---- codec.c ---- */
+/* ---- codec_error.c ---- */
 
 /* The <error/> of an iq or message, which some clients leave out. */
 void codec_decode_error(xmpp_stanza_t *stanza, struct msg *msg);
+
+void codec_add_error(struct output *output, const struct msg *msg);
 
 /* ---- codec_ibb.c ---- */
 

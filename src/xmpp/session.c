@@ -4,7 +4,6 @@
 #include "xmpp/session.h"
 
 #include "xmpp/binding.h"
-#include "xmpp/intake.h"
 #include "xmpp/interpose.h"
 #include "xmpp/jid.h"
 #include "xmpp/prune.h"
@@ -334,7 +333,6 @@ static int make_connection(struct session *session)
 	}
 	xmpp_conn_set_certfail_handler(session->conn, on_certificate);
 	xmpp_conn_set_sockopt_callback(session->conn, on_socket);
-	intake_open(session);
 	return 0;
 }
 

@@ -74,7 +74,8 @@ struct session {
 	struct pack pack; /* what leaves next */
 };
 
-/* `config` and `events` must outlive the session. -ENOMEM, -errno of getrandom. */
+/* `config` and `events` must outlive the session. The caller then registers the handlers of stanzas
+ * at session->conn (intake_open). -ENOMEM, -errno of getrandom. */
 int session_init(struct session *session, const struct client_config *config,
 		 const struct client_events *events);
 
