@@ -2,7 +2,7 @@
 #include "xmpp/client.h"
 
 #include "xmpp/connector.h"
-#include "xmpp/intake.h"
+#include "xmpp/handlers.h"
 #include "xmpp/loop.h"
 #include "xmpp/session.h"
 

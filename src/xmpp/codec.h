@@ -18,7 +18,7 @@
 
 #include "ibb/msg.h"
 #include "xmpp/element.h"
-#include "xmpp/output.h"
+#include "xmpp/writer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

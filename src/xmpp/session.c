@@ -3,11 +3,11 @@
 
 #include "xmpp/session.h"
 
-#include "xmpp/binding.h"
+#include "xmpp/channel_binding.h"
 #include "xmpp/interpose.h"
 #include "xmpp/jid.h"
-#include "xmpp/prune.h"
-#include "xmpp/render.h"
+#include "xmpp/stanza_limits.h"
+#include "xmpp/stanza_log.h"
 #include "xmpp/tls.h"
 
 #include <errno.h>

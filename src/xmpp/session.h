@@ -17,15 +17,15 @@
 #ifndef XMPP_SESSION_H
 #define XMPP_SESSION_H
 
-#include "xmpp/advert.h"
 #include "xmpp/cause.h"
 #include "xmpp/client.h"
 #include "xmpp/codec.h"
 #include "xmpp/connector.h"
 #include "xmpp/login.h"
-#include "xmpp/pack.h"
+#include "xmpp/socket.h"
+#include "xmpp/stream_features.h"
 #include "xmpp/trace.h"
-#include "xmpp/wire.h"
+#include "xmpp/write_buffer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

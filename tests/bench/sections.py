@@ -22,7 +22,7 @@ QXMPP_BLOCK = 4096  # it knows no other
 UNIT = 64 * 1024
 BESIDE_WINDOW = 16
 MOST_IN_FLIGHT = 16 * 2**20
-# In which the pump's stanzas may leave; src/xmpp/pack.h says why it matters to a Prosody.
+# In which the pump's stanzas may leave; src/xmpp/write_buffer.h says why it matters to a Prosody.
 PIECES = {"prosody": (0, 4096), "ejabberd": (0,)}
 
 

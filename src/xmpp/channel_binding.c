@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/binding.h"
+#include "xmpp/channel_binding.h"
 
 #include "xmpp/interpose.h"
 #include "xmpp/tls.h"

@@ -6,8 +6,8 @@
  * Threads: the XMPP thread.
  * Source:  RFC 6121 sections 2 (roster) and 4 (presence).
  */
-#ifndef XMPP_INTAKE_H
-#define XMPP_INTAKE_H
+#ifndef XMPP_HANDLERS_H
+#define XMPP_HANDLERS_H
 
 #include "xmpp/session.h"
 

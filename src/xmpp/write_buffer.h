@@ -30,8 +30,8 @@
  * Threads: none; a pack belongs to who holds it.
  * Source:  Prosody 0.12, net/server_epoll.lua (onreadable) and core/portmanager.lua.
  */
-#ifndef XMPP_PACK_H
-#define XMPP_PACK_H
+#ifndef XMPP_WRITE_BUFFER_H
+#define XMPP_WRITE_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>

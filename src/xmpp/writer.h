@@ -5,8 +5,8 @@
  * Errors:  once memory was short, nothing more is written, and output_end says so.
  * Threads: none; an output belongs to who holds it.
  */
-#ifndef XMPP_OUTPUT_H
-#define XMPP_OUTPUT_H
+#ifndef XMPP_WRITER_H
+#define XMPP_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/render.h"
+#include "xmpp/stanza_log.h"
 
 #include "xmpp/interpose.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/wire.h"
+#include "xmpp/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,8 +9,8 @@
  * Threads: the XMPP thread.
  * Source:  libstrophe 0.12.2 and 0.14.0, _handle_stream_stanza.
  */
-#ifndef XMPP_RENDER_H
-#define XMPP_RENDER_H
+#ifndef XMPP_STANZA_LOG_H
+#define XMPP_STANZA_LOG_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/advert.h"
+#include "xmpp/stream_features.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* prune: what of a stanza reaches libstrophe's tree. */
-#include "xmpp/prune.h"
+#include "xmpp/stanza_limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

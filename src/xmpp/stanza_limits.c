@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/prune.h"
+#include "xmpp/stanza_limits.h"
 
 #include "xmpp/interpose.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/intake.h"
+#include "xmpp/handlers.h"
 
 #include "xmpp/features.h"
 #include "xmpp/jid.h"
-#include "xmpp/render.h"
+#include "xmpp/stanza_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
  * Threads: the XMPP thread; wire_shutdown and wire_refuse from any thread.
  * Source:  socket(7), tcp(7).
  */
-#ifndef XMPP_WIRE_H
-#define XMPP_WIRE_H
+#ifndef XMPP_SOCKET_H
+#define XMPP_SOCKET_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -9,8 +9,8 @@
  * Source:  XEP-0478 section 2; XEP-0115 section 6.3 (the server's name); libstrophe 0.12's log
  * lines.
  */
-#ifndef XMPP_ADVERT_H
-#define XMPP_ADVERT_H
+#ifndef XMPP_STREAM_FEATURES_H
+#define XMPP_STREAM_FEATURES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/pack.h"
+#include "xmpp/write_buffer.h"
 
 #include <string.h>
 

@@ -13,8 +13,8 @@
  * Source:  RFC 5802 sections 6 and 7 (gs2-cbind-flag); RFC 5929, RFC 9266; _make_scram_init_msg of
  *          libstrophe 0.14.0; SSL_version(3).
  */
-#ifndef XMPP_BINDING_H
-#define XMPP_BINDING_H
+#ifndef XMPP_CHANNEL_BINDING_H
+#define XMPP_CHANNEL_BINDING_H
 
 #include <stdbool.h>
 

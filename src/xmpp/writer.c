@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/output.h"
+#include "xmpp/writer.h"
 
 #include "ibb/base64.h"
 

@@ -15,8 +15,8 @@
  * Threads: any; a parser in one at a time.
  * Source:  expat.h; RFC 6120 section 8.1.2.1 ("from" of what comes from the own account).
  */
-#ifndef XMPP_PRUNE_H
-#define XMPP_PRUNE_H
+#ifndef XMPP_STANZA_LIMITS_H
+#define XMPP_STANZA_LIMITS_H
 
 #include "xmpp/login.h"
 
