@@ -46,21 +46,20 @@
  *     name      names off the wire
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                session   one connection of libstrophe
- *     loop      what it waits for           intake    roster, presence, answers at login
- *     wire      libstrophe's socket         cause     why connecting failed, in one line
+ *     loop      what it waits for           handlers  of stanzas: roster, presence, the rest
+ *     socket    libstrophe's                cause     why connecting failed, in one line
  *     codec     stanzas and messages        features  our disco#info and capabilities
- *     element   reading a stanza            output    writing one
+ *     element   reading a stanza            writer    writing one
  *     text      numbers and such in it
  *     connector which address of the domain answers
  *     lookup    names, asked for in threads  srv      of the targets that a domain names
  *     interpose its calls of other libraries
- *     expat     lets its parser deliver at once
- *     prune     lets it leave out what is too deep or too much
- *     render    spares it from writing stanzas out
- *     login     leads it through a login       binding   to the TLS connection
- *     tls       its handshake
- *     advert    what the server says of itself
- *     pack      pieces in which stanzas leave
+ *     reparse_deferral of expat, is off      tls       its handshake
+ *     stanza_limits how deep a stanza may be, and how many elements it may have
+ *     stanza_log spares it from serialising what comes in
+ *     login     leads it through a login    channel_binding of the login to TLS
+ *     stream_features what the server says of itself
+ *     write_buffer coalesces stanzas into writes
  *     trace     stanzas for the debugger, without secrets
  *     jid       addresses                   roster    contacts, resources, what they can do
  *   src/offer/ files that are offered: likewise

@@ -14,12 +14,12 @@
 
 static _Thread_local bool is_given_up;
 
-void binding_begin(void)
+void channel_binding_begin(void)
 {
 	is_given_up = false;
 }
 
-const char *binding_type(void)
+const char *channel_binding_type(void)
 {
 	int version = tls_version();
 
@@ -29,7 +29,7 @@ const char *binding_type(void)
 	return version >= VERSION_TLS_1_3 ? "tls-exporter" : "tls-unique";
 }
 
-void binding_give_up(bool given_up)
+void channel_binding_give_up(bool given_up)
 {
 	is_given_up = given_up;
 }

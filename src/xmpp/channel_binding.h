@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * binding - how libstrophe binds a login to the TLS connection.
+ * channel_binding - how libstrophe binds a login to the TLS connection.
  *
  * libstrophe from 0.13 on binds with a SCRAM mechanism that ends in -PLUS, to tls-exporter over TLS
  * 1.3 and to tls-unique before; with one that does not, it says that the server cannot bind ("y"),
@@ -19,13 +19,13 @@
 #include <stdbool.h>
 
 /* A connection begins: without TLS, and without a binding that was given up. */
-void binding_begin(void);
+void channel_binding_begin(void);
 
 /* What libstrophe binds to on the connection that was made last: "tls-exporter" or "tls-unique";
  * NULL: not known. */
-const char *binding_type(void);
+const char *channel_binding_type(void);
 
 /* Whether libstrophe is to say that it cannot bind. */
-void binding_give_up(bool given_up);
+void channel_binding_give_up(bool given_up);
 
 #endif

@@ -237,7 +237,7 @@ struct client *client_create(const struct client_config *config, const struct cl
 		free(client);
 		return NULL;
 	}
-	intake_open(&client->session);
+	handlers_add(&client->session);
 	if (loop_init(&client->loop, &client->session) < 0) {
 		session_finish(&client->session);
 		free(client);

@@ -30,7 +30,7 @@ int codec_init(struct codec *codec)
 void codec_finish(struct codec *codec)
 {
 	free(codec->block);
-	output_finish(&codec->output);
+	writer_finish(&codec->writer);
 	element_free_joined(&codec->joined);
 	free(codec->features);
 	free(codec->capabilities);
@@ -138,13 +138,13 @@ bool codec_decode(struct codec *codec, xmpp_stanza_t *stanza, struct msg *msg)
 
 /* ---- encoding ---- */
 
-static void add_addresses(struct output *output, const struct msg *msg)
+static void add_addresses(struct writer *writer, const struct msg *msg)
 {
-	output_add_attribute(output, "id", msg->id);
+	writer_add_attribute(writer, "id", msg->id);
 	if (msg->peer[0] != '\0') {
-		output_add_attribute(output, "to", msg->peer);
+		writer_add_attribute(writer, "to", msg->peer);
 	}
-	output_add(output, ">");
+	writer_add(writer, ">");
 }
 
 static const char *iq_type(enum msg_kind kind)
@@ -164,41 +164,41 @@ static const char *iq_type(enum msg_kind kind)
 
 static void add_content(struct codec *codec, const struct msg *msg)
 {
-	struct output *output = &codec->output;
+	struct writer *writer = &codec->writer;
 	switch (msg->kind) {
 	case MSG_OPEN:
-		codec_add_open(output, msg);
+		codec_add_open(writer, msg);
 		break;
 	case MSG_DATA:
-		codec_add_data(output, msg);
+		codec_add_data(writer, msg);
 		break;
 	case MSG_CLOSE:
-		codec_add_close(output, msg);
+		codec_add_close(writer, msg);
 		break;
 	case MSG_RESUME:
-		codec_add_resume(output, msg);
+		codec_add_resume(writer, msg);
 		break;
 	case MSG_PING:
-		output_add(output, "<ping xmlns='" NAMESPACE_PING "'/>");
+		writer_add(writer, "<ping xmlns='" NAMESPACE_PING "'/>");
 		break;
 	case MSG_INFO:
-		codec_add_info(output, msg->node, NULL);
+		codec_add_info(writer, msg->node, NULL);
 		break;
 	case MSG_RESULT:
 		if (msg->answers_info) {
-			codec_add_info(output, msg->node, codec->features);
+			codec_add_info(writer, msg->node, codec->features);
 		} else if (msg->metadata) {
-			codec_add_si_answer(output, msg->metadata);
+			codec_add_si_answer(writer, msg->metadata);
 		}
 		break;
 	case MSG_ERROR:
-		codec_add_error(output, msg);
+		codec_add_error(writer, msg);
 		break;
 	case MSG_SI:
-		codec_add_si(output, msg);
+		codec_add_si(writer, msg);
 		break;
 	case MSG_JINGLE:
-		codec_add_jingle(output, msg, codec->jid);
+		codec_add_jingle(writer, msg, codec->jid);
 		break;
 	case MSG_UNKNOWN:
 	case MSG_BOUNCE:
@@ -208,16 +208,16 @@ static void add_content(struct codec *codec, const struct msg *msg)
 
 const char *codec_encode(struct codec *codec, const struct msg *msg, size_t *length)
 {
-	struct output *output = &codec->output;
+	struct writer *writer = &codec->writer;
 	bool is_message = msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE;
-	output_begin(output);
-	output_add(output, is_message ? "<message" : "<iq");
+	writer_begin(writer);
+	writer_add(writer, is_message ? "<message" : "<iq");
 	if (!is_message) {
-		output_add_attribute(output, "type", iq_type(msg->kind));
+		writer_add_attribute(writer, "type", iq_type(msg->kind));
 	}
-	add_addresses(output, msg);
+	add_addresses(writer, msg);
 	add_content(codec, msg);
-	output_add(output, is_message ? "</message>" : "</iq>");
-	*length = output->length;
-	return output_end(output);
+	writer_add(writer, is_message ? "</message>" : "</iq>");
+	*length = writer->length;
+	return writer_end(writer);
 }

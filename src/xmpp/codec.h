@@ -26,7 +26,7 @@
 
 struct codec {
 	uint8_t *block;		  /* the data of the message last decoded; STREAM_MAX_BLOCK bytes */
-	struct output output;	  /* what was last encoded */
+	struct writer writer;	  /* what was last encoded */
 	struct joined *joined;	  /* texts of the message last decoded */
 	struct metadata metadata; /* of the message last decoded */
 	char *features;		  /* the children of our own disco#info result, as XML */

@@ -30,7 +30,7 @@ void codec_decode_error(xmpp_stanza_t *stanza, struct msg *msg)
 }
 
 /* Beside the condition of RFC 6120. */
-static void add_detail(struct output *output, enum detail detail)
+static void add_detail(struct writer *writer, enum detail detail)
 {
 	static const struct {
 		const char *name, *namespace;
@@ -43,20 +43,20 @@ static void add_detail(struct output *output, enum detail detail)
 		[DETAIL_UNSUPPORTED_INFO] = {"unsupported-info", NAMESPACE_JINGLE_ERRORS},
 	};
 	if (detail != DETAIL_NONE) {
-		output_add(output, "<");
-		output_add(output, details[detail].name);
-		output_add_attribute(output, "xmlns", details[detail].namespace);
-		output_add(output, "/>");
+		writer_add(writer, "<");
+		writer_add(writer, details[detail].name);
+		writer_add_attribute(writer, "xmlns", details[detail].namespace);
+		writer_add(writer, "/>");
 	}
 }
 
-void codec_add_error(struct output *output, const struct msg *msg)
+void codec_add_error(struct writer *writer, const struct msg *msg)
 {
-	output_add(output, "<error");
-	output_add_attribute(output, "type", error_type_name(msg->error_type));
-	output_add(output, "><");
-	output_add(output, condition_name(msg->condition));
-	output_add(output, " xmlns='" NAMESPACE_STANZAS "'/>");
-	add_detail(output, msg->detail);
-	output_add(output, "</error>");
+	writer_add(writer, "<error");
+	writer_add_attribute(writer, "type", error_type_name(msg->error_type));
+	writer_add(writer, "><");
+	writer_add(writer, condition_name(msg->condition));
+	writer_add(writer, " xmlns='" NAMESPACE_STANZAS "'/>");
+	add_detail(writer, msg->detail);
+	writer_add(writer, "</error>");
 }

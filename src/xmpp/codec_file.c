@@ -60,29 +60,29 @@ const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, cons
 	return text && *text != '\0' ? text : NULL;
 }
 
-void codec_add_element(struct output *output, const char *name, const char *text)
+void codec_add_element(struct writer *writer, const char *name, const char *text)
 {
 	if (text) {
-		output_add(output, "<");
-		output_add(output, name);
-		output_add(output, ">");
-		output_add_escaped(output, text);
-		output_add(output, "</");
-		output_add(output, name);
-		output_add(output, ">");
+		writer_add(writer, "<");
+		writer_add(writer, name);
+		writer_add(writer, ">");
+		writer_add_escaped(writer, text);
+		writer_add(writer, "</");
+		writer_add(writer, name);
+		writer_add(writer, ">");
 	}
 }
 
-void codec_add_range(struct output *output, const struct file_metadata *file)
+void codec_add_range(struct writer *writer, const struct file_metadata *file)
 {
 	if (file->offset == 0 && file->length == 0) {
 		return;
 	}
-	output_add(output, "<range offset='");
-	output_add_number(output, (int64_t)file->offset);
+	writer_add(writer, "<range offset='");
+	writer_add_number(writer, (int64_t)file->offset);
 	if (file->length > 0) {
-		output_add(output, "' length='");
-		output_add_number(output, (int64_t)file->length);
+		writer_add(writer, "' length='");
+		writer_add_number(writer, (int64_t)file->length);
 	}
-	output_add(output, "'/>");
+	writer_add(writer, "'/>");
 }

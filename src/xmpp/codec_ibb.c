@@ -114,69 +114,69 @@ bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct ms
 	return msg->sid != NULL;
 }
 
-static void add_file(struct output *output, const struct msg *msg)
+static void add_file(struct writer *writer, const struct msg *msg)
 {
-	output_add(output, "<file xmlns='" NAMESPACE_FILE "'><name>");
-	output_add_escaped(output, msg->name);
-	output_add(output, "</name>");
+	writer_add(writer, "<file xmlns='" NAMESPACE_FILE "'><name>");
+	writer_add_escaped(writer, msg->name);
+	writer_add(writer, "</name>");
 	if (msg->size >= 0) {
-		output_add(output, "<size>");
-		output_add_number(output, msg->size);
-		output_add(output, "</size>");
+		writer_add(writer, "<size>");
+		writer_add_number(writer, msg->size);
+		writer_add(writer, "</size>");
 	}
-	output_add(output, "</file>");
+	writer_add(writer, "</file>");
 }
 
-void codec_add_open(struct output *output, const struct msg *msg)
+void codec_add_open(struct writer *writer, const struct msg *msg)
 {
-	output_add(output, "<open xmlns='" NAMESPACE_IBB "' block-size='");
-	output_add_number(output, msg->block_size);
-	output_add(output, "'");
-	output_add_attribute(output, "sid", msg->sid);
-	output_add_attribute(output, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
+	writer_add(writer, "<open xmlns='" NAMESPACE_IBB "' block-size='");
+	writer_add_number(writer, msg->block_size);
+	writer_add(writer, "'");
+	writer_add_attribute(writer, "sid", msg->sid);
+	writer_add_attribute(writer, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
 	if (!msg->name && !msg->resumable) {
-		output_add(output, "/>");
+		writer_add(writer, "/>");
 		return;
 	}
-	output_add(output, ">");
+	writer_add(writer, ">");
 	if (msg->name) {
-		add_file(output, msg);
+		add_file(writer, msg);
 	}
 	if (msg->resumable) {
-		output_add(output, "<resume xmlns='" MSG_NAMESPACE_RESUME "'/>");
+		writer_add(writer, "<resume xmlns='" MSG_NAMESPACE_RESUME "'/>");
 	}
-	output_add(output, "</open>");
+	writer_add(writer, "</open>");
 }
 
-void codec_add_data(struct output *output, const struct msg *msg)
+void codec_add_data(struct writer *writer, const struct msg *msg)
 {
-	output_add(output, "<data xmlns='" NAMESPACE_IBB "' seq='");
-	output_add_number(output, msg->seq);
-	output_add(output, "'");
-	output_add_attribute(output, "sid", msg->sid);
-	output_add(output, ">");
-	output_add_base64(output, msg->data, msg->data_length);
-	output_add(output, "</data>");
+	writer_add(writer, "<data xmlns='" NAMESPACE_IBB "' seq='");
+	writer_add_number(writer, msg->seq);
+	writer_add(writer, "'");
+	writer_add_attribute(writer, "sid", msg->sid);
+	writer_add(writer, ">");
+	writer_add_base64(writer, msg->data, msg->data_length);
+	writer_add(writer, "</data>");
 }
 
-void codec_add_resume(struct output *output, const struct msg *msg)
+void codec_add_resume(struct writer *writer, const struct msg *msg)
 {
-	output_add(output, "<resume xmlns='" MSG_NAMESPACE_RESUME "'");
-	output_add_attribute(output, "sid", msg->sid);
-	output_add(output, "/>");
+	writer_add(writer, "<resume xmlns='" MSG_NAMESPACE_RESUME "'");
+	writer_add_attribute(writer, "sid", msg->sid);
+	writer_add(writer, "/>");
 }
 
-void codec_add_close(struct output *output, const struct msg *msg)
+void codec_add_close(struct writer *writer, const struct msg *msg)
 {
-	output_add(output, "<close xmlns='" NAMESPACE_IBB "'");
-	output_add_attribute(output, "sid", msg->sid);
+	writer_add(writer, "<close xmlns='" NAMESPACE_IBB "'");
+	writer_add_attribute(writer, "sid", msg->sid);
 	if (msg->reset) {
-		output_add(output, "><reset xmlns='" MSG_NAMESPACE "'/></close>");
+		writer_add(writer, "><reset xmlns='" MSG_NAMESPACE "'/></close>");
 	} else if (msg->size >= 0) {
-		output_add(output, "><sent xmlns='" MSG_NAMESPACE "' bytes='");
-		output_add_number(output, msg->size);
-		output_add(output, "'/></close>");
+		writer_add(writer, "><sent xmlns='" MSG_NAMESPACE "' bytes='");
+		writer_add_number(writer, msg->size);
+		writer_add(writer, "'/></close>");
 	} else {
-		output_add(output, "/>");
+		writer_add(writer, "/>");
 	}
 }

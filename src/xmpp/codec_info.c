@@ -76,17 +76,17 @@ void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg)
 	}
 }
 
-void codec_add_info(struct output *output, const char *node, const char *content)
+void codec_add_info(struct writer *writer, const char *node, const char *content)
 {
-	output_add(output, "<query xmlns='" NAMESPACE_INFO "'");
+	writer_add(writer, "<query xmlns='" NAMESPACE_INFO "'");
 	if (node) {
-		output_add_attribute(output, "node", node);
+		writer_add_attribute(writer, "node", node);
 	}
 	if (!content) {
-		output_add(output, "/>");
+		writer_add(writer, "/>");
 		return;
 	}
-	output_add(output, ">");
-	output_add(output, content);
-	output_add(output, "</query>");
+	writer_add(writer, ">");
+	writer_add(writer, content);
+	writer_add(writer, "</query>");
 }

@@ -19,7 +19,7 @@
 /* The <error/> of an iq or message, which some clients leave out. */
 void codec_decode_error(xmpp_stanza_t *stanza, struct msg *msg);
 
-void codec_add_error(struct output *output, const struct msg *msg);
+void codec_add_error(struct writer *writer, const struct msg *msg);
 
 /* ---- codec_ibb.c ---- */
 
@@ -31,10 +31,10 @@ enum condition codec_decode_resume(struct codec *codec, xmpp_stanza_t *resume, s
 /* A <message/>, as codec_decode does. */
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg);
 
-void codec_add_open(struct output *output, const struct msg *msg);
-void codec_add_data(struct output *output, const struct msg *msg);
-void codec_add_close(struct output *output, const struct msg *msg);
-void codec_add_resume(struct output *output, const struct msg *msg);
+void codec_add_open(struct writer *writer, const struct msg *msg);
+void codec_add_data(struct writer *writer, const struct msg *msg);
+void codec_add_close(struct writer *writer, const struct msg *msg);
+void codec_add_resume(struct writer *writer, const struct msg *msg);
 
 /* ---- codec_info.c ---- */
 
@@ -45,7 +45,7 @@ enum condition codec_decode_info(struct codec *codec, xmpp_stanza_t *query, stru
 void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg);
 
 /* `content` is NULL in a request. */
-void codec_add_info(struct output *output, const char *node, const char *content);
+void codec_add_info(struct writer *writer, const char *node, const char *content);
 
 /* ---- codec_si.c ---- */
 
@@ -54,15 +54,15 @@ enum condition codec_decode_si(struct codec *codec, xmpp_stanza_t *si, struct ms
 /* An <si/> in a result. */
 void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *msg);
 
-void codec_add_si(struct output *output, const struct msg *msg);
-void codec_add_si_answer(struct output *output, const struct metadata *metadata);
+void codec_add_si(struct writer *writer, const struct msg *msg);
+void codec_add_si_answer(struct writer *writer, const struct metadata *metadata);
 
 /* ---- codec_jingle.c ---- */
 
 enum condition codec_decode_jingle(struct codec *codec, xmpp_stanza_t *jingle, struct msg *msg);
 
 /* `jid` is our full JID, or NULL. */
-void codec_add_jingle(struct output *output, const struct msg *msg, const char *jid);
+void codec_add_jingle(struct writer *writer, const struct msg *msg, const char *jid);
 
 /* ---- codec_file.c ---- */
 
@@ -83,9 +83,9 @@ const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, cons
 				const char *namespace);
 
 /* Nothing if `text` is NULL. */
-void codec_add_element(struct output *output, const char *name, const char *text);
+void codec_add_element(struct writer *writer, const char *name, const char *text);
 
 /* Nothing if it is the whole file. */
-void codec_add_range(struct output *output, const struct file_metadata *file);
+void codec_add_range(struct writer *writer, const struct file_metadata *file);
 
 #endif

@@ -251,126 +251,126 @@ enum condition codec_decode_jingle(struct codec *codec, xmpp_stanza_t *jingle, s
 
 /* ---- encoding ---- */
 
-static void add_digest(struct output *output, const struct digest *digest)
+static void add_digest(struct writer *writer, const struct digest *digest)
 {
 	if (digest->algorithm == HASH_NONE) {
 		return;
 	}
-	output_add(output, digest->length > 0 ? "<hash" : "<hash-used");
-	output_add(output, " xmlns='" NAMESPACE_HASHES "'");
-	output_add_attribute(output, "algo", hash_name(digest->algorithm));
+	writer_add(writer, digest->length > 0 ? "<hash" : "<hash-used");
+	writer_add(writer, " xmlns='" NAMESPACE_HASHES "'");
+	writer_add_attribute(writer, "algo", hash_name(digest->algorithm));
 	if (digest->length == 0) {
-		output_add(output, "/>");
+		writer_add(writer, "/>");
 		return;
 	}
-	output_add(output, ">");
-	output_add_base64(output, digest->bytes, digest->length);
-	output_add(output, "</hash>");
+	writer_add(writer, ">");
+	writer_add_base64(writer, digest->bytes, digest->length);
+	writer_add(writer, "</hash>");
 }
 
-static void add_file(struct output *output, const struct file_metadata *file)
+static void add_file(struct writer *writer, const struct file_metadata *file)
 {
-	output_add(output, "<file>");
-	codec_add_element(output, "name", file->name);
+	writer_add(writer, "<file>");
+	codec_add_element(writer, "name", file->name);
 	if (file->size != METADATA_NO_SIZE) {
-		output_add(output, "<size>");
-		output_add_number(output, file->size);
-		output_add(output, "</size>");
+		writer_add(writer, "<size>");
+		writer_add_number(writer, file->size);
+		writer_add(writer, "</size>");
 	}
-	codec_add_element(output, "media-type", file->media_type);
-	codec_add_element(output, "desc", file->description);
+	codec_add_element(writer, "media-type", file->media_type);
+	codec_add_element(writer, "desc", file->description);
 	char date[TEXT_DATE_SIZE];
 	if (text_from_date(file->date, date)) {
-		codec_add_element(output, "date", date);
+		codec_add_element(writer, "date", date);
 	}
-	codec_add_range(output, file);
-	add_digest(output, &file->digest);
-	output_add(output, "</file>");
+	codec_add_range(writer, file);
+	add_digest(writer, &file->digest);
+	writer_add(writer, "</file>");
 }
 
-static void add_reference(struct output *output, const struct metadata *metadata)
+static void add_reference(struct writer *writer, const struct metadata *metadata)
 {
-	output_add_attribute(output, "creator", metadata->by_responder ? "responder" : "initiator");
+	writer_add_attribute(writer, "creator", metadata->by_responder ? "responder" : "initiator");
 	if (metadata->content) {
-		output_add_attribute(output, "name", metadata->content);
+		writer_add_attribute(writer, "name", metadata->content);
 	}
 }
 
-static void add_contents(struct output *output, const struct metadata *metadata)
+static void add_contents(struct writer *writer, const struct metadata *metadata)
 {
-	output_add(output, "<content");
-	add_reference(output, metadata);
-	output_add_attribute(output, "senders",
+	writer_add(writer, "<content");
+	add_reference(writer, metadata);
+	writer_add_attribute(writer, "senders",
 			     metadata->from_responder ? "responder" : "initiator");
-	output_add(output, "><description xmlns='" NAMESPACE_JINGLE_FILE "'>");
-	add_file(output, &metadata->file);
-	output_add(output, "</description><transport xmlns='" NAMESPACE_JINGLE_IBB "'");
-	output_add(output, " block-size='");
-	output_add_number(output, metadata->block_size);
-	output_add(output, "'");
-	output_add_attribute(output, "sid", metadata->transport_sid);
-	output_add(output, "/></content>");
+	writer_add(writer, "><description xmlns='" NAMESPACE_JINGLE_FILE "'>");
+	add_file(writer, &metadata->file);
+	writer_add(writer, "</description><transport xmlns='" NAMESPACE_JINGLE_IBB "'");
+	writer_add(writer, " block-size='");
+	writer_add_number(writer, metadata->block_size);
+	writer_add(writer, "'");
+	writer_add_attribute(writer, "sid", metadata->transport_sid);
+	writer_add(writer, "/></content>");
 }
 
-static void add_reason(struct output *output, enum jingle_reason reason)
+static void add_reason(struct writer *writer, enum jingle_reason reason)
 {
 	if (reason != JINGLE_NO_REASON) {
-		output_add(output, "<reason><");
-		output_add(output, reasons[reason]);
-		output_add(output, "/></reason>");
+		writer_add(writer, "<reason><");
+		writer_add(writer, reasons[reason]);
+		writer_add(writer, "/></reason>");
 	}
 }
 
-static void add_received(struct output *output, const struct metadata *metadata)
+static void add_received(struct writer *writer, const struct metadata *metadata)
 {
-	output_add(output, "<received xmlns='" NAMESPACE_JINGLE_FILE "'");
-	add_reference(output, metadata);
-	output_add(output, "/>");
+	writer_add(writer, "<received xmlns='" NAMESPACE_JINGLE_FILE "'");
+	add_reference(writer, metadata);
+	writer_add(writer, "/>");
 }
 
-static void add_checksum(struct output *output, const struct metadata *metadata)
+static void add_checksum(struct writer *writer, const struct metadata *metadata)
 {
-	output_add(output, "<checksum xmlns='" NAMESPACE_JINGLE_FILE "'");
-	add_reference(output, metadata);
-	output_add(output, "><file>");
-	add_digest(output, &metadata->file.digest);
-	output_add(output, "</file></checksum>");
+	writer_add(writer, "<checksum xmlns='" NAMESPACE_JINGLE_FILE "'");
+	add_reference(writer, metadata);
+	writer_add(writer, "><file>");
+	add_digest(writer, &metadata->file.digest);
+	writer_add(writer, "</file></checksum>");
 }
 
 /* XEP-0166 section 7.1: who began the session says so in its first stanza, who accepts it in that.
  */
-static void add_own_jid(struct output *output, enum jingle_action action, const char *jid)
+static void add_own_jid(struct writer *writer, enum jingle_action action, const char *jid)
 {
 	if (jid && action == JINGLE_SESSION_INITIATE) {
-		output_add_attribute(output, "initiator", jid);
+		writer_add_attribute(writer, "initiator", jid);
 	} else if (jid && action == JINGLE_SESSION_ACCEPT) {
-		output_add_attribute(output, "responder", jid);
+		writer_add_attribute(writer, "responder", jid);
 	}
 }
 
-void codec_add_jingle(struct output *output, const struct msg *msg, const char *jid)
+void codec_add_jingle(struct writer *writer, const struct msg *msg, const char *jid)
 {
 	const struct metadata *metadata = msg->metadata;
-	output_add(output, "<jingle xmlns='" NAMESPACE_JINGLE "'");
-	output_add_attribute(output, "action",
+	writer_add(writer, "<jingle xmlns='" NAMESPACE_JINGLE "'");
+	writer_add_attribute(writer, "action",
 			     actions[metadata->action] ? actions[metadata->action]
 						       : "session-info");
-	output_add_attribute(output, "sid", msg->sid);
-	add_own_jid(output, metadata->action, jid);
-	output_add(output, ">");
+	writer_add_attribute(writer, "sid", msg->sid);
+	add_own_jid(writer, metadata->action, jid);
+	writer_add(writer, ">");
 	switch (metadata->action) {
 	case JINGLE_SESSION_INITIATE:
 	case JINGLE_SESSION_ACCEPT:
-		add_contents(output, metadata);
+		add_contents(writer, metadata);
 		break;
 	case JINGLE_SESSION_TERMINATE:
-		add_reason(output, metadata->reason);
+		add_reason(writer, metadata->reason);
 		break;
 	case JINGLE_RECEIVED:
-		add_received(output, metadata);
+		add_received(writer, metadata);
 		break;
 	case JINGLE_CHECKSUM:
-		add_checksum(output, metadata);
+		add_checksum(writer, metadata);
 		break;
 	case JINGLE_PING:
 		break;
@@ -380,5 +380,5 @@ void codec_add_jingle(struct output *output, const struct msg *msg, const char *
 	case JINGLE_OTHER:
 		assert(!"an action that only comes in");
 	}
-	output_add(output, "</jingle>");
+	writer_add(writer, "</jingle>");
 }

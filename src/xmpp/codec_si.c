@@ -120,55 +120,55 @@ void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *
 
 /* ---- encoding ---- */
 
-static void add_file(struct output *output, const struct file_metadata *file)
+static void add_file(struct writer *writer, const struct file_metadata *file)
 {
-	output_add(output, "<file xmlns='" NAMESPACE_SI_FILE "'");
-	output_add_attribute(output, "name", file->name);
+	writer_add(writer, "<file xmlns='" NAMESPACE_SI_FILE "'");
+	writer_add_attribute(writer, "name", file->name);
 	if (file->size != METADATA_NO_SIZE) {
-		output_add(output, " size='");
-		output_add_number(output, file->size);
-		output_add(output, "'");
+		writer_add(writer, " size='");
+		writer_add_number(writer, file->size);
+		writer_add(writer, "'");
 	}
 	char date[TEXT_DATE_SIZE];
 	if (text_from_date(file->date, date)) {
-		output_add_attribute(output, "date", date);
+		writer_add_attribute(writer, "date", date);
 	}
 	if (file->digest.algorithm == HASH_MD5 && file->digest.length > 0) {
-		output_add(output, " hash='");
-		output_add_hex(output, file->digest.bytes, file->digest.length);
-		output_add(output, "'");
+		writer_add(writer, " hash='");
+		writer_add_hex(writer, file->digest.bytes, file->digest.length);
+		writer_add(writer, "'");
 	}
-	output_add(output, ">");
-	codec_add_element(output, "desc", file->description);
-	output_add(output, "</file>");
+	writer_add(writer, ">");
+	codec_add_element(writer, "desc", file->description);
+	writer_add(writer, "</file>");
 }
 
-void codec_add_si(struct output *output, const struct msg *msg)
+void codec_add_si(struct writer *writer, const struct msg *msg)
 {
-	output_add(output, "<si xmlns='" NAMESPACE_SI "' profile='" NAMESPACE_SI_FILE "'");
-	output_add_attribute(output, "id", msg->sid);
+	writer_add(writer, "<si xmlns='" NAMESPACE_SI "' profile='" NAMESPACE_SI_FILE "'");
+	writer_add_attribute(writer, "id", msg->sid);
 	if (msg->metadata->file.media_type) {
-		output_add_attribute(output, "mime-type", msg->metadata->file.media_type);
+		writer_add_attribute(writer, "mime-type", msg->metadata->file.media_type);
 	}
-	output_add(output, ">");
-	add_file(output, &msg->metadata->file);
-	output_add(output, "<feature xmlns='" NAMESPACE_NEGOTIATION "'>"
+	writer_add(writer, ">");
+	add_file(writer, &msg->metadata->file);
+	writer_add(writer, "<feature xmlns='" NAMESPACE_NEGOTIATION "'>"
 			   "<x xmlns='" NAMESPACE_FORM "' type='form'>"
 			   "<field var='stream-method' type='list-single'>"
 			   "<option><value>" NAMESPACE_IBB "</value></option>"
 			   "</field></x></feature></si>");
 }
 
-void codec_add_si_answer(struct output *output, const struct metadata *metadata)
+void codec_add_si_answer(struct writer *writer, const struct metadata *metadata)
 {
 	const struct file_metadata *file = &metadata->file;
-	output_add(output, "<si xmlns='" NAMESPACE_SI "'>");
+	writer_add(writer, "<si xmlns='" NAMESPACE_SI "'>");
 	if (file->offset > 0 || file->length > 0) {
-		output_add(output, "<file xmlns='" NAMESPACE_SI_FILE "'>");
-		codec_add_range(output, file);
-		output_add(output, "</file>");
+		writer_add(writer, "<file xmlns='" NAMESPACE_SI_FILE "'>");
+		codec_add_range(writer, file);
+		writer_add(writer, "</file>");
 	}
-	output_add(output, "<feature xmlns='" NAMESPACE_NEGOTIATION "'>"
+	writer_add(writer, "<feature xmlns='" NAMESPACE_NEGOTIATION "'>"
 			   "<x xmlns='" NAMESPACE_FORM "' type='submit'>"
 			   "<field var='stream-method'><value>" NAMESPACE_IBB "</value></field>"
 			   "</x></feature></si>");

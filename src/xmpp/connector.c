@@ -419,7 +419,7 @@ static bool check_address(struct connector *connector, struct address *address, 
 		}
 		return false;
 	}
-	/* connect(2) is not asked for the result: see wire_offer. */
+	/* connect(2) is not asked for the result: see socket_offer. */
 	if (getsockopt(address->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {
 		error = errno;
 	}

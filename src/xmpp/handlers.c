@@ -91,7 +91,7 @@ static void handle_ready(struct session *session)
 	/* From here on the log would only cost time: each line is made for it. */
 	if (!session->config->debug) {
 		session->log.handler = NULL;
-		render_set(false);
+		stanza_log_enable(false);
 	}
 	session->events->online(session->events->context, xmpp_conn_get_bound_jid(session->conn));
 }
@@ -142,7 +142,7 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	}
 	bool request = strcmp(type, "set") == 0 || strcmp(type, "get") == 0;
 	if (!request) {
-		pack_answered(&session->pack);
+		write_buffer_answered(&session->write_buffer);
 	}
 	if (!request && handle_answer(session, stanza)) {
 		return 1;
@@ -226,7 +226,7 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	return 1;
 }
 
-void intake_open(struct session *session)
+void handlers_add(struct session *session)
 {
 	/* None for single ids: libstrophe never quite forgets those. */
 	xmpp_handler_add(session->conn, on_iq, NULL, "iq", NULL, session);

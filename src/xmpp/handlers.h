@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake - the stanzas that come in: what is about roster, presence and the login is dealt with,
+ * handlers - the stanzas that come in: what is about roster, presence and the login is dealt with,
  * and the rest goes to the core.
  *
  * Threads: the XMPP thread.
@@ -12,6 +12,6 @@
 #include "xmpp/session.h"
 
 /* Makes libstrophe hand over every stanza of session->conn, for as long as that exists. */
-void intake_open(struct session *session);
+void handlers_add(struct session *session);
 
 #endif

@@ -67,12 +67,12 @@ static bool feed(struct loop *loop)
 		if (session_send(session, msg) < 0) {
 			/* Everything after it would be out of order. */
 			cause_set_errno(&session->cause, CAUSE_INTERNAL, ENOMEM);
-			wire_shutdown(&session->wire);
+			socket_shutdown(&session->socket);
 		}
 		msg_destroy(msg);
 		fed = true;
 	}
-	if (session->pack.length > 0 && !session_is_full(session)) {
+	if (session->write_buffer.length > 0 && !session_is_full(session)) {
 		/* The core has no more. */
 		session->now_ms = loop_now_ms();
 		session_flush(session);
@@ -110,10 +110,10 @@ struct outlook {
 /* Each read takes READ_BYTES at most, in or out of its record. */
 static void look(struct session *session, struct outlook *outlook)
 {
-	outlook->events = wire_poll(&session->wire);
+	outlook->events = socket_poll(&session->socket);
 	outlook->sure = 0;
 	if ((outlook->events & POLLIN) != 0) {
-		size_t waiting = wire_waiting(&session->wire);
+		size_t waiting = socket_waiting(&session->socket);
 		outlook->patience = waiting > READ_BYTES ? quiet_rounds(session) : 0;
 		outlook->sure = (unsigned)(waiting / READ_BYTES);
 	}
@@ -128,7 +128,7 @@ static void look_again(struct session *session, struct outlook *outlook)
 		return;
 	}
 	if (reads) {
-		wire_acknowledge(&session->wire);
+		socket_acknowledge(&session->socket);
 	}
 	look(session, outlook);
 }
@@ -163,7 +163,7 @@ static bool pump(struct loop *loop)
 		} else if (quiet++ >= quiet_rounds(session)) {
 			/* If it is writing that would block, an edge will come. What came after the
 			 * last look was read without being acknowledged. */
-			wire_acknowledge(&session->wire);
+			socket_acknowledge(&session->socket);
 			tell_lull(session);
 			return true;
 		} else if (quiet > outlook.patience) {
@@ -182,7 +182,7 @@ static void break_connection(struct loop *loop, int64_t now)
 	if (loop->break_ms < 0) {
 		loop->break_ms = now;
 	}
-	wire_shutdown(&loop->session->wire);
+	socket_shutdown(&loop->session->socket);
 }
 
 /* loop_stop was called: what is unsent leaves, then the end of the stream. */
@@ -356,7 +356,7 @@ void loop_run(struct loop *loop, const struct connection *connection, int64_t an
 	if (session_connect(session, connection) < 0) {
 		return;
 	}
-	if (wire_watch(&session->wire, loop->epoll) < 0) {
+	if (socket_watch(&session->socket, loop->epoll) < 0) {
 		cause_set(&session->cause, CAUSE_INTERNAL, "epoll_ctl");
 		break_connection(loop, now);
 	}
@@ -383,7 +383,7 @@ int64_t loop_watch(struct loop *loop, int64_t now)
 	int64_t deadline_ms = atomic_load(&loop->deadline_ms);
 
 	if (now >= deadline_ms || now >= atomic_load(&loop->answer_ms)) {
-		wire_shutdown(&loop->session->wire);
+		socket_shutdown(&loop->session->socket);
 	}
 	/* While it connects, answer_ms may come to be at any time. */
 	return deadline_ms == INT64_MAX ? INT64_MAX : now + WATCH_MS;
@@ -394,7 +394,7 @@ void loop_stop(struct loop *loop)
 	atomic_store(&loop->stopping, true);
 	/* Either this sees that the stream is not up, or the thread sees that it should stop. */
 	if (!atomic_load(&loop->open)) {
-		wire_refuse(&loop->session->wire);
+		socket_refuse(&loop->session->socket);
 	}
 	write_wakeup(loop);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expat - lets libstrophe's parser deliver a stanza as soon as it is complete.
+ * reparse_deferral - lets libstrophe's parser deliver a stanza as soon as it is complete.
  *
  * Since CVE-2023-52425 expat puts off looking at a tag that came in pieces until about twice as
  * much has arrived, and a stanza whose sender waits for the answer may wait for ever. Every parser

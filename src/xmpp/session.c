@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _DEFAULT_SOURCE /* TCP_INFO */
+#define _GNU_SOURCE /* TCP_INFO */
 
 #include "xmpp/session.h"
 
@@ -30,24 +30,25 @@ static _Thread_local struct session *current;
 
 static void write_piece(struct session *session)
 {
-	if (session->pack.length > 0) {
-		xmpp_send_raw(session->conn, session->pack.bytes, session->pack.length);
-		pack_take(&session->pack);
+	if (session->write_buffer.length > 0) {
+		xmpp_send_raw(session->conn, session->write_buffer.bytes,
+			      session->write_buffer.length);
+		write_buffer_take(&session->write_buffer);
 	}
 }
 
 void session_flush(struct session *session)
 {
-	pack_end(&session->pack, session->now_ms);
+	write_buffer_end(&session->write_buffer, session->now_ms);
 	write_piece(session);
 }
 
 static void add(struct session *session, const char *text, size_t length, bool is_request)
 {
-	pack_note(&session->pack, length, is_request);
+	write_buffer_note(&session->write_buffer, length, is_request);
 	for (size_t done = 0; done < length;) {
-		done += pack_add(&session->pack, text + done, length - done);
-		if (pack_is_full(&session->pack)) {
+		done += write_buffer_add(&session->write_buffer, text + done, length - done);
+		if (write_buffer_is_full(&session->write_buffer)) {
 			write_piece(session);
 		}
 	}
@@ -97,7 +98,7 @@ static void on_log(void *userdata, xmpp_log_level_t level, const char *area, con
 	}
 	if (session->state == SESSION_CONNECTING) {
 		/* Those after the login come last, and hold for what follows. */
-		advert_learn(text, &session->advert);
+		stream_features_parse(text, &session->stream_features);
 	}
 	if (session->config->debug && session->config->log != NULL) {
 		const char *line = trace_line(&session->trace, text);
@@ -133,7 +134,7 @@ static bool is_secured(void *context)
 static const char *what_is_bound(void *context)
 {
 	(void)context;
-	return binding_type();
+	return channel_binding_type();
 }
 
 static void on_offer(void *context, const struct login *login)
@@ -142,7 +143,7 @@ static void on_offer(void *context, const struct login *login)
 	char line[400];
 
 	cause_offered(&session->cause, login->offered);
-	binding_give_up(login->unbound);
+	channel_binding_give_up(login->unbound);
 	if (login->unbound) {
 		snprintf(line, sizeof(line),
 			 "%s: the server binds a login to the TLS connection only in ways that "
@@ -180,8 +181,8 @@ static void begin_login(struct session *session)
 	};
 
 	login_begin(&session->login, &events, session->config->tls != CLIENT_TLS_OFF);
-	prune_watch(&session->login);
-	binding_begin();
+	stanza_limits_watch(&session->login);
+	channel_binding_begin();
 	trace_init(&session->trace);
 }
 
@@ -189,7 +190,7 @@ static int on_socket(xmpp_conn_t *conn, void *socket)
 {
 	(void)conn;
 	begin_login(current);
-	int error = wire_adopt(&current->wire, *(int *)socket);
+	int error = socket_adopt(&current->socket, *(int *)socket);
 	if (error == -EMFILE) {
 		cause_set(&current->cause, CAUSE_INTERNAL, "too many open files");
 	}
@@ -200,14 +201,14 @@ static int on_socket(xmpp_conn_t *conn, void *socket)
  * that the server takes. Returns how long that can be. */
 static size_t begin_packing(struct session *session)
 {
-	size_t max_stanza = session->advert.max_bytes;
-	size_t read_bytes = session->advert.read_bytes;
+	size_t max_stanza = session->stream_features.max_bytes;
+	size_t read_bytes = session->stream_features.read_bytes;
 	bool limited = max_stanza > 0;
 
 	if (limited && max_stanza / 4 < read_bytes) {
 		read_bytes = 0;
 	}
-	pack_begin(&session->pack, read_bytes);
+	write_buffer_begin(&session->write_buffer, read_bytes);
 	return limited ? max_stanza - read_bytes : 0;
 }
 
@@ -239,8 +240,8 @@ static bool was_reset(const struct session *session)
 	struct tcp_info info = {0};
 	socklen_t size = sizeof(info);
 
-	return session->wire.fd >= 0 &&
-	       getsockopt(session->wire.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+	return session->socket.fd >= 0 &&
+	       getsockopt(session->socket.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
 	       info.tcpi_state == TCP_CLOSE;
 }
 
@@ -266,7 +267,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 			cause_set(&session->cause, CAUSE_LOST, NULL);
 		}
 		cause_end(&session->cause, error, stream_error);
-		wire_drop(&session->wire);
+		socket_drop(&session->socket);
 		session->codec.jid = NULL;
 		session->state = SESSION_OFF;
 	}
@@ -343,7 +344,7 @@ int session_init(struct session *session, const struct client_config *config,
 	session->config = config;
 	session->events = events;
 	session->log.userdata = session;
-	int error = wire_init(&session->wire);
+	int error = socket_init(&session->socket);
 	if (error < 0) {
 		return error;
 	}
@@ -387,7 +388,7 @@ void session_finish(struct session *session)
 	}
 	codec_finish(&session->codec);
 	free(session->account);
-	wire_finish(&session->wire);
+	socket_finish(&session->socket);
 	memset(session, 0, sizeof(*session));
 }
 
@@ -395,17 +396,17 @@ int session_connect(struct session *session, const struct connection *connection
 {
 	current = session;
 	cause_reset(&session->cause, connection->place);
-	wire_offer(&session->wire, connection->fd);
+	socket_offer(&session->socket, connection->fd);
 	tls_begin(connection->direct_tls);
 	xmpp_conn_set_flags(session->conn,
 			    connection_flags(session->config->tls, connection->direct_tls));
 	session->log.handler = on_log;
-	render_set(true); /* libstrophe logs in with stanzas that it writes out */
+	stanza_log_enable(true); /* libstrophe logs in with stanzas that it writes out */
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
 	session->logged_in = false;
-	session->advert = (struct advert){0};
-	pack_begin(&session->pack, 0);
+	session->stream_features = (struct stream_features){0};
+	write_buffer_begin(&session->write_buffer, 0);
 	errno = 0;
 	if (xmpp_connect_client(session->conn, connection->address, connection->port, on_connection,
 				session) == XMPP_EOK) {
@@ -413,7 +414,7 @@ int session_connect(struct session *session, const struct connection *connection
 	}
 	int error = errno != 0 ? errno : EHOSTUNREACH;
 	/* No event will come. */
-	wire_drop(&session->wire);
+	socket_drop(&session->socket);
 	session->state = SESSION_OFF;
 	cause_set_errno(&session->cause, CAUSE_UNREACHABLE, error);
 	return -error;
@@ -431,7 +432,8 @@ bool session_is_open(const struct session *session)
 
 bool session_is_full(const struct session *session)
 {
-	return xmpp_conn_send_queue_len(session->conn) >= (int)(QUEUE_BYTES / session->pack.size);
+	return xmpp_conn_send_queue_len(session->conn) >=
+	       (int)(QUEUE_BYTES / session->write_buffer.size);
 }
 
 void session_leave(struct session *session)

@@ -49,7 +49,7 @@ enum session_state {
 struct session {
 	const struct client_config *config;
 	const struct client_events *events;
-	struct wire wire;
+	struct socket socket;
 	struct codec codec;
 	struct cause cause;
 
@@ -60,22 +60,22 @@ struct session {
 	const char *domain; /* in `account` */
 
 	enum session_state state;
-	bool was_online;      /* since session_connect */
-	bool logged_in;	      /* likewise */
-	struct login login;   /* of this connection */
-	struct advert advert; /* what the features sent last say */
-	struct trace trace;   /* for the debugger */
+	bool was_online;			/* since session_connect */
+	bool logged_in;				/* likewise */
+	struct login login;			/* of this connection */
+	struct stream_features stream_features; /* what the features sent last say */
+	struct trace trace;			/* for the debugger */
 	/* The caller resets them. */
 	bool heard;    /* a stanza came */
 	bool received; /* the core got one, and no lull since */
 	bool moved;    /* a stanza came or went that is no ping of ours or its answer */
 
-	int64_t now_ms;	  /* the caller sets it */
-	struct pack pack; /* what leaves next */
+	int64_t now_ms;			  /* the caller sets it */
+	struct write_buffer write_buffer; /* what leaves next */
 };
 
 /* `config` and `events` must outlive the session. The caller then registers the handlers of stanzas
- * at session->conn (intake_open). -ENOMEM, -errno of getrandom. */
+ * at session->conn (handlers_add). -ENOMEM, -errno of getrandom. */
 int session_init(struct session *session, const struct client_config *config,
 		 const struct client_events *events);
 

@@ -20,18 +20,18 @@
 #define KEEPALIVE_COUNT	     3
 #define USER_TIMEOUT_MS	     30000
 
-int wire_init(struct wire *wire)
+int socket_init(struct socket *socket)
 {
-	wire->fd = -1;
-	wire->offered = -1;
-	wire->refused = false;
-	return -pthread_mutex_init(&wire->mutex, NULL);
+	socket->fd = -1;
+	socket->offered = -1;
+	socket->refused = false;
+	return -pthread_mutex_init(&socket->mutex, NULL);
 }
 
-void wire_finish(struct wire *wire)
+void socket_finish(struct socket *socket)
 {
-	wire_drop(wire);
-	pthread_mutex_destroy(&wire->mutex);
+	socket_drop(socket);
+	pthread_mutex_destroy(&socket->mutex);
 }
 
 /* None of these is worth failing for. */
@@ -54,30 +54,30 @@ static void set_options(int fd)
 	}
 }
 
-static void drop_offer(struct wire *wire)
+static void drop_offer(struct socket *socket)
 {
-	if (wire->offered >= 0) {
-		close(wire->offered);
-		wire->offered = -1;
+	if (socket->offered >= 0) {
+		close(socket->offered);
+		socket->offered = -1;
 	}
 }
 
-void wire_offer(struct wire *wire, int fd)
+void socket_offer(struct socket *socket, int fd)
 {
-	drop_offer(wire);
-	wire->offered = fd;
+	drop_offer(socket);
+	socket->offered = fd;
 }
 
-int wire_adopt(struct wire *wire, int fd)
+int socket_adopt(struct socket *socket, int fd)
 {
 	if (fd >= FD_SETSIZE) {
 		return -EMFILE;
 	}
-	if (wire->offered < 0) {
+	if (socket->offered < 0) {
 		return -EADDRNOTAVAIL;
 	}
-	int put = dup2(wire->offered, fd) < 0 ? -errno : 0;
-	drop_offer(wire);
+	int put = dup2(socket->offered, fd) < 0 ? -errno : 0;
+	drop_offer(socket);
 	if (put < 0) {
 		return put;
 	}
@@ -89,12 +89,12 @@ int wire_adopt(struct wire *wire, int fd)
 	}
 	set_options(copy);
 
-	pthread_mutex_lock(&wire->mutex);
-	bool refused = wire->refused;
+	pthread_mutex_lock(&socket->mutex);
+	bool refused = socket->refused;
 	if (!refused) {
-		wire->fd = copy;
+		socket->fd = copy;
 	}
-	pthread_mutex_unlock(&wire->mutex);
+	pthread_mutex_unlock(&socket->mutex);
 	if (refused) {
 		close(copy);
 		return -ECANCELED;
@@ -102,65 +102,65 @@ int wire_adopt(struct wire *wire, int fd)
 	return 0;
 }
 
-int wire_watch(struct wire *wire, int epoll)
+int socket_watch(struct socket *socket, int epoll)
 {
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP,
-		.data.ptr = wire,
+		.data.ptr = socket,
 	};
 
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, wire->fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, socket->fd, &event) < 0 ? -errno : 0;
 }
 
-short wire_poll(const struct wire *wire)
+short socket_poll(const struct socket *socket)
 {
-	struct pollfd poll_fd = {.fd = wire->fd, .events = POLLIN | POLLOUT};
+	struct pollfd poll_fd = {.fd = socket->fd, .events = POLLIN | POLLOUT};
 
 	return poll(&poll_fd, 1, 0) > 0 ? poll_fd.revents : 0;
 }
 
-size_t wire_waiting(const struct wire *wire)
+size_t socket_waiting(const struct socket *socket)
 {
 	int length = 0;
 
-	return wire->fd >= 0 && ioctl(wire->fd, FIONREAD, &length) == 0 ? (size_t)length : 0;
+	return socket->fd >= 0 && ioctl(socket->fd, FIONREAD, &length) == 0 ? (size_t)length : 0;
 }
 
-void wire_acknowledge(const struct wire *wire)
+void socket_acknowledge(const struct socket *socket)
 {
-	if (wire->fd >= 0) {
-		setsockopt(wire->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
+	if (socket->fd >= 0) {
+		setsockopt(socket->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 	}
 }
 
-void wire_drop(struct wire *wire)
+void socket_drop(struct socket *socket)
 {
-	drop_offer(wire);
-	pthread_mutex_lock(&wire->mutex);
-	int fd = wire->fd;
-	wire->fd = -1;
-	pthread_mutex_unlock(&wire->mutex);
+	drop_offer(socket);
+	pthread_mutex_lock(&socket->mutex);
+	int fd = socket->fd;
+	socket->fd = -1;
+	pthread_mutex_unlock(&socket->mutex);
 	if (fd >= 0) {
 		/* libstrophe has closed its own: this also takes it out of the epoll set. */
 		close(fd);
 	}
 }
 
-void wire_shutdown(struct wire *wire)
+void socket_shutdown(struct socket *socket)
 {
-	pthread_mutex_lock(&wire->mutex);
-	if (wire->fd >= 0) {
-		shutdown(wire->fd, SHUT_RDWR);
+	pthread_mutex_lock(&socket->mutex);
+	if (socket->fd >= 0) {
+		shutdown(socket->fd, SHUT_RDWR);
 	}
-	pthread_mutex_unlock(&wire->mutex);
+	pthread_mutex_unlock(&socket->mutex);
 }
 
-void wire_refuse(struct wire *wire)
+void socket_refuse(struct socket *socket)
 {
-	pthread_mutex_lock(&wire->mutex);
-	wire->refused = true;
-	if (wire->fd >= 0) {
-		shutdown(wire->fd, SHUT_RDWR);
+	pthread_mutex_lock(&socket->mutex);
+	socket->refused = true;
+	if (socket->fd >= 0) {
+		shutdown(socket->fd, SHUT_RDWR);
 	}
-	pthread_mutex_unlock(&wire->mutex);
+	pthread_mutex_unlock(&socket->mutex);
 }

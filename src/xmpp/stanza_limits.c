@@ -20,8 +20,8 @@ void XML_SetCharacterDataHandler(void *parser, text_handler text);
 void XML_ParserFree(void *parser);
 
 /* A parser, and for whom it works. */
-struct pruned {
-	struct pruned *prev, *next; /* parsers */
+struct filter {
+	struct filter *prev, *next; /* parsers */
 	void *parser;
 
 	struct login_sink sink; /* libstrophe's handlers */
@@ -34,11 +34,11 @@ struct pruned {
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct pruned *parsers; /* under it */
+static struct filter *parsers; /* under it */
 
 static _Thread_local struct login *login_of_thread;
 
-void prune_watch(struct login *login)
+void stanza_limits_watch(struct login *login)
 {
 	login_of_thread = login;
 }
@@ -68,84 +68,84 @@ static bool is_own(const char **attributes)
 	return to && strncmp(to, from, length) == 0 && (to[length] == '/' || to[length] == '\0');
 }
 
-static bool is_too_much(const struct pruned *pruned)
+static bool is_too_much(const struct filter *filter)
 {
-	if (pruned->depth <= 1) {
+	if (filter->depth <= 1) {
 		return false; /* the XMPP stream, or a stanza */
 	}
-	return pruned->depth > PRUNE_MAX_DEPTH + 1 ||
-	       (!pruned->own && pruned->elements > PRUNE_MAX_ELEMENTS);
+	return filter->depth > STANZA_MAX_DEPTH + 1 ||
+	       (!filter->own && filter->elements > STANZA_MAX_ELEMENTS);
 }
 
 static void on_start(void *context, const char *name, const char **attributes)
 {
-	struct pruned *pruned = context;
-	if (pruned->left_out > 0 || is_too_much(pruned)) {
-		pruned->left_out++;
+	struct filter *filter = context;
+	if (filter->left_out > 0 || is_too_much(filter)) {
+		filter->left_out++;
 		return;
 	}
-	if (pruned->depth <= 1) {
-		pruned->elements = 0;
-		pruned->own = is_own(attributes);
+	if (filter->depth <= 1) {
+		filter->elements = 0;
+		filter->own = is_own(attributes);
 	}
-	pruned->depth++;
-	pruned->elements++;
-	if (pruned->login) {
-		login_start(pruned->login, &pruned->sink, name, attributes);
+	filter->depth++;
+	filter->elements++;
+	if (filter->login) {
+		login_start(filter->login, &filter->sink, name, attributes);
 	} else {
-		pruned->sink.start(pruned->sink.context, name, attributes);
+		filter->sink.start(filter->sink.context, name, attributes);
 	}
 }
 
 static void on_end(void *context, const char *name)
 {
-	struct pruned *pruned = context;
-	if (pruned->left_out > 0) {
-		pruned->left_out--;
+	struct filter *filter = context;
+	if (filter->left_out > 0) {
+		filter->left_out--;
 		return;
 	}
-	pruned->depth--;
-	if (pruned->login) {
-		login_end(pruned->login, &pruned->sink, name);
+	filter->depth--;
+	if (filter->login) {
+		login_end(filter->login, &filter->sink, name);
 	} else {
-		pruned->sink.end(pruned->sink.context, name);
+		filter->sink.end(filter->sink.context, name);
 	}
 }
 
 static void on_text(void *context, const char *text, int length)
 {
-	struct pruned *pruned = context;
-	if (pruned->left_out > 0) {
+	struct filter *filter = context;
+	if (filter->left_out > 0) {
 		return;
 	}
-	if (pruned->login) {
-		login_text(pruned->login, &pruned->sink, text, length);
+	if (filter->login) {
+		login_text(filter->login, &filter->sink, text, length);
 	} else {
-		pruned->sink.text(pruned->sink.context, text, length);
+		filter->sink.text(filter->sink.context, text, length);
 	}
 }
 
 /* ---- what libstrophe calls ---- */
 
 /* NULL: somebody else's parser, or memory is short. */
-static struct pruned *pruned_of(void *parser, bool may_be_new)
+static struct filter *filter_of(void *parser, bool may_be_new)
 {
-	struct pruned *pruned;
+	struct filter *filter;
 	pthread_mutex_lock(&mutex);
-	DL_FOREACH (parsers, pruned) {
-		if (pruned->parser == parser) {
+	DL_FOREACH (parsers, filter) {
+		if (filter->parser == parser) {
 			break;
 		}
 	}
-	if (!pruned && may_be_new) {
-		pruned = calloc(1, sizeof(*pruned));
-		if (pruned) {
-			pruned->parser = parser;
-			DL_APPEND(parsers, pruned);
+	if (!filter && may_be_new) {
+		filter = calloc(1, sizeof(*filter));
+		if (filter) {
+			filter->parser = parser;
+			DL_APPEND(parsers, filter);
 		}
 	}
 	pthread_mutex_unlock(&mutex);
-	return pruned;
+	return filter;
 }
 
 /* The three are made with each parser that is new or was reset, in this order. Only with the last
@@ -156,15 +156,15 @@ INTERPOSED void XML_SetUserData(void *parser, void *context)
 {
 	void (*set)(void *, void *);
 	interpose(INTERPOSED_XML_SetUserData, (void **)&set);
-	struct pruned *pruned = pruned_of(parser, true);
-	if (pruned) {
-		pruned->sink = (struct login_sink){.context = context};
-		pruned->login = login_of_thread;
-		if (pruned->login) {
-			login_open(pruned->login);
+	struct filter *filter = filter_of(parser, true);
+	if (filter) {
+		filter->sink = (struct login_sink){.context = context};
+		filter->login = login_of_thread;
+		if (filter->login) {
+			login_open(filter->login);
 		}
-		pruned->depth = 0;
-		pruned->left_out = 0;
+		filter->depth = 0;
+		filter->left_out = 0;
 	}
 	if (set) {
 		set(parser, context);
@@ -175,10 +175,10 @@ INTERPOSED void XML_SetElementHandler(void *parser, start_handler start, end_han
 {
 	void (*set)(void *, start_handler, end_handler);
 	interpose(INTERPOSED_XML_SetElementHandler, (void **)&set);
-	struct pruned *pruned = pruned_of(parser, false);
-	if (pruned) {
-		pruned->sink.start = start;
-		pruned->sink.end = end;
+	struct filter *filter = filter_of(parser, false);
+	if (filter) {
+		filter->sink.start = start;
+		filter->sink.end = end;
 	}
 	if (set) {
 		set(parser, start, end);
@@ -193,10 +193,10 @@ INTERPOSED void XML_SetCharacterDataHandler(void *parser, text_handler text)
 	interpose(INTERPOSED_XML_SetCharacterDataHandler, (void **)&set);
 	interpose_find("XML_SetUserData", (void **)&set_context);
 	interpose_find("XML_SetElementHandler", (void **)&set_elements);
-	struct pruned *pruned = pruned_of(parser, false);
-	if (pruned && pruned->sink.start && pruned->sink.end && set_context && set_elements) {
-		pruned->sink.text = text;
-		set_context(parser, pruned);
+	struct filter *filter = filter_of(parser, false);
+	if (filter && filter->sink.start && filter->sink.end && set_context && set_elements) {
+		filter->sink.text = text;
+		set_context(parser, filter);
 		set_elements(parser, on_start, on_end);
 		text = on_text;
 	}
@@ -209,12 +209,12 @@ INTERPOSED void XML_ParserFree(void *parser)
 {
 	void (*free_parser)(void *);
 	interpose(INTERPOSED_XML_ParserFree, (void **)&free_parser);
-	struct pruned *pruned = pruned_of(parser, false);
-	if (pruned) {
+	struct filter *filter = filter_of(parser, false);
+	if (filter) {
 		pthread_mutex_lock(&mutex);
-		DL_DELETE(parsers, pruned);
+		DL_DELETE(parsers, filter);
 		pthread_mutex_unlock(&mutex);
-		free(pruned);
+		free(filter);
 	}
 	if (free_parser) {
 		free_parser(parser);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * prune - cuts off what of a stanza is too deep, or too much, before libstrophe makes a tree of it.
+ * stanza_limits - cuts off what of a stanza is too deep, or too much, before libstrophe makes a
+ * tree of it.
  *
  * A server bounds a stanza's bytes, but 256 KiB are 37,000 elements in each other, and libstrophe
  * frees them by recursion; or 100,000 beside each other, and it walks along all of them to add the
  * next one: ten seconds and more. So elements are left out, with what is in them, that have more
- * than PRUNE_MAX_DEPTH others around them in the stanza, or PRUNE_MAX_ELEMENTS before them. What is
- * left is taken for the stanza, and answered. One of our own server or account may have any number,
- * as a roster has.
+ * than STANZA_MAX_DEPTH others around them in the stanza, or STANZA_MAX_ELEMENTS before them. What
+ * is left is taken for the stanza, and answered. One of our own server or account may have any
+ * number, as a roster has.
  *
  * Four of expat's functions are interposed. libstrophe 0.14.0 frees and appends
  * as 0.12.2 does.
@@ -21,11 +22,11 @@
 #include "xmpp/login.h"
 
 /* What is understood has at most six others around it: iq, si, feature, x, field, option, value. */
-#define PRUNE_MAX_DEPTH	   15
-#define PRUNE_MAX_ELEMENTS 1000
+#define STANZA_MAX_DEPTH    15
+#define STANZA_MAX_ELEMENTS 1000
 
 /* What this thread's parsers say from when a stream begins anew passes through `login`, too, which
  * must outlive them; or NULL. */
-void prune_watch(struct login *login);
+void stanza_limits_watch(struct login *login);
 
 #endif

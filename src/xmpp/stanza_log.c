@@ -10,7 +10,7 @@ typedef int (*to_text)(xmpp_stanza_t *stanza, char **buffer, size_t *length);
 
 static _Thread_local bool unwanted;
 
-void render_set(bool wanted)
+void stanza_log_enable(bool wanted)
 {
 	unwanted = !wanted;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * render - spares libstrophe from writing out every stanza that comes in.
+ * stanza_log - spares libstrophe from writing out every stanza that comes in.
  *
  * libstrophe makes text of each stanza for a line of its log before it looks whether anybody reads
  * that, at more than half of what receiving costs. It calls a public function of its own for it,
@@ -15,6 +15,6 @@
 #include <stdbool.h>
 
 /* Whether this thread's stanzas are to be written out. They are, until it is told otherwise. */
-void render_set(bool wanted);
+void stanza_log_enable(bool wanted);
 
 #endif

@@ -22,20 +22,21 @@ static size_t parse_bytes(const char *text)
 
 /* libstrophe has written the line out from what it parsed, so the same element always looks the
  * same, and no text can look like an element. */
-bool advert_learn(const char *line, struct advert *advert)
+bool stream_features_parse(const char *line, struct stream_features *features)
 {
-	static const char features[] = "RECV: <features ";
+	static const char prefix[] = "RECV: <features ";
 	static const char namespace[] = "xmlns=\"urn:xmpp:stream-limits:0\"";
 	static const char element[] = "<max-bytes>";
 	static const char prosody[] = " node=\"http://prosody.im\"";
 
-	if (strncmp(line, features, strlen(features)) != 0) {
+	if (strncmp(line, prefix, strlen(prefix)) != 0) {
 		return false;
 	}
 	const char *limits = strstr(line, namespace);
 	const char *end = limits != NULL ? strstr(limits, "</limits>") : NULL;
 	const char *bytes = end != NULL ? strstr(limits, element) : NULL;
-	advert->max_bytes = bytes != NULL && bytes < end ? parse_bytes(bytes + strlen(element)) : 0;
-	advert->read_bytes = strstr(line, prosody) != NULL ? PROSODY_READ_BYTES : 0;
+	features->max_bytes =
+		bytes != NULL && bytes < end ? parse_bytes(bytes + strlen(element)) : 0;
+	features->read_bytes = strstr(line, prosody) != NULL ? PROSODY_READ_BYTES : 0;
 	return true;
 }

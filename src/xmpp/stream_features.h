@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * advert - what the server says of itself: how long a stanza it takes, and how it reads.
+ * stream_features - what the server says of itself: how long a stanza it takes, and how it reads.
  *
  * It does so in its stream features, which libstrophe shows to nobody but the reader of its log.
  *
@@ -15,13 +15,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct advert {
+struct stream_features {
 	size_t max_bytes;  /* the longest stanza; 0: it does not say */
-	size_t read_bytes; /* see pack.h; 0: it is no server of which that is known to matter */
+	size_t read_bytes; /* see write_buffer.h; 0: it is no server of which that is known to
+			      matter */
 };
 
-/* Whether `line` of libstrophe's log holds stream features that came in; then *advert is what they
- * say. */
-bool advert_learn(const char *line, struct advert *advert);
+/* Whether `line` of libstrophe's log holds stream features that came in; then *features is what
+ * they say. */
+bool stream_features_parse(const char *line, struct stream_features *features);
 
 #endif

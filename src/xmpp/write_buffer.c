@@ -18,98 +18,100 @@
 #define LEAST_ALONE 4
 
 /* Another piece. */
-static void begin_piece(struct pack *pack, size_t at)
+static void begin_piece(struct write_buffer *buffer, size_t at)
 {
-	size_t early = pack->size - pack->loose;
-	pack->at = at;
-	pack->until = (at < early ? early : pack->size) - at;
-	pack->length = 0;
+	size_t early = buffer->size - buffer->loose;
+	buffer->at = at;
+	buffer->until = (at < early ? early : buffer->size) - at;
+	buffer->length = 0;
 }
 
-void pack_begin(struct pack *pack, size_t read_bytes)
+void write_buffer_begin(struct write_buffer *buffer, size_t read_bytes)
 {
-	pack->filled = read_bytes < PACK_MOST ? read_bytes : 0;
-	pack->size = pack->filled ? pack->filled : PACK_MOST;
-	pack->longest = 0;
-	pack->ended_ms = INT64_MIN;
-	pack->slow = 0;
-	pack->unanswered = pack->requests = pack->alone = 0;
-	pack->is_alone = false;
-	pack->loose = 0;
-	begin_piece(pack, 0);
+	buffer->filled = read_bytes < WRITE_BUFFER_BYTES ? read_bytes : 0;
+	buffer->size = buffer->filled ? buffer->filled : WRITE_BUFFER_BYTES;
+	buffer->longest = 0;
+	buffer->ended_ms = INT64_MIN;
+	buffer->slow = 0;
+	buffer->unanswered = buffer->requests = buffer->alone = 0;
+	buffer->is_alone = false;
+	buffer->loose = 0;
+	begin_piece(buffer, 0);
 }
 
-void pack_note(struct pack *pack, size_t length, bool is_request)
+void write_buffer_note(struct write_buffer *buffer, size_t length, bool is_request)
 {
-	pack->longest = length > pack->longest ? length : pack->longest;
+	buffer->longest = length > buffer->longest ? length : buffer->longest;
 	if (length >= LONG_STANZA) {
-		pack->is_alone = is_request && pack->unanswered == 0;
-		pack->alone = pack->is_alone ? pack->alone : 0;
+		buffer->is_alone = is_request && buffer->unanswered == 0;
+		buffer->alone = buffer->is_alone ? buffer->alone : 0;
 	}
-	pack->unanswered += is_request;
-	pack->requests += is_request;
+	buffer->unanswered += is_request;
+	buffer->requests += is_request;
 }
 
-void pack_answered(struct pack *pack)
+void write_buffer_answered(struct write_buffer *buffer)
 {
 	/* NOLINTNEXTLINE(bugprone-inc-dec-in-conditions): || has its operands in order */
-	if (pack->unanswered == 0 || --pack->unanswered > 0) {
+	if (buffer->unanswered == 0 || --buffer->unanswered > 0) {
 		return;
 	}
-	pack->alone += pack->is_alone;
-	pack->is_alone = false;
-	if (pack->length == 0) {
-		pack->loose = 0;
-		begin_piece(pack, 0);
+	buffer->alone += buffer->is_alone;
+	buffer->is_alone = false;
+	if (buffer->length == 0) {
+		buffer->loose = 0;
+		begin_piece(buffer, 0);
 	}
 }
 
-size_t pack_add(struct pack *pack, const char *text, size_t length)
+size_t write_buffer_add(struct write_buffer *buffer, const char *text, size_t length)
 {
-	size_t room = pack->until - pack->length;
+	size_t room = buffer->until - buffer->length;
 	size_t part = length < room ? length : room;
-	memcpy(pack->bytes + pack->length, text, part);
-	pack->length += part;
+	memcpy(buffer->bytes + buffer->length, text, part);
+	buffer->length += part;
 	return part;
 }
 
-bool pack_is_full(const struct pack *pack)
+bool write_buffer_is_full(const struct write_buffer *buffer)
 {
-	return pack->length == pack->until;
+	return buffer->length == buffer->until;
 }
 
-void pack_take(struct pack *pack)
+void write_buffer_take(struct write_buffer *buffer)
 {
-	begin_piece(pack, pack_is_full(pack) ? (pack->at + pack->until) % pack->size : 0);
+	begin_piece(buffer,
+		    write_buffer_is_full(buffer) ? (buffer->at + buffer->until) % buffer->size : 0);
 }
 
 /* Whether pieces are worth filling, which ends with `is_long` or without a long stanza. */
-static bool is_busy(struct pack *pack, bool is_long, int64_t now_ms)
+static bool is_busy(struct write_buffer *buffer, bool is_long, int64_t now_ms)
 {
-	bool rested = pack->ended_ms == INT64_MIN || now_ms - pack->ended_ms >= REST_MS;
-	bool paused = rested || now_ms - pack->ended_ms >= PAUSE_MS;
+	bool rested = buffer->ended_ms == INT64_MIN || now_ms - buffer->ended_ms >= REST_MS;
+	bool paused = rested || now_ms - buffer->ended_ms >= PAUSE_MS;
 	if (is_long) {
 		/* Answers that have not come by now never will. */
-		pack->unanswered = rested ? pack->requests : pack->unanswered;
-		pack->slow = paused && !rested ? pack->slow + 1 : 0;
-		pack->ended_ms = now_ms;
+		buffer->unanswered = rested ? buffer->requests : buffer->unanswered;
+		buffer->slow = paused && !rested ? buffer->slow + 1 : 0;
+		buffer->ended_ms = now_ms;
 	}
-	return pack->slow < MOST_SLOW && (is_long || !paused);
+	return buffer->slow < MOST_SLOW && (is_long || !paused);
 }
 
-void pack_end(struct pack *pack, int64_t now_ms)
+void write_buffer_end(struct write_buffer *buffer, int64_t now_ms)
 {
-	bool busy = is_busy(pack, pack->longest >= LONG_STANZA, now_ms);
-	bool alone = pack->alone >= LEAST_ALONE && (pack->is_alone || pack->longest < LONG_STANZA);
-	pack->longest = 0;
-	pack->requests = 0;
-	if (!pack->filled || !busy || pack->length == 0) {
+	bool busy = is_busy(buffer, buffer->longest >= LONG_STANZA, now_ms);
+	bool alone =
+		buffer->alone >= LEAST_ALONE && (buffer->is_alone || buffer->longest < LONG_STANZA);
+	buffer->longest = 0;
+	buffer->requests = 0;
+	if (!buffer->filled || !busy || buffer->length == 0) {
 		return;
 	}
 	if (alone) {
-		pack->loose = (pack->loose + pack->at + pack->length) % pack->size;
+		buffer->loose = (buffer->loose + buffer->at + buffer->length) % buffer->size;
 		return;
 	}
-	memset(pack->bytes + pack->length, ' ', pack->until - pack->length);
-	pack->length = pack->until;
+	memset(buffer->bytes + buffer->length, ' ', buffer->until - buffer->length);
+	buffer->length = buffer->until;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pack - pieces in which XML leaves; libstrophe makes each a write and a TLS record of its own.
+ * write_buffer - pieces in which XML leaves; libstrophe makes each a write and a TLS record of its
+ * own.
  *
  * A piece for each stanza costs us and the server more than the stanza, if that is short; so
  * stanzas share pieces. And some servers read a fixed number of bytes at a time: if that leaves a
@@ -27,7 +28,7 @@
  *                     |      read      |      read      |
  *
  * Units:   bytes; ms of the caller's monotonic clock.
- * Threads: none; a pack belongs to who holds it.
+ * Threads: none; a buffer belongs to who holds it.
  * Source:  Prosody 0.12, net/server_epoll.lua (onreadable) and core/portmanager.lua.
  */
 #ifndef XMPP_WRITE_BUFFER_H
@@ -37,16 +38,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACK_MOST 16384 /* in a TLS record */
+#define WRITE_BUFFER_BYTES 16384 /* in a TLS record */
 
-struct pack {
+struct write_buffer {
 	size_t size;   /* of a piece that is full */
 	size_t filled; /* to a multiple of this, or 0 */
 	size_t loose;  /* what has left unfilled since everything was answered, less full reads */
 	size_t at;     /* where in a read it begins, if the server has read all that is loose */
 	size_t until;  /* how long the piece is when it is full */
 	size_t length; /* what is in it so far */
-	char bytes[PACK_MOST];
+	char bytes[WRITE_BUFFER_BYTES];
 
 	unsigned unanswered; /* requests that left */
 	unsigned requests;   /* of those, since the last end */
@@ -59,23 +60,23 @@ struct pack {
 };
 
 /* `read_bytes`: what the server reads at a time, if it matters; 0: it does not. */
-void pack_begin(struct pack *pack, size_t read_bytes);
+void write_buffer_begin(struct write_buffer *buffer, size_t read_bytes);
 
 /* A stanza, the whole of it, is about to be added. */
-void pack_note(struct pack *pack, size_t length, bool is_request);
+void write_buffer_note(struct write_buffer *buffer, size_t length, bool is_request);
 
 /* A request was answered. */
-void pack_answered(struct pack *pack);
+void write_buffer_answered(struct write_buffer *buffer);
 
 /* Copies as much of it as there is room for; how much that is. */
-size_t pack_add(struct pack *pack, const char *text, size_t length);
+size_t write_buffer_add(struct write_buffer *buffer, const char *text, size_t length);
 
-bool pack_is_full(const struct pack *pack);
+bool write_buffer_is_full(const struct write_buffer *buffer);
 
 /* The piece, which is not empty, leaves, and another begins. */
-void pack_take(struct pack *pack);
+void write_buffer_take(struct write_buffer *buffer);
 
 /* Nothing more is to be sent for now: what is in the piece leaves as it is afterwards. */
-void pack_end(struct pack *pack, int64_t now_ms);
+void write_buffer_end(struct write_buffer *buffer, int64_t now_ms);
 
 #endif

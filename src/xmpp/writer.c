@@ -8,84 +8,84 @@
 #include <stdlib.h>
 #include <string.h>
 
-void output_finish(struct output *output)
+void writer_finish(struct writer *writer)
 {
-	free(output->text);
-	*output = (struct output){0};
+	free(writer->text);
+	*writer = (struct writer){0};
 }
 
-void output_begin(struct output *output)
+void writer_begin(struct writer *writer)
 {
-	output->length = 0;
-	output->failed = false;
+	writer->length = 0;
+	writer->failed = false;
 }
 
-const char *output_end(struct output *output)
+const char *writer_end(struct writer *writer)
 {
-	char *end = output_reserve(output, 0);
+	char *end = writer_reserve(writer, 0);
 	if (!end) {
 		return NULL;
 	}
 	*end = '\0';
-	return output->text;
+	return writer->text;
 }
 
-char *output_reserve(struct output *output, size_t length)
+char *writer_reserve(struct writer *writer, size_t length)
 {
-	size_t needed = output->length + length + 1;
-	if (!output->failed && needed > output->capacity) {
+	size_t needed = writer->length + length + 1;
+	if (!writer->failed && needed > writer->capacity) {
 		size_t capacity = needed < 512 ? 512 : needed + needed / 2;
-		char *text = realloc(output->text, capacity);
-		output->failed = text == NULL;
+		char *text = realloc(writer->text, capacity);
+		writer->failed = text == NULL;
 		if (text) {
-			output->text = text;
-			output->capacity = capacity;
+			writer->text = text;
+			writer->capacity = capacity;
 		}
 	}
-	return output->failed ? NULL : output->text + output->length;
+	return writer->failed ? NULL : writer->text + writer->length;
 }
 
-static void add_bytes(struct output *output, const char *bytes, size_t length)
+static void add_bytes(struct writer *writer, const char *bytes, size_t length)
 {
-	char *at = output_reserve(output, length);
+	char *at = writer_reserve(writer, length);
 	if (at) {
 		memcpy(at, bytes, length);
-		output->length += length;
+		writer->length += length;
 	}
 }
 
-void output_add(struct output *output, const char *text)
+void writer_add(struct writer *writer, const char *text)
 {
-	add_bytes(output, text, strlen(text));
+	add_bytes(writer, text, strlen(text));
 }
 
-void output_add_number(struct output *output, int64_t number)
+void writer_add_number(struct writer *writer, int64_t number)
 {
 	char digits[24];
 	snprintf(digits, sizeof(digits), "%" PRId64, number);
-	output_add(output, digits);
+	writer_add(writer, digits);
 }
 
-void output_add_base64(struct output *output, const uint8_t *bytes, size_t length)
+void writer_add_base64(struct writer *writer, const uint8_t *bytes, size_t length)
 {
-	char *at = output_reserve(output, BASE64_ENCODED(length));
+	char *at = writer_reserve(writer, BASE64_ENCODED(length));
 	if (at) {
-		output->length += base64_encode(at, bytes, length);
+		writer->length += base64_encode(at, bytes, length);
 	}
 }
 
-void output_add_hex(struct output *output, const uint8_t *bytes, size_t length)
+void writer_add_hex(struct writer *writer, const uint8_t *bytes, size_t length)
 {
 	static const char digits[] = "0123456789abcdef";
-	char *at = output_reserve(output, 2 * length);
+	char *at = writer_reserve(writer, 2 * length);
 	for (size_t i = 0; at && i < length; i++) {
 		*at++ = digits[bytes[i] >> 4];
 		*at++ = digits[bytes[i] & 15];
-		output->length += 2;
+		writer->length += 2;
 	}
 }
 
-void output_add_escaped(struct output *output, const char *text)
+void writer_add_escaped(struct writer *writer, const char *text)
 {
 	static const char special[] = "&<>\"'\t\n\r";
 	static const char *const references[] = {
@@ -93,21 +93,21 @@ void output_add_escaped(struct output *output, const char *text)
 	};
 	for (;;) {
 		size_t plain = strcspn(text, special);
-		add_bytes(output, text, plain);
+		add_bytes(writer, text, plain);
 		text += plain;
 		if (*text == '\0') {
 			return;
 		}
-		output_add(output, references[strchr(special, *text) - special]);
+		writer_add(writer, references[strchr(special, *text) - special]);
 		text++;
 	}
 }
 
-void output_add_attribute(struct output *output, const char *name, const char *value)
+void writer_add_attribute(struct writer *writer, const char *name, const char *value)
 {
-	output_add(output, " ");
-	output_add(output, name);
-	output_add(output, "='");
-	output_add_escaped(output, value);
-	output_add(output, "'");
+	writer_add(writer, " ");
+	writer_add(writer, name);
+	writer_add(writer, "='");
+	writer_add_escaped(writer, value);
+	writer_add(writer, "'");
 }

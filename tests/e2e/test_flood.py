@@ -60,7 +60,7 @@ BEHIND_THEM = " " * 100_000  # means nothing between stanzas
 
 @pytest.mark.parametrize("shape", LARGE_STANZAS)
 def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
-    """Unpruned, one takes libstrophe 10 s and 15 MiB."""
+    """Without the limits, one takes libstrophe 10 s and 15 MiB."""
     if shape == "deep" and not isinstance(lab.server, Prosody):
         pytest.skip("ejabberd itself dies of it")
     mount, peer = lab.with_raw()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prune: what of a stanza reaches libstrophe's tree. */
+/* stanza_limits: what of a stanza reaches libstrophe's tree. */
 #include "xmpp/stanza_limits.h"
 
 #include <setjmp.h>

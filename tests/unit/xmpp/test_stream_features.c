@@ -59,10 +59,10 @@ static void test_features(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct advert advert = {3, 3};
-		assert_true(advert_learn(rows[i].line, &advert));
-		assert_int_equal(advert.max_bytes, rows[i].max_bytes);
-		assert_int_equal(advert.read_bytes, rows[i].read_bytes);
+		struct stream_features features = {3, 3};
+		assert_true(stream_features_parse(rows[i].line, &features));
+		assert_int_equal(features.max_bytes, rows[i].max_bytes);
+		assert_int_equal(features.read_bytes, rows[i].read_bytes);
 	}
 }
 
@@ -77,10 +77,10 @@ static void test_other_lines(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		struct advert advert = {3, 3};
-		assert_false(advert_learn(lines[i], &advert));
-		assert_int_equal(advert.max_bytes, 3);
-		assert_int_equal(advert.read_bytes, 3);
+		struct stream_features features = {3, 3};
+		assert_false(stream_features_parse(lines[i], &features));
+		assert_int_equal(features.max_bytes, 3);
+		assert_int_equal(features.read_bytes, 3);
 	}
 }
 
