@@ -52,7 +52,9 @@
  *     element   reading a stanza            writer    writing one
  *     text      numbers and such in it
  *     connector which address of the domain answers
- *     lookup    names, asked for in threads  srv      of the targets that a domain names
+ *     candidates in which order and when each is tried
+ *     resolution SRV records and addresses  lookup    one of the resolver's, in a thread
+ *     srv       SRV records, parsed and sorted
  *     interpose its calls of other libraries
  *     reparse_deferral of expat, is off      tls       its handshake
  *     stanza_limits how deep a stanza may be, and how many elements it may have

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connector - finds an address of the domain that answers, and connects a socket to it.
+ * connector - connects a socket to an address of the domain that answers.
  *
- * The SRV records of the domain name targets, a target's name has addresses. They are tried in
- * order, the next while the last one still hangs: a target of the same priority, or another
- * address, after a quarter of a second, one of a lower priority after a second. The first address
- * that takes the connection wins. If it turns out that no XMPP server is there, the search goes on.
+ * Several attempts are made at once, in the order and at the pace of candidates.h. The first
+ * address that takes the connection wins. If no XMPP server turns out to be there, the search goes
+ * on with the next connector_next.
  *
  *     SRV records ---> targets ---> addresses ---> sockets
- *      (lookup, srv)    (lookup)      (connect)
+ *             (resolution)                (connector)
  *
  * Units:   ms of loop_now_ms.
- * Errors:  0 or -errno; why nothing was found: connector_explain.
+ * Errors:  0 or -errno; connector_explain says why there is no connection.
  * Threads: the XMPP thread.
- * Source:  RFC 6120 section 3.2, RFC 2782, RFC 8305, XEP-0368.
+ * Source:  RFC 6120 section 3.2, RFC 8305.
  */
 #ifndef XMPP_CONNECTOR_H
 #define XMPP_CONNECTOR_H
@@ -25,14 +24,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What connector_next has found. */
+/* The result of connector_next. */
 struct connection {
 	int fd;		  /* the caller's; connected, non-blocking */
 	char address[64]; /* numeric */
 	uint16_t port;
 	bool direct_tls;
-	bool last;	 /* nothing else is left to be tried */
-	int64_t rtt_ms;	 /* how long connect took */
+	bool last;	 /* no other address is left to be tried */
+	int64_t rtt_ms;	 /* the duration of connect */
 	size_t rank;	 /* of the target: 0 is the one that the domain prefers */
 	char place[320]; /* for lines to the user: "xmpp.example.org:5222 (192.0.2.1)" */
 };
@@ -40,9 +39,9 @@ struct connection {
 struct connector;
 
 /*
- * Starts to look names up. With `host` that is where the connection goes; else to where the SRV
- * records of `domain` (a JID's, UTF-8) say, or to the domain itself if there are none or no name
- * server answers. `port` 0: the default of the kind of TLS. NULL when memory is short.
+ * Starts to look names up. With `host` the connection goes to that host. Else it goes to where the
+ * SRV records of `domain` (a JID's, UTF-8) say; if there are none or no name server answers, it
+ * goes to the domain itself. `port` 0: the default of the kind of TLS. NULL when memory is short.
  */
 struct connector *connector_create(const char *domain, const char *host, uint16_t port,
 				   enum client_tls tls);
@@ -51,17 +50,17 @@ struct connector *connector_create(const char *domain, const char *host, uint16_
 void connector_destroy(struct connector *connector);
 
 /*
- * Waits for the next connection; `wakeup` (an eventfd) becoming readable ends the wait with
- * -EINTR, and is left readable. -EHOSTUNREACH: none is left. -ETIMEDOUT at `deadline_ms`.
+ * Waits for the next connection. -EINTR: `wakeup` (an eventfd) has become readable; it stays
+ * readable. -EHOSTUNREACH: no address is left. -ETIMEDOUT: `deadline_ms` has passed.
  */
 int connector_next(struct connector *connector, int wakeup, int64_t deadline_ms,
 		   struct connection *connection);
 
-/* Whoever answered at the connection of the last connector_next was silent too long: it is tried
- * once more after all others. */
+/* The server at the connection of the last connector_next was silent for too long: its address is
+ * tried once more after all others. */
 void connector_postpone(struct connector *connector);
 
-/* Why there is no connection: what failed at the first target that failed. Returns its rank. */
+/* Why there is no connection: the failure of the first target that failed. Returns its rank. */
 size_t connector_explain(const struct connector *connector, struct cause *cause);
 
 #endif
