@@ -255,7 +255,7 @@ static void on_receive(void *context, const struct msg *msg)
 	hub_end(hub, now_ms);
 }
 
-static void on_lull(void *context)
+static void on_drained(void *context)
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
@@ -284,7 +284,7 @@ struct client_events hub_client_events(struct hub *hub)
 		.roster_item = on_roster_item,
 		.presence = on_presence,
 		.receive = on_receive,
-		.lull = on_lull,
+		.drained = on_drained,
 		.next = on_next,
 	};
 }

@@ -47,7 +47,8 @@
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                session   one connection of libstrophe
  *     loop      what it waits for           handlers  of stanzas: roster, presence, the rest
- *     socket    libstrophe's                cause     why connecting failed, in one line
+ *     socket    libstrophe's                readiness what its next call will do
+ *     keepalive when to ping the server     cause     why connecting failed, in one line
  *     codec     stanzas and messages        features  our disco#info and capabilities
  *     element   reading a stanza            writer    writing one
  *     text      numbers and such in it
@@ -59,7 +60,8 @@
  *     reparse_deferral of expat, is off      tls       its handshake
  *     stanza_limits how deep a stanza may be, and how many elements it may have
  *     stanza_log spares it from serialising what comes in
- *     login     leads it through a login    channel_binding of the login to TLS
+ *     negotiation up to the login           login     leads it through a login
+ *     channel_binding of the login to TLS
  *     stream_features what the server says of itself
  *     write_buffer coalesces stanzas into writes
  *     trace     stanzas for the debugger, without secrets

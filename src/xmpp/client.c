@@ -91,7 +91,7 @@ static void try_all(struct client *client, struct connector *connector)
 		if (!may_go_on(client)) {
 			return;
 		}
-		if (loop->mute) {
+		if (loop->no_answer) {
 			connector_postpone(connector);
 		}
 		if (connection.rank < first_rank) {

@@ -79,8 +79,8 @@ struct client_events {
 	 * who has seen our presence. */
 	void (*receive)(void *context, const struct msg *msg);
 
-	/* After one or more `receive`: nothing more has come for now. */
-	void (*lull)(void *context);
+	/* After one or more `receive`: the socket is drained, for now. */
+	void (*drained)(void *context);
 
 	/* The next stanza to be sent, or NULL; given to msg_destroy. Called from when `receive` may
 	 * come until `offline`. */

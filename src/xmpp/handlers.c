@@ -136,7 +136,7 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	const char *type = xmpp_stanza_get_type(stanza);
 
 	(void)conn;
-	session->heard = true;
+	session->has_input = true;
 	if (session->state < SESSION_ROSTER || type == NULL) {
 		return 1; /* still libstrophe's own: bind and session */
 	}
@@ -147,7 +147,7 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	if (!request && handle_answer(session, stanza)) {
 		return 1;
 	}
-	session->moved = true;
+	session->has_traffic = true;
 	/* RFC 6121 section 2.1.6: from anybody else a push is an attempt to forge, and answered
 	 * like all that we do not know. */
 	bool own = strcmp(type, "set") == 0 && is_from_account(session, stanza);
@@ -168,7 +168,7 @@ static int on_message(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	struct session *session = userdata;
 
 	(void)conn;
-	session->heard = session->moved = true;
+	session->has_input = session->has_traffic = true;
 	if (session_is_open(session)) {
 		receive(session, stanza);
 	}
@@ -207,7 +207,7 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	const char *from = xmpp_stanza_get_from(stanza);
 	const char *own = xmpp_conn_get_bound_jid(conn);
 
-	session->heard = session->moved = true;
+	session->has_input = session->has_traffic = true;
 	/* Presence may come before our own is sent, but not before the roster: it begins anew. */
 	if (session->state < SESSION_PRESENT || session->state == SESSION_LEAVING || from == NULL ||
 	    (own != NULL && strcmp(from, own) == 0)) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/loop.h"
 
+#include "xmpp/readiness.h"
+
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -12,30 +13,19 @@
 /* libstrophe's own timers run only inside session_run; it has some while it connects. */
 #define POLL_MS 200
 
-/* Rounds of libstrophe before we look at the clock and at loop_stop. */
+/* The most rounds of libstrophe before a look at the clock and at loop_stop. */
 #define MAX_ROUNDS 256
 
-/* A read takes 4096 bytes of a TLS record, which holds up to 16384: of one that is larger, as many
- * more reads may find something that poll cannot see. A write takes one record, so a long stanza
- * needs more calls although the queue is empty and nothing blocks. */
-#define READ_BYTES    4096
-#define RECORD_BYTES  16384
-#define RECORD_ROUNDS (RECORD_BYTES / READ_BYTES)
+/* In a long series of rounds `drained` is reported after so many, so that readers need not wait for
+ * its end. */
+#define DRAINED_ROUNDS 32
 
-#define STOP_MS                                                                                  \
-	1800 /* before libstrophe gives up by itself, rudely; for the end of the stream; half of \
-		it for unsent stanzas */
+/* The time from loop_stop to the end of the stream; half of it is for unsent stanzas. libstrophe
+ * waits 2 s for that end, and then closes the connection rudely. */
+#define STOP_MS 1800
+
 #define WATCH_MS 500  /* between two looks of another thread at a connection that is being made */
 #define BREAK_MS 2000 /* for libstrophe to notice that the socket was shut down */
-
-/* Pings go out after 1, 2, 4 ... 60 s without a stanza. They find out a server that is gone; and
- * they bring out what expat holds back: with CVE-2023-52425 fixed, it does not look at the end of
- * a tag that arrived in pieces until more has come, how much depends on the length (libstrophe
- * cannot turn that off). What was held back for a second is a nuisance; without pings it would be
- * held back until the other side sends something, for which it may be waiting in vain. */
-#define PING_MS	    1000
-#define PING_MAX_MS 60000
-#define SILENCE_MS  20000 /* after a ping, until the connection is given up */
 
 int64_t loop_now_ms(void)
 {
@@ -53,11 +43,11 @@ static void write_wakeup(struct loop *loop)
 
 /* ---- one connection ---- */
 
-/* Gives libstrophe what the core wants to send; whether there was something. */
-static bool feed(struct loop *loop)
+/* Gives libstrophe what the core wants to send. Whether there was something. */
+static bool send_pending(struct loop *loop)
 {
 	struct session *session = loop->session;
-	bool fed = false;
+	bool sent = false;
 
 	while (session_is_open(session) && !session_is_full(session)) {
 		struct msg *msg = loop->session->events->next(loop->session->events->context);
@@ -70,110 +60,73 @@ static bool feed(struct loop *loop)
 			socket_shutdown(&session->socket);
 		}
 		msg_destroy(msg);
-		fed = true;
+		sent = true;
 	}
 	if (session->write_buffer.length > 0 && !session_is_full(session)) {
 		/* The core has no more. */
 		session->now_ms = loop_now_ms();
 		session_flush(session);
-		fed = true;
+		sent = true;
 	}
-	session->moved = session->moved || fed;
-	return fed;
+	session->has_traffic = session->has_traffic || sent;
+	return sent;
 }
 
-/* How many calls in which nothing moves it takes to be sure that nothing will. */
-static unsigned quiet_rounds(const struct session *session)
-{
-	return session->config->tls != CLIENT_TLS_OFF ? RECORD_ROUNDS : 1;
-}
-
-/* Parked reads get what has come, once nothing more comes; but they do not wait for ever. */
-#define LULL_BUSY 32
-
-static void tell_lull(struct session *session)
+static void report_drained(struct session *session)
 {
 	if (session->received) {
 		session->received = false;
-		session->events->lull(session->events->context);
+		session->events->drained(session->events->context);
 	}
 }
 
-/* What is known of calls to come. */
-struct outlook {
-	short events;	   /* what poll said last */
-	unsigned sure;	   /* so many read something, whatever poll would say */
-	unsigned patience; /* so many quiet ones may still bring stanzas that came together with the
-			      last: those of a record that takes more than one read */
-};
-
-/* Each read takes READ_BYTES at most, in or out of its record. */
-static void look(struct session *session, struct outlook *outlook)
+/* Whether the last round read or wrote something, or the next one will. */
+static bool is_active(struct session *session, const struct readiness *readiness)
 {
-	outlook->events = socket_poll(&session->socket);
-	outlook->sure = 0;
-	if ((outlook->events & POLLIN) != 0) {
-		size_t waiting = socket_waiting(&session->socket);
-		outlook->patience = waiting > READ_BYTES ? quiet_rounds(session) : 0;
-		outlook->sure = (unsigned)(waiting / READ_BYTES);
+	if (readiness_is_readable(readiness)) {
+		session->has_input = true;
+		return true;
 	}
-}
-
-/* After a call; looks only when it has to, as that costs more than the call. */
-static void look_again(struct session *session, struct outlook *outlook)
-{
-	bool reads = (outlook->events & POLLIN) != 0;
-	if (outlook->sure > 1) {
-		outlook->sure--;
-		return;
-	}
-	if (reads) {
-		socket_acknowledge(&session->socket);
-	}
-	look(session, outlook);
+	return readiness_is_writable(readiness) && xmpp_conn_send_queue_len(session->conn) > 0;
 }
 
 /* Reads and writes until both would block; false when there may be more. */
-static bool pump(struct loop *loop)
+static bool run_until_blocked(struct loop *loop)
 {
 	struct session *session = loop->session;
-	struct outlook outlook = {0};
-	unsigned quiet = 0;
+	struct readiness readiness;
+	unsigned idle = 0;
 
-	look(session, &outlook);
+	readiness_begin(&readiness, &session->socket, session->config->tls != CLIENT_TLS_OFF);
 	for (int round = 0; round < MAX_ROUNDS; round++) {
 		if (session->state < SESSION_PRESENT && loop->break_ms < 0 &&
 		    atomic_load(&loop->stopping)) {
-			return true; /* what comes next might be the TLS handshake */
+			return true; /* the next call might be the TLS handshake */
 		}
-		if (feed(loop)) {
-			quiet = 0;
+		if (send_pending(loop)) {
+			idle = 0;
 		}
 		session_run(session);
 		if (session->state == SESSION_OFF) {
 			return true;
 		}
-		look_again(session, &outlook);
-		if ((outlook.events & (POLLIN | POLLHUP | POLLERR)) != 0) {
-			session->heard = true;
-			quiet = 0;
-		} else if ((outlook.events & POLLOUT) != 0 &&
-			   xmpp_conn_send_queue_len(session->conn) > 0) {
-			quiet = 0;
-		} else if (quiet++ >= quiet_rounds(session)) {
-			/* If it is writing that would block, an edge will come. What came after the
-			 * last look was read without being acknowledged. */
+		readiness_update(&readiness);
+		if (is_active(session, &readiness)) {
+			idle = 0;
+		} else if (idle++ >= readiness.idle_rounds) {
+			/* If a write would block, an edge will come. Bytes that came after the last
+			 * poll were read without being acknowledged. */
 			socket_acknowledge(&session->socket);
-			tell_lull(session);
+			report_drained(session);
 			return true;
-		} else if (quiet > outlook.patience) {
-			tell_lull(session);
+		} else if (idle > readiness.hidden) {
+			report_drained(session);
 		}
-		if (round % LULL_BUSY == LULL_BUSY - 1) {
-			tell_lull(session);
+		if (round % DRAINED_ROUNDS == DRAINED_ROUNDS - 1) {
+			report_drained(session);
 		}
 	}
-	tell_lull(session);
+	report_drained(session);
 	return false;
 }
 
@@ -185,7 +138,7 @@ static void break_connection(struct loop *loop, int64_t now)
 	socket_shutdown(&loop->session->socket);
 }
 
-/* loop_stop was called: what is unsent leaves, then the end of the stream. */
+/* loop_stop was called: sends the stanzas that are queued, then the end of the stream. */
 static void check_stop(struct loop *loop, bool drained, int64_t now)
 {
 	struct session *session = loop->session;
@@ -204,7 +157,7 @@ static void check_stop(struct loop *loop, bool drained, int64_t now)
 
 static void check_login(struct loop *loop, int64_t now)
 {
-	if (loop->session->heard) {
+	if (loop->session->has_input) {
 		atomic_store(&loop->answer_ms, INT64_MAX);
 	}
 	if (now >= atomic_load(&loop->answer_ms)) {
@@ -216,13 +169,13 @@ static void check_login(struct loop *loop, int64_t now)
 	}
 }
 
-/* Whoever shut the socket down, loop_watch or check_login: this is why. */
+/* Sets the cause of a time limit, whether loop_watch or check_login shut the socket down. */
 static void explain_timeout(struct loop *loop)
 {
 	char text[64];
 
-	loop->mute = loop_now_ms() >= atomic_load(&loop->answer_ms);
-	if (loop->mute) {
+	loop->no_answer = loop_now_ms() >= atomic_load(&loop->answer_ms);
+	if (loop->no_answer) {
 		cause_set(&loop->session->cause, CAUSE_TIMEOUT, "no answer");
 	} else if (loop_now_ms() >= atomic_load(&loop->deadline_ms)) {
 		snprintf(text, sizeof(text), "no answer within %lld s",
@@ -231,33 +184,28 @@ static void explain_timeout(struct loop *loop)
 	}
 }
 
-static void check_ping(struct loop *loop, int64_t now)
+static void check_keepalive(struct loop *loop, int64_t now)
 {
 	struct session *session = loop->session;
 
-	if (session->moved) {
-		session->moved = false;
-		loop->pause_ms = PING_MS;
-		loop->ping_ms = now + loop->pause_ms;
+	if (session->has_traffic) {
+		session->has_traffic = false;
+		keepalive_traffic(&loop->keepalive, now);
 	}
-	if (session->heard) {
-		session->heard = false;
-		loop->silence_ms = -1;
+	if (session->has_input) {
+		session->has_input = false;
+		keepalive_input(&loop->keepalive);
 	}
-	if (now >= loop->ping_ms) {
+	if (keepalive_take_ping(&loop->keepalive, now)) {
 		session_ping(session, SESSION_ID_PING);
-		loop->pause_ms =
-			loop->pause_ms * 2 < PING_MAX_MS ? loop->pause_ms * 2 : PING_MAX_MS;
-		loop->ping_ms = now + loop->pause_ms;
-		loop->silence_ms = loop->silence_ms < 0 ? now : loop->silence_ms;
 	}
-	if (loop->silence_ms >= 0 && now - loop->silence_ms >= SILENCE_MS) {
+	if (keepalive_is_lost(&loop->keepalive, now)) {
 		cause_set(&session->cause, CAUSE_TIMEOUT, "the server is silent");
 		break_connection(loop, now);
 	}
 }
 
-/* Everything that depends on the clock. Returns how long nothing does. */
+/* Does everything that depends on the clock. Returns how long nothing will. */
 static int64_t check(struct loop *loop, bool drained)
 {
 	struct session *session = loop->session;
@@ -273,16 +221,13 @@ static int64_t check(struct loop *loop, bool drained)
 		check_login(loop, now);
 	}
 	if (session->state >= SESSION_ROSTER && session->state != SESSION_LEAVING) {
-		check_ping(loop, now);
+		check_keepalive(loop, now);
 	}
 	if (session->state != SESSION_ONLINE || atomic_load(&loop->stopping) ||
 	    loop->break_ms >= 0) {
 		return POLL_MS;
 	}
-	int64_t next = loop->ping_ms;
-	if (loop->silence_ms >= 0 && loop->silence_ms + SILENCE_MS < next) {
-		next = loop->silence_ms + SILENCE_MS;
-	}
+	int64_t next = keepalive_next_ms(&loop->keepalive);
 	return next > now ? next - now : 0;
 }
 
@@ -307,7 +252,7 @@ static void serve(struct loop *loop)
 	struct session *session = loop->session;
 
 	while (session->state != SESSION_OFF) {
-		bool drained = pump(loop);
+		bool drained = run_until_blocked(loop);
 		if (session->state == SESSION_OFF) {
 			break;
 		}
@@ -320,18 +265,18 @@ static void serve(struct loop *loop)
 			break;
 		}
 		/*
-		 * Nobody may be missed who had something to send after feed() saw nothing:
+		 * A stanza that is queued after send_pending() found none must not be missed:
 		 *
 		 *     this thread                      the sender
-		 *     asleep = true                    puts it where `next` finds it
-		 *     feed() looks once more           loop_wake: asleep? then write
+		 *     asleep = true                    queues it where `next` finds it
+		 *     send_pending() looks again       loop_wake: asleep? then write
 		 *     epoll_wait
 		 *
-		 * Whichever way they interleave, one sees what the other did.
+		 * However the two interleave, one of them sees what the other did.
 		 */
 		if (drained && session_is_open(session) && !session_is_full(session)) {
 			atomic_store(&loop->asleep, true);
-			if (feed(loop)) {
+			if (send_pending(loop)) {
 				drained = false;
 			}
 		}
@@ -345,14 +290,12 @@ void loop_run(struct loop *loop, const struct connection *connection, int64_t an
 	struct session *session = loop->session;
 	int64_t now = loop_now_ms();
 
-	session->heard = false;
+	session->has_input = false;
 	atomic_store(&loop->answer_ms, answer_ms);
 
 	loop->break_ms = -1;
-	loop->silence_ms = -1;
-	loop->pause_ms = PING_MS;
-	loop->ping_ms = now + loop->pause_ms;
-	loop->mute = false;
+	keepalive_begin(&loop->keepalive, now);
+	loop->no_answer = false;
 	if (session_connect(session, connection) < 0) {
 		return;
 	}
@@ -405,7 +348,7 @@ int loop_init(struct loop *loop, struct session *session)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
 
-	*loop = (struct loop){.session = session, .leave_ms = -1, .break_ms = -1, .silence_ms = -1};
+	*loop = (struct loop){.session = session, .leave_ms = -1, .break_ms = -1};
 	atomic_init(&loop->deadline_ms, INT64_MAX);
 	atomic_init(&loop->answer_ms, INT64_MAX);
 	loop->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

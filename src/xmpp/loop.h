@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop - runs a session: what waits for the socket, for the core and for the clock.
+ * loop - runs a session: waits for the socket, for stanzas to be sent and for the clock.
  *
- * libstrophe is never left to wait: it is called until nothing moves any more, and then this
- * sleeps on its own epoll set.
+ * libstrophe never waits. It is called until reading and writing would block; then the thread
+ * sleeps on an epoll set of the loop.
  *
  * Units:   ms of the monotonic clock.
  * Errors:  0 or -errno; why a connection ended is in session->cause.
  * Threads: the XMPP thread; loop_wake, loop_watch and loop_stop from any thread.
- * Source:  XEP-0199 (pings); expat's reparse deferral (see loop.c).
+ * Source:  epoll(7), eventfd(2).
  */
 #ifndef XMPP_LOOP_H
 #define XMPP_LOOP_H
 
+#include "xmpp/keepalive.h"
 #include "xmpp/session.h"
 
 #include <stdatomic.h>
@@ -31,12 +32,10 @@ struct loop {
 	_Atomic int64_t answer_ms;   /* of the first answer; INT64_MAX once it is there */
 
 	/* The XMPP thread's. */
-	int64_t leave_ms;   /* when loop_stop was noticed; -1: not yet */
-	int64_t break_ms;   /* when the socket was shut down; -1: not yet */
-	int64_t ping_ms;    /* when to ping next */
-	int64_t pause_ms;   /* between the last ping and the next */
-	int64_t silence_ms; /* since when nothing has come; -1: no ping is out */
-	bool mute;	    /* the last connection ended as there was no answer */
+	int64_t leave_ms; /* when this thread noticed loop_stop; -1: not yet */
+	int64_t break_ms; /* when this thread shut the socket down; -1: not yet */
+	struct keepalive keepalive;
+	bool no_answer; /* the last connection ended because the server had sent nothing */
 };
 
 /* `session` must outlive the loop. -errno of eventfd and epoll. */
@@ -47,7 +46,7 @@ void loop_finish(struct loop *loop);
  * Logs in (see session_connect) and returns when the connection has ended, or is not online at
  * deadline_ms, or was ended by loop_stop. The session is OFF then, unless libstrophe does not take
  * note that its socket was shut down. A server that has said nothing at `answer_ms` is given up,
- * too: loop->mute says so.
+ * too: loop->no_answer says so.
  */
 void loop_run(struct loop *loop, const struct connection *connection, int64_t answer_ms);
 

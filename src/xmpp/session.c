@@ -3,10 +3,8 @@
 
 #include "xmpp/session.h"
 
-#include "xmpp/channel_binding.h"
-#include "xmpp/interpose.h"
 #include "xmpp/jid.h"
-#include "xmpp/stanza_limits.h"
+#include "xmpp/negotiation.h"
 #include "xmpp/stanza_log.h"
 #include "xmpp/tls.h"
 
@@ -115,81 +113,10 @@ static int on_certificate(const xmpp_tlscert_t *certificate, const char *const p
 	return 0;
 }
 
-/* ---- the login, as it passes through ---- */
-
-static void warn(const struct session *session, const char *line)
-{
-	if (session->config->warn != NULL) {
-		session->config->warn(line);
-	}
-}
-
-static bool is_secured(void *context)
-{
-	struct session *session = context;
-
-	return xmpp_conn_is_secured(session->conn);
-}
-
-static const char *what_is_bound(void *context)
-{
-	(void)context;
-	return channel_binding_type();
-}
-
-static void on_offer(void *context, const struct login *login)
-{
-	struct session *session = context;
-	char line[400];
-
-	cause_offered(&session->cause, login->offered);
-	channel_binding_give_up(login->unbound);
-	if (login->unbound) {
-		snprintf(line, sizeof(line),
-			 "%s: the server binds a login to the TLS connection only in ways that "
-			 "libstrophe does not know; logging in without",
-			 session->domain);
-		warn(session, line);
-	}
-}
-
-static void on_refused(void *context, const char *condition)
-{
-	struct session *session = context;
-
-	cause_refused(&session->cause, condition);
-}
-
-static void on_unbindable(void *context)
-{
-	struct session *session = context;
-
-	cause_set(&session->cause, CAUSE_BIND, NULL);
-	xmpp_disconnect(session->conn);
-}
-
-/* A new connection: nothing is known of it. */
-static void begin_login(struct session *session)
-{
-	const struct login_events events = {
-		.context = session,
-		.is_secured = is_secured,
-		.binding = what_is_bound,
-		.offer = on_offer,
-		.refused = on_refused,
-		.unbindable = on_unbindable,
-	};
-
-	login_begin(&session->login, &events, session->config->tls != CLIENT_TLS_OFF);
-	stanza_limits_watch(&session->login);
-	channel_binding_begin();
-	trace_init(&session->trace);
-}
-
 static int on_socket(xmpp_conn_t *conn, void *socket)
 {
 	(void)conn;
-	begin_login(current);
+	negotiation_begin(current);
 	int error = socket_adopt(&current->socket, *(int *)socket);
 	if (error == -EMFILE) {
 		cause_set(&current->cause, CAUSE_INTERNAL, "too many open files");
@@ -210,28 +137,6 @@ static size_t begin_packing(struct session *session)
 	}
 	write_buffer_begin(&session->write_buffer, read_bytes);
 	return limited ? max_stanza - read_bytes : 0;
-}
-
-/* Without one of them a connection works, but stanzas may come late, or cost much. */
-static void check_interposed(const struct session *session)
-{
-	unsigned needed = INTERPOSED_AT_LOGIN;
-	void *with_openssl;
-	char line[160];
-
-	interpose_find("SSL_connect", &with_openssl);
-	if (session->config->tls != CLIENT_TLS_OFF && with_openssl != NULL) {
-		needed |= 1u << INTERPOSED_SSL_connect;
-	}
-	const char *name = interpose_missing(needed);
-	if (name != NULL) {
-		snprintf(
-			line, sizeof(line),
-			"libstrophe does not call our %s: this ibbfs was built in a way that makes "
-			"it slow or insecure",
-			name);
-		warn(session, line);
-	}
 }
 
 /* libstrophe tells the end of a TCP connection from its reset only in its log, and not always. */
@@ -256,9 +161,9 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 	if (event == XMPP_CONN_CONNECT && session->state == SESSION_CONNECTING) {
 		session->state = SESSION_ROSTER;
 		session->logged_in = true;
-		session->moved = true;
+		session->has_traffic = true;
 		cause_forget(&session->cause);
-		check_interposed(session);
+		negotiation_end(session);
 		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
 		session->events->login(session->events->context, begin_packing(session));
 		session_send_text(session, get, sizeof(get) - 1);

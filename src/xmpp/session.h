@@ -65,10 +65,11 @@ struct session {
 	struct login login;			/* of this connection */
 	struct stream_features stream_features; /* what the features sent last say */
 	struct trace trace;			/* for the debugger */
-	/* The caller resets them. */
-	bool heard;    /* a stanza came */
-	bool received; /* the core got one, and no lull since */
-	bool moved;    /* a stanza came or went that is no ping of ours or its answer */
+
+	/* The caller resets these. */
+	bool has_input;	  /* something came */
+	bool has_traffic; /* a stanza came or was sent, other than our ping and its answer */
+	bool received;	  /* events->receive was called, and events->drained was not since */
 
 	int64_t now_ms;			  /* the caller sets it */
 	struct write_buffer write_buffer; /* what leaves next */
