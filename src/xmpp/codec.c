@@ -147,76 +147,46 @@ static void add_addresses(struct writer *writer, const struct msg *msg)
 	writer_add(writer, ">");
 }
 
-static const char *iq_type(enum msg_kind kind)
+static void add_ping(struct codec *codec, const struct msg *msg)
 {
-	switch (kind) {
-	case MSG_RESULT:
-		return "result";
-	case MSG_ERROR:
-		return "error";
-	case MSG_PING:
-	case MSG_INFO:
-		return "get";
-	default:
-		return "set";
+	(void)msg;
+	writer_add(&codec->writer, "<ping xmlns='" NAMESPACE_PING "'/>");
+}
+
+/* A result is empty, or answers a request that has an answer. */
+static void add_result(struct codec *codec, const struct msg *msg)
+{
+	if (msg->answers_info) {
+		codec_add_info_answer(codec, msg);
+	} else if (msg->metadata) {
+		codec_add_si_answer(codec, msg);
 	}
 }
 
-static void add_content(struct codec *codec, const struct msg *msg)
-{
-	struct writer *writer = &codec->writer;
-	switch (msg->kind) {
-	case MSG_OPEN:
-		codec_add_open(writer, msg);
-		break;
-	case MSG_DATA:
-		codec_add_data(writer, msg);
-		break;
-	case MSG_CLOSE:
-		codec_add_close(writer, msg);
-		break;
-	case MSG_RESUME:
-		codec_add_resume(writer, msg);
-		break;
-	case MSG_PING:
-		writer_add(writer, "<ping xmlns='" NAMESPACE_PING "'/>");
-		break;
-	case MSG_INFO:
-		codec_add_info(writer, msg->node, NULL);
-		break;
-	case MSG_RESULT:
-		if (msg->answers_info) {
-			codec_add_info(writer, msg->node, codec->features);
-		} else if (msg->metadata) {
-			codec_add_si_answer(writer, msg->metadata);
-		}
-		break;
-	case MSG_ERROR:
-		codec_add_error(writer, msg);
-		break;
-	case MSG_SI:
-		codec_add_si(writer, msg);
-		break;
-	case MSG_JINGLE:
-		codec_add_jingle(writer, msg, codec->jid);
-		break;
-	case MSG_UNKNOWN:
-	case MSG_BOUNCE:
-		assert(!"a kind that only comes in");
-	}
-}
+/* What is sent. The others only come in. */
+static const struct {
+	const char *type; /* of the iq */
+	void (*add)(struct codec *codec, const struct msg *msg);
+} kinds[] = {
+	[MSG_OPEN] = {"set", codec_add_open},	[MSG_DATA] = {"set", codec_add_data},
+	[MSG_CLOSE] = {"set", codec_add_close}, [MSG_RESUME] = {"set", codec_add_resume},
+	[MSG_SI] = {"set", codec_add_si},	[MSG_JINGLE] = {"set", codec_add_jingle},
+	[MSG_PING] = {"get", add_ping},		[MSG_INFO] = {"get", codec_add_info},
+	[MSG_RESULT] = {"result", add_result},	[MSG_ERROR] = {"error", codec_add_error},
+};
 
 const char *codec_encode(struct codec *codec, const struct msg *msg, size_t *length)
 {
 	struct writer *writer = &codec->writer;
 	bool is_message = msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE;
+	assert((size_t)msg->kind < COUNT(kinds) && kinds[msg->kind].add);
 	writer_begin(writer);
 	writer_add(writer, is_message ? "<message" : "<iq");
 	if (!is_message) {
-		writer_add_attribute(writer, "type", iq_type(msg->kind));
+		writer_add_attribute(writer, "type", kinds[msg->kind].type);
 	}
 	add_addresses(writer, msg);
-	add_content(codec, msg);
+	kinds[msg->kind].add(codec, msg);
 	writer_add(writer, is_message ? "</message>" : "</iq>");
 	*length = writer->length;
 	return writer_end(writer);

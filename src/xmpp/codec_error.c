@@ -50,8 +50,9 @@ static void add_detail(struct writer *writer, enum detail detail)
 	}
 }
 
-void codec_add_error(struct writer *writer, const struct msg *msg)
+void codec_add_error(struct codec *codec, const struct msg *msg)
 {
+	struct writer *writer = &codec->writer;
 	writer_add(writer, "<error");
 	writer_add_attribute(writer, "type", error_type_name(msg->error_type));
 	writer_add(writer, "><");

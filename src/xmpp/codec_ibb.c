@@ -127,8 +127,9 @@ static void add_file(struct writer *writer, const struct msg *msg)
 	writer_add(writer, "</file>");
 }
 
-void codec_add_open(struct writer *writer, const struct msg *msg)
+void codec_add_open(struct codec *codec, const struct msg *msg)
 {
+	struct writer *writer = &codec->writer;
 	writer_add(writer, "<open xmlns='" NAMESPACE_IBB "' block-size='");
 	writer_add_number(writer, msg->block_size);
 	writer_add(writer, "'");
@@ -148,8 +149,9 @@ void codec_add_open(struct writer *writer, const struct msg *msg)
 	writer_add(writer, "</open>");
 }
 
-void codec_add_data(struct writer *writer, const struct msg *msg)
+void codec_add_data(struct codec *codec, const struct msg *msg)
 {
+	struct writer *writer = &codec->writer;
 	writer_add(writer, "<data xmlns='" NAMESPACE_IBB "' seq='");
 	writer_add_number(writer, msg->seq);
 	writer_add(writer, "'");
@@ -159,15 +161,17 @@ void codec_add_data(struct writer *writer, const struct msg *msg)
 	writer_add(writer, "</data>");
 }
 
-void codec_add_resume(struct writer *writer, const struct msg *msg)
+void codec_add_resume(struct codec *codec, const struct msg *msg)
 {
+	struct writer *writer = &codec->writer;
 	writer_add(writer, "<resume xmlns='" MSG_NAMESPACE_RESUME "'");
 	writer_add_attribute(writer, "sid", msg->sid);
 	writer_add(writer, "/>");
 }
 
-void codec_add_close(struct writer *writer, const struct msg *msg)
+void codec_add_close(struct codec *codec, const struct msg *msg)
 {
+	struct writer *writer = &codec->writer;
 	writer_add(writer, "<close xmlns='" NAMESPACE_IBB "'");
 	writer_add_attribute(writer, "sid", msg->sid);
 	if (msg->reset) {

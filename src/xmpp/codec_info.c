@@ -76,17 +76,24 @@ void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg)
 	}
 }
 
-void codec_add_info(struct writer *writer, const char *node, const char *content)
+static void begin_query(struct writer *writer, const char *node)
 {
 	writer_add(writer, "<query xmlns='" NAMESPACE_INFO "'");
 	if (node) {
 		writer_add_attribute(writer, "node", node);
 	}
-	if (!content) {
-		writer_add(writer, "/>");
-		return;
-	}
-	writer_add(writer, ">");
-	writer_add(writer, content);
-	writer_add(writer, "</query>");
+}
+
+void codec_add_info(struct codec *codec, const struct msg *msg)
+{
+	begin_query(&codec->writer, msg->node);
+	writer_add(&codec->writer, "/>");
+}
+
+void codec_add_info_answer(struct codec *codec, const struct msg *msg)
+{
+	begin_query(&codec->writer, msg->node);
+	writer_add(&codec->writer, ">");
+	writer_add(&codec->writer, codec->features);
+	writer_add(&codec->writer, "</query>");
 }

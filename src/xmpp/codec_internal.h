@@ -19,7 +19,7 @@
 /* The <error/> of an iq or message, which some clients leave out. */
 void codec_decode_error(xmpp_stanza_t *stanza, struct msg *msg);
 
-void codec_add_error(struct writer *writer, const struct msg *msg);
+void codec_add_error(struct codec *codec, const struct msg *msg);
 
 /* ---- codec_ibb.c ---- */
 
@@ -31,10 +31,10 @@ enum condition codec_decode_resume(struct codec *codec, xmpp_stanza_t *resume, s
 /* A <message/>, as codec_decode does. */
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg);
 
-void codec_add_open(struct writer *writer, const struct msg *msg);
-void codec_add_data(struct writer *writer, const struct msg *msg);
-void codec_add_close(struct writer *writer, const struct msg *msg);
-void codec_add_resume(struct writer *writer, const struct msg *msg);
+void codec_add_open(struct codec *codec, const struct msg *msg);
+void codec_add_data(struct codec *codec, const struct msg *msg);
+void codec_add_close(struct codec *codec, const struct msg *msg);
+void codec_add_resume(struct codec *codec, const struct msg *msg);
 
 /* ---- codec_info.c ---- */
 
@@ -44,8 +44,9 @@ enum condition codec_decode_info(struct codec *codec, xmpp_stanza_t *query, stru
 /* What an <iq/> says that answers ours. */
 void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg);
 
-/* `content` is NULL in a request. */
-void codec_add_info(struct writer *writer, const char *node, const char *content);
+/* A request, and the answer to one. */
+void codec_add_info(struct codec *codec, const struct msg *msg);
+void codec_add_info_answer(struct codec *codec, const struct msg *msg);
 
 /* ---- codec_si.c ---- */
 
@@ -54,15 +55,14 @@ enum condition codec_decode_si(struct codec *codec, xmpp_stanza_t *si, struct ms
 /* An <si/> in a result. */
 void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *msg);
 
-void codec_add_si(struct writer *writer, const struct msg *msg);
-void codec_add_si_answer(struct writer *writer, const struct metadata *metadata);
+void codec_add_si(struct codec *codec, const struct msg *msg);
+void codec_add_si_answer(struct codec *codec, const struct msg *msg);
 
 /* ---- codec_jingle.c ---- */
 
 enum condition codec_decode_jingle(struct codec *codec, xmpp_stanza_t *jingle, struct msg *msg);
 
-/* `jid` is our full JID, or NULL. */
-void codec_add_jingle(struct writer *writer, const struct msg *msg, const char *jid);
+void codec_add_jingle(struct codec *codec, const struct msg *msg);
 
 /* ---- codec_file.c ---- */
 

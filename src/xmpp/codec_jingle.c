@@ -348,15 +348,16 @@ static void add_own_jid(struct writer *writer, enum jingle_action action, const 
 	}
 }
 
-void codec_add_jingle(struct writer *writer, const struct msg *msg, const char *jid)
+void codec_add_jingle(struct codec *codec, const struct msg *msg)
 {
+	struct writer *writer = &codec->writer;
 	const struct metadata *metadata = msg->metadata;
 	writer_add(writer, "<jingle xmlns='" NAMESPACE_JINGLE "'");
 	writer_add_attribute(writer, "action",
 			     actions[metadata->action] ? actions[metadata->action]
 						       : "session-info");
 	writer_add_attribute(writer, "sid", msg->sid);
-	add_own_jid(writer, metadata->action, jid);
+	add_own_jid(writer, metadata->action, codec->jid);
 	writer_add(writer, ">");
 	switch (metadata->action) {
 	case JINGLE_SESSION_INITIATE:

@@ -143,8 +143,9 @@ static void add_file(struct writer *writer, const struct file_metadata *file)
 	writer_add(writer, "</file>");
 }
 
-void codec_add_si(struct writer *writer, const struct msg *msg)
+void codec_add_si(struct codec *codec, const struct msg *msg)
 {
+	struct writer *writer = &codec->writer;
 	writer_add(writer, "<si xmlns='" NAMESPACE_SI "' profile='" NAMESPACE_SI_FILE "'");
 	writer_add_attribute(writer, "id", msg->sid);
 	if (msg->metadata->file.media_type) {
@@ -159,9 +160,10 @@ void codec_add_si(struct writer *writer, const struct msg *msg)
 			   "</field></x></feature></si>");
 }
 
-void codec_add_si_answer(struct writer *writer, const struct metadata *metadata)
+void codec_add_si_answer(struct codec *codec, const struct msg *msg)
 {
-	const struct file_metadata *file = &metadata->file;
+	struct writer *writer = &codec->writer;
+	const struct file_metadata *file = &msg->metadata->file;
 	writer_add(writer, "<si xmlns='" NAMESPACE_SI "'>");
 	if (file->offset > 0 || file->length > 0) {
 		writer_add(writer, "<file xmlns='" NAMESPACE_SI_FILE "'>");
