@@ -3,8 +3,8 @@
  * cause - why a connection failed or ended, as one line for the user.
  *
  * libstrophe gives the reason only as lines of its log, and a number in its disconnect event that
- * mixes errno values, OpenSSL's and 0. What is learnt on the way is collected here; of several
- * reasons the most telling one wins, and of two alike the first.
+ * mixes errno values, OpenSSL's and 0. This collects all that is known. Of several causes the most
+ * specific one wins, and the first of two of one kind.
  *
  * Threads: the XMPP thread.
  * Source:  the log lines of libstrophe 0.12.2 and 0.14.0: each that is known says in cause.c
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <strophe.h>
 
-/* From the least telling to the most. */
+/* From the least specific to the most. */
 enum cause_kind {
 	CAUSE_NONE,
 	CAUSE_CLOSED,	   /* by the server, without a reason */
@@ -54,10 +54,10 @@ struct cause {
 	char line[1024];
 };
 
-/* Forgets what was learnt; a new attempt begins, which goes to `place` (copied). */
+/* A new attempt begins, at `place` (copied). Forgets what was known. */
 void cause_reset(struct cause *cause, const char *place);
 
-/* `detail` is copied; may be NULL. Nothing happens if a more telling cause is known. */
+/* `detail` is copied; may be NULL. Nothing happens if a more specific cause is known. */
 void cause_set(struct cause *cause, enum cause_kind kind, const char *detail);
 
 /* As cause_set, with errno's text. */
@@ -69,13 +69,13 @@ void cause_offered(struct cause *cause, const char *mechanisms);
 /* The server refused a login with this condition of RFC 6120, or "". A later one counts more. */
 void cause_refused(struct cause *cause, const char *condition);
 
-/* The login was successful: whatever was refused before has no part in what comes. */
+/* The login was successful. Forgets what was refused before. */
 void cause_forget(struct cause *cause);
 
-/* What a line of libstrophe's log says. No part of a line that was sent is kept. */
+/* Looks for a cause in a line of libstrophe's log. No part of what was sent is kept. */
 void cause_learn(struct cause *cause, const char *text);
 
-/* What the disconnect event says; `stream_error` may be NULL. */
+/* Takes the cause from the disconnect event; `stream_error` may be NULL. */
 void cause_end(struct cause *cause, int error, const xmpp_stream_error_t *stream_error);
 
 /* The line, without a newline; borrowed until the next call with `cause`. */

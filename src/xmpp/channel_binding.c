@@ -34,8 +34,8 @@ void channel_binding_give_up(bool given_up)
 	is_given_up = given_up;
 }
 
-/* "y,," begins the first message of SCRAM, and is what the second repeats; nothing else that
- * libstrophe encodes begins like that. Both must be changed alike. */
+/* The first SCRAM message begins with "y,,", and the second repeats that; both must be changed
+ * alike. Nothing else that libstrophe encodes begins with it. */
 INTERPOSED char *xmpp_base64_encode(xmpp_ctx_t *ctx, const unsigned char *data, size_t length)
 {
 	char *(*encode)(xmpp_ctx_t *, const unsigned char *, size_t);

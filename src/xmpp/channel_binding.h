@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel_binding - how libstrophe binds a login to the TLS connection.
+ * channel_binding - which channel binding libstrophe's SCRAM messages claim.
  *
- * libstrophe from 0.13 on binds with a SCRAM mechanism that ends in -PLUS, to tls-exporter over TLS
- * 1.3 and to tls-unique before; with one that does not, it says that the server cannot bind ("y"),
- * though it may only be that the two cannot bind to the same thing. Then it must say that it cannot
- * itself ("n"). Neither can be asked of it; so what it is about to encode as a SCRAM message is
- * changed: the function that encodes it is interposed. The version of TLS comes from tls.h.
- * libstrophe 0.12 never binds, and says "n" by itself.
+ * With a mechanism that ends in -PLUS, libstrophe from 0.13 on binds the login to the TLS
+ * connection: to tls-exporter over TLS 1.3, to tls-unique over older versions. With any other
+ * mechanism it claims that the server does not support channel binding ("y"). That claim is wrong
+ * if the server does, but for other types only; then the client must say that it does not support
+ * it ("n"). libstrophe has no function for that. So its function that encodes SCRAM messages is
+ * interposed, and the "y" is replaced. libstrophe 0.12 never binds, and always says "n".
  *
  * Threads: the XMPP thread.
  * Source:  RFC 5802 sections 6 and 7 (gs2-cbind-flag); RFC 5929, RFC 9266; _make_scram_init_msg of
- *          libstrophe 0.14.0; SSL_version(3).
+ *          libstrophe 0.14.0.
  */
 #ifndef XMPP_CHANNEL_BINDING_H
 #define XMPP_CHANNEL_BINDING_H
 
 #include <stdbool.h>
 
-/* A connection begins: without TLS, and without a binding that was given up. */
+/* A connection begins. Channel binding is not given up. */
 void channel_binding_begin(void);
 
-/* What libstrophe binds to on the connection that was made last: "tls-exporter" or "tls-unique";
- * NULL: not known. */
+/* The type that libstrophe uses on this connection: "tls-exporter" or "tls-unique"; NULL: the
+ * version of TLS is not known. */
 const char *channel_binding_type(void);
 
-/* Whether libstrophe is to say that it cannot bind. */
+/* Whether libstrophe is to say that the client does not support channel binding. */
 void channel_binding_give_up(bool given_up);
 
 #endif

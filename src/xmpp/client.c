@@ -19,8 +19,8 @@
 #define BACKOFF_MS     1000
 #define BACKOFF_MAX_MS 10000 /* streams are waited for; a minute must hold some attempts */
 
-/* How long a server may say nothing while there is another one; and four round-trip times, which is
- * more than the TCP and TLS handshakes take. */
+/* If there is another address, a server must send something within this and four round-trip times.
+ * The TCP and TLS handshakes take less. */
 #define ANSWER_MS 1500
 
 struct client {
@@ -56,7 +56,7 @@ static bool check_trust(struct client *client)
 	return true;
 }
 
-/* Whether another address of the domain could do better. */
+/* Whether another address of the domain is worth an attempt. */
 static bool may_go_on(const struct client *client)
 {
 	const struct session *session = &client->session;
@@ -71,7 +71,7 @@ static void try_all(struct client *client, struct connector *connector)
 	struct session *session = &client->session;
 	struct loop *loop = &client->loop;
 	struct connection connection;
-	struct cause first; /* why the target failed that is preferred of those that were tried */
+	struct cause first; /* of the preferred target, of those that failed */
 	size_t first_rank = SIZE_MAX;
 	int error = 0;
 
@@ -126,8 +126,8 @@ static void connect_and_serve(struct client *client)
 
 /* ---- the thread ---- */
 
-/* `delay_ms`, give or take a quarter: clients that a restarting server has thrown out should not
- * all come back at once. */
+/* `delay_ms`, plus or minus a quarter: the clients of a server that was restarted should not all
+ * connect at once. */
 static int64_t with_jitter(int64_t delay_ms)
 {
 	uint32_t random = 0;
@@ -175,7 +175,8 @@ static void *run(void *argument)
 		delay_ms = delay_ms < BACKOFF_MS	   ? BACKOFF_MS
 			   : delay_ms * 2 < BACKOFF_MAX_MS ? delay_ms * 2
 							   : BACKOFF_MAX_MS;
-		/* Before the event: whoever hears of it learns when to watch the next attempt. */
+		/* Before the event: its receiver asks client_watch when to watch the next attempt.
+		 */
 		atomic_store(&loop->deadline_ms, final ? INT64_MAX : retry_ms + timeout_ms);
 		client->events.offline(client->events.context, cause_line(&session->cause), final,
 				       retry_ms);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client - one account's connection: a thread that owns libstrophe, and what it tells the hub.
+ * client - the connection of an account: a thread that owns libstrophe.
  *
- * The thread connects, requires TLS, logs in, fetches the roster, sends presence and then a ping
- * to the server; the answer to that ping is `online`, so whatever the server knew of our contacts
- * has come in before. When the connection breaks it says `offline` and connects again, waiting
- * 0.2, 1, 2, 4, 8, 10 s with jitter; but not before it has been online once: then it gives up with
- * the cause.
+ * The thread connects, requires TLS, logs in, fetches the roster, sends presence and then pings the
+ * server. It calls `online` at the answer to that ping: the server has sent the presence of our
+ * contacts before. When the connection breaks, it calls `offline` and connects again, with a
+ * back-off of 0.2, 1, 2, 4, 8, 10 s and jitter. If connecting fails before the first `online`, it
+ * gives up.
  *
- * Stanzas to be sent are fetched one at a time (`next`), only while libstrophe's own queue is
- * short, so that what is queued stays bounded and fairness is decided by the core.
+ * Stanzas to be sent are fetched one at a time (`next`), and only below a high-water mark of
+ * libstrophe's queue. So the queue is bounded, and the core decides about fairness.
  *
  * Units:   ms.
  * Errors:  0 or -errno; the cause of a failed connection as a line for the user (offline).
  * Threads: client_wake and client_watch may be called from any thread, the rest from one. Events
- *          are called in the XMPP thread, without any lock of the client's held; they may call
- *          client_wake, and nothing else of this.
+ *          are called in the XMPP thread, without any lock of the client; of these functions
+ *          they may call client_wake only.
  * Source:  RFC 6120, RFC 6121 sections 2 and 4, XEP-0115, XEP-0199, XEP-0368, XEP-0478.
  */
 #ifndef XMPP_CLIENT_H
@@ -45,14 +45,14 @@ struct client_config {
 	int64_t connect_timeout_ms;    /* from connecting to online */
 	bool debug;		       /* log every stanza, but for credentials and file contents */
 	void (*log)(const char *line); /* for that; in the XMPP thread; or NULL */
-	void (*warn)(const char *line); /* what a user should know; likewise */
+	void (*warn)(const char *line); /* a line for the user; likewise */
 };
 
 struct client_events {
 	void *context; /* first argument of each */
 
-	/* Logged in: the first of all that comes of a connection. `max_stanza` is the longest
-	 * stanza that the server says it takes (XEP-0478), in bytes; 0: it does not say. */
+	/* Logged in; the first event of a connection. `max_stanza` is the longest stanza that the
+	 * server accepts (XEP-0478), in bytes; 0: it does not say. */
 	void (*login)(void *context, size_t max_stanza);
 
 	/* Connected, and the roster is complete. May come again after `offline`. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * codec - between stanzas and the core's messages.
+ * codec - parses stanzas into the core's messages, and serialises messages as stanzas.
  *
- * Decoding reads a libstrophe stanza. Encoding writes text, ready for xmpp_send_raw: building and
- * rendering a stanza tree would cost four to fourteen times as much.
+ * Parsing reads the tree of a libstrophe stanza. Serialising writes text for xmpp_send_raw:
+ * building and serialising a tree would cost four to fourteen times as much.
  *
  * Units:   bytes.
- * Errors:  a stanza that is not ours is not decoded; a misshapen one becomes MSG_UNKNOWN with the
- *          condition that answers it. Nothing from the wire can make these functions fail.
+ * Errors:  a stanza that is not for the core is not decoded; a malformed one becomes MSG_UNKNOWN
+ *          with the condition that answers it. Nothing from the wire can make these functions fail.
  * Threads: the XMPP thread.
  * Source:  XEP-0047 sections 2.1 to 2.3, XEP-0030 section 3, XEP-0115 section 5, XEP-0199,
  *          XEP-0446 (the name in <open/>), XEP-0095 and XEP-0096 (<si/>), XEP-0166, XEP-0234,

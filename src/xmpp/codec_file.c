@@ -5,11 +5,11 @@
 #include "xmpp/text.h"
 
 /*
- * What a peer says of a file is of two kinds. What says which bytes they are, the size and the
- * range, is refused when it makes no sense: taken for absent, a file that was cut off would pass
- * for a whole one, or the wrong part of it would be sent. All else, such as the date and the
- * digest, is left out when it makes no sense: who sends both can say any digest of any file, so it
- * guards against accidents only, and there are clients that write it wrongly but send good files.
+ * A file's metadata is of two kinds. The size and the range say which bytes are sent. If they are
+ * malformed, the offer is refused: otherwise a truncated file would pass for a whole one, or the
+ * wrong part would be sent. The rest, such as the date and the digest, is ignored if it is
+ * malformed. A digest guards against accidents only, since the sender of a file chooses its digest,
+ * too. And some clients write it wrongly but send good files.
  */
 
 struct metadata *codec_new_metadata(struct codec *codec, struct msg *msg)

@@ -4,8 +4,8 @@
  * (bytestreams), codec_info.c (disco#info), codec_si.c (stream initiation), codec_jingle.c (Jingle)
  * and codec_file.c (the metadata of a file, for the last two).
  *
- * What decodes a request returns CONDITION_NONE, or what is wrong with it; of what it leaves in
- * `msg` then, only the detail counts.
+ * A function that decodes a request returns CONDITION_NONE, or the condition that answers a
+ * malformed one. Then only the detail in `msg` is valid.
  *
  * Threads: the XMPP thread.
  */
@@ -38,10 +38,10 @@ void codec_add_resume(struct codec *codec, const struct msg *msg);
 
 /* ---- codec_info.c ---- */
 
-/* XEP-0115 section 6.2: whoever read our presence asks for the node in it. */
+/* XEP-0115 section 6.2: the request has the node of our presence, or none. */
 enum condition codec_decode_info(struct codec *codec, xmpp_stanza_t *query, struct msg *msg);
 
-/* What an <iq/> says that answers ours. */
+/* The features in the answer to a request of ours. */
 void codec_decode_features(xmpp_stanza_t *iq, struct msg *msg);
 
 /* A request, and the answer to one. */
@@ -69,23 +69,23 @@ void codec_add_jingle(struct codec *codec, const struct msg *msg);
 /* Makes codec->metadata those of `msg`, with nothing in them yet. */
 struct metadata *codec_new_metadata(struct codec *codec, struct msg *msg);
 
-/* False: it is no size, as NULL is none. */
+/* False: `text` is no size. NULL is none. */
 bool codec_decode_size(const char *text, struct file_metadata *file);
 
 /* METADATA_NO_DATE if it is no date. */
 void codec_decode_date(const char *text, struct file_metadata *file);
 
-/* The <range/> in `parent`, if there is one; false: one that makes no sense. */
+/* The <range/> in `parent`, if there is one. False: it is malformed. */
 bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_metadata *file);
 
-/* The text of a child; NULL if there is none, or nothing in it. */
+/* The text of a child; NULL if there is no such child, or it is empty. */
 const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, const char *name,
 				const char *namespace);
 
-/* Nothing if `text` is NULL. */
+/* Adds nothing if `text` is NULL. */
 void codec_add_element(struct writer *writer, const char *name, const char *text);
 
-/* Nothing if it is the whole file. */
+/* Adds nothing if the range is the whole file. */
 void codec_add_range(struct writer *writer, const struct file_metadata *file);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A session-info is taken apart by what is in it. */
+/* The content of a session-info decides which of several actions it is. */
 static const char *const actions[] = {
 	[JINGLE_SESSION_INITIATE] = "session-initiate",
 	[JINGLE_SESSION_ACCEPT] = "session-accept",
@@ -69,15 +69,15 @@ static enum jingle_reason decode_reason(xmpp_stanza_t *jingle)
 	return JINGLE_NO_REASON;
 }
 
-/* By what something is known that we may have to name again; false when it is too long. */
+/* An identifier that we may have to send back; false when it is too long. */
 static bool decode_name(xmpp_stanza_t *element, const char *attribute, const char **name)
 {
 	*name = element_sid(element, attribute);
 	return *name || !element_attribute(element, attribute);
 }
 
-/* XEP-0300 section 3. What is not a digest of that algorithm changes nothing: Libervia writes, and
- * expects, the base64 of its digits. */
+/* XEP-0300 section 3. A text that is no digest of that algorithm is ignored: Libervia writes, and
+ * expects, the base64 of hexadecimal digits. */
 static void decode_digest(const char *text, enum hash_algorithm algorithm, struct digest *digest)
 {
 	uint8_t bytes[BASE64_ENCODED(HASH_MAX_BYTES) / 4 * 3];
@@ -91,10 +91,9 @@ static void decode_digest(const char *text, enum hash_algorithm algorithm, struc
 }
 
 /*
- * XEP-0234 sections 5 and 8.2: a <hash/>, of which the strongest counts; or the promise of one,
- * which is <hash-used/>, or a <hash/> with nothing in it. A <hash/> that makes no sense is not
- * taken for a promise: nothing says that another will follow, and who waits for it would wait in
- * vain.
+ * XEP-0234 sections 5 and 8.2: the strongest <hash/> counts. A <hash-used/> or an empty <hash/>
+ * promises one. A malformed <hash/> is no promise: the receiver might wait for a digest that never
+ * comes.
  */
 static void decode_hashes(struct codec *codec, xmpp_stanza_t *file, struct digest *digest)
 {
@@ -171,8 +170,8 @@ static bool decode_content(struct codec *codec, xmpp_stanza_t *content, struct m
 	xmpp_stanza_t *file = element_child(description, "file", NAMESPACE_JINGLE_FILE);
 
 	metadata->from_responder = element_attribute_is(content, "senders", "responder");
-	/* Whatever the namespace: it says that what will come are not the file's bytes.
-	 * Conversations had its own element before XEP-0391. */
+	/* In any namespace this says that the bytes to come are not the file's own. Conversations
+	 * had its own element before XEP-0391. */
 	metadata->is_encrypted = has_child(content, "security") || has_child(file, "encrypted");
 	metadata->has_file = file != NULL;
 	return decode_transport(content, metadata) &&
@@ -192,7 +191,7 @@ static bool decode_contents(struct codec *codec, xmpp_stanza_t *jingle, struct m
 	if (!first || !decode_reference(first, metadata)) {
 		return !first;
 	}
-	/* One that is removed need not be understood. */
+	/* Of a content to be removed only the name matters. */
 	return metadata->action == JINGLE_CONTENT_REMOVE || decode_content(codec, first, metadata);
 }
 
@@ -337,8 +336,8 @@ static void add_checksum(struct writer *writer, const struct metadata *metadata)
 	writer_add(writer, "</file></checksum>");
 }
 
-/* XEP-0166 section 7.1: who began the session says so in its first stanza, who accepts it in that.
- */
+/* XEP-0166 section 7.1: session-initiate has the JID of its sender as "initiator", session-accept
+ * as "responder". */
 static void add_own_jid(struct writer *writer, enum jingle_action action, const char *jid)
 {
 	if (jid && action == JINGLE_SESSION_INITIATE) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * features - what we say that we are and can do, in disco#info and in our presence.
+ * features - our identity and features, for service discovery and entity capabilities.
  *
  * Errors:  -ENOMEM, or NULL when memory is short.
  * Threads: pure functions.

@@ -74,7 +74,7 @@ static void report_items(struct session *session, xmpp_stanza_t *query)
 	}
 }
 
-/* An error means a server without rosters: then there are no contacts. */
+/* `query` is NULL if the server answered with an error: it has no rosters. */
 static void handle_roster(struct session *session, xmpp_stanza_t *query)
 {
 	session->events->roster_reset(session->events->context);
@@ -88,7 +88,7 @@ static void handle_ready(struct session *session)
 {
 	session->state = SESSION_ONLINE;
 	session->was_online = true;
-	/* From here on the log would only cost time: each line is made for it. */
+	/* From now on nobody reads libstrophe's log, and its lines cost time. */
 	if (!session->config->debug) {
 		session->log.handler = NULL;
 		stanza_log_enable(false);
@@ -96,7 +96,7 @@ static void handle_ready(struct session *session)
 	session->events->online(session->events->context, xmpp_conn_get_bound_jid(session->conn));
 }
 
-/* Whether it was an answer to a request of our own. */
+/* Whether `stanza` answers a request of the session. */
 static bool handle_answer(struct session *session, xmpp_stanza_t *stanza)
 {
 	const char *id = xmpp_stanza_get_id(stanza);
@@ -110,7 +110,7 @@ static bool handle_answer(struct session *session, xmpp_stanza_t *stanza)
 		}
 		return true;
 	}
-	/* An error is an answer as well: the server is there. */
+	/* An error shows as well that the server is there. */
 	if (strcmp(id, SESSION_ID_READY) == 0 && is_from_server(session, stanza)) {
 		if (session->state == SESSION_PRESENT) {
 			handle_ready(session);
@@ -148,8 +148,8 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 		return 1;
 	}
 	session->has_traffic = true;
-	/* RFC 6121 section 2.1.6: from anybody else a push is an attempt to forge, and answered
-	 * like all that we do not know. */
+	/* RFC 6121 section 2.1.6: a roster push of anybody else is forged. It is answered like a
+	 * request that we do not know. */
 	bool own = strcmp(type, "set") == 0 && is_from_account(session, stanza);
 	xmpp_stanza_t *push = own ? xmpp_stanza_get_child_by_ns(stanza, XMPP_NS_ROSTER) : NULL;
 	if (push != NULL) {
@@ -186,8 +186,8 @@ static int presence_priority(xmpp_stanza_t *stanza)
 	return priority < -128 ? -128 : priority > 127 ? 127 : (int)priority;
 }
 
-/* XEP-0115 section 5.4: a hash that is our own stands for what we have ourselves. Of all others we
- * do not know what they stand for before we have asked. */
+/* XEP-0115 section 5.4: our own verification string stands for our own features. The features
+ * behind another one are not known before a disco#info request. */
 static unsigned presence_features(const struct session *session, xmpp_stanza_t *stanza)
 {
 	xmpp_stanza_t *c = xmpp_stanza_get_child_by_name_and_ns(stanza, "c", NAMESPACE_CAPS);
@@ -208,7 +208,7 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 	const char *own = xmpp_conn_get_bound_jid(conn);
 
 	session->has_input = session->has_traffic = true;
-	/* Presence may come before our own is sent, but not before the roster: it begins anew. */
+	/* Presence before the roster is of no use: the roster begins anew. */
 	if (session->state < SESSION_PRESENT || session->state == SESSION_LEAVING || from == NULL ||
 	    (own != NULL && strcmp(from, own) == 0)) {
 		return 1;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handlers - the stanzas that come in: what is about roster, presence and the login is dealt with,
- * and the rest goes to the core.
+ * handlers - dispatches the stanzas that come in.
+ *
+ * Roster, presence and the answers to requests of the session are handled here. All other stanzas
+ * are decoded and go to the core.
  *
  * Threads: the XMPP thread.
  * Source:  RFC 6121 sections 2 (roster) and 4 (presence).
@@ -11,7 +13,7 @@
 
 #include "xmpp/session.h"
 
-/* Makes libstrophe hand over every stanza of session->conn, for as long as that exists. */
+/* Registers the handlers of every stanza at session->conn, for as long as that exists. */
 void handlers_add(struct session *session);
 
 #endif

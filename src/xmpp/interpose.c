@@ -25,7 +25,7 @@ void interpose(enum interposed which, void **function)
 {
 	unsigned bit = 1u << which;
 
-	/* Mostly it is known already, and looking is cheaper. */
+	/* A load is cheaper, and the bit is mostly set already. */
 	if (!(atomic_load_explicit(&called, memory_order_relaxed) & bit)) {
 		atomic_fetch_or_explicit(&called, bit, memory_order_relaxed);
 	}

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * interpose - functions of libraries in whose place libstrophe is given ours.
+ * interpose - symbol interposition: libstrophe calls our functions instead of a library's.
  *
- * libstrophe gives no access to its parser, its log lines or its TLS. The dynamic linker looks for
- * a function in the executable first, so one of the same name there is called instead, and calls
- * the library's. Who defines one writes INTERPOSED before it, and adds it to the list below.
+ * libstrophe gives no access to its parser, its log lines or its TLS. But the dynamic linker looks
+ * for a symbol in the executable first. A function of the same name there is called instead, and
+ * calls the library's function. Such a function is marked with INTERPOSED, and is in the list
+ * below.
  *
- * Three things can take that away without a word: hidden visibility (INTERPOSED undoes it),
- * -Wl,--exclude-libs (so the objects are given to the linker themselves, not in a library of
- * ours: `interposed` in meson.build), and libraries that bind their own symbols, such as static
- * ones. So calls are counted: one that libstrophe must have made by now and that has not come here
- * was not interposed.
+ * Three things can undo interposition without a warning: hidden visibility, against which
+ * INTERPOSED is; -Wl,--exclude-libs, against which meson.build links the objects themselves
+ * (`interposed`) instead of a static library; and libraries that bind their own symbols, such as
+ * static ones. Therefore calls are noted: a function that libstrophe must have called by now, but
+ * that was not called here, is not interposed.
  *
  * Threads: any.
  * Source:  dlsym(3), RTLD_NEXT; ld(1).
@@ -20,7 +21,7 @@
 
 #define INTERPOSED __attribute__((visibility("default")))
 
-/* Tests read these names here. */
+/* tests/unit/xmpp/interposed.sh reads these names. */
 #define INTERPOSED_FUNCTIONS(X)        \
 	X(XML_ParserCreate_MM)         \
 	X(XML_ParserReset)             \
@@ -39,19 +40,19 @@ enum interposed {
 	INTERPOSED_COUNT,
 };
 
-/* What libstrophe has called once it has logged in, without TLS. */
+/* The functions that libstrophe has called once it has logged in without TLS. */
 #define INTERPOSED_AT_LOGIN               \
 	(((1u << INTERPOSED_COUNT) - 1) & \
 	 ~(1u << INTERPOSED_XML_ParserFree | 1u << INTERPOSED_SSL_connect))
 
-/* Counts a call of ours, and puts the library's function into *function (of any type of function;
- * POSIX's way to make one of what dlsym finds); NULL if there is none. */
+/* Notes a call of our function, and sets *function to the library's; NULL if there is none. It is a
+ * pointer to a function of any type, in the form that POSIX wants for dlsym. */
 void interpose(enum interposed which, void **function);
 
-/* The library's function of that name, which is not ours; NULL if there is none. */
+/* Sets *function to the library's function of that name, never to ours; NULL if there is none. */
 void interpose_find(const char *name, void **function);
 
-/* The name of one of `which`, a set of bits, that has not been called yet; NULL: all have. */
+/* The name of a function that was not called yet, of those in the bits `which`; NULL: all were. */
 const char *interpose_missing(unsigned which);
 
 #endif

@@ -10,8 +10,8 @@
 #define NS_BIND	   "urn:ietf:params:xml:ns:xmpp-bind"
 #define NS_BINDING "urn:xmpp:sasl-cb:0"
 
-/* What some libstrophe can do; the others are not shown to it. EXTERNAL and ANONYMOUS are not for
- * who has a password. */
+/* The mechanisms that some version of libstrophe knows. Others are not given to it, nor are
+ * EXTERNAL and ANONYMOUS: they use no password. */
 static const struct {
 	const char *name;
 	bool is_bound;
@@ -22,8 +22,8 @@ static const struct {
 	{"DIGEST-MD5", false},	      {"PLAIN", false},
 };
 
-/* The conditions of RFC 6120 section 6.5 by which a server refuses the mechanism before it has
- * looked at the password. */
+/* RFC 6120 section 6.5: the conditions by which a server refuses the mechanism, before it checks
+ * the password. */
 static const char *const of_mechanism[] = {
 	"invalid-mechanism",
 	"mechanism-too-weak",
@@ -59,7 +59,7 @@ static void add_text(char *text, size_t size, const char *more, size_t length)
 	text[used + length] = '\0';
 }
 
-/* ---- what libstrophe is told ---- */
+/* ---- events for libstrophe ---- */
 
 static void tell(const struct login *login, const struct login_sink *sink, const char *local,
 		 const char *text)
@@ -114,7 +114,7 @@ static void take_binding(struct login *login, const char **attributes)
 	}
 }
 
-/* Whether the server binds to what libstrophe does. */
+/* Whether the server supports the type of channel binding that libstrophe uses. */
 static bool can_bind(const struct login *login)
 {
 	const char *binding = login->events.binding(login->events.context);
@@ -154,7 +154,7 @@ static void end_features(struct login *login, const struct login_sink *sink)
 	}
 	if (is_begun) {
 		tell_end(login, sink, "mechanisms");
-		login->asked = true;
+		login->has_offered = true;
 	}
 	login->events.offer(login->events.context, login);
 }
@@ -177,7 +177,7 @@ static void end_failure(struct login *login, const struct login_sink *sink)
 	tell_end(login, sink, name);
 }
 
-/* ---- what expat says ---- */
+/* ---- events of expat ---- */
 
 static enum login_element element_of(const struct login *login, const char *name)
 {
@@ -188,16 +188,16 @@ static enum login_element element_of(const struct login *login, const char *name
 	    !login->events.is_secured(login->events.context)) {
 		return LOGIN_PROCEED;
 	}
-	if (login->asked && is_named(name, NS_SASL, "failure")) {
+	if (login->has_offered && is_named(name, NS_SASL, "failure")) {
 		return LOGIN_FAILURE;
 	}
-	if (login->asked && is_named(name, NS_SASL, "success")) {
+	if (login->has_offered && is_named(name, NS_SASL, "success")) {
 		return LOGIN_SUCCESS;
 	}
 	return LOGIN_OTHER;
 }
 
-/* Of the stream: its namespace tells what separates a namespace from a name. */
+/* A child of the stream. The features' name shows the separator behind a namespace. */
 static void begin_element(struct login *login, const char *name)
 {
 	login->element = element_of(login, name);
@@ -213,7 +213,7 @@ static void begin_element(struct login *login, const char *name)
 	}
 }
 
-/* A child of the element. Whether libstrophe may hear of it. */
+/* A child of such a child. Whether libstrophe may get it. */
 static bool begin_child(struct login *login, const char *name)
 {
 	if (login->element == LOGIN_FEATURES) {
@@ -236,10 +236,10 @@ static bool begin_child(struct login *login, const char *name)
 void login_start(struct login *login, const struct login_sink *sink, const char *name,
 		 const char **attributes)
 {
-	bool is_heard = true;
+	bool is_given = true;
 
 	login->depth++;
-	if (login->deaf) {
+	if (login->is_dropping) {
 		return;
 	}
 	if (!login->is_over) {
@@ -248,21 +248,21 @@ void login_start(struct login *login, const struct login_sink *sink, const char 
 			break;
 		case 2:
 			begin_element(login, name);
-			is_heard = login->element != LOGIN_FAILURE;
+			is_given = login->element != LOGIN_FAILURE;
 			break;
 		case 3:
-			is_heard = begin_child(login, name);
+			is_given = begin_child(login, name);
 			break;
 		default:
 			if (login->in_bindings && login->depth == 4) {
 				take_binding(login, attributes);
 			}
 			login->text[0] = '\0';
-			is_heard = !login->in_mechanisms && login->element != LOGIN_FAILURE;
+			is_given = !login->in_mechanisms && login->element != LOGIN_FAILURE;
 			break;
 		}
 	}
-	if (is_heard) {
+	if (is_given) {
 		sink->start(sink->context, name, attributes);
 	}
 }
@@ -274,7 +274,7 @@ void login_end(struct login *login, const struct login_sink *sink, const char *n
 	if (depth > 0) {
 		login->depth--;
 	}
-	if (login->deaf) {
+	if (login->is_dropping) {
 		return;
 	}
 	if (login->is_over || depth < 2) {
@@ -290,7 +290,7 @@ void login_end(struct login *login, const struct login_sink *sink, const char *n
 		}
 		if (element == LOGIN_FEATURES && login->is_successful) {
 			if (!login->has_bind) {
-				login->deaf = true;
+				login->is_dropping = true;
 				login->events.unbindable(login->events.context);
 				return;
 			}
@@ -299,7 +299,7 @@ void login_end(struct login *login, const struct login_sink *sink, const char *n
 			end_features(login, sink);
 		}
 		login->is_successful |= element == LOGIN_SUCCESS;
-		login->deaf = element == LOGIN_PROCEED;
+		login->is_dropping = element == LOGIN_PROCEED;
 		sink->end(sink->context, name);
 		return;
 	}
@@ -318,7 +318,7 @@ void login_end(struct login *login, const struct login_sink *sink, const char *n
 
 void login_text(struct login *login, const struct login_sink *sink, const char *text, int length)
 {
-	if (login->deaf) {
+	if (login->is_dropping) {
 		return;
 	}
 	if (!login->is_over && login->depth > 1 && login->in_mechanisms) {
@@ -337,10 +337,10 @@ void login_begin(struct login *login, const struct login_events *events, bool re
 
 void login_open(struct login *login)
 {
-	login->deaf = false;
+	login->is_dropping = false;
 	login->depth = 0;
 	login->element = LOGIN_OTHER;
 	login->in_mechanisms = false;
 	login->in_bindings = false;
-	login->asked = false;
+	login->has_offered = false;
 }

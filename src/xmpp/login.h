@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * login - what of a login libstrophe gets to see, so that one refused password is one attempt.
+ * login - filters what libstrophe's parser reports of a login, so that a refused password is tried
+ * once.
  *
- * libstrophe tries every mechanism that it was ever offered, one after the other, whatever the
- * server says of the last one. It can only be led by what its parser hears; so the parser's events
- * pass through here until the login is over:
+ * libstrophe tries each mechanism that it was ever offered, one after the other, whatever error the
+ * server answers. Only the events of its parser can guide it. So they pass through this filter
+ * until the login is over:
  *
- * * Of stream features, the mechanisms are given to libstrophe at the end, and only those that it
- *   should try. None before TLS, if TLS is required: it would use them after TLS.
- * * What comes behind <proceed/> on the same stream is dropped.
- * * A mechanism that binds the login to the TLS connection (-PLUS) is given only if the server can
- *   bind to what libstrophe does (XEP-0440; libstrophe 0.14 does not look). If it cannot,
- *   `unbound` says so: then libstrophe must not claim to believe that the server cannot bind at
- *   all, which the server would have to take for a downgrade (RFC 5802 section 6).
- * * <failure/> is given as such only if the mechanism was refused, so that the next may do: then
- *   nothing has been said of the password. Every other is given as <final-failure/>, which has
- *   libstrophe end the stream, as it does with any answer that it does not know.
- *
- * * Features after the login without <bind/> are not given to libstrophe at all: 0.12.2 crashes.
+ * * The mechanisms of the stream features are given to libstrophe at the end of the features, and
+ *   only those that it should try. Before TLS none is given if TLS is required: libstrophe would
+ *   use them after TLS.
+ * * Everything behind <proceed/> on the same stream is dropped.
+ * * A mechanism with channel binding (-PLUS) is given only if the server supports the type of
+ *   binding that libstrophe uses (XEP-0440; libstrophe 0.14 does not check). Otherwise `unbound` is
+ *   set. Then libstrophe must not claim that the server supports no channel binding: the server
+ *   would have to take that for a downgrade attack (RFC 5802 section 6).
+ * * <failure/> is given as <failure/> only if the server refused the mechanism, not the password:
+ *   then the next mechanism may do. Any other is given as <final-failure/>. libstrophe does not
+ *   know that answer, and so ends the stream.
+ * * Stream features after the login are not given if they have no <bind/>: libstrophe 0.12.2
+ *   crashes at them.
  *
  * libstrophe's own order is that of strength: SCRAM-SHA-512-PLUS, -256-PLUS, -1-PLUS, the same
  * without -PLUS, DIGEST-MD5, and PLAIN only where the server offers nothing else that it knows.
@@ -26,7 +28,7 @@
  *
  * Threads: the XMPP thread.
  * Source:  RFC 6120 sections 5.4.3.3, 6.3.3 and 6.5; RFC 5802; XEP-0440; auth.c of libstrophe
- *          0.12.2 and 0.14.0.
+ *          0.14.0. The behaviour of 0.12.2 was measured, its source was not read.
  */
 #ifndef XMPP_LOGIN_H
 #define XMPP_LOGIN_H
@@ -44,23 +46,25 @@ struct login_sink {
 
 struct login;
 
-/* Set by the caller; called in the middle of it all. */
+/* The caller's functions. They are called while libstrophe's parser runs. */
 struct login_events {
 	void *context;
 
-	/* Whether the stream is encrypted now. */
+	/* Whether the stream is encrypted. */
 	bool (*is_secured)(void *context);
 
-	/* "tls-exporter", "tls-unique": what libstrophe would bind to, or NULL: not known. */
+	/* The type of channel binding that libstrophe uses: "tls-exporter" or "tls-unique"; NULL:
+	 * not known. */
 	const char *(*binding)(void *context);
 
-	/* Mechanisms were offered, and are about to be tried: see `offered` and `unbound`. */
+	/* The server has offered mechanisms: see `offered` and `unbound`. libstrophe tries them
+	 * next. */
 	void (*offer)(void *context, const struct login *login);
 
-	/* The server refused; `condition` is RFC 6120's, or "" if it gave none. */
+	/* The server refused the login; `condition` is RFC 6120's, or "" if it gave none. */
 	void (*refused)(void *context, const char *condition);
 
-	/* Logged in, but no resource can be bound. libstrophe hears nothing more of the stream. */
+	/* Logged in, but no resource can be bound. libstrophe gets nothing more of the stream. */
 	void (*unbindable)(void *context);
 };
 
@@ -68,15 +72,15 @@ struct login {
 	struct login_events events;
 	bool requires_tls;
 
-	char offered[256]; /* all mechanisms of the last features, separated by spaces; may be cut
+	char offered[256]; /* all mechanisms of the last features, with spaces between; may be cut
 			    */
-	bool unbound;	   /* -PLUS was offered, for bindings that libstrophe does not do */
+	bool unbound;	   /* -PLUS was offered, but for types that libstrophe does not know */
 
 	/* ---- private ---- */
-	bool is_successful; /* but for what follows */
+	bool is_successful; /* the password was right; a resource is not bound yet */
 	bool is_over;
-	bool asked; /* libstrophe was given a mechanism */
-	bool deaf;  /* until the stream begins anew */
+	bool has_offered; /* libstrophe was given a mechanism */
+	bool is_dropping; /* all events, until the stream begins anew */
 	unsigned depth;
 	enum login_element {
 		LOGIN_OTHER,
@@ -87,22 +91,22 @@ struct login {
 	} element;	    /* at depth 2 */
 	bool in_mechanisms; /* at depth 3 */
 	bool in_bindings;
-	bool has_bind; /* the features have */
+	bool has_bind; /* the features have <bind/> */
 	char separator;
-	unsigned mechanisms; /* of the features, bits */
+	unsigned mechanisms; /* of the features: a bit for each in login.c's table */
 	bool lists_bindings;
 	bool has_exporter, has_unique;
-	char text[64]; /* of what is open in mechanisms */
+	char text[64]; /* in the <mechanism/> that is open */
 	char condition[64];
 };
 
-/* A connection is made. */
+/* A connection begins. */
 void login_begin(struct login *login, const struct login_events *events, bool requires_tls);
 
-/* A stream begins, on it. */
+/* A stream begins on the connection. */
 void login_open(struct login *login);
 
-/* What expat says; libstrophe is told through `sink`. */
+/* Events of expat; what libstrophe may know of them goes to `sink`. */
 void login_start(struct login *login, const struct login_sink *sink, const char *name,
 		 const char **attributes);
 void login_end(struct login *login, const struct login_sink *sink, const char *name);

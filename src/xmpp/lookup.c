@@ -15,11 +15,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Enough for the resolver's modules (nsswitch.conf), and no more than that for each. */
+/* Enough for the resolver's modules (nsswitch.conf). The default is 8 MiB for each thread. */
 #define STACK_BYTES ((size_t)512 * 1024)
 
 struct lookup {
-	atomic_int users; /* whoever has started it, and the thread */
+	atomic_int users; /* the starter and the thread */
 	atomic_bool done;
 	int fd;	    /* eventfd */
 	int family; /* AF_UNSPEC: SRV records */
@@ -169,7 +169,7 @@ static struct lookup *start(const char *name, int family)
 	return NULL;
 }
 
-/* ---- who asks ---- */
+/* ---- the starter ---- */
 
 struct lookup *lookup_srv(const char *name)
 {

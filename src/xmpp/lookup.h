@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lookup - one question to the system's resolver, asked by a thread of its own.
+ * lookup - one query to the system's resolver, in a thread of its own.
  *
- * The resolver blocks, for as long as a name server does not answer, and cannot be interrupted. So
- * whoever asks waits for a descriptor, as long as it likes, and then releases the look-up; the
- * thread ends when the resolver returns. At most LOOKUP_MAX threads wait at once.
+ * The resolver blocks for as long as a name server does not answer, and cannot be interrupted. So
+ * the caller waits for a descriptor, as long as it likes, and then releases the look-up. The thread
+ * ends when the resolver returns. At most LOOKUP_MAX threads run at once.
  *
  * Errors:  0 or -errno.
- * Threads: a look-up belongs to the thread that started it. Different ones may have different.
+ * Threads: a look-up belongs to the thread that started it. Several threads may have look-ups.
  * Source:  resolver(3), getaddrinfo(3).
  */
 #ifndef XMPP_LOOKUP_H
@@ -22,7 +22,7 @@
 struct lookup;
 
 /*
- * Starts to ask for the SRV records of `name`, or for the addresses of `host` that are of `family`
+ * Starts a query: for the SRV records of `name`, or for the addresses of `host` in `family`
  * (AF_INET, AF_INET6). NULL: memory, descriptors or threads are short.
  */
 struct lookup *lookup_srv(const char *name);
@@ -31,14 +31,14 @@ struct lookup *lookup_addresses(const char *host, int family);
 /* Becomes readable when the look-up has ended. */
 int lookup_fd(const struct lookup *lookup);
 
-/* Whether it has ended. What follows may be called only then. */
+/* Whether the look-up has ended. The functions below may be called only then. */
 bool lookup_is_done(const struct lookup *lookup);
 
-/* 0 if there is an answer; -ENOENT if there is none to be had; -EAGAIN if no name server has
- * answered, or only with a failure. */
+/* 0: there is an answer. -ENOENT: there are no such records. -EAGAIN: no name server has answered,
+ * or one has answered with a failure. */
 int lookup_error(const struct lookup *lookup);
 
-/* What the resolver calls the error; static. */
+/* The resolver's text for the error; static. */
 const char *lookup_reason(const struct lookup *lookup);
 
 /* The DNS message; borrowed until lookup_release. */

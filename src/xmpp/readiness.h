@@ -9,7 +9,7 @@
  * is idle.
  *
  * Threads: the XMPP thread.
- * Source:  libstrophe 0.12.2, event.c (a read takes 4096 bytes); RFC 8446 section 5.1 (a record
+ * Source:  libstrophe 0.14.0, event.c (a read takes 4096 bytes); RFC 8446 section 5.1 (a record
  *          holds up to 16384).
  */
 #ifndef XMPP_READINESS_H

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reparse_deferral - lets libstrophe's parser deliver a stanza as soon as it is complete.
+ * reparse_deferral - switches expat's reparse deferral off, in every parser of this program.
  *
- * Since CVE-2023-52425 expat puts off looking at a tag that came in pieces until about twice as
- * much has arrived, and a stanza whose sender waits for the answer may wait for ever. Every parser
- * that this program makes has that switched off; the server bounds what a stanza can cost.
+ * Since CVE-2023-52425 was fixed, expat does not parse a tag that arrived in pieces until about
+ * twice as much input has arrived. If the sender of a stanza waits for its answer, the stanza may
+ * stay in the parser for ever. The deferral bounds the time that a huge tag costs; here the server
+ * bounds the size of a stanza.
  *
- * Nobody calls this file: two of expat's functions are interposed. libstrophe up to 0.14.0 at least
- * leaves the deferral as it is. Newer versions of expat than 2.6.0 put off less, so that it takes a
- * tag in three pieces.
+ * No other file calls this one: two functions of expat are interposed. libstrophe up to 0.14.0 does
+ * not change the deferral. Newer versions of expat than 2.6.0 defer less: there it takes a tag in
+ * three pieces.
  *
  * Threads: any.
  * Source:  expat 2.6.0, XML_SetReparseDeferralEnabled; Debian has it in 2.5.0-1+deb12u1, too.
@@ -21,7 +22,7 @@
 void *XML_ParserCreate_MM(const char *encoding, const void *memory, const char *separator);
 unsigned char XML_ParserReset(void *parser, const char *encoding);
 
-static void make_prompt(void *parser)
+static void disable_deferral(void *parser)
 {
 	unsigned char (*set)(void *, unsigned char);
 
@@ -38,7 +39,7 @@ INTERPOSED void *XML_ParserCreate_MM(const char *encoding, const void *memory,
 
 	interpose(INTERPOSED_XML_ParserCreate_MM, (void **)&create);
 	void *parser = create != NULL ? create(encoding, memory, separator) : NULL;
-	make_prompt(parser);
+	disable_deferral(parser);
 	return parser;
 }
 
@@ -48,6 +49,6 @@ INTERPOSED unsigned char XML_ParserReset(void *parser, const char *encoding)
 
 	interpose(INTERPOSED_XML_ParserReset, (void **)&reset);
 	unsigned char result = reset != NULL ? reset(parser, encoding) : 0;
-	make_prompt(parser); /* a reset switches it on again */
+	disable_deferral(parser); /* a reset switches it on again */
 	return result;
 }

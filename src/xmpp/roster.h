@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roster - who our contacts are, which of their resources are online, and what each can do.
+ * roster - contacts, their online resources, and the features of each resource.
  *
  * Plain data: the XMPP thread reports, the user's side asks. A contact is on the roster
  * (`listed`), or known by presence only, or both.
@@ -18,8 +18,8 @@
 
 enum features_state {
 	FEATURES_UNKNOWN,
-	FEATURES_ASKED, /* disco#info is out */
-	FEATURES_KNOWN, /* or it was not answered in time: features are 0 then */
+	FEATURES_ASKED, /* a disco#info request was sent */
+	FEATURES_KNOWN, /* or the answer did not come in time: features are 0 then */
 };
 
 struct resource {

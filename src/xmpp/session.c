@@ -17,16 +17,16 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-/* What libstrophe holds at once, at least. It has no bound of its own, sends one element per call
- * of send, and frees unsent ones at the next connect. */
+/* The high-water mark of libstrophe's queue. The queue has no limit of its own. libstrophe writes
+ * one element of it at a time, and frees unsent ones at the next connect. */
 #define QUEUE_BYTES 49152
 
-/* Two callbacks of libstrophe's have no user data. Each session connects in its own thread. */
+/* Two callbacks of libstrophe have no user data. Each session connects in its own thread. */
 static _Thread_local struct session *current;
 
 /* ---- sending ---- */
 
-static void write_piece(struct session *session)
+static void write_out(struct session *session)
 {
 	if (session->write_buffer.length > 0) {
 		xmpp_send_raw(session->conn, session->write_buffer.bytes,
@@ -38,7 +38,7 @@ static void write_piece(struct session *session)
 void session_flush(struct session *session)
 {
 	write_buffer_end(&session->write_buffer, session->now_ms);
-	write_piece(session);
+	write_out(session);
 }
 
 static void add(struct session *session, const char *text, size_t length, bool is_request)
@@ -47,7 +47,7 @@ static void add(struct session *session, const char *text, size_t length, bool i
 	for (size_t done = 0; done < length;) {
 		done += write_buffer_add(&session->write_buffer, text + done, length - done);
 		if (write_buffer_is_full(&session->write_buffer)) {
-			write_piece(session);
+			write_out(session);
 		}
 	}
 }
@@ -95,7 +95,7 @@ static void on_log(void *userdata, xmpp_log_level_t level, const char *area, con
 		cause_learn(&session->cause, text);
 	}
 	if (session->state == SESSION_CONNECTING) {
-		/* Those after the login come last, and hold for what follows. */
+		/* The last features are those after the login. */
 		stream_features_parse(text, &session->stream_features);
 	}
 	if (session->config->debug && session->config->log != NULL) {
@@ -124,9 +124,9 @@ static int on_socket(xmpp_conn_t *conn, void *socket)
 	return error < 0 ? -1 : 0;
 }
 
-/* Spaces may be counted with the stanza that follows, so they must not be many beside the longest
- * that the server takes. Returns how long that can be. */
-static size_t begin_packing(struct session *session)
+/* A server may count padding with the stanza that follows, so padding must be short beside the
+ * longest stanza that it accepts. Returns how long a stanza may be. */
+static size_t begin_write_buffer(struct session *session)
 {
 	size_t max_stanza = session->stream_features.max_bytes;
 	size_t read_bytes = session->stream_features.read_bytes;
@@ -139,7 +139,7 @@ static size_t begin_packing(struct session *session)
 	return limited ? max_stanza - read_bytes : 0;
 }
 
-/* libstrophe tells the end of a TCP connection from its reset only in its log, and not always. */
+/* libstrophe's events do not distinguish a reset of the TCP connection from its end. */
 static bool was_reset(const struct session *session)
 {
 	struct tcp_info info = {0};
@@ -165,7 +165,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 		cause_forget(&session->cause);
 		negotiation_end(session);
 		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
-		session->events->login(session->events->context, begin_packing(session));
+		session->events->login(session->events->context, begin_write_buffer(session));
 		session_send_text(session, get, sizeof(get) - 1);
 	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
 		if (was_reset(session) && error != ETIMEDOUT) {
@@ -180,8 +180,8 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 
 /* ---- life ---- */
 
-/* The JID to log in with, the caller's: a random resource is added if there is none, since one
- * that is taken from another client of the account would end that client's session. */
+/* The JID to log in with; the caller's. If it has no resource, a random one is added: a resource
+ * that another client of the account has would end that client's session. */
 static char *full_jid(const char *jid)
 {
 	size_t size = strlen(jid) + sizeof("/ibbfs-01234567");
@@ -270,7 +270,8 @@ int session_init(struct session *session, const struct client_config *config,
 	return error;
 }
 
-/* libstrophe frees its copy as it is; that this is where it lies follows from its interface. */
+/* libstrophe does not wipe its copy before it frees it. Its interface returns the copy's address.
+ */
 static void wipe_password(xmpp_conn_t *conn)
 {
 	for (volatile char *p = (volatile char *)xmpp_conn_get_pass(conn); p && *p; p++) {
@@ -306,7 +307,7 @@ int session_connect(struct session *session, const struct connection *connection
 	xmpp_conn_set_flags(session->conn,
 			    connection_flags(session->config->tls, connection->direct_tls));
 	session->log.handler = on_log;
-	stanza_log_enable(true); /* libstrophe logs in with stanzas that it writes out */
+	stanza_log_enable(true); /* libstrophe also serialises the stanzas of its login by it */
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
 	session->logged_in = false;

@@ -7,8 +7,8 @@
  *      ^                         |             |            |            | session_leave
  *      +------ DISCONNECT -------+-------------+------------+---- LEAVING
  *
- * Presence is sent once the roster is in, and a ping right after it. The server answers in order,
- * so with the answer to the ping comes the end of what it knew of our contacts' presence.
+ * After the roster, presence and a ping are sent. The server answers in order: so all it knows of
+ * our contacts' presence comes before the answer to the ping.
  *
  * Errors:  0 or -errno; session->cause says why.
  * Threads: the XMPP thread; session_init and session_finish while there is none.
@@ -32,7 +32,8 @@
 #include <stdint.h>
 #include <strophe.h>
 
-/* The ids of our own requests. The core's are a letter and hexadecimal numbers: never these. */
+/* The ids of the session's requests. The core's ids are a letter and hexadecimal numbers: never
+ * these. */
 #define SESSION_ID_ROSTER "roster"
 #define SESSION_ID_READY  "ready"
 #define SESSION_ID_PING	  "ping"
@@ -53,7 +54,7 @@ struct session {
 	struct codec codec;
 	struct cause cause;
 
-	xmpp_log_t log; /* libstrophe looks at it again for each line */
+	xmpp_log_t log; /* libstrophe reads it for each line */
 	xmpp_ctx_t *ctx;
 	xmpp_conn_t *conn;
 	char *account;	    /* our bare JID */
@@ -63,7 +64,7 @@ struct session {
 	bool was_online;			/* since session_connect */
 	bool logged_in;				/* likewise */
 	struct login login;			/* of this connection */
-	struct stream_features stream_features; /* what the features sent last say */
+	struct stream_features stream_features; /* of the last features */
 	struct trace trace;			/* for the debugger */
 
 	/* The caller resets these. */
@@ -72,7 +73,7 @@ struct session {
 	bool received;	  /* events->receive was called, and events->drained was not since */
 
 	int64_t now_ms;			  /* the caller sets it */
-	struct write_buffer write_buffer; /* what leaves next */
+	struct write_buffer write_buffer; /* the next write */
 };
 
 /* `config` and `events` must outlive the session. The caller then registers the handlers of stanzas
@@ -87,25 +88,25 @@ void session_finish(struct session *session);
  * OFF. */
 int session_connect(struct session *session, const struct connection *connection);
 
-/* Does what can be done without waiting: at most one read. */
+/* Runs libstrophe once, without waiting: at most one read. */
 void session_run(struct session *session);
 
 /* Whether the core's messages may be sent. */
 bool session_is_open(const struct session *session);
 
-/* Whether libstrophe has taken all it should hold at once. */
+/* Whether libstrophe's queue is at its high-water mark. */
 bool session_is_full(const struct session *session);
 
 /* Sends `msg` (open, and not full), at once or with session_flush. -ENOMEM: it is lost. */
 int session_send(struct session *session, const struct msg *msg);
 
-/* Sends what still waits for more to leave with it. */
+/* Writes the stanzas that are still in the write buffer. */
 void session_flush(struct session *session);
 
 /* Sends `length` characters of XML; not before ROSTER. */
 void session_send_text(struct session *session, const char *text, size_t length);
 
-/* Asks the server whether it is there; not before ROSTER. */
+/* Pings the server; not before ROSTER. */
 void session_ping(struct session *session, const char *id);
 
 /* Sends unavailable presence and the end of the stream. LEAVING. */

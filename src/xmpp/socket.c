@@ -34,7 +34,7 @@ void socket_finish(struct socket *socket)
 	pthread_mutex_destroy(&socket->mutex);
 }
 
-/* None of these is worth failing for. */
+/* The connection works without these as well: errors do not matter. */
 static void set_options(int fd)
 {
 	static const struct {

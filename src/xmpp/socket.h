@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket - our own hold on the socket that libstrophe makes.
+ * socket - a duplicate descriptor of libstrophe's socket.
  *
- * libstrophe closes its descriptor without a word and the number is soon somebody else's, so what
- * waits for the socket, asks about it or shuts it down uses a duplicate that only we close.
+ * libstrophe closes its descriptor without notice, and then the kernel may reuse the number. So
+ * this program waits for the socket, asks about it and shuts it down by a duplicate that only this
+ * file closes.
  *
  * Errors:  0 or -errno.
  * Threads: the XMPP thread; socket_shutdown and socket_refuse from any thread.
@@ -28,35 +29,36 @@ int socket_init(struct socket *socket);
 void socket_finish(struct socket *socket);
 
 /*
- * Takes `fd` over: a socket that has connected, or tried to. socket_adopt will put it where the
- * next socket of libstrophe's is, which then finds itself connected. libstrophe still calls
- * connect(2). So nobody may have called it to learn how the attempt ended (SO_ERROR tells, too): on
- * Linux the first call after the handshake returns 0, and EISCONN only those after it.
+ * Takes `fd` over: a socket that has connected, or tried to. socket_adopt will put it in the place
+ * of libstrophe's next socket. libstrophe still calls connect(2) then, and must get 0. On Linux the
+ * first call after the handshake returns 0, and the second EISCONN. So the caller must learn the
+ * result of its attempt from SO_ERROR, not from a call of connect(2).
  */
 void socket_offer(struct socket *socket, int fd);
 
 /*
- * Takes hold of a new socket of libstrophe's, and sets its options. -EADDRNOTAVAIL: none was
- * offered for it; -EMFILE: the number is too big for select, which libstrophe uses; -ECANCELED
- * after socket_refuse; -errno of dup2 and fcntl. Then libstrophe must be told not to use the
- * socket.
+ * Puts the offered socket in the place of `fd`, a new socket of libstrophe's, duplicates it and
+ * sets its options. After an error libstrophe must not use `fd`. -EADDRNOTAVAIL: no socket was
+ * offered. -EMFILE: the number is too big for select, which libstrophe uses. -ECANCELED:
+ * socket_refuse was called. Or -errno of dup2 and fcntl.
  */
 int socket_adopt(struct socket *socket, int fd);
 
-/* Makes `epoll` report its changes (edges), with `socket` as data. -errno of epoll_ctl. */
+/* Makes `epoll` report the socket's events, edge-triggered, with `socket` as data. -errno of
+ * epoll_ctl. */
 int socket_watch(struct socket *socket, int epoll);
 
-/* What poll(2) says now: POLLIN, POLLOUT, POLLHUP, POLLERR; 0 without a socket. */
+/* The events of poll(2): POLLIN, POLLOUT, POLLHUP, POLLERR; 0 without a socket. */
 short socket_poll(const struct socket *socket);
 
-/* Bytes that wait to be read; 0 without a socket. */
+/* The number of bytes that can be read; 0 without a socket. */
 size_t socket_waiting(const struct socket *socket);
 
-/* Acknowledges what came in at once. Lasts until the kernel thinks otherwise: call it after every
- * read. */
+/* Makes the kernel acknowledge without delay (TCP_QUICKACK). The kernel may switch that off again:
+ * call this after every read. */
 void socket_acknowledge(const struct socket *socket);
 
-/* Gives the socket up. */
+/* Closes the duplicate, and a socket that was offered. */
 void socket_drop(struct socket *socket);
 
 /* Ends every wait on the socket, and its use; nothing without a socket. Any thread. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * srv - the SRV records of a domain, parsed from the answer of a name server and put in order.
+ * srv - parses the SRV records of a name server's answer, and sorts them.
  *
  * Errors:  0 or -errno; on error the targets are unchanged.
  * Threads: none; the caller serialises.
@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A domain may name any number of targets; those beyond this, of the lowest priority, are left
- * out. */
+/* A domain may name any number of targets. If there are more than this, those of the lowest
+ * priority are left out. */
 #define SRV_MAX_TARGETS 16
 
 /* RFC 1035 section 2.3.4, and a NUL. */
@@ -35,14 +35,15 @@ struct srv_targets {
 };
 
 /*
- * Adds the records of `answer`, a DNS message of `length` bytes from anywhere. -ENOENT: it has no
- * SRV record. -ENOTSUP: its only one says that the domain has no such service. -EBADMSG: it is no
- * DNS message. Records whose target cannot be the name of a host are skipped.
+ * Adds the records of `answer`, an untrusted DNS message of `length` bytes. A record whose target
+ * cannot be the name of a host is skipped. -ENOENT: there is no SRV record. -ENOTSUP: the only
+ * record says that the domain has no such service. -EBADMSG: this is no DNS message.
  */
 int srv_add(struct srv_targets *targets, const unsigned char *answer, size_t length,
 	    bool direct_tls);
 
-/* Puts the targets in the order in which they are to be tried. `random` gives any 32 bits. */
+/* Sorts the targets into the order in which they are to be tried. `random` returns 32 random bits.
+ */
 void srv_sort(struct srv_targets *targets, uint32_t (*random)(void *context), void *context);
 
 #endif

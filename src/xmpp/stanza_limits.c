@@ -19,17 +19,17 @@ void XML_SetElementHandler(void *parser, start_handler start, end_handler end);
 void XML_SetCharacterDataHandler(void *parser, text_handler text);
 void XML_ParserFree(void *parser);
 
-/* A parser, and for whom it works. */
+/* A parser, and the handlers that get what is left of its events. */
 struct filter {
 	struct filter *prev, *next; /* parsers */
 	void *parser;
 
 	struct login_sink sink; /* libstrophe's handlers */
-	struct login *login;	/* to pass through before, or NULL */
+	struct login *login;	/* the events pass through it first; or NULL */
 
 	unsigned depth;	   /* elements that are open, with that of the XMPP stream */
 	unsigned elements; /* of the stanza */
-	unsigned left_out; /* of those that are open */
+	unsigned dropped;  /* dropped elements that are open */
 	bool own;	   /* the stanza is from our server or account */
 };
 
@@ -38,7 +38,7 @@ static struct filter *parsers; /* under it */
 
 static _Thread_local struct login *login_of_thread;
 
-void stanza_limits_watch(struct login *login)
+void stanza_limits_set_login(struct login *login)
 {
 	login_of_thread = login;
 }
@@ -55,8 +55,8 @@ static const char *attribute(const char **attributes, const char *name)
 	return NULL;
 }
 
-/* Whether our own server says so: it gives every stanza the true "from", but for what it says
- * itself, which has none or that of the account. */
+/* Whether the stanza comes from our own server or account: it has no "from", or that of the
+ * account. The server sets the true "from" in every other stanza. */
 static bool is_own(const char **attributes)
 {
 	const char *from = attribute(attributes, "from");
@@ -80,8 +80,8 @@ static bool is_too_much(const struct filter *filter)
 static void on_start(void *context, const char *name, const char **attributes)
 {
 	struct filter *filter = context;
-	if (filter->left_out > 0 || is_too_much(filter)) {
-		filter->left_out++;
+	if (filter->dropped > 0 || is_too_much(filter)) {
+		filter->dropped++;
 		return;
 	}
 	if (filter->depth <= 1) {
@@ -100,8 +100,8 @@ static void on_start(void *context, const char *name, const char **attributes)
 static void on_end(void *context, const char *name)
 {
 	struct filter *filter = context;
-	if (filter->left_out > 0) {
-		filter->left_out--;
+	if (filter->dropped > 0) {
+		filter->dropped--;
 		return;
 	}
 	filter->depth--;
@@ -115,7 +115,7 @@ static void on_end(void *context, const char *name)
 static void on_text(void *context, const char *text, int length)
 {
 	struct filter *filter = context;
-	if (filter->left_out > 0) {
+	if (filter->dropped > 0) {
 		return;
 	}
 	if (filter->login) {
@@ -127,7 +127,7 @@ static void on_text(void *context, const char *text, int length)
 
 /* ---- what libstrophe calls ---- */
 
-/* NULL: somebody else's parser, or memory is short. */
+/* NULL: a parser that is not libstrophe's, or memory is short. */
 static struct filter *filter_of(void *parser, bool may_be_new)
 {
 	struct filter *filter;
@@ -148,9 +148,9 @@ static struct filter *filter_of(void *parser, bool may_be_new)
 	return filter;
 }
 
-/* The three are made with each parser that is new or was reset, in this order. Only with the last
- * is expat given what is ours: a handler of libstrophe's must not get our context, nor the other
- * way round, should one of the three not come here. */
+/* libstrophe calls the next three functions for each parser that is new or was reset, in this
+ * order. Only the last one gives our handlers to expat. Should one of the three not be interposed,
+ * no handler gets the context of another. */
 
 INTERPOSED void XML_SetUserData(void *parser, void *context)
 {
@@ -164,7 +164,7 @@ INTERPOSED void XML_SetUserData(void *parser, void *context)
 			login_open(filter->login);
 		}
 		filter->depth = 0;
-		filter->left_out = 0;
+		filter->dropped = 0;
 	}
 	if (set) {
 		set(parser, context);

@@ -8,20 +8,20 @@
 
 typedef int (*to_text)(xmpp_stanza_t *stanza, char **buffer, size_t *length);
 
-static _Thread_local bool unwanted;
+static _Thread_local bool is_disabled;
 
-void stanza_log_enable(bool wanted)
+void stanza_log_enable(bool enabled)
 {
-	unwanted = !wanted;
+	is_disabled = !enabled;
 }
 
-/* libstrophe takes an error here for a line that cannot be logged. */
+/* After an error libstrophe goes on without the line of its log. */
 INTERPOSED int xmpp_stanza_to_text(xmpp_stanza_t *stanza, char **buffer, size_t *length)
 {
 	to_text original;
 
 	interpose(INTERPOSED_xmpp_stanza_to_text, (void **)&original);
-	if (unwanted) {
+	if (is_disabled) {
 		return XMPP_EMEM;
 	}
 	return original != NULL ? original(stanza, buffer, length) : XMPP_EINT;

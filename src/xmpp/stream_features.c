@@ -4,24 +4,24 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Unless network_default_read_size says otherwise. */
+/* The default of its option network_default_read_size. */
 #define PROSODY_READ_BYTES 4096
 
-/* Whatever comes after the digits: 0 unless they are a whole number. */
+/* The number in `text`, up to the next tag. 0: it is no number. */
 static size_t parse_bytes(const char *text)
 {
 	size_t value = 0;
 
 	for (; *text >= '0' && *text <= '9'; text++) {
 		size_t digit = (size_t)(*text - '0');
-		/* What is too much for size_t limits nothing, either. */
+		/* A limit above SIZE_MAX limits nothing. */
 		value = value > (SIZE_MAX - digit) / 10 ? SIZE_MAX : value * 10 + digit;
 	}
 	return *text == '<' ? value : 0;
 }
 
-/* libstrophe has written the line out from what it parsed, so the same element always looks the
- * same, and no text can look like an element. */
+/* libstrophe serialises the parsed element for its log. So the same element always looks the same,
+ * and text cannot look like an element. */
 bool stream_features_parse(const char *line, struct stream_features *features)
 {
 	static const char prefix[] = "RECV: <features ";

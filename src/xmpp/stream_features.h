@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_features - what the server says of itself: how long a stanza it takes, and how it reads.
+ * stream_features - the limits that the server's stream features tell.
  *
- * It does so in its stream features, which libstrophe shows to nobody but the reader of its log.
+ * libstrophe keeps the stream features to itself; they can only be read in its log.
  *
  * Units:   bytes of XML.
  * Threads: none.
- * Source:  XEP-0478 section 2; XEP-0115 section 6.3 (the server's name); libstrophe 0.12's log
- * lines.
+ * Source:  XEP-0478 section 2 (stream limits); XEP-0115 section 6.3 (the server's capabilities);
+ *          log lines of libstrophe 0.12.
  */
 #ifndef XMPP_STREAM_FEATURES_H
 #define XMPP_STREAM_FEATURES_H
@@ -16,13 +16,11 @@
 #include <stddef.h>
 
 struct stream_features {
-	size_t max_bytes;  /* the longest stanza; 0: it does not say */
-	size_t read_bytes; /* see write_buffer.h; 0: it is no server of which that is known to
-			      matter */
+	size_t max_bytes;  /* the longest stanza; 0: the server does not say */
+	size_t read_bytes; /* the size of its reads, see write_buffer.h; 0: unknown */
 };
 
-/* Whether `line` of libstrophe's log holds stream features that came in; then *features is what
- * they say. */
+/* Whether `line` of libstrophe's log has stream features of the server; then *features is set. */
 bool stream_features_parse(const char *line, struct stream_features *features);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text - what the attributes and texts of stanzas say.
+ * text - parses numbers, hexadecimal and dates in attributes and texts of stanzas.
  *
  * Units:   seconds since the epoch.
  * Threads: pure functions.

@@ -22,7 +22,7 @@ int tls_version(void)
 	return version;
 }
 
-static void ask_for_xmpp(void *ssl)
+static void set_alpn(void *ssl)
 {
 	static const unsigned char protocols[] = "\x0bxmpp-client";
 	int (*set)(void *, const unsigned char *, unsigned);
@@ -41,7 +41,7 @@ INTERPOSED int SSL_connect(void *ssl)
 	interpose(INTERPOSED_SSL_connect, (void **)&connect);
 	interpose_find("SSL_version", (void **)&get_version);
 	if (is_direct) {
-		ask_for_xmpp(ssl);
+		set_alpn(ssl);
 	}
 	int result = connect != NULL ? connect(ssl) : -1;
 	if (result == 1 && get_version != NULL) {

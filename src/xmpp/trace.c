@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* In a tag, or between two. */
+/* Where in XML the next character is. */
 enum state {
 	TEXT,
 	OPEN, /* after '<' */
@@ -235,7 +235,7 @@ static bool is_inside_character(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* Copies what may be shown of `text` to the line, behind its first `length` bytes. */
+/* Appends `text` to the first `length` bytes of the line, without what must be hidden. */
 static void show(struct trace *trace, struct trace_place *place, const char *text, size_t length)
 {
 	static const char more[] = "...";
@@ -245,7 +245,7 @@ static void show(struct trace *trace, struct trace_place *place, const char *tex
 	bool is_cut = false;
 
 	for (; *text != '\0'; text++) {
-		/* The end tag of what is hidden is known by its second character. */
+		/* The second character shows whether a tag ends the hidden element. */
 		bool ends = place->hidden > 0 && place->state == OPEN && *text == '/' &&
 			    place->depth == place->hidden;
 		bool was_hidden = place->hidden > 0 || place->lost;

@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace - libstrophe's log of stanzas, fit for a debugger's eyes: without secrets and contents.
+ * trace - makes a line for the debug log of a line of libstrophe's, without secrets and contents.
  *
- * Hidden is what is inside of these elements, whatever the order of their attributes and their
- * prefix, and nothing else: <auth/>, <response/>, <challenge/>, <success/> and <abort/> of SASL;
- * <password/> and <digest/> of jabber:iq:auth; <data/> of In-Band Bytestreams.
+ * Hidden is the content of these elements, whatever their prefix and the order of their attributes:
+ * <auth/>, <response/>, <challenge/>, <success/> and <abort/> of SASL; <password/> and <digest/> of
+ * jabber:iq:auth; <data/> of In-Band Bytestreams. Nothing else is hidden.
  *
- * What we send is logged in the pieces in which it was written, which begin and end anywhere, also
- * in a tag; so what is known of one line holds for the next. What comes in is logged by stanzas.
- * What cannot be followed (too deep, or too many prefixes) is hidden.
+ * A line has a whole stanza that came in, or a piece of what was sent. A piece may begin and end
+ * anywhere, even in a tag; so the state at its end is kept for the next piece. If there are too
+ * many levels or prefixes to follow, everything is hidden.
  *
  * Threads: none; the caller serialises.
- * Source:  RFC 6120 section 6.4, XEP-0078, XEP-0047; libstrophe 0.12.2 and 0.14.0 (neither has
- *          SASL2).
+ * Source:  RFC 6120 section 6.4, XEP-0078, XEP-0047. libstrophe up to 0.14.0 has no SASL2.
  */
 #ifndef XMPP_TRACE_H
 #define XMPP_TRACE_H
 
 #include <stdbool.h>
 
-/* Elements in each other that are followed, and prefixes at once. */
+/* The most nested elements, and the most prefixes at once, that are followed. */
 #define TRACE_DEPTH    32
 #define TRACE_PREFIXES 8
 
-/* Of a line, with its end. A longer one ends in "...". */
+/* The size of a line, with its NUL. A longer one is cut, and ends in "...". */
 #define TRACE_BYTES 2000
 
 enum trace_namespace {
@@ -33,7 +32,7 @@ enum trace_namespace {
 	TRACE_IBB,
 };
 
-/* Where in a stream of XML we are. */
+/* A position in a stream of XML. */
 struct trace_place {
 	int state;
 	char quote;
@@ -52,7 +51,7 @@ struct trace_place {
 		unsigned depth;
 	} prefixes[TRACE_PREFIXES];
 	unsigned prefix_count;
-	bool lost; /* more than we can follow: all is hidden until the stream begins anew */
+	bool lost; /* too many levels or prefixes: all is hidden until the stream begins anew */
 };
 
 struct trace {

@@ -6,37 +6,36 @@
 /* A shorter stanza is an acknowledgement, or hardly more. */
 #define LONG_STANZA 2048
 
-/* Between two ends: so long that everything before has been read; and so long that something new
- * has begun. */
+/* Between two ends. After a pause the server has read everything; after a rest the next stanza is
+ * the start of something new. */
 #define PAUSE_MS 50
 #define REST_MS	 2000
 
-/* Pauses in a row after which it is slow. */
+/* After so many pauses in a row padding is of no use. */
 #define MOST_SLOW 4
 
-/* Long requests in a row that were alone, after which the next will be. */
+/* After so many long requests in a row that were alone, the next one will be. */
 #define LEAST_ALONE 4
 
-/* Another piece. */
-static void begin_piece(struct write_buffer *buffer, size_t at)
+static void begin_write(struct write_buffer *buffer, size_t offset)
 {
-	size_t early = buffer->size - buffer->loose;
-	buffer->at = at;
-	buffer->until = (at < early ? early : buffer->size) - at;
+	size_t early = buffer->size - buffer->unpadded;
+	buffer->offset = offset;
+	buffer->limit = (offset < early ? early : buffer->size) - offset;
 	buffer->length = 0;
 }
 
 void write_buffer_begin(struct write_buffer *buffer, size_t read_bytes)
 {
-	buffer->filled = read_bytes < WRITE_BUFFER_BYTES ? read_bytes : 0;
-	buffer->size = buffer->filled ? buffer->filled : WRITE_BUFFER_BYTES;
+	buffer->pad_to = read_bytes < WRITE_BUFFER_BYTES ? read_bytes : 0;
+	buffer->size = buffer->pad_to ? buffer->pad_to : WRITE_BUFFER_BYTES;
 	buffer->longest = 0;
 	buffer->ended_ms = INT64_MIN;
 	buffer->slow = 0;
 	buffer->unanswered = buffer->requests = buffer->alone = 0;
 	buffer->is_alone = false;
-	buffer->loose = 0;
-	begin_piece(buffer, 0);
+	buffer->unpadded = 0;
+	begin_write(buffer, 0);
 }
 
 void write_buffer_note(struct write_buffer *buffer, size_t length, bool is_request)
@@ -59,14 +58,14 @@ void write_buffer_answered(struct write_buffer *buffer)
 	buffer->alone += buffer->is_alone;
 	buffer->is_alone = false;
 	if (buffer->length == 0) {
-		buffer->loose = 0;
-		begin_piece(buffer, 0);
+		buffer->unpadded = 0;
+		begin_write(buffer, 0);
 	}
 }
 
 size_t write_buffer_add(struct write_buffer *buffer, const char *text, size_t length)
 {
-	size_t room = buffer->until - buffer->length;
+	size_t room = buffer->limit - buffer->length;
 	size_t part = length < room ? length : room;
 	memcpy(buffer->bytes + buffer->length, text, part);
 	buffer->length += part;
@@ -75,22 +74,23 @@ size_t write_buffer_add(struct write_buffer *buffer, const char *text, size_t le
 
 bool write_buffer_is_full(const struct write_buffer *buffer)
 {
-	return buffer->length == buffer->until;
+	return buffer->length == buffer->limit;
 }
 
 void write_buffer_take(struct write_buffer *buffer)
 {
-	begin_piece(buffer,
-		    write_buffer_is_full(buffer) ? (buffer->at + buffer->until) % buffer->size : 0);
+	begin_write(buffer, write_buffer_is_full(buffer)
+				    ? (buffer->offset + buffer->limit) % buffer->size
+				    : 0);
 }
 
-/* Whether pieces are worth filling, which ends with `is_long` or without a long stanza. */
+/* Whether padding is of use. `is_long`: there was a long stanza since the last end. */
 static bool is_busy(struct write_buffer *buffer, bool is_long, int64_t now_ms)
 {
 	bool rested = buffer->ended_ms == INT64_MIN || now_ms - buffer->ended_ms >= REST_MS;
 	bool paused = rested || now_ms - buffer->ended_ms >= PAUSE_MS;
 	if (is_long) {
-		/* Answers that have not come by now never will. */
+		/* After a rest, the answers that are still missing will never come. */
 		buffer->unanswered = rested ? buffer->requests : buffer->unanswered;
 		buffer->slow = paused && !rested ? buffer->slow + 1 : 0;
 		buffer->ended_ms = now_ms;
@@ -105,13 +105,14 @@ void write_buffer_end(struct write_buffer *buffer, int64_t now_ms)
 		buffer->alone >= LEAST_ALONE && (buffer->is_alone || buffer->longest < LONG_STANZA);
 	buffer->longest = 0;
 	buffer->requests = 0;
-	if (!buffer->filled || !busy || buffer->length == 0) {
+	if (!buffer->pad_to || !busy || buffer->length == 0) {
 		return;
 	}
 	if (alone) {
-		buffer->loose = (buffer->loose + buffer->at + buffer->length) % buffer->size;
+		buffer->unpadded =
+			(buffer->unpadded + buffer->offset + buffer->length) % buffer->size;
 		return;
 	}
-	memset(buffer->bytes + buffer->length, ' ', buffer->until - buffer->length);
-	buffer->length = buffer->until;
+	memset(buffer->bytes + buffer->length, ' ', buffer->limit - buffer->length);
+	buffer->length = buffer->limit;
 }

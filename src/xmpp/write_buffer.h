@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * write_buffer - pieces in which XML leaves; libstrophe makes each a write and a TLS record of its
- * own.
+ * write_buffer - coalesces stanzas into writes; libstrophe makes each a TLS record of its own.
  *
- * A piece for each stanza costs us and the server more than the stanza, if that is short; so
- * stanzas share pieces. And some servers read a fixed number of bytes at a time: if that leaves a
- * part of a record behind, Prosody looks for the rest only a millisecond later, and goes on doing
- * so for as long as more is there. That is 3 MB/s at most, with the server asleep. So if it is said
- * how much the server reads, pieces are that long while long stanzas leave, the last one with white
- * space behind its stanza (RFC 6120 section 11.7 lets us).
+ * A write for each stanza costs us and the server more than a short stanza itself. So stanzas share
+ * writes.
  *
- *     stanza 1 ......|stanza 2 ...|   |  <- spaces, as nothing more is to be sent now
- *     piece     |piece    |piece      |
+ * Some servers read a fixed number of bytes at a time. If a read leaves a part of a record behind,
+ * Prosody reads the rest only a millisecond later, and goes on like that while there is more: at
+ * most 3 MB/s, with the server asleep. So if the size of the server's reads is known, each write
+ * has that size while long stanzas are sent. The last write is padded with white space behind its
+ * stanza, as RFC 6120 section 11.7 allows.
  *
- * Where little leaves, nothing is lost by the pause, and spaces might be counted: at a server that
- * limits how many bytes it takes in a second, for instance. They are left out.
+ *     stanza 1 ......|stanza 2 ...|   |  <- padding, as nothing more is to be sent now
+ *     write    |write    |write       |
  *
- * So they are where long stanzas leave one by one, each when all before it is answered, as with
- * files that are copied one after the other: the server has read everything, and spaces are only
- * more for it to read. When one then leaves before that, the server may have read what was there,
- * and begins with this, or it may not, and a read of its ends within this. Until all is answered
- * pieces end where either would:
+ * There is no padding while little is sent: the pause costs nothing then, and a server that limits
+ * the bytes of a second may count the padding.
  *
- *     not filled      |what follows
+ * Nor is there padding where long stanzas are sent one by one, each after all before it were
+ * answered, as when one file is copied after the other: the server has read everything. If a long
+ * stanza then is sent before that, the server may or may not have read what was sent before. So
+ * until all is answered, a write ends wherever a read may end in either case:
+ *
+ *     not padded      |the next stanzas
  *     .........|      |...........|....|...........|....|
  *     read, if it was not read yet |        read        |
  *                     |      read      |      read      |
  *
  * Units:   bytes; ms of the caller's monotonic clock.
- * Threads: none; a buffer belongs to who holds it.
+ * Threads: none; the caller serialises.
  * Source:  Prosody 0.12, net/server_epoll.lua (onreadable) and core/portmanager.lua.
  */
 #ifndef XMPP_WRITE_BUFFER_H
@@ -38,45 +38,47 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WRITE_BUFFER_BYTES 16384 /* in a TLS record */
+#define WRITE_BUFFER_BYTES 16384 /* the content of a TLS record */
 
 struct write_buffer {
-	size_t size;   /* of a piece that is full */
-	size_t filled; /* to a multiple of this, or 0 */
-	size_t loose;  /* what has left unfilled since everything was answered, less full reads */
-	size_t at;     /* where in a read it begins, if the server has read all that is loose */
-	size_t until;  /* how long the piece is when it is full */
-	size_t length; /* what is in it so far */
+	size_t size;	 /* of a full write */
+	size_t pad_to;	 /* writes are padded to a multiple of this; 0: they are not */
+	size_t unpadded; /* bytes sent without padding since all was answered, modulo `size` */
+	size_t offset;	 /* of the write in a read, if the server has read all that is unpadded */
+	size_t limit;	 /* the length at which the write is full */
+	size_t length;	 /* of the write so far */
 	char bytes[WRITE_BUFFER_BYTES];
 
-	unsigned unanswered; /* requests that left */
+	unsigned unanswered; /* requests that were sent */
 	unsigned requests;   /* of those, since the last end */
-	bool is_alone;	/* a long request is, so far, the only long stanza that is unanswered */
-	unsigned alone; /* how many in a row were, until they were answered */
+	bool is_alone;	     /* the only long stanza that is unanswered is a request, so far */
+	unsigned alone;	     /* how many in a row were, until they were answered */
 
-	size_t longest;	  /* the longest stanza since the last end */
-	int64_t ended_ms; /* when long ones ended last */
-	unsigned slow;	  /* how many times in a row that was long after the time before */
+	size_t longest;	  /* stanza since the last end */
+	int64_t ended_ms; /* the last end after a long stanza */
+	unsigned slow;	  /* how many of these in a row came long after the one before */
 };
 
-/* `read_bytes`: what the server reads at a time, if it matters; 0: it does not. */
+/* Begins a connection. `read_bytes`: the size of the server's reads, if it matters; 0: it does not.
+ */
 void write_buffer_begin(struct write_buffer *buffer, size_t read_bytes);
 
-/* A stanza, the whole of it, is about to be added. */
+/* The caller will add a stanza of `length` bytes. */
 void write_buffer_note(struct write_buffer *buffer, size_t length, bool is_request);
 
 /* A request was answered. */
 void write_buffer_answered(struct write_buffer *buffer);
 
-/* Copies as much of it as there is room for; how much that is. */
+/* Copies as much of `text` as there is room for. Returns how much that is. */
 size_t write_buffer_add(struct write_buffer *buffer, const char *text, size_t length);
 
 bool write_buffer_is_full(const struct write_buffer *buffer);
 
-/* The piece, which is not empty, leaves, and another begins. */
+/* The caller has written `bytes`, which are not empty. Another write begins. */
 void write_buffer_take(struct write_buffer *buffer);
 
-/* Nothing more is to be sent for now: what is in the piece leaves as it is afterwards. */
+/* There is nothing more to be sent for now. Pads the write if that is of use; then the caller
+ * writes it. */
 void write_buffer_end(struct write_buffer *buffer, int64_t now_ms);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * writer - the text of a stanza that is being written.
+ * writer - serialises a stanza.
  *
- * Errors:  once memory was short, nothing more is written, and writer_end says so.
- * Threads: none; a writer belongs to who holds it.
+ * Errors:  when memory is short, the text is incomplete, and writer_end returns NULL.
+ * Threads: none; the caller serialises.
  */
 #ifndef XMPP_WRITER_H
 #define XMPP_WRITER_H
@@ -36,14 +36,14 @@ void writer_add(struct writer *writer, const char *text);
 void writer_add_number(struct writer *writer, int64_t number);
 void writer_add_base64(struct writer *writer, const uint8_t *bytes, size_t length);
 
-/* Two digits for each byte, in lower case. */
+/* Hexadecimal: two digits for each byte, in lower case. */
 void writer_add_hex(struct writer *writer, const uint8_t *bytes, size_t length);
 
-/* For attributes and text alike. XML 1.0 sections 2.11 and 3.3.3: white space other than ' ' does
- * not come through unless it is written as a reference. */
+/* Escapes `text` for attributes and text alike. XML 1.0 sections 2.11 and 3.3.3: a parser changes
+ * white space other than ' ', unless it is written as a reference. */
 void writer_add_escaped(struct writer *writer, const char *text);
 
-/* With a space before it; its value is escaped. */
+/* Adds a space and the attribute. `value` is escaped. */
 void writer_add_attribute(struct writer *writer, const char *name, const char *value);
 
 #endif
