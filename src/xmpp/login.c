@@ -267,6 +267,39 @@ void login_start(struct login *login, const struct login_sink *sink, const char 
 	}
 }
 
+/* Of a child of the stream. */
+static void end_element(struct login *login, const struct login_sink *sink, const char *name)
+{
+	enum login_element element = login->element;
+
+	login->element = LOGIN_OTHER;
+	switch (element) {
+	case LOGIN_FAILURE:
+		end_failure(login, sink);
+		return;
+	case LOGIN_FEATURES:
+		if (!login->is_successful) {
+			end_features(login, sink);
+		} else if (login->has_bind) {
+			login->is_over = true;
+		} else {
+			login->is_dropping = true;
+			login->events.unbindable(login->events.context);
+			return;
+		}
+		break;
+	case LOGIN_SUCCESS:
+		login->is_successful = true;
+		break;
+	case LOGIN_PROCEED:
+		login->is_dropping = true;
+		break;
+	case LOGIN_OTHER:
+		break;
+	}
+	sink->end(sink->context, name);
+}
+
 void login_end(struct login *login, const struct login_sink *sink, const char *name)
 {
 	unsigned depth = login->depth;
@@ -282,25 +315,7 @@ void login_end(struct login *login, const struct login_sink *sink, const char *n
 		return;
 	}
 	if (depth == 2) {
-		enum login_element element = login->element;
-		login->element = LOGIN_OTHER;
-		if (element == LOGIN_FAILURE) {
-			end_failure(login, sink);
-			return;
-		}
-		if (element == LOGIN_FEATURES && login->is_successful) {
-			if (!login->has_bind) {
-				login->is_dropping = true;
-				login->events.unbindable(login->events.context);
-				return;
-			}
-			login->is_over = true;
-		} else if (element == LOGIN_FEATURES) {
-			end_features(login, sink);
-		}
-		login->is_successful |= element == LOGIN_SUCCESS;
-		login->is_dropping = element == LOGIN_PROCEED;
-		sink->end(sink->context, name);
+		end_element(login, sink, name);
 		return;
 	}
 	if (login->in_mechanisms) {

@@ -235,14 +235,66 @@ static bool is_inside_character(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
+/* A line that is being made. */
+struct line {
+	char *text;
+	size_t length;
+	bool is_marked; /* it says that something is hidden here */
+	bool is_cut;	/* it is full, and has its mark at the end */
+};
+
+static const char mark[] = "...";
+
+/* For text, if the line is too long and the mark must be behind it. */
+#define ROOM (TRACE_BYTES - sizeof(mark))
+
+static void append_mark(struct line *line)
+{
+	memcpy(line->text + line->length, mark, sizeof(mark) - 1);
+	line->length += sizeof(mark) - 1;
+}
+
+/* The line is full. `next` is the character that did not fit. */
+static void cut(struct line *line, char next)
+{
+	/* `next`, or what is before it, may be in the middle of a character. */
+	while (is_inside_character(next) && line->length > 0 &&
+	       is_inside_character(line->text[line->length - 1])) {
+		line->length--;
+	}
+	if (is_inside_character(next) && line->length > 0) {
+		line->length--; /* its first byte */
+	}
+	append_mark(line);
+	line->is_cut = true;
+}
+
+/* Appends `text`, or cuts the line before `next`. */
+static void add(struct line *line, const char *text, size_t length, char next)
+{
+	if (line->length + length > ROOM) {
+		cut(line, next);
+		return;
+	}
+	memcpy(line->text + line->length, text, length);
+	line->length += length;
+}
+
+/* Shows that something is hidden here. */
+static void add_mark(struct line *line, char next)
+{
+	line->is_marked = true;
+	if (line->length + sizeof(mark) > ROOM) {
+		cut(line, next);
+	} else {
+		append_mark(line);
+	}
+}
+
 /* Appends `text` to the first `length` bytes of the line, without what must be hidden. */
 static void show(struct trace *trace, struct trace_place *place, const char *text, size_t length)
 {
-	static const char more[] = "...";
-	char *line = trace->line;
-	const size_t room = sizeof(trace->line) - sizeof(more); /* for more, if it is too long */
-	bool is_marked = false; /* the line says that something is hidden here */
-	bool is_cut = false;
+	struct line line = {.text = trace->line, .length = length};
 
 	for (; *text != '\0'; text++) {
 		/* The second character shows whether a tag ends the hidden element. */
@@ -253,43 +305,19 @@ static void show(struct trace *trace, struct trace_place *place, const char *tex
 			place->hidden = 0;
 		}
 		step(place, *text);
-		if (is_cut) {
+		if (line.is_cut) {
 			continue;
 		}
 		if (ends && !place->lost) {
-			is_marked = false;
-			is_cut = length + 2 > room;
-			if (!is_cut) {
-				line[length++] = '<';
-				line[length++] = '/';
-			}
+			line.is_marked = false;
+			add(&line, "</", 2, *text);
 		} else if (!was_hidden) {
-			is_cut = length + 1 > room;
-			if (!is_cut) {
-				line[length++] = *text;
-			}
-		} else if (!is_marked && (place->lost || *text != '<')) {
-			is_marked = true;
-			is_cut = length + sizeof(more) > room;
-			if (!is_cut) {
-				memcpy(line + length, more, sizeof(more) - 1);
-				length += sizeof(more) - 1;
-			}
-		}
-		if (is_cut) {
-			/* *text, or what is before it, may be in the middle of a character. */
-			while (is_inside_character(*text) && length > 0 &&
-			       is_inside_character(line[length - 1])) {
-				length--;
-			}
-			if (is_inside_character(*text) && length > 0) {
-				length--; /* its first byte */
-			}
-			memcpy(line + length, more, sizeof(more) - 1);
-			length += sizeof(more) - 1;
+			add(&line, text, 1, *text);
+		} else if (!line.is_marked && (place->lost || *text != '<')) {
+			add_mark(&line, *text);
 		}
 	}
-	line[length] = '\0';
+	line.text[line.length] = '\0';
 }
 
 void trace_init(struct trace *trace)
