@@ -37,7 +37,7 @@ static const struct {
 	[CAUSE_PASSWORD] = {ABOUT_ACCOUNT, "the server refused the password"},
 };
 
-/* Lines of libstrophe's log, by how they begin: of 0.12.2 and 0.14.0, unless it is said. */
+/* How lines of libstrophe's log begin, in 0.12.2 and 0.14.0 or in the version named. */
 static const struct {
 	const char *prefix;
 	enum cause_kind kind;

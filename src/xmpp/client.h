@@ -58,32 +58,32 @@ struct client_events {
 	/* Connected, and the roster is complete. May come again after `offline`. */
 	void (*online)(void *context, const char *full_jid);
 
-	/* Every stream is lost. Or: connecting failed. `line` is the cause, and if `final` no
-	 * further attempt will be made: there has been no `online` yet, or the password is refused,
-	 * or another client has taken our resource. Else the next one is made at `retry_ms`, of
-	 * CLOCK_MONOTONIC. */
+	/* The connection is lost, and every stream with it; or connecting failed. `line` is the
+	 * cause. `final`: no further attempt will be made, as there was no `online` yet, or the
+	 * password was refused, or another client has our resource now. Else the next attempt is
+	 * made at `retry_ms` of CLOCK_MONOTONIC. */
 	void (*offline)(void *context, const char *line, bool final, int64_t retry_ms);
 
-	/* A roster item came, changed or was removed; `jid` is bare. At each `online` before it,
-	 * `roster_reset` announces that the list begins anew. */
+	/* roster_item: a contact was added, changed or removed; `jid` is bare. roster_reset: the
+	 * roster of a new connection follows. */
 	void (*roster_reset)(void *context);
 	void (*roster_item)(void *context, const char *jid, bool removed);
 
-	/* Presence of a full JID of somebody else's, or of another resource of our account.
-	 * `priority` -128 to 127; `features` (enum feature) is what the capabilities in it say, 0
-	 * if we do not know them. A bare JID with available false: all its resources have gone. */
+	/* Presence of a full JID: a contact's, or another resource of our account. `priority` is
+	 * -128 to 127. `features` (enum feature) are those of its entity capabilities, 0 if these
+	 * are not known. A bare JID with available false: all its resources went offline. */
 	void (*presence)(void *context, const char *jid, bool available, int priority,
 			 unsigned features);
 
-	/* An iq or message; `msg` is valid for the call. May come shortly before `online`, from
-	 * who has seen our presence. */
+	/* An iq or message; `msg` is valid for the call. May come shortly before `online`: our
+	 * presence was sent by then. */
 	void (*receive)(void *context, const struct msg *msg);
 
 	/* After one or more `receive`: the socket is drained, for now. */
 	void (*drained)(void *context);
 
-	/* The next stanza to be sent, or NULL; given to msg_destroy. Called from when `receive` may
-	 * come until `offline`. */
+	/* Returns the next stanza to be sent, which the client destroys, or NULL. Called between
+	 * the first possible `receive` and `offline`. */
 	struct msg *(*next)(void *context);
 };
 
@@ -101,9 +101,9 @@ int client_start(struct client *client);
 void client_wake(struct client *client);
 
 /*
- * Ends a wait inside libstrophe that has gone on for too long (its TLS handshake has no time
- * limit): shuts the socket down if connecting began more than connect_timeout_ms before `now_ms`.
- * Returns when to call it again, or INT64_MAX: then not before the next `offline`. Any thread.
+ * Sets a time limit to waits inside libstrophe: its TLS handshake has none. Shuts the socket down
+ * if connecting began more than connect_timeout_ms before `now_ms`. Returns when to call this
+ * again; INT64_MAX: after the next `offline`. Any thread.
  */
 int64_t client_watch(struct client *client, int64_t now_ms);
 

@@ -40,47 +40,50 @@ int codec_init(struct codec *codec);
 void codec_finish(struct codec *codec);
 
 /*
- * Decodes `stanza`, an <iq/> or <message/>, into `msg`. False: it is nothing for the core (an iq
- * without id or of no known type; a message that is neither an error nor has <data/> with a sid).
- * A roster or session iq, which the caller has filtered, is decoded as MSG_UNKNOWN. What `msg`
- * points at is borrowed from `stanza` and `codec` until the next call with either.
+ * Decodes `stanza`, an <iq/> or <message/>, into `msg`. False: the stanza is not for the core. That
+ * is an iq without an id or of an unknown type, and a message that is neither an error nor has
+ * <data/> with a sid. The caller has filtered roster and session requests; they would be decoded as
+ * MSG_UNKNOWN. Pointers in `msg` are borrowed from `stanza` and `codec` until the next call with
+ * either.
  *
- * Block sizes outside 1 to 65535, sids that are missing, empty or longer than 1023 bytes and seq
- * values that are no number give MSG_UNKNOWN with CONDITION_BAD_REQUEST; so does an iq of the
- * wrong type. A disco#info request for a node that is not ours gives it with
- * CONDITION_ITEM_NOT_FOUND. seq is taken modulo 65536, since some clients go on counting. Base64
- * that is not canonical gives MSG_DATA with data NULL; so does a block of more than 65535 bytes,
- * and a <message/> whose seq is no number, since nothing can be answered to that.
+ * MSG_UNKNOWN with CONDITION_BAD_REQUEST: an iq of the wrong type; a block size outside 1 to 65535;
+ * a sid that is missing, empty or longer than 1023 bytes; a seq that is no number. MSG_UNKNOWN with
+ * CONDITION_ITEM_NOT_FOUND: a disco#info request for a node that is not ours.
  *
- * MSG_SI has a name, and METADATA_NO_SIZE only if it says no size; has_ibb says whether IBB is
- * among what is offered. MSG_UNKNOWN with CONDITION_BAD_REQUEST is one without a file's name, id or
- * profile; with another profile, and then with DETAIL_BAD_PROFILE; with a size that is no number up
- * to INT64_MAX. A MSG_RESULT has metadata if there is an <si/> in it; has_ibb says whether it is a
- * form that is submitted with IBB, and nothing else, as the stream method.
+ * seq is modulo 65536, since some clients do not wrap around. MSG_DATA has data NULL if the base64
+ * is not canonical, if the block is longer than 65535 bytes, and if the seq of a <message/> is no
+ * number, since a message cannot be answered with an error.
  *
- * MSG_JINGLE with an action that we do not have has nothing but that; what is missing in a content
- * is missing in the metadata. MSG_UNKNOWN with CONDITION_BAD_REQUEST is one without action, and a
- * session-initiate or session-accept with a size or a range that is no number. The file of a
- * checksum has the digest alone.
+ * MSG_SI has a name. Its size is METADATA_NO_SIZE only if the request has none. has_ibb: IBB is among
+ * the offered methods. MSG_UNKNOWN with CONDITION_BAD_REQUEST: the file's name, the id or the
+ * profile is missing; or the size is no number up to INT64_MAX; or the profile is another one, then
+ * with DETAIL_BAD_PROFILE. A MSG_RESULT with an <si/> has metadata. Its has_ibb: the form is submitted
+ * with IBB as its only method.
  *
- * Of both, an id, the name of a content and the sid of a transport are at most 1023 bytes long, or
- * it is MSG_UNKNOWN with CONDITION_BAD_REQUEST. Dates and digests that make no sense, or are of an
- * algorithm that we do not have, are left out, and so is text with nothing in it.
+ * MSG_JINGLE with an unknown action has nothing else. What a content lacks, the metadata lack. The
+ * file of a checksum has the digest alone. MSG_UNKNOWN with CONDITION_BAD_REQUEST: the action is
+ * missing; or the size or range of a session-initiate or session-accept is no number.
  *
- * Every message of type error gives MSG_BOUNCE; servers may leave out what was sent, then sid is
- * NULL and only the id says which block it was.
+ * In SI and Jingle, an id, the name of a content or the sid of a transport that is longer than 1023
+ * bytes gives MSG_UNKNOWN with CONDITION_BAD_REQUEST. A malformed date, a malformed digest, a
+ * digest of an unknown algorithm and an empty text are left out.
+ *
+ * Every message of type error gives MSG_BOUNCE. A server may leave out what was sent; then sid is
+ * NULL, and the id alone identifies the block.
  */
 bool codec_decode(struct codec *codec, xmpp_stanza_t *stanza, struct msg *msg);
 
-/* The stanza's text, NUL-terminated, valid until the next call, and its length; NULL when memory
- * is short. Every string in `msg` is escaped; it must be UTF-8 and hold no character that XML
- * cannot. Not for MSG_UNKNOWN and MSG_BOUNCE.
+/*
+ * Serialises `msg`. Returns the text, NUL-terminated and valid until the next call, and its length;
+ * NULL when memory is short. Every string in `msg` is escaped; it must be UTF-8 and hold no
+ * character that XML cannot. Numbers are at most INT64_MAX. Not for MSG_UNKNOWN and MSG_BOUNCE.
  *
- * MSG_SI, and a MSG_RESULT with metadata, say IBB and nothing else, whatever has_ibb is. MSG_SI has
- * a name; its digest is left out unless it is an MD5. MSG_JINGLE has an action that we have, and is
- * neither JINGLE_INFO nor JINGLE_CONTENT_REMOVE nor JINGLE_TRANSPORT_REPLACE; session-initiate and
- * session-accept say a file and IBB, with transport_sid and block_size, whatever has_file and
- * has_ibb are. Numbers are at most INT64_MAX. */
+ * MSG_SI, and a MSG_RESULT with metadata, name IBB as the only method, whatever has_ibb is. MSG_SI has
+ * a name; a digest other than MD5 is left out. MSG_JINGLE has a known action, other than
+ * JINGLE_INFO, JINGLE_CONTENT_REMOVE and JINGLE_TRANSPORT_REPLACE. A session-initiate or
+ * session-accept has a file and IBB, with transport_sid and block_size, whatever has_file and
+ * has_ibb are.
+ */
 const char *codec_encode(struct codec *codec, const struct msg *msg, size_t *length);
 
 #endif

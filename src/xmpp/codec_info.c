@@ -19,8 +19,8 @@ enum condition codec_decode_info(struct codec *codec, xmpp_stanza_t *query, stru
 	return CONDITION_NONE;
 }
 
-/* Jingle is three features, all of which it takes. FEATURE_SI is one: that IBB is among its methods
- * is not said by gloox, and is in its answer. */
+/* FEATURE_JINGLE needs three namespaces. FEATURE_SI needs one: gloox does not name IBB among its
+ * features, but its answer to an <si/> does. */
 #define SEEN_JINGLE	 (1U << 16)
 #define SEEN_JINGLE_FILE (1U << 17)
 #define SEEN_JINGLE_IBB	 (1U << 18)
@@ -41,7 +41,7 @@ static const struct {
 
 /* Psi+ 1.4.1456 crashes at the <open/> of whatever file it has accepted by Jingle: its library,
  * iris, never hands the bytestream over, and the receiver of the file follows a null pointer. The
- * identity has no version. Other versions take files by SI as well. */
+ * identity has no version. Other versions accept files by SI as well. */
 static bool crashes_by_jingle(xmpp_stanza_t *identity)
 {
 	return element_attribute_is(identity, "name", "Psi+");

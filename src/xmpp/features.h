@@ -30,17 +30,15 @@ struct identity {
 	const char *category, *type, *name;
 };
 
-/* What our own disco#info says, as enum feature; and so that of whoever has the same verification
- * string. */
+/* The features (enum feature) in our own disco#info: also those of a resource whose verification
+ * string is the same. */
 #define FEATURES_OWN (FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SI | FEATURE_JINGLE)
 
 /* The base64 of a SHA-1, and NUL. */
 #define FEATURES_VER_SIZE 29
 
-/*
- * Writes the verification string of what has this identity and these features, which must be in
- * the order of their bytes. -ENOMEM.
- */
+/* Writes the verification string of this identity and these features, which must be in the order of
+ * their bytes. -ENOMEM. */
 int features_ver(const struct identity *identity, const char *const *features, size_t count,
 		 char ver[FEATURES_VER_SIZE]);
 

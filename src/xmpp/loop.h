@@ -43,10 +43,10 @@ int loop_init(struct loop *loop, struct session *session);
 void loop_finish(struct loop *loop);
 
 /*
- * Logs in (see session_connect) and returns when the connection has ended, or is not online at
- * deadline_ms, or was ended by loop_stop. The session is OFF then, unless libstrophe does not take
- * note that its socket was shut down. A server that has said nothing at `answer_ms` is given up,
- * too: loop->no_answer says so.
+ * Logs in (see session_connect). Returns when the connection has ended, or is not online at
+ * deadline_ms, or was ended by loop_stop. The session is OFF then, unless libstrophe does not
+ * notice that its socket was shut down. If the server has sent nothing by `answer_ms`, the
+ * connection is ended, too, and loop->no_answer is set.
  */
 void loop_run(struct loop *loop, const struct connection *connection, int64_t answer_ms);
 

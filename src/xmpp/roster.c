@@ -52,7 +52,7 @@ void roster_finish(struct roster *roster)
 	struct contact *contact, *next;
 	HASH_ITER (hh, roster->contacts, contact, next) {
 		drop_resources(contact);
-		/* The table of the last one is not looked at again. */
+		/* After the last one the table is not used again. */
 		/* NOLINTNEXTLINE(clang-analyzer-*) */
 		HASH_DEL(roster->contacts, contact);
 		free(contact);
@@ -150,7 +150,7 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 
 	if (available) {
 		if (!jid_resource(jid)) {
-			return 0; /* who has no resource cannot be sent a stream */
+			return 0; /* without a resource it cannot receive a stream */
 		}
 		if (!resource) {
 			int error = add_resource(roster, jid, priority);
@@ -188,7 +188,7 @@ struct resource *roster_find_resource(const struct roster *roster, const char *j
 	return contact ? find_resource(contact, jid) : NULL;
 }
 
-/* 0: it says it has none; 1: it has not said; 2: it says it has one. */
+/* 0: it has none of the features; 1: not known; 2: it has one. */
 static int rank(const struct resource *resource, unsigned features)
 {
 	if (resource->features_state != FEATURES_KNOWN) {

@@ -45,17 +45,17 @@ struct roster {
 
 void roster_finish(struct roster *roster);
 
-/* The list begins anew: what roster_item does not name again before roster_settle goes; all
- * resources go at once. */
+/* roster_reset: the list begins anew, and all resources are removed. roster_settle: the list is
+ * complete, and contacts that roster_item has not named since are no longer listed. */
 void roster_reset(struct roster *roster);
 void roster_settle(struct roster *roster);
 
 /* -ENOMEM. */
 int roster_item(struct roster *roster, const char *jid, bool removed);
 
-/* A full JID came online, or changed its priority, or went; a bare JID: all its resources went.
- * `features`: what its presence says that it can do, 0 if that has to be asked. What a resource can
- * do is forgotten only when it goes. -ENOMEM. */
+/* Presence. A full JID came online, changed its priority or went offline; or, for a bare JID, all
+ * its resources went offline. `features`: of the capabilities in the presence; 0: a disco#info
+ * request is needed. Known features are kept until the resource goes offline. -ENOMEM. */
 int roster_presence(struct roster *roster, const char *jid, bool available, int priority,
 		    unsigned features);
 
@@ -66,10 +66,9 @@ struct contact *roster_find(const struct roster *roster, const char *jid);
 struct resource *roster_find_resource(const struct roster *roster, const char *jid);
 
 /*
- * The resource of `contact` that a stream should go to: one that says it has one of these features
- * (enum feature) before one that has not said, before one that says it has none; then the highest
- * priority; then the most recent presence. NULL when none is online. Borrowed until the next
- * change.
+ * The best resource of `contact` for a stream: first by `features` (enum feature): it has one of
+ * them, its features are not known yet, it has none of them; then by the highest priority; then by
+ * the most recent presence. NULL when none is online. Borrowed until the next change.
  */
 struct resource *roster_choose(const struct contact *contact, unsigned features);
 

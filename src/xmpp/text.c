@@ -67,8 +67,8 @@ bool text_to_bytes(const char *text, uint8_t *bytes, size_t length)
 
 #define DAY INT64_C(86400)
 
-/* The day's number, from 1970-01-01 on, in the Gregorian calendar, which is taken for any year. A
- * year begins in March here, so that the day which not all of them have is the last. */
+/* The number of the day since 1970-01-01, in the Gregorian calendar, also for years before it. A
+ * year begins in March here, so that a leap day is its last day. */
 static int64_t day_number(int64_t year, int64_t month, int64_t day)
 {
 	year -= month <= 2;
@@ -85,9 +85,9 @@ static bool is_day(int year, int month, int day)
 	       day <= lengths[month - 1] + (month == 2 && leap);
 }
 
-/* What `form` says is next in *text: a digit of `numbers[i]` for the letter 'a' + i, else itself.
- * Moves *text behind it. */
-static bool take(const char **text, const char *form, int *numbers)
+/* Parses *text by `form`: the letter 'a' + i stands for a digit of numbers[i], any other character
+ * for itself. Moves *text behind what was parsed. */
+static bool parse(const char **text, const char *form, int *numbers)
 {
 	for (; *form != '\0'; form++, (*text)++) {
 		char c = **text;
@@ -105,7 +105,7 @@ static bool take(const char **text, const char *form, int *numbers)
 	return true;
 }
 
-/* The seconds by which the time is ahead of UTC: "Z", or "+hh:mm" and "-hh:mm". */
+/* The offset from UTC in seconds: "Z", or "+hh:mm" and "-hh:mm". */
 static bool to_zone(const char *text, int *ahead)
 {
 	int zone[2] = {0};
@@ -118,7 +118,7 @@ static bool to_zone(const char *text, int *ahead)
 		return false;
 	}
 	text++;
-	if (!take(&text, "aa:bb", zone) || *text != '\0' || zone[0] > 23 || zone[1] > 59) {
+	if (!parse(&text, "aa:bb", zone) || *text != '\0' || zone[0] > 23 || zone[1] > 59) {
 		return false;
 	}
 	*ahead = sign * (zone[0] * 60 + zone[1]) * 60;
@@ -137,7 +137,7 @@ bool text_to_date(const char *text, int64_t *date)
 		COUNT
 	};
 	int fields[COUNT] = {0}, ahead;
-	if (!text || !take(&text, "aaaa-bb-ccTdd:ee:ff", fields)) {
+	if (!text || !parse(&text, "aaaa-bb-ccTdd:ee:ff", fields)) {
 		return false;
 	}
 	if (*text == '.') {
@@ -147,7 +147,7 @@ bool text_to_date(const char *text, int64_t *date)
 		}
 		text += 1 + fraction;
 	}
-	/* A leap second counts as the one after it, as POSIX has it. */
+	/* As in POSIX, a leap second has the number of the second after it. */
 	if (!to_zone(text, &ahead) || !is_day(fields[YEAR], fields[MONTH], fields[DAY_OF_MONTH]) ||
 	    fields[HOUR] > 23 || fields[MINUTE] > 59 || fields[SECOND] > 60) {
 		return false;
