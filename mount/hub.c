@@ -30,7 +30,7 @@ int64_t hub_now_ms(void)
 	return now_us() / 1000;
 }
 
-struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
+struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum access accept,
 		       const char *jid, struct owner owner)
 {
 	struct hub *hub = calloc(1, sizeof(*hub));

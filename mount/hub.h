@@ -57,7 +57,7 @@ struct hub_inbox {
 
 /* NULL when memory is short; the arguments are those of account_init. `owner`: of what nobody has
  * made. */
-struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum accept accept,
+struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum access accept,
 		       const char *jid, struct owner owner);
 
 /* Handles that were open at the end and still have a spool or a descriptor: a list, the caller's.

@@ -38,7 +38,7 @@ struct options {
 	size_t window, buffer;
 	size_t buffer_total; /* 0: as ibb/limits.h says */
 	unsigned max_streams;
-	enum accept accept;
+	enum access accept;
 	unsigned timeout_s;
 	unsigned reconnect_s; /* 0: streams do not outlive a connection */
 	unsigned answer_s;    /* a person may take to accept a file */

@@ -9,7 +9,7 @@
 #include <utlist.h>
 
 int account_init(struct account *account, const struct stream_config *config, unsigned max_streams,
-		 enum accept accept, const char *jid, uid_t uid, gid_t gid)
+		 enum access accept, const char *jid, uid_t uid, gid_t gid)
 {
 	*account = (struct account){.accept = accept, .expiry_ms = NODE_NEVER};
 	ibb_init(&account->ibb, config, max_streams);

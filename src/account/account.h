@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 /* Who may open a stream to us. */
-enum accept {
+enum access {
 	ACCEPT_CONTACTS, /* the roster, and directories made with mkdir */
 	ACCEPT_ANYONE,
 	ACCEPT_NONE,
@@ -47,7 +47,7 @@ struct account {
 	struct offers offers;
 	struct tree tree;
 	struct roster roster;
-	enum accept accept;
+	enum access accept;
 	char *jid; /* ours: normal form; full once we were online */
 	bool online;
 	char *reason;		/* why not, for `status`; or NULL */
@@ -75,7 +75,7 @@ struct account {
 
 /* -ENOMEM. `jid` is copied. */
 int account_init(struct account *account, const struct stream_config *config, unsigned max_streams,
-		 enum accept accept, const char *jid, uid_t uid, gid_t gid);
+		 enum access accept, const char *jid, uid_t uid, gid_t gid);
 
 /* Frees everything; dispatch_take_done must have been called after shutdown_abandon. */
 void account_finish(struct account *account);

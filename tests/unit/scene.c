@@ -22,7 +22,7 @@ static const struct stream_config config = {
 	.answer_ms = SCENE_ANSWER,
 };
 
-int scene_try_start(struct scene *scene, enum accept accept)
+int scene_try_start(struct scene *scene, enum access accept)
 {
 	memset(scene, 0, sizeof(*scene));
 	scene->now_ms = 1000;
@@ -35,7 +35,7 @@ int scene_try_start(struct scene *scene, enum accept accept)
 	return error;
 }
 
-void scene_start(struct scene *scene, enum accept accept)
+void scene_start(struct scene *scene, enum access accept)
 {
 	assert_int_equal(scene_try_start(scene, accept), 0);
 }

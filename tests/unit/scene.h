@@ -66,10 +66,10 @@ struct scene {
 };
 
 /* -ENOMEM, and there is no scene. */
-int scene_try_start(struct scene *scene, enum accept accept);
+int scene_try_start(struct scene *scene, enum access accept);
 
 /* Our account is online, its roster empty. */
-void scene_start(struct scene *scene, enum accept accept);
+void scene_start(struct scene *scene, enum access accept);
 
 /* Abandons the account; every call must then be completed. */
 void scene_finish(struct scene *scene);

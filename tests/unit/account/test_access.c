@@ -36,7 +36,7 @@ static void test_accept(void **state)
 	};
 	static const enum msg_kind kinds[] = {MSG_OPEN, MSG_INFO, MSG_PING, MSG_UNKNOWN};
 	for (size_t i = 0; i < 3 * COUNT(rows); i++) {
-		enum accept accept = (enum accept)(i % 3);
+		enum access accept = (enum access)(i % 3);
 		int expected = accept == ACCEPT_CONTACTS ? rows[i / 3].contacts
 			       : accept == ACCEPT_ANYONE ? rows[i / 3].anyone
 							 : rows[i / 3].none;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tree, and listing: what a directory held. */
+/* tree, its nodes (node.h), and listing: what a directory held. */
 #include "account/listing.h"
 #include "account/tree.h"
 #include "failing_malloc.h"
