@@ -54,11 +54,11 @@ void codec_finish(struct codec *codec);
  * is not canonical, if the block is longer than 65535 bytes, and if the seq of a <message/> is no
  * number, since a message cannot be answered with an error.
  *
- * MSG_SI has a name. Its size is METADATA_NO_SIZE only if the request has none. has_ibb: IBB is among
- * the offered methods. MSG_UNKNOWN with CONDITION_BAD_REQUEST: the file's name, the id or the
+ * MSG_SI has a name. Its size is METADATA_NO_SIZE only if the request has none. has_ibb: IBB is
+ * among the offered methods. MSG_UNKNOWN with CONDITION_BAD_REQUEST: the file's name, the id or the
  * profile is missing; or the size is no number up to INT64_MAX; or the profile is another one, then
- * with DETAIL_BAD_PROFILE. A MSG_RESULT with an <si/> has metadata. Its has_ibb: the form is submitted
- * with IBB as its only method.
+ * with DETAIL_BAD_PROFILE. A MSG_RESULT with an <si/> has metadata. Its has_ibb: the form is
+ * submitted with IBB as its only method.
  *
  * MSG_JINGLE with an unknown action has nothing else. What a content lacks, the metadata lack. The
  * file of a checksum has the digest alone. MSG_UNKNOWN with CONDITION_BAD_REQUEST: the action is
@@ -78,8 +78,8 @@ bool codec_decode(struct codec *codec, xmpp_stanza_t *stanza, struct msg *msg);
  * NULL when memory is short. Every string in `msg` is escaped; it must be UTF-8 and hold no
  * character that XML cannot. Numbers are at most INT64_MAX. Not for MSG_UNKNOWN and MSG_BOUNCE.
  *
- * MSG_SI, and a MSG_RESULT with metadata, name IBB as the only method, whatever has_ibb is. MSG_SI has
- * a name; a digest other than MD5 is left out. MSG_JINGLE has a known action, other than
+ * MSG_SI, and a MSG_RESULT with metadata, name IBB as the only method, whatever has_ibb is. MSG_SI
+ * has a name; a digest other than MD5 is left out. MSG_JINGLE has a known action, other than
  * JINGLE_INFO, JINGLE_CONTENT_REMOVE and JINGLE_TRANSPORT_REPLACE. A session-initiate or
  * session-accept has a file and IBB, with transport_sid and block_size, whatever has_file and
  * has_ibb are.
