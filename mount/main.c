@@ -45,27 +45,23 @@
  *     node      one of them                 stream_file what it knows of its session
  *     name      names off the wire
  *   src/xmpp/  the connection; only here is libstrophe
- *     client    the thread                session   one connection of libstrophe
- *     loop      what it waits for           handlers  of stanzas: roster, presence, the rest
- *     socket    libstrophe's                readiness what its next call will do
- *     keepalive when to ping the server     cause     why connecting failed, in one line
- *     codec     stanzas and messages        features  our disco#info and capabilities
- *     element   reading a stanza            writer    writing one
- *     text      numbers and such in it
- *     connector which address of the domain answers
- *     candidates in which order and when each is tried
- *     resolution SRV records and addresses  lookup    one of the resolver's, in a thread
- *     srv       SRV records, parsed and sorted
- *     interpose its calls of other libraries
- *     reparse_deferral of expat, is off      tls       its handshake
- *     stanza_limits how deep a stanza may be, and how many elements it may have
- *     stanza_log spares it from serialising what comes in
- *     negotiation up to the login           login     leads it through a login
- *     channel_binding of the login to TLS
- *     stream_features what the server says of itself
- *     write_buffer coalesces stanzas into writes
+ *     client    the thread                loop      what the thread waits for
+ *     session   one connection            handlers  dispatch its stanzas
+ *     negotiation of the stream           login     filters it for libstrophe
+ *     connector connects a socket         candidates which address is tried, and when
+ *     resolution of targets and addresses lookup    one query, in a thread
+ *     srv       SRV records               socket    of libstrophe, duplicated
+ *     readiness of the socket             keepalive when to ping the server
+ *     write_buffer coalesces stanzas      cause     why connecting failed, in one line
+ *     codec     stanzas and messages      features  our disco#info and capabilities
+ *     element   parses a stanza           writer    serialises one
+ *     text      numbers and dates in it   stream_features of the server: its limits
+ *     interpose symbol interposition, for
+ *       reparse_deferral of expat           stanza_limits depth and elements of a stanza
+ *       stanza_log its cost                 channel_binding of the login to TLS
+ *       tls       ALPN and version
  *     trace     stanzas for the debugger, without secrets
- *     jid       addresses                   roster    contacts, resources, what they can do
+ *     jid       addresses                 roster    contacts, their resources and features
  *   src/offer/ files that are offered: likewise
  *     offers    all offers of an account  offer      one of them
  *     incoming  files offered to us       outgoing   files that we offer
