@@ -58,6 +58,10 @@ class Relay:
         self._connections: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self._connections)
+
     def stop(self) -> None:
         """Resets what goes through it."""
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -219,7 +223,10 @@ class World:
         self.me.stop()
         return done["seconds"]
 
-    def wait_connected(self) -> None:
+    def wait_connected_through(self, address: str, port: int) -> None:
+        """Through a relay that has not been used before."""
+        relay = self.relays[f"{address} {port}"]
+        poll_until(lambda: relay.is_used, what=f"a connection to {address} {port}")
         self.me.wait_connected()
         self.alice.wait_online(self.me.jid)
         self.me.wait_online(self.alice.jid)

@@ -405,7 +405,7 @@ def test_the_server_moves(world: World) -> None:
     world.relay(address="127.0.0.11", port=5001)
     assert world.mount()["status"] == 0
     world.replace_relay(address="127.0.0.11", port=5001)
-    world.wait_connected()
+    world.wait_connected_through(address="127.0.0.12", port=5002)
     expect_speed(world)
     world.stop()
 
@@ -419,7 +419,7 @@ def test_names_are_looked_up_anew(world: World) -> None:
     world.address(name="three.example.org", address="::1")
     world.relay(address="::1", port=5003)
     world.stop_relay(address="127.0.0.12", port=5002)
-    world.wait_connected()
+    world.wait_connected_through(address="::1", port=5003)
     expect_speed(world)
     world.stop()
 
