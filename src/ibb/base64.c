@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -64,7 +65,8 @@ static ssize_t decode_padded(uint8_t *bytes, const char *text)
 	return 2;
 }
 
-ssize_t base64_decode(uint8_t *bytes, const char *text, size_t length)
+/* Without white space; -EINVAL if there is some. `size` is enough. */
+static ssize_t decode_strict(uint8_t *bytes, const char *text, size_t length)
 {
 	if (length % 4 != 0) {
 		return -EINVAL;
@@ -86,4 +88,54 @@ ssize_t base64_decode(uint8_t *bytes, const char *text, size_t length)
 	}
 	ssize_t rest = padded ? decode_padded(at, text) : 0;
 	return rest < 0 ? rest : at - bytes + rest;
+}
+
+/* XML 1.0, section 2.3. */
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static ssize_t decode_with_space(uint8_t *bytes, size_t size, const char *text, size_t length)
+{
+	uint8_t decoded[3];
+	char quantum[4];
+	size_t filled = 0, count = 0;
+	bool ended = false;
+
+	for (size_t i = 0; i < length; i++) {
+		if (is_space(text[i])) {
+			continue;
+		}
+		if (ended) {
+			return -EINVAL;
+		}
+		quantum[filled++] = text[i];
+		if (filled < sizeof(quantum)) {
+			continue;
+		}
+		ssize_t more = decode_strict(decoded, quantum, sizeof(quantum));
+		if (more < 0) {
+			return more;
+		}
+		if (count + (size_t)more > size) {
+			return -EMSGSIZE;
+		}
+		memcpy(bytes + count, decoded, (size_t)more);
+		count += (size_t)more;
+		ended = more < 3;
+		filled = 0;
+	}
+	return filled == 0 ? (ssize_t)count : -EINVAL;
+}
+
+ssize_t base64_decode(uint8_t *bytes, size_t size, const char *text, size_t length)
+{
+	if (length / 4 * 3 <= size) {
+		ssize_t count = decode_strict(bytes, text, length);
+		if (count >= 0) {
+			return count;
+		}
+	}
+	return decode_with_space(bytes, size, text, length);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base64 - the encoding of a block on the wire, strict in both directions.
+ * base64 - the encoding of a block on the wire.
  *
  * Units:   bytes before encoding, characters after; no terminating NUL is read or written.
- * Errors:  decoding refuses everything but the one canonical form of some bytes.
+ * Errors:  decoding refuses everything but the one canonical form of some bytes, in which white
+ *          space may stand.
  * Threads: pure functions.
- * Source:  RFC 4648 section 4; XEP-0047 section 2.2 and its security considerations.
+ * Source:  RFC 4648 section 4; XEP-0047 section 2.2 and its security considerations. Its schema has
+ *          xs:base64Binary, in which white space may stand (XML Schema part 2, section 3.2.16);
+ *          tkabber and xmpp4r break lines.
  */
 #ifndef IBB_BASE64_H
 #define IBB_BASE64_H
@@ -21,11 +24,12 @@
 size_t base64_encode(char *text, const uint8_t *bytes, size_t length);
 
 /*
- * Writes the bytes to `bytes` (room for length / 4 * 3) and returns their count.
- * -EINVAL: a length that is no multiple of 4, a character outside the alphabet (white space is
- * one), padding anywhere but at the end, or bits after the last byte that are not zero; then
- * the contents of `bytes` are undefined.
+ * Writes the bytes to `bytes`, of which there may be `size`, and returns their count. Space, tab,
+ * line feed and carriage return are skipped. -EINVAL: the number of other characters is no multiple
+ * of 4, one is outside the alphabet, padding is anywhere but at the end, or bits after the last
+ * byte are not zero. -EMSGSIZE: there are more bytes than `size`. On error the contents of `bytes`
+ * are undefined.
  */
-ssize_t base64_decode(uint8_t *bytes, const char *text, size_t length);
+ssize_t base64_decode(uint8_t *bytes, size_t size, const char *text, size_t length);
 
 #endif

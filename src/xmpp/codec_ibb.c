@@ -52,11 +52,10 @@ enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struc
 static void decode_block(struct codec *codec, xmpp_stanza_t *data, struct msg *msg)
 {
 	const char *text = element_text(&codec->joined, data);
-	size_t length = text ? strlen(text) : 0;
-	if (!text || length > BASE64_ENCODED((size_t)STREAM_MAX_BLOCK)) {
+	if (!text) {
 		return;
 	}
-	ssize_t decoded = base64_decode(codec->block, text, length);
+	ssize_t decoded = base64_decode(codec->block, STREAM_MAX_BLOCK, text, strlen(text));
 	if (decoded >= 0) {
 		msg->data = codec->block;
 		msg->data_length = (size_t)decoded;

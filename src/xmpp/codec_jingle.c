@@ -80,10 +80,9 @@ static bool decode_name(xmpp_stanza_t *element, const char *attribute, const cha
  * expects, the base64 of hexadecimal digits. */
 static void decode_digest(const char *text, enum hash_algorithm algorithm, struct digest *digest)
 {
-	uint8_t bytes[BASE64_ENCODED(HASH_MAX_BYTES) / 4 * 3];
+	uint8_t bytes[HASH_MAX_BYTES];
 	size_t length = hash_length(algorithm);
-	if (!text || strlen(text) != BASE64_ENCODED(length) ||
-	    base64_decode(bytes, text, strlen(text)) != (ssize_t)length) {
+	if (!text || base64_decode(bytes, sizeof(bytes), text, strlen(text)) != (ssize_t)length) {
 		return;
 	}
 	*digest = (struct digest){.algorithm = algorithm, .length = length};

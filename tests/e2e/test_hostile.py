@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Peers that break the rules: each gets the XEP's error, and loses at most its own stream."""
 
+import base64
 import errno
 import os
 import re
@@ -70,7 +71,7 @@ def test_wrong_seq(lab: Lab, seqs: list[int]) -> None:
 
 BAD_BASE64 = [
     "A", "AA", "AAA", "AAAAA", "AA=A", "A===", "====", "=", "AAA=AAAA", "AAAA=", "AB==", "AAB=",
-    "AAAA\nAAAA", " AAAA", "AAAA ", "AAAA\n", "AA A", "AAA*", "-_-_", "éAAA", "AAAA!!!!",
+    "AA A", "AAA\n", "AA==\nAA==", "AAA*", "-_-_", "éAAA", "AAAA!!!!", "AAAA\u00a0", "AAAA\u2028",
 ]  # fmt: skip
 
 
@@ -82,6 +83,19 @@ def test_bad_base64(lab: Lab, text: str) -> None:
     peer.wait_for(is_kind("close", sid="s1"))
     assert is_error(peer.data(mount.jid, "s1", 0, b"x"), "item-not-found", "cancel")
     still_serves(lab, mount, peer)
+
+
+# tkabber and xmpp4r break lines; the schema of XEP-0047 allows all of these.
+@pytest.mark.parametrize("space", ["\n", "\r\n", "&#13;&#10;", " ", "\t \n\n"], ids=ascii)
+def test_white_space_in_base64(lab: Lab, space: str) -> None:
+    mount, peer = lab.with_raw()
+    content = os.urandom(4096)
+    peer.open(mount.jid, "s1")
+    for seq, block in enumerate((content[:100], content[100:])):
+        lines = base64.encodebytes(block).decode().replace("\n", space)
+        assert peer.data(mount.jid, "s1", seq, f"{space}{lines}").get("type") == "result"
+    assert peer.close(mount.jid, "s1").get("type") == "result"
+    assert mount.incoming(peer, "s1").read_bytes() == content
 
 
 @pytest.mark.parametrize("seq", ["", "-1", "x", "0x0", "1.5"])

@@ -12,16 +12,21 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Decodes into memory of just the size that the header asks for. */
-static ssize_t decode(const char *text, size_t length)
+/* Decodes into memory of just `size`. */
+static ssize_t decode_into(size_t size, const char *text, size_t length)
 {
-	uint8_t *bytes = malloc(length / 4 * 3 + 1);
+	uint8_t *bytes = malloc(size + 1);
 	assert_non_null(bytes);
-	bytes[length / 4 * 3] = 0xa5;
-	ssize_t result = base64_decode(bytes, text, length);
-	assert_int_equal(bytes[length / 4 * 3], 0xa5);
+	bytes[size] = 0xa5;
+	ssize_t result = base64_decode(bytes, size, text, length);
+	assert_int_equal(bytes[size], 0xa5);
 	free(bytes);
 	return result;
+}
+
+static ssize_t decode(const char *text, size_t length)
+{
+	return decode_into(length / 4 * 3, text, length);
 }
 
 static void test_vectors(void **state)
@@ -50,7 +55,7 @@ static void test_vectors(void **state)
 		assert_int_equal(base64_encode(text, (const uint8_t *)rows[i].bytes, length),
 				 text_length);
 		assert_memory_equal(text, rows[i].text, text_length);
-		assert_int_equal(base64_decode(bytes, text, text_length), length);
+		assert_int_equal(base64_decode(bytes, sizeof(bytes), text, text_length), length);
 		assert_memory_equal(bytes, rows[i].bytes, length);
 	}
 }
@@ -77,7 +82,6 @@ static void test_refused(void **state)
 		"Zg==Zg==",
 		"Zm8=Zm8=",
 		"Zm9v====",
-		"Zg==\n",
 		"=m9v",
 		"Z=9v",
 		"Zm=v",
@@ -90,16 +94,15 @@ static void test_refused(void **state)
 		"Zm9vYh==",
 		"/x==",
 		"//9=",
-		/* white space */
-		" Zm9v",
-		"Zm9v ",
-		"Zm9v\n",
-		"Zm9v\r\n\r\n",
+		/* white space in the place of a character, or of another kind */
 		"Zm 9",
 		"Zm9v\nYg=",
-		"\t\t\t\t",
 		"Zg= ",
 		"Zg\n=",
+		"Zg==\nZg==",
+		"Zm9v\v",
+		"Zm9v\f",
+		"Zm9v\xc2\xa0",
 		/* base64url, other alphabets, bytes above ASCII */
 		"-_-_",
 		"Zm9-",
@@ -120,6 +123,38 @@ static void test_refused(void **state)
 	assert_int_equal(decode("Zm\0v", 4), -EINVAL);
 	assert_int_equal(decode("Zg\0=", 4), -EINVAL);
 	assert_int_equal(decode("Zg=\0", 4), -EINVAL);
+}
+
+static void test_white_space(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		ssize_t length;
+	} rows[] = {
+		{" Zm9v", 3},	     {"Zm9v ", 3},    {"Zm9v\n", 3},
+		{"Zm9v\r\n\r\n", 3}, {"Zg==\n", 1},   {"Z\tg =\r=\n", 1},
+		{"Zm9v\nYmFy", 6},   {"\t\t\t\t", 0}, {" ", 0},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint8_t bytes[16];
+		size_t length = strlen(rows[i].text);
+		assert_int_equal(base64_decode(bytes, sizeof(bytes), rows[i].text, length),
+				 rows[i].length);
+		assert_memory_equal(bytes, "foobar", (size_t)rows[i].length);
+		assert_int_equal(decode_into((size_t)rows[i].length, rows[i].text, length),
+				 rows[i].length);
+	}
+}
+
+static void test_more_than_there_is_room_for(void **state)
+{
+	(void)state;
+	assert_int_equal(decode_into(5, "Zm9vYmFy", 8), -EMSGSIZE);
+	assert_int_equal(decode_into(5, "Zm9v\nYmFy", 9), -EMSGSIZE);
+	assert_int_equal(decode_into(0, "Zg==", 4), -EMSGSIZE);
+	assert_int_equal(decode_into(1, "Zg==", 4), 1);
+	assert_int_equal(decode_into(0, "", 0), 0);
 }
 
 static void test_every_character_in_every_place(void **state)
@@ -151,7 +186,7 @@ static void test_one_text_for_each_value(void **state)
 				char text[4] = {*a, *b, *c, '='};
 				char again[4];
 				uint8_t bytes[3];
-				ssize_t length = base64_decode(bytes, text, 4);
+				ssize_t length = base64_decode(bytes, sizeof(bytes), text, 4);
 				if (length >= 0) {
 					accepted[length]++;
 					base64_encode(again, bytes, (size_t)length);
@@ -181,7 +216,7 @@ static void test_every_length_of_block(void **state)
 	for (size_t length = 0; length <= MOST; length += length < 300 ? 1 : 5435) {
 		size_t encoded = base64_encode(text, bytes, length);
 		assert_int_equal(encoded, BASE64_ENCODED(length));
-		assert_int_equal(base64_decode(again, text, encoded), length);
+		assert_int_equal(base64_decode(again, MOST + 3, text, encoded), length);
 		assert_memory_equal(again, bytes, length);
 	}
 	free(bytes);
@@ -194,6 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_white_space),
+		cmocka_unit_test(test_more_than_there_is_room_for),
 		cmocka_unit_test(test_every_character_in_every_place),
 		cmocka_unit_test(test_one_text_for_each_value),
 		cmocka_unit_test(test_every_length_of_block),

@@ -366,7 +366,8 @@ static const struct row files[] = {
 	{OF_FILE(HASH("sha-256", EMPTY_SHA_1)), PLAIN},
 	{OF_FILE(HASH("sha-1", "2jmj7l5rSw0yVb/vlWAYkK/YBwkA")), PLAIN}, /* a byte more */
 	{OF_FILE(HASH("sha-512", EMPTY_SHA_512 "AAAA")), PLAIN},
-	{OF_FILE(HASH("sha-256", "\n" EMPTY_SHA_256 "\n")), PLAIN},
+	{OF_FILE(HASH("sha-256", "\n" EMPTY_SHA_256 "\n")),
+	 OFFERED(.digest = DIGEST(HASH_SHA_256, SHA_256_BYTES))},
 	{OF_FILE(HASH("sha-256", EMPTY_SHA_256 "<x/>")), PLAIN},
 	/* Libervia: the base64 of the digits. */
 	{OF_FILE(HASH("sha-1", "ZGEzOWEzZWU1ZTZiNGIwZDMyNTViZmVmOTU2MDE4OTBhZmQ4MDcwOQ==")), PLAIN},
