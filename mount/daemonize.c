@@ -10,6 +10,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+int daemonize_open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* The lowest number that is free is this one. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
 int daemonize_start(void)
 {
 	int fds[2];

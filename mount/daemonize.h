@@ -11,6 +11,13 @@
 #include <stdbool.h>
 
 /*
+ * Opens /dev/null for those of standard input, output and error that are closed (cron, `>&-`), so
+ * that nothing else gets their numbers, which daemonize_finish replaces. To be called before any
+ * other file is opened. -errno of open.
+ */
+int daemonize_open_standard(void);
+
+/*
  * The child returns and does all the work. The parent waits until the child says that the mount is
  * ready (daemonize_finish), or ends, and exits with the same status. Returns what daemonize_finish
  * wants; -1 after a line, when there is no process to be had.

@@ -348,6 +348,11 @@ int main(int argc, char *argv[])
 	int status = EXIT_FAILURE;
 
 	log_start(false);
+	int error = daemonize_open_standard();
+	if (error < 0) {
+		log_error("/dev/null: %s", strerror(-error));
+		return EXIT_FAILURE;
+	}
 	privilege_hide();
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_DONE:

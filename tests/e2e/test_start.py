@@ -402,6 +402,25 @@ def test_success_is_silent(lab: Lab, mount: Mount) -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
+CLOSED = ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"]
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_closed_standard_descriptors(mount: Mount, closed: str) -> None:
+    """As cron and other daemons start programs."""
+    finish(mount, run(mount, ["sh", "-c", f'exec "$@" {closed}', "sh", *mount.command()]))
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_a_failure_with_closed_standard_descriptors(mount: Mount, closed: str) -> None:
+    command = mount.command()
+    mount.beside(".password").write_text("wrong\n")
+    done = run(mount, ["sh", "-c", f'exec "$@" {closed}', "sh", *command])
+    assert done.returncode == 1
+    assert (done.stderr == "") == ("2>&-" in closed)
+    assert not is_mounted(mount.path)
+
+
 def test_bare_jid_gets_a_resource_of_its_own(lab: Lab, mount: Mount) -> None:
     command = mount.command()
     command[3] = mount.account.jid
