@@ -50,8 +50,15 @@ short poll_start(struct account *account, struct handle *handle, struct op *op)
 {
 	short now = ready(account, handle);
 	if (op) {
-		/* The kernel polls again when it is notified: it must not be notified for that
-		 * poll. */
+		/* In the kernel all who poll an open file are one queue: a notification wakes up
+		 * each of them, to poll again for its own events. So the last poll stands for those
+		 * before it, and there is one to be notified, however often they poll. */
+		const struct op *earlier;
+		DL_FOREACH (account->pollers, earlier) {
+			if (earlier->context == handle) {
+				op->events |= earlier->events;
+			}
+		}
 		poll_cancel(account, handle);
 		op->context = handle;
 		op->seen = now;

@@ -12,7 +12,8 @@
 #include "account/handle.h"
 
 /* The events of `handle` now: POLLIN, POLLOUT, POLLERR, POLLHUP. `op`, if it is not NULL, completes
- * when one of op->events is new; it replaces an earlier one of the same handle. */
+ * when one of op->events is new. It takes the place of an earlier one of the same handle, whose
+ * events are added to its own. */
 short poll_start(struct account *account, struct handle *handle, struct op *op);
 
 /* Completes the polls whose events have come. */

@@ -235,6 +235,33 @@ def test_poll_wakes_a_waiter(lab: Lab) -> None:
         assert waiting.result(10)
 
 
+# Each waits until descriptor 0 can be read, and ends with status 0 then.
+POLLERS = {
+    "poll": "p = select.poll(); p.register(0, select.POLLIN); assert p.poll(20000)",
+    "select": "assert select.select([0], [], [0], 20)[0]",
+    "epoll": "p = select.epoll(); p.register(0, select.EPOLLIN); assert p.poll(20)",
+    "edge": "p = select.epoll(); p.register(0, select.EPOLLIN | select.EPOLLET); assert p.poll(20)",
+    "one shot": "p = select.epoll(); p.register(0, select.EPOLLIN | select.EPOLLONESHOT);"
+    " assert p.poll(20)",
+}
+
+
+@pytest.mark.parametrize("how", POLLERS)
+def test_two_pollers_of_one_open_file(lab: Lab, how: str) -> None:
+    """Another process waits to read; whoever asks for something else does not take its place."""
+    mount, peer = lab.with_raw()
+    peer.open(mount.jid, "s1")
+    with opened(mount.incoming(peer, "s1"), os.O_RDWR) as fd:
+        other = lab.spawn(sys.executable, "-c", f"import select; {POLLERS[how]}", stdin=fd)
+        wait = Path(f"/proc/{other.pid}/wchan")  # poll_schedule_timeout, ep_poll ...
+        poll_until(lambda: "poll" in wait.read_text(), what="a process that polls")
+        assert is_ready(fd, select.POLLOUT, 10)
+        assert select.select([fd], [fd], [fd], 10) == ([], [fd], [])
+        assert not is_ready(fd, select.POLLPRI, 0.01)  # and goes away
+        peer.data(mount.jid, "s1", 0, b"x")
+        assert other.wait(15) == 0
+
+
 def test_poll_tells_of_an_error(lab: Lab) -> None:
     mount, peer = lab.with_raw()
     peer.open(mount.jid, "s1")

@@ -120,6 +120,32 @@ static void test_both_ways(void **state)
 	scene_finish(&scene);
 }
 
+/* Two threads poll one open file, each for its own events; or one polls again and again. */
+static void test_two_pollers(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *reader, *writer, *again;
+	scene_start_with_phone(&scene);
+	scene_peer_opens(&scene, PHONE, "s", "f");
+	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDWR);
+	assert_int_equal(watch(&scene, handle, POLLIN, &reader), 0 | POLLOUT);
+	assert_int_equal(watch(&scene, handle, POLLOUT, &writer), POLLOUT);
+	assert_result(reader, -ECANCELED); /* the other one stands for it */
+	assert_waits(writer);
+	assert_int_equal(watch(&scene, handle, POLLOUT, &again), POLLOUT);
+	assert_result(writer, -ECANCELED);
+	scene_peer_sends(&scene, PHONE, "s", 0, "12");
+	assert_result(again, 0);
+	/* What was notified is forgotten. */
+	assert_text(scene_read(&scene, handle, 8), "12");
+	assert_int_equal(watch(&scene, handle, POLLOUT, &writer), POLLOUT);
+	scene_peer_sends(&scene, PHONE, "s", 1, "34");
+	assert_waits(writer);
+	scene_release(&scene, handle);
+	scene_finish(&scene);
+}
+
 static void test_next_and_incoming(void **state)
 {
 	(void)state;
@@ -174,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_a_reader_whose_stream_breaks),
 		cmocka_unit_test(test_a_writer),
 		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_two_pollers),
 		cmocka_unit_test(test_next_and_incoming),
 		cmocka_unit_test(test_asked_anew),
 	};
