@@ -29,7 +29,7 @@ int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *
 {
 	int64_t now_ms = hub_begin(hub);
 	const struct node *directory = find(hub, parent);
-	struct node *node = directory ? tree_child(&hub->account.tree, directory, name) : NULL;
+	struct node *node = directory ? directory_lookup(&hub->account, directory, name) : NULL;
 	*pace = directory ? tree_pace(directory, node) : TREE_STANZAS;
 	if (node) {
 		look_up(node, attributes);

@@ -259,20 +259,40 @@ int directory_mknod(struct account *account, struct node *parent, const char *na
 	return 0;
 }
 
-static int make_contact(struct account *account, const char *name, struct node **node)
+/* The bare JID that `name` stands for; the caller's. -EINVAL, -ENAMETOOLONG, -ENOMEM. */
+static int parse_contact(const char *name, char **jid)
 {
 	char text[NAME_MAX_BYTES + 1];
-	char *jid;
 	int error = name_to_jid(text, name);
 	if (!error) {
-		error = jid_normalize(text, &jid);
+		error = jid_normalize(text, jid);
 	}
+	if (!error && jid_resource(*jid)) {
+		free(*jid);
+		error = -EINVAL;
+	}
+	return error;
+}
+
+struct node *directory_lookup(struct account *account, const struct node *parent, const char *name)
+{
+	struct node *node = tree_child(&account->tree, parent, name);
+	char *jid;
+	if (!node && parent->kind == NODE_ROOT && parse_contact(name, &jid) == 0) {
+		node = tree_contact(&account->tree, jid);
+		free(jid);
+	}
+	return node;
+}
+
+static int make_contact(struct account *account, const char *name, struct node **node)
+{
+	char *jid;
+	int error = parse_contact(name, &jid);
 	if (error) {
 		return error;
 	}
-	if (jid_resource(jid)) {
-		error = -EINVAL;
-	} else if (tree_contact(&account->tree, jid)) {
+	if (tree_contact(&account->tree, jid)) {
 		error = -EEXIST;
 	} else {
 		*node = directory_show_contact(account, jid, name);
@@ -343,7 +363,7 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 
 int directory_rmdir(struct account *account, struct node *parent, const char *name, int64_t now_ms)
 {
-	struct node *node = tree_child(&account->tree, parent, name);
+	struct node *node = directory_lookup(account, parent, name);
 	struct node *child, *next;
 	if (!node) {
 		return -ENOENT;

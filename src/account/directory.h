@@ -37,6 +37,10 @@ void directory_tidy_all(struct account *account);
 
 /* ---- calls on the tree; `node` as found by tree_find ---- */
 
+/* The child of that name. In the root, any spelling of an address finds its directory: the one that
+ * has the same normal form. NULL: there is none. */
+struct node *directory_lookup(struct account *account, const struct node *parent, const char *name);
+
 /* -EPERM, -EILSEQ, -ENAMETOOLONG (name_check), -EEXIST, -ENOMEM; -EPERM outside a contact's or a
  * resource's directory; -ENOENT: `parent` has gone. */
 int directory_mknod(struct account *account, struct node *parent, const char *name, mode_t mode,

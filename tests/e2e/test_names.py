@@ -124,3 +124,18 @@ def test_a_stream_without_a_name_is_called_by_its_sid(lab: Lab, sid: str, name: 
     peer.send_file(mount.jid, sid, b"content")
     assert only_entry(mount.contact(peer) / "in") == name
     assert mount.incoming(peer, name).read_bytes() == b"content"
+
+
+def test_an_address_in_another_spelling(lab: Lab) -> None:
+    """Addresses are compared after preparation (RFC 7622), so one directory has several names."""
+    alice, bob = lab.pair()
+    spelled = alice.path / bare(bob).upper()
+    assert spelled.stat().st_ino == alice.contact(bob).stat().st_ino
+    report = lab.random_file(5000, "report.pdf")
+    assert lab.run("cp", report, f"{spelled}/").returncode == 0
+    assert bob.incoming(alice, "report.pdf").read_bytes() == report.read_bytes()
+    assert bare(bob) in os.listdir(alice.path) and spelled.name not in os.listdir(alice.path)
+    with pytest.raises(FileExistsError):
+        spelled.mkdir()
+    with pytest.raises(FileNotFoundError):
+        (alice.path / f"No{bare(bob)}").stat()
