@@ -34,7 +34,7 @@
  *     access    who may reach us            status    the text of `status`
  *     file      open, read, write, flush    release   the end of an open file
  *     poll      who waits for something new
- *     resolver  which resource a stream goes to
+ *     routing   which resource a stream goes to
  *     directory which directories there are, and calls on them
  *     incoming  `incoming` and `next`       format    how a file reaches a peer
  *     spool_file files that are spooled, and offered as a whole

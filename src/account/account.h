@@ -58,7 +58,7 @@ struct account {
 	struct handle *orphans; /* released by shutdown_abandon, with a spool or a descriptor that
 				   is still open */
 	struct op *pollers;	/* OP_POLL, parked; context: the handle */
-	struct query *queries;	/* of resolver.c */
+	struct query *queries;	/* of routing.c */
 	bool has_inbox;		/* what arrives goes into the inbox (inbox_file.h) */
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
 	uint64_t last_query, last_arrival;

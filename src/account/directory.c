@@ -104,8 +104,8 @@ static bool is_waited_for(const struct account *account, const struct node *dire
 	struct node *child;
 	DL_FOREACH (directory->children, child) {
 		const struct stream *stream = child->file.stream;
-		bool resolves = stream && stream->state == STREAM_NEW && account_is_away(account);
-		if (resolves || (stream && stream->resumption.suspended)) {
+		bool unrouted = stream && stream->state == STREAM_NEW && account_is_away(account);
+		if (unrouted || (stream && stream->resumption.suspended)) {
 			return true;
 		}
 	}

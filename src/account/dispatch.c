@@ -6,7 +6,7 @@
 #include "account/directory.h"
 #include "account/poll.h"
 #include "account/release.h"
-#include "account/resolver.h"
+#include "account/routing.h"
 #include "account/shutdown.h"
 #include "xmpp/jid.h"
 
@@ -36,7 +36,7 @@ void dispatch_online(struct account *account, const char *full_jid, int64_t now_
 	roster_settle(&account->roster);
 	directory_tidy_all(account);
 	ibb_connect(&account->ibb, now_ms);
-	resolver_continue(account, now_ms);
+	routing_continue(account, now_ms);
 }
 
 void dispatch_offline(struct account *account, const char *reason, int64_t retry_ms, int64_t now_ms)
@@ -46,9 +46,9 @@ void dispatch_offline(struct account *account, const char *reason, int64_t retry
 	account->online = false;
 	account->retry_ms = retry_ms;
 	if (account_is_away(account)) {
-		resolver_suspend(account);
+		routing_suspend(account);
 	} else {
-		resolver_cancel(account, -ENETDOWN);
+		routing_cancel(account, -ENETDOWN);
 	}
 	ibb_disconnect(&account->ibb, now_ms);
 	offers_disconnect(&account->offers);
@@ -121,7 +121,7 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 	if (available) {
 		ibb_peer_back(&account->ibb, jid, now_ms);
 	}
-	resolver_continue(account, now_ms);
+	routing_continue(account, now_ms);
 }
 
 /* ---- stanzas ---- */
@@ -154,7 +154,7 @@ void dispatch_receive(struct account *account, const struct msg *msg, int64_t no
 	bool allowed = access_is_allowed(account, msg);
 
 	if ((msg->kind == MSG_RESULT || msg->kind == MSG_ERROR) &&
-	    (resolver_answer(account, msg, now_ms) ||
+	    (routing_answer(account, msg, now_ms) ||
 	     offers_answer(&account->offers, msg, now_ms))) {
 		return;
 	}

@@ -3,7 +3,7 @@
 
 #include "account/attribute.h"
 #include "account/incoming.h"
-#include "account/resolver.h"
+#include "account/routing.h"
 #include "account/status.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 		return;
 	}
 	struct stream *stream = handle->node->file.stream;
-	resolver_start(account, handle, now_ms);
+	routing_start(account, handle, now_ms);
 	if (handle_is_spooled(handle)) {
 		account_complete(account, op, 0); /* the peer's features were known already */
 	} else {
@@ -207,9 +207,9 @@ void file_begin(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	const struct node *node = handle->node;
 	if (handle->attached == node && node->kind == NODE_OUTGOING && node->file.stream &&
-	    node->file.stream->state == STREAM_NEW && !handle->resolution.active &&
+	    node->file.stream->state == STREAM_NEW && !handle->routing.active &&
 	    !handle_is_spooled(handle)) {
-		resolver_start(account, handle, now_ms);
+		routing_start(account, handle, now_ms);
 	}
 }
 

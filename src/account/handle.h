@@ -19,8 +19,8 @@
 /* The result of a read: the caller reads the file in the inbox. */
 #define HANDLE_IN_INBOX (-EREMOTEIO)
 
-/* How far the resolver is (resolver.h). */
-struct resolution {
+/* The state of routing.c: which peer the stream goes to. */
+struct routing {
 	bool active;
 	uint64_t server_query; /* the ping to our own server; 0: none yet */
 	bool server_answered;
@@ -42,7 +42,7 @@ struct handle {
 	bool flushed; /* there was no write since the last flush */
 	bool killed;  /* the last flush came from a process that a signal was killing */
 	char sid[HANDLE_SID_SIZE];
-	struct resolution resolution;
+	struct routing routing;
 
 	/* OUTGOING, spooled (spool_file.h). */
 	char *peer;	     /* full JID to which it will be offered; else NULL */

@@ -2,7 +2,7 @@
 #include "account/shutdown.h"
 
 #include "account/release.h"
-#include "account/resolver.h"
+#include "account/routing.h"
 
 #include <errno.h>
 #include <utlist.h>
@@ -53,7 +53,7 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 	struct node *node, *next;
 	struct handle *handle;
 	account->stopping = true;
-	resolver_cancel(account, -ECONNABORTED);
+	routing_cancel(account, -ECONNABORTED);
 	cancel_waiters(account);
 	if (unmounted) {
 		close_files(account, now_ms);
@@ -96,7 +96,7 @@ void shutdown_abandon(struct account *account, int64_t now_ms)
 	struct node *node, *next;
 
 	account->stopping = true;
-	resolver_cancel(account, -ECONNABORTED);
+	routing_cancel(account, -ECONNABORTED);
 	cancel_waiters(account);
 	if (account->online) {
 		ibb_reset(&account->ibb); /* peers must not wait for us to resume */

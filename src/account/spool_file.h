@@ -5,7 +5,7 @@
  * An offer has the size of the file. So writes go to a spool (spool.c, outside the lock), the close
  * offers the file, and an upload (upload.c) gives the stream its bytes once the peer has accepted.
  *
- *     open        the resolver finds a peer for which files are offered
+ *     open        routing finds a peer to which files are offered
  *     write       handle_is_spooled: into the spool
  *     close       spool_file_offer: waits for the end of the upload
  *                 the upload: spool_file_wait, spool_file_send until the end, spool_file_end

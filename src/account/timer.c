@@ -2,7 +2,7 @@
 #include "account/timer.h"
 
 #include "account/directory.h"
-#include "account/resolver.h"
+#include "account/routing.h"
 
 #include <utlist.h>
 
@@ -12,8 +12,8 @@ int64_t timer_deadline(const struct account *account)
 	if (account->offers.deadline_ms < deadline) {
 		deadline = account->offers.deadline_ms;
 	}
-	if (resolver_deadline(account) < deadline) {
-		deadline = resolver_deadline(account);
+	if (routing_deadline(account) < deadline) {
+		deadline = routing_deadline(account);
 	}
 	return account->expiry_ms < deadline ? account->expiry_ms : deadline;
 }
@@ -37,7 +37,7 @@ void timer_tick(struct account *account, int64_t now_ms)
 {
 	ibb_tick(&account->ibb, now_ms);
 	offers_tick(&account->offers, now_ms);
-	resolver_tick(account, now_ms);
+	routing_tick(account, now_ms);
 	if (now_ms >= account->expiry_ms) {
 		account->expiry_ms = NODE_NEVER;
 		expire(account, account->tree.root, now_ms);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "account/resolver.h"
+#include "account/routing.h"
 
 #include "account/attribute.h"
 #include "account/spool_file.h"
@@ -55,7 +55,7 @@ static int send_query(struct account *account, const char *jid, int64_t now_ms)
 /* Aborts the stream of `handle`. */
 static void abort_stream(struct account *account, struct handle *handle, int error)
 {
-	handle->resolution.active = false;
+	handle->routing.active = false;
 	ibb_abort(&account->ibb, handle->node->file.stream, error);
 }
 
@@ -64,7 +64,7 @@ static void open_to(struct account *account, struct handle *handle, const char *
 {
 	struct node *node = handle->node;
 	enum format format;
-	handle->resolution.active = false;
+	handle->routing.active = false;
 	int error = format_choose(attribute_format(node->parent), features, &format);
 	if (!error && format == FORMAT_RAW) {
 		error = ibb_open(&account->ibb, node->file.stream, peer, features, node->name,
@@ -78,14 +78,14 @@ static void open_to(struct account *account, struct handle *handle, const char *
 }
 
 /* A peer whose presence we do not see: a component, or a JID made by mkdir. */
-static int resolve_unseen(struct account *account, struct handle *handle, const char *peer,
-			  int64_t now_ms)
+static int route_to_unseen(struct account *account, struct handle *handle, const char *peer,
+			   int64_t now_ms)
 {
-	struct resolution *resolution = &handle->resolution;
-	if (resolution->peer_answered) {
-		open_to(account, handle, peer, resolution->features, now_ms);
-	} else if (!resolution->peer_asked) {
-		resolution->peer_asked = true;
+	struct routing *routing = &handle->routing;
+	if (routing->peer_answered) {
+		open_to(account, handle, peer, routing->features, now_ms);
+	} else if (!routing->peer_asked) {
+		routing->peer_asked = true;
 		return send_query(account, peer, now_ms);
 	}
 	return 0;
@@ -119,12 +119,12 @@ static bool could_be_better(const struct contact *contact, struct resource *reso
 	return better;
 }
 
-static int resolve_contact(struct account *account, struct handle *handle, const char *jid,
-			   int64_t now_ms)
+static int route_to_contact(struct account *account, struct handle *handle, const char *jid,
+			    int64_t now_ms)
 {
 	const struct contact *contact = roster_find(&account->roster, jid);
 	unsigned wanted = format_features(attribute_format(handle->node->parent));
-	struct resolution *resolution = &handle->resolution;
+	struct routing *routing = &handle->routing;
 	struct resource *resource;
 	bool settled = true;
 	int error = 0;
@@ -143,23 +143,23 @@ static int resolve_contact(struct account *account, struct handle *handle, const
 		return error;
 	}
 	if (!jid_has_local(jid)) {
-		return resolve_unseen(account, handle, jid, now_ms);
+		return route_to_unseen(account, handle, jid, now_ms);
 	}
-	if (resolution->server_query == 0) {
+	if (routing->server_query == 0) {
 		int failed = send_query(account, "", now_ms);
-		resolution->server_query = account->last_query;
+		routing->server_query = account->last_query;
 		return failed;
 	}
-	return resolution->server_answered ? -EHOSTDOWN : 0;
+	return routing->server_answered ? -EHOSTDOWN : 0;
 }
 
-static int resolve_resource(struct account *account, struct handle *handle, const char *jid,
-			    int64_t now_ms)
+static int route_to_resource(struct account *account, struct handle *handle, const char *jid,
+			     int64_t now_ms)
 {
 	struct resource *resource = roster_find_resource(&account->roster, jid);
 	int error = 0;
 	if (!resource) {
-		return resolve_unseen(account, handle, jid, now_ms);
+		return route_to_unseen(account, handle, jid, now_ms);
 	}
 	if (has_known_features(account, resource, now_ms, &error)) {
 		open_to(account, handle, jid, resource->features, now_ms);
@@ -167,7 +167,7 @@ static int resolve_resource(struct account *account, struct handle *handle, cons
 	return error;
 }
 
-static void resolve(struct account *account, struct handle *handle, int64_t now_ms)
+static void route(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	const struct node *directory = handle->node->parent;
 	int error;
@@ -175,33 +175,33 @@ static void resolve(struct account *account, struct handle *handle, int64_t now_
 	if (!directory) {
 		error = -EHOSTDOWN; /* the resource has become unavailable */
 	} else if (directory->kind == NODE_RESOURCE) {
-		error = resolve_resource(account, handle, directory->directory.jid, now_ms);
+		error = route_to_resource(account, handle, directory->directory.jid, now_ms);
 	} else {
-		error = resolve_contact(account, handle, directory->directory.jid, now_ms);
+		error = route_to_contact(account, handle, directory->directory.jid, now_ms);
 	}
 	if (error) {
 		abort_stream(account, handle, error);
 	}
 }
 
-void resolver_start(struct account *account, struct handle *handle, int64_t now_ms)
+void routing_start(struct account *account, struct handle *handle, int64_t now_ms)
 {
-	handle->resolution = (struct resolution){.active = true};
+	handle->routing = (struct routing){.active = true};
 	if (!account->online || account->stopping) {
 		abort_stream(account, handle, -ENETDOWN);
 		return;
 	}
 	stream_await(handle->node->file.stream, now_ms);
-	resolve(account, handle, now_ms);
+	route(account, handle, now_ms);
 }
 
 static bool is_waiting(const struct handle *handle)
 {
-	return handle->resolution.active && handle->node->file.stream &&
+	return handle->routing.active && handle->node->file.stream &&
 	       handle->node->file.stream->state == STREAM_NEW;
 }
 
-void resolver_continue(struct account *account, int64_t now_ms)
+void routing_continue(struct account *account, int64_t now_ms)
 {
 	struct handle *handle;
 	if (!account->online) {
@@ -209,7 +209,7 @@ void resolver_continue(struct account *account, int64_t now_ms)
 	}
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
-			resolve(account, handle, now_ms);
+			route(account, handle, now_ms);
 		}
 	}
 }
@@ -232,11 +232,11 @@ static void take_answer(struct account *account, struct query *query, unsigned f
 		const struct node *directory = handle->node->parent;
 		if (query->jid[0] == '\0') {
 			/* A later ping has its own answer. */
-			handle->resolution.server_answered |=
-				handle->resolution.server_query == query->number;
+			handle->routing.server_answered |=
+				handle->routing.server_query == query->number;
 		} else if (directory && strcmp(directory->directory.jid, query->jid) == 0) {
-			handle->resolution.peer_answered = true;
-			handle->resolution.features = features;
+			handle->routing.peer_answered = true;
+			handle->routing.features = features;
 		}
 	}
 	DL_DELETE(account->queries, query);
@@ -253,7 +253,7 @@ static unsigned features_of(const struct msg *answer)
 	return answer->condition == CONDITION_SERVICE_UNAVAILABLE ? FEATURE_SILENT : 0;
 }
 
-bool resolver_answer(struct account *account, const struct msg *answer, int64_t now_ms)
+bool routing_answer(struct account *account, const struct msg *answer, int64_t now_ms)
 {
 	struct query *query;
 	if (answer->id[0] != 'q') {
@@ -272,7 +272,7 @@ bool resolver_answer(struct account *account, const struct msg *answer, int64_t 
 			 account_is_server(account, answer->peer));
 		if (from_server || strcmp(query->jid, answer->peer) == 0) {
 			take_answer(account, query, features_of(answer));
-			resolver_continue(account, now_ms);
+			routing_continue(account, now_ms);
 		}
 		break;
 	}
@@ -288,18 +288,18 @@ static void forget_queries(struct account *account)
 	}
 }
 
-void resolver_suspend(struct account *account)
+void routing_suspend(struct account *account)
 {
 	struct handle *handle;
 	forget_queries(account);
 	DL_FOREACH (account->handles, handle) {
 		if (is_waiting(handle)) {
-			handle->resolution = (struct resolution){.active = true};
+			handle->routing = (struct routing){.active = true};
 		}
 	}
 }
 
-void resolver_cancel(struct account *account, int error)
+void routing_cancel(struct account *account, int error)
 {
 	struct handle *handle;
 	forget_queries(account);
@@ -310,13 +310,13 @@ void resolver_cancel(struct account *account, int error)
 	}
 }
 
-int64_t resolver_deadline(const struct account *account)
+int64_t routing_deadline(const struct account *account)
 {
 	/* All queries have the same time-out, so the oldest is due first. */
 	return account->queries ? account->queries->deadline_ms : STREAM_NO_DEADLINE;
 }
 
-void resolver_tick(struct account *account, int64_t now_ms)
+void routing_tick(struct account *account, int64_t now_ms)
 {
 	bool expired = false;
 	while (account->queries && account->queries->deadline_ms <= now_ms) {
@@ -324,6 +324,6 @@ void resolver_tick(struct account *account, int64_t now_ms)
 		expired = true;
 	}
 	if (expired) {
-		resolver_continue(account, now_ms);
+		routing_continue(account, now_ms);
 	}
 }

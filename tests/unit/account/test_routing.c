@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/attribute.h"
 #include "account/directory.h"
-#include "account/resolver.h"
+#include "account/routing.h"
 #include "account/spool_file.h"
 #include "scene.h"
 
@@ -521,7 +521,7 @@ static void test_offline(void **state)
 	/* Online again, no old question has an answer. */
 	scene_contact(&scene, "b@x");
 	dispatch_online(&scene.account, SCENE_ME, scene.now_ms);
-	assert_int_equal(resolver_deadline(&scene.account), STREAM_NO_DEADLINE);
+	assert_int_equal(routing_deadline(&scene.account), STREAM_NO_DEADLINE);
 	open = scene_open(&scene, "b@x/f", O_WRONLY);
 	answer_info(&scene, "", "q1");
 	answer_info(&scene, "", "q2");
