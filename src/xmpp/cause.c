@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What each kind says, after whom or what it is about, and before the detail. */
+/* The line of each kind: its subject, this text, the detail. */
 static const struct {
 	enum {
 		ABOUT_PLACE,
@@ -37,7 +37,7 @@ static const struct {
 	[CAUSE_PASSWORD] = {ABOUT_ACCOUNT, "the server refused the password"},
 };
 
-/* How lines of libstrophe's log begin, in 0.12.2 and 0.14.0 or in the version named. */
+/* Prefixes of lines of libstrophe's log: of 0.12.2 and 0.14.0, or of the version named. */
 static const struct {
 	const char *prefix;
 	enum cause_kind kind;
@@ -209,7 +209,8 @@ void cause_end(struct cause *cause, int error, const xmpp_stream_error_t *stream
 	} else if (error == ETIMEDOUT) {
 		cause_set_errno(cause, CAUSE_LOST, error);
 	} else {
-		/* 104 also stands for an orderly end, 1 and 5 are OpenSSL's: no use to show. */
+		/* The number says nothing to a user: 104 also stands for an orderly end, and 1 and
+		 * 5 are OpenSSL's. */
 		cause_set(cause, CAUSE_CLOSED, NULL);
 	}
 }

@@ -163,7 +163,7 @@ static void add_result(struct codec *codec, const struct msg *msg)
 	}
 }
 
-/* What is sent. The others only come in. */
+/* The kinds that are sent. The others are only received. */
 static const struct {
 	const char *type; /* of the iq */
 	void (*add)(struct codec *codec, const struct msg *msg);

@@ -101,7 +101,7 @@ bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct ms
 	msg->sid = data ? element_sid(data, "sid") : NULL;
 	msg->carrier = CARRIER_MESSAGE;
 	if (text_equals(xmpp_stanza_get_type(message), "error")) {
-		/* RFC 6120 section 8.3.1: what was sent may be in it, or not. */
+		/* RFC 6120 section 8.3.1: the request may be in the error. */
 		msg->kind = MSG_BOUNCE;
 		codec_decode_error(message, msg);
 		return true;

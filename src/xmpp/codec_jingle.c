@@ -155,22 +155,22 @@ static bool decode_transport(xmpp_stanza_t *content, struct metadata *metadata)
 	return true;
 }
 
-/* The name and the creator of a <content/>, or of what is about one. */
+/* The name and the creator of a <content/>, or of an element that refers to one. */
 static bool decode_reference(xmpp_stanza_t *element, struct metadata *metadata)
 {
 	metadata->by_responder = element_attribute_is(element, "creator", "responder");
 	return decode_name(element, "name", &metadata->content);
 }
 
-/* Some leave out "senders", or say "both", of a file that they send. */
+/* Some clients leave out "senders", or say "both", for a file that they send. */
 static bool decode_content(struct codec *codec, xmpp_stanza_t *content, struct metadata *metadata)
 {
 	xmpp_stanza_t *description = element_child(content, "description", NAMESPACE_JINGLE_FILE);
 	xmpp_stanza_t *file = element_child(description, "file", NAMESPACE_JINGLE_FILE);
 
 	metadata->from_responder = element_attribute_is(content, "senders", "responder");
-	/* In any namespace this says that the bytes to come are not the file's own. Conversations
-	 * had its own element before XEP-0391. */
+	/* In any namespace these elements mean that the bytes are encrypted. Conversations had its
+	 * own element before XEP-0391. */
 	metadata->is_encrypted = has_child(content, "security") || has_child(file, "encrypted");
 	metadata->has_file = file != NULL;
 	return decode_transport(content, metadata) &&
@@ -190,7 +190,7 @@ static bool decode_contents(struct codec *codec, xmpp_stanza_t *jingle, struct m
 	if (!first || !decode_reference(first, metadata)) {
 		return !first;
 	}
-	/* Of a content to be removed only the name matters. */
+	/* Only the name of a content to be removed matters. */
 	return metadata->action == JINGLE_CONTENT_REMOVE || decode_content(codec, first, metadata);
 }
 

@@ -10,7 +10,7 @@
 
 /* ---- decoding ---- */
 
-/* What a form says of stream methods. */
+/* The stream methods of a form. */
 struct methods {
 	unsigned count;
 	bool has_ibb;
@@ -26,8 +26,8 @@ static void count_value(struct codec *codec, xmpp_stanza_t *value, struct method
 	}
 }
 
-/* XEP-0004 section 3.2: what can be chosen is a <value/> in an <option/>, and what was, or what is
- * if nothing else will be, a <value/> in the field. */
+/* XEP-0004 section 3.2: a choice is a <value/> in an <option/>. The value that was chosen, or the
+ * default, is a <value/> in the field. */
 static void count_field(struct codec *codec, xmpp_stanza_t *field, struct methods *methods)
 {
 	xmpp_stanza_t *child = xmpp_stanza_get_children(field);
@@ -66,8 +66,8 @@ static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file
 	const char *md5 = xmpp_stanza_get_attribute(element, "hash");
 	size_t length = hash_length(HASH_MD5);
 
-	/* "MUST be present", but QXmpp leaves the size out for an empty file. A <range/> says only
-	 * that there could be one in the answer. */
+	/* "MUST be present", but QXmpp leaves the size out for an empty file. A <range/> in an
+	 * offer only allows one in the answer. */
 	file->name = element_attribute(element, "name");
 	if (!file->name || (size && !codec_decode_size(size, file))) {
 		return false;
@@ -113,7 +113,7 @@ void codec_decode_si_answer(struct codec *codec, xmpp_stanza_t *si, struct msg *
 	bool understood = codec_decode_range(file, NAMESPACE_SI_FILE, &metadata->file);
 	struct methods methods = decode_methods(codec, form);
 
-	/* An answer cannot be refused: one that asks for we do not know what is no consent. */
+	/* An answer cannot be refused. An answer that we do not understand is no consent. */
 	metadata->has_ibb = understood && form && element_attribute_is(form, "type", "submit") &&
 			    methods.count == 1 && methods.has_ibb;
 }

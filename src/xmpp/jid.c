@@ -31,8 +31,8 @@ bool jid_same_bare(const char *a, const char *b)
 	return length == jid_bare_length(b) && memcmp(a, b, length) == 0;
 }
 
-/* Whether `domain` may be an IPv6 address in brackets, or names of hosts between dots. What
- * Nameprep leaves of fullwidth forms may be '@' or '/', so this comes after it. */
+/* Whether `domain` may be an IPv6 address in brackets, or names of hosts between dots. Nameprep
+ * turns fullwidth forms into '@' or '/', so the check comes after Nameprep. */
 static bool is_domain(const char *domain, size_t length)
 {
 	if (domain[0] == '[') {
@@ -64,7 +64,7 @@ static int append_part(char *jid, const char *part, size_t length,
 	}
 	memcpy(prepared, part, length);
 	prepared[length] = '\0';
-	/* Refuses what is not UTF-8, and what would be longer than `prepared` has room for. */
+	/* Refuses text that is not UTF-8, and a result that does not fit into `prepared`. */
 	/* NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): 0 is "no flag" */
 	int error = stringprep(prepared, sizeof(prepared), 0, profile);
 	if (error) {
@@ -81,7 +81,7 @@ static int append_part(char *jid, const char *part, size_t length,
 		}
 	}
 	if (length == 0) {
-		return -EINVAL; /* nothing is left of it */
+		return -EINVAL; /* nothing is left of the part */
 	}
 	strcat(jid, prepared);
 	return 0;

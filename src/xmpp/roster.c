@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table that cannot grow says so, and the entry is not in it (see add_contact). */
+/* When memory is short, uthash leaves the entry out of the table (see add_contact). */
 #define HASH_NONFATAL_OOM 1
 
 #include "xmpp/roster.h"
@@ -52,7 +52,7 @@ void roster_finish(struct roster *roster)
 	struct contact *contact, *next;
 	HASH_ITER (hh, roster->contacts, contact, next) {
 		drop_resources(contact);
-		/* After the last one the table is not used again. */
+		/* The table is not used after its last entry. */
 		/* NOLINTNEXTLINE(clang-analyzer-*) */
 		HASH_DEL(roster->contacts, contact);
 		free(contact);
@@ -150,7 +150,7 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 
 	if (available) {
 		if (!jid_resource(jid)) {
-			return 0; /* without a resource it cannot receive a stream */
+			return 0; /* an entity without a resource cannot receive a stream */
 		}
 		if (!resource) {
 			int error = add_resource(roster, jid, priority);
