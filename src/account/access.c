@@ -8,7 +8,7 @@ bool access_is_allowed(const struct account *account, const struct msg *msg)
 	     account_is_server(account, msg->peer))) {
 		return true;
 	}
-	/* A peer to which we have opened a stream may ask whether we are still there. */
+	/* A peer to which we have opened a stream may ping us. */
 	if ((msg->kind == MSG_PING || msg->kind == MSG_INFO) &&
 	    ibb_has_peer(&account->ibb, msg->peer)) {
 		return true;

@@ -10,8 +10,8 @@
 
 #include "account/account.h"
 
-/* Whether -o accept= lets the sender of `msg` in. To everybody else we look as if nobody were
- * there. */
+/* Whether -o accept= lets the sender of `msg` in. Everybody else gets the answers of an account
+ * that is offline. */
 bool access_is_allowed(const struct account *account, const struct msg *msg);
 
 /* Whether `msg` is of a Jingle session that we initiated: its responder sends requests too. */

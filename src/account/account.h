@@ -2,9 +2,9 @@
 /*
  * account - one XMPP account as a file system: its tree, its streams, its contacts.
  *
- * This is the ground on which the other files of src/account stand; what comes off the wire comes
- * in at the top, in dispatch.c. Pure: no lock, no thread, no I/O, neither libfuse nor libstrophe.
- * What a call has produced is in account->ibb.effects.
+ * All other files of src/account are above this one. Events off the wire enter at the top, in
+ * dispatch.c. Pure: no lock, no thread, no I/O, neither libfuse nor libstrophe. The results of a
+ * call are in account->ibb.effects.
  *
  * Units:   ms of the caller's monotonic clock, or microseconds (now_us).
  * Errors:  0 or -errno, as FUSE wants it.
@@ -65,12 +65,12 @@ struct account {
 	int64_t expiry_ms; /* no name expires before this */
 };
 
-/* How long the name of a finished file stays, because install, mc and gio come back to it; and how
- * long the name of a file that was made and never opened. */
+/* How long a name stays: that of a finished file, because install, mc and gio use it again; and
+ * that of a file that was made and never opened. */
 #define ACCOUNT_FINISHED_MS 60000
 #define ACCOUNT_UNOPENED_MS 10000
 
-/* Names are looked at together, so each may stay this much longer. */
+/* All names are checked at once, so a name may stay this much longer. */
 #define ACCOUNT_EXPIRY_MS 1000
 
 /* -ENOMEM. `jid` is copied. */

@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-/* Whether a new stream must get another name. A stream that was read to its end leaves its name to
- * the next one at once: names must not depend on how long ago that was. */
+/* Whether a new stream must get another name. The name of a stream that was read to its end is free
+ * at once: names must not depend on time. */
 static bool is_taken(struct account *account, const struct node *in, const char *name)
 {
 	struct node *node = tree_child(&account->tree, in, name);
@@ -22,7 +22,8 @@ static bool is_taken(struct account *account, const struct node *in, const char 
 	return node != NULL;
 }
 
-/* A name in in/ for what `peer` sends; NULL when memory is short, or its JID is too long. */
+/* A name in in/ for a stream or an offer of `peer`; NULL when memory is short, or its JID is too
+ * long. */
 static struct node *add_arrival(struct account *account, const char *peer, const char *title)
 {
 	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
@@ -50,7 +51,7 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 	return node;
 }
 
-/* To the inbox, if there is one; else to the readers that wait. */
+/* Hands the node to the inbox, if there is one; else to the parked readers. */
 static void hand_over(struct account *account, struct node *node, int64_t now_ms)
 {
 	if (!account->has_inbox || inbox_file_add(account, node)) {

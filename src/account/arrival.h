@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arrival - gives what a peer sends a name in in/, and hands it to the inbox or to readers.
+ * arrival - a name in in/ for each stream or offer of a peer, which goes to the inbox or to
+ * readers.
  *
  * Units:   ms of the caller's monotonic clock.
  * Threads: none; the caller serialises (the hub's lock).

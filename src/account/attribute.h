@@ -2,8 +2,8 @@
 /*
  * attribute - the extended attributes, user.ibb.*, of streams and directories.
  *
- * A stream's say what its session is; on a directory of streams to be, block_size, stanza and
- * format can be set, and hold for new streams below it.
+ * Those of a stream describe its session. On a directory of outgoing streams, block_size, stanza
+ * and format can be set; they apply to new streams below it.
  *
  * Units:   bytes.
  * Errors:  -ENODATA (no such attribute here), -EINVAL (a value that it cannot have), -EPERM (one
@@ -33,10 +33,10 @@ ssize_t attribute_list(const struct node *node, char *names);
 /* Sets a directory's attribute. */
 int attribute_set(struct node *node, const char *name, const char *value, size_t length);
 
-/* Back to what the directory above has. */
+/* Removes the value: that of the directory above applies again. */
 int attribute_remove(struct node *node, const char *name);
 
-/* What a new stream in `directory` starts with; the size may be STREAM_AUTO_BLOCK. */
+/* The settings of a new stream in `directory`; the size may be STREAM_AUTO_BLOCK. */
 uint32_t attribute_block_size(const struct account *account, const struct node *directory);
 enum carrier attribute_carrier(const struct account *account, const struct node *directory);
 enum format attribute_format(const struct node *directory);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * directory - which directories there are, and what calls on them mean.
+ * directory - which directories exist, and what calls on them mean.
  *
- * A contact has a directory while the roster, mkdir, a file in it or somebody inside wants it; a
- * resource while it is online, or if mkdir made it.
+ * A contact has a directory while it is on the roster, if mkdir made it, and while it holds a file
+ * or a process is in it. A resource has one while it is online, or if mkdir made it.
  *
  * Units:   ms of the caller's monotonic clock.
  * Errors:  0 or -errno, as FUSE wants it.
@@ -17,9 +17,9 @@
 
 /* ---- which there are ---- */
 
-/* The directory of a bare JID. If there is none, it is made, with a directory for each resource
- * that is online, under `name`, or the JID's own name if that is NULL. NULL: memory is short, or no
- * name can hold the JID. */
+/* The directory of a bare JID. If there is none, it is made under `name`, or under the JID's own
+ * name if that is NULL, with a directory for each resource that is online. NULL: memory is short,
+ * or no name can hold the JID. */
 struct node *directory_show_contact(struct account *account, const char *jid, const char *name);
 
 /* The resource `jid` has become available, or unavailable. */
@@ -30,8 +30,8 @@ void directory_hide_resource(struct account *account, struct node *contact, cons
 /* All resources have become unavailable. */
 void directory_hide_resources(struct account *account, int64_t now_ms);
 
-/* Something was removed from `directory` (NULL: from none), or closed in it: removes the directory
- * of its contact if nothing needs it any more. */
+/* Call after something in `directory` (NULL: in none) was removed or closed: removes the contact's
+ * directory if nothing needs it. */
 void directory_tidy(struct account *account, struct node *directory);
 void directory_tidy_all(struct account *account);
 

@@ -66,7 +66,7 @@ void dispatch_roster_reset(struct account *account, int64_t now_ms)
 
 void dispatch_roster_item(struct account *account, const char *jid, bool removed)
 {
-	/* Short of memory, a contact is missing until the next connection. */
+	/* When memory is short, a contact is missing until the next connection. */
 	if (roster_item(&account->roster, jid, removed)) {
 		return;
 	}
@@ -145,7 +145,7 @@ static void answer_info(struct account *account, const struct msg *msg, int64_t 
 		.node = msg->node,
 		.answers_info = true,
 	};
-	effects_send(&account->ibb.effects, &answer); /* short of memory, the peer asks again */
+	effects_send(&account->ibb.effects, &answer); /* no memory: the peer sends it again */
 }
 
 void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us)

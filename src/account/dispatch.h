@@ -2,7 +2,7 @@
 /*
  * dispatch - events off the wire, demultiplexed; and the calls that they complete.
  *
- * The top of the account: everything else stands below.
+ * The top of the account: all other files of src/account are below.
  *
  * Units:   ms of the caller's monotonic clock, or microseconds (now_us).
  * Threads: none; the caller serialises (the hub's lock).

@@ -88,8 +88,7 @@ static void open_arrived(struct account *account, struct handle *handle, int fla
 	}
 }
 
-/* Whether the name was removed after a process had looked it up, and its directory is still there.
- */
+/* Whether the name was removed after a process had looked it up, and its directory exists. */
 static bool is_stale(const struct account *account, const struct node *node)
 {
 	const struct node *directory = tree_find(&account->tree, node->parent_ino);

@@ -26,7 +26,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		uint64_t offset, int64_t now_ms);
 
 /* close(2) of a descriptor, or fsync. `killed`: a signal is killing the caller, so its file is
- * incomplete; nothing is waited for. */
+ * incomplete, and the call does not wait. */
 void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
 		int64_t now_ms);
 

@@ -9,7 +9,7 @@
  *                 acknowledged
  *     the end     inbox_file_end: from then on, the name in in/ is that file
  *
- * A reader of the name meanwhile reads the file as far as it is.
+ * A reader of the name meanwhile reads what the file holds so far.
  *
  * Units:   bytes; ms of the caller's monotonic clock.
  * Errors:  0 or -errno.
@@ -26,7 +26,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Puts `node`, which has just arrived, into the inbox. -ENOMEM: it stays an ordinary one. */
+/* Puts `node`, which has just arrived, into the inbox. -ENOMEM: it stays a stream or an offer in
+ * in/. */
 int inbox_file_add(struct account *account, struct node *node);
 
 /* The arrivals since the last call, oldest first: a list, the caller's; each to be freed. */
@@ -64,7 +65,7 @@ int inbox_file_path(const struct handle *handle, char *path, size_t size);
 int inbox_file_find(const struct tree *tree, const struct node *parent, const char *name,
 		    char *path, size_t size);
 
-/* Takes over size and time of that file: it may have been written to since. */
+/* Copies size and time of the file on disk, which may have been written to since. */
 void inbox_file_refresh(const struct tree *tree, const struct node *parent, const char *name,
 			const struct stat *status);
 

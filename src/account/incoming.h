@@ -27,8 +27,8 @@ void incoming_read_next(struct account *account, struct handle *handle, struct o
 /* The oldest stream in the directory of `next` that nobody has opened, or NULL. */
 struct node *incoming_next(const struct node *next);
 
-/* Hands `node`, which has just arrived or was released unread, to the reads that are parked in
- * `next` and `incoming`. */
+/* Hands `node` to the reads that are parked in `next` and `incoming`. It has just arrived, or was
+ * released unread. */
 void incoming_announce(struct account *account, struct node *node, int64_t now_ms);
 
 #endif

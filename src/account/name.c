@@ -9,7 +9,7 @@
 #define MAX_EXTENSION 16 /* bytes, with the '.'; what is longer is no extension */
 #define MAX_UNIT      12 /* a character of 4 bytes as "%XX%XX%XX%XX" */
 
-/* What is escaped in a name. */
+/* The classes of characters that are escaped. */
 enum escape {
 	ESCAPE_NOTHING,
 	ESCAPE_UNSAFE,
@@ -84,8 +84,8 @@ static bool is_in(uint32_t c, const struct range *ranges, size_t count)
 	return false;
 }
 
-/* What a directory cannot hold, or what makes a listing on a terminal lie: it moves other
- * characters, ends the line, or shows nothing (Default_Ignorable_Code_Point, fillers). */
+/* Characters that a directory entry cannot hold, or that falsify a listing on a terminal: they move
+ * other characters, end the line, or are invisible (Default_Ignorable_Code_Point, fillers). */
 static bool is_unsafe(uint32_t c)
 {
 	static const struct range ranges[] = {
@@ -136,7 +136,7 @@ static bool is_space(uint32_t c)
 	return is_in(c, ranges, COUNT(ranges));
 }
 
-/* Where one is in a name that is being escaped. */
+/* A position in a name that is being escaped. */
 struct reader {
 	const char *at;
 	enum {
@@ -147,7 +147,7 @@ struct reader {
 	} place;
 };
 
-/* Whether the character that comes, `c`, is one to be escaped here; `is_last`: none follows. */
+/* Whether the next character, `c`, is escaped here; `is_last`: none follows. */
 static bool must_escape(struct reader *reader, uint32_t c, bool is_last)
 {
 	bool is_first = reader->place == BEFORE_START;
@@ -172,9 +172,8 @@ static bool must_escape(struct reader *reader, uint32_t c, bool is_last)
 }
 
 /*
- * Takes the next part that must not be cut off the reader's text: a character, a byte that begins
- * none, or an escape. Writes it to `unit` as the name has it, and returns the count of bytes
- * written.
+ * Takes the next indivisible part off the reader's text: a character, a byte that begins none, or
+ * an escape. Writes it to `unit` as the name has it, and returns the count of bytes written.
  */
 static size_t take_unit(struct reader *reader, enum escape escape, char unit[MAX_UNIT])
 {

@@ -27,9 +27,9 @@
  *     a '.' or white space at the beginning, white space at the end
  *     U+FFFE, U+FFFF, and bytes that are not UTF-8
  *
- * "." and ".." thus become "%2E" and "%2E.". What is longer than NAME_MAX_BYTES then is cut at a
- * character (never inside "%XX") so that an extension, from the last '.', of up to 16 bytes
- * stays. An empty name becomes "unnamed". `name` has room for NAME_MAX_BYTES + 1.
+ * "." and ".." thus become "%2E" and "%2E.". A name longer than NAME_MAX_BYTES is cut between
+ * characters, never inside "%XX"; an extension, from the last '.', of up to 16 bytes stays. An
+ * empty name becomes "unnamed". `name` has room for NAME_MAX_BYTES + 1.
  */
 void name_from_wire(char *name, const char *wire);
 
@@ -38,8 +38,8 @@ void name_number(char *numbered, const char *name, unsigned n);
 
 /*
  * The name of a directory for a JID or for a JID's resource: as name_from_wire, and a '%' that two
- * hex digits follow is escaped too, so that name_to_jid gives back what went in. False if it is
- * empty or would have more than NAME_MAX_BYTES: then it has no directory, and `name` is undefined.
+ * hex digits follow is escaped too, so that name_to_jid returns the original. False if it is empty
+ * or would have more than NAME_MAX_BYTES: then it has no directory, and `name` is undefined.
  */
 bool name_from_jid(char *name, const char *jid);
 
@@ -47,9 +47,9 @@ bool name_from_jid(char *name, const char *jid);
  * then `jid` is undefined. */
 int name_to_jid(char *jid, const char *name);
 
-/* Whether a user may give this name to a file of ours: -EPERM for a leading '.', -EILSEQ for what
- * is not UTF-8 or holds a character that XML cannot (C0 controls but tab, newline and return;
- * U+FFFE, U+FFFF), -ENAMETOOLONG. */
+/* Whether a user may give this name to a file of ours: -EPERM for a leading '.', -EILSEQ for a name
+ * that is not UTF-8 or has a character that XML cannot hold (C0 controls but tab, newline and
+ * return; U+FFFE, U+FFFF), -ENAMETOOLONG. */
 int name_check(const char *name);
 
 #endif

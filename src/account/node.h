@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * node - a directory or a file of the mount: its place, and the part that its kind has.
+ * node - a directory or a file of the mount: its place, and the fields of its kind.
  *
  * Units:   wall-clock times as in stat(2).
  * Threads: none; the caller serialises (the hub's lock).
@@ -30,7 +30,7 @@ enum node_kind {
 	NODE_ARRIVED,  /* a stream of the contact's */
 };
 
-/* What new streams in a directory start with; 0 and false: as the directory above. */
+/* The settings of new streams in a directory; 0 and false: those of the directory above. */
 struct defaults {
 	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
 	bool has_carrier;
@@ -39,7 +39,7 @@ struct defaults {
 	enum format format;
 };
 
-/* What only a directory has. */
+/* The fields of directories. */
 struct directory {
 	char *jid; /* CONTACT: bare; RESOURCE: full */
 	bool made; /* CONTACT, RESOURCE: by mkdir */
@@ -90,7 +90,7 @@ bool node_is_directory(const struct node *node);
 
 void node_attributes(const struct node *node, struct stat *attributes);
 
-/* What chmod, chown and utimens change; other fields of `values` are ignored. */
+/* The changes of chmod, chown and utimens; other fields of `values` are ignored. */
 struct changes {
 	bool mode, uid, gid, accessed, modified;
 	bool size; /* not the tree's to change: file_truncate */

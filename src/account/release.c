@@ -19,8 +19,8 @@ static bool ends_well(const struct handle *handle, const struct stream *stream)
 	    (handle->killed || handle->refused || !stream_is_delivered(stream))) {
 		return false;
 	}
-	/* A reader that closes before the end has not received the file. In both directions, either
-	 * side may send last, but everything must have been read. */
+	/* A reader that closes before the end has not received the file. With both directions in
+	 * use, either side may send last, but everything must have been read. */
 	return handle->writable ? !handle->readable || stream->incoming.receiver.in.length == 0
 				: false;
 }
@@ -92,7 +92,7 @@ static void release_failed_open(struct account *account, struct handle *handle, 
 void release_failed_opens(struct account *account, int64_t now_ms)
 {
 	struct op *op;
-	/* Releasing a file may append to this list; the loop sees that too. */
+	/* Releasing a file may append to this list; the loop sees the new entries too. */
 	DL_FOREACH (account->ibb.effects.done, op) {
 		if (op->kind == OP_OPEN && op->result < 0 && op->context) {
 			release_failed_open(account, op->context, now_ms);

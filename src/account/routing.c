@@ -222,7 +222,7 @@ static void take_answer(struct account *account, struct query *query, unsigned f
 
 	if (resource) {
 		resource->features_state = FEATURES_KNOWN;
-		/* It is online, whatever the answer says. */
+		/* The resource is online, whatever the answer says. */
 		resource->features = features & ~(unsigned)FEATURE_SILENT;
 	}
 	DL_FOREACH (account->handles, handle) {

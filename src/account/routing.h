@@ -4,10 +4,10 @@
  *
  * A contact's directory stands for its best resource that is online. Service discovery (disco#info)
  * says whether a resource can take a stream, and whether it is an ibbfs; it is queried when the
- * first stream is opened, and the answer holds while the resource is online.
+ * first stream is opened. The answer is valid while the resource is online.
  *
  * Presence and files travel independently, so a contact that seems offline may just have become
- * available. Before EHOSTDOWN, our own server is pinged, and whatever it sent before the answer
+ * available. Before EHOSTDOWN, our own server is pinged; presence that it sent before its answer
  * counts.
  *
  * Threads: none; the caller serialises (the hub's lock).

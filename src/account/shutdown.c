@@ -83,7 +83,7 @@ bool shutdown_is_complete(const struct account *account)
 	struct handle *handle;
 	DL_FOREACH (account->handles, handle) {
 		struct stream *stream = handle->attached ? handle->attached->file.stream : NULL;
-		/* It is being flushed; its release, and with it <close/>, comes next. */
+		/* The stream is being flushed; its release, which sends <close/>, comes next. */
 		if (stream && !stream_is_over(stream)) {
 			return false;
 		}

@@ -11,9 +11,8 @@
 #include "account/account.h"
 
 /* Begins the end: no new session. With `unmounted`, every file is closed as its user left it.
- * Otherwise streams that are open, or that nobody has opened, are aborted, but not before what was
- * written is delivered; flushes and closed streams go on. It may take until shutdown_is_complete.
- */
+ * Otherwise streams that are open, or that nobody has opened, are aborted once all written bytes
+ * are delivered; flushes and closed streams go on. The end is reached when shutdown_is_complete. */
 void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms);
 
 bool shutdown_is_complete(const struct account *account);
@@ -22,7 +21,7 @@ bool shutdown_is_complete(const struct account *account);
 void shutdown_abandon(struct account *account, int64_t now_ms);
 
 /* After shutdown_begin: aborts open streams that have delivered what was written. A file that was
- * flushed is about to be closed. */
+ * flushed is not aborted: it is about to be closed. */
 void shutdown_break_delivered(struct account *account);
 
 #endif

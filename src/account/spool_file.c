@@ -151,7 +151,7 @@ void spool_file_end(struct account *account, uint64_t number, int error, int64_t
 {
 	struct offer *offer = find(account, number);
 	if (offer && !error && offer->checksum.hashed < (uint64_t)offer->size) {
-		error = -EIO; /* it is shorter than was offered */
+		error = -EIO; /* the file is shorter than the offer said */
 	}
 	if (offer && error) {
 		ibb_abort(&account->ibb, offer->stream, error);

@@ -23,8 +23,7 @@
 int spool_file_begin(struct account *account, struct handle *handle, const char *peer,
 		     enum format format);
 
-/* Whether it was spooled and not offered, because the close that would have offered it did not seem
- * to be the last one. */
+/* Whether the file was spooled and not offered, because no close seemed to be the last one. */
 bool spool_file_is_unoffered(const struct handle *handle);
 
 /* Sets the size. -ECONNRESET, or the stream's error: it is offered already, or over. */

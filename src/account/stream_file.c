@@ -55,7 +55,7 @@ void stream_file_keep_summary(struct stream_file *file)
 {
 	struct summary summary = stream_file_summarize(file);
 	if (!file->offer && file->stream && file->stream->state == STREAM_CLOSING) {
-		/* Everything is delivered; that <close/> is not answered yet changes nothing. */
+		/* Everything is delivered, even if <close/> is not answered yet. */
 		summary.state = "finished";
 	}
 	summary.sid = summary.sid ? strdup(summary.sid) : NULL;
@@ -79,7 +79,8 @@ uint64_t stream_file_size(const struct stream_file *file)
 	if (stream->session.announced_size >= 0) {
 		return (uint64_t)stream->session.announced_size;
 	}
-	/* Not that of the bytes so far: wc and rsync would take them for the whole file. */
+	/* The count of bytes so far would be wrong: wc and rsync would take them for the whole
+	 * file. */
 	if (stream->is_incoming && stream->state != STREAM_CLOSED) {
 		return 0;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_file - what a file knows of its session: a stream, an offer, or what they were.
+ * stream_file - the session of a file: a stream, an offer, or the summary of one that is over.
  *
  * Units:   bytes; ms of the caller's monotonic clock.
  * Threads: none; the caller serialises (the hub's lock).
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What attributes and `status` say of a session; kept when it is over. */
+/* The values of attributes and of `status`; they stay when the session is over. */
 struct summary {
 	const char *state; /* static; NULL: there was none */
 	char *sid, *peer;  /* NULL where they are not known */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table that cannot grow says so, and the node is not in it (see create). */
+/* When memory is short, uthash leaves the node out of the table (see create). */
 #define HASH_NONFATAL_OOM 1
 
 #include "account/tree.h"
@@ -42,7 +42,7 @@ static mode_t initial_mode(enum node_kind kind)
 static void destroy(struct tree *tree, struct node *node)
 {
 	assert(!node->children && !node->file.stream && !node->file.offer && !node->waiters);
-	/* The table of the last one is not looked at again. */
+	/* The table is not used after its last entry. */
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	HASH_DEL(tree->nodes, node);
 	stream_file_finish(&node->file);

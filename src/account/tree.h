@@ -6,8 +6,8 @@
  *                                      / OUTGOING
  *                                      / IN / NEXT, ARRIVED
  *
- * Only what is where; what a call on a node means is in directory.c and file.c. A node lives until
- * it is detached from its parent, the kernel has forgotten it and no file of it is open.
+ * The tree only knows places; directory.c and file.c have the calls. A node lives until it is
+ * detached from its parent, the kernel has forgotten it and no file of it is open.
  *
  * Units:   ms of the caller's monotonic clock; wall-clock times as in stat(2).
  * Errors:  NULL when memory is short.
@@ -66,8 +66,8 @@ void tree_forget(struct tree *tree, struct node *node, uint64_t count);
 /* An open file of `node` was closed; frees the node if nothing refers to it. */
 void tree_close(struct tree *tree, struct node *node);
 
-/* How often a name may change without a call of a process here: how long the kernel may cache it.
- */
+/* How long the kernel may cache a name: how often it may change without a call from this
+ * machine. */
 enum tree_pace {
 	TREE_STANZAS, /* with any stanza */
 	TREE_CALLS,   /* hardly ever: when a finished file expires, or a peer declines */
