@@ -54,15 +54,15 @@ static bool is_for_writing(const char *pid, const char *fd)
 	return line && sscanf(line, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Whether the link to an open file says that it is `wanted`: a path or, without a slash, a name. */
+/* Whether the link to an open file leads to `wanted`: a path or, without a slash, a name. */
 static bool is_that(const char *target, const char *wanted)
 {
 	const char *slash = strrchr(target, '/');
 	return strcmp(wanted[0] == '/' || !slash ? target : slash + 1, wanted) == 0;
 }
 
-/* `otherwise`: when we may not see what the process has open. Links in /proc are read, not
- * followed: what they name may be our own mount, and nobody but this thread could answer. */
+/* `otherwise`: the result if we may not see the open files of the process. Links in /proc are read,
+ * not followed: they may lead into our own mount, and only this thread could answer. */
 static bool process_writes(const char *pid, const char *wanted, bool otherwise)
 {
 	char path[64], target[PATH_MAX];

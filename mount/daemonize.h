@@ -19,13 +19,13 @@ int daemonize_open_standard(void);
 
 /*
  * The child returns and does all the work. The parent waits until the child says that the mount is
- * ready (daemonize_finish), or ends, and exits with the same status. Returns what daemonize_finish
- * wants; -1 after a line, when there is no process to be had.
+ * ready (daemonize_finish), or ends, and exits with the same status. Returns the argument of
+ * daemonize_finish; -1 after a line if the fork failed.
  */
 int daemonize_start(void);
 
-/* The mount can be used: lets the parent go, and leaves its terminal. False when nobody waits for
- * the mount any more. */
+/* The mount can be used: the parent exits, and the child leaves its terminal. False when nobody
+ * waits for the mount any more. */
 bool daemonize_finish(int ready_fd);
 
 #endif

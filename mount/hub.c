@@ -103,7 +103,7 @@ void hub_unlock(struct hub *hub)
 	pthread_mutex_unlock(&hub->mutex);
 }
 
-/* What a call has produced, to be done without the lock. */
+/* The results of a call, delivered without the lock. */
 struct outcome {
 	struct op *done;
 	struct inbox_arrival *arrivals;

@@ -2,9 +2,9 @@
 /*
  * hub - where the two threads meet: the account, and the one mutex around it.
  *
- * Every function here does the same: lock; one call into the account; take what it produced;
- * unlock; deliver. Nothing but that call happens under the lock: no system call, no libfuse, no
- * libstrophe, no log.
+ * Every function here does the same: lock; one call into the account; take the results; unlock;
+ * deliver. Only that call happens under the lock: no system call, no libfuse, no libstrophe, no
+ * log.
  *
  * Units:   ms of CLOCK_MONOTONIC.
  * Errors:  0 or -errno, as FUSE wants it.
@@ -49,14 +49,14 @@ struct owner {
 
 struct hub;
 
-/* Who receives what arrives; called in any thread, without the lock. */
+/* The receiver of arrivals; called in any thread, without the lock. */
 struct hub_inbox {
 	void *context;
 	void (*receive)(void *context, struct hub *hub, const struct inbox_arrival *arrival);
 };
 
-/* NULL when memory is short; the arguments are those of account_init. `owner`: of what nobody has
- * made. */
+/* NULL when memory is short; the arguments are those of account_init. `owner`: of nodes that no
+ * process has made. */
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum access accept,
 		       const char *jid, struct owner owner);
 
@@ -64,17 +64,17 @@ struct hub *hub_create(const struct stream_config *config, unsigned max_streams,
  * After hub_abandon. */
 struct handle *hub_take_orphans(struct hub *hub);
 
-/* No thread may be in here any more, every request must have been delivered (hub_abandon), and the
- * orphans taken. */
+/* Call when no thread uses the hub any more, every request was delivered (hub_abandon) and the
+ * orphans were taken. */
 void hub_destroy(struct hub *hub);
 
-/* What a client calls when something comes off the wire. */
+/* The callbacks of a client, for events off the wire. */
 struct client_events hub_client_events(struct hub *hub);
 
-/* Whom to wake when there is something to send; before client_start. */
+/* The client to wake when there is something to send; before client_start. */
 void hub_set_client(struct hub *hub, struct client *client);
 
-/* From now on what arrives goes into the inbox; before client_start. */
+/* From now on arrivals go into the inbox; before client_start. */
 void hub_set_inbox(struct hub *hub, struct hub_inbox inbox);
 
 int64_t hub_now_ms(void);
@@ -141,8 +141,8 @@ short hub_poll(struct hub *hub, struct handle *handle, struct request *request);
 
 void hub_release(struct hub *hub, struct handle *handle);
 
-/* spool_file.c's calls. `begin`: it is about to be written to. hub_is_spooled says of what is
- * opened with O_NONBLOCK only then that it is spooled. */
+/* spool_file.c's calls. `begin`: it is about to be written to. For a file that was opened with
+ * O_NONBLOCK, hub_is_spooled is true only after that call. */
 bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin);
 bool hub_is_unoffered(struct hub *hub, struct handle *handle);
 int hub_resize_spooled(struct hub *hub, struct handle *handle, uint64_t size);
@@ -174,7 +174,7 @@ void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
 /* node_path of what `handle` has opened. */
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);
 
-/* A signal ends the wait of the request with that token, if it still waits. */
+/* Interrupts the request with that token, if it is parked. */
 void hub_interrupt(struct hub *hub, uint64_t token);
 
 #endif

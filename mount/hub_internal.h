@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hub_internal - what the two halves of the hub share: hub.c (the lock, the XMPP thread's events,
- * the main thread's loop) and hub_calls.c (calls of the file system).
+ * hub_internal - the part that both files of the hub share: hub.c (the lock, the XMPP thread's
+ * events, the main thread's loop) and hub_calls.c (calls of the file system).
  *
  * Threads: as hub.h has it.
  */
@@ -30,13 +30,13 @@ struct hub {
 /* Locks; the time that it is. */
 int64_t hub_begin(struct hub *hub);
 
-/* Takes what the call produced, unlocks, delivers. */
+/* Takes the results of the call, unlocks, delivers. */
 void hub_end(struct hub *hub, int64_t now_ms);
 
 /* Likewise, for calls that may park `request`. */
 void hub_end_with(struct hub *hub, struct request *request, int64_t now_ms);
 
-/* For calls that only look. */
+/* For calls that change nothing. */
 void hub_unlock(struct hub *hub);
 
 #endif

@@ -30,7 +30,7 @@ void log_to_syslog(void)
 	log_state.to_syslog = true;
 }
 
-/* C0, DEL, and C1 as UTF-8 has it: terminals obey all three, and a peer may have sent them. */
+/* C0, DEL, and C1 in UTF-8: terminals obey them, and the text may come from a peer. */
 static void replace_controls(char *text)
 {
 	for (unsigned char *p = (unsigned char *)text; *p; p++) {
@@ -78,7 +78,7 @@ __attribute__((format(printf, 2, 0))) static void log_line(int priority, const c
 
 		line[bytes++] = '\n';
 		if (write(STDERR_FILENO, line, bytes) < 0) {
-			/* There is nowhere else to say it. */
+			/* There is no other place to report it. */
 		}
 	}
 	errno = saved_errno;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log - lines for whoever looks after the daemon.
+ * log - lines for the administrator of the daemon.
  *
  * On standard error until log_to_syslog, then in the system's log; debug lines only with -d.
  * Never a password, never file contents. Each line begins with "ibbfs: " on standard error.
@@ -15,7 +15,7 @@
 void log_start(bool debug);
 void log_to_syslog(void);
 
-/* One line each, without the newline; what holds control characters is written with '?' there. */
+/* One line each, without the newline; control characters are written as '?'. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));

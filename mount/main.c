@@ -247,7 +247,7 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	    privilege_drop(options->uid, options->gid)) {
 		return -1;
 	}
-	/* They were checked as root. */
+	/* The options were checked as root. */
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (paths[i] && access(paths[i], R_OK)) {
 			log_error("%s: %s, for the user of -o uid=", paths[i], strerror(errno));
@@ -288,7 +288,7 @@ static int open_inbox(const struct options *options, struct call_context *contex
 	return 0;
 }
 
-/* Closes the spools and descriptors of files that were open to the end. */
+/* Closes the spools and descriptors of files that were still open at the end. */
 static void free_orphans(struct hub *hub)
 {
 	struct handle *handle, *next, *orphans = hub_take_orphans(hub);

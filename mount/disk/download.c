@@ -109,7 +109,7 @@ static int rename_to(const struct download *download, const char *name)
 	if (errno == EEXIST || is_there(directory, name)) {
 		return -EEXIST;
 	}
-	/* It has no links either, like some network file systems. */
+	/* Some network file systems have no links either. */
 	return renameat(directory, download->partial, directory, name) == 0 ? 0 : -errno;
 }
 
@@ -173,7 +173,7 @@ static void fail(struct download *download, int error)
 {
 	int result = hub_download_end(download->hub, download->ino, "", error);
 	if (download->fd >= 0 && (result == -ENOENT || download->written == 0)) {
-		/* It was removed from the mount, or is empty: nothing is worth keeping. */
+		/* The file was removed from the mount, or is empty: no .part file remains. */
 		quota_remove(&download->inbox->quota, download->written);
 		unlinkat(download->directory, download->partial, 0);
 		download->reserved -= download->written;
@@ -228,7 +228,7 @@ static void end(struct transfer *transfer)
 	free(download);
 }
 
-/* Makes a file for what has arrived (borrowed for the call), or declines it for want of room. */
+/* Makes a file for an arrival (borrowed for the call), or declines it when there is no room. */
 static void receive(void *context, struct hub *hub, const struct inbox_arrival *arrival)
 {
 	struct inbox *inbox = context;

@@ -63,7 +63,7 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, int *error)
 		*error = *error ? *error : -errno;
 		return NULL;
 	}
-	/* An error now, rather than with the first file. */
+	/* An error is reported now, and not with the first file. */
 	if (faccessat(fd, ".", W_OK | X_OK, 0)) {
 		*error = -errno;
 		close(fd);

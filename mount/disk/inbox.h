@@ -2,8 +2,8 @@
 /*
  * inbox - a directory on disk that receives everything: DIR/CONTACT/NAME.
  *
- * Nothing outside DIR is written: names come from the tree, where they are those of one directory
- * entry, and symbolic links are not followed below DIR. Files are received by download.c.
+ * Nothing outside DIR is written: names come from the tree, so each is one directory entry, and
+ * symbolic links are not followed below DIR. Files are received by download.c.
  *
  * Units:   bytes.
  * Errors:  0 or -errno.

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often a file is looked for that is just getting its name, and how long in between. */
+/* How often, and at which interval, an open retries while a file gets its final name. */
 #define TRIES	      10
 #define BETWEEN_TRIES ((struct timespec){.tv_nsec = 1000000})
 
@@ -23,7 +23,7 @@ static int descriptor(const struct inbox *inbox, struct hub *hub, struct handle 
 		if (fd >= 0 || length < 0) {
 			return fd >= 0 ? fd : length;
 		}
-		/* It has a new name on disk a moment before the hub knows. */
+		/* The file has its new name on disk a moment before the hub knows it. */
 		fd = inbox_open(inbox, path);
 	}
 	if (fd < 0) {

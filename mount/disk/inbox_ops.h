@@ -14,8 +14,8 @@
 
 #include <sys/types.h>
 
-/* Opens the file that `handle` reads, unless it is open: it stays that file, whatever becomes of
- * its name. */
+/* Opens the file that `handle` reads, unless it is open already: then the handle keeps its file,
+ * even if the name is removed. */
 int inbox_ops_open(const struct inbox *inbox, struct hub *hub, struct handle *handle);
 
 /* Reads up to `size` bytes from `offset`; through `next`, from where the last read ended. 0 at the

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-/* Counting takes time, and peers must not be able to keep us busy with it. */
+/* Counting takes time, so peers must not be able to cause it often. */
 #define COUNT_AGAIN_MS 1000
 
 void quota_init(struct quota *quota, uint64_t limit, uint64_t (*count)(void *context),
@@ -33,8 +33,8 @@ static void count_again(struct quota *quota)
 	    !atomic_compare_exchange_strong(&quota->counted_ms, &counted_ms, now_ms)) {
 		return;
 	}
-	/* In this order, what another thread does meanwhile counts twice rather than never. It
-	 * changes `awaited` before it reserves, and after it has written or cancelled; and a
+	/* In this order, bytes of another thread may count twice, but are never missed. That thread
+	 * changes `awaited` before it reserves, and after it has written or cancelled. A
 	 * reservation or a cancellation makes the exchange fail. */
 	uint64_t used = atomic_load(&quota->used);
 	uint64_t found = atomic_load(&quota->awaited);

@@ -50,7 +50,7 @@ static int make_directory(const char *path)
 	return error ? error : mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
-/* A file that has no name, or not for long. */
+/* A file that has no name, or is unlinked at once. */
 static int open_nameless(const char *directory)
 {
 	int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -116,14 +116,14 @@ static void drop_hash(struct spool *spool)
 	spool->hash = NULL;
 }
 
-/* What was written so far is not what its digest was made of. */
+/* The digest does not cover what was written so far. */
 static void drop_md5(struct spool *spool)
 {
 	drop_hash(spool);
 	spool->md5.length = 0;
 }
 
-/* A write up to `end` has failed: cuts what it left behind the end. */
+/* A write up to `end` has failed: cuts off the part that it wrote. */
 static int fail_write(struct spool *spool, int error, uint64_t offset, uint64_t end)
 {
 	if (offset < spool->size) {

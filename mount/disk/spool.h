@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spool - a file on disk without a name, for what will be offered.
+ * spool - a file on disk without a name; its contents will be offered.
  *
  * It is freed with the last reference, and with the process.
  *

@@ -72,7 +72,7 @@ bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const stru
 	       (!handle->spool && caller_may_write(pid, strrchr(path, '/') + 1));
 }
 
-/* Gives the peer of offer `number` what is in `spool`. */
+/* Uploads `spool` to the peer of offer `number`. */
 static void upload(struct hub *hub, uint64_t number, struct spool *spool)
 {
 	int error = number > 0 ? upload_start(hub, number, spool) : 0;

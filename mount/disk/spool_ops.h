@@ -23,18 +23,18 @@ int spool_ops_resize(struct hub *hub, const char *directory, struct handle *hand
 /* Up to `length` bytes. */
 ssize_t spool_ops_read(const struct handle *handle, void *bytes, size_t length, uint64_t offset);
 
-/* `pid` has closed a descriptor: whether any process still has one through which more may come. A
- * shell opens a file once for many commands, each of which closes it. If that cannot be seen, more
- * is expected as long as nothing was written: a shell begins with two descriptors. */
+/* `pid` has closed a descriptor: whether another process can still write through one. A shell opens
+ * a file once for many commands, each of which closes it. If /proc does not show it, more is
+ * expected while nothing was written: a shell begins with two descriptors. */
 bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const struct handle *handle,
 			     pid_t pid);
 
-/* Offers the file, and uploads it once the peer has accepted. The request is delivered at the end
- * of that. */
+/* Offers the file, and uploads it once the peer has accepted. The request is delivered when the
+ * upload ends. */
 void spool_ops_offer(struct hub *hub, const char *directory, struct handle *handle,
 		     struct request *request);
 
-/* Gives the spool up. For a handle that the hub has no more. */
+/* Drops the spool of a handle that the hub has released. */
 void spool_ops_close(struct handle *handle);
 
 /* As hub_release; a spooled file that was not offered is offered now, and no call waits for the

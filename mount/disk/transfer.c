@@ -4,7 +4,7 @@
 static void run(struct transfer *transfer)
 {
 	if (atomic_fetch_add(&transfer->turns, 1) > 0) {
-		return; /* who is in a step goes on */
+		return; /* the thread that runs a step goes on */
 	}
 	bool goes_on;
 	do {
@@ -29,7 +29,7 @@ void transfer_start(struct transfer *transfer)
 void transfer_renew(struct transfer *transfer, enum op_kind kind, size_t size)
 {
 	op_finish(&transfer->request.op);
-	/* No signal is for it: tokens of calls begin at 1. */
+	/* Signals do not interrupt a transfer: tokens of calls begin at 1. */
 	op_init(&transfer->request.op, kind, 0, size, false);
 	transfer->request.deliver = deliver;
 }

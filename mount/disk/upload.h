@@ -2,7 +2,7 @@
 /*
  * upload - sends a spooled file to the peer that has accepted it.
  *
- * It reads from the spool outside the lock, in the thread that has delivered the last piece.
+ * It reads from the spool outside the lock, in the thread that delivered the previous piece.
  *
  * Threads: any.
  */

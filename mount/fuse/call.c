@@ -39,8 +39,8 @@ struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool non
 	call->request.deliver = deliver;
 	call->req = req;
 	call->hub = call_hub_of(req);
-	/* Before the hub knows the call, never under its lock: libfuse holds a lock of the
-	 * request around the callback. */
+	/* Called before the hub knows the call, and never under the hub's lock: libfuse holds a
+	 * lock of the request around the callback. */
 	fuse_req_interrupt_func(req, on_interrupt, (void *)(uintptr_t)token);
 	return call;
 }

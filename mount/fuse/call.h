@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call - a request of the kernel that may wait: what is known of it until the hub delivers it.
+ * call - a request of the kernel that may wait, until the hub delivers it.
  *
  * Threads: the main thread begins it; it ends in whichever thread finished it.
  * Source:  libfuse's fuse_lowlevel.h.
@@ -13,7 +13,7 @@
 
 #include <fuse_lowlevel.h>
 
-/* What every call needs: the session's userdata; immutable. */
+/* The session's userdata, which every call needs; immutable. */
 struct call_context {
 	struct hub *hub;
 	const char *mountpoint; /* absolute, without links */

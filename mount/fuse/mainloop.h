@@ -2,8 +2,8 @@
 /*
  * mainloop - the main thread: file system requests, signals and deadlines, until the mount ends.
  *
- * libfuse's own loop cannot be left safely by a signal that comes just before it reads, and it
- * knows no deadlines; this one waits in poll for all three.
+ * libfuse's own loop misses a signal that comes just before it reads, and has no deadlines. This
+ * one waits in poll for requests, signals and deadlines.
  *
  * Threads: the main thread.
  */
@@ -26,8 +26,8 @@ struct mainloop {
 bool mainloop_connect(const struct mainloop *loop, bool *interrupted);
 
 /*
- * Serves `session` until it is unmounted or a signal comes, then lets streams that were closed
- * deliver what they have: a few seconds at most, or until a second signal.
+ * Serves `session` until it is unmounted or a signal comes, then waits until closed streams have
+ * delivered their bytes: a few seconds at most, or until a second signal.
  */
 void mainloop_run(const struct mainloop *loop, struct fuse_session *session);
 

@@ -145,7 +145,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 	}
 }
 
-/* A new node belongs to its maker, who could not set its times otherwise. */
+/* A new node belongs to the caller: only the owner may set its times. */
 static struct owner owner_of(fuse_req_t req)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(req);
@@ -233,7 +233,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 
 /* ---- extended attributes ---- */
 
-/* As getxattr and listxattr do: size 0 asks for the length alone. */
+/* As in getxattr and listxattr, size 0 asks for the length alone. */
 static void reply_attribute(fuse_req_t req, const char *value, ssize_t length, size_t size)
 {
 	if (length < 0) {

@@ -85,7 +85,7 @@ static void deliver_open(struct request *request)
 	const struct call_context *context = call_context_of(call->req);
 	int error = handle->inbox_file ? inbox_ops_open(context->inbox, context->hub, handle) : 0;
 	if (error) {
-		/* It was removed from the inbox. */
+		/* The file was removed from the inbox. */
 		fuse_reply_err(call->req, -error);
 		release(context, handle);
 		call_end(call);
