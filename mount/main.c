@@ -247,7 +247,7 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	    privilege_drop(options->uid, options->gid)) {
 		return -1;
 	}
-	/* The options were checked as root. */
+	/* Root could read the files; the user must be able to as well. */
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (paths[i] && access(paths[i], R_OK)) {
 			log_error("%s: %s, for the user of -o uid=", paths[i], strerror(errno));

@@ -116,7 +116,7 @@ static void drop_hash(struct spool *spool)
 	spool->hash = NULL;
 }
 
-/* The digest does not cover what was written so far. */
+/* Drops the digest, which does not cover all bytes. */
 static void drop_md5(struct spool *spool)
 {
 	drop_hash(spool);

@@ -23,9 +23,9 @@ int spool_ops_resize(struct hub *hub, const char *directory, struct handle *hand
 /* Up to `length` bytes. */
 ssize_t spool_ops_read(const struct handle *handle, void *bytes, size_t length, uint64_t offset);
 
-/* `pid` has closed a descriptor: whether another process can still write through one. A shell opens
- * a file once for many commands, each of which closes it. If /proc does not show it, more is
- * expected while nothing was written: a shell begins with two descriptors. */
+/* `pid` has closed a descriptor: whether any process can still write through one. A shell opens a
+ * file once for many commands, each of which closes it. If /proc does not show it, more is expected
+ * while nothing was written: a shell begins with two descriptors. */
 bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const struct handle *handle,
 			     pid_t pid);
 

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* From now on the n-th allocation (1 is the next) returns NULL; those after it succeed again. */
+/* From now on the n-th allocation (1 is the next) returns NULL; later ones succeed again. */
 void failing_malloc_arm(size_t n);
 
 /* Whether an allocation has failed since failing_malloc_arm. */

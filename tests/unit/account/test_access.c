@@ -9,7 +9,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Who is let in, and what the others hear. */
+/* access: which peers may open streams, and the answers to all others. */
 static void test_accept(void **state)
 {
 	(void)state;
@@ -82,7 +82,7 @@ static void test_accept(void **state)
 	}
 }
 
-/* Whoever may not open streams is answered all the same while there is one that we opened. */
+/* A peer that may not open streams is answered while a stream that we opened to it exists. */
 static void test_questions_of_a_peer(void **state)
 {
 	(void)state;
@@ -111,7 +111,7 @@ static void test_questions_of_a_peer(void **state)
 	scene_finish(&scene);
 }
 
-/* Somebody who is not on the roster has a directory while there is something in it. */
+/* A peer that is not on the roster has a directory while the directory holds a file. */
 static void test_stranger(void **state)
 {
 	(void)state;
@@ -140,7 +140,7 @@ static void test_stranger(void **state)
 	assert_int_equal(scene_unlink(&scene, "s@x/in/i"), 0);
 	assert_names(&scene, "", "");
 
-	/* Refused while somebody waits for more. */
+	/* The stream is refused while a reader waits for more bytes. */
 	scene_peer_opens(&scene, "s@x/r", "s3", "i");
 	handle = scene_opened(&scene, "s@x/in/next", O_RDONLY);
 	assert_int_equal(scene_unlink(&scene, "s@x/in/i"), 0);

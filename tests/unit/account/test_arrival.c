@@ -37,7 +37,7 @@ static void test_names_of_arrivals(void **state)
 		assert_int_equal(node->file.arrival, i + 1);
 		assert_string_equal(node->file.stream->peer, rows[i].peer);
 	}
-	/* Not one more for what is refused. */
+	/* A refused stream gets no name. */
 	scene_peer_opens(&scene, "a@x/r", "s1", "again");
 	assert_int_equal(scene_sent(&scene, MSG_ERROR, "a@x/r")->condition,
 			 CONDITION_NOT_ACCEPTABLE);
@@ -45,7 +45,7 @@ static void test_names_of_arrivals(void **state)
 	scene_finish(&scene);
 }
 
-/* A peer whose address is too long for a name cannot be let in. */
+/* A peer whose JID is too long for a name is refused. */
 static void test_arrival_without_a_place(void **state)
 {
 	(void)state;

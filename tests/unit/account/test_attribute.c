@@ -13,7 +13,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PHONE	     "a@x/phone"
 
-/* The attribute of what is at `path` has this value, or is not there (NULL). */
+/* The attribute of the file at `path` has this value, or does not exist (NULL). */
 static void check(const struct scene *scene, const char *path, const char *name, const char *value)
 {
 	char got[ATTRIBUTE_MAX_BYTES];
@@ -112,7 +112,7 @@ static void test_defaults_are_inherited(void **state)
 	scene_finish(&scene);
 }
 
-/* A directory has it as it was set, a stream as it was agreed on. */
+/* A directory has the value that was set, a stream the one that was negotiated. */
 static void test_auto_block_size(void **state)
 {
 	(void)state;
@@ -150,7 +150,7 @@ static void test_a_stream(void **state)
 	check(&scene, "a@x/f", "user.other", NULL);
 	check(&scene, "a@x/f", "user.ibb.", NULL);
 
-	/* What is left of it says the same for a minute. */
+	/* The finished file has the same attributes for a minute. */
 	scene_release(&scene, handle);
 	check(&scene, "a@x/f", "user.ibb.state", "finished");
 	scene_play(&scene);

@@ -29,7 +29,7 @@ static void test_contacts(void **state)
 	scene_contact(&scene, "status");
 	scene_contact(&scene, "incoming");
 	scene_contact(&scene, "a%2fb@x");
-	scene_contact(&scene, longest); /* one byte too long: it cannot be shown */
+	scene_contact(&scene, longest); /* one byte too long for a name */
 	assert_names(&scene, "", "b@x a@x bot.x %73tatus %69ncoming a%252fb@x ");
 	assert_int_equal(scene_find(&scene, "status")->kind, NODE_STATUS);
 	assert_string_equal(scene_find(&scene, "%73tatus")->directory.jid, "status");
@@ -47,7 +47,7 @@ static void test_resources(void **state)
 	(void)state;
 	struct scene scene;
 	scene_start(&scene, ACCEPT_CONTACTS);
-	scene_comes(&scene, "a@x/early", 0); /* a stranger's presence is not kept */
+	scene_comes(&scene, "a@x/early", 0); /* presence of strangers is not stored */
 	assert_no(&scene, "a@x");
 	scene_contact(&scene, "a@x");
 	assert_names(&scene, "a@x", "");
@@ -71,13 +71,13 @@ static void test_resources(void **state)
 	scene_goes(&scene, "a@x");
 	assert_names(&scene, "a@x", "");
 
-	/* Ours has a directory only where the roster or mkdir gives it one. */
+	/* Our own account has a directory only by the roster or mkdir. */
 	scene_comes(&scene, "me@home.example/other", 0);
 	assert_names(&scene, "", "a@x ");
 	scene_finish(&scene);
 }
 
-/* A file of that name is there already. The names stay UTF-8. */
+/* A file of that name exists already. The names stay UTF-8. */
 static void test_resource_like_a_file(void **state)
 {
 	(void)state;
@@ -152,7 +152,7 @@ static void test_mkdir(void **state)
 	name[256] = '\0';
 	assert_int_equal(scene_mkdir(&scene, name), -ENAMETOOLONG);
 
-	/* Of a stranger nothing is known before mkdir. */
+	/* A stranger is unknown before mkdir. */
 	scene_comes(&scene, "d@y/r", 0);
 	assert_int_equal(scene_mkdir(&scene, "d@y"), 0);
 	assert_names(&scene, "d@y", "");
@@ -182,7 +182,7 @@ static void test_rmdir(void **state)
 	assert_int_equal(scene_rmdir(&scene, "status"), -ENOTDIR);
 	assert_int_equal(scene_rmdir(&scene, "b@x"), -ENOENT);
 
-	/* Made, and then on the roster too. */
+	/* Made by mkdir, and later on the roster too. */
 	scene_mkdir(&scene, "b@x");
 	scene_contact(&scene, "b@x");
 	assert_int_equal(scene_rmdir(&scene, "b@x"), -EBUSY);
@@ -212,7 +212,7 @@ static void test_rmdir_with_streams(void **state)
 	scene_mkdir(&scene, "b@x");
 	scene_mkdir(&scene, "b@x/r");
 
-	/* A stream of ours, below. */
+	/* An outgoing stream is in the directory. */
 	struct handle *handle = scene_opened(&scene, "b@x/r/f", O_WRONLY);
 	assert_int_equal(scene_rmdir(&scene, "b@x"), -ENOTEMPTY);
 	assert_int_equal(scene_rmdir(&scene, "b@x/r"), -ENOTEMPTY);
@@ -277,7 +277,7 @@ static void test_mknod(void **state)
 		}
 	}
 
-	/* One that is not opened goes. */
+	/* A file that is not opened is removed. */
 	scene_is_quiet(&scene);
 	scene_wait(&scene, ACCOUNT_UNOPENED_MS - 1);
 	assert_exists(&scene, "a@x/f");
@@ -287,7 +287,7 @@ static void test_mknod(void **state)
 	scene_finish(&scene);
 }
 
-/* A process may have a directory open, or be in it, that has gone. */
+/* A process may have a removed directory open, or be in it. */
 static void test_directory_that_has_gone(void **state)
 {
 	(void)state;
@@ -332,13 +332,13 @@ static void test_unlink(void **state)
 	assert_int_equal(scene_unlink(&scene, "status"), -EPERM);
 	assert_int_equal(scene_unlink(&scene, "incoming"), -EPERM);
 
-	/* One that waits: refused. */
+	/* A waiting stream is refused. */
 	assert_int_equal(scene_unlink(&scene, "a@x/in/i"), 0);
 	assert_no(&scene, "a@x/in/i");
 	scene_sent(&scene, MSG_CLOSE, "a@x/r");
 	scene_is_quiet(&scene);
 
-	/* One that is read: both ends. */
+	/* A stream that is read is aborted at both ends. */
 	scene_peer_opens(&scene, "a@x/r", "s", "i");
 	scene_play(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/in/i", O_RDONLY);
@@ -351,7 +351,7 @@ static void test_unlink(void **state)
 	scene_release(&scene, handle);
 	scene_is_quiet(&scene);
 
-	/* Opened, and not read: it does not come back. */
+	/* A stream that was opened and not read is not offered again. */
 	scene_peer_opens(&scene, "a@x/r", "s", "i");
 	handle = scene_opened(&scene, "a@x/in/i", O_RDONLY);
 	assert_int_equal(scene_unlink(&scene, "a@x/in/i"), 0);
@@ -370,7 +370,7 @@ static void test_unlink(void **state)
 	assert_true(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
 	scene_result(&scene);
 
-	/* Its name is free at once. */
+	/* The name is free at once. */
 	struct handle *second = scene_opened(&scene, "a@x/f", O_WRONLY);
 	scene_release(&scene, handle);
 	assert_result(scene_write(&scene, second, "abc", 0), 3);
@@ -378,7 +378,7 @@ static void test_unlink(void **state)
 	scene_release(&scene, second);
 	scene_play(&scene);
 
-	/* One that is finished; one that was never begun. */
+	/* A finished stream; a file without a session. */
 	assert_int_equal(scene_unlink(&scene, "a@x/f"), 0);
 	assert_no(&scene, "a@x/f");
 	scene_open(&scene, "a@x/g", O_WRONLY | O_NONBLOCK);
@@ -436,7 +436,7 @@ static void test_removed_while_open(void **state)
 	scene_wait(&scene, ACCOUNT_FINISHED_MS);
 	assert_names(&scene, "", "");
 
-	/* Only open to be looked at, or for what may come. */
+	/* Opened only for its attributes, or to wait for arrivals. */
 	scene_contact(&scene, "a@x");
 	handle = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	struct call *read = scene_read(&scene, handle, 1);
@@ -457,7 +457,7 @@ static void test_removed_while_open(void **state)
 	assert_result(open, -ECONNREFUSED);
 	assert_names(&scene, "", "");
 
-	/* Below a resource, and that goes too. */
+	/* In the directory of a resource, which is removed as well. */
 	scene_contact(&scene, "a@x");
 	scene_opened(&scene, "a@x/r/f", O_WRONLY);
 	scene_removed(&scene, "a@x");
@@ -467,7 +467,7 @@ static void test_removed_while_open(void **state)
 	scene_finish(&scene);
 }
 
-/* What mkdir made lives as long as the mount, and what it is in. */
+/* A directory made by mkdir exists as long as the mount and its parent. */
 static void test_removed_above_what_was_made(void **state)
 {
 	(void)state;

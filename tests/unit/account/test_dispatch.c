@@ -42,21 +42,21 @@ static void test_connection_is_lost(void **state)
 
 	scene_online(&scene);
 	assert_string_equal(scene.account.jid, "me@home.example/again");
-	assert_names(&scene, "", "a@x c@x "); /* b@x was removed elsewhere */
+	assert_names(&scene, "", "a@x c@x "); /* another client removed b@x */
 	assert_names(&scene, "a@x", "made f ");
 	scene_comes(&scene, "a@x/r", 0);
 	scene_opened(&scene, "a@x/g", O_WRONLY);
 	scene_finish(&scene);
 }
 
-/* What a call has given, if there was one and it succeeded. */
+/* The result of a call, if there was one and it succeeded. */
 static struct handle *handle_of(const struct call *call)
 {
 	return call && call_is_done(call) && call->op.result == 0 ? call_handle(call) : NULL;
 }
 
-/* All that there is once, with peers that answer; what fails is left out. Returns whether all
- * went well. */
+/* Every operation once, with peers that answer; failed ones are skipped. Returns whether all
+ * succeeded. */
 static bool play_everything(struct scene *scene)
 {
 	if (scene_try_start(scene, ACCEPT_ANYONE)) {
@@ -70,7 +70,7 @@ static bool play_everything(struct scene *scene)
 	well = scene_mkdir(scene, "bot.x") == 0 && well;
 	bool found = scene_find(scene, "a@x") && scene_find(scene, "bot.x");
 
-	/* Ours: success of the flush is success of the delivery. */
+	/* Outgoing: a flush succeeds only if the bytes were delivered. */
 	static const char *const paths[] = {"a@x/f", "bot.x/f"};
 	for (size_t i = 0; found && i < COUNT(paths); i++) {
 		struct call *open = scene_open(scene, paths[i], O_WRONLY);
@@ -103,7 +103,7 @@ static bool play_everything(struct scene *scene)
 		scene_play(scene);
 	}
 
-	/* Theirs: a clean end is the whole of it. */
+	/* Incoming: a clean end means that every byte was read. */
 	struct handle *incoming = handle_of(scene_open(scene, "incoming", O_RDONLY));
 	struct call *line = incoming ? scene_read(scene, incoming, 100) : NULL;
 	struct call *next = found ? scene_open(scene, "a@x/in/next", O_RDONLY) : NULL;

@@ -36,7 +36,7 @@ static void test_write(void **state)
 	assert_int_equal(msg->data_length, 5);
 	scene_is_quiet(&scene);
 
-	/* A partial block waits while another is out, until the file is flushed. */
+	/* A partial block waits while another is in flight, until the file is flushed. */
 	assert_result(scene_write(&scene, handle, ", world", 5), 7);
 	assert_int_equal(scene_size(&scene, "a@x/f"), 12);
 	scene_is_quiet(&scene);
@@ -48,7 +48,7 @@ static void test_write(void **state)
 	scene_finish(&scene);
 }
 
-/* Answers one block, the next one that leaves. */
+/* Acknowledges the next block that is sent. */
 static void acknowledge(struct scene *scene)
 {
 	scene_sent(scene, MSG_DATA, PHONE);
@@ -76,7 +76,7 @@ static void test_close(void **state)
 	scene_result(&scene);
 	scene_is_quiet(&scene);
 
-	/* The name stays for a while: mc, install and gio come back to it. */
+	/* The name stays for a while: mc, install and gio use it again. */
 	assert_int_equal(scene_size(&scene, "a@x/f"), 12);
 	assert_int_equal(truncate_to(&scene, "a@x/f", NULL, 12), 0);
 	scene_wait(&scene, ACCOUNT_FINISHED_MS - 1);
@@ -138,7 +138,7 @@ static void test_window(void **state)
 	acknowledge(&scene);
 	assert_result(write, 6);
 
-	/* An interrupted write has been done: its bytes are taken over. */
+	/* An interrupted write succeeds: its bytes were queued. */
 	write = scene_write(&scene, handle, "nopq", 22);
 	assert_waits(write);
 	scene_interrupt(&scene, write);
@@ -175,7 +175,7 @@ static void test_second_writer(void **state)
 	scene_finish(&scene);
 }
 
-/* What is sent is not kept, but may be looked at. */
+/* Sent bytes are not stored, but stat works. */
 static void test_read_of_outgoing(void **state)
 {
 	(void)state;
@@ -195,7 +195,7 @@ static void test_read_of_outgoing(void **state)
 	scene_finish(&scene);
 }
 
-/* As touch, truncate and tar open: nothing is sent until something is written. */
+/* As touch, truncate and tar open it: nothing is sent before the first write. */
 static void test_nonblock_open(void **state)
 {
 	(void)state;
@@ -230,7 +230,7 @@ static void test_nonblock_open(void **state)
 	scene_release(&scene, handle);
 	scene_sent(&scene, MSG_CLOSE, PHONE);
 
-	/* A refusal reaches the next call. */
+	/* The next call reports the refusal. */
 	open = scene_open(&scene, "a@x/g", O_WRONLY | O_NONBLOCK);
 	handle = call_handle(open);
 	assert_result(scene_write(&scene, handle, "one", 0), 3);
@@ -282,7 +282,7 @@ static void test_gap(void **state)
 	scene_finish(&scene);
 }
 
-/* Where it cannot write, the session fails: the tool may not look. */
+/* The session fails at a place that cannot be written: the tool may ignore the error. */
 static void test_offsets(void **state)
 {
 	(void)state;
@@ -389,7 +389,7 @@ static void test_truncate_elsewhere(void **state)
 	assert_int_equal(scene_size(&scene, "a@x/f"), 0);
 	scene_is_quiet(&scene);
 
-	/* Broken: zeros that go nowhere are no success. */
+	/* After the stream broke, writing zeros fails. */
 	handle = scene_opened(&scene, "a@x/g", O_WRONLY);
 	scene_goes(&scene, PHONE);
 	assert_int_equal(truncate_to(&scene, "a@x/g", handle, 4), -ECONNRESET);
@@ -420,7 +420,7 @@ static void test_broken_while_written(void **state)
 	scene_finish(&scene);
 }
 
-/* The peer closes: nothing more can be written; what was before is not delivered. */
+/* The peer closes: further writes fail, and earlier bytes are not delivered. */
 static void test_peer_closes(void **state)
 {
 	(void)state;
@@ -497,7 +497,7 @@ static void test_read(void **state)
 	scene_finish(&scene);
 }
 
-/* Never a clean end for what is not whole. */
+/* An incomplete file never has a clean end. */
 static void test_read_of_broken(void **state)
 {
 	(void)state;
@@ -525,7 +525,7 @@ static void test_read_of_broken(void **state)
 	}
 }
 
-/* A stream that nobody has opened keeps what it has, whatever becomes of its peer. */
+/* A stream that nobody has opened keeps its bytes, even if its peer is gone. */
 static void test_broken_while_it_waits(void **state)
 {
 	(void)state;
@@ -614,7 +614,7 @@ static void test_interrupted_read(void **state)
 		assert_result(read, -EINTR);
 		scene_release(&scene, handles[i]);
 	}
-	/* Nobody waits any more. */
+	/* No call is parked any more. */
 	scene_play(&scene);
 	scene_arrives(&scene, "t", "j");
 	assert_false(scene_find(&scene, "a@x/in/j")->file.opened);
@@ -666,7 +666,7 @@ static void test_both_directions(void **state)
 	scene_finish(&scene);
 }
 
-/* Read only, though it could be written: its name stays too. */
+/* Opened for both and only read: its name stays too. */
 static void test_nothing_written_back(void **state)
 {
 	(void)state;
@@ -684,7 +684,7 @@ static void test_nothing_written_back(void **state)
 
 /* ---- limits ---- */
 
-/* A failed open leaves no name; one that was there stays. */
+/* A failed open leaves no name; an existing name stays. */
 static void test_too_many_streams(void **state)
 {
 	(void)state;
@@ -709,7 +709,7 @@ static void test_too_many_streams(void **state)
 	scene_finish(&scene);
 }
 
-/* Short of memory, no byte and no line is lost, and no call does what it has not said. */
+/* When memory is short, no byte and no line is lost, and every call does what it reports. */
 static void test_memory(void **state)
 {
 	(void)state;

@@ -27,7 +27,7 @@ static void test_next(void **state)
 	scene_play(&scene);
 	scene_opened(&scene, "a@x/in/c", O_RDONLY);
 
-	/* The oldest that nobody has opened. */
+	/* The oldest stream that nobody has opened. */
 	struct handle *handle = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	assert_false(scene_find(&scene, "a@x/in/b")->file.opened);
 	assert_text(scene_read(&scene, handle, 100), "2");
@@ -59,7 +59,7 @@ static void test_next(void **state)
 	scene_finish(&scene);
 }
 
-/* Each that waits gets one of its own, in order; of its own contact. */
+/* Each parked reader gets one stream of its own contact, in order. */
 static void test_next_waits(void **state)
 {
 	(void)state;
@@ -84,7 +84,7 @@ static void test_next_waits(void **state)
 	assert_waits(reads[2]);
 	assert_result(scene_open(&scene, "a@x/in/one", O_RDONLY), -EBUSY);
 
-	/* Signals and processes that go. */
+	/* Readers that are interrupted, and readers that exit. */
 	scene_interrupt(&scene, reads[2]);
 	assert_result(reads[2], -EINTR);
 	scene_peer_opens(&scene, "b@x/r", "s3", "three");
@@ -132,13 +132,13 @@ static void test_incoming(void **state)
 	scene_arrives(&scene, "s3", "x");
 	scene_opened(&scene, "a@x/in/x", O_RDONLY);
 
-	/* First what waits unopened, the oldest first; one line a read. */
+	/* Unopened streams come first, the oldest first, one line a read. */
 	struct handle *handle = scene_opened(&scene, "incoming", O_RDONLY);
 	assert_text(scene_read(&scene, handle, 4096), "a@x/in/z\n");
 	assert_text(scene_read(&scene, handle, 4096), "b@x/in/y\n");
 	assert_result(scene_poll(&scene, handle, 4096), -EAGAIN);
 
-	/* Then each that arrives; several readers get every line. */
+	/* Each arrival follows; every reader gets every line. */
 	struct handle *other = scene_opened(&scene, "incoming", O_RDONLY);
 	struct call *read = scene_read(&scene, handle, 4096);
 	assert_waits(read);
@@ -152,7 +152,7 @@ static void test_incoming(void **state)
 	assert_text(both[0], "a@x/in/a%0Ab\n");
 	assert_text(both[1], "a@x/in/a%0Ab\n");
 
-	/* Also of one that is opened before the line is read. */
+	/* A stream that is opened before its line is read is listed too. */
 	struct handle *next = scene_opened(&scene, "b@x/in/next", O_RDONLY);
 	scene_read(&scene, next, 1);
 	struct call *taken = scene_read(&scene, next, 1);
@@ -186,7 +186,7 @@ static void test_incoming_in_pieces(void **state)
 	assert_result(scene_poll(&scene, handle, 1), -EAGAIN);
 	scene_release(&scene, handle);
 
-	/* What one reader has begun changes nothing for another. */
+	/* Readers do not affect each other. */
 	handle = scene_opened(&scene, "incoming", O_RDONLY);
 	assert_text(scene_read(&scene, handle, 4), "a@x/");
 	assert_text(scene_read(&scene, scene_opened(&scene, "incoming", O_RDONLY), 100),

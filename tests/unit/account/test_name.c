@@ -72,7 +72,7 @@ static void test_from_wire(void **state)
 		 "b\xe2\x80\xa9"
 		 "c",
 		 "a%E2%80%A8b%E2%80%A9c"},
-		/* what shows nothing: "next" that is not, and neighbours */
+		/* invisible characters: a "next" that is not one, and neighbours */
 		{"ne\xe2\x80\x8bxt", "ne%E2%80%8Bxt"},
 		{"ne\xc2\xadxt\xc2\xae", "ne%C2%ADxt\xc2\xae"},
 		{"next\xef\xbb\xbf", "next%EF%BB%BF"},
@@ -109,7 +109,7 @@ static void test_from_wire(void **state)
 		{"\xff\xe2\x80\x8d", "%FF%E2%80%8D"},
 		{"\xd9\x85\xe2\x80\x8c\xe2\x80\x8c\xef\xb8\x8f\xef\xb8\x8f",
 		 "\xd9\x85\xe2\x80\x8c%E2%80%8C%EF%B8%8F%EF%B8%8F"},
-		/* space that nobody sees: at the ends */
+		/* invisible space: at the ends */
 		{" a b ", "%20a b%20"},
 		{"  ", "%20%20"},
 		{" ", "%20"},
@@ -250,7 +250,7 @@ static void test_jid(void **state)
 		 "cher.example",
 		 "d\xc3\xb6rte@b\xc3\xbc"
 		 "cher.example"},
-		/* resources may have nearly anything in them */
+		/* resources may hold nearly any character */
 		{"phone", "phone"},
 		{"in", "in"},
 		{".", "%2E"},
@@ -262,7 +262,7 @@ static void test_jid(void **state)
 		{" phone ", "%20phone%20"},
 		{"pho\xe2\x80\x8bne", "pho%E2%80%8Bne"},
 		{"\xff", "%FF"},
-		/* a '%' is escaped only where it would be taken for an escape */
+		/* a '%' is escaped only if it would look like an escape */
 		{"100%", "100%"},
 		{"%2", "%2"},
 		{"%zz", "%zz"},
@@ -398,7 +398,8 @@ static void test_check(void **state)
 	}
 }
 
-/* Whatever comes off the wire, a user could have given the name, and every cut is clean. */
+/* Every name off the wire becomes one that a user could have given, and every cut is between
+ * characters. */
 static void test_from_wire_is_good(void **state)
 {
 	(void)state;

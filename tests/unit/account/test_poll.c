@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* poll_start: what poll(2) says, and when it is told that there is something new. */
+/* poll_start: the events of poll(2), and when it is notified of new ones. */
 #include "scene.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #define PHONE "a@x/phone"
 
-/* Waits for `events`, as the kernel does when somebody sleeps in poll(2); returns what is now. */
+/* Waits for `events`, as the kernel does for a process in poll(2); returns the current events. */
 static short watch(struct scene *scene, struct handle *handle, short events, struct call **call)
 {
 	*call = &scene->calls[scene->calls_length++];
@@ -42,11 +42,11 @@ static void test_a_reader(void **state)
 	scene_peer_sends(&scene, PHONE, "s", 0, "12");
 	assert_result(call, 0);
 	assert_int_equal(look(&scene, handle), POLLIN);
-	/* Nothing new is no news, and a block more is no other event. */
+	/* A further block is no new event. */
 	assert_int_equal(watch(&scene, handle, POLLIN, &call), POLLIN);
 	scene_peer_sends(&scene, PHONE, "s", 1, "34");
 	assert_waits(call);
-	/* But after everything was read, it is. */
+	/* After everything was read, a block is a new event. */
 	assert_text(scene_read(&scene, handle, 8), "1234");
 	assert_int_equal(look(&scene, handle), 0);
 	scene_peer_sends(&scene, PHONE, "s", 2, "5");
@@ -96,7 +96,7 @@ static void test_a_writer(void **state)
 	assert_result(call, 0);
 	assert_int_equal(watch(&scene, handle, 0, &call), POLLOUT);
 	scene_goes(&scene, PHONE);
-	assert_result(call, 0); /* errors are news even to who asked for nothing */
+	assert_result(call, 0); /* errors are reported even if no event was asked for */
 	assert_int_equal(look(&scene, handle), POLLOUT | POLLERR);
 	scene_release(&scene, handle);
 	scene_finish(&scene);
@@ -110,7 +110,7 @@ static void test_both_ways(void **state)
 	scene_start_with_phone(&scene);
 	scene_peer_opens(&scene, PHONE, "s", "f");
 	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDWR);
-	/* That it can be written to must not hide that there is something to read. */
+	/* A writable file must still report that it becomes readable. */
 	assert_int_equal(watch(&scene, handle, POLLIN | POLLOUT, &call), POLLOUT);
 	assert_waits(call);
 	scene_peer_sends(&scene, PHONE, "s", 0, "12");
@@ -176,7 +176,7 @@ static void test_next_and_incoming(void **state)
 	scene_finish(&scene);
 }
 
-/* The kernel asks anew whenever it was woken: an answer that woke it would do so for ever. */
+/* The kernel polls again after each notification, so its answer must not notify it again. */
 static void test_asked_anew(void **state)
 {
 	(void)state;

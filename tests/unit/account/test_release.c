@@ -30,7 +30,7 @@ static void test_only_looked_at(void **state)
 	scene_finish(&scene);
 }
 
-/* And those who wait for a stream get it then. */
+/* A parked reader gets the stream then. */
 static void test_only_looked_at_while_others_wait(void **state)
 {
 	(void)state;
@@ -73,7 +73,7 @@ static void test_reader_leaves_early(void **state)
 	scene_finish(&scene);
 }
 
-/* Without a flush that came to its end, the file is not whole, and the peer must know. */
+/* Without a completed flush the file is incomplete, and the peer must learn that. */
 static void test_cut_short(void **state)
 {
 	(void)state;

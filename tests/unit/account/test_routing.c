@@ -15,9 +15,10 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define ANSWER_MS    10000 /* what a question may take */
+#define ANSWER_MS    10000 /* time limit of a query */
 
-/* The best of several resources, once each has said what it can; that is asked for once. */
+/* The best of several resources is chosen, once the features of each are known; each is queried
+ * once. */
 static void test_choice(void **state)
 {
 	(void)state;
@@ -53,7 +54,8 @@ static void test_choice(void **state)
 	scene_result(&scene);
 	assert_result(open, 0);
 
-	/* But not of one that has just come, or has come again. */
+	/* The features of a resource that has just come online, again or for the first time, are
+	 * unknown. */
 	scene_goes(&scene, "a@x/chat");
 	scene_comes(&scene, "a@x/chat", 10);
 	open = scene_open(&scene, "a@x/h", O_WRONLY);
@@ -64,7 +66,7 @@ static void test_choice(void **state)
 	scene_finish(&scene);
 }
 
-/* A resource's directory is that one, however poor. */
+/* The directory of a resource always means that resource. */
 static void test_resource(void **state)
 {
 	(void)state;
@@ -83,7 +85,7 @@ static void test_resource(void **state)
 	scene_finish(&scene);
 }
 
-/* Two that ask at the same time: one question. */
+/* Two opens at the same time send one query. */
 static void test_asked_once(void **state)
 {
 	(void)state;
@@ -133,7 +135,7 @@ static void test_name(void **state)
 	}
 }
 
-/* In which format a file goes: as user.ibb.format says, else as the peer can. */
+/* The format of a file: that of user.ibb.format, else one that the peer supports. */
 static void test_format(void **state)
 {
 	(void)state;
@@ -141,7 +143,7 @@ static void test_format(void **state)
 		unsigned features;
 		const char *wanted;
 		ssize_t result;
-		enum format format; /* FORMAT_RAW: it is opened at once */
+		enum format format; /* FORMAT_RAW: opened at once */
 	} rows[] = {
 		{FEATURE_IBB | FEATURE_IBBFS | FEATURE_JINGLE | FEATURE_SI, "auto", 0, FORMAT_RAW},
 		{FEATURE_IBB | FEATURE_JINGLE | FEATURE_SI, "auto", 0, FORMAT_JINGLE},
@@ -149,10 +151,10 @@ static void test_format(void **state)
 		{FEATURE_JINGLE | FEATURE_JINGLE_CRASHES, "auto", -EPROTONOSUPPORT, FORMAT_RAW},
 		{FEATURE_JINGLE | FEATURE_JINGLE_CRASHES, "jingle", 0, FORMAT_JINGLE},
 		{FEATURE_IBB | FEATURE_SI, "auto", 0, FORMAT_SI},
-		{FEATURE_SI, "auto", 0, FORMAT_SI}, /* gloox does not say that it knows IBB */
+		{FEATURE_SI, "auto", 0, FORMAT_SI}, /* gloox does not name IBB among its features */
 		{FEATURE_IBB, "auto", 0, FORMAT_RAW},
 		{0, "auto", -EPROTONOSUPPORT, FORMAT_RAW},
-		{FEATURE_IBB | FEATURE_SI, "raw", 0, FORMAT_RAW}, /* slixmpp only says so of SI */
+		{FEATURE_IBB | FEATURE_SI, "raw", 0, FORMAT_RAW}, /* slixmpp names SI only */
 		{FEATURE_IBB | FEATURE_IBBFS, "si", 0, FORMAT_SI},
 		{FEATURE_IBB | FEATURE_IBBFS, "jingle", 0, FORMAT_JINGLE},
 	};
@@ -183,9 +185,10 @@ static void test_format(void **state)
 	}
 }
 
-/* A peer that answers with an error, or not at all, is opened to without a name; and is not asked
- * again. */
-/* A file that will be offered is open as soon as that is known, be it at once. */
+/* A peer that answers with an error, or not at all, gets an <open/> without a name, and is not
+ * queried again. */
+/* The open of a file that will be offered completes as soon as the features are known, even at
+ * once. */
 static void test_spooled(void **state)
 {
 	(void)state;
@@ -246,7 +249,7 @@ static void answer_info(struct scene *scene, const char *peer, const char *id)
 					   .features = FEATURE_IBB | FEATURE_IBBFS});
 }
 
-/* Whoever was not asked does not answer. */
+/* An answer from a peer that was not queried is ignored. */
 static void test_wrong_answers(void **state)
 {
 	(void)state;
@@ -273,7 +276,7 @@ static void test_wrong_answers(void **state)
 	scene_finish(&scene);
 }
 
-/* A contact that seems offline: our server is asked for what it may just have sent. */
+/* A contact that seems offline: a ping to our server waits for presence in flight. */
 static void test_server_is_pinged(void **state)
 {
 	(void)state;
@@ -290,7 +293,7 @@ static void test_server_is_pinged(void **state)
 	assert_no(&scene, "a@x/f");
 	scene_is_quiet(&scene);
 
-	/* It comes before the answer. */
+	/* Presence arrives before the answer. */
 	open = scene_open(&scene, "a@x/f", O_WRONLY);
 	scene_sent(&scene, MSG_PING, "");
 	scene_comes(&scene, "a@x/r", 0);
@@ -301,7 +304,7 @@ static void test_server_is_pinged(void **state)
 	scene_result(&scene);
 	assert_result(open, 0);
 
-	/* It goes while it is asked. */
+	/* The peer goes offline during the query. */
 	scene_goes(&scene, "a@x/r");
 	scene_comes(&scene, "a@x/r", 0);
 	open = scene_open(&scene, "a@x/g", O_WRONLY);
@@ -351,7 +354,7 @@ static void test_who_answers_for_the_server(void **state)
 	}
 }
 
-/* An answer says nothing to who asked after its question had left. */
+/* An answer does not count for an open that came after its query. */
 static void test_each_waits_for_its_own_ping(void **state)
 {
 	(void)state;
@@ -370,7 +373,7 @@ static void test_each_waits_for_its_own_ping(void **state)
 	scene_finish(&scene);
 }
 
-/* A full JID made with mkdir, and a component's domain, have no presence to wait for. */
+/* A full JID made with mkdir and the domain of a component have no presence to wait for. */
 static void test_unseen(void **state)
 {
 	(void)state;
@@ -392,13 +395,13 @@ static void test_unseen(void **state)
 		assert_result(open, 0);
 	}
 
-	/* The bare JID of a person has. */
+	/* The bare JID of a person has presence. */
 	struct call *open = scene_open(&scene, "b@y/f", O_WRONLY);
 	scene_sent(&scene, MSG_PING, "");
 	scene_result(&scene);
 	assert_result(open, -EHOSTDOWN);
 
-	/* A component's resource that is seen goes first. */
+	/* A visible resource of a component is preferred. */
 	scene_comes(&scene, "bot.x/r", 0);
 	scene_open(&scene, "bot.x/g", O_WRONLY);
 	scene_sent(&scene, MSG_INFO, "bot.x/r");
@@ -407,7 +410,7 @@ static void test_unseen(void **state)
 	scene_finish(&scene);
 }
 
-/* What the peer says to <open/>. */
+/* The peer's answers to <open/>. */
 static void test_refused(void **state)
 {
 	(void)state;
@@ -497,7 +500,7 @@ static void test_offline(void **state)
 	scene_comes(&scene, "a@x/known", 1);
 	scene_opened(&scene, "a@x/first", O_WRONLY);
 
-	/* Waiting for the peer's answer, for what it can, for the server. */
+	/* Opens that wait for the peer's answer, for its features, and for the server. */
 	scene_goes(&scene, "a@x/r");
 	scene_comes(&scene, "a@x/r", 2);
 	struct call *opening = scene_open(&scene, "a@x/known/f", O_WRONLY);
@@ -518,7 +521,7 @@ static void test_offline(void **state)
 	assert_result(open, -ENETDOWN);
 	assert_no(&scene, "b@x/f");
 
-	/* Online again, no old question has an answer. */
+	/* After a reconnect, answers to old queries are ignored. */
 	scene_contact(&scene, "b@x");
 	dispatch_online(&scene.account, SCENE_ME, scene.now_ms);
 	assert_int_equal(routing_deadline(&scene.account), STREAM_NO_DEADLINE);
@@ -532,7 +535,7 @@ static void test_offline(void **state)
 	scene_finish(&scene);
 }
 
-/* The connection comes back: what was asked is asked again, and answered in time. */
+/* The connection comes back: the queries are sent again, and answered in time. */
 static void test_offline_for_a_while(void **state)
 {
 	(void)state;
@@ -557,7 +560,7 @@ static void test_offline_for_a_while(void **state)
 	assert_exists(&scene, "a@x/r/g");
 	assert_result(scene_open(&scene, "a@x/late", O_WRONLY), -ENETDOWN);
 
-	/* Whoever is there is not chosen before everybody has come. */
+	/* No resource is chosen before all presence has arrived. */
 	dispatch_roster_reset(&scene.account, scene.now_ms);
 	scene_contact(&scene, "a@x");
 	scene_contact(&scene, "b@x");
@@ -578,7 +581,7 @@ static void test_offline_for_a_while(void **state)
 	scene_finish(&scene);
 }
 
-/* It does not, in time or at all. */
+/* The connection comes back too late, or never. */
 static void test_offline_for_too_long(void **state)
 {
 	(void)state;
@@ -605,7 +608,7 @@ static void test_offline_for_too_long(void **state)
 	}
 }
 
-/* The resource goes, and its directory with it, while its open waits. */
+/* The resource goes offline during the open, and its directory is removed. */
 static void test_directory_goes(void **state)
 {
 	(void)state;
@@ -620,7 +623,7 @@ static void test_directory_goes(void **state)
 	scene_says(&scene, FEATURE_IBB);
 	scene_is_quiet(&scene);
 
-	/* What was found before may be opened after; there is nobody there. */
+	/* A file that was looked up before may be opened after; the peer is offline. */
 	scene_comes(&scene, "a@x/r", 0);
 	struct node *directory = scene_find(&scene, "a@x/r"), *node;
 	assert_int_equal(directory_mknod(&scene.account, directory, "g", S_IFREG | 0644,
@@ -639,8 +642,7 @@ static void test_directory_goes(void **state)
 	scene_finish(&scene);
 }
 
-/* A name that a refusal took back is still in the kernel for a moment: ESTALE makes it look again.
- */
+/* The kernel still caches a name that a refusal removed: ESTALE makes it look up again. */
 static void test_name_goes(void **state)
 {
 	(void)state;
@@ -672,7 +674,7 @@ static void test_interrupted(void **state)
 	scene_contact(&scene, "a@x");
 	scene_comes(&scene, "a@x/r", 0);
 
-	/* While it asks: nothing is sent to the peer. */
+	/* During the query: nothing is sent to the peer. */
 	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
 	scene_sent(&scene, MSG_INFO, "a@x/r");
 	op_interrupt(&open->op, &scene.account.ibb.effects.done);
@@ -682,7 +684,7 @@ static void test_interrupted(void **state)
 	scene_says(&scene, FEATURE_IBB);
 	scene_is_quiet(&scene);
 
-	/* While it opens: the peer learns that nobody is there. */
+	/* During <open/>: the stream is closed at the peer. */
 	open = scene_open(&scene, "a@x/f", O_WRONLY);
 	scene_sent(&scene, MSG_OPEN, "a@x/r");
 	op_interrupt(&open->op, &scene.account.ibb.effects.done);

@@ -52,12 +52,12 @@ static void test_stop(void **state)
 	assert_waits(write);
 	assert_false(shutdown_is_complete(&scene.account));
 
-	/* Nobody is let in any more. */
+	/* New streams are refused. */
 	scene_peer_opens(&scene, "a@x/r", "s3", "late");
 	assert_no(&scene, "a@x/in/late");
 
-	/* What is closed, and what is being closed, comes to its good end; what is open delivers
-	 * what was written, and breaks then. */
+	/* Closed streams, and those being closed, end in good order; open ones deliver the written
+	 * bytes, and are then aborted. */
 	unsigned resets = 0, closes = 0;
 	const struct msg *msg;
 	while ((msg = scene_next(&scene))) {
@@ -73,7 +73,7 @@ static void test_stop(void **state)
 	assert_result(write, 22);
 	assert_int_equal(resets, 3); /* all but that of "released" */
 	assert_int_equal(closes, 4);
-	assert_false(shutdown_is_complete(&scene.account)); /* its release is on its way */
+	assert_false(shutdown_is_complete(&scene.account)); /* its release follows */
 	scene_release(&scene, closing);
 	assert_false(shutdown_is_complete(&scene.account));
 	assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
@@ -113,7 +113,7 @@ static void test_stop_when_unmounted(void **state)
 	scene_finish(&scene);
 }
 
-/* Of an account that nobody uses. */
+/* An account without open files. */
 static void test_stop_when_idle(void **state)
 {
 	(void)state;
@@ -125,7 +125,7 @@ static void test_stop_when_idle(void **state)
 	scene_finish(&scene);
 }
 
-/* Opened, and not read, by the time that the mount ends: it waits for nobody. */
+/* A stream that was opened and not read does not delay the end. */
 static void test_release_after_stop(void **state)
 {
 	(void)state;
@@ -143,7 +143,7 @@ static void test_release_after_stop(void **state)
 	scene_finish(&scene);
 }
 
-/* Every call is completed, once, whatever it waits for; scene_finish looks. */
+/* Every call is completed once, whatever it waits for; scene_finish checks that. */
 static void test_abandon(void **state)
 {
 	(void)state;
@@ -160,7 +160,7 @@ static void test_abandon(void **state)
 	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
 	struct handle *reader = scene_opened(&scene, "a@x/in/read", O_RDONLY);
 	struct handle *next = scene_opened(&scene, "b@x/in/next", O_RDONLY);
-	/* A file that was removed, is still open, and that the kernel still knows. */
+	/* A removed file that is still open, and that the kernel still knows. */
 	scene_opened(&scene, "a@x/g", O_WRONLY);
 	scene_find(&scene, "a@x/g")->lookups = 1;
 	assert_int_equal(scene_unlink(&scene, "a@x/g"), 0);
@@ -188,7 +188,7 @@ static void test_abandon(void **state)
 		assert_result(calls[i], results[i]);
 	}
 	assert_null(scene.account.handles);
-	/* Peers are told, or they would wait for us to come back. */
+	/* Peers are told, because they would wait for us to resume otherwise. */
 	struct msg *msg;
 	unsigned told = 0;
 	while ((msg = account_next(&scene.account, scene.now_ms * 1000))) {

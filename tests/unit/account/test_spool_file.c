@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that are spooled and offered by their close; what is said of them is the offers' tests'.
- */
+/* Files that are spooled and offered by their close; tests/unit/offer has the protocol. */
 #include "account/directory.h"
 #include "failing_malloc.h"
 #include "scene.h"
@@ -52,7 +51,7 @@ static int truncate_to(struct scene *scene, const char *path, uint64_t size)
 	return error;
 }
 
-/* Until it is closed, it is a file like any other. */
+/* Before its close, it is a file like any other. */
 static void test_while_it_is_written(void **state)
 {
 	(void)state;
@@ -87,7 +86,7 @@ static void test_while_it_is_written(void **state)
 	assert_int_equal(size_of(&scene, "a@x/f"), 3);
 	assert_int_equal(truncate_to(&scene, "a@x/f", 3), 0);
 
-	/* Nor what broke meanwhile. */
+	/* A spooled file whose session broke cannot be changed either. */
 	handle = spooled(&scene, "a@x/g");
 	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
@@ -96,7 +95,7 @@ static void test_while_it_is_written(void **state)
 	scene_finish(&scene);
 }
 
-/* The connection breaks and is back: nobody has heard of it yet, so it is as it was. */
+/* The connection breaks and comes back: the file was not offered yet, so it is unchanged. */
 static void test_connection_breaks_while_it_is_written(void **state)
 {
 	(void)state;
@@ -150,7 +149,7 @@ static void test_name_is_used_again(void **state)
 	scene_finish(&scene);
 }
 
-/* touch and tar: where the peer is known, what is written then is spooled. */
+/* touch and tar: if the peer's features are known, later writes are spooled. */
 static void test_nonblock_open(void **state)
 {
 	(void)state;
@@ -171,7 +170,7 @@ static void test_nonblock_open(void **state)
 	scene_play(&scene);
 	assert_result(close, 0);
 
-	/* Where it is not, that was too early. */
+	/* If they are unknown, later writes fail. */
 	scene_comes(&scene, "a@x/laptop", 0);
 	open = scene_open(&scene, "a@x/laptop/h", O_WRONLY | O_NONBLOCK);
 	handle = call_handle(open);
@@ -184,7 +183,7 @@ static void test_nonblock_open(void **state)
 
 /* ---- nobody waits ---- */
 
-/* The close that would have offered it did not look like the last. */
+/* The close did not seem to be the last one, so it did not offer the file. */
 static void test_leave(void **state)
 {
 	(void)state;
@@ -221,7 +220,7 @@ static void test_leave(void **state)
 	scene_leave(&scene, handle, TEXT, 12);
 	scene_is_quiet(&scene);
 	assert_null(scene.account.handles);
-	assert_state(&scene, "a@x/h", "broken"); /* nobody has got anything */
+	assert_state(&scene, "a@x/h", "broken"); /* nothing was delivered */
 
 	/* And one to nobody. */
 	handle = spooled(&scene, "a@x/i");
@@ -245,7 +244,7 @@ enum fate {
 	FATES
 };
 
-/* Whatever comes, its handle goes. */
+/* The handle is freed in every case. */
 static void test_left_and_lost(void **state)
 {
 	(void)state;
@@ -288,7 +287,7 @@ static void test_left_and_lost(void **state)
 		}
 		scene_settle(&scene);
 		if (goes_on) {
-			/* As what was written to a bytestream does. */
+			/* As with bytes written to a bytestream. */
 			assert_false(shutdown_is_complete(&scene.account));
 			scene_result(&scene);
 			scene_play(&scene);
@@ -306,14 +305,14 @@ static void test_left_and_lost(void **state)
 
 /* ---- the upload ---- */
 
-/* What was spooled cannot be read. */
+/* The spool cannot be read. */
 static void test_end_with_an_error(void **state)
 {
 	(void)state;
 	struct scene scene;
 	start(&scene);
 	struct handle *handle = spooled(&scene, "a@x/f");
-	/* Its upload has not even begun. */
+	/* The upload has not begun yet. */
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
 	spool_file_end(&scene.account, handle->node->file.offer->number, -EIO, scene.now_ms);
@@ -321,7 +320,7 @@ static void test_end_with_an_error(void **state)
 	assert_result(close, -EIO);
 	scene_release(&scene, handle);
 
-	/* There is less of it than was said, which is no file. */
+	/* The file is shorter than the offer said, which is a failure. */
 	handle = spooled(&scene, "a@x/g");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene.uploads[1].length = 11;
@@ -337,14 +336,14 @@ static void test_end_with_an_error(void **state)
 	assert_result(close, -EPROTO);
 	scene_release(&scene, handle);
 
-	/* Of an offer that there is not. */
+	/* The number of no offer. */
 	spool_file_end(&scene.account, 99, 0, scene.now_ms);
 	spool_file_end(&scene.account, 99, -EIO, scene.now_ms);
 	scene_settle(&scene);
 	scene_finish(&scene);
 }
 
-/* Its user gives up while the upload waits for the stream to open, and for room. */
+/* The user interrupts while the upload waits for the stream to open, and for room. */
 static void test_upload_is_ended(void **state)
 {
 	(void)state;
@@ -376,8 +375,8 @@ static struct handle *handle_of(const struct call *call)
 	return call && call_is_done(call) && call->op.result == 0 ? call_handle(call) : NULL;
 }
 
-/* Peers that answer: a file is offered to each, and each offers one. What fails is left out, but
- * what ends well is whole. Returns whether all went well. */
+/* Peers that answer: each is offered a file, and offers one. Failures are skipped, but a success
+ * means a complete file. Returns whether all succeeded. */
 static bool play_offers(struct scene *scene, bool jingle)
 {
 	if (scene_try_start(scene, ACCEPT_CONTACTS)) {

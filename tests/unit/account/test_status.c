@@ -11,7 +11,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PHONE	     "a@x/phone"
 
-/* The whole of it, read in pieces, each run of spaces as one. */
+/* The whole text, read in pieces, with each run of spaces as one. */
 static void read_status(struct scene *scene, char *text)
 {
 	struct handle *handle = scene_opened(scene, "status", O_RDONLY);
@@ -56,7 +56,7 @@ static void test_status(void **state)
 	assert_non_null(strstr(text, "\nout broken 0 B - - - g (removed) (a@x/phone)\n"));
 	assert_non_null(strstr(text, "\nout new 0 B - 0 B/s - a@x/h (no peer yet)\n"));
 
-	/* Sizes as people write them; what was announced, and how long it may take. */
+	/* Sizes with units; the announced size, and the remaining time. */
 	static const struct {
 		int64_t bytes;
 		const char *text;
@@ -85,7 +85,7 @@ static void test_status(void **state)
 	scene_finish(&scene);
 }
 
-/* What has to wait for a connection, also if nobody has opened it: how long. */
+/* How long a session has to wait for a connection, even if nobody has opened it. */
 static void test_status_of_what_is_suspended(void **state)
 {
 	(void)state;

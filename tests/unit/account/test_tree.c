@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tree, its nodes (node.h), and listing: what a directory held. */
+/* tree, its nodes (node.h), and listing: the entries of a directory. */
 #include "account/listing.h"
 #include "account/tree.h"
 #include "failing_malloc.h"
@@ -45,7 +45,7 @@ static void test_init(void **state)
 	assert_null(tree.root);
 }
 
-/* How soon each name may come or go without a call. */
+/* How soon each name may appear or vanish without a call. */
 static void test_pace(void **state)
 {
 	(void)state;
@@ -75,7 +75,7 @@ static void test_pace(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		assert_int_equal(tree_pace(rows[i].directory, rows[i].node), rows[i].pace);
 	}
-	/* A refusal takes the name back. */
+	/* A refusal removes the name. */
 	struct stream stream = {.state = STREAM_NEW};
 	outgoing->file.stream = &stream;
 	assert_int_equal(tree_pace(contact, outgoing), TREE_STANZAS);
@@ -87,7 +87,7 @@ static void test_pace(void **state)
 	tree_finish(&tree);
 }
 
-/* What stat shows of each kind. */
+/* The attributes (stat) of each kind. */
 static void test_attributes(void **state)
 {
 	(void)state;
@@ -147,7 +147,7 @@ static void test_size(void **state)
 		assert_int_equal(attributes.st_blocks, rows[i].blocks);
 	}
 
-	/* The stream says: what was written, announced, received when that is all. */
+	/* The size of a stream: bytes written, the announced size, or bytes received at the end. */
 	node->file.stream = &stream;
 	stream.outgoing.sender.written = 7;
 	stream.incoming.receiver.received = 9;
@@ -199,7 +199,7 @@ static void test_change(void **state)
 	after.st_ctim = before.st_ctim;
 	assert_memory_equal(&before, &after, sizeof(before));
 
-	/* One at a time; a directory stays one. */
+	/* Each field alone; a directory stays a directory. */
 	changes.mode = true;
 	node_change(contact, &changes);
 	assert_int_equal(contact->mode, S_IFDIR | S_ISUID | 0755);
@@ -251,7 +251,7 @@ static void test_add(void **state)
 	assert_null(tree_only(contact, NODE_NEXT));
 	assert_null(tree_only(contact, NODE_OUTGOING));
 
-	/* By any address below it. */
+	/* By any JID below it. */
 	struct node *domain = add(&tree, tree.root, NODE_CONTACT, "x", "x");
 	struct node *resource = add(&tree, contact, NODE_RESOURCE, "r", "a@x/r");
 	assert_ptr_equal(tree_contact(&tree, "a@x"), contact);
@@ -392,7 +392,7 @@ static void test_listing(void **state)
 	assert_non_null(listing);
 	assert_int_equal(listing->length, COUNT(expected));
 	uint64_t ino = file->ino;
-	tree_detach(&tree, file); /* it is what the directory held */
+	tree_detach(&tree, file); /* the entries of the directory when it was opened */
 	assert_null(tree_find(&tree, ino));
 	for (size_t i = 0; i < COUNT(expected); i++) {
 		assert_int_equal(listing->entries[i].ino, expected[i].ino);
@@ -401,7 +401,7 @@ static void test_listing(void **state)
 	}
 	listing_destroy(listing);
 
-	/* Above the root, and above what was removed, there is only itself. */
+	/* The parent of the root, and of a removed directory, is the node itself. */
 	contact->lookups = 1;
 	tree_detach(&tree, contact);
 	const struct node *const alone[] = {tree.root, contact};
@@ -420,7 +420,7 @@ static void test_listing(void **state)
 static void test_memory(void **state)
 {
 	(void)state;
-	/* The start: all or nothing. */
+	/* tree_init succeeds completely or not at all. */
 	struct tree tree;
 	size_t n = 0;
 	do {
@@ -433,7 +433,7 @@ static void test_memory(void **state)
 	} while (failing_malloc_disarm());
 	assert_true(n > 5);
 
-	/* Contacts, until the table has grown several times: each is there as a whole, or not. */
+	/* Contacts, until the table has grown several times: each is complete or missing. */
 	bool failed;
 	size_t failures = 0;
 	n = 0;

@@ -43,7 +43,7 @@ static pid_t start(int flags, int *leash)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		close(hold[1]);
-		/* A name that could be taken for the fields behind it. */
+		/* A name that looks like the fields after it. */
 		prctl(PR_SET_NAME, ") R 1 2 3 4 5 6");
 		if (flags >= 0 && open(path, flags) < 0) {
 			_exit(1);

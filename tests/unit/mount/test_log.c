@@ -50,7 +50,7 @@ static void test_controls(void **state)
 	assert_string_equal(capture_stop(&capture), "ibbfs: a?b?[1m? ?? \xc3\xa9 \xc2\xa0 \xc2\n");
 }
 
-/* Whatever the length: one line, cut at a character, ends in "...". */
+/* A long line is one line, is cut between characters, and ends in "...". */
 static void test_long(void **state)
 {
 	enum {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line: tables of arguments, and what comes of them. */
+/* The command line: tables of arguments, and their results. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static int count_arguments(const char *const arguments[])
 	return count;
 }
 
-/* Parses "ibbfs" and `arguments`; *errors is what went to standard error. */
+/* Parses "ibbfs" and `arguments`; *errors is the text on standard error. */
 static enum options_result parse(struct options *options, const char *const arguments[],
 				 struct capture *errors)
 {
@@ -142,7 +142,7 @@ static void test_everything(void **state)
 	options_finish(&options);
 }
 
-/* What is left for libfuse. */
+/* The options that remain for libfuse. */
 static void test_fuse(void **state)
 {
 	static const struct {
@@ -380,7 +380,7 @@ static void test_bad(void **state)
 	}
 }
 
-/* There is no such option, but somebody will try: the value must not reach a log. */
+/* There is no such option, but a user may try it: the value must not reach a log. */
 static void test_password_is_not_printed(void **state)
 {
 	struct options options;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the password comes from: files, standard input, the environment, a terminal. */
+/* The sources of the password: files, standard input, the environment, a terminal. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,8 +31,7 @@ static void write_file(const char *name, const void *bytes, size_t length, mode_
 	close(fd);
 }
 
-/* Bytes in, and the password or the line that comes out; the same for a file and for standard
- * input. */
+/* Bytes, and the password or the error that results; the same for a file and for standard input. */
 static const struct {
 	const char *bytes;
 	size_t length;
@@ -132,7 +131,7 @@ static void test_length(void **state)
 	}
 }
 
-/* What follows the first line stays in the pipe. */
+/* Bytes after the first line stay in the pipe. */
 static void test_input_is_not_overread(void **state)
 {
 	const struct options options = {.jid = "a@b", .password_stdin = true};
@@ -229,7 +228,7 @@ static void test_environment(void **state)
 	setenv("IBBFS_PASSWORD", text, 1);
 	expect(&options, NULL, "IBBFS_PASSWORD: the password is longer than 1023 bytes");
 
-	/* The file wins, then standard input; the variable goes all the same. */
+	/* The file wins, then standard input; the variable is removed in any case. */
 	setenv("IBBFS_PASSWORD", "other", 1);
 	write_file("file", "secret\n", 7, 0600);
 	options.password_file = "file";
@@ -254,7 +253,7 @@ static pid_t start_prompt(int *terminal)
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		/* Whoever runs the tests in the background ignores some of these. */
+		/* A shell that runs the tests in the background ignores some of these signals. */
 		signal(SIGINT, SIG_DFL);
 		signal(SIGHUP, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
@@ -317,7 +316,7 @@ static void test_prompt(void **state)
 	close(terminal);
 }
 
-/* By the key, halfway through the word, and from elsewhere. */
+/* A signal by its key, in the middle of the word, and by kill(2). */
 static void test_prompt_interrupted(void **state)
 {
 	static const struct {
@@ -362,8 +361,8 @@ static void test_prompt_stopped(void **state)
 	pid_t child = start_prompt(&terminal);
 	int slave = open(ptsname(terminal), O_RDWR | O_NOCTTY);
 	await(terminal, text, sizeof(text), "Password for a@b: ");
-	/* The child's process group is orphaned, so the kernel does not stop it; what is seen is
-	 * that it asks again. */
+	/* The child's process group is orphaned, so the kernel does not stop it; the test sees the
+	 * second prompt. */
 	kill(child, SIGTSTP);
 	await(terminal, text, sizeof(text), "Password for a@b: \r\nPassword for a@b: ");
 	assert_int_equal(write(terminal, "secret\r", 7), 7);

@@ -19,7 +19,7 @@ static uint64_t count(void *context)
 	return directory->bytes;
 }
 
-/* What is there before counts. */
+/* Existing files count. */
 static void test_limit(void **state)
 {
 	struct directory directory = {.bytes = 60};
@@ -42,7 +42,7 @@ static void test_no_limit(void **state)
 	assert_true(quota_reserve(&quota, UINT64_MAX / 4));
 }
 
-/* Room comes back with what is not written, and with what is removed. */
+/* Cancelled bytes and removed files give room back. */
 static void test_room_again(void **state)
 {
 	struct directory directory = {0};
@@ -64,8 +64,7 @@ static void test_room_again(void **state)
 	assert_true(quota_reserve(&quota, 70));
 }
 
-/* Somebody removes a file without a word: it is found out when room is wanted, but not each time.
- */
+/* A file removed in the directory itself is noticed when room is needed, but not each time. */
 static void test_counted_again(void **state)
 {
 	struct directory directory = {.bytes = 100};
@@ -79,7 +78,7 @@ static void test_counted_again(void **state)
 	assert_int_equal(directory.counted, 2);
 }
 
-/* What is reserved and not written counts beside what is found in the directory. */
+/* Reserved bytes that are not written yet count in addition to the files in the directory. */
 static void test_counted_while_written(void **state)
 {
 	struct directory directory = {.bytes = 50};

@@ -97,7 +97,7 @@ static void test_default_directory(void **state)
 	}
 }
 
-/* It is nobody else's, and there is nothing to be seen in it. */
+/* The directory has mode 0700, and is empty. */
 static void test_directory(void **state)
 {
 	(void)state;
@@ -158,7 +158,7 @@ static void test_content(void **state)
 	spool_release(same);
 }
 
-/* No bytes are no bytes, wherever. */
+/* A write of no bytes changes nothing at any offset. */
 static void test_empty_write(void **state)
 {
 	(void)state;
@@ -185,7 +185,7 @@ static void test_md5(void **state)
 	assert_md5(spool, "bc6e6f16b8a077ef5fbc8d59d0b931b9");
 	spool_release(spool);
 
-	/* Not in order: nobody reads it again only for that. */
+	/* Out of order: there is no digest, as the file is not read again for it. */
 	spool = create();
 	write_text(spool, "Hello", 0);
 	write_text(spool, "J", 0);
@@ -239,7 +239,7 @@ static void test_full(void **state)
 	assert_int_equal(error, -EFBIG);
 	assert_int_equal(resized, -EFBIG);
 
-	/* Nothing is left of the part that could be written. */
+	/* The part that could be written is cut off. */
 	assert_content(spool, "Hello", 5);
 	assert_int_equal(spool_resize(spool, 8), 0);
 	assert_content(spool, "Hello\0\0\0", 8);

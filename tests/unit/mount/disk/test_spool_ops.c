@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* spool_ops, with a hub that only notes what it is told. */
+/* spool_ops, with a hub that only records calls. */
 #include "account/file.h"
 #include "mount/caller.h"
 #include "mount/disk/spool.h"
@@ -21,7 +21,7 @@
 
 static char directory[] = "/tmp/spool_ops-XXXXXX";
 
-/* What the hub was told, and what it says. */
+/* Calls to the hub, and its answers. */
 static struct {
 	int resize_error;
 	uint64_t size; /* hub_resize_spooled */
@@ -229,7 +229,7 @@ static void test_leave(void **state)
 	assert_int_equal(hub.sent, 5);
 }
 
-/* Once it is too late, what there is stays as it is. */
+/* When it is too late, the spool is unchanged. */
 static void test_too_late(void **state)
 {
 	(void)state;
@@ -273,7 +273,7 @@ static void fill(struct handle *handle)
 	assert_int_equal(error, -EFBIG);
 }
 
-/* Half a file is not offered: cp closes what it could not write. */
+/* Half a file is not offered: cp closes a file that it could not write. */
 static void test_full(void **state)
 {
 	(void)state;
@@ -287,7 +287,7 @@ static void test_full(void **state)
 	assert_int_equal(hub.offers + hub.leaves, 0);
 	assert_int_equal(hub.releases, 1);
 
-	/* Whatever its writer does then. */
+	/* This holds whatever the writer does then. */
 	handle = (struct handle){0};
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	fill(&handle);

@@ -17,7 +17,7 @@ enum who {
 	BOTH
 };
 
-/* The other thread, which delivers what it is given. */
+/* The other thread, which delivers its requests. */
 static struct {
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -158,7 +158,7 @@ static void test_there(void **state)
 	}
 	stop_other();
 	for (unsigned i = 0; i < 4; i++) {
-		/* Its last step may be in this thread, which has come back from all of them. */
+		/* The last step may be in this thread, which has returned from all steps. */
 		check(&counters[i]);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upload, with a hub that only notes what it is told. */
+/* upload, with a hub that only records calls. */
 #include "mount/disk/upload.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-/* What the hub was told, and what it does. */
+/* Calls to the hub, and its actions. */
 static struct {
 	struct request *waiting; /* not delivered */
 	bool at_once;		 /* delivers before it returns */
@@ -121,7 +121,7 @@ static void test_all(void **state)
 	}
 }
 
-/* Whatever fails: that nothing more comes is said, or the close would wait for ever. */
+/* Every failure is reported to the hub, because the close would wait for ever otherwise. */
 static void test_errors(void **state)
 {
 	(void)state;
