@@ -142,7 +142,7 @@ static uint8_t written_byte(const struct script_stream *stream, uint64_t place)
 	return script_pattern(place);
 }
 
-/* What holds at any time. */
+/* The invariants. */
 static void check_stream(const struct script *script, const struct stream *stream)
 {
 	const struct sender *sender = &stream->outgoing.sender;
@@ -156,7 +156,7 @@ static void check_stream(const struct script *script, const struct stream *strea
 	if (buffer < block) {
 		buffer = block;
 	}
-	/* The last block that was held counts only for the next one. */
+	/* The last held block counts only for the next one. */
 	size_t last = receiver->held ? receiver->held->prev->memory : 0;
 	size_t slack = buffer > LEAST_SLACK ? buffer : LEAST_SLACK;
 	assert_true(receiver->in.length <= buffer + slack);
@@ -265,7 +265,7 @@ static void put_data(struct script *script, const struct msg *msg)
 	assert_non_null(stream);
 	const char *count = strchr(msg->id, '.') + 1;
 	uint64_t block = strtoull(count, NULL, 16), sent = stream->sent;
-	bool aside = msg->id[0] == 'a'; /* once more, and those that come next are others */
+	bool aside = msg->id[0] == 'a'; /* taken again; the following ids are new */
 	if ((aside || strchr(count, '.')) && block < COUNT(stream->starts)) {
 		stream->sent = stream->starts[block]; /* again, or the first one after that */
 	}
@@ -551,7 +551,7 @@ static void put_deadline(struct script *script)
 	}
 }
 
-/* What is asked for; false if it is another act. */
+/* A query of the state; false if it is another act. */
 static bool answer(struct script *script, char **words)
 {
 	const char *act = words[0];

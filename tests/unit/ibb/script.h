@@ -2,13 +2,13 @@
 /*
  * script - the bytestreams of an account, played from lines of text.
  *
- * A step is what happens, and what comes of it:
+ * A step is an act and its results:
  *
  *     {"dial s j; open s op", "o1.0 open j s 8"},
  *     {"j: result o1.0", "op=0"},
  *     {"write s w 5", "w=5; d1.0 data j s 0 5"},
  *
- * What happens, on the user's side (S is a stream, called by its sid; OP is a word for a call):
+ * Acts on the user's side (S is a stream, called by its sid; OP is a word for a call):
  *
  *     create S; dial S PEER [ibbfs] [resume] [name=NAME] (creates S if need be); reading S
  *     await S
@@ -28,11 +28,12 @@
  *     PEER: close S ID [reset] [size=BYTES]; PEER: resume S ID; PEER: ping ID; PEER: unknown ID
  *     PEER: result ID; PEER: error ID CONDITION [TYPE]; PEER: bounce ID CONDITION
  *
- * What comes of it: OP=RESULT, a number or an errno's name, for each call that is completed; then
- * each message that leaves, as "ID KIND PEER ..."; then what was asked for.
+ * The results: OP=RESULT, a number or an errno's name, for each call that is completed; then each
+ * message that is sent, as "ID KIND PEER ..."; then the answer to a query.
  *
- * Bytes are a pattern, so that a byte's place shows: all that is read or leaves is checked against
- * it, and that no call is completed twice, that no stream holds more than it may.
+ * Bytes are a pattern that depends on their offset. All bytes that are read or sent are checked
+ * against it. It is also checked that no call is completed twice, and that no stream holds more
+ * than it may.
  *
  * Units:   bytes; ms of the script's own clock.
  * Threads: none.
@@ -91,7 +92,7 @@ struct script {
 	char out[4096];
 };
 
-/* The byte at a place of every stream, in either direction. */
+/* The byte at an offset of every stream, in either direction. */
 uint8_t script_pattern(uint64_t place);
 
 /* Small blocks and buffers: a block of 8, a window of 16, a buffer of 32. */
@@ -106,10 +107,10 @@ void script_finish(struct script *script);
  * next call. */
 const char *script_play(struct script *script, const char *act);
 
-/* Plays each step; fails with the step that comes out otherwise. */
+/* Plays each step; fails with the first step whose results differ. */
 void script_run(struct script *script, const struct script_step *steps, size_t count);
 
-/* All of it in one, with script_config and 16 streams at most. */
+/* A whole test, with script_config and 16 streams at most. */
 void script_test(const struct script_step *steps, size_t count);
 
 #endif

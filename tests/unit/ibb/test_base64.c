@@ -173,7 +173,7 @@ static void test_every_character_in_every_place(void **state)
 	}
 }
 
-/* Of all texts of one quantum, just one decodes to each sequence of one and of two bytes. */
+/* Exactly one text of a quantum decodes to each sequence of one and of two bytes. */
 static void test_one_text_for_each_value(void **state)
 {
 	(void)state;

@@ -16,7 +16,7 @@
 
 struct path;
 
-/* Microseconds that the server works for a block. */
+/* Time that the server needs for a block, in µs. */
 typedef double (*service)(struct path *path, size_t length);
 
 struct block {
@@ -40,7 +40,7 @@ struct path {
 	unsigned changes; /* of what is used */
 	uint64_t by_length[3];
 	uint32_t random;
-	double mood; /* of a machine on which others work */
+	double mood; /* noise of a shared machine */
 	int64_t mood_us;
 };
 
@@ -123,35 +123,35 @@ static struct path start(service service_us, int64_t delay_us)
 
 /* ---- servers ---- */
 
-/* Works for each stanza, and a little for each byte. */
+/* A cost for each stanza, and a small one for each byte. */
 static double per_stanza(struct path *path, size_t length)
 {
 	(void)path;
 	return 140 + (double)length * 0.009;
 }
 
-/* Works for each stanza, but not so much that one comparison of rates would tell. */
+/* A cost for each stanza, too small for one comparison of rates. */
 static double little_per_stanza(struct path *path, size_t length)
 {
 	(void)path;
 	return 40 + (double)length * 0.02;
 }
 
-/* Takes twice as long for each byte once a stanza is longer than what it reads at once. */
+/* The cost of a byte doubles once a stanza is longer than one read of the server. */
 static double per_read(struct path *path, size_t length)
 {
 	(void)path;
 	return (double)length / (length > 6000 ? 2.8 : 6.5);
 }
 
-/* The same for every byte. */
+/* A cost for each byte alone. */
 static double per_byte(struct path *path, size_t length)
 {
 	(void)path;
 	return (double)length * 0.1;
 }
 
-/* Others get in the path, for some time, and for each block. */
+/* Cross traffic on the path, for some time, and for each block. */
 static double with_noise(struct path *path, double service_us)
 {
 	if (path->now_us >= path->mood_us) {
@@ -187,7 +187,7 @@ static void test_starts_with_the_shortest(void **state)
 	(void)state;
 	struct block_size size = {0};
 	assert_int_equal(block_size_current(&size), BLOCK_SIZE_MIN);
-	/* A writer that is slower than the path says nothing. */
+	/* An application-limited writer gives no samples. */
 	for (int64_t now_us = 0; now_us < 60 * SECOND; now_us += 1000) {
 		struct block_size_sample sample = {now_us - 300, now_us, 4096, false};
 		block_size_measure(&size, &sample);
@@ -200,8 +200,7 @@ static void test_a_server_that_works_per_stanza(void **state)
 	(void)state;
 	for (size_t i = 0; distances_us[i] < 200000; i++) { /* there the window is the limit */
 		struct path path = start(per_stanza, distances_us[i]);
-		/* at once with a short RTT, after some rounds for each measurement with a long one
-		 */
+		/* at once with a short RTT; with a long one, each measurement takes some rounds */
 		run(&path, SECOND + 60 * distances_us[i]);
 		if (path.size.current != 2) {
 			fail_msg("row %zu: %u", i, path.size.current);
@@ -211,7 +210,7 @@ static void test_a_server_that_works_per_stanza(void **state)
 	}
 }
 
-/* It stays with the shortest, and what it costs to try is little. */
+/* It keeps the shortest, and the probes cost little. */
 static void test_a_server_that_gets_slower(void **state)
 {
 	(void)state;
@@ -221,7 +220,7 @@ static void test_a_server_that_gets_slower(void **state)
 		size_t window = path.window.size;
 		run(&path, 290 * SECOND);
 		assert_int_equal(path.changes, 0);
-		/* nor has it made the window take the queue of large blocks for a longer path */
+		/* nor did the window take the queue of large blocks for a larger RTT */
 		assert_true(path.window.size <= window * 2);
 		double rate = (double)path.delivered / (double)path.now_us;
 		if (rate < 6.5 * 0.96) {
@@ -230,7 +229,7 @@ static void test_a_server_that_gets_slower(void **state)
 	}
 }
 
-/* Where length does not matter, blocks stay short. */
+/* If length does not matter, blocks stay short. */
 static void test_a_server_that_works_per_byte(void **state)
 {
 	(void)state;
@@ -240,7 +239,7 @@ static void test_a_server_that_works_per_byte(void **state)
 	assert_int_equal(path.changes, 0);
 }
 
-/* Nearly always what is best, nearly never another. */
+/* The best size in nearly all runs. */
 static void test_noise(void **state)
 {
 	static const struct {
@@ -249,7 +248,7 @@ static void test_noise(void **state)
 	} rows[] = {
 		{noisy_per_stanza, 2, 12},
 		{noisy_per_read, 0, 0},
-		/* nothing is better: any will do */
+		/* all are equal: any will do */
 		{noisy_per_byte, 3, 30},
 	};
 	(void)state;
@@ -268,7 +267,7 @@ static void test_noise(void **state)
 	}
 }
 
-/* The server is another one now, or others use it too. */
+/* The server has changed, or has other load. */
 static void test_goes_back(void **state)
 {
 	(void)state;
@@ -283,7 +282,7 @@ static void test_goes_back(void **state)
 	assert_int_equal(path.size.current, 2);
 }
 
-/* Nothing longer than agreed is sent, so that trying it shows nothing. */
+/* No block is longer than negotiated, so a longer probe would measure nothing. */
 static void test_less_was_agreed(void **state)
 {
 	(void)state;
@@ -294,8 +293,7 @@ static void test_less_was_agreed(void **state)
 	assert_int_equal(path.changes, 1);
 }
 
-/* In the midst of a comparison the writer pauses, or blocks are lost: acknowledged to what is used.
- */
+/* The writer pauses or blocks are lost in the middle of a comparison: the size in use stays. */
 static void test_disturbed(void **state)
 {
 	(void)state;
@@ -318,7 +316,7 @@ static void test_disturbed(void **state)
 	}
 }
 
-/* A writer that has nothing more: the comparison ends without a result. */
+/* The writer ends: the comparison ends without a result. */
 static void test_the_writer_gets_slow(void **state)
 {
 	(void)state;
@@ -332,7 +330,7 @@ static void test_the_writer_gets_slow(void **state)
 	assert_false(path.size.comparing);
 }
 
-/* A file is over before a comparison is: the next one goes on with that, unless it comes late. */
+/* A file ends before a comparison: the next file continues it, unless it comes late. */
 static void test_short_files(void **state)
 {
 	(void)state;
@@ -357,7 +355,7 @@ static void test_short_files(void **state)
 	}
 }
 
-/* A clock that stands still, or goes acknowledged, divides by nothing. */
+/* A clock that stands still, or goes backwards, causes no division by zero. */
 static void test_no_time_at_all(void **state)
 {
 	(void)state;

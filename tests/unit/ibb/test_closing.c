@@ -72,7 +72,7 @@ static void test_peer_closes_in_a_dialogue(void **state)
 		ARRIVED,
 		{"j: data s i1 0 8; read s a 6", "i1 result j; a=6"},
 		{"write s b 20; write s c 5; flush s f", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
-		/* Our bytes leave first; nothing new is taken. */
+		/* Queued bytes are sent first; new writes are refused. */
 		{"j: close s i2", "b=ECONNRESET; c=ECONNRESET"},
 		{"can s", "can read write"},
 		{"write s d 1; try-write s e 1", "d=ECONNRESET; e=ECONNRESET"},
@@ -125,7 +125,7 @@ static void test_peer_closes_and_then(void **state)
 	PLAY(steps);
 }
 
-/* What was held waits no longer than the answer to <close/>. */
+/* Held blocks wait no longer than the answer to <close/>. */
 static void test_peer_closes_without_waiting(void **state)
 {
 	(void)state;
@@ -174,7 +174,7 @@ static void test_announced_size(void **state)
 		{"size=9", "j: data s i1 0 8", "r2=ECONNRESET", true},
 		{"size=7", "j: data s i1 0 8", "r2=ECONNRESET", true},
 	};
-	/* whether the reader waits for its end, or comes later */
+	/* with a reader that is parked, or comes later */
 	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
 		struct script script;
 		char act[200];
@@ -197,8 +197,8 @@ static void test_announced_size(void **state)
 	}
 }
 
-/* Between two ibbfs <close/> says how many bytes there were: what a server has dropped is missed.
- */
+/* Between two ibbfs <close/> has the count of bytes, so bytes that a server has dropped are
+ * noticed. */
 static void test_bytes_sent(void **state)
 {
 	(void)state;
@@ -214,7 +214,7 @@ static void test_bytes_sent(void **state)
 		{"j: open v i4 8 message name=n; take v; j: data v i5 0 8 message", "i4 result j"},
 		{"j: close v i6 size=9; read v p 99; read v o 99",
 		 "i6 result j; p=8; o=ECONNRESET"},
-		/* with bytes of ours under way */
+		/* with bytes of ours in flight */
 		{"j: open w i7 8 name=n; take w; write w b 5",
 		 "i7 result j; b=5; d5.0 data j w 0 5"},
 		{"j: close w i8 size=1; state w", "i8 result j; broken"},
@@ -228,7 +228,7 @@ static void test_bytes_sent(void **state)
 static void test_release(void **state)
 {
 	(void)state;
-	/* nothing is unsent: the answer is awaited, whatever it is, but not for ever */
+	/* all bytes are sent: any answer ends the wait, and so does the time-out */
 	static const struct script_step steps[] = {
 		OPENED,
 		{"read s a 1; release s", "a=ECONNRESET; c1.0 close j s"},
@@ -240,7 +240,7 @@ static void test_release(void **state)
 		{"dial t j; j: result o2.0; release t", "o2.0 open j t 8; c2.0 close j t"},
 		{"wait 9999; count", "count 1"},
 		{"wait 1; count", "count 0"},
-		/* an ibbfs that answers nothing has not got it */
+		/* an ibbfs that does not answer has not received it */
 		{"dial x j ibbfs; j: result o3.0; release x",
 		 "o3.0 open j x 8; c3.0 close j x size=0"},
 		{"wait 10000; wait 10000", "c3.0 close j x size=0; c3.0 close j x size=0"},
@@ -273,7 +273,8 @@ static void test_release_with_bytes_unsent(void **state)
 		{"j: result d1.1", "c1.0 close j s"},
 		{"j: result d1.1; count", "count 1"},
 		{"j: result c1.0; count", "count 0"},
-		/* ends before: an error; the time; the peer's <close/>, its reset; the peer */
+		/* ended earlier: an error; the time-out; the peer's <close/>, its reset; the peer
+		 * is gone */
 		{"dial t j; j: result o2.0; write t b 5; release t",
 		 "o2.0 open j t 8; b=5; d2.0 data j t 0 5"},
 		{"j: error d2.0 bad-request; count", "c2.0 close j t; count 0"},
@@ -291,7 +292,7 @@ static void test_release_with_bytes_unsent(void **state)
 	PLAY(steps);
 }
 
-/* Writers that still wait when everybody has gone: what they wrote leaves, at once. */
+/* Writers that are parked after the last release: their bytes are sent at once. */
 static void test_release_with_writers(void **state)
 {
 	(void)state;
@@ -320,13 +321,13 @@ static void test_release_not_in_good_order(void **state)
 		{"j: open u i1 8; take u; j: data u i2 0 8; reset u",
 		 "i1 result j; i2 result j; c3.0 close j u"},
 		{"j: data u i3 1 8", "i3 error j item-not-found cancel"},
-		/* a name says that it is an ibbfs which has opened it */
+		/* a name means that an ibbfs has opened the stream */
 		{"j: open v i4 8 name=x; take v; reset v", "i4 result j; c4.0 close j v reset"},
 	};
 	PLAY(steps);
 }
 
-/* Both have closed, but our bytes are under way. */
+/* Both sides have closed, but our bytes are in flight. */
 static void test_release_after_the_peer(void **state)
 {
 	(void)state;
@@ -343,7 +344,7 @@ static void test_release_after_the_peer(void **state)
 	PLAY(steps);
 }
 
-/* What a reader left behind is never acknowledged. */
+/* Bytes that a reader did not read are never acknowledged. */
 static void test_release_with_blocks_held(void **state)
 {
 	(void)state;

@@ -75,7 +75,7 @@ static void test_error_types(void **state)
 	assert_int_equal(error_type_from_name("WAIT"), ERROR_TYPE_CANCEL);
 }
 
-/* What we send, and where XEP-0047 says so. */
+/* Conditions that we send, with their sections of XEP-0047. */
 static void test_type_sent(void **state)
 {
 	(void)state;
@@ -140,7 +140,7 @@ static void test_errno(void **state)
 	}
 }
 
-/* Of all conditions these say that the peer is not there: gone, or offline for now. */
+/* The conditions that mean that the peer is absent: gone, or offline for now. */
 static void test_peer_is_away(void **state)
 {
 	(void)state;

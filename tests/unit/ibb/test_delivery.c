@@ -22,7 +22,7 @@ static void test_nagle(void **state)
 	(void)state;
 	static const struct script_step steps[] = {
 		OPENED,
-		/* alone, a partial block leaves at once */
+		/* alone, a partial block is sent at once */
 		{"write s a 3", "a=3; d1.0 data j s 0 3"},
 		/* behind another one when it is full */
 		{"write s b 4", "b=4"},
@@ -35,14 +35,14 @@ static void test_nagle(void **state)
 		/* or flushed */
 		{"write s f 2", "f=2"},
 		{"flush s g", "d1.3 data j s 3 2"},
-		/* what was written later waits again, but no longer than while somebody flushes */
+		/* later bytes wait again, but only until a flush */
 		{"write s h 2", "h=2"},
 		{"j: result d1.2", "d1.4 data j s 4 2"},
 		{"j: result d1.3", "g=0"},
 		{"j: result d1.4", ""},
 		{"write s i 1", "i=1; d1.5 data j s 5 1"},
 		{"write s k 2", "k=2"},
-		/* or when this is the end of it */
+		/* or at the end of the stream */
 		{"release s", "d1.6 data j s 6 2"},
 		{"j: result d1.5", ""},
 		{"j: result d1.6", "c1.0 close j s"},
@@ -62,7 +62,7 @@ static void test_window(void **state)
 		{"size s; can s", "size 17; can nothing"},
 		{"try-write s c 1", "c=EAGAIN"},
 		{"size s", "size 17"},
-		/* behind another writer each keeps its own bytes */
+		/* behind another writer, each call keeps its own bytes */
 		{"write s d 3; write s e 30; write s f 1", ""},
 		{"size s", "size 17"},
 		{"j: result d1.0", "b=1; d=3; e=30; d1.2 data j s 2 8"},
@@ -147,7 +147,7 @@ static void test_data_refused(void **state)
 		{"internal-server-error", "ECONNRESET", true},
 		{"feature-not-implemented", "ECONNRESET", true},
 		{"made-up", "ECONNRESET", true},
-		/* nobody is there to be told */
+		/* the call that waited has ended */
 		{"item-not-found", "ECONNRESET", false},
 		{"service-unavailable", "ECONNRESET", false},
 		{"recipient-unavailable cancel", "ECONNRESET", false},
@@ -210,7 +210,7 @@ static void test_messages(void **state)
 	(void)state;
 	static const struct script_step steps[] = {
 		{"dial s j; j: result o1.0", "o1.0 open j s 8 message"},
-		/* Nobody answers a message: something else is asked behind the last of them. */
+		/* Messages have no answer: a ping follows the last of them. */
 		{"write s a 5", "a=5; d1.0 data j s 0 5 message; b1.1 info j"},
 		{"write s b 2; flush s f", "b=2; d1.1 data j s 1 2 message; b1.2 info j"},
 		{"j: result b1.1", ""},
@@ -220,7 +220,7 @@ static void test_messages(void **state)
 		{"write s c 17",
 		 "d1.2 data j s 2 8 message; d1.3 data j s 3 8 message; b1.4 info j"},
 		{"j: result b1.4", "c=17; d1.4 data j s 4 1 message; b1.5 info j"},
-		/* a message that comes back has not arrived */
+		/* a message that bounces was not delivered */
 		{"write s d 2; flush s g", "d=2; d1.5 data j s 5 2 message; b1.6 info j"},
 		{"eve: bounce d1.5 service-unavailable", ""},
 		{"j: bounce d1.5 service-unavailable", "g=ECONNRESET"},
@@ -229,7 +229,7 @@ static void test_messages(void **state)
 		{"dial t j ibbfs; j: result o2.0", "o2.0 open j t 8 message"},
 		{"write t e 5; flush t h", "e=5; d2.0 data j t 0 5 message; b2.1 ping j"},
 		{"j: error b2.1 service-unavailable", "h=ECONNRESET"},
-		/* more than was ever sent is delivered: no harm */
+		/* an answer that confirms more than was sent does no harm */
 		{"dial u j; j: result o3.0", "o3.0 open j u 8 message"},
 		{"write u i 5; flush u k", "i=5; d3.0 data j u 0 5 message; b3.1 info j"},
 		{"j: result b3.ffffffffffffffff", "k=0"},
@@ -237,8 +237,8 @@ static void test_messages(void **state)
 	run_by_message(steps, COUNT(steps));
 }
 
-/* Who has sent <close/> drops the messages that cross it, and would answer any question after
- * them: what it did not confirm before is lost. */
+/* A peer that has sent <close/> drops the messages that cross it, and would answer any ping after
+ * them: messages that it did not confirm before are lost. */
 static void test_messages_that_cross_a_close(void **state)
 {
 	(void)state;
@@ -247,11 +247,12 @@ static void test_messages_that_cross_a_close(void **state)
 		{"write s a 5; flush s f", "a=5; d1.0 data j s 0 5 message; b1.1 info j"},
 		{"j: close s i2", "f=ECONNRESET; i2 result j"},
 		{"j: result b1.1; read s r 1; write s b 1", "r=ECONNRESET; b=ECONNRESET"},
-		/* What it confirmed has arrived. */
+		/* Confirmed messages were delivered. */
 		{"j: open t i3 8 message; take t", "i3 result j"},
 		{"write t c 5; flush t g", "c=5; d2.0 data j t 0 5 message; b2.1 info j"},
 		{"j: result b2.1; j: close t i4; read t p 1", "g=0; i4 result j; p=0"},
-		/* Nor do we confirm what comes while nobody reads and ours still leaves. */
+		/* We do not confirm messages either that arrive unread while ours are still
+		 * sent. */
 		{"j: open u i5 8 message; take u", "i5 result j"},
 		{"write u d 5; release u", "d=5; d3.0 data j u 0 5 message; b3.1 info j"},
 		{"j: data u i6 0 1 message; j: ping i7", "c3.0 close j u; i7 result j"},
@@ -260,8 +261,8 @@ static void test_messages_that_cross_a_close(void **state)
 	run_by_message(steps, COUNT(steps));
 }
 
-/* Stanzas stay in order, so a question that is answered before an earlier one says that this, or
- * its answer, was lost; and then messages may have been. */
+/* Stanzas stay in order, so an answer that overtakes that of an earlier ping means that the earlier
+ * ping or its answer was lost; messages may be lost as well. */
 static void test_messages_and_a_lost_question(void **state)
 {
 	(void)state;
@@ -270,7 +271,7 @@ static void test_messages_and_a_lost_question(void **state)
 		{"write s a 5; flush s f", "a=5; d1.0 data j s 0 5 message; b1.1 ping j"},
 		{"wait 30000", "p1.0 ping j"},
 		{"j: result p1.0", "f=ECONNRESET; c1.0 close j s reset"},
-		/* only what was asked before counts */
+		/* only an earlier ping counts */
 		{"dial t j ibbfs; j: result o2.0", "o2.0 open j t 8 message"},
 		{"write t b 5; flush t g", "b=5; d2.0 data j t 0 5 message; b2.1 ping j"},
 		{"wait 30000; j: result b2.1", "p2.0 ping j; g=0"},
@@ -280,7 +281,7 @@ static void test_messages_and_a_lost_question(void **state)
 	run_by_message(steps, COUNT(steps));
 }
 
-/* Nor is it forgotten to ask when the window shrinks before it is full. */
+/* A ping is also sent when the window shrinks before it is full. */
 static void test_messages_in_a_window_that_shrinks(void **state)
 {
 	(void)state;
@@ -303,7 +304,7 @@ static void test_messages_in_a_window_that_shrinks(void **state)
 	script_finish(&script);
 }
 
-/* Delivery is asked for each time that half a window has left. */
+/* A ping is sent after each half window. */
 static void test_messages_in_a_large_window(void **state)
 {
 	(void)state;

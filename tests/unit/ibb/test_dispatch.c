@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dispatch: whose a stanza is, and what is answered if it is nobody's. */
+/* dispatch: the stream of each stanza, and the answer if there is none. */
 #include "script.h"
 
 #include <setjmp.h>
@@ -18,7 +18,7 @@ static void test_unknown_streams(void **state)
 	static const struct script_step steps[] = {
 		{"j: data s i1 0 5", "i1 error j item-not-found cancel"},
 		{"j: close s i2", "i2 error j item-not-found cancel"},
-		/* Nobody answers a message, but its sender must not take it for delivered. */
+		/* A message has no answer, but its sender must not take it for delivered. */
 		{"j: data s i3 0 5 message", "c0.0 close j s"},
 		{"j: result c0.0; j: error c0.0 item-not-found", ""},
 		{"j: result d1.0; j: error d1.0 forbidden; j: bounce d1.0 forbidden", ""},
@@ -30,7 +30,7 @@ static void test_unknown_streams(void **state)
 static void test_foreign_senders(void **state)
 {
 	(void)state;
-	/* The same sid between us and another is another stream. */
+	/* The same sid with another peer is another stream. */
 	static const struct script_step steps[] = {
 		{"j: open s i0 8; take s", "i0 result j"},
 		{"k: data s i1 0 5", "i1 error k item-not-found cancel"},
@@ -96,7 +96,7 @@ static void test_answers(void **state)
 	PLAY(steps);
 }
 
-/* Those who may not open streams do not learn that somebody is here. */
+/* Peers that may not open streams do not learn that we are online. */
 static void test_strangers(void **state)
 {
 	(void)state;
@@ -110,7 +110,7 @@ static void test_strangers(void **state)
 		{"eve! unknown i7", "i7 error eve service-unavailable cancel"},
 		{"eve! result o1.0; eve! error o1.0 gone", ""},
 		{"count", "count 0"},
-		/* but what we have begun goes on with them too */
+		/* but streams that we opened to them continue */
 		{"dial s eve; open s o", "o1.0 open eve s 8"},
 		{"eve! result o1.0", "o=0"},
 		{"reading s; read s r 9; eve! data s i8 0 3", "r=3; i8 result eve"},
@@ -140,7 +140,7 @@ static void test_open_refused(void **state)
 		{"j: open s i1 9", "i1 error j resource-constraint modify"},
 		{"count", "count 0"},
 		{"j: open s i2 8; j: open t i3 1", "i2 result j; i3 result j"},
-		/* in use, whoever opened it; the first goes on */
+		/* the sid is in use, whichever side opened it; the first stream continues */
 		{"j: open s i4 8", "i4 error j not-acceptable cancel"},
 		{"take s; state s", "open"},
 		{"dial u j; j: open u i5 8", "o3.0 open j u 8; i5 error j not-acceptable cancel"},

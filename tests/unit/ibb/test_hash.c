@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Digests, against the test vectors of RFC 1321 and FIPS 180. */
+/* The test vectors of RFC 1321 and FIPS 180. */
 #include "ibb/hash.h"
 
 #include <setjmp.h>

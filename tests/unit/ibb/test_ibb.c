@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ibb: many streams: limits, turns, what happens to many, and short memory. */
+/* ibb: many streams: limits, round robin, events that concern all, and no memory. */
 #include "failing_malloc.h"
 #include "script.h"
 
@@ -26,8 +26,7 @@ static void test_max_streams(void **state)
 		{"j: open v i1 8", "i1 error j not-acceptable cancel"},
 		{"release s; j: open v i2 8", "i2 result j"},
 		{"j: open w i3 8; create x", "i3 error j not-acceptable cancel; x=ENFILE"},
-		/* one that has ended and is not read yet counts for those that come, not for ours
-		 */
+		/* an ended, unread stream counts for the peers' limit, not for ours */
 		{"take v; j: close v i4; j: open w i5 8",
 		 "i4 result j; i5 error j not-acceptable cancel"},
 		{"create y; create z; count", "z=ENFILE; count 3"},
@@ -67,7 +66,7 @@ static void test_arrivals(void **state)
 		{"take a", "nothing"},
 		{"j: open s i1 8; k: open s i2 8; j: open t i3 8",
 		 "i1 result j; i2 result k; i3 result j"},
-		/* what comes before anybody looks is kept, also when it has ended */
+		/* a stream that arrives before anybody opens it stays, even when it has ended */
 		{"j: data s i4 0 8; j: close s i5; j: data t i6 0 3; j: close t i7 reset",
 		 "i4 result j; i5 result j; i6 result j; i7 result j"},
 		{"take s; state s; read s a 9; read s b 9", "finished; a=8; b=0"},
@@ -76,7 +75,7 @@ static void test_arrivals(void **state)
 		{"take u; state u", "broken"},
 		{"read u c 9; read u d 9", "c=3; d=ECONNRESET"},
 		{"take v", "nothing"},
-		/* one that is never taken */
+		/* a stream that is never opened */
 		{"j: open w i8 8", "i8 result j"},
 	};
 	PLAY(steps);
@@ -93,19 +92,19 @@ static void test_turns(void **state)
 		{"next; next; next; next",
 		 "o1.0 open j a 8; o2.0 open j b 8; o3.0 open k c 8; nothing"},
 		{"j: result o1.0; j: result o2.0; k: result o3.0", ""},
-		/* One block of each, in turn. */
+		/* Streams take turns, one block each. */
 		{"next; next; next", "d1.0 data j a 0 8; d2.0 data j b 0 8; d3.0 data k c 0 8"},
 		{"next; next", "d1.1 data j a 1 8; d2.1 data j b 1 8"},
-		/* What answers goes first. */
+		/* Answers are sent first. */
 		{"j: ping i1", ""},
 		{"next; next; next", "i1 result j; d3.1 data k c 1 8; d1.2 data j a 2 8"},
-		/* One that comes later is not before those who wait. */
+		/* A later stream does not overtake waiting ones. */
 		{"dial e j; write e we 16; next; j: result o4.0", "we=16; o4.0 open j e 8"},
 		{"next; next; next; next",
 		 "d3.2 data k c 2 8; d1.3 data j a 3 8; d4.0 data j e 0 8; "
 		 "d1.4 data j a 4 8"},
 		{"next; next", "d4.1 data j e 1 8; nothing"},
-		/* One that ends leaves the row. */
+		/* A stream that ends leaves the queue. */
 		{"write a x 8; write b y 8; write c z 8", "x=8; y=8; z=8"},
 		{"abort a; gone k", "c1.0 close j a"},
 	};
@@ -180,10 +179,10 @@ static void test_disconnect(void **state)
 		{"j: open e i1 8; take e; j: data e i2 0 8", "i1 result j; i2 result j"},
 		{"j: open f i3 8; take f; j: close f i4", "i3 result j; i4 result j"},
 		{"hold; j: ping i5", ""},
-		/* nobody knows of `a` yet, and it can be dialled later */
+		/* `a` was not announced to a peer yet, and can be dialled later */
 		{"disconnect", "ob=ENETDOWN; wb=ENETDOWN; fb=ENETDOWN; wc=ECONNRESET; "
 			       "fc=ECONNRESET; rc=ECONNRESET"},
-		{"go; drained; count", "drained; count 5"}, /* what was queued is dropped */
+		{"go; drained; count", "drained; count 5"}, /* queued stanzas are dropped */
 		{"state a; state b; state c; state e; state f",
 		 "new; broken; broken; broken; finished"},
 		{"write b w1 1; write c w2 1; flush c f2",
@@ -221,8 +220,8 @@ static void test_deadlines(void **state)
 /* ---- memory is short ---- */
 
 /*
- * Both ends of a dialogue: we are under test, and the peer is honest. In each of the scenarios
- * one allocation fails; whatever comes of it, nobody may have been told what is not so.
+ * Both ends of a session: we are under test, and the peer is honest. One allocation fails in each
+ * scenario; in every outcome, all reports to users and to the peer must be true.
  */
 struct play {
 	struct ibb ibb;
@@ -305,7 +304,7 @@ static void play_messages(struct play *play)
 	}
 }
 
-/* Time passes, until whoever waits for it is called. */
+/* Time passes until the next deadline. */
 static void play_time(struct play *play)
 {
 	if (ibb_deadline(&play->ibb) != STREAM_NO_DEADLINE) {
@@ -368,7 +367,7 @@ static bool transfer(struct play *play)
 	if (error) {
 		assert_int_equal(open.result, error);
 	}
-	/* The lie would be: what was written, and flushed, is not there. */
+	/* A flush must not succeed if written bytes are missing. */
 	if (write.result >= 0 && flush.result == 0) {
 		assert_int_equal(write.result, sizeof(bytes));
 		assert_int_equal(play->got, sizeof(bytes));
@@ -410,8 +409,8 @@ static void peer_request(struct play *play, struct msg msg)
 	ibb_receive(&play->ibb, &msg, true, play->now_ms * 1000);
 }
 
-/* The peer sends what it may: no more than six blocks that are not acknowledged, two more than we
- * acknowledge before they are read. */
+/* The peer sends as long as fewer than six blocks are unacknowledged, two more than we acknowledge
+ * before they are read. */
 static void peer_sends(struct play *play)
 {
 	uint8_t bytes[8];
@@ -475,13 +474,13 @@ static bool dialogue(struct play *play)
 		play->held = play->held || play->stream->incoming.receiver.held;
 		reads = reads && user_reads(play);
 		play_messages(play);
-		if (round > 500) { /* whatever still waits, waits for time to pass */
+		if (round > 500) { /* all remaining calls wait for a deadline */
 			play_time(play);
 		}
 		assert_true(round < PLAY_ROUNDS);
 	}
-	/* The lies would be: an end that is none; a byte that was acknowledged, and is not there; a
-	 * byte that was flushed, and has not arrived. */
+	/* None of these may happen: a false end of file; an acknowledged byte that is missing; a
+	 * flushed byte that was not delivered. */
 	if (play->at_end) {
 		assert_int_equal(play->read, PLAY_BYTES);
 	}
@@ -537,7 +536,7 @@ static void test_refusals_without_memory(void **state)
 		failing_malloc_arm(++n);
 		for (size_t i = 0; i < COUNT(acts); i++) {
 			const char *out = script_play(&script, acts[i]);
-			/* No answer, or the right one: nobody is let in who may not. */
+			/* No answer, or the right one: no peer gets in that may not. */
 			assert_true(i == 4 || i == 6 || i == 7 || !strstr(out, "result"));
 		}
 		script_finish(&script);
@@ -545,7 +544,7 @@ static void test_refusals_without_memory(void **state)
 	assert_true(n > 12);
 }
 
-/* Of several streams that end, none is left behind when memory is short. */
+/* When memory is short, every one of several ending streams is freed. */
 static void test_message_stream_is_not_left_behind(void **state)
 {
 	(void)state;
@@ -554,7 +553,7 @@ static void test_message_stream_is_not_left_behind(void **state)
 	struct script script;
 	script_start(&script, &config, 4);
 	script_play(&script, "hold; dial s j; next; j: result o1.0; write s w 3; release s");
-	failing_malloc_arm(3); /* after the block and its place in the ring, the question */
+	failing_malloc_arm(3); /* after the block and its slot in the ring, the ping */
 	assert_string_equal(script_play(&script, "next"), "d1.0 data j s 0 3 message");
 	assert_true(failing_malloc_disarm());
 	assert_string_equal(script_play(&script, "count; next; drained"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* limits: what one peer may do, and what all may make us hold. */
+/* limits: quotas of one peer, and the memory that all peers may use. */
 #include "failing_malloc.h"
 #include "ibb/limits.h"
 #include "script.h"
@@ -55,7 +55,7 @@ static unsigned enter(struct limits *limits, const char *jid, int64_t now_ms, un
 	return entered;
 }
 
-/* Of a peer, with 1024 streams in all. */
+/* Streams of one peer, with 1024 in all. */
 #define BURST (256 + LIMITS_OPENS_BURST)
 
 static void test_opens(void **state)
@@ -64,12 +64,12 @@ static void test_opens(void **state)
 	struct limits limits;
 	limits_init(&limits, 1024, MIB, 0);
 	assert_int_equal(enter(&limits, "a@x/1", 1000, 1000), BURST);
-	/* A resource is not another peer; somebody else is. */
+	/* Another resource counts as the same peer, another bare JID does not. */
 	assert_int_equal(enter(&limits, "a@x/2", 1000, 10), 0);
 	assert_int_equal(enter(&limits, "a@x", 1000, 10), 0);
 	assert_int_equal(enter(&limits, "b@x/1", 1000, 10), 10);
 	assert_int_equal(enter(&limits, "a@xy/1", 1000, 10), 10);
-	/* Time gives some back, never more than the burst. */
+	/* Tokens come back with time, never more than the burst. */
 	assert_int_equal(enter(&limits, "a@x/1", 1009, 10), 0);
 	assert_int_equal(enter(&limits, "a@x/1", 1010, 10), 1);
 	assert_int_equal(enter(&limits, "a@x/1", 2010, 1000), LIMITS_OPENS_PER_S);
@@ -77,7 +77,7 @@ static void test_opens(void **state)
 	limits_finish(&limits);
 }
 
-/* Those that ended in good order, as many as there are, up to the burst. */
+/* Streams that ended in good order give their tokens back, up to the burst. */
 static void test_good_opens(void **state)
 {
 	(void)state;
@@ -119,7 +119,7 @@ static void test_streams(void **state)
 	limits_finish(&limits);
 }
 
-/* Whoever has nothing open, and has not asked lately, is not remembered. */
+/* A peer without streams or recent requests is forgotten. */
 static void test_many_peers(void **state)
 {
 	(void)state;
@@ -133,7 +133,7 @@ static void test_many_peers(void **state)
 		assert_int_equal(enter(&limits, jid, i, 1), 1);
 		assert_true(HASH_COUNT(limits.quotas) < 100);
 	}
-	/* A thousand a second that each ask once are remembered for 10 ms. */
+	/* Of a thousand peers a second that each ask once, each is remembered for 10 ms. */
 	limits_release(kept, false);
 	limits_finish(&limits);
 }
@@ -165,14 +165,14 @@ static void test_pool(void **state)
 	(void)state;
 	struct limits limits = {.pool = 100};
 	size_t one = 0, two = 0;
-	/* What is within the share is always there. */
+	/* The share of a stream is always available. */
 	assert_true(limits_have_room(&limits, 10, 10, one));
 	assert_true(limits_have_room(&limits, 110, 10, one));
 	assert_false(limits_have_room(&limits, 111, 10, one));
 	limits_charge(&limits, 60, 10, &one);
 	assert_int_equal(limits.used, 50);
 	assert_false(limits_under_pressure(&limits));
-	/* What a stream has already counts once. */
+	/* Bytes that a stream already holds count once. */
 	assert_true(limits_have_room(&limits, 110, 10, one));
 	assert_true(limits_have_room(&limits, 60, 10, two));
 	assert_false(limits_have_room(&limits, 61, 10, two));
@@ -189,8 +189,8 @@ static void test_pool(void **state)
 
 /* ---- streams ---- */
 
-/* Blocks of 1 KiB. What a queue takes doubles, 1 KiB, 2, 4 ..., and a segment each time; 3 KiB and
- * a segment are the stream's own. */
+/* Blocks of 1 KiB. The memory of a queue doubles, 1 KiB, 2, 4 ..., and a segment each time; 3 KiB
+ * and a segment are the stream's share. */
 static void start(struct script *script, size_t buffer, size_t pool)
 {
 	struct stream_config config = script_config;
@@ -210,7 +210,7 @@ static void test_streams_that_nobody_reads(void **state)
 {
 	(void)state;
 	struct script script;
-	/* For two streams to have a block more than their own, but for a held id. */
+	/* Room for two streams to exceed their share by a block, less a held id. */
 	start(&script, 4096, 2 * (1024 + 2 * sizeof(struct queue_segment)));
 	play(&script,
 	     "j: open s i0 1024; take s; j: open t i1 1024; take t; k: open u i2 1024;"
@@ -223,10 +223,10 @@ static void test_streams_that_nobody_reads(void **state)
 	     "b1 result j; "
 	     "b2 error j resource-constraint "
 	     "modify; c2.0 close j t");
-	/* The other goes on, block by block: its own share is enough. */
+	/* The other stream continues, block by block: its own share is enough. */
 	play(&script, "k: data u d0 0 1024; read u r0 9999", "d0 result k; r0=1024");
 	play(&script, "k: data u d1 1 1024; read u r1 9999", "d1 result k; r1=1024");
-	/* Nothing of what was taken is lost, and it gives the room back. */
+	/* No accepted byte is lost, and reading gives the room back. */
 	play(&script, "read s r2 9999; read t r3 9999; read t r4 1",
 	     "r2=4096; r3=2048; r4=ECONNRESET");
 	assert_int_equal(script.ibb.limits.used, 0);
@@ -235,7 +235,7 @@ static void test_streams_that_nobody_reads(void **state)
 	script_finish(&script);
 }
 
-/* One that can repeat a block is asked to. */
+/* A peer that can retransmit is asked to. */
 static void test_a_stream_that_can_wait(void **state)
 {
 	(void)state;
@@ -249,8 +249,8 @@ static void test_a_stream_that_can_wait(void **state)
 	}
 	play(&script, "j: data s a4 4 1024", "a4 error j resource-constraint wait");
 	play(&script, "state s; size s", "open; size 4096");
-	/* The acknowledgements that waited since half of the pool was used come with the reading.
-	 */
+	/* The acknowledgements that waited since half of the pool was used are sent when bytes are
+	 * read. */
 	script_play(&script, "read s r0 9999");
 	assert_int_equal(script.ibb.limits.used, 0);
 	play(&script, "j: data s a5 4 1024 from=4096; read s r1 9999", "a5 result j; r1=1024");
@@ -258,7 +258,7 @@ static void test_a_stream_that_can_wait(void **state)
 	script_finish(&script);
 }
 
-/* With more than half of the pool in use nobody is asked for more than its share. */
+/* With more than half of the pool in use, no peer is asked for more than its share. */
 static void test_acknowledgements_wait(void **state)
 {
 	(void)state;
@@ -289,7 +289,7 @@ static void test_streams_of_one_peer(void **state)
 	     "i2 error j/a not-acceptable cancel; i3 result k");
 	/* Ours are not theirs. */
 	play(&script, "dial v j/a; j/a: result o4.0", "o4.0 open j/a v 8");
-	/* One that is over holds memory until it was read. */
+	/* A stream that is over holds memory until it is read. */
 	play(&script, "take s; take t; j/a: close s i4; j/a: open w i5 8",
 	     "i4 result j/a; i5 error j/a not-acceptable cancel");
 	play(&script, "release s; j/a: open w i6 8", "i6 result j/a");
@@ -310,17 +310,17 @@ static void test_opens_too_soon(void **state)
 	     "i3 error j resource-constraint wait; i4 result k");
 	play(&script, "wait 999; j: open u i5 8", "i5 error j resource-constraint wait");
 	play(&script, "wait 1; j: open u i6 8", "i6 result j");
-	/* One whose sid is in use costs nothing. */
+	/* An <open/> with a sid in use costs no token. */
 	play(&script, "wait 1000; j: open t i7 8; j: open v i8 8",
 	     "i7 error j not-acceptable cancel; i8 result j");
-	/* One that was read does not count, but one that brought nothing does. */
+	/* A stream that was read does not count, but an empty one does. */
 	play(&script, "j: open w i9 8", "i9 error j resource-constraint wait");
 	play(&script, "take s; read s r 8; release s; j: open w i10 8",
 	     "r=0; i10 error j resource-constraint wait");
 	play(&script, "take t; j: data t i11 0 8; j: close t i12; read t r1 8",
 	     "i11 result j; i12 result j; r1=8");
 	play(&script, "read t r2 8; release t; j: open w i13 8", "r2=0; i13 result j");
-	/* And one that was not read, or was reset. */
+	/* A stream that was not read, or was reset, counts too. */
 	play(&script, "take k; release k", "c3.0 close k u");
 	play(&script, "take u; j: data u i14 0 8; j: close u i15; reset u",
 	     "i14 result j; i15 result j");
@@ -330,7 +330,7 @@ static void test_opens_too_soon(void **state)
 	script_finish(&script);
 }
 
-/* What an ibbfs does when the other says so. */
+/* The reaction of an ibbfs to that error. */
 static void test_asking_again(void **state)
 {
 	(void)state;
@@ -382,8 +382,8 @@ static void test_unsent_answers(void **state)
 	script_finish(&script);
 }
 
-/* To those who may open streams an id that only costs memory has no answer; to others any has, up
- * to what all of them may take. */
+/* For peers that may open streams, an id that only costs memory is not answered; for others every
+ * request is, up to the limit of all of them. */
 static void test_long_ids(void **state)
 {
 	(void)state;
@@ -408,7 +408,7 @@ static void test_long_ids(void **state)
 		msg_destroy(msg);
 	}
 	assert_int_equal(script.ibb.effects.memory, 0);
-	/* Of a stream's own peer, too. */
+	/* Also for the peer of a stream. */
 	play(&script, "j: open s i0 8; take s", "i0 result j");
 	struct msg block = {.kind = MSG_DATA, .peer = "j", .id = id, .sid = "s", .size = -1};
 	block.data = (const uint8_t *)"12345678";
@@ -418,8 +418,8 @@ static void test_long_ids(void **state)
 	script_finish(&script);
 }
 
-/* What a peer calls a file costs as much as the longest name of a directory, and ends with a
- * character. */
+/* The name that a peer gives costs at most the longest name of a directory entry, and is cut
+ * between characters. */
 static void test_long_names(void **state)
 {
 	(void)state;
@@ -457,7 +457,7 @@ static void test_long_names(void **state)
 	}
 }
 
-/* Blocks are taken, but not acknowledged, while that would only make the row longer. */
+/* Blocks are accepted, but not acknowledged while the send queue is long. */
 static void test_unsent_acknowledgements(void **state)
 {
 	(void)state;

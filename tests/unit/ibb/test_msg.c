@@ -87,7 +87,7 @@ static void test_copies(void **state)
 	}
 }
 
-/* What is offered is copied whole, behind strings of any length. */
+/* The metadata is copied completely, after strings of any length. */
 static void test_copies_metadata(void **state)
 {
 	static const char sid[] = "12345678";
@@ -126,7 +126,7 @@ static void test_copies_metadata(void **state)
 	}
 }
 
-/* Room that the sender fills overlaps no string. */
+/* The room for the sender's data overlaps no string. */
 static void test_room(void **state)
 {
 	(void)state;

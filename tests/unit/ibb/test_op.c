@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* op, and effects: where completed ops and messages wait. */
+/* op, and effects: the queues of completed ops and of messages. */
 #include "failing_malloc.h"
 #include "ibb/effects.h"
 
@@ -130,7 +130,7 @@ static void test_interrupt(void **state)
 		ssize_t result;
 	} rows[] = {
 		{OP_OPEN, false, -EINTR}, {OP_READ, false, -EINTR}, {OP_FLUSH, false, -EINTR},
-		{OP_WRITE, false, 10}, /* its bytes were taken over: it waited for room only */
+		{OP_WRITE, false, 10}, /* its bytes were queued: it waited for room only */
 		{OP_WRITE, true, -EINTR},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -155,7 +155,7 @@ static void test_messages(void **state)
 	assert_int_equal(effects_send(&effects, &close), 0);
 	assert_int_equal(effects_send_result(&effects, "d@e/f", "one"), 0);
 
-	/* Messages keep their order, also when one is taken between. */
+	/* Messages keep their order, also when one is taken in between. */
 	struct msg *msg = effects_take_message(&effects);
 	assert_int_equal(msg->kind, MSG_CLOSE);
 	assert_string_equal(msg->sid, "s");

@@ -32,7 +32,7 @@ static void test_new(void **state)
 		{"write s w2 12", ""},
 		{"can s", "can nothing"},
 		{"try-write s w3 1", "w3=EAGAIN"},
-		/* Nothing leaves before the peer has accepted. */
+		/* No data is sent before the peer has accepted. */
 		{"j: result o1.0", "o=0; d1.0 data j s 0 8; d1.1 data j s 1 8"},
 		{"state s; open s o2", "open; o2=0"},
 		{"j: result o1.0", ""},
@@ -50,7 +50,7 @@ static void test_new_ends(void **state)
 	(void)state;
 	static const struct script_step steps[] = {
 		{"create s; open s o; flush s f0", "f0=0"},
-		/* Whoever still waits is not told that all went well. */
+		/* Parked calls do not succeed. */
 		{"write s w 20; flush s f; read s r 1", ""},
 		{"release s", "o=ECONNRESET; w=ECONNRESET; f=ECONNRESET; r=ECONNRESET"},
 		{"count; drained", "count 0; drained"},
@@ -75,11 +75,11 @@ static void test_await(void **state)
 		{"wait 1", "o=ETIMEDOUT"},
 		{"state s", "broken"},
 		{"open s o2", "o2=ETIMEDOUT"},
-		/* Dialled in time, the peer has all of it again. */
+		/* When it is dialled in time, the peer has the full time-out again. */
 		{"create t; open t p; await t; wait 50000; dial t j", "o2.0 open j t 8"},
 		{"wait 59999", ""},
 		{"wait 1", "p=ETIMEDOUT; c2.0 close j t"},
-		/* One that is over awaits nothing, or its deadline would never pass. */
+		/* A stream that is over awaits nothing: its deadline would never pass. */
 		{"create u; abort u; await u; deadline", "deadline never"},
 	};
 	PLAY(steps);
@@ -129,7 +129,7 @@ static void test_refused(void **state)
 		snprintf(act, sizeof(act), "j: error o1.0 %s", rows[i].error);
 		snprintf(expect, sizeof(expect), "o=%s; w=%s; f=%s; r=%s", name, name, name, name);
 		assert_string_equal(script_play(&script, act), expect);
-		/* It stays so, and nothing is said to the peer. */
+		/* The stream stays refused, and nothing is sent to the peer. */
 		snprintf(expect, sizeof(expect), "broken; o2=%s; w2=%s; f2=%s; r2=%s", name, name,
 			 name, name);
 		assert_string_equal(script_play(&script, "state s; open s o2; write s w2 1; "
@@ -149,13 +149,13 @@ static void test_negotiation(void **state)
 	static const struct script_step accepted[] = {
 		{"dial s j; open s o", "o1.0 open j s 600"},
 		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 300"},
-		/* answers to what is no longer asked */
+		/* late answers */
 		{"j: result o1.0", ""},
 		{"j: error o1.0 resource-constraint modify", ""},
 		{"j: error o1.0 not-acceptable", ""},
 		{"j: result o1.2", ""},
 		{"state s", "opening"},
-		/* slixmpp says cancel; each attempt has all the time */
+		/* slixmpp says cancel; each attempt has the full time-out */
 		{"wait 59999", ""},
 		{"j: error o1.1 resource-constraint cancel", "o1.2 open j s 150"},
 		{"wait 59999", ""},
@@ -222,7 +222,7 @@ static void test_negotiation(void **state)
 	script_start(&script, &config, 1);
 	script_run(&script, least, COUNT(least));
 	script_finish(&script);
-	/* From the largest down to what others take. */
+	/* From the largest down to what others accept. */
 	static const struct script_step powers[] = {
 		{"dial s j; open s o", "o1.0 open j s 65535"},
 		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 32768"},
@@ -237,7 +237,8 @@ static void test_negotiation(void **state)
 	script_finish(&script);
 }
 
-/* The server has a limit: what is asked for, and what is sent on streams of others, fits in. */
+/* The server has a limit: our <open/> asks for blocks that fit, and blocks on the peers' streams
+ * fit. */
 static void test_limited_stanzas(void **state)
 {
 	(void)state;
@@ -266,8 +267,8 @@ static void test_limited_stanzas(void **state)
 	script_finish(&script);
 }
 
-/* The largest is agreed on, and what is sent is as long as is best, repeated blocks as they were.
- */
+/* The largest block is negotiated. New blocks have the best size, and retransmitted ones the size
+ * that they had. */
 static void test_auto_block_size(void **state)
 {
 	(void)state;
@@ -303,7 +304,7 @@ static void test_auto_block_size(void **state)
 	script_finish(&script);
 }
 
-/* What a peer has refused is not offered to it again, until it has gone. */
+/* A size that a peer has refused is not offered to it again, until it goes offline. */
 static void test_refused_block_sizes(void **state)
 {
 	(void)state;
@@ -328,7 +329,7 @@ static void test_refused_block_sizes(void **state)
 		{"j: error o6.6 resource-constraint wait", "o6.7 open j x 512"},
 		{"j: error o6.7 resource-constraint wait", "o6.8 open j x 256"},
 		{"j: error o6.8 resource-constraint wait", "o6.9 open j x 128"},
-		/* not even the smallest: so it was not the length */
+		/* not even the smallest: so the length was not the reason */
 		{"j: error o6.9 resource-constraint wait; state x", "broken"},
 		{"dial y j", "o7.0 open j y 65535"},
 	};
@@ -343,7 +344,7 @@ static void test_refused_block_sizes(void **state)
 static void test_opening_ends(void **state)
 {
 	(void)state;
-	/* in time; by whoever opened it; by the peer, with what must not come yet; with the
+	/* by the time-out; by its user; by the peer, with a stanza that is too early; with the
 	 * connection */
 	static const struct script_step steps[] = {
 		{"dial s j; open s o; write s w 5; flush s f", "o1.0 open j s 8; w=5"},

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-/* A window that has found out that `rate` is possible. */
+/* A window that has measured `rate`. */
 static struct window with_rate(double rate, bool starting)
 {
 	struct window window;
@@ -31,7 +31,7 @@ static void test_ways(void **state)
 	(void)state;
 	struct path_cache cache = {.now_ms = 5};
 	assert_true(path_cache_metrics(&cache, "j").rate == 0);
-	learn(&cache, "j", 0, false, true); /* it has found out nothing */
+	learn(&cache, "j", 0, false, true); /* it has measured nothing */
 	assert_true(path_cache_metrics(&cache, "j").rate == 0);
 	learn(&cache, "j", 10, false, true);
 	assert_true(path_cache_metrics(&cache, "j").rate == 10);
@@ -48,7 +48,7 @@ static void test_ways(void **state)
 	assert_true(path_cache_metrics(&cache, "j").rate == 9);
 	learn(&cache, "j", 10, false, false);
 	assert_true(path_cache_metrics(&cache, "j").rate == 10);
-	/* What is too old is not known. */
+	/* Old measurements are dropped. */
 	cache.now_ms += PATH_CACHE_MS - 1;
 	assert_true(path_cache_metrics(&cache, "j").rate == 10);
 	cache.now_ms++;

@@ -16,13 +16,13 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The byte at a place of the run that all tests put through a queue. */
+/* The byte at an offset of the pattern that all tests put through a queue. */
 static uint8_t pattern(size_t place)
 {
 	return (uint8_t)(place * 31 + place / 251);
 }
 
-/* A queue, and which part of the run it must hold. */
+/* A queue, and the part of the pattern that it must hold. */
 struct model {
 	struct queue queue;
 	size_t first, end;
@@ -64,7 +64,7 @@ static void assert_holds(const struct model *model)
 	assert_int_equal(queue->memory, memory);
 	assert_int_equal(queue->length, held);
 
-	/* All of it, then parts that start and end inside, near either end. */
+	/* The whole queue, then parts that start and end inside, near either end. */
 	const size_t parts[][2] = {
 		{0, length},
 		{length / 3, length / 2},
@@ -131,7 +131,7 @@ static void test_steps(void **state)
 		{APPEND, 100000, 101025},
 		{DROP, 101024, 1},
 		{APPEND, 100000, 100001},
-		/* the newest bytes leave, also those of whole segments */
+		/* the newest bytes are removed, whole segments included */
 		{DROP_END, 99990, 11},
 		{APPEND, 60000, 60011},
 		{DROP_END, 60000, 11},
@@ -221,8 +221,8 @@ static void test_impossible_lengths(void **state)
 	queue_finish(&model.queue);
 }
 
-/* What a queue takes that came in blocks: as much again as it holds while it is short; of a long
- * one hardly more. */
+/* The memory of a queue that grew by blocks: twice its bytes while it is short; for a long one
+ * hardly more than its bytes. */
 static void test_memory(void **state)
 {
 	(void)state;
@@ -241,7 +241,7 @@ static void test_memory(void **state)
 		}
 		size_t headers = sizeof(struct queue_segment) * (8 + cases[i].length / MOST_SIZE);
 		assert_in_range(queue.memory, cases[i].length, cases[i].most + headers);
-		/* What has left is given back, but for what is beside a byte that has not. */
+		/* Memory of removed bytes is freed, except in a segment that still holds a byte. */
 		queue_drop(&queue, queue.length - 1);
 		assert_true(queue.memory <= sizeof(struct queue_segment) + MOST_SIZE);
 		queue_finish(&queue);

@@ -58,7 +58,7 @@ static void test_held(void **state)
 		 "k1 result j; k2 result j; k3 result j; k4 result j"},
 		{"j: data s k5 12 8; j: data s k6 13 8; j: data s k7 14 8", ""},
 		{"read s h 99", "h=56; k5 result j; k6 result j; k7 result j"},
-		/* a sender that does not wait has closed: its bytes are here */
+		/* a sender that does not wait has closed: its bytes have arrived */
 		{"j: data s j1 15 8; j: data s j2 16 8; j: data s j3 17 8; j: data s j4 18 8",
 		 "j1 result j; j2 result j; j3 result j; j4 result j"},
 		{"j: data s j5 19 8; j: data s j6 20 8", ""},
@@ -71,7 +71,7 @@ static void test_held(void **state)
 	PLAY(steps);
 }
 
-/* What was held when it broke is not acknowledged, but can be read. */
+/* Blocks that were held when the stream broke are not acknowledged, but can be read. */
 static void test_held_and_broken(void **state)
 {
 	(void)state;
@@ -107,8 +107,8 @@ static void test_held_and_broken(void **state)
 	}
 }
 
-/* An acknowledgement that there was no memory for leaves later, even if there is nothing to
- * read: else both sides would wait for ever. */
+/* An acknowledgement that failed for want of memory is sent later, even if there is nothing to
+ * read: both sides would wait for ever otherwise. */
 static void test_no_memory_for_an_answer(void **state)
 {
 	(void)state;

@@ -15,13 +15,13 @@
 #define MEBIBYTE     ((size_t)1024 * 1024)
 #define PEER	     "romeo@montague.lit/orchard"
 
-/* The byte at a place of what is received. */
+/* The byte at an offset of the received bytes. */
 static uint8_t pattern(uint64_t place)
 {
 	return (uint8_t)(place % 251);
 }
 
-/* A receiver; the ids that it has acknowledged, each a letter. */
+/* A receiver, and the ids that it has acknowledged, each a letter. */
 struct model {
 	struct receiver receiver;
 	struct effects effects;
@@ -112,7 +112,7 @@ struct step {
 #define BLOCK_SIZE ((size_t)8)
 #define BUFFER	   ((size_t)20)
 
-/* What a held block of the tests costs besides its bytes. */
+/* The cost of a held block in these tests, besides its bytes. */
 #define HELD (sizeof(struct held_block) + 2)
 
 static void play(const struct step *steps, size_t count, size_t block_size, size_t buffer)
@@ -169,7 +169,7 @@ static void test_blocks(void **state)
 		{READ, 0, 0, 5, OK, 5, 6, "ab"},
 		{DATA, "c", 2, 0, OK, 0, 6, "abc"}, /* an empty block is one */
 		{DATA, "d", 3, 1, OK, 0, 7, "abcd"},
-		{MESSAGE, "e", 4, 8, OK, 0, 15, "abcd"}, /* nobody answers a message */
+		{MESSAGE, "e", 4, 8, OK, 0, 15, "abcd"}, /* a message has no answer */
 		{DATA, "f", 5, 1, OK, 0, 16, "abcdf"},
 		{READ, 0, 0, SIZE_MAX, OK, 16, 0, "abcdf"},
 		{READ, 0, 0, 1, OK, 0, 0, "abcdf"},
@@ -222,14 +222,14 @@ static void test_held(void **state)
 		{READ, 0, 0, 10, OK, 10, 240, "abc"},
 		{RELEASE, 0, 0, 200, OK, 0, 240, "abcde"},
 		{RELEASE, 0, 0, 200, OK, 0, 240, "abcde"},
-		/* there is room for it, but not before its elder */
+		/* there is room for it, but not before an older one */
 		{READ, 0, 0, 30, OK, 30, 210, "abcde"},
 		{DATA, "g", 6, 0, OK, 0, 210, "abcde"},
 		{READ, 0, 0, 100, OK, 100, 110, "abcde"},
 		{DATA, "h", 7, 10, OK, 0, 120, "abcde"},
 		{RELEASE, 0, 0, 200, OK, 0, 120, "abcdefgh"},
 		{DATA, "i", 8, 80, OK, 0, 200, "abcdefghi"},
-		/* all of them, whatever room there is */
+		/* all of them, regardless of room */
 		{DATA, "j", 9, 80, OK, 0, 280, "abcdefghi"},
 		{RELEASE, 0, 0, SIZE_MAX, OK, 0, 280, "abcdefghij"},
 	};
@@ -252,7 +252,7 @@ static void test_a_message_cannot_wait(void **state)
 	play(steps, COUNT(steps), BLOCK_SIZE, BUFFER);
 }
 
-/* What is unread and what is held have a bound, however much comes. */
+/* Unread and held bytes are bounded, however much arrives. */
 static void test_bound(void **state)
 {
 	(void)state;
@@ -343,8 +343,7 @@ static void test_finish(void **state)
 	finish(&model);
 }
 
-/* A block that there is no memory for was not taken; a read, a release that there is none for
- * loses nothing. */
+/* Without memory, a block is not accepted, and a read or a release loses nothing. */
 static void test_memory_is_short(void **state)
 {
 	(void)state;

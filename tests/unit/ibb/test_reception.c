@@ -20,8 +20,8 @@
 /* A stream of the peer that is open. */
 #define ARRIVED BRACED("j: open s i0 8; take s", "i0 result j")
 
-/* What nobody reads is not acknowledged: whoever sends it must not take it for delivered. Our own
- * bytes go on. */
+/* Unread blocks are not acknowledged: their sender must not take them for delivered. Our own bytes
+ * are still sent. */
 static void test_blocks_for_nobody(void **state)
 {
 	(void)state;
@@ -32,10 +32,10 @@ static void test_blocks_for_nobody(void **state)
 		{"j: data s i2 0 bad; size s", "i2 error j item-not-found cancel; size 5"},
 		{"j: result d1.0; state s", "f=0; open"},
 		{"release s; j: result c1.0; count", "c1.0 close j s; count 0"},
-		/* a message has no answer but the end of the stream */
+		/* the only answer to a message is the end of the stream */
 		{"dial t j ibbfs; j: result o2.0", "o2.0 open j t 8"},
 		{"j: data t x 0 1 message; state t", "c2.0 close j t reset; broken"},
-		/* one that can be resumed, too */
+		/* also for a stream that can be resumed */
 		{"dial u j ibbfs resume; j: result o3.0", "o3.0 open j u 8 resume"},
 		{"j: data u i3 0 8", "i3 error j item-not-found cancel"},
 		{"reading u; j: data u i4 0 8 from=0; read u r 9", "i4 result j; r=8"},
@@ -61,7 +61,7 @@ static void test_overflow(void **state)
 	} while (*out == '\0' && seq < 100);
 	assert_string_equal(out, "a error j resource-constraint modify; c1.0 close j s");
 	assert_int_equal(seq - 1, (65535 + 1024 * 1024) / 65535);
-	/* What was taken is there, then the error. */
+	/* A reader gets the accepted bytes, then the error. */
 	snprintf(act, sizeof(act), "r1=%u", 65535 * (seq - 1));
 	assert_string_equal(script_play(&script, "read s r1 10000000"), act);
 	assert_string_equal(script_play(&script, "read s r2 1; read s r3 1"),
@@ -80,7 +80,7 @@ static void test_bad_data(void **state)
 		 "c=EPROTO; i2 error j unexpected-request cancel; c1.0 close j s"},
 		{"state s; read s d 1; write s e 1", "broken; d=EPROTO; e=EPROTO"},
 		{"j: result c1.0; j: close s i3", "i3 error j item-not-found cancel"},
-		/* after good bytes, with bytes of ours under way */
+		/* after good bytes, with bytes of ours in flight */
 		{"j: open t i4 8; take t; j: data t i5 0 8", "i4 result j; i5 result j"},
 		{"write t f 17; flush t g", "d2.0 data j t 0 8; d2.1 data j t 1 8"},
 		{"j: data t i6 1 bad",
@@ -104,7 +104,7 @@ static void test_messages_that_come(void **state)
 		{"j: data s x 5 1 message", "c1.0 close j s"},
 		{"read s r2 99", "r2=32"},
 		{"read s r3 99", "r3=ECONNRESET"},
-		{"j: data s x 6 1 message", "c0.0 close j s"}, /* what still comes, neither */
+		{"j: data s x 6 1 message", "c0.0 close j s"}, /* nor those that follow */
 		{"j: open t i1 8 message; take t; read t r4 9", "i1 result j"},
 		{"j: data t x 1 8 message", "r4=EPROTO; c2.0 close j t"},
 		{"j: open u i2 8 message; take u", "i2 result j"},

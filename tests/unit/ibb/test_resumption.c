@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams that outlive a broken connection, and blocks that are sent again. */
+/* resumption: streams that outlive a broken connection, and retransmitted blocks. */
 #include "braced.h"
 #include "script.h"
 
@@ -19,7 +19,7 @@ static void test_agreed_on(void **state)
 {
 	(void)state;
 	STEPS(steps) = {
-		/* only with who says that it can, and not for messages */
+		/* only with a peer that supports it, and not for messages */
 		{"dial s j ibbfs resume name=n", "o1.0 open j s 8 name=n resume"},
 		{"dial t j ibbfs", "o2.0 open j t 8"},
 		{"j: open a x1 8 resume; take a", "x1 result j"},
@@ -40,10 +40,10 @@ static void test_own_connection(void **state)
 		{"write s w 20", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
 		{"j: result d1.0; flush s f", "w=20; d1.2 data j s 2 4"},
 		{"disconnect; state s", "suspended"},
-		/* calls wait; writing goes on for as long as there is room */
+		/* calls wait; writes succeed while there is room */
 		{"write s v 3; write s u 16; wait 20000", "v=3"},
 		{"connect", "r1.0 resume j s"},
-		/* the oldest that was not acknowledged, and what comes after it */
+		/* the oldest unacknowledged block, and those after it */
 		{"j: result r1.0; state s", "d1.1.1 data j s 1 8; d1.2.1 data j s 2 4; open"},
 		{"j: result d1.1.1", "d1.3.1 data j s 3 8"},
 		{"j: result d1.2.1; flush s g", "f=0; d1.4.1 data j s 4 8"},
@@ -55,7 +55,7 @@ static void test_own_connection(void **state)
 	PLAY(steps);
 }
 
-/* The answer to the first time may still come, and an error of the first time says nothing. */
+/* The answer to the first transmission may still arrive; an error for it means nothing. */
 static void test_late_answers(void **state)
 {
 	(void)state;
@@ -84,7 +84,7 @@ static void test_peers_connection(void **state)
 		{"wait 1", "r1.0 resume j s"},
 		{"j: error r1.0 service-unavailable; wait 499", ""},
 		{"wait 1", "r1.1 resume j s"},
-		/* its presence is a better sign than our patience, its own question the best */
+		/* its presence is a better sign than a time-out, and its <resume/> the best */
 		{"back j", "r1.2 resume j s"},
 		{"j: resume s q1", "q1 result j; d1.0.1 data j s 0 8"},
 		{"j: result r1.2; j: result d1.0.1", "f=0"},
@@ -93,7 +93,7 @@ static void test_peers_connection(void **state)
 	PLAY(steps);
 }
 
-/* It was back before we heard that it had gone. */
+/* The peer was back before we learned that it had gone. */
 static void test_peer_asks_first(void **state)
 {
 	(void)state;
@@ -106,7 +106,7 @@ static void test_peer_asks_first(void **state)
 	PLAY(steps);
 }
 
-/* However often it asks, and however often it has seemed to be away. */
+/* This holds however often it asks, and however often it seemed offline. */
 static void test_peer_that_asks_without_end(void **state)
 {
 	(void)state;
@@ -122,11 +122,11 @@ static void test_peer_that_asks_without_end(void **state)
 		{"gone j; back j; j: result r1.1; wait 100", "r1.1 resume j s; "
 							     "d1.0.4 data j s 0 8; "
 							     "d1.1.4 data j s 1 8"},
-		/* what is not true any more when the time has come */
+		/* the reason no longer holds when the deadline comes */
 		{"j: resume s q6; gone j; wait 499", "q6 result j"},
 		{"wait 1; wait 600", "r1.0 resume j s; r1.1 resume j s"},
 		{"j: result r1.0", "d1.0.5 data j s 0 8; d1.1.5 data j s 1 8"},
-		/* where nothing would be repeated */
+		/* where nothing would be retransmitted */
 		{"j: resume s q7; j: result d1.0.5; j: result d1.1.5; wait 1000", "q7 result j"},
 		{"gone j; j: resume s q8; state s", "q8 result j; open"},
 		{"write s v 8; j: resume s q9; j: result d1.2.7; reset s",
@@ -135,7 +135,7 @@ static void test_peer_that_asks_without_end(void **state)
 	PLAY(steps);
 }
 
-/* Nobody's connection broke, and yet a block, or what acknowledged it, did not come through. */
+/* No connection broke, but a block or its acknowledgement was lost. */
 static void test_lost_on_the_way(void **state)
 {
 	(void)state;
@@ -143,7 +143,8 @@ static void test_lost_on_the_way(void **state)
 		OPENED("ibbfs resume"),
 		{"write s w 20; flush s f", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
 		{"j: result d1.1; wait 30000", "p1.0 resume j s; a1.0 data j s 0 8"},
-		/* what has waited as long as the oldest is sent again when that has come */
+		/* a block as old as the oldest is retransmitted after the oldest was
+		 * acknowledged */
 		{"j: result p1.0", ""},
 		{"j: result a1.0", "w=20; d1.2 data j s 2 4"},
 		{"j: result d1.2", "f=0"},
@@ -151,12 +152,12 @@ static void test_lost_on_the_way(void **state)
 		{"wait 30000; j: result a1.3",
 		 "p1.0 resume j s; a1.3 data j s 3 8; d1.4.1 data j s 4 8"},
 		{"j: result a1.3; j: result d1.4.1", "g=0"},
-		/* a reader that pauses acknowledges it as the first time */
+		/* a reader that pauses acknowledges it like the first transmission */
 		{"write s u 16; flush s h", "u=16; d1.5.1 data j s 5 8; d1.6.1 data j s 6 8"},
 		{"wait 30000; j: result p1.0", "p1.0 resume j s; a1.5.1 data j s 5 8"},
 		{"wait 30000; j: result p1.0", "p1.0 resume j s; a1.5.1 data j s 5 8"},
 		{"wait 29999; j: result d1.5.1; j: result a1.5.1; j: result d1.6.1", "h=0"},
-		/* the peer has lost the stream, and nobody else */
+		/* only the peer has lost the stream */
 		{"write s t 8; flush s i", "t=8; d1.7.1 data j s 7 8"},
 		{"wait 30000", "p1.0 resume j s; a1.7.1 data j s 7 8"},
 		{"j: error p1.0 item-not-found", "i=ECONNRESET"},
@@ -164,7 +165,8 @@ static void test_lost_on_the_way(void **state)
 	PLAY(steps);
 }
 
-/* Who reads asks whether the writer still knows the stream, not only whether it is there. */
+/* A reader asks whether the writer still knows the stream, not only whether the writer is
+ * online. */
 static void test_lost_close(void **state)
 {
 	(void)state;
@@ -173,7 +175,8 @@ static void test_lost_close(void **state)
 		 "x result j; p1.0 resume j s"},
 		{"j: result p1.0; wait 60000", "p1.0 resume j s"},
 		{"j: error p1.0 item-not-found", "r=ECONNRESET"},
-		/* but while it keeps the writer waiting itself, that is not told to repeat */
+		/* but while the reader holds back acknowledgements, the writer is not told to
+		 * retransmit */
 		{"j: open t y 8 resume name=n; take t", "y result j"},
 		{"j: data t a1 0 8; j: data t a2 1 8; j: data t a3 2 8; j: data t a4 3 8",
 		 "a1 result j; a2 result j; a3 result j; a4 result j"},
@@ -182,8 +185,8 @@ static void test_lost_close(void **state)
 	PLAY(steps);
 }
 
-/* Everything was acknowledged; but if the peer forgets the stream, its reader does not come to a
- * good end, and who closes the file now must not either. */
+/* Everything was acknowledged. But if the peer forgets the stream, its reader gets no end of file,
+ * so close(2) must fail here too. */
 static void test_flush_while_suspended(void **state)
 {
 	(void)state;
@@ -199,7 +202,7 @@ static void test_flush_while_suspended(void **state)
 		 "q2 result j; v=8; d1.1.3 data j s 1 8; d=0"},
 		{"gone j; flush s e; j: resume s q3", "e=0; q3 result j"},
 		{"write s u 8", "u=8; d1.2.4 data j s 2 8"},
-		/* not even with the last acknowledgement, which comes late */
+		/* not even with the late last acknowledgement */
 		{"gone j; flush s f; j: result d1.2.4; wait 500", "r1.0 resume j s"},
 		{"j: error r1.0 item-not-found", "f=ECONNRESET"},
 	};
@@ -218,7 +221,7 @@ static void test_not_in_time(void **state)
 	PLAY(steps);
 }
 
-/* Neither end believes that the other one has what it has not. */
+/* Neither end takes lost bytes for delivered. */
 static void test_forgotten(void **state)
 {
 	(void)state;
@@ -229,7 +232,7 @@ static void test_forgotten(void **state)
 		{"j: error r1.0 item-not-found", "f=ECONNRESET"},
 		{"j: resume s q1; j: resume t q2", "q1 error j item-not-found cancel; "
 						   "q2 error j item-not-found cancel"},
-		/* nor does anybody learn anything who may not */
+		/* nor does a peer that may not open streams learn anything */
 		{"k! resume s q3", "q3 error k service-unavailable cancel"},
 	};
 	PLAY(steps);
@@ -244,10 +247,10 @@ static void test_receiver(void **state)
 		{"read s r 10", "r=10"},
 		{"disconnect; connect", "r1.0 resume j s"},
 		{"j: result r1.0", ""},
-		/* what it has is acknowledged again, and not taken again */
+		/* a block that it has is acknowledged again, and not stored again */
 		{"j: data s b1 0 8 from=0; j: data s b2 1 8", "b1 result j; b2 result j"},
 		{"j: data s b3 2 8; read s q 100", "b3 result j; q=14"},
-		/* one that is early says that another was lost */
+		/* an early block means that another was lost */
 		{"j: data s b5 4 8 from=32", "b5 error j resource-constraint wait"},
 		{"j: data s b4 3 8 from=24; j: data s b5 4 8; read s p 100",
 		 "b4 result j; b5 result j; p=16"},
@@ -274,7 +277,7 @@ static void test_held_acknowledgements(void **state)
 	PLAY(steps);
 }
 
-/* Its reader has left, but what he has read was taken. */
+/* The reader has closed, but the bytes that were read count as delivered. */
 static void test_lost_acknowledgement_of_a_reader_that_left(void **state)
 {
 	(void)state;
@@ -298,12 +301,12 @@ static void test_opening(void **state)
 	STEPS(steps) = {
 		{"dial s j ibbfs resume; open s o", "o1.0 open j s 8 resume"},
 		{"disconnect; state s", "suspended"},
-		/* too late, and it will be asked again */
+		/* too late, and it will be asked for again */
 		{"j: result o1.0; state s", "suspended"},
 		{"connect", "o1.0 open j s 8 resume"},
 		{"j: result o1.0", "o=0"},
 		{"release s; j: result c1.0", "c1.0 close j s size=0"},
-		/* the answer was lost, not the question */
+		/* the answer was lost, not the request */
 		{"j: open t x1 8 resume; take t", "x1 result j"},
 		{"j: open t x2 8 resume", "x2 result j"},
 		{"j: open t x3 4 resume; j: open t x4 8",
@@ -314,7 +317,7 @@ static void test_opening(void **state)
 	PLAY(steps);
 }
 
-/* The peer's connection broke as well, and ours is back before. */
+/* The peer's connection broke as well, and ours is back earlier. */
 static void test_opening_again(void **state)
 {
 	(void)state;
@@ -326,7 +329,7 @@ static void test_opening_again(void **state)
 		{"j: error o1.0 recipient-unavailable; state s", "suspended"},
 		{"back j", "o1.0 open j s 8 resume"},
 		{"j: result o1.0; state s", "o=0; open"},
-		/* whoever was never there is not waited for */
+		/* a peer that was never online is not waited for */
 		{"dial t k ibbfs resume; open t p", "o2.0 open k t 8 resume"},
 		{"k: error o2.0 service-unavailable", "p=EPROTONOSUPPORT"},
 		/* nor one who says no */
@@ -347,7 +350,7 @@ static void test_closing(void **state)
 		{"connect", "c1.0 close j s"},
 		{"j: error c1.0 service-unavailable; count", "count 1"},
 		{"back j", "c1.0 close j s"},
-		/* it had been closed already: that is as good */
+		/* it had been closed already: a success */
 		{"j: error c1.0 item-not-found; count", "count 0"},
 		/* the peer's, which waits for our bytes to leave */
 		{"j: open t x 8 resume; take t; write t w 8", "x result j; w=8; d2.0 data j t 0 8"},
@@ -359,7 +362,8 @@ static void test_closing(void **state)
 	PLAY(steps);
 }
 
-/* RFC 6120 section 8.3.3.18: whoever says it, the same block again, alone, after a pause. */
+/* RFC 6120 section 8.3.3.18: whoever sends the error, the same block is retransmitted alone, after
+ * a pause. */
 static void test_wait_and_repeat(void **state)
 {
 	(void)state;
@@ -380,8 +384,8 @@ static void test_wait_and_repeat(void **state)
 	PLAY(steps);
 }
 
-/* XEP-0047 section 2.2: an error of delivery that may pass suspends the stream, whoever the peer
- * is; but a message that came back is lost. */
+/* XEP-0047 section 2.2: a temporary error of delivery suspends the stream with any peer; but a
+ * bounced message is lost. */
 static void test_wait_for_delivery(void **state)
 {
 	(void)state;
@@ -417,7 +421,7 @@ static void test_wait_for_delivery(void **state)
 	script_finish(&script);
 }
 
-/* Blocks that a full receiver has not taken: those that it has make room for them. */
+/* Blocks that a full receiver has refused: reading makes room for them. */
 static void test_wait_ends_with_an_acknowledgement(void **state)
 {
 	(void)state;
@@ -432,7 +436,7 @@ static void test_wait_ends_with_an_acknowledgement(void **state)
 	PLAY(steps);
 }
 
-/* One that is early for a peer that can resume: the one before may be what was lost. */
+/* An early block of a peer that can resume: the block before it may be lost. */
 static void test_wait_goes_back_to_the_oldest(void **state)
 {
 	(void)state;

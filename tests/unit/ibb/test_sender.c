@@ -12,13 +12,13 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The byte at a place of what is written. */
+/* The byte at an offset of the written bytes. */
 static uint8_t pattern(uint64_t place)
 {
 	return (uint8_t)(place % 251);
 }
 
-/* A sender, and how much of the pattern went in and out. */
+/* A sender, and how much of the pattern was written and sent. */
 struct model {
 	struct sender sender;
 	uint64_t written, taken;
@@ -39,7 +39,7 @@ static int append(struct model *model, size_t length)
 	return error;
 }
 
-/* Takes the next block, whose bytes must be the next ones; its number. */
+/* Takes the next block, whose bytes must be the next ones; returns its number. */
 static uint64_t take(struct model *model, size_t length)
 {
 	uint64_t number;
@@ -57,7 +57,7 @@ static uint64_t take(struct model *model, size_t length)
 enum action {
 	APPEND, /* bytes */
 	PUSH,
-	TAKE, /* bytes: must be what may be sent next; it is */
+	TAKE, /* bytes: the sendable bytes must be this many; they are */
 	STOP, /* nothing may be sent */
 	ACK,  /* a block's number */
 	NACK, /* a block's number, which must be unknown */
@@ -126,7 +126,7 @@ static void test_nagle(void **state)
 	(void)state;
 	static const struct step steps[] = {
 		{STOP, 0, 0, 0, 0, 0, 0},
-		/* a partial block leaves when nothing is in flight */
+		/* a partial block is sent when nothing is in flight */
 		{APPEND, 3, 3, 0, 0, 0, 0},
 		{TAKE, 3, 3, 3, 0, 0, 0},
 		/* else when it is full */
@@ -141,12 +141,12 @@ static void test_nagle(void **state)
 		{STOP, 0, 10, 8, 0, 1, 3},
 		{ACK, 1, 2, 0, 0, 2, 11},
 		{TAKE, 2, 2, 2, 0, 2, 11},
-		/* or when it is pushed, with what came after the push */
+		/* or when it is pushed, with the bytes that came after the push */
 		{APPEND, 1, 3, 2, 0, 2, 11},
 		{PUSH, 0, 3, 2, 3, 2, 11},
 		{APPEND, 1, 4, 2, 3, 2, 11},
 		{TAKE, 2, 4, 4, 3, 2, 11},
-		/* a push holds for what it was about only */
+		/* a push applies only to the bytes before it */
 		{APPEND, 1, 5, 4, 3, 2, 11},
 		{STOP, 0, 5, 4, 3, 2, 11},
 		{ACK, 2, 3, 2, 1, 3, 13},
@@ -187,7 +187,7 @@ static void test_window(void **state)
 		{ACK, 0, 32, 8, 32, 1, 8},
 		{TAKE, 8, 32, 16, 32, 1, 8},
 		{STOP, 0, 32, 16, 32, 1, 8},
-		/* what is acknowledged out of turn stays in flight until its turn */
+		/* a block that is acknowledged out of order stays in flight until its turn */
 		{ACK, 2, 32, 16, 32, 1, 8},
 		{STOP, 0, 32, 16, 32, 1, 8},
 		{ACK, 1, 16, 0, 16, 3, 24},
@@ -247,7 +247,7 @@ static void test_discard(void **state)
 		{DISCARD, 0, 0, 0, 0, 0, 0}, {APPEND, 20, 20, 0, 0, 0, 0},
 		{TAKE, 8, 20, 8, 0, 0, 0},   {TAKE, 8, 20, 16, 0, 0, 0},
 		{ACK, 0, 12, 8, 0, 1, 8},    {PUSH, 0, 12, 8, 12, 1, 8},
-		{DISCARD, 0, 0, 0, 0, 1, 8}, /* what was acknowledged stays so */
+		{DISCARD, 0, 0, 0, 0, 1, 8}, /* acknowledged blocks stay acknowledged */
 		{NACK, 1, 0, 0, 0, 1, 8},    {STOP, 0, 0, 0, 0, 1, 8},
 	};
 	PLAY(steps, 8, 100);
@@ -290,7 +290,7 @@ static void test_block_sizes(void **state)
 	}
 }
 
-/* Answers in any order, while the ring of blocks grows and turns. */
+/* Answers in any order, while the ring of blocks grows and wraps. */
 static void test_any_order(void **state)
 {
 	(void)state;
@@ -364,7 +364,7 @@ static void test_memory_is_short(void **state)
 	(void)state;
 	uint8_t bytes[8];
 	uint64_t number;
-	/* Zeros go in by pieces, of which a later one may fail. */
+	/* Zeros are written in pieces, and a later piece may fail. */
 	for (size_t n = 1; n <= 3; n++) {
 		struct model model = {0};
 		assert_int_equal(append(&model, 10), 0);

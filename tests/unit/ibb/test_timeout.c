@@ -30,7 +30,7 @@ static void test_no_progress(void **state)
 		{"wait 1", "p1.0 info j"},
 		{"j: result p1.0", ""},
 		{"wait 29999", ""},
-		/* any block that is acknowledged is progress, but out of turn */
+		/* any acknowledged block is progress, except out of order */
 		{"j: result d1.0", "a=17; d1.2 data j s 2 1"},
 		{"wait 29999", ""},
 		{"wait 1", "p1.0 info j"},
@@ -43,7 +43,7 @@ static void test_no_progress(void **state)
 	PLAY(steps);
 }
 
-/* A peer that acknowledges nothing is asked whether it is there. */
+/* A peer that acknowledges nothing is pinged. */
 static void test_overdue(void **state)
 {
 	(void)state;
@@ -53,14 +53,14 @@ static void test_overdue(void **state)
 		{"write s a 1; flush s f", "a=1; d1.0 data j s 0 1"},
 		{"wait 30000", "p1.0 info j"},
 		{"j: error p1.0 service-unavailable; state s", "f=ECONNRESET; broken"},
-		/* an ibbfs that is there has a reader that pauses: it may take any time */
+		/* an ibbfs that answers has a reader that pauses, for any time */
 		{"dial t j ibbfs; j: result o2.0", "o2.0 open j t 8"},
 		{"write t b 1; flush t g", "b=1; d2.0 data j t 0 1"},
 		{"wait 30000; j: result p2.0", "p2.0 ping j"},
 		{"wait 30000; j: result p2.0", "p2.0 ping j"},
 		{"wait 30000; j: result p2.0", "p2.0 ping j"},
 		{"j: result d2.0", "g=0"},
-		/* but not without a word */
+		/* but it must answer */
 		{"write t c 1; flush t h", "c=1; d2.1 data j t 1 1"},
 		{"wait 30000", "p2.0 ping j"},
 		{"wait 30000", "h=ETIMEDOUT; c2.0 close j t reset"},
@@ -68,7 +68,7 @@ static void test_overdue(void **state)
 	PLAY(steps);
 }
 
-/* A peer whose presence is not seen may go without a word; who reads from it must learn that. */
+/* A peer whose presence is not seen may vanish silently; its reader must learn that. */
 static void test_silent_peer_of_a_reader(void **state)
 {
 	(void)state;

@@ -86,7 +86,7 @@ static void test_small_at_the_start(void **state)
 	assert_int_equal(path.window.size, 1000);
 }
 
-/* Whatever the RTT, the path is busy, and the queue is short. */
+/* At any RTT, the path is busy and the queue is short. */
 static void test_finds_its_size(void **state)
 {
 	static const struct {
@@ -121,7 +121,7 @@ static void test_finds_its_size(void **state)
 	}
 }
 
-/* Somebody else comes, and goes. */
+/* Cross traffic begins and ends. */
 static void test_makes_room(void **state)
 {
 	(void)state;
@@ -153,7 +153,7 @@ static void test_grows_fast_far_away(void **state)
 	assert_true(path.now_us < 5 * 200000);
 }
 
-/* The next stream begins where an earlier one has come to, and has still its eyes open. */
+/* The next stream begins with the window of an earlier one, and still measures. */
 static void test_recalls(void **state)
 {
 	(void)state;
@@ -197,7 +197,7 @@ static void test_recalls(void **state)
 	}
 }
 
-/* Nothing is recalled by one that has begun, nor of one that was cut. */
+/* A stream that has begun recalls nothing, and a reduced window is not recalled. */
 static void test_nothing_to_recall(void **state)
 {
 	(void)state;
@@ -224,7 +224,7 @@ static void test_no_more_than_it_may(void **state)
 	assert_int_equal(path.window.size, 65536);
 }
 
-/* A writer that does not fill it gives no reason to grow. */
+/* An application-limited window does not grow. */
 static void test_not_full(void **state)
 {
 	struct window window;
@@ -263,7 +263,7 @@ static void test_cut(void **state)
 	run(&path, 20000);
 	window_reduce(&path.window);
 	assert_true(path.window.size <= BLOCK);
-	/* what is sent again tells nothing but that it comes through */
+	/* a retransmitted block only shows that the path works */
 	for (int i = 0; i < 10; i++) {
 		window_note_retransmitted(&path.window, BLOCK);
 	}
@@ -272,7 +272,7 @@ static void test_cut(void **state)
 	assert_true(path.window.size > 50 * BLOCK);
 }
 
-/* A clock that stands still, or a block that came before it left, divides by nothing. */
+/* A clock that stands still, or an answer before its block, causes no division by zero. */
 static void test_no_time_at_all(void **state)
 {
 	struct window window;
@@ -287,7 +287,7 @@ static void test_no_time_at_all(void **state)
 	}
 }
 
-/* A single short RTT says little of the path, even if it leaves only the smallest window. */
+/* A single short RTT is no estimate of the path, even if it leaves only the smallest window. */
 static void test_an_rtt_that_was_too_short(void **state)
 {
 	(void)state;

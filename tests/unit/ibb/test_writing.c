@@ -31,7 +31,7 @@ static void test_flush(void **state)
 		{"j: result d1.1", ""}, /* out of order */
 		{"j: result d1.0", "f1=0; f2=0"},
 		{"flush s f3", "f3=0"},
-		/* with writers that wait */
+		/* with parked writers */
 		{"write s b 17; write s c 5; flush s f4", "d1.2 data j s 2 8; d1.3 data j s 3 8"},
 		{"j: result d1.2", "b=17; c=5; d1.4 data j s 4 6"},
 		{"j: result d1.3", ""},
@@ -40,8 +40,8 @@ static void test_flush(void **state)
 	PLAY(steps);
 }
 
-/* Whoever flushes waits for what was written before, not for whoever goes on writing: a command
- * that has inherited the file closes it at its end, and may be what the peer waits for. */
+/* A flush waits for earlier writes only, not for a writer that continues: a command that has
+ * inherited the file closes it at its end, and the peer may wait for that command. */
 static void test_flush_of_what_was_written_before(void **state)
 {
 	(void)state;
@@ -51,14 +51,14 @@ static void test_flush_of_what_was_written_before(void **state)
 		 "a=8; d1.0 data j s 0 8; b=8; d1.1 data j s 1 8"},
 		{"j: result d1.0", "f=0"},
 		{"j: result d1.1", ""},
-		/* with a writer that waits, of whose bytes some are on their way */
+		/* with a parked writer, some of whose bytes are in flight */
 		{"write s c 9; flush s g; write s d 20",
 		 "c=9; d1.2 data j s 2 8; d1.3 data j s 3 1"},
 		{"j: result d1.2", "d1.4 data j s 4 8"},
 		{"j: result d1.4; j: result d1.3",
 		 "d=20; g=0; d1.5 data j s 5 8; d1.6 data j s 6 4"},
 		{"reset s", "c1.0 close j s"},
-		/* with one that keeps its bytes, and one that takes them back */
+		/* with a writer whose bytes are queued, and one whose bytes are not */
 		{"dial t j; j: result o2.0; write t h 20; write t i 3; flush t k; write t l 4; "
 		 "flush t m; interrupt l; write t n 9",
 		 "o2.0 open j t 8; d2.0 data j t 0 8; d2.1 data j t 1 8; l=EINTR"},
@@ -78,7 +78,7 @@ static void test_interrupts(void **state)
 		{"interrupt a", "a=EINTR"},
 		{"j: result o1.0", "b=0"},
 		{"reading s; read s c 1; read s d 1; interrupt c", "c=EINTR"},
-		/* a write whose bytes were taken over has succeeded */
+		/* a write whose bytes were queued has succeeded */
 		{"write s e 20; interrupt e", "d1.0 data j s 0 8; d1.1 data j s 1 8; e=20"},
 		{"size s", "size 20"},
 		{"write s f 5; interrupt f", "f=5"},
@@ -191,7 +191,7 @@ static void test_many_zeros(void **state)
 	script_finish(&script);
 }
 
-/* A gap that memory is too short for breaks the stream; it does not end well after that. */
+/* A gap without memory breaks the stream; its flush fails after that. */
 static void test_no_memory_for_zeros(void **state)
 {
 	(void)state;
