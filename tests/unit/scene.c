@@ -84,7 +84,7 @@ static void step(struct scene *scene, struct upload *upload)
 	spool_file_send(account, upload->number, op, bytes, scene->now_ms);
 }
 
-/* True: there is more to be taken. */
+/* True: there are more effects. */
 static bool settle(struct scene *scene)
 {
 	struct op *op, *next;

@@ -2,8 +2,8 @@
 /*
  * scene - an account without a network: the test plays its server and its peers.
  *
- * After each step, what the account has completed is taken, as the hub does it; that no call is
- * completed twice is checked each time, that every call was completed is checked at the end.
+ * After each step the completed calls are taken, as the hub does it. Each time it is checked that
+ * no call is completed twice, and at the end that every call was completed.
  *
  * Units:   ms of the scene's own clock.
  * Threads: none.
@@ -33,7 +33,7 @@
 #define SCENE_TIMEOUT 60000
 #define SCENE_ANSWER  300000
 #define SCENE_UPLOADS 32
-#define SCENE_PIECE   5 /* bytes; of a file that is fed to a stream */
+#define SCENE_PIECE   5 /* bytes of a file that is fed to a stream */
 
 /* A call of a user's. */
 struct call {
@@ -74,19 +74,19 @@ void scene_start(struct scene *scene, enum access accept);
 /* Abandons the account; every call must then be completed. */
 void scene_finish(struct scene *scene);
 
-/* Takes what is completed. To be called after each call into the account that the functions below
- * do not make. */
+/* Takes the completed calls. Call it after each call into the account that is not made by the
+ * functions below. */
 void scene_settle(struct scene *scene);
 
-/* Lets time pass; the account is called when it wants to be. */
+/* Lets time pass; the account is called at its deadlines. */
 void scene_wait(struct scene *scene, int64_t ms);
 
 /* ---- what is seen ---- */
 
-/* By its path below the root; NULL if there is none. */
+/* The node at a path below the root; NULL if there is none. */
 struct node *scene_find(const struct scene *scene, const char *path);
 
-/* What user.ibb.NAME says, valid until the next call. */
+/* The value of user.ibb.NAME, valid until the next call. */
 const char *scene_attribute(struct scene *scene, const char *path, const char *name);
 
 #define assert_state(scene, path, expected) \
@@ -103,7 +103,7 @@ void scene_check_names(const struct scene *scene, const char *path, const char *
 #define assert_names(scene, path, expected) \
 	scene_check_names(scene, path, expected, __FILE__, __LINE__)
 
-/* st_size of what is at `path`. */
+/* st_size of the file at `path`. */
 uint64_t scene_size(const struct scene *scene, const char *path);
 
 /* ---- the server ---- */
@@ -124,23 +124,23 @@ void scene_online(struct scene *scene);
 /* scene_start, with a@x on the roster and her phone, an ibbfs, online. */
 void scene_start_with_phone(struct scene *scene);
 
-/* A stream of her phone's waits in in/ under its name. */
+/* A stream of her phone is unopened in in/, under its name. */
 void scene_arrives(struct scene *scene, const char *sid, const char *name);
 
 /* ---- the wire ---- */
 
-/* The next stanza that leaves, valid until the next call of this; NULL if there is none. */
+/* The next stanza that is sent, valid until the next call of this; NULL if there is none. */
 const struct msg *scene_next(struct scene *scene);
 
 /* The next one, which must be this. */
 const struct msg *scene_sent(struct scene *scene, enum msg_kind kind, const char *peer);
 
-/* Nothing leaves; what scene_next returned last is still there. */
+/* Nothing is sent; the last result of scene_next stays valid. */
 void scene_is_quiet(struct scene *scene);
 
 void scene_receive(struct scene *scene, const struct msg *msg);
 
-/* Answers to what scene_next returned last. */
+/* Answers to the last result of scene_next. */
 void scene_result(struct scene *scene);
 void scene_says(struct scene *scene, unsigned features);
 void scene_error(struct scene *scene, enum condition condition);
@@ -152,8 +152,8 @@ void scene_refused(struct scene *scene, const char *peer, enum condition conditi
 /* The next one, which must be that action of Jingle. */
 const struct msg *scene_jingle(struct scene *scene, enum jingle_action action, const char *peer);
 
-/* Answers all that leaves, as peers with scene->features do, until nothing does; they accept what
- * they are offered. */
+/* Answers all that is sent, as peers with scene->features do, until nothing is sent any more; they
+ * accept every offer. */
 void scene_play(struct scene *scene);
 
 /* Requests of a peer; their answers are left in the queue. `name` may be NULL. */
@@ -162,19 +162,19 @@ void scene_peer_sends(struct scene *scene, const char *peer, const char *sid, un
 		      const char *text);
 void scene_peer_closes(struct scene *scene, const char *peer, const char *sid, bool reset);
 
-/* Likewise: <si/>, and <jingle/>, with what `metadata` says. */
+/* Likewise: <si/>, and <jingle/>, with `metadata`. */
 void scene_peer_offers(struct scene *scene, const char *peer, const char *id,
 		       const struct metadata *metadata);
 void scene_peer_says(struct scene *scene, const char *peer, const char *session,
 		     const struct metadata *metadata);
 
-/* Of a file: its name, and how long it is. */
+/* The metadata of a file: its name and size. */
 struct metadata scene_file(const char *name, int64_t size);
 
-/* Of a session in which one is offered, for a bytestream `sid`. */
+/* The metadata of a session that offers a file, for a bytestream `sid`. */
 struct metadata scene_session(const char *name, int64_t size, const char *sid);
 
-/* <open/> of a stream that we have accepted: without a name, with blocks as it likes. */
+/* <open/> of a stream that we have accepted: without a name, with blocks of any size. */
 void scene_peer_begins(struct scene *scene, const char *peer, const char *sid, uint32_t block_size);
 
 /* Accepts the offer that scene_next returned last, an <si/>. */
@@ -182,7 +182,7 @@ void scene_accept(struct scene *scene);
 
 /* ---- the users ---- */
 
-/* Opens what is at `path`, which mknod makes if there is nothing; NULL when that fails. */
+/* Opens the file at `path`, which mknod makes if there is none; NULL when that fails. */
 struct call *scene_open(struct scene *scene, const char *path, int flags);
 struct call *scene_read(struct scene *scene, struct handle *handle, size_t size);
 struct call *scene_poll(struct scene *scene, struct handle *handle, size_t size); /* O_NONBLOCK */
@@ -197,7 +197,7 @@ void scene_release(struct scene *scene, struct handle *handle);
 struct call *scene_offer(struct scene *scene, struct handle *handle, const char *bytes,
 			 size_t length, const struct digest *md5);
 
-/* As its release, when no close has offered it. */
+/* As its release, if no close has offered it. */
 void scene_leave(struct scene *scene, struct handle *handle, const char *bytes, size_t length);
 
 /* A signal ends the wait of a call. */
@@ -209,7 +209,7 @@ int scene_rmdir(struct scene *scene, const char *path);
 /* scene_open, with all answers; it must succeed. */
 struct handle *scene_opened(struct scene *scene, const char *path, int flags);
 
-/* What an open that succeeded has given. */
+/* The handle of an open that succeeded. */
 struct handle *call_handle(const struct call *call);
 
 bool call_is_done(const struct call *call);
@@ -218,7 +218,7 @@ bool call_is_done(const struct call *call);
 
 #define assert_result(call, expected) call_check(call, expected, NULL, __FILE__, __LINE__)
 
-/* A read that gave this. */
+/* A read that returned this. */
 #define assert_text(call, expected) \
 	call_check(call, sizeof(expected) - 1, expected, __FILE__, __LINE__)
 

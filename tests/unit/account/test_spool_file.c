@@ -170,7 +170,7 @@ static void test_nonblock_open(void **state)
 	scene_play(&scene);
 	assert_result(close, 0);
 
-	/* If they are unknown, later writes fail. */
+	/* If they are unknown, the bytes go to a bytestream, which the peer does not support. */
 	scene_comes(&scene, "a@x/laptop", 0);
 	open = scene_open(&scene, "a@x/laptop/h", O_WRONLY | O_NONBLOCK);
 	handle = call_handle(open);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that are offered by Jingle, in both directions, as an account has them. */
+/* Files that are offered by Jingle, in both directions, through the account. */
 #include "offer/transfer.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define LINGER_MS    2000 /* for the other one to end the session */
+#define LINGER_MS    2000 /* time-out for the peer to end the session */
 
 static void says(struct scene *scene, const char *session, enum jingle_action action)
 {
@@ -21,7 +21,7 @@ static void says(struct scene *scene, const char *session, enum jingle_action ac
 	scene_peer_says(scene, PHONE, session, &metadata);
 }
 
-/* She ends the session; we have no more to say. */
+/* She ends the session; we send nothing more. */
 static void ends(struct scene *scene, const char *session, enum jingle_reason reason)
 {
 	struct metadata metadata = {.action = JINGLE_SESSION_TERMINATE, .reason = reason};
@@ -44,7 +44,7 @@ static void we_end(struct scene *scene, const char *session, enum jingle_reason 
 	scene_result(scene);
 }
 
-/* We have said that we have a file. */
+/* We have confirmed a file by <received/>. */
 static void we_have_it(struct scene *scene, const char *session, char *id, size_t size)
 {
 	const struct msg *msg = scene_jingle(scene, JINGLE_RECEIVED, PHONE);
@@ -54,7 +54,7 @@ static void we_have_it(struct scene *scene, const char *session, char *id, size_
 	scene_result(scene);
 }
 
-/* The same, after the bytestream was closed: the session has ended too. */
+/* The same after the bytestream was closed: the session is over too. */
 static void we_thank(struct scene *scene, const char *session)
 {
 	char id[32];
@@ -76,7 +76,7 @@ static void we_thank_early(struct scene *scene, const char *session)
 	scene_is_quiet(scene);
 }
 
-/* There is no such session any more. */
+/* The session is unknown now. */
 static void assert_forgotten(struct scene *scene, const char *session)
 {
 	says(scene, session, JINGLE_PING);
@@ -85,7 +85,7 @@ static void assert_forgotten(struct scene *scene, const char *session)
 
 /* ---- they offer ---- */
 
-/* A file of hers waits in in/. */
+/* An offer of hers is in in/. */
 static void offer_with(struct scene *scene, const char *session, const struct metadata *metadata)
 {
 	scene_peer_says(scene, PHONE, session, metadata);
@@ -99,7 +99,7 @@ static void offer(struct scene *scene, const char *session, const char *name, in
 	offer_with(scene, session, &metadata);
 }
 
-/* The usual file; its digest will follow. */
+/* The usual file; its digest follows. */
 static void offer_usual(struct scene *scene)
 {
 	struct metadata metadata = scene_session("f", 12, "t");
@@ -195,7 +195,7 @@ static void test_incoming_opened_early(void **state)
 	scene_finish(&scene);
 }
 
-/* A file of 12 bytes of which the digest is `promised`, with all but the last four. */
+/* A file of 12 bytes whose digest is `promised`; all but the last four bytes were received. */
 static struct handle *receive_most(struct scene *scene, const struct digest *promised)
 {
 	struct metadata metadata = scene_session("f", 12, "t");
@@ -219,7 +219,7 @@ static void test_incoming_digest(void **state)
 		transfer_start(&scene, &format);
 		struct digest digest = transfer_digest(HASH_SHA_256, right ? TEXT : "Hello, World");
 		struct handle *handle = receive_most(&scene, &digest);
-		/* That was said before anything was accepted. */
+		/* The peer said that before any acceptance. */
 		struct digest other = transfer_digest(HASH_SHA_256, "other");
 		sends_digest(&scene, "j1", &other);
 		transfer_block(&scene, "t", 1, "orld");
@@ -276,7 +276,7 @@ static void test_incoming_promised_digest(void **state)
 			assert_state(&scene, "a@x/in/f", "checking");
 			assert_result(scene_poll(&scene, handle, 100), -EAGAIN);
 			assert_int_equal(poll_start(&scene.account, handle, NULL), 0);
-			/* That it is closed is no reason to trust it. */
+			/* A close is no reason to trust the file. */
 			scene_peer_closes(&scene, PHONE, "t", false);
 			scene_sent(&scene, MSG_RESULT, PHONE);
 			scene_wait(&scene, OFFER_CHECKSUM_MS - 1);
@@ -346,7 +346,7 @@ static void test_incoming_closed(void **state)
 	assert_result(scene_read(&scene, handle, 100), -ECONNRESET);
 	scene_release(&scene, handle);
 
-	/* More than was offered. */
+	/* More bytes than were offered. */
 	handle = receive_most(&scene, &none);
 	scene_peer_sends(&scene, PHONE, "t", 1, "orld.");
 	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NONE);
@@ -356,7 +356,7 @@ static void test_incoming_closed(void **state)
 	assert_result(scene_read(&scene, handle, 100), -EPROTO);
 	scene_release(&scene, handle);
 
-	/* Of a size that nobody has said. */
+	/* A file whose size is unknown. */
 	offer(&scene, "j2", "g", METADATA_NO_SIZE);
 	struct call *open = scene_open(&scene, "a@x/in/g", O_RDONLY);
 	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
@@ -469,7 +469,7 @@ static void test_incoming_ended_by_peer(void **state)
 	}
 }
 
-/* What is read has still to be brought to safety, as in the inbox, when she says that it is all. */
+/* She ends the session while the last bytes are read but not yet confirmed, as in the inbox. */
 static void test_incoming_ended_before_it_is_safe(void **state)
 {
 	(void)state;
@@ -527,7 +527,7 @@ static void test_incoming_content_removed(void **state)
 	}
 }
 
-/* What has no place in a session, or is of none, gets the XEP's error, and changes nothing. */
+/* An action out of order, or for an unknown session, gets the XEP's error and changes nothing. */
 static void test_incoming_out_of_place(void **state)
 {
 	(void)state;
@@ -624,7 +624,7 @@ static void test_incoming_that_cannot_be(void **state)
 	scene_peer_says(&scene, "stranger@x/r", "j1", &usual);
 	scene_refused(&scene, "stranger@x/r", CONDITION_SERVICE_UNAVAILABLE, DETAIL_NONE);
 
-	/* Two bytestreams of one name. */
+	/* Two bytestreams with the same sid. */
 	offer(&scene, "j1", "f", 5);
 	offer(&scene, "j2", "g", 5);
 	struct call *open = scene_open(&scene, "a@x/in/f", O_RDONLY);
@@ -659,7 +659,7 @@ static void test_incoming_flood(void **state)
 	scene_finish(&scene);
 }
 
-/* While the mount ends, none begins, and those that there are may end. */
+/* While the mount ends, no session begins, and existing ones may end. */
 static void test_incoming_while_stopping(void **state)
 {
 	(void)state;
@@ -715,7 +715,7 @@ static void test_incoming_breaks(void **state)
 			assert_result(call, results[how][stage]);
 		}
 		if (how == PEER_GONE) {
-			scene_is_quiet(&scene); /* nobody is there to be told */
+			scene_is_quiet(&scene); /* the account is offline */
 		}
 		if (how == SILENT && stage == ACCEPTED) {
 			we_end(&scene, "j1", JINGLE_TIMEOUT);
@@ -729,7 +729,7 @@ static void test_incoming_breaks(void **state)
 
 /* ---- we offer ---- */
 
-/* It is offered as `session`; she says that she has got that. */
+/* It is offered as `session`; she acknowledges the request. */
 static struct call *offered(struct scene *scene, struct handle *handle, const char *session)
 {
 	struct call *close = scene_offer(scene, handle, TEXT, 12, NULL);
@@ -795,7 +795,7 @@ static void test_outgoing(void **state)
 		assert_null(msg->name);
 		scene_result(&scene);
 
-		/* Before the last byte: who has that may end the session. */
+		/* Before the last byte: the receiver of that byte may end the session. */
 		struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
 		msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
 		assert_true(digest_equals(&msg->metadata->file.digest, &digest));
@@ -832,7 +832,7 @@ static void test_outgoing(void **state)
 		scene_release(&scene, handle);
 		assert_state(&scene, "a@x/f.txt", rows[i].state);
 		if (rows[i].receives && !rows[i].ends) {
-			/* It is hers to end; but if she does not, we do. */
+			/* She should end the session; if she does not, we do. */
 			scene_wait(&scene, LINGER_MS - 1);
 			scene_is_quiet(&scene);
 			scene_wait(&scene, 1);
@@ -844,7 +844,7 @@ static void test_outgoing(void **state)
 	}
 }
 
-/* Conversations takes no more than 8192; whatever is configured. */
+/* Conversations accepts at most 8192, whatever is configured. */
 static void test_outgoing_block_size(void **state)
 {
 	(void)state;
@@ -877,7 +877,7 @@ static void test_outgoing_block_size(void **state)
 	}
 }
 
-/* Nor than fits into a stanza of our server: what is opened is what was agreed on. */
+/* Blocks fit into a stanza of our server: <open/> has the negotiated size. */
 static void test_outgoing_short_stanzas(void **state)
 {
 	(void)state;
@@ -967,7 +967,7 @@ enum out {
 	OUTS
 };
 
-/* A file of ours, as far as `when`. */
+/* A file of ours, up to `when`. */
 static struct call *take_to(struct scene *scene, enum out when, struct handle **handle)
 {
 	*handle = transfer_spool(scene, "a@x/f");
@@ -1007,7 +1007,7 @@ static void test_outgoing_ended_by_peer(void **state)
 		{JINGLE_BUSY,
 		 {-ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED}},
 		{JINGLE_CANCEL, {-ECANCELED, -ECANCELED, -ECANCELED, -ECANCELED, -ECANCELED}},
-		/* Only of what has left as a whole can anybody say so. */
+		/* <received/> is valid only for a file that was sent completely. */
 		{JINGLE_SUCCESS, {-ECANCELED, -ECANCELED, -ECANCELED, 0, 0}},
 		{JINGLE_TIMEOUT, {-ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT, -ETIMEDOUT}},
 		{JINGLE_GONE, {-EHOSTDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET, -ECONNRESET}},
@@ -1047,7 +1047,7 @@ static void test_outgoing_ended_by_peer(void **state)
 	}
 }
 
-/* <received/> counts only when all has left. */
+/* <received/> counts only when all bytes were sent. */
 static void test_outgoing_received_early(void **state)
 {
 	(void)state;
@@ -1143,7 +1143,7 @@ static void test_outgoing_content_removed(void **state)
 	}
 }
 
-/* Its bytestream is closed, or refused, or one of its blocks. */
+/* Its bytestream is closed, its <open/> refused, or one of its blocks. */
 static void test_outgoing_stream_breaks(void **state)
 {
 	(void)state;
@@ -1185,7 +1185,7 @@ static void test_outgoing_timeout(void **state)
 	scene_is_quiet(&scene);
 	scene_release(&scene, handle);
 	assert_null(scene.account.offers.all);
-	/* She accepts after all. */
+	/* She accepts later. */
 	struct metadata metadata = scene_session("f", 12, "sid1");
 	metadata.action = JINGLE_SESSION_ACCEPT;
 	scene_peer_says(&scene, PHONE, "sid1", &metadata);
@@ -1284,7 +1284,7 @@ static void test_outgoing_breaks(void **state)
 	}
 }
 
-/* She goes when everything is delivered, and has not even answered <close/>. */
+/* She goes offline when everything is delivered, without an answer to <close/>. */
 static void test_outgoing_peer_goes_at_the_end(void **state)
 {
 	(void)state;
@@ -1327,7 +1327,7 @@ static void test_outgoing_empty(void **state)
 	scene_finish(&scene);
 }
 
-/* Somebody who may not open streams to us, and whom we offer one. */
+/* A peer that may not open streams to us, and to which we offer a file. */
 static void test_outgoing_to_a_stranger(void **state)
 {
 	(void)state;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that are offered in both directions, as chance has it: users who open, close, interrupt and
- * remove, peers who accept, refuse, end, fall silent and go, connections that break. Whatever
- * comes,
+ * Files that are offered in both directions, at random: users open, close, interrupt and remove;
+ * peers accept, refuse, end, fall silent and go offline; connections break. In every case,
  *
  *     - a close that succeeds has given the peer every byte;
- *     - a read that ends well has had every byte, and its digest was right;
- *     - when peers fall silent, every call comes to an end;
- *     - every call is completed once, and nothing is left over (scene.c).
+ *     - a reader that gets an end of file has read every byte, and its digest was right;
+ *     - when peers fall silent, every call ends;
+ *     - every call is completed once, and nothing leaks (scene.c).
  */
 #include "ibb/hash.h"
 #include "scene.h"
@@ -26,7 +25,7 @@
 #define MOST	   8 /* files each way, in one round */
 #define MOST_STEPS 300
 #define LONGEST	   40 /* bytes of a file */
-#define LEAST_LEFT 16 /* calls that the scene must have room for */
+#define LEAST_LEFT 16 /* room for calls in the scene */
 
 static const char *const peers[] = {"a@x/si", "b@x/jingle"};
 
@@ -163,7 +162,7 @@ static void use_out(struct play *play, struct out *out)
 {
 	struct scene *scene = &play->scene;
 	if (out->handle && !handle_is_spooled(out->handle)) {
-		return; /* nothing is to be said of bytestreams here */
+		return; /* bytestreams are not checked here */
 	}
 	switch (chance(play, 4)) {
 	case 0:
@@ -280,7 +279,7 @@ static void answer_one(struct play *play)
 	}
 }
 
-/* She has all of one of ours, and says so. */
+/* She confirms a complete file of ours. */
 static void confirm(struct play *play)
 {
 	for (size_t i = 0; i < play->outs_length; i++) {
@@ -341,7 +340,7 @@ static void send_more(struct play *play, struct in *in)
 	char block[LONGEST + 1];
 	if (!in->begun) {
 		scene_peer_begins(scene, peers[in->peer], in->sid, SCENE_BLOCK);
-		in->begun = true; /* or it was not expected yet: then nothing comes */
+		in->begun = true; /* if it was not expected yet, no bytes follow */
 		return;
 	}
 	if (in->promised && chance(play, 4) == 0) {
@@ -372,7 +371,7 @@ static void send_more(struct play *play, struct in *in)
 	in->sent += length;
 }
 
-/* Whether the stream that it comes through is one that we wait for. */
+/* Whether we expect the stream of this offer. */
 static bool is_expected(const struct play *play, const struct in *in)
 {
 	const struct offer *offer;
@@ -459,7 +458,7 @@ static void take_step(struct play *play)
 	look(play);
 }
 
-/* Peers that say nothing any more: nobody waits for ever. */
+/* Peers fall silent: no call waits for ever. */
 static void fall_silent(struct play *play)
 {
 	scene_wait(&play->scene, 4 * SCENE_ANSWER);
@@ -472,7 +471,7 @@ static void fall_silent(struct play *play)
 	}
 }
 
-/* How it ends is left to chance, too. */
+/* The end is random, too. */
 static void end(struct play *play)
 {
 	struct scene *scene = &play->scene;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that are offered by stream initiation, in both directions, as an account has them. */
+/* Files that are offered by stream initiation, in both directions, through the account. */
 #include "offer/transfer.h"
 
 #include "account/name.h"
@@ -25,7 +25,7 @@ static struct stat attributes_of(const struct scene *scene, const char *path)
 	return attributes;
 }
 
-/* A file of hers waits in in/. */
+/* An offer of hers is in in/. */
 static void offer(struct scene *scene, const char *id, const char *name, int64_t size)
 {
 	struct metadata metadata = scene_file(name, size);
@@ -114,7 +114,7 @@ static void test_incoming(void **state)
 	transfer_block(&scene, "s1", 1, "ld");
 	assert_text(read, "ld");
 
-	/* Nobody says <close/>, and it is the end. */
+	/* The file ends without <close/>. */
 	assert_result(scene_read(&scene, handle, 100), 0);
 	assert_state(&scene, "a@x/in/photo.jpg", "finished");
 	scene_release(&scene, handle);
@@ -122,7 +122,7 @@ static void test_incoming(void **state)
 	assert_int_equal(attributes_of(&scene, "a@x/in/photo.jpg").st_size, 12);
 	assert_state(&scene, "a@x/in/photo.jpg", "finished");
 	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "si");
-	scene_peer_closes(&scene, PHONE, "s1", false); /* if somebody does, it is closed */
+	scene_peer_closes(&scene, PHONE, "s1", false); /* a <close/> is answered */
 	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_NONE);
 	scene_wait(&scene, ACCOUNT_FINISHED_MS);
 	assert_no(&scene, "a@x/in/photo.jpg");
@@ -130,7 +130,7 @@ static void test_incoming(void **state)
 	scene_finish(&scene);
 }
 
-/* Whoever reads late gets all of it; its sender need not wait. */
+/* A late reader gets the whole file; its sender need not wait. */
 static void test_incoming_before_it_is_read(void **state)
 {
 	(void)state;
@@ -148,7 +148,7 @@ static void test_incoming_before_it_is_read(void **state)
 	scene_finish(&scene);
 }
 
-/* More than we keep unread: the rest is acknowledged as it is read, or when all is in. */
+/* More than the buffer: the rest is acknowledged as it is read, or when the file is complete. */
 static void test_incoming_longer_than_the_buffer(void **state)
 {
 	(void)state;
@@ -210,7 +210,7 @@ static void test_incoming_closed(void **state)
 	}
 }
 
-/* An empty file is here as soon as its stream is. */
+/* An empty file is complete as soon as its stream is open. */
 static void test_incoming_empty(void **state)
 {
 	(void)state;
@@ -231,7 +231,7 @@ static void test_incoming_md5(void **state)
 	static const struct {
 		const char *of;
 		ssize_t end;
-		bool closes; /* the peer, with bytes still missing */
+		bool closes; /* the peer, while bytes are missing */
 	} rows[] = {
 		{TEXT, 0, false},
 		{"Hello, World", -EBADMSG, false},
@@ -340,7 +340,7 @@ static void test_incoming_by_next(void **state)
 	scene_release(&scene, next);
 	scene_is_quiet(&scene);
 
-	/* One that was there before, and is never opened. */
+	/* An offer from before, which is never opened. */
 	offer(&scene, "s2", "g", 12);
 	next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	read = scene_read(&scene, next, 100);
@@ -400,7 +400,7 @@ static void test_incoming_without_waiting(void **state)
 	scene_finish(&scene);
 }
 
-/* `file`, or a test of a shell's: the open has accepted, and the file still waits. */
+/* `file`, or a test of a shell: the open has accepted, and the file is still unopened. */
 static void test_incoming_opened_twice(void **state)
 {
 	(void)state;
@@ -420,7 +420,7 @@ static void test_incoming_opened_twice(void **state)
 	assert_result(scene_read(&scene, handle, 100), 0);
 	scene_release(&scene, handle);
 
-	/* Interrupted, while it waits. */
+	/* The open is interrupted while it waits. */
 	offer(&scene, "s2", "g", 5);
 	open = scene_open(&scene, "a@x/in/g", O_RDONLY);
 	scene_sent(&scene, MSG_RESULT, PHONE);
@@ -524,7 +524,7 @@ static void test_incoming_flood(void **state)
 	scene_finish(&scene);
 }
 
-/* Only names of one directory entry, whatever the peer says; sizes and dates as there can be. */
+/* Names of one directory entry, whatever the peer sends; sizes and dates in range. */
 static void test_incoming_hostile(void **state)
 {
 	(void)state;
@@ -571,7 +571,7 @@ static void test_incoming_hostile(void **state)
 	struct handle *status = scene_opened(&scene, "status", O_RDONLY);
 	assert_true(scene_read(&scene, status, 4000)->op.result > 0);
 
-	/* The largest of all is no more than its bytes. */
+	/* The largest size takes no more memory than the bytes that arrive. */
 	assert_exists(&scene, "a@x/in/s5");
 	scene_unlink(&scene, "a@x/in/s5");
 	scene_play(&scene);
@@ -624,7 +624,7 @@ static void test_incoming_breaks(void **state)
 	}
 }
 
-/* The one who has offered it says that he is there, and is silent. */
+/* The sender answers pings, and sends nothing else. */
 static void test_incoming_pings(void **state)
 {
 	(void)state;
@@ -675,7 +675,7 @@ static void test_outgoing(void **state)
 	assert_null(msg->name);
 	assert_state(&scene, "a@x/f.txt", "opening");
 	scene_result(&scene);
-	assert_state(&scene, "a@x/f.txt", "closing"); /* all of it is on its way */
+	assert_state(&scene, "a@x/f.txt", "closing"); /* all bytes are in flight */
 	msg = scene_sent(&scene, MSG_DATA, PHONE);
 	assert_int_equal(msg->data_length, 8);
 	assert_memory_equal(msg->data, "Hello, w", 8);
@@ -685,7 +685,7 @@ static void test_outgoing(void **state)
 	assert_waits(close);
 	scene_is_quiet(&scene);
 	scene_result(&scene);
-	assert_result(close, 0); /* nobody says more, and some do not even answer <close/> */
+	assert_result(close, 0); /* no more stanzas; some never answer <close/> */
 	scene_sent(&scene, MSG_CLOSE, PHONE);
 	assert_state(&scene, "a@x/f.txt", "unconfirmed");
 	scene_release(&scene, handle);
@@ -699,7 +699,7 @@ static void test_outgoing(void **state)
 	scene_finish(&scene);
 }
 
-/* Nothing is known of it; and nothing is in it. */
+/* An empty file without a digest. */
 static void test_outgoing_empty(void **state)
 {
 	(void)state;
@@ -746,7 +746,7 @@ static void test_outgoing_is_refused(void **state)
 		assert_result(close, rows[i].result);
 		assert_state(&scene, "a@x/f", "broken");
 		scene_is_quiet(&scene);
-		/* What is closed again gives the same. */
+		/* A second close has the same result. */
 		assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), rows[i].result);
 		assert_true(spool_file_resize(handle, 13) < 0);
 		scene_release(&scene, handle);
@@ -756,7 +756,7 @@ static void test_outgoing_is_refused(void **state)
 	}
 }
 
-/* Answers that are none. */
+/* Invalid answers. */
 static void test_outgoing_bad_answers(void **state)
 {
 	(void)state;
@@ -804,7 +804,7 @@ static void test_outgoing_stream_is_refused(void **state)
 	scene_finish(&scene);
 }
 
-/* What she has not got is not wanted any more. */
+/* She does not want the rest. */
 static void test_outgoing_peer_closes(void **state)
 {
 	(void)state;
@@ -831,7 +831,7 @@ static void test_outgoing_peer_closes(void **state)
 	}
 }
 
-/* And if she has all of it, she may be the one to close. */
+/* If she has every byte, she may close. */
 static void test_outgoing_peer_closes_at_the_end(void **state)
 {
 	(void)state;
@@ -846,7 +846,7 @@ static void test_outgoing_peer_closes_at_the_end(void **state)
 	scene_sent(&scene, MSG_DATA, PHONE);
 	scene_result(&scene);
 	const struct msg *msg = scene_sent(&scene, MSG_DATA, PHONE);
-	/* Both in one go: our <close/> has no time to leave. */
+	/* Both at once: our <close/> is not sent. */
 	dispatch_receive(&scene.account,
 			 &(struct msg){.kind = MSG_RESULT, .peer = PHONE, .id = msg->id},
 			 scene.now_ms * 1000);
@@ -870,7 +870,7 @@ static void test_outgoing_timeout(void **state)
 	scene_release(&scene, handle);
 	assert_state(&scene, "a@x/f", "broken");
 
-	/* She accepts after all: what she waits for does not come. */
+	/* She accepts later: the stream that she expects never comes. */
 	scene_accept(&scene);
 	scene_sent(&scene, MSG_OPEN, PHONE);
 	scene_sent(&scene, MSG_CLOSE, PHONE);
@@ -901,7 +901,7 @@ static void test_outgoing_is_interrupted(void **state)
 	scene_sent(&scene, MSG_SI, PHONE);
 	scene_interrupt(&scene, close);
 	assert_result(close, -EINTR);
-	scene_is_quiet(&scene); /* there is no word for it */
+	scene_is_quiet(&scene); /* SI has no message for it */
 	assert_state(&scene, "a@x/f", "broken");
 	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -ECANCELED);
 	scene_accept(&scene); /* late */
@@ -925,7 +925,7 @@ static void test_outgoing_is_interrupted(void **state)
 	scene_release(&scene, handle);
 	assert_null(scene.account.offers.all);
 
-	/* One of two that wait: the other one still does. */
+	/* One of two parked calls: the other one still waits. */
 	handle = transfer_spool(&scene, "a@x/h");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	struct call *second = scene_offer(&scene, handle, TEXT, 12, NULL);
@@ -936,7 +936,7 @@ static void test_outgoing_is_interrupted(void **state)
 	scene_finish(&scene);
 }
 
-/* rm, of what she has not accepted yet, and what she has. */
+/* rm before and after she has accepted. */
 static void test_outgoing_is_removed(void **state)
 {
 	(void)state;
@@ -1041,7 +1041,7 @@ static void test_outgoing_to_nobody(void **state)
 	scene_finish(&scene);
 }
 
-/* In both directions, with one peer, at once. */
+/* Both directions at once, with one peer. */
 static void test_several(void **state)
 {
 	(void)state;

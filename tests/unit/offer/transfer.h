@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * transfer - the script that the tests of both formats share: a contact a@x with a phone, a file of
- * 12 bytes, and how far its transfer gets before something happens.
+ * 12 bytes, and the stages of its transfer.
  */
 #ifndef TEST_TRANSFER_H
 #define TEST_TRANSFER_H
@@ -12,7 +12,7 @@
 #define PHONE "a@x/phone"
 #define TEXT  "Hello, world"
 
-/* How a format does what both do. */
+/* The functions of a format. */
 struct transfer_format {
 	enum feature feature; /* of the phone */
 	const char *sid;      /* of incoming bytestreams */
@@ -36,13 +36,13 @@ enum transfer_stage {
 enum transfer_break {
 	PEER_GONE,
 	DISCONNECTED,
-	SILENT, /* for longer than anybody waits */
+	SILENT, /* longer than every time-out */
 	STOPPED,
 	ABANDONED,
 	BREAKS
 };
 
-/* a@x with her phone, which takes files by the format. */
+/* a@x with her phone, which accepts files of the format. */
 void transfer_start(struct scene *scene, const struct transfer_format *format);
 
 struct digest transfer_digest(enum hash_algorithm algorithm, const char *text);

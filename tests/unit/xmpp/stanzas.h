@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stanzas - what the tests of the codec share.
+ * stanzas - helpers of the tests of the codec.
  *
  * Threads: none.
  */
@@ -21,13 +21,13 @@ int stanzas_tear_down(void **state);
 /* The caller's. Fails if it is no XML. */
 xmpp_stanza_t *stanzas_parse(struct stanzas *stanzas, const char *xml);
 
-/* The file tests/fuzz/corpus/FOLDER/NAME.xml, in which is what another client has sent. */
+/* The file tests/fuzz/corpus/FOLDER/NAME.xml, a stanza that another client has sent. */
 xmpp_stanza_t *stanzas_read(struct stanzas *stanzas, const char *folder, const char *name);
 
 /* How many of these there are. */
 size_t stanzas_count(const char *folder);
 
-/* What the codec writes, as it reads it; `in` borrows from the stanza, which is the caller's. */
+/* Encodes, and decodes the result; `in` borrows from the stanza, which is the caller's. */
 xmpp_stanza_t *stanzas_send(struct stanzas *stanzas, const struct msg *out, struct msg *in);
 
 /* NULL is the same as NULL only. */

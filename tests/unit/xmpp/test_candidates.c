@@ -176,7 +176,7 @@ static void test_priorities(void **state)
 
 	assert_string_equal(steps(0), "resolve 0, then 250");
 	assert_string_equal(steps(250), "resolve 1, then 1250");
-	/* An address goes before a look-up, and the first waits for nothing. */
+	/* An address is tried before a look-up, and the first at once. */
 	answer(second, FAMILY_INET6, "2001:db8::1", 300);
 	assert_string_equal(steps(300), "2001:db8::1, then 1300");
 	assert_string_equal(steps(1299), "then 1300");
@@ -268,7 +268,7 @@ static void test_room_for_addresses(void **state)
 	assert_int_equal(target->count, TARGET_MAX_ADDRESSES);
 }
 
-/* That of IPv4 counts: many hosts have no IPv6 address. */
+/* The answer for IPv4 counts: many hosts have no IPv6 address. */
 static void test_reason(void **state)
 {
 	(void)state;

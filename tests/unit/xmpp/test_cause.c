@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cause: what libstrophe's log says, and the line that a user reads. */
+/* cause: lines of libstrophe's log, and the line for the user. */
 #define _GNU_SOURCE /* dladdr, memmem */
 
 #include "xmpp/cause.h"
@@ -25,8 +25,8 @@ static struct cause begin(void)
 	return cause;
 }
 
-/* Each line that is known: what libstrophe's source has of it, an instance of it, and what we say.
- * `minor`: of 0.12, or of 0.13 and later; 0: of all. */
+/* Each known line: its part in libstrophe's source, an instance of it, and our line. `minor`: of
+ * 0.12, or of 0.13 and later; 0: of all. */
 static const struct {
 	unsigned minor;
 	const char *source, *text, *line;
@@ -78,7 +78,7 @@ static void test_lines(void **state)
 	assert_string_equal(cause_line(&cause), PLACE ": the connection ended");
 }
 
-/* What the library that runs here can log at all: a line that was reworded would not be known. */
+/* The lines in the installed library: a line that was reworded would not be recognised. */
 static void test_the_library_has_these_lines(void **state)
 {
 	Dl_info info;
@@ -127,7 +127,7 @@ static void test_refusals(void **state)
 	cause_learn(&cause, "Cannot authenticate with known methods");
 	assert_string_equal(cause_line(&cause), "me@a.example: the server refused the password");
 
-	/* Refused, then let in: no reason for what comes later. */
+	/* Refused, then logged in: the refusal is no cause of a later end. */
 	cause_forget(&cause);
 	cause_end(&cause, ECONNRESET, NULL);
 	assert_string_equal(cause_line(&cause), PLACE ": the server closed the connection");
@@ -142,7 +142,7 @@ static void test_what_is_offered(void **state)
 
 	cause_offered(&cause, "X-OAUTH2 GSSAPI");
 	cause_learn(&cause, "Cannot authenticate with known methods");
-	cause_end(&cause, 0, &error); /* Prosody's word for it says less */
+	cause_end(&cause, 0, &error); /* Prosody's condition is less specific */
 	assert_string_equal(
 		cause_line(&cause),
 		"me@a.example: the server offers no way to log in that we know: X-OAUTH2 GSSAPI");

@@ -28,7 +28,7 @@
 #define JULIET "juliet@capulet.com/balcony"
 #define SLIX   "slix@localhost/slix"
 
-/* The children of what we answer to disco#info; the order is that of the bytes. */
+/* The children of our answer to disco#info, in the order of their bytes. */
 #define OUR_INFO                                                               \
 	"<identity category='client' type='bot' name='ibbfs'/>"                \
 	"<feature var='http://jabber.org/protocol/caps'/>"                     \
@@ -801,7 +801,7 @@ static void test_encode(void **state)
 	}
 }
 
-/* What we write, we read. */
+/* We can read everything that we write. */
 static void test_round_trip(void **state)
 {
 	static uint8_t bytes[65535];
@@ -855,7 +855,7 @@ static void test_round_trip(void **state)
 	}
 }
 
-/* What msg_data_room allows never makes a stanza that is too long. */
+/* A stanza with msg_data_room bytes is never too long. */
 static void test_data_room(void **state)
 {
 	static const uint8_t bytes[65535];
@@ -939,7 +939,7 @@ static void test_memory(void **state)
 			const char *text = codec_encode(&codec, &msgs[i], &length);
 			if (!before && failing_malloc_failed()) {
 				assert_null(text);
-				/* The next try has memory. */
+				/* The next attempt has memory. */
 				text = codec_encode(&codec, &msgs[i], &length);
 			}
 			assert_non_null(text);

@@ -223,7 +223,7 @@ static const struct recorded recorded[] = {
 	 {.action = JINGLE_OTHER, .file = NO_FILE}},
 };
 
-/* An answer has what it answers in it. */
+/* An answer contains its request. */
 static const struct {
 	const char *name;
 	enum error_type type;
@@ -371,7 +371,7 @@ static const struct row files[] = {
 	{OF_FILE(HASH("sha-256", EMPTY_SHA_256 "<x/>")), PLAIN},
 	/* Libervia: the base64 of the digits. */
 	{OF_FILE(HASH("sha-1", "ZGEzOWEzZWU1ZTZiNGIwZDMyNTViZmVmOTU2MDE4OTBhZmQ4MDcwOQ==")), PLAIN},
-	/* That of a part is not that of the file. */
+	/* The digest of a part is not that of the file. */
 	{OF_FILE("<range offset='1'>" HASH("sha-1", EMPTY_SHA_1) "</range>"), OFFERED(.offset = 1)},
 
 	{INITIATE(CONTENT(NAMED, DESCRIPTION("") BY_IBB)), NOT_A_FILE},
@@ -426,7 +426,7 @@ static const struct row contents[] = {
 	  .contents = 1,
 	  .file = NO_FILE,
 	  OVER_IBB("t", 4096)}},
-	/* One that is removed need not be understood. */
+	/* A content that is removed need not be understood. */
 	{SESSION("content-remove", CONTENT(NAMED, DESCRIPTION("<file><size>x</size></file>")
 							  BY_IBB) "<reason><cancel/></reason>"),
 	 {.action = JINGLE_CONTENT_REMOVE, .content = "c", .contents = 1, .file = NO_FILE}},
@@ -489,7 +489,7 @@ static const struct row ends[] = {
 	{REASON("success"), ENDED(JINGLE_NO_REASON)},
 	{REASON(""), ENDED(JINGLE_NO_REASON)},
 	{TERMINATE("<reason xmlns='x'><success/></reason>"), ENDED(JINGLE_NO_REASON)},
-	/* It ends, whatever else is said. */
+	/* The session ends, whatever else the stanza has. */
 	{TERMINATE(CONTENT(NAMED, DESCRIPTION("<file><size>x</size></file>"))),
 	 ENDED(JINGLE_NO_REASON)},
 };
@@ -726,7 +726,7 @@ static bool can_be_sent(const struct metadata *metadata)
 	}
 }
 
-/* What others have sent, and what we write, as we send it, and as the recipient reads that. */
+/* Stanzas of other clients and our own: as we send them, and as the recipient reads them. */
 static void test_round_trip(void **state)
 {
 	struct stanzas *stanzas = *state;
@@ -763,8 +763,8 @@ static void cut(struct stanzas *stanzas, xmpp_stanza_t *element)
 	}
 }
 
-/* Texts in pieces, which libstrophe's parser does not make, are there together; what there is no
- * memory for is missing, but for the size. */
+/* Texts in pieces, which libstrophe's parser does not make, are joined; without memory a text is
+ * missing, but not the size. */
 static void test_pieces(void **state)
 {
 	struct stanzas *stanzas = *state;

@@ -198,7 +198,7 @@ static void test_recorded(void **state)
 #define OF_FILE(attributes, content) OFFER(IDS, FILE(" name='n'" attributes, content), FOR_IBB)
 #define OF_METHODS(feature)	     OFFER(IDS, NAMED, feature)
 
-/* Of the file "n"; nothing else is known of it. */
+/* The file "n", without other metadata. */
 #define PLAIN                                                                                   \
 	BRACED(.file = BRACED(.name = "n", .size = METADATA_NO_SIZE, .date = METADATA_NO_DATE), \
 	       .has_ibb = true)
@@ -241,7 +241,7 @@ static const struct offer offers[] = {
 	{OF_FILE("", "<desc xmlns='x'>x</desc>"), PLAIN},
 	{OF_FILE("", "\n<desc>&lt;x\n&#233;</desc><desc>y</desc>"),
 	 WITH(.size = METADATA_NO_SIZE, .description = "<x\n\xc3\xa9")},
-	/* What an offer says of a range is not for this one. */
+	/* The range of an offer is ignored. */
 	{OF_FILE("", "<range/>"), PLAIN},
 	{OF_FILE("", "<range offset='5' length='x'/>"), PLAIN},
 	{OFFER(IDS, FILE(" name='../&#10;/&#x202e;'", ""), FOR_IBB),
@@ -443,7 +443,7 @@ static void test_answers(void **state)
 	}
 }
 
-/* A part that cannot be told is none that could be sent. */
+/* A range that is malformed cannot be sent. */
 static void test_wrong_ranges(void **state)
 {
 	static const char *const rows[] = {
@@ -505,7 +505,7 @@ static const struct {
 		   .digest =
 			   MD5("\x0b\xa4\xc9\xe6\x58\x78\x73\x9d\xeb\x6c\x51\x13\x51\x24\x0a\x23")},
 	  .has_ibb = true}},
-	/* A date that cannot be written, a digest that is none of SI's. */
+	/* A date that cannot be written, a digest that SI does not have. */
 	{"<iq type='set' id='1' to='a@b/c'><si xmlns='" SI "' profile='" PROFILE "' id='s'>"
 	 "<file xmlns='" PROFILE "' name='n'></file>" ENCODED_FORM,
 	 MSG_SI,
@@ -552,7 +552,7 @@ static void test_encode(void **state)
 	}
 }
 
-/* What others have sent, as we send it, and as the recipient reads that. */
+/* Stanzas of other clients: as we send them, and as the recipient reads them. */
 static void test_round_trip(void **state)
 {
 	struct stanzas *stanzas = *state;
@@ -585,8 +585,8 @@ static void add_text(struct stanzas *stanzas, xmpp_stanza_t *element, const char
 	xmpp_stanza_add_child_ex(element, child, 0);
 }
 
-/* Texts in pieces, which libstrophe's parser does not make, are there together; what there is no
- * memory for is missing. */
+/* Texts in pieces, which libstrophe's parser does not make, are joined; without memory a text is
+ * missing. */
 static void test_pieces(void **state)
 {
 	struct stanzas *stanzas = *state;

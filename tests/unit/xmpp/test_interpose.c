@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* interpose: libstrophe's calls come here, and that they do not is noticed. */
+/* interpose: libstrophe's calls come here, and it is noticed when they do not. */
 #include "xmpp/interpose.h"
 
 #include <setjmp.h>
@@ -27,7 +27,7 @@ static void test_calls_are_seen(void **state)
 	assert_non_null(stanza); /* the originals were called */
 	assert_null(interpose_missing(parser_made | BIT(XML_ParserFree)));
 
-	/* Which of those that a login needs has not been called yet. */
+	/* The functions that a login needs and that were not called yet. */
 	assert_string_equal(interpose_missing(INTERPOSED_AT_LOGIN), "XML_ParserReset");
 	assert_true(INTERPOSED_AT_LOGIN & BIT(xmpp_stanza_to_text));
 	assert_false(INTERPOSED_AT_LOGIN & BIT(XML_ParserFree));

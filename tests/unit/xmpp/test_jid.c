@@ -44,7 +44,7 @@ static const struct {
 	{"a" SHY "@b", "a@b"},
 	{"a@[::1]/c", "a@[::1]/c"},
 	{"[2001:DB8::1]", "[2001:db8::1]"},
-	/* Parts that are empty, or of which nothing is left. */
+	/* Parts that are empty, or become empty. */
 	{"", NULL},
 	{"/", NULL},
 	{"@", NULL},
@@ -114,7 +114,7 @@ static void test_normalize(void **state)
 		}
 		assert_string_equal(jid, forms[i].normal);
 
-		/* The normal form is its own. */
+		/* The normal form of a normal form is itself. */
 		char *again;
 		assert_int_equal(jid_normalize(jid, &again), 0);
 		assert_string_equal(again, jid);
@@ -153,7 +153,7 @@ static void test_lengths(void **state)
 		free(text);
 	}
 
-	/* Of the 3 bytes of U+FDFA, Resourceprep makes 33. */
+	/* Resourceprep turns the 3 bytes of U+FDFA into 33. */
 	char grows[2 + 341 * 3 + 1] = "b/";
 	for (int i = 0; i < 341; i++) {
 		strcat(grows, "\xef\xb7\xba");

@@ -66,7 +66,7 @@ static void test_silence(void **state)
 	assert_int_equal(keepalive_next_ms(&keepalive), 21100);
 	assert_false(keepalive_is_lost(&keepalive, 21099));
 	assert_true(keepalive_is_lost(&keepalive, 21100));
-	/* What we send is no sign of the server. */
+	/* Sending is no sign of life of the server. */
 	keepalive_traffic(&keepalive, 21000);
 	assert_true(keepalive_is_lost(&keepalive, 21100));
 	keepalive_input(&keepalive);

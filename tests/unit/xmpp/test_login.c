@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* login: what libstrophe hears of one. */
+/* login: the part of a login that libstrophe sees. */
 #include "xmpp/login.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #define BIND	"urn:ietf:params:xml:ns:xmpp-bind\xff"
 #define CB	"urn:xmpp:sasl-cb:0\xff"
 
-/* A server's side of it, and what libstrophe heard: "<a>text</a>". */
+/* The server's side of a login, and what libstrophe saw: "<a>text</a>". */
 static struct {
 	struct login login;
 	bool is_secured;
@@ -152,7 +152,7 @@ static void bindings(const char *type, const char *other)
 	end(CB "sasl-channel-binding");
 }
 
-/* What libstrophe hears of an offer, as names with a space behind each. */
+/* The mechanisms that libstrophe sees of an offer, each name followed by a space. */
 static const char *given(void)
 {
 	static char names[500];
@@ -201,10 +201,11 @@ static void test_bindings(void **state)
 		{true, "tls-unique", "tls-exporter", "x", "SCRAM-SHA-1 ", true},
 		{true, "tls-exporter", "tls-unique", "x", "SCRAM-SHA-1 ", true},
 		{true, "tls-exporter", "tls-server-end-point", "x", "SCRAM-SHA-1 ", true},
-		/* Not knowing is enough where the server does all that libstrophe may. */
+		/* Without that knowledge the result is the same if the server supports all that
+		 * libstrophe may use. */
 		{true, NULL, "tls-exporter", "tls-unique", "SCRAM-SHA-1-PLUS SCRAM-SHA-1 ", false},
 		{true, NULL, "tls-exporter", "x", "SCRAM-SHA-1 ", true},
-		/* Without TLS there is nothing to bind to: libstrophe would give up. */
+		/* Without TLS there is no channel to bind to: libstrophe would give up. */
 		{false, NULL, NULL, NULL, "SCRAM-SHA-1 ", false},
 		{false, NULL, "tls-exporter", "tls-unique", "SCRAM-SHA-1 ", false},
 	};
@@ -244,7 +245,7 @@ static void test_nothing_is_given_that_was_said_before_tls(void **state)
 	assert_non_null(strstr(scene.heard, "<starttls>"));
 	assert_int_equal(scene.offers, 0);
 
-	/* A refusal is none of ours; libstrophe has no ear for it. */
+	/* A refusal before any login is not recorded. */
 	start(SASL "failure");
 	empty(SASL "not-authorized");
 	end(SASL "failure");
@@ -347,7 +348,7 @@ static void test_success(void **state)
 	assert_string_equal(scene.heard, "<features><bind></bind></features>");
 	assert_int_equal(scene.unbindable, 0);
 
-	/* What follows is none of our business. */
+	/* Later elements are passed through. */
 	scene.heard[0] = '\0';
 	start(SASL "failure");
 	empty(SASL "not-authorized");

@@ -91,7 +91,7 @@ static void test_presence(void **state)
 	(void)state;
 	struct roster roster = {0};
 
-	/* Somebody who is not on the roster lasts as long as the presence. */
+	/* A contact that is not on the roster exists as long as its presence. */
 	come(&roster, "s@x/1", 0);
 	assert_false(roster_find(&roster, "s@x")->listed);
 	go(&roster, "s@x/2");
@@ -111,7 +111,7 @@ static void test_presence(void **state)
 	assert_null(roster_find_resource(&roster, "a@x"));
 	assert_string_equal(roster_find(&roster, "a@x")->resources->jid, "a@x/2");
 
-	/* What it can do is kept with a new priority, and it is the most recent now. */
+	/* A new priority keeps the features, and makes the resource the most recent. */
 	one->features_state = FEATURES_KNOWN;
 	one->features = FEATURE_IBB;
 	come(&roster, "a@x/1", 7);
@@ -121,12 +121,12 @@ static void test_presence(void **state)
 	assert_int_equal(one->features, FEATURE_IBB);
 	assert_int_equal(count_resources(&roster, "a@x"), 2);
 
-	/* But not beyond its going. */
+	/* The features are lost when the resource goes offline. */
 	go(&roster, "a@x/1");
 	come(&roster, "a@x/1", 7);
 	assert_int_equal(roster_find_resource(&roster, "a@x/1")->features_state, FEATURES_UNKNOWN);
 
-	/* The bare JID: all have gone. */
+	/* A bare JID: all resources are offline. */
 	go(&roster, "a@x");
 	assert_null(roster_find(&roster, "a@x")->resources);
 	assert_true(roster_find(&roster, "a@x")->listed);
@@ -169,7 +169,7 @@ static void test_reset(void **state)
 	assert_null(roster_find(&roster, "s@x"));
 	const char *jids[] = {"a@x", "b@x", "c@x"};
 	for (size_t i = 0; i < COUNT(jids); i++) {
-		/* Until the new list is complete, they are shown. */
+		/* The contacts are shown until the new list is complete. */
 		assert_true(roster_find(&roster, jids[i])->listed);
 		assert_true(roster_find(&roster, jids[i])->stale);
 		assert_null(roster_find(&roster, jids[i])->resources);
@@ -202,12 +202,12 @@ static void test_choose(void **state)
 	} rows[][3] = {
 		{{"a@x/1", 0, FEATURES_UNKNOWN, 0}},
 		{{"a@x/1", -128, FEATURES_KNOWN, 0}},
-		/* Knows IBB, before priority. */
+		/* IBB goes before priority. */
 		{{"a@x/1", -1, FEATURES_KNOWN, FEATURE_IBB}, {"a@x/2", 9, FEATURES_UNKNOWN, 0}},
 		{{"a@x/2", 9, FEATURES_KNOWN, 0},
 		 {"a@x/1", -1, FEATURES_KNOWN, FEATURE_IBB | FEATURE_IBBFS},
 		 {"a@x/3", 9, FEATURES_ASKED, FEATURE_IBB}},
-		/* Has not said, before does not. */
+		/* Unknown features go before missing ones. */
 		{{"a@x/1", 0, FEATURES_ASKED, 0}, {"a@x/2", 9, FEATURES_KNOWN, FEATURE_IBBFS}},
 		/* Priority. */
 		{{"a@x/2", 1, FEATURES_KNOWN, FEATURE_IBB},
@@ -237,7 +237,7 @@ static void test_choose(void **state)
 	roster_finish(&roster);
 }
 
-/* Every allocation fails once; the roster is then as it was, and the next try succeeds. */
+/* Every allocation fails once; the roster is then unchanged, and the next attempt succeeds. */
 static void test_memory(void **state)
 {
 	(void)state;
@@ -284,8 +284,8 @@ static void test_memory(void **state)
 	roster_finish(&roster);
 }
 
-/* Presence that says what a resource can do spares the question; one that does not takes nothing
- * back. */
+/* Presence with known capabilities saves the query; presence without capabilities removes no
+ * features. */
 static void test_capabilities(void **state)
 {
 	struct roster roster = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* stanza_limits: what of a stanza reaches libstrophe's tree. */
+/* stanza_limits: the part of a stanza that reaches libstrophe's tree. */
 #include "xmpp/stanza_limits.h"
 
 #include <setjmp.h>
@@ -114,7 +114,7 @@ static void test_elements(void **state)
 	}
 }
 
-/* Every "from" that a server lets through for somebody else. */
+/* Every "from" that a server may send for another entity. */
 static void test_whose(void **state)
 {
 	(void)state;
@@ -139,7 +139,7 @@ static void test_whose(void **state)
 	}
 }
 
-/* What is left out goes with all that is in it, and what comes after is of the right parent. */
+/* An element is left out with its children, and the next element has the right parent. */
 static void test_what_is_left(void **state)
 {
 	(void)state;
@@ -158,7 +158,7 @@ static void test_what_is_left(void **state)
 	xmpp_stanza_release(stanza);
 }
 
-/* Text between elements that are left out is one text, not one after the other. */
+/* Text between elements that are left out becomes one text. */
 static void test_text_between(void **state)
 {
 	(void)state;

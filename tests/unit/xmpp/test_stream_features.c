@@ -42,7 +42,7 @@ static void test_features(void **state)
 		{FEATURES(""), 0, 0},
 		{LIMITS(""), 0, 0},
 		{LIMITS("<idle-seconds>9</idle-seconds>"), 0, 0},
-		/* or nothing that makes sense */
+		/* or a malformed one */
 		{MAX_BYTES(""), 0, 0},
 		{MAX_BYTES("0"), 0, 0},
 		{MAX_BYTES("-1"), 0, 0},

@@ -105,7 +105,7 @@ static void test_no_dates(void **state)
 		NULL,
 		"",
 		"2024-05-06",
-		"20020910T17:58:35", /* XEP-0082 section 4, which is older than it */
+		"20020910T17:58:35", /* XEP-0082 section 4: the older format */
 		"2026-11-23T03:03:03.969969+00:00Z",
 		"2024-05-06T07:08:09",
 		"2024-05-06T07:08:09z",
@@ -146,7 +146,7 @@ static void test_no_dates(void **state)
 	}
 }
 
-/* A day of each week that can be written, at another time each, against libc. */
+/* A day of each week in range, each at another time, compared with libc. */
 static void test_round_trip(void **state)
 {
 	(void)state;

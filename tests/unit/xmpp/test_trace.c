@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trace: what of the stanzas a debugger sees. */
+/* trace: stanzas in the debug log. */
 #include "xmpp/trace.h"
 
 #include <setjmp.h>
@@ -56,7 +56,7 @@ static void test_hidden(void **state)
 		 "<password>x</password><digest>y</digest><resource>r</resource></query></iq>",
 		 "SENT: <iq type='set'><query xmlns='" LEGACY "'><username>me</username>"
 		 "<password>...</password><digest>...</digest><resource>r</resource></query></iq>"},
-		/* what is the contents of a file */
+		/* the contents of a file */
 		{"SENT: <iq id='a1'><data xmlns='" IBB "' sid='s' seq='0'>QUJD</data></iq>"
 		 "<iq id='a2'><data seq='1' sid='s' xmlns='" IBB "'>QUJD</data></iq>",
 		 "SENT: <iq id='a1'><data xmlns='" IBB "' sid='s' seq='0'>...</data></iq>"
@@ -99,7 +99,7 @@ static void test_hidden(void **state)
 	}
 }
 
-/* What we send is written in pieces; wherever they end, no secret is seen. */
+/* Our stanzas are written in pieces; wherever a piece ends, no secret is shown. */
 static void test_pieces(void **state)
 {
 	static const char whole[] =
@@ -114,7 +114,7 @@ static void test_pieces(void **state)
 		snprintf(line, sizeof(line), "SENT: %.*s", (int)cut, whole);
 		const char *shown = trace_line(&trace, line);
 		assert_null(strstr(shown, ">S"));
-		/* What comes in between changes nothing of it. */
+		/* A received stanza in between changes nothing. */
 		expect(&trace, "RECV: <iq><data xmlns='b'>", "RECV: <iq><data xmlns='b'>");
 		snprintf(line, sizeof(line), "SENT: %s", whole + cut);
 		shown = trace_line(&trace, line);
@@ -183,7 +183,7 @@ static void test_long_lines(void **state)
 		assert_string_equal(shown + length - 3, "...");
 		assert_int_equal((length - 3 - 9 - pad) % 4, 0);
 	}
-	/* One that just fits is not cut, and one byte more is. */
+	/* A stanza that just fits is not cut; one that is a byte longer is. */
 	memset(line, 'y', sizeof(line));
 	memcpy(line, "RECV: <a>", 9);
 	line[TRACE_BYTES - 4] = '\0';

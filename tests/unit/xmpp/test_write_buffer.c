@@ -13,7 +13,8 @@
 
 static char stanza[3 * WRITE_BUFFER_BYTES];
 
-/* Adds a stanza of `length`, then ends if `ends`; the lengths of the pieces that left, in words. */
+/* Adds a stanza of `length`, then ends if `ends`; returns the lengths of the pieces that were
+ * written, in words. */
 static const char *put(struct write_buffer *buffer, size_t length, bool is_request, int ends,
 		       int64_t now_ms)
 {
@@ -56,7 +57,7 @@ static const char *ask(struct write_buffer *buffer, size_t length, int64_t now_m
 	return put(buffer, length, true, 1, now_ms);
 }
 
-/* Where it does not matter how much the server reads, pieces are as long as a record can be. */
+/* If the server's read size does not matter, pieces are as long as a TLS record can be. */
 static void test_as_it_is(void **state)
 {
 	(void)state;
@@ -68,7 +69,7 @@ static void test_as_it_is(void **state)
 	assert_string_equal(send(&buffer, 100, 1, 0), "11416+0");
 	assert_string_equal(send(&buffer, WRITE_BUFFER_BYTES, 1, 1), "16384 0+0");
 	assert_string_equal(send(&buffer, 40000, 1, 2), "16384 16384 7232+0");
-	/* More than fits into a record cannot be helped. */
+	/* A stanza longer than a record is split. */
 	write_buffer_begin(&buffer, WRITE_BUFFER_BYTES);
 	assert_string_equal(send(&buffer, 22000, 1, 0), "16384 5616+0");
 }
@@ -78,23 +79,23 @@ static void test_filled(void **state)
 	(void)state;
 	static struct write_buffer buffer;
 	write_buffer_begin(&buffer, 4096);
-	/* What is short leaves as it is, */
+	/* A short piece is written as it is, */
 	assert_string_equal(send(&buffer, 100, 1, 0), "100+0");
 	assert_string_equal(send(&buffer, 2047, 1, 0), "2047+0");
-	/* what is long fills its pieces, */
+	/* a long one fills its pieces, */
 	assert_string_equal(send(&buffer, 2048, 1, 0), "2048+2048");
 	assert_string_equal(send(&buffer, 22000, 1, 1), "4096 4096 4096 4096 4096 1520+2576");
-	/* only the last if more follows, */
+	/* also the last one if more follows, */
 	assert_string_equal(send(&buffer, 5600, 0, 2), "4096 ");
 	assert_string_equal(send(&buffer, 5600, 0, 2), "4096 ");
 	assert_string_equal(send(&buffer, 5600, 1, 2), "4096 4096 416+3680");
 	assert_string_equal(send(&buffer, 8192, 1, 3), "4096 4096 0+0");
-	/* and so does what comes just behind, but not later. */
+	/* and so does a stanza that follows at once, but not a later one. */
 	assert_string_equal(send(&buffer, 100, 1, 52), "100+3996");
 	assert_string_equal(send(&buffer, 100, 1, 53), "100+0");
 }
 
-/* So slow that spaces are of no use. */
+/* So slow that spaces have no effect. */
 static void test_slow(void **state)
 {
 	(void)state;
@@ -113,7 +114,7 @@ static void test_slow(void **state)
 		{4049, "4096 1504+2592"},
 		{4500, "4096 1504+2592"},
 		{4501, "4096 1504+2592"},
-		/* a rest: something new begins */
+		/* a pause: a new burst begins */
 		{5000, "4096 1504+2592"},
 		{5500, "4096 1504+2592"},
 		{6000, "4096 1504+2592"},
@@ -145,7 +146,7 @@ static void test_alone(void **state)
 	(void)state;
 	static struct write_buffer buffer;
 	begin_alone(&buffer);
-	/* As with files: data; close and open; data. */
+	/* The pattern of files: data; close and open; data. */
 	for (unsigned i = 0; i < 3; i++) {
 		assert_string_equal(ask(&buffer, 5600, 1), "4096 1504+0");
 		write_buffer_answered(&buffer);
@@ -154,11 +155,12 @@ static void test_alone(void **state)
 		write_buffer_answered(&buffer);
 		write_buffer_answered(&buffer);
 	}
-	/* An answer to nothing changes nothing. */
+	/* An unexpected answer changes nothing. */
 	write_buffer_answered(&buffer);
 	assert_string_equal(ask(&buffer, 5600, 1), "4096 1504+0");
 
-	/* Another comes before the answer: the server reads from there, or from where it was. */
+	/* Another stanza comes before the answer: the server reads from there, or from where it
+	 * was. */
 	assert_string_equal(ask(&buffer, 5600, 1), "2592 1504 1504+1088");
 	assert_string_equal(ask(&buffer, 100, 1), "100+1404");
 	assert_string_equal(ask(&buffer, 4096, 1), "2592 1504 0+0");
@@ -167,7 +169,7 @@ static void test_alone(void **state)
 		write_buffer_answered(&buffer);
 	}
 	assert_string_equal(send(&buffer, 100, 1, 1), "100+1404");
-	/* All is answered, so all is read; but it was not alone. */
+	/* All stanzas are answered, so all were read; but the piece was not alone. */
 	write_buffer_answered(&buffer);
 	assert_string_equal(ask(&buffer, 5600, 1), "4096 1504+2592");
 	write_buffer_answered(&buffer);
@@ -183,7 +185,7 @@ static void test_alone_together(void **state)
 	assert_string_equal(ask(&buffer, 200, 1), "200+0");
 	assert_string_equal(ask(&buffer, 300, 1), "300+0");
 	assert_string_equal(ask(&buffer, 5600, 1), "3596 500 1504+2092");
-	/* What is in a piece when the last answer comes stays where it is. */
+	/* The stanzas in a piece stay there when the last answer comes. */
 	assert_string_equal(send(&buffer, 100, 0, 1), "");
 	for (unsigned i = 0; i < 3; i++) {
 		write_buffer_answered(&buffer);
@@ -205,7 +207,7 @@ static void test_alone_and_cut(void **state)
 	assert_string_equal(ask(&buffer, 5600, 1), "4042 54 1504+2538");
 }
 
-/* What is never answered is not waited for after a rest. */
+/* After a pause, a missing answer is not waited for. */
 static void test_never_answered(void **state)
 {
 	(void)state;
@@ -221,7 +223,7 @@ static void test_never_answered(void **state)
 		write_buffer_answered(&buffer);
 	}
 	assert_string_equal(ask(&buffer, 5600, 2001), "4096 1504+0");
-	/* Messages are not answered at all. */
+	/* Messages have no answers. */
 	write_buffer_begin(&buffer, 4096);
 	for (unsigned i = 0; i < 10; i++) {
 		assert_string_equal(send(&buffer, 5600, 1, 0), "4096 1504+2592");
