@@ -245,7 +245,7 @@ static void test_nothing_is_given_that_was_said_before_tls(void **state)
 	assert_non_null(strstr(scene.heard, "<starttls>"));
 	assert_int_equal(scene.offers, 0);
 
-	/* A refusal before any login is not recorded. */
+	/* A refusal before TLS is not recorded. */
 	start(SASL "failure");
 	empty(SASL "not-authorized");
 	end(SASL "failure");
