@@ -116,7 +116,7 @@ static inline void core_receive(struct core *core, const struct msg *msg, bool a
 				int64_t now_ms)
 {
 	if (msg->kind == MSG_INFO) {
-		/* Another part of the daemon answers disco#info, in the same row. */
+		/* Another part of the daemon answers disco#info, in the same queue. */
 		if (!ibb_is_overloaded(&core->ibb, true)) {
 			effects_send_result(&core->ibb.effects, msg->peer, msg->id);
 		}
@@ -176,13 +176,13 @@ static inline bool core_is_drained(const struct core *core)
 	return ibb_is_drained(&core->ibb);
 }
 
-/* The least that a stream may hold that nobody reads. */
+/* The bytes that every unread stream may hold at least. */
 static inline size_t core_buffer(const struct core *core)
 {
 	return core->ibb.config.buffer;
 }
 
-/* What the stream has taken from its peer. */
+/* The bytes that the stream has accepted from its peer. */
 static inline uint64_t core_received(const struct stream *stream)
 {
 	return stream->incoming.receiver.received;
@@ -203,7 +203,7 @@ static inline bool core_is_arrived(const struct stream *stream)
 	return stream->is_incoming;
 }
 
-/* What holds between any two calls. */
+/* The invariants between any two calls. */
 static inline void core_check(const struct core *core, size_t most_written)
 {
 	const size_t mebibyte = (size_t)1024 * 1024; /* the slack of receiver.h and delivery.c */
@@ -222,7 +222,7 @@ static inline void core_check(const struct core *core, size_t most_written)
 		FUZZ_CHECK(sender->out.length <= window + mebibyte + most_written);
 		buffer = buffer > block ? buffer : block;
 		size_t slack = buffer > mebibyte ? buffer : mebibyte;
-		/* The last block that was held counts only for the next one. */
+		/* The last held block counts only for the next one. */
 		size_t last = receiver->held ? receiver->held->prev->memory : 0;
 		FUZZ_CHECK(receiver->in.length <= buffer + slack);
 		FUZZ_CHECK(receiver->held_memory <= slack + last);
@@ -239,7 +239,7 @@ static inline void core_check(const struct core *core, size_t most_written)
 		charged += stream->incoming.charged;
 	}
 	FUZZ_CHECK(core->ibb.limits.used == charged && charged <= core->ibb.limits.pool);
-	/* Answers are bounded; requests of ours are few for each stream. */
+	/* Answers are bounded; each stream has few requests of ours. */
 	FUZZ_CHECK(core->ibb.effects.queued <= LIMITS_UNSENT + 256);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz - what the fuzz targets share.
+ * fuzz - the interface of all fuzz targets.
  *
- * A target is a function from any bytes to nothing; what it finds out to be wrong, it aborts on.
- * clang links it with libFuzzer, which searches for such bytes; everything else links it with
- * replay.c, which runs it over the files of a corpus.
+ * A target is a function that takes any bytes, and aborts when it finds an error. clang links it
+ * with libFuzzer, which searches for such bytes; everything else links it with replay.c, which runs
+ * it over the files of a corpus.
  *
  * Threads: none.
  */
@@ -19,7 +19,7 @@
 /* The target. Always returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
-/* What must hold, in every build. */
+/* An assertion in every build. */
 #define FUZZ_CHECK(condition) \
 	((condition) ? (void)0 : fuzz_fail(__FILE__, __LINE__, __func__, #condition))
 
@@ -30,8 +30,8 @@ static inline _Noreturn void fuzz_fail(const char *file, int line, const char *f
 	abort();
 }
 
-/* A NUL-terminated copy in a block of its own, so that the address sanitizer sees every byte too
- * many; the caller's. */
+/* A NUL-terminated copy in a block of its own, so that the address sanitizer sees every overread;
+ * the caller's. */
 static inline char *fuzz_string(const uint8_t *bytes, size_t length)
 {
 	char *string = malloc(length + 1);

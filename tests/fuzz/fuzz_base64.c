@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The base64 of blocks: text is decoded as a slow model of RFC 4648 section 4 decodes it, bytes
- * come back from what they are encoded to, and nothing beyond them is written.
+ * The base64 of blocks: text is decoded as by a slow model of RFC 4648 section 4, encoded bytes are
+ * decoded to the same bytes, and no byte beyond them is written.
  */
 #include "fuzz.h"
 #include "ibb/base64.h"

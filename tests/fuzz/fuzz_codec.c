@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stanzas: whatever XML comes in, what the core gets keeps within the limits that codec.h states;
- * and what can be sent as well comes back the same when it is.
+ * Stanzas: for every XML, the decoded message keeps the limits that codec.h states. A message that
+ * can be sent is decoded to the same message after it was encoded.
  */
 #include "stanza.h"
 
@@ -11,7 +11,7 @@
 
 static void try_sending(const struct msg *msg)
 {
-	/* What has metadata is for fuzz_si.c and fuzz_jingle.c. */
+	/* Stanzas with metadata are for fuzz_si.c and fuzz_jingle.c. */
 	if (msg->kind == MSG_UNKNOWN || msg->kind == MSG_BOUNCE || msg->metadata ||
 	    (msg->kind == MSG_DATA && !msg->data)) {
 		return;
@@ -20,7 +20,7 @@ static void try_sending(const struct msg *msg)
 	if (!sent.name) {
 		sent.size = -1; /* only a file with a name has a size */
 	}
-	sent.features = 0; /* of the peer's; ours are another matter */
+	sent.features = 0; /* only for the peer's */
 	stanza_check_sent(&sent);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core as a list of calls: the input is a schedule of what users, the network, the clock and
- * strangers do, played in a world that knows what must come of it (world.h).
+ * The core as a list of calls: the input is a schedule of acts of users, the network, the clock and
+ * strangers. A world that knows the right results plays it (world.h).
  *
- * So that schedules can be written and read by people, an act is a letter and its arguments are
- * digits, though every byte means something: an unknown letter is some act, an argument is the
- * byte minus '0', and white space between acts is skipped.
+ * An act is a letter and its arguments are digits, so that people can write and read schedules.
+ * Every byte has a meaning: an unknown letter is some act, an argument is the byte minus '0', and
+ * white space between acts is skipped.
  *
  *     SETTINGS: block, window, buffer, carriers (bits: messages by Alice, by Bob; 4: streams
  * outlive a connection), block of Bob's, streams
@@ -69,7 +69,8 @@ static struct session *take_session(struct schedule *schedule, unsigned *end)
 	return length > 0 ? &schedule->world->sessions[number / 2 % length] : NULL;
 }
 
-/* Bits: 1 by Bob; 2 to Mallory; 4 who is no ibbfs; 8 to read from it, too; 16 not dialled yet. */
+/* Bits: 1 by Bob; 2 to Mallory; 4 the peer is no ibbfs; 8 to read from it, too; 16 not dialled
+ * yet. */
 static void play_open(struct schedule *schedule)
 {
 	unsigned flags = take_number(schedule);
@@ -106,7 +107,7 @@ static const char *take_sid(struct schedule *schedule)
 					: others[number % COUNT(others)];
 }
 
-/* Of a request that reached Mallory, or any other. */
+/* The id of a request that reached Mallory, or any other id. */
 static const char *take_id(struct schedule *schedule, enum who to)
 {
 	static char id[64];
@@ -141,7 +142,7 @@ static void set_error(struct schedule *schedule, struct msg *msg)
 	msg->error_type = (enum error_type)(take_number(schedule) % (ERROR_TYPE_WAIT + 1));
 }
 
-/* Kind, then for each what is taken from the schedule below. */
+/* A kind, followed by its arguments from the schedule. */
 static void play_forge(struct schedule *schedule, enum who from, enum who to)
 {
 	static const uint8_t zeros[WORLD_MOST_BYTES];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jingle: what another client says in a session, before, while and after a file goes over it.
- * Whatever it says that we say as well, we can say again and are understood as it was; and whatever
- * it offers, every step of the session that follows is.
+ * Jingle: the stanzas of another client before, during and after a transfer. Every stanza that we
+ * send too is decoded to the same message after we encode it. The same holds for every step of the
+ * session that follows an offer.
  */
 #include "stanza.h"
 
@@ -13,7 +13,7 @@ static void check_sent(const struct msg *msg, const struct metadata *metadata)
 	stanza_check_sent(&sent);
 }
 
-/* What the core knows of a session is what its offer has said. */
+/* The core knows a session from its offer. */
 static struct metadata metadata_of(const struct metadata *offer, enum jingle_action action)
 {
 	return (struct metadata){
@@ -30,7 +30,7 @@ static void try_content(const struct msg *msg)
 	if (!metadata.has_ibb) {
 		return;
 	}
-	/* As everything that we offer. */
+	/* As in all our offers. */
 	metadata.contents = 1;
 	metadata.has_file = true;
 	metadata.is_encrypted = false;

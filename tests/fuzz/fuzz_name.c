@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names off the wire: whatever a peer calls a file, what a directory gets can be held by it, and
- * cannot be taken for anything else.
+ * Names off the wire: every name that a peer gives becomes one that a directory can hold, and that
+ * cannot be mistaken for another.
  */
 #include "account/name.h"
 #include "fuzz.h"
@@ -45,7 +45,7 @@ static int32_t take_character(const char **at)
 	return -1;
 }
 
-/* Alone or behind what they must not follow, these show nothing or turn text around. */
+/* Alone, or after certain characters, these are invisible or change the direction of text. */
 static bool is_deceptive(int32_t c)
 {
 	return c == 0xad || c == 0x34f || c == 0x61c || c == 0x115f || c == 0x1160 ||
@@ -56,7 +56,7 @@ static bool is_deceptive(int32_t c)
 	       (c >= 0xe01f0 && c <= 0xe0fff);
 }
 
-/* A joiner or variation selector: may follow only what can be seen. */
+/* A joiner or variation selector may follow only a visible character. */
 static bool is_dependent(int32_t c)
 {
 	return c == 0x200c || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f) ||
@@ -90,7 +90,7 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* Whether `text` ends in the beginning of an escape, as no name may that was cut. */
+/* Whether `text` ends in the beginning of an escape, which must not happen to a cut name. */
 static bool ends_in_half_escape(const char *text)
 {
 	size_t length = strlen(text);
@@ -104,8 +104,7 @@ static void try_wire(const char *wire)
 	name_from_wire(name, wire);
 	check_name(name);
 	size_t length = strlen(name);
-	/* What is a name already stays as it is: so equal files of two peers are called the same.
-	 */
+	/* A valid name is unchanged: so equal files of two peers have the same name. */
 	name_from_wire(again, name);
 	if (length <= NAME_MAX_BYTES - 12) {
 		FUZZ_CHECK(name[length - 1] != ' ');
@@ -127,7 +126,7 @@ static void try_number(const char *wire, unsigned n, unsigned m)
 	check_name(second);
 	snprintf(number, sizeof(number), " (%u)", n);
 	FUZZ_CHECK(strstr(first, number) != NULL);
-	/* The search for a name that is free comes to an end. */
+	/* The search for a free name ends. */
 	FUZZ_CHECK((strcmp(first, second) == 0) == (n == m));
 	const char *dot = strrchr(name, '.');
 	if (dot && dot != name && strlen(dot) <= 16) {

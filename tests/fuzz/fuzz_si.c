@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stream initiation: what another client says of a file that it offers, and what it answers to an
- * offer of ours. Whatever it says, we can say it again and are understood as it was; and whatever
- * it offers, our answer is read as what we mean.
+ * Stream initiation: the offers of another client, and its answers to ours. Every one of them is
+ * decoded to the same message after we encode it, and our answer to every offer is decoded to what
+ * we mean.
  */
 #include "stanza.h"
 
-/* As it is; and with some of what it has, to see that nothing is left over from the one before. */
+/* The offer as it is; and with a part of its fields, to see that no field of the earlier one
+ * remains. */
 static void try_offering(const struct msg *offer)
 {
 	struct metadata metadata = *offer->metadata;
 	struct msg msg = *offer;
-	metadata.has_ibb = true; /* as everything that we offer */
+	metadata.has_ibb = true; /* as in all our offers */
 	msg.metadata = &metadata;
 	stanza_check_sent(&msg);
 
@@ -27,7 +28,7 @@ static void try_offering(const struct msg *offer)
 	stanza_check_sent(&msg);
 }
 
-/* Accepted as a whole and, as none of ours would be, in part. */
+/* Accepted as a whole and, unlike ours, in part. */
 static void try_accepting(const struct msg *offer)
 {
 	struct metadata metadata = {
@@ -63,11 +64,11 @@ static void try_refusing(const struct msg *request)
 	stanza_check_sent(&msg);
 }
 
-/* An answer that is none to us is not sent either. */
+/* An answer that we do not understand is not sent either. */
 static void try_answer(const struct msg *answer)
 {
 	struct msg msg = *answer;
-	msg.features = 0; /* a disco#info may be in it as well */
+	msg.features = 0; /* it may contain a disco#info as well */
 	if (answer->metadata->has_ibb) {
 		stanza_check_sent(&msg);
 	}

@@ -5,7 +5,7 @@
  *
  *     fuzz_NAME CORPUS...
  *
- * Fails if there is not one file, so that a corpus that moved is not taken for one that passed.
+ * Fails if there is no file, so that a moved corpus does not pass.
  */
 #include "fuzz.h"
 

@@ -9,7 +9,7 @@
 #define ALL_FEATURES (FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SI | FEATURE_JINGLE)
 
 static xmpp_ctx_t *context;
-/* One for what comes in; one for its copy in pieces, and for what is sent. */
+/* One for received stanzas; one for their copies in pieces, and for sent ones. */
 static struct codec codec, other;
 
 static void set_up(void)

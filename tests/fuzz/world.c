@@ -4,7 +4,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* A message on its way; one that is on its way twice is still one. */
+/* A message in flight; it is one even if it is in flight twice. */
 struct parcel {
 	struct msg *msg;
 	unsigned letters;
@@ -17,8 +17,8 @@ const char *const world_jids[4] = {
 	[EVE] = "eve@example.org/e",
 };
 
-/* The core's allocations fail where the fuzzer wants it; the world's own never (linked with
- * --wrap, see failing_malloc.h). */
+/* The fuzzer lets allocations of the core fail, never the world's own (linked with --wrap, see
+ * failing_malloc.h). */
 void *__real_malloc(size_t size);
 
 static void *allocate(size_t size)
@@ -40,7 +40,7 @@ static uint8_t byte_of(const struct segment *segment, size_t place)
 	return segment->is_zeros ? 0 : (uint8_t)(segment->seed + place * 31 + (place >> 8) * 7);
 }
 
-/* The reader goes on to what there is; false: there is no more. */
+/* Moves the reader to the next segment with bytes; false: there is none. */
 static bool find_next(struct pipe *pipe)
 {
 	while (pipe->at < pipe->length) {
@@ -64,7 +64,7 @@ static void check_bytes(struct pipe *pipe, const uint8_t *bytes, size_t length)
 	}
 }
 
-/* Whether everything that was taken was read. */
+/* Whether all accepted bytes were read. */
 static bool is_read(struct pipe *pipe)
 {
 	for (unsigned i = find_next(pipe) ? pipe->at : pipe->length; i < pipe->length; i++) {
@@ -132,8 +132,8 @@ static void complete_read(struct world *world, struct call *call)
 static void complete_flush(const struct world *world, const struct call *call)
 {
 	const struct session *session = call->session;
-	/* Another program than ibbfs can only be asked whether it is there: when its connection
-	 * broke and came back, it is, and the messages that were on their way are lost. */
+	/* A peer that is no ibbfs can only be pinged. It answers after its connection broke and
+	 * came back, but the messages that were in flight are lost. */
 	bool can_know = session->is_ibbfs || !session->is_messages || !world->is_faulty;
 	if (call->op.result == 0 && can_know && is_modelled(world, session)) {
 		uint64_t taken = count_taken(&session->ends[call->end].out, call->segment);
@@ -208,7 +208,7 @@ static struct session *add_session(struct world *world, enum who from, enum who 
 	return session;
 }
 
-/* A stream that came to `to`. */
+/* A stream that was opened to `to`. */
 static void arrive(struct world *world, enum who to, struct stream *stream)
 {
 	enum who from = who_is(stream->peer);
@@ -216,8 +216,8 @@ static void arrive(struct world *world, enum who to, struct stream *stream)
 	struct session *session = find_session(world, from, to, stream->sid);
 	bool is_known = session && !session->ends[1].stream && !session->ends[1].reads;
 	if (from == MALLORY || !is_known) {
-		/* Mallory's; or forged, or opened a second time in the other's name; or sent again
-		 * after a connection broke, to who has ended it meanwhile. */
+		/* Mallory's; or forged, or opened a second time in the other's name; or
+		 * retransmitted after a connection broke, to a side that has ended it meanwhile. */
 		bool resumes = core_of(world, to)->ibb.config.reconnect_ms > 0;
 		FUZZ_CHECK(from == MALLORY || world->is_forged || (session && resumes));
 		if (session) {
@@ -287,7 +287,7 @@ void world_dial(struct world *world, struct session *session)
 		return;
 	}
 	end->dialled = true;
-	/* Whoever is opened to knows an ibbfs by the name. */
+	/* The side that is opened to recognises an ibbfs by the name. */
 	unsigned features = FEATURE_IBB | (session->is_ibbfs ? FEATURE_IBBFS | FEATURE_RESUME : 0U);
 	int error =
 		core_dial(core_of(world, end->who), end->stream, world_jids[session->ends[1].who],
@@ -451,11 +451,11 @@ static bool is_answer(const struct msg *msg)
 	return msg->kind == MSG_RESULT || msg->kind == MSG_ERROR;
 }
 
-/* What reaches a stranger. */
+/* A stanza that reaches a stranger. */
 static void reach_stranger(struct world *world, enum who from, const struct msg *msg)
 {
 	if (strcmp(msg->peer, world_jids[EVE]) == 0) {
-		/* One answer to one request, as of somebody who is not there. */
+		/* One answer to one request, as of a peer that is offline. */
 		FUZZ_CHECK(msg->kind == MSG_ERROR);
 		FUZZ_CHECK(msg->condition == CONDITION_SERVICE_UNAVAILABLE);
 		FUZZ_CHECK(world->answers_due[from]-- > 0);
@@ -559,7 +559,7 @@ void world_duplicate(struct world *world, enum who from)
 	/* A second <open/> is a second stream, once the first is over. */
 	bool is_open = letter.parcel->msg->kind == MSG_OPEN && !letter.is_bounced;
 	if (!is_open && world->tails[from] - world->heads[from] < WORLD_LETTERS - 1) {
-		/* In front: it comes twice in a row. */
+		/* In front: it arrives twice in a row. */
 		world->is_faulty = true;
 		world->heads[from]--;
 		*first_letter(world, from) = letter;
@@ -584,8 +584,8 @@ void world_drop(struct world *world, enum who from)
 	}
 	world->is_faulty = true;
 	struct letter letter = *first_letter(world, from);
-	/* With messages all depends on RFC 6120 section 10.1: what comes later says that the block,
-	 * or the <close/>, before it has come. */
+	/* With messages, delivery depends on RFC 6120 section 10.1: a later stanza confirms that
+	 * the block, or the <close/>, before it has arrived. */
 	if (is_of_messages(world, letter.parcel->msg)) {
 		world->is_forged = true;
 	}
@@ -649,7 +649,7 @@ void world_pass(struct world *world, int64_t ms)
 	world->now_ms += ms;
 	for (enum who who = ALICE; who <= BOB; who++) {
 		core_tick(core_of(world, who), world->now_ms);
-		/* Or whoever waits for the deadline would never sleep. */
+		/* Otherwise a caller that waits for the deadline would never sleep. */
 		FUZZ_CHECK(core_deadline(core_of(world, who)) > world->now_ms);
 		settle(world, who);
 	}
@@ -723,7 +723,7 @@ static bool is_small(const struct world *world, const struct session *session)
 	return true;
 }
 
-/* Whether nothing was played that a session could not survive. */
+/* Whether only acts were played that a session survives. */
 static bool must_succeed(const struct world *world, const struct session *session)
 {
 	return session->is_honest && !world->is_faulty && !session->is_ended &&
@@ -758,7 +758,7 @@ static bool is_waiting(const struct world *world, const struct session *session,
 	return false;
 }
 
-/* A session that nothing has happened to: every byte arrives, and the end does. */
+/* A session without a fault: every byte and the end arrive. */
 static void succeed(struct world *world, struct session *session)
 {
 	for (unsigned end = 0; end < 2; end++) {
@@ -788,7 +788,7 @@ void world_destroy(struct world *world)
 		if (must_succeed(world, &world->sessions[i])) {
 			world_run(world);
 		}
-		/* Only now it is known whether the other side took it. */
+		/* Only now it is known whether the other side has accepted the bytes. */
 		if (must_succeed(world, &world->sessions[i])) {
 			succeed(world, &world->sessions[i]);
 		}

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * world - two accounts, Alice's and Bob's, the way between them, and what must come true.
+ * world - two accounts, Alice's and Bob's, the path between them, and a model of the results.
  *
- * Between Alice and Bob stanzas keep their order, unless a fault is played; answers alone may
- * change places with one another. Mallory may open streams to either and sends what she likes, and
- * so does Eve, who may not. What they do must never show between Alice and Bob; so every session
- * of these two is held against a model, and theirs is only held to the limits.
+ * Between Alice and Bob stanzas keep their order, unless a fault is played; only answers may change
+ * places with one another. Mallory may open streams to either and sends anything. Eve sends
+ * anything too, but may not open streams. Their acts must never affect Alice and Bob: every session
+ * of these two is compared with a model. Sessions of Mallory and Eve must only keep the limits.
  *
  * The model of a session, in each direction:
  *
- *     - what reads give is what writes took, each byte once and in order, up to some place;
- *     - between two ibbfs, an end in good order comes only after the last byte that was taken;
- *     - when a flush succeeds, the other side has got every byte that was written before it;
+ *     - reads return the written bytes, each once and in order, up to some offset;
+ *     - between two ibbfs, an end in good order comes only after the last accepted byte;
+ *     - when a flush succeeds, the other side has every byte that was written before it;
  *     - a call is completed once; a call that must not wait is completed at once, and with -EAGAIN
  *       only if the stream said so;
  *     - without a fault everything arrives, and the session ends in good order.
@@ -43,7 +43,7 @@ enum who {
 	EVE,
 };
 
-/* What one write took, or a gap of zeros. */
+/* The bytes of one write, or a gap of zeros. */
 struct segment {
 	size_t length;
 	uint8_t seed; /* of its bytes */
@@ -60,7 +60,7 @@ struct segment {
 struct pipe {
 	struct segment segments[WORLD_SEGMENTS];
 	unsigned length;
-	unsigned at;   /* the reader's place: segment */
+	unsigned at;   /* the reader's position: segment */
 	size_t offset; /* and in it */
 };
 
@@ -70,7 +70,7 @@ struct end {
 	bool reads;
 	bool dialled;
 	struct pipe out;
-	uint64_t received; /* the most that its stream was seen to have taken */
+	uint64_t received; /* the highest count of bytes that its stream had accepted */
 };
 
 struct session {
@@ -112,7 +112,7 @@ struct world {
 	unsigned remembered_length[2];
 	unsigned answers_due[2]; /* to Eve, by whom */
 	bool is_faulty; /* something was played after which a session may end in an error */
-	bool is_forged; /* after which nothing can be said of the bytes */
+	bool is_forged; /* after which the bytes are undefined */
 };
 
 extern const char *const world_jids[4];
@@ -143,16 +143,16 @@ void world_interrupt(struct world *world, unsigned n);
 
 /* ---- the way ---- */
 
-/* What `from` wants to send next leaves; false: nothing. */
+/* Sends the next stanza of `from`; false: there is none. */
 bool world_pump(struct world *world, enum who from);
 
-/* The oldest letter of Alice's or Bob's arrives; false: none. */
+/* Delivers the oldest letter of Alice or Bob; false: there is none. */
 bool world_deliver(struct world *world, enum who from);
 
-/* Everything leaves and arrives, until nothing is left. */
+/* Sends and delivers until no stanza is left. */
 void world_run(struct world *world);
 
-/* Of the answers that come before any request, the n-th goes first. */
+/* Moves the n-th of the answers that precede any request to the front. */
 void world_reorder(struct world *world, enum who from, unsigned n);
 
 void world_duplicate(struct world *world, enum who from);
@@ -167,7 +167,7 @@ void world_connect(struct world *world, enum who who);
 void world_peer_gone(struct world *world, enum who who, enum who peer);
 void world_pass(struct world *world, int64_t ms);
 
-/* To the next moment at which somebody wants to be called. */
+/* Advances the clock to the next deadline. */
 void world_pass_deadline(struct world *world);
 
 /* ---- strangers ---- */
