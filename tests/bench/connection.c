@@ -169,8 +169,8 @@ void connection_wait(struct connection *c)
 
 /* ---- stanzas ---- */
 
-/* The end of the element at `start`, which knows no element of its own name inside; NULL if it has
- * not been read yet. */
+/* The end of the element at `start`, which must not contain an element of the same name; NULL if it
+ * has not been read yet. */
 static char *element_end(char *start, char *end)
 {
 	char *tag_end = memchr(start, '>', (size_t)(end - start));
@@ -235,7 +235,7 @@ bool stanza_attribute(const char *stanza, size_t length, const char *name, char 
 /* ---- logging in ---- */
 
 /* Waits until what has been read holds `wanted`, and takes all of it; NULL-terminated, valid until
- * the next call. A failure of any kind that the server reports ends the program. */
+ * the next call. Any failure that the server reports ends the program. */
 static const char *expect(struct connection *c, const char *wanted)
 {
 	for (;;) {

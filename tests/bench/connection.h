@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connection - one XMPP session over TLS, with as little between the caller and the socket as
- * there can be: no XML parser, stanzas are text.
+ * connection - one XMPP session over TLS, as close to the socket as possible: no XML parser,
+ * stanzas are text.
  *
- * Errors:  whatever goes wrong ends the program, with one line that says what.
+ * Errors:  every error ends the program, with one line that names it.
  * Threads: a connection belongs to one thread at a time.
  * Source:  RFC 6120 (streams, STARTTLS, SASL PLAIN, bind); IPv4 loopback only.
  */
@@ -33,7 +33,7 @@ struct connection {
 	size_t piece;  /* if not 0: bytes of a TLS record, filled with spaces */
 };
 
-/* Prints what went wrong, and ends the program. */
+/* Prints the error, and ends the program. */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* Makes room for `length` more bytes, counts them in, and returns where they begin. */
@@ -51,10 +51,10 @@ void connection_open(struct connection *c, const char *jid, const char *password
 /* Ends the stream and frees everything. */
 void connection_close(struct connection *c);
 
-/* Writes of `out` what the socket takes; true if nothing is left. */
+/* Writes as much of `out` as the socket takes; true if nothing is left. */
 bool connection_flush(struct connection *c);
 
-/* Reads what is there, and while there is nothing waits and writes `out`. */
+/* Reads the available bytes; while there are none, waits and writes `out`. */
 void connection_wait(struct connection *c);
 
 /* The next whole stanza that has been read, NULL if there is none. Valid until the next call of

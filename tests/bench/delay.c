@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delay - distance: a TCP relay on loopback that holds every byte back for a fixed time.
+ * delay - a TCP relay on loopback that delays every byte by a fixed time.
  *
  *     delay SERVER_PORT MILLISECONDS      prints the port it listens on, and serves until killed
  *
- * Each direction of each connection keeps its order and has no limit of bandwidth: what has been
- * read leaves that many milliseconds later. It reads at once, so that TCP acknowledges at once and
- * only the distance is simulated; what is on its way is in memory, however much it is.
+ * Each direction of each connection keeps its order and has no limit of bandwidth: each byte is
+ * written that many milliseconds after it was read. It reads at once, so TCP acknowledges at once
+ * and only the delay is simulated. All bytes in flight are in memory.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ struct chunk {
 	char data[];
 };
 
-/* A socket, and what is on its way to it. */
+/* A socket, and the bytes in flight to it. */
 struct end {
 	int fd;
 	struct end *other;
@@ -85,7 +85,7 @@ static struct end *end_create(struct relay *r, int fd)
 	end->fd = fd;
 	end->last = &end->first;
 	r->ends[fd] = end;
-	/* Edges: a full socket that has room again calls, and one that has room does not. */
+	/* Edge-triggered: only a full socket that has room again is reported. */
 	watch(r, fd, EPOLLIN | EPOLLOUT | EPOLLET);
 	return end;
 }
@@ -185,7 +185,7 @@ static void pair_destroy(struct relay *r, struct end *end)
 	}
 }
 
-/* Writes what is due everywhere, and sets the timer to what is due next. */
+/* Writes all bytes that are due, and sets the timer to the next ones. */
 static void write_due(struct relay *r)
 {
 	int64_t now = now_ns(), next = 0;

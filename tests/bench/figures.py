@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the kernel says of a process and of the machine, and what one run has shown."""
+"""Figures of the kernel about a process and the machine, and the figures of one run."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Runs(list[Run]):
         return max(self.values(figure), default=None)
 
     def ratio(self, figure: str, implementation: str, other: str, **wanted: Any) -> float | None:
-        """The median, over the rounds, of what one has to what the other has in that round."""
+        """The median over the rounds of the ratio of the two in each round."""
         pairs = self.pairs(figure, implementation, other, **wanted)
         return statistics.median(a / b for a, b in pairs) if pairs else None
 

@@ -3,7 +3,7 @@
  * gloox - gloox to gloox: stream initiation (XEP-0096), then In-Band Bytestreams. Arguments and
  * output are described in peer.hpp.
  *
- * gloox sends without waiting, whatever is unacknowledged; it does count the acknowledgements.
+ * gloox sends without waiting for acknowledgements, but counts them.
  */
 #include "../peers/gloox_tls.hpp"
 #include "peer.hpp"

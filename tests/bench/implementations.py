@@ -26,7 +26,7 @@ from world import World
 
 BENCH = Path(__file__).resolve().parent
 Figures = dict[str, float]
-BUFFER = 2**20  # what ibbfs takes without a reader
+BUFFER = 2**20  # bytes that ibbfs accepts without a reader
 
 
 def sha256(path: Path) -> str:
@@ -40,7 +40,7 @@ def per_gb(cpu_s: float, size: float) -> float:
 
 @contextmanager
 def watching_server(world: World, figures: Figures) -> Iterator[None]:
-    """Adds what the server has used meanwhile; `bytes` must be known at the end."""
+    """Adds the server's usage meanwhile; `bytes` must be known at the end."""
     pid = world.server_pid
     reset_peak(pid)
     before, started = cpu_seconds(pid), time.monotonic()
@@ -235,7 +235,7 @@ class Ibbfs:
         return self.world.spawn(program, "echo", self.second.incoming(self.first, "ping")), ping
 
     def _start_flood(self) -> tuple[subprocess.Popen, subprocess.Popen]:
-        """A bulk copy that does not end, under way."""
+        """A running bulk copy that does not end."""
         flood = self.world.spawn(BENCH / "through_mounts.py", "flood", self.directory / "flood")
         incoming = self.second.incoming(self.first, "flood")
         poll_until(incoming.exists, what="the bulk copy has arrived")
@@ -340,8 +340,8 @@ def fit_size(
     transfer: Callable[[int], Figures], seconds: float, delay_ms: int, unit: int, most: int
 ) -> int:
     """How many bytes take between half of `seconds` and all of them: a unit times a power of two,
-    tried until a run is that long, as the first ones may be slower. What it takes to ask and to
-    hear the last answer is the same for any size."""
+    tried until a run is that long, as the first ones may be slower. The time for the first request
+    and the last answer is the same for any size."""
     fixed = 2 * 4 * delay_ms / 1000
     size = unit
     while 2 * size <= most:

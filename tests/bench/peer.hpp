@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer - what the drivers of other implementations have in common.
+ * peer - the common part of the drivers of other implementations.
  *
  *     DRIVER send|receive|receive-nothing ACCOUNTS PORT CAFILE SOURCE BLOCK
  *
@@ -125,7 +125,7 @@ class stopwatch
 		       1e-6 * (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 	}
 
-	/* Not ru_maxrss: that begins with the peak of who has started us. */
+	/* Not ru_maxrss: that begins with the peak of the parent process. */
 	static long peak_kib()
 	{
 		std::ifstream status("/proc/self/status");

@@ -162,7 +162,7 @@ static void take_stanza(struct sender *s, const char *stanza, size_t length)
 	}
 }
 
-/* Writes what is to be written, and takes at least one read's stanzas. */
+/* Writes all pending bytes, and takes the stanzas of at least one read. */
 static void exchange(struct sender *s)
 {
 	connection_flush(&s->connection);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * qxmpp - QXmpp to QXmpp: its file transfer, in band only. Arguments and output are described in
- * peer.hpp; blocks have 4096 bytes, whatever is wanted.
+ * peer.hpp; blocks always have 4096 bytes.
  */
 #include "../peers/qxmpp_resource.hpp"
 #include "peer.hpp"
@@ -14,7 +14,7 @@
 #include <QXmppConfiguration.h>
 #include <QXmppTransferManager.h>
 
-/* Where a receiver's bytes go. */
+/* The sink for received bytes. */
 class sink : public QIODevice
 {
       public:

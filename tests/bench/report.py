@@ -22,7 +22,7 @@ LABELS = {
     "ejabberd": "ejabberd",
 }
 NEVER = "not measured"
-DAEMON_MIB = 16  # what a daemon may have, whatever it does
+DAEMON_MIB = 16  # the memory limit of a daemon
 
 HOW = """\
 MB are 10^6 bytes of payload, before base64; GB 10^9; MiB 2^20. Everything ran in one run, on one
@@ -109,7 +109,7 @@ def kinds(runs: Runs, field: str) -> list:
 
 @dataclass
 class Target:
-    """A row: what was to be reached, and each figure that counts towards it."""
+    """A row: the goal, and each figure that counts towards it."""
 
     what: str
     wanted: float

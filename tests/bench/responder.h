@@ -3,8 +3,9 @@
  * responder - the end of the pump that receives: acknowledges everything, checks every byte and
  * every seq, and sends a byte back for each that comes on the ping stream.
  *
- * Errors:  whatever is not as it should be ends the program.
- * Threads: responder_run() is the body of a thread; what it counts may be read once that is joined.
+ * Errors:  every deviation ends the program.
+ * Threads: responder_run() is the body of a thread; its counters may be read once the thread is
+ *          joined.
  */
 #ifndef BENCH_RESPONDER_H
 #define BENCH_RESPONDER_H

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is measured, in which order: what is to be compared runs back to back, round after round."""
+"""The measurements and their order: runs to be compared are back to back, round after round."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QXMPP_BLOCK = 4096  # it knows no other
 UNIT = 64 * 1024
 BESIDE_WINDOW = 16
 MOST_IN_FLIGHT = 16 * 2**20
-# In which the pump's stanzas may leave; src/xmpp/write_buffer.h says why it matters to a Prosody.
+# Sizes of the pump's writes; src/xmpp/write_buffer.h says why they matter to a Prosody.
 PIECES = {"prosody": (0, 4096), "ejabberd": (0,)}
 
 
@@ -45,7 +45,7 @@ class Plan:
     stalled_seconds: float = 8
 
     def seconds_at(self, delay_ms: int) -> float:
-        """Long enough for forty times to the other end and back, so that a start is a start."""
+        """At least forty round trips, so that slow start is a small part."""
         return max(self.seconds, 40 * 4 * delay_ms / 1000)
 
     def with_rounds(self, rounds: int) -> Plan:
@@ -111,7 +111,7 @@ class Trial:
 
 
 def best_pump(bench: Bench, world: World, block: int, delay_ms: int) -> Pump:
-    """With the smallest window with which it is within 5 % of its best, of all ways to send."""
+    """The smallest window with which it is within 5 % of its best, over all sizes of writes."""
     plan = bench.plan
     windows = plan.near_windows if delay_ms == 0 else plan.far_windows
     windows = tuple(w for w in windows if w * block <= MOST_IN_FLIGHT)
@@ -227,7 +227,7 @@ def files(bench: Bench, world: World) -> None:
 
 def round_trips_cell(bench: Bench, world: World) -> None:
     plan = bench.plan
-    # Not its best: then a lucky trial would decide how long the queue is that a byte waits in.
+    # Not with its best window: a lucky trial would then decide the length of the queue.
     pump = Pump(world, window=BESIDE_WINDOW)
     for number in range(plan.rounds):
         for beside in (False, True):

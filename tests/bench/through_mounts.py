@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What file tools do not do: programs that use streams of a mount in both directions, or many.
+"""Programs that use streams of a mount in both directions, or many at once, unlike file tools.
 
     through_mounts.py ping PATH COUNT SECONDS   opens PATH, prints "open", waits for a line; then a
                                                 byte to and fro, COUNT times or as long as that;
@@ -34,7 +34,7 @@ def ping(path: str, count: str, seconds: str) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     print("open", flush=True)
     sys.stdin.readline()
-    round_trip(fd)  # until then the other side may not have been there
+    round_trip(fd)  # the other side may be offline until then
     times: list[float] = []
     end = time.monotonic() + float(seconds)
     while len(times) < int(count) and time.monotonic() < end:

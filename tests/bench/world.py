@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where is measured: two servers, accounts, distances, and mounts, all ended when the world is."""
+"""The world of a measurement: two servers, accounts, delays, and mounts, which all end with it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGEST = 64 * 2**20
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server as its clients see it: at once, or from afar."""
+    """A server as its clients see it: directly, or with a delay."""
 
     port: int
     cafile: Path
@@ -32,7 +32,7 @@ class Endpoint:
 
 
 class World:
-    """One server and everybody around it."""
+    """One server and its clients."""
 
     def __init__(self, name: str, build: Path, folder: Path, stack: contextlib.ExitStack):
         self.name = name
@@ -85,7 +85,7 @@ class World:
         return process
 
     def run(self, *command: str | Path, timeout: float = 300) -> str:
-        """Runs a program to its end, which must be status 0; what it printed."""
+        """Runs a program, which must exit with status 0; returns its output."""
         process = self.spawn(*command, stdout=subprocess.PIPE)
         try:
             output, _ = process.communicate(timeout=timeout)
@@ -122,7 +122,7 @@ class World:
     # ---- files ----
 
     def source(self, size: int) -> Path:
-        """Random bytes; of the same size, the same."""
+        """Random bytes, always the same for the same size."""
         if size not in self._sources:
             path = self.folder / f"source-{size}"
             path.write_bytes(os.urandom(size))
@@ -133,14 +133,14 @@ class World:
 
     @contextlib.contextmanager
     def mounts(self, block: int, delay_ms: int) -> Iterator[tuple[Mount, Mount]]:
-        """Fresh ones of both accounts, which see each other."""
+        """Fresh mounts of both accounts, which see each other."""
         build = Build("bench", self.build / "mount" / "ibbfs")
         with contextlib.ExitStack() as stack:
             both = []
             for account in self.accounts["ibbfs"]:
                 path = self.folder / f"{account.user}-{next(self._numbers)}"
                 server = self.endpoint(delay_ms)
-                # What one contact may have unread is a quarter of all.
+                # The unread bytes of one contact may be a quarter of all.
                 options = f"block_size={block},max_streams=8192"
                 mount = Mount(build, server, account, "mount", path, options)
                 stack.callback(mount.remove_left_over)
