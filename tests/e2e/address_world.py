@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A machine whose name server says what a test wants, in name spaces of its own.
+"""A machine whose name server gives the answers of a test, in name spaces of its own.
 
     unshare --mount --net python3 address_world.py FOLDER PATH_OF_IBBFS
 
@@ -34,7 +34,7 @@ COPY_BYTES = 1_000_000
 
 
 def furnish_etc(folder: Path) -> None:
-    """A copy of /etc, with our name server in it and nothing else that knows names."""
+    """A copy of /etc, with our name server as the only source of names."""
     etc = folder / "etc"
     run("cp", "-a", "/etc", etc)
     texts = {
@@ -49,7 +49,7 @@ def furnish_etc(folder: Path) -> None:
 
 
 class Relay:
-    """At an address, a port of which leads to the server."""
+    """A relay: a port of an address that leads to the server."""
 
     def __init__(self, address: str, port: int, server_port: int):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -63,7 +63,7 @@ class Relay:
         return bool(self._connections)
 
     def stop(self) -> None:
-        """Resets what goes through it."""
+        """Resets the connections through it."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._connections:
@@ -152,7 +152,7 @@ class World:
         self.names.forget()
 
     def reset(self) -> None:
-        """Nothing is known, nothing listens, nothing is mounted but alice's."""
+        """No names, no listening ports, and no mount but alice's."""
         self.me.remove_left_over()
         self.names.forget()
         for relay in self.relays.values():
@@ -162,7 +162,7 @@ class World:
         self.relays, self.deaf = {}, []
 
     def silent(self, name: str = "", kinds: tuple[str, ...] = ("A", "AAAA", "SRV")) -> None:
-        """No answer to such questions about `name`, or about anything."""
+        """No answer to such queries for `name`, or for any name."""
         if name:
             self.names.silent |= {(name, getattr(nameserver, kind)) for kind in kinds}
         else:
@@ -179,7 +179,7 @@ class World:
         self.relays.pop(f"{address} {port}").stop()
 
     def replace_relay(self, address: str, port: int) -> None:
-        """Drops what goes through it, and every SYN from then on."""
+        """Drops the packets of its connections, and every SYN from then on."""
         self.stop_relay(address, port)
         self.deafen(address, port)
 
@@ -189,7 +189,7 @@ class World:
     # ---- the user ----
 
     def mount(self, options: str = "", jid: str = "") -> dict[str, Any]:
-        """What the command does."""
+        """The mount command."""
         self.me.options = options
         self.me.path.mkdir(exist_ok=True)
         began = time.monotonic()
@@ -218,13 +218,13 @@ class World:
         }
 
     def seconds_of_a_mount(self) -> float:
-        """How long it takes where nothing has to be found: what the machine can do just now."""
+        """The time that it takes without look-ups: the speed of the machine at the moment."""
         done = self.mount(f"server=127.0.0.1:{self.server.port}")
         self.me.stop()
         return done["seconds"]
 
     def wait_connected_through(self, address: str, port: int) -> None:
-        """Through a relay that has not been used before."""
+        """Through a new relay."""
         relay = self.relays[f"{address} {port}"]
         poll_until(lambda: relay.is_used, what=f"a connection to {address} {port}")
         self.me.wait_connected()
@@ -235,14 +235,15 @@ class World:
         poll_until(lambda: "connection  online" not in self.me.status(), what="the connection lost")
 
     def seconds_of_a_look(self) -> float:
-        """How long listing the mount and reading its status takes."""
+        """The time for listing the mount and reading its status."""
         began = time.monotonic()
         os.listdir(self.me.path)
         self.me.status()
         return time.monotonic() - began
 
     def copy(self, back: bool = False) -> float:
-        """A file from us to alice, or from her to us: seconds. It must arrive whole."""
+        """Copies a file from us to alice, or from her to us; returns seconds. It must arrive
+        complete."""
         source, target = (self.alice, self.me) if back else (self.me, self.alice)
         original = self.folder / "original"
         original.write_bytes(os.urandom(COPY_BYTES))
@@ -262,7 +263,7 @@ class World:
         return seconds
 
     def stop(self) -> float:
-        """Ends the daemon of ours; seconds."""
+        """Ends our daemon; returns seconds."""
         began = time.monotonic()
         self.me.stop()
         return time.monotonic() - began
@@ -278,7 +279,7 @@ def target_of(source: Mount, target: Mount) -> Path:
 
 
 class FoundMount(Mount):
-    """One that has to find its server."""
+    """A mount that has to find its server."""
 
     def command(self) -> list[str]:
         command = super().command()

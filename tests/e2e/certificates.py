@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Certificates of a CA that only the tests know, as RFC 5280 wants them (section 4.2.1)."""
+"""Certificates of a CA that only the tests trust, according to RFC 5280 section 4.2.1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def make_authority(folder: Path) -> None:
 
 
 def make_certificates(folder: Path, host: str, authority: Path | None = None) -> None:
-    """server.crt for `host`, and ca.crt that signed it: that of the folder `authority`, or new."""
+    """Writes server.crt for `host`, and ca.crt that signed it: that of `authority`, or a new
+    one."""
     if authority is None:
         make_authority(folder)
         authority = folder

@@ -79,7 +79,7 @@ def builds(config: pytest.Config) -> list[Build]:
 
 
 def wanted_builds(metafunc: pytest.Metafunc) -> list[Build]:
-    """Of several builds, large tests take the plain one and all others leave it to them."""
+    """With several builds, large tests use the plain one, and all other tests the rest."""
     every = builds(metafunc.config)
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     plain = [b for b in every if b.name == "plain"] or every[:1]
@@ -121,7 +121,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
-    """Not what is slow, nor what is for none of the servers."""
+    """Leaves out slow tests, and tests for none of the servers."""
     if item.get_closest_marker("slow") and not config.getoption("--slow"):
         return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
@@ -151,7 +151,7 @@ Shared = Callable[[str], tuple[Server, ...]]
 
 @pytest.fixture(scope="session")
 def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """By name, servers that all tests of this process share; each uses accounts of its own."""
+    """Servers by name, shared by all tests of this process; each test uses accounts of its own."""
     with contextlib.ExitStack() as stack:
         yield functools.cache(
             lambda name: stack.enter_context(running_servers(name, tmp_path_factory.mktemp(name)))
@@ -191,7 +191,8 @@ def running_lab(
 ) -> Iterator[Lab]:
     assert build.binary.exists(), f"{build.binary} was not built"
     lab = Lab(build, folder, *servers)
-    # A call into a daemon that does not answer cannot be interrupted: its death ends it.
+    # A call into a daemon that does not answer cannot be interrupted: only the daemon's death ends
+    # it.
     limit = request.node.get_closest_marker("timeout").args[0]
     watchdog = threading.Timer(limit - 10, lab.kill_daemons)
     watchdog.daemon = True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The daemon under test, started in the background as a user would, and watched to its end.
 
-The test process is the subreaper of its descendants (adopt_orphans), so a daemon whose launcher
-has ended is its child: its exit status can be demanded.
+The test process is the subreaper of its descendants (adopt_orphans), so a daemon whose launcher has
+ended is its child, and its exit status is checked.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def bare(who: HasJid | str) -> str:
 
 
 def poll_until(question: Callable[[], T], timeout: float = 20, what: str = "condition") -> T:
-    """Asks until the answer is true, and returns it."""
+    """Calls until the result is true, and returns the result."""
     deadline = time.monotonic() + timeout
     while not (answer := question()):
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
@@ -84,7 +84,7 @@ def parent(pid: int) -> int:
 
 @dataclass(frozen=True)
 class Build:
-    """One way in which ibbfs was compiled."""
+    """One build of ibbfs."""
 
     name: str
     binary: Path
@@ -109,7 +109,7 @@ class Mount:
     resource: str
     path: Path  # the mount point; files about it are made beside it
     options: str = ""
-    via: FaultProxy | None = None  # what it takes for its server
+    via: FaultProxy | None = None  # the server address that it connects to
     pid: int = 0
     _foreground: subprocess.Popen | None = field(default=None, repr=False)
 
@@ -137,7 +137,7 @@ class Mount:
         return os.environ | self.build.environment(self.beside(".sanitizer"))
 
     def start(self) -> Mount:
-        """Returns when the command has: then the mount must be there."""
+        """Returns after the command: the mount must exist then."""
         self.path.mkdir(exist_ok=True)
         if os.environ.get("IBBFS_TEST_DEBUG"):
             return self._start_debugging()
@@ -156,14 +156,14 @@ class Mount:
         return self
 
     def adopt(self) -> None:
-        """Finds the daemon, which runs. Its own children may have the same arguments: so has the
-        process that looks for leaks at the end of one with the address sanitizer."""
+        """Finds the running daemon. Its children may have the same arguments: the process that
+        looks for leaks at the end of an address sanitizer build does."""
         daemons = self._children()
         assert len(daemons) == 1, f"daemons of {self.path}: {daemons}\n{self.diagnosis()}"
         self.pid = daemons[0]
 
     def _children(self) -> list[int]:
-        """Ours that have the mount point as an argument."""
+        """Our child processes that have the mount point as an argument."""
         return [p for p in processes_with_argument(str(self.path)) if parent(p) == os.getpid()]
 
     def _start_debugging(self) -> Mount:
@@ -192,7 +192,7 @@ class Mount:
         poll_until(lambda: "\nconnection  online\n" in self.status(), what=f"{self.jid} online")
 
     def wait_online(self, full_jid: str) -> None:
-        """Until that resource can be seen here."""
+        """Waits until that resource is seen here."""
         poll_until((self.path / full_jid).is_dir, what=f"{full_jid} seen online by {self.jid}")
 
     def wait_offline(self, full_jid: str) -> None:
@@ -204,13 +204,13 @@ class Mount:
     # ---- the end ----
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ends the daemon, which must be in order: status 0, unmounted, no sanitizer's report."""
+        """Ends the daemon: status 0, unmounted, no report of a sanitizer."""
         if self.pid:
             os.kill(self.pid, how)
             self.expect_exit(0)
 
     def remove_left_over(self) -> None:
-        """Whatever a failed start or a crash has left."""
+        """Removes the remains of a failed start or a crash."""
         if is_mounted(self.path):
             subprocess.run(["fusermount3", "-uz", self.path], timeout=20)
         for pid in self._children():
@@ -222,7 +222,7 @@ class Mount:
         self.expect_exit(0)
 
     def kill(self) -> None:
-        """As a crash would: nothing is said to anybody."""
+        """As a crash: no <close/> and no end of the stream."""
         os.kill(self.pid, signal.SIGKILL)
         self.expect_exit(-signal.SIGKILL)
 
@@ -241,7 +241,7 @@ class Mount:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def reports(self) -> str:
-        """What the sanitizers wrote, here or on standard error."""
+        """The reports of the sanitizers, here or on standard error."""
         files = sorted(self.path.parent.glob(self.path.name + ".sanitizer.*"))
         texts = [f.read_text(errors="replace") for f in files]
         stderr = self.stderr()

@@ -66,7 +66,7 @@ s2s_use_starttls: required
 s2s_max_retry_delay: 1
 """
 
-# Erlang's: whom to ask for names.
+# Erlang's settings for name servers.
 ASK_NOBODY = '{resolv_conf, ""}. {lookup, [file]}.\n'
 ASK = '{{resolv_conf, ""}}. {{lookup, [dns]}}. {{nameserver, {{127, 0, 0, 1}}, {resolver}}}.\n'
 
@@ -148,7 +148,7 @@ class Ejabberd(Server):
         return account
 
     def _call(self, command: str, **arguments: str) -> None:
-        """By the first version of the API, which its first servers do not let us choose."""
+        """By the first version of the API: old servers offer no choice."""
         try:
             self._post(f"{command}/v0", arguments)
         except urllib.error.HTTPError as error:

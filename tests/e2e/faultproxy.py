@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A TCP proxy that loses, holds up and splits what goes through it, as a test tells it to.
+"""A TCP proxy that loses, delays and splits bytes, as a test tells it to.
 
-It knows bytes only, so TLS does not matter. What a test sets counts at once, for connections that
-are there as for those to come:
+It knows bytes only, so TLS does not matter. A setting applies at once, to existing and to new
+connections:
 
     proxy.cut()              every connection is reset
     proxy.cut_after(1000)    the same after 1000 further bytes: somewhere in a stanza
-    proxy.freeze()           nothing goes through, and nobody is told; until proxy.thaw()
-    proxy.mute()             nothing goes to the server, what it sends comes; until proxy.unmute()
-    proxy.strand()           connections that are there stay so, and nothing goes through any more
+    proxy.freeze()           nothing goes through, silently; until proxy.thaw()
+    proxy.mute()             only bytes of the server go through; until proxy.unmute()
+    proxy.strand()           existing connections stay, and nothing goes through them any more
     proxy.refuse()           new connections are refused; until proxy.accept()
     proxy.delay = 0.1        seconds that each byte travels
     proxy.rate = 10_000      bytes a second, each way
@@ -27,9 +27,9 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 CHUNK = 65536
-QUEUE = 64  # chunks on their way, each way
+QUEUE = 64  # chunks in flight, each way
 
-Queue = asyncio.Queue[tuple[float, bytes]]  # what is to be written, and when
+Queue = asyncio.Queue[tuple[float, bytes]]  # the next bytes to write, and when
 
 
 class FaultProxy:
@@ -68,7 +68,7 @@ class FaultProxy:
     # ---- faults ----
 
     def cut(self) -> int:
-        """Returns how many connections there were."""
+        """Returns the count of connections."""
         return self._call(self._cut())
 
     def cut_after(self, count: int) -> None:
@@ -155,7 +155,7 @@ class FaultProxy:
             task.add_done_callback(self._links.pop)
 
     async def forward(self, data: bytes, sink: socket.socket) -> int:
-        """Sends what is allowed to go; returns how much that was."""
+        """Sends the bytes that may go; returns their count."""
         if self._fuse is not None:
             data = data[: self._fuse]
             self._fuse -= len(data)

@@ -20,7 +20,7 @@ HOSTS = ("prosody.example", "ejabberd.example")
 def running_federation(folder: Path, links: bool = False) -> Iterator[tuple[Server, Server]]:
     """Each trusts the other by its certificate, of the same CA, and by nothing else.
 
-    With `links`, what goes to a server from the other one goes through server.link.
+    With `links`, connections between the servers go through server.link of the target.
     """
     names = NameServer()
     one = Prosody(folder / "prosody", HOSTS[0], resolver=names.port)

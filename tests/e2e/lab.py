@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What one test has running, started on demand and ended in the opposite order."""
+"""The processes of one test, started on demand and ended in the opposite order."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Lab:
         return peer
 
     def with_raw(self, options: str = "", **arguments: Any) -> tuple[Mount, RawPeer]:
-        """A mount, and a raw peer on its roster that it sees online."""
+        """A mount, and a raw peer that is on its roster and online."""
         first, second = self.accounts("alice", "bob")
         mount = self.mount(first, options)
         peer = self.raw(second, **arguments)
@@ -145,7 +145,7 @@ class Lab:
         return client
 
     def with_client(self, program: Path, options: str = "") -> tuple[Mount, Client]:
-        """A mount, and another client on its roster that it sees online."""
+        """A mount, and another client that is on its roster and online."""
         first, second = self.accounts("alice", "bob")
         mount = self.mount(first, f"spool={self.folder}/spool,{options}".rstrip(","))
         client = self.client(second, program)
@@ -169,7 +169,7 @@ class Lab:
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def background(self, function: Callable, *arguments: Any) -> Future:
-        """`function` in a thread of its own, which nobody waits for at the end."""
+        """`function` in a daemon thread of its own."""
         future: Future = Future()
 
         def work() -> None:
@@ -182,7 +182,7 @@ class Lab:
         return future
 
     def public_folder(self) -> Path:
-        """Not below the tests' own, which nobody else may enter."""
+        """Not below the tests' own folder, which other users may not enter."""
         folder = Path(tempfile.mkdtemp(prefix="ibbfs-test-"))
         self._stack.callback(shutil.rmtree, folder)
         folder.chmod(0o755)
@@ -222,7 +222,8 @@ def is_running(pid: int) -> bool:
 
 
 def wait_blocked(*pids: int) -> None:
-    """Until each has been in the same call for 100 ms: it is parked, not on its way."""
+    """Waits until each has been in the same call for 100 ms: it is parked then, and not just
+    passing."""
 
     def all_blocked() -> bool:
         assert all(is_running(pid) for pid in pids), "what should wait has ended"

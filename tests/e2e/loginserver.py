@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A scripted XMPP server for logins: it offers, refuses and says what a test tells it to.
+"""A scripted XMPP server for logins: it offers, refuses and sends what a test tells it to.
 
     server = LoginServer(folder, offers=("SCRAM-SHA-1", "PLAIN"), refuses={"PLAIN": "aborted"})
 
-Everything that a client sends is counted: `server.auths` are the mechanisms of each <auth/>. Who
-logs in with the right password gets an empty roster and an answer to pings, which is what a mount
-needs.
+It counts all elements of a client: `server.auths` are the mechanisms of each <auth/>. After a login
+with the right password it sends an empty roster and answers pings, as a mount needs.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A name server on loopback that knows what a test has told it, and of nobody else."""
+"""A name server on loopback that knows only the records that a test has set."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ class Client:
     """An account that another client uses, online when the constructor returns."""
 
     def __init__(self, program: Path, server: Server, account: Account, folder: Path):
-        """Everything that it writes goes to `folder`, which is made."""
+        """It writes to `folder` only, which is created."""
         self.jid = f"{account.jid}/{program.stem}"
         self.accepted = folder / "accepted"  # where accepted files go
         self.accepted.mkdir(parents=True)
         self.lines: list[str] = []  # said and heard
         self._heard: queue.Queue[str] = queue.Queue()
-        # The server by the name that is in its certificate: libpurple wants that.
+        # The server by the name in its certificate, as libpurple demands.
         arguments = (server.host, str(server.port), server.cafile, self.jid, account.password)
         with open(folder / "stderr", "wb") as err:
             self._process = subprocess.Popen(
@@ -70,7 +70,7 @@ class Client:
     # ---- events ----
 
     def expect(self, event: str, timeout: float = 30) -> str:
-        """Waits for the event, and returns what the line says about it."""
+        """Waits for the event, and returns the rest of its line."""
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -84,7 +84,7 @@ class Client:
             assert word in ON_THE_WAY, f"not {event}:\n" + "\n".join(self.lines)
 
     def received(self) -> Path:
-        """Waits for a whole file."""
+        """Waits for a complete file."""
         return Path(self.expect("received"))
 
     def stop(self) -> None:

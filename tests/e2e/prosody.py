@@ -4,8 +4,8 @@
 
 Accounts and rosters are files that Prosody reads when somebody logs in, so a test can add its own
 while the server runs. As a program, `prosody.py FOLDER USER...` prepares such a folder, with every
-user on the roster of every other, and prints the port; whoever called runs
-`prosody -F --config FOLDER/prosody.cfg.lua` then.
+user on the roster of every other, and prints the port; the caller then runs `prosody -F --config
+FOLDER/prosody.cfg.lua`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A scripted XMPP client that says exactly what a test tells it to, well-formed or not.
+"""A scripted XMPP client that sends exactly what a test tells it to, well-formed or not.
 
-It logs in by itself; after that every stanza that comes in is recorded, and answered by a rule
+It logs in by itself; after that it records every stanza that it receives, and answers by a rule
 that a test may replace:
 
     peer.rules["open"] = refuse("not-acceptable", "modify")
@@ -61,7 +61,7 @@ def payload(stanza: Stanza) -> Stanza:
 
 
 def kind(stanza: Stanza) -> str:
-    """What a request asks for ("open", "data", ...), or "result", "error", "presence", "other"."""
+    """The kind of a stanza: "open", "data", ..., or "result", "error", "presence", "other"."""
     tag = stanza.tag.split("}")[-1]
     if tag == "presence":
         return tag
@@ -75,7 +75,7 @@ def is_kind(*kinds: str, sid: str | None = None) -> Callable[[Stanza], bool]:
 
 
 def condition(stanza: Stanza) -> str | None:
-    """The error's condition, or None for what is no error."""
+    """The error's condition, or None for other stanzas."""
     if stanza.get("type") != "error":
         return None
     for element in stanza.iter():
@@ -224,7 +224,7 @@ class RawPeer:
                 self.send(answer)
 
     def send(self, xml: str) -> None:
-        # The connection may have gone, as some tests want it.
+        # Some tests end the connection on purpose.
         with contextlib.suppress(OSError), self._sending:
             self._socket.sendall(xml.encode())
 
@@ -234,7 +234,7 @@ class RawPeer:
         self.drop()
 
     def drop(self) -> None:
-        """Cuts the connection without a word."""
+        """Cuts the connection without an end of the stream."""
         with contextlib.suppress(OSError):
             # The plain one: SSLSocket.shutdown() would have the thread read what is encrypted.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The world that the README speaks of, in name spaces of its own.
+"""The environment that the README describes, in name spaces of its own.
 
     unshare --mount --net python3 readme_world.py FOLDER PATH_OF_IBBFS
 
 example.org is this machine and runs an XMPP server whose certificate is trusted; /mnt/xmpp is an
 empty directory; /home/me is home; alice@example.org, a contact of me@example.org, is online and
-mounted at /mnt/alice. ibbfs is installed. FOLDER holds the passwords, and fstab. There is an
-interactive shell then, whose prompts are PROMPT and MORE.
+mounted at /mnt/alice. ibbfs is installed. FOLDER holds the passwords, and fstab. It then runs an
+interactive shell, whose prompts are PROMPT and MORE.
 """
 
 from __future__ import annotations

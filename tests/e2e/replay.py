@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What other clients have said, said again to a mount.
+"""Replays recordings of other clients to a mount.
 
 A capture, in captures/, is one transfer as it went between such a client and a program that stood
 for ibbfs: "features" that the client had, before them the name of its "identity" where it matters,
@@ -31,7 +31,7 @@ BYTES = re.compile(r"\[(\d+) bytes\]")
 
 
 def action(stanza: Stanza) -> str:
-    """What a stanza is, as far as it takes to find it again."""
+    """The part of a stanza by which it is recognised."""
     if stanza.get("type") in ("result", "error"):
         return f"answer {stanza.get('id')}"
     if kind(stanza) == "data":
@@ -71,7 +71,7 @@ class Capture:
 
     @staticmethod
     def element(text: str) -> Stanza:
-        """As it comes out of a stream of `jabber:client`."""
+        """The element as parsed in a stream of `jabber:client`."""
         return ET.fromstring(f"<stream xmlns='{NS_CLIENT}'>{text}</stream>")[0]
 
 
@@ -90,7 +90,7 @@ class Replay:
             self.peer.rules[name_of_rule] = self._rule(captured)
         self.content = hashlib.shake_128(name.encode()).digest(self.capture.size)
         self.patience_s = 20.0  # for each stanza of the mount
-        self.file: list[Stanza] = []  # what it said about the file
+        self.file: list[Stanza] = []  # its metadata of the file
         self._bound: dict[str, str] = {}
         self._taken = 0
         self._used: set[int] = set()
@@ -134,7 +134,7 @@ class Replay:
         return base64.b64encode(self.content[begin : self._taken]).decode()
 
     def _await(self, wanted: Stanza, requests: dict[str | None, str]) -> None:
-        """Takes what is said there from what the mount has sent or will send."""
+        """Replaces ids and names there by those that the mount has sent or will send."""
         actual = self.peer.wait_for(
             lambda s: id(s) not in self._used
             and s.tag == wanted.tag
@@ -143,7 +143,7 @@ class Replay:
         )
         self._used.add(id(actual))
         if wanted.get("type") in ("result", "error"):
-            # By SI, a bytestream is over when the file is there.
+            # By SI, a bytestream is over when the file is complete.
             late = requests[wanted.get("id")] == "close" and not self.session
             if not (late and condition(actual) == "item-not-found"):
                 assert actual.get("type") == wanted.get("type"), ET.tostring(actual)
@@ -162,7 +162,7 @@ class Replay:
             self._taken += len(block)
 
     def reason(self) -> str:
-        """That of the mount's session-terminate."""
+        """The reason of the mount's session-terminate."""
         found = self.peer.wait_for(lambda s: action(s) == "jingle session-terminate")
         (reason,) = [e for e in found.iter() if e.tag.endswith("}reason")]
         return reason[0].tag.split("}")[1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An XMPP server on loopback that a test can throw away: what all of them have in common."""
+"""The common part of all throw-away XMPP servers on loopback."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Account:
         return self.jid.split("@")[1]
 
 
-PORTS = range(20000, 32000)  # the kernel gives none of them to a client, who would be in the way
+PORTS = range(20000, 32000)  # outside the kernel's range for clients
 
 
 def is_free(port: int) -> bool:

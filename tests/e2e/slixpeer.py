@@ -83,7 +83,7 @@ class SlixPeer:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
 
     def send_file(self, to: str, content: bytes, *, block_size: int = 4096) -> str:
-        """Opens a stream, sends, closes; returns the sid."""
+        """Opens a stream, sends and closes it; returns the sid."""
 
         async def send() -> str:
             stream = await self.client["xep_0047"].open_stream(to, block_size=block_size)

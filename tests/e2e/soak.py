@@ -3,9 +3,9 @@
 
     soak.py MINUTES IBBFS [SEED]
 
-alice and bob stay; carol is killed now and then, and comes back. Between phases everything comes to
-rest, and memory and descriptors of alice's and bob's daemons are taken down. Status 1 when bytes
-differ, a tool is stuck, a daemon does not end well, or what is taken down grows.
+alice and bob stay; carol is killed now and then, and comes back. Between phases everything is idle,
+and memory and descriptors of alice's and bob's daemons are recorded. Status 1 when bytes differ, a
+tool is stuck, a daemon does not end well, or the recorded figures grow.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ALLOWED_KIBIBYTES = 2048  # and this much: the allocator's
 SEND = 'exec cp "$1" "$2"'
 RECEIVE = 'exec cat "$2" > "$1"'
 BEGINNING = 'exec head -c 10000 "$2" > "$1"'
-# Before it is open: stat would inherit the file, and not end before what cat has written is there.
+# Called before the file is open: stat would inherit it, and wait for the delivery of cat's bytes.
 ASK = 'size=$(stat -c %s "$1"); exec 3<> "$2"; cat "$1" >&3 & head -c $size <&3 > "$1.back"; wait'
 ECHO = 'exec 3<> "$2"; exec dd bs=64K status=none <&3 >&3'
 
@@ -80,7 +80,7 @@ class Soak:
     # ---- phases ----
 
     def run(self, seconds: float) -> list[list[Sample]]:
-        """What alice's and bob's daemons hold after each phase."""
+        """Memory and descriptors of alice's and bob's daemons after each phase."""
         table = []
         heads = f"{'minute':>7} {'whole':>7} {'broken':>7} {'cuts':>6} {'kills':>6}"
         print(f"{heads}  memory and descriptors of alice and bob", flush=True)
@@ -114,7 +114,7 @@ class Soak:
             poll_until(lambda: self._rests(mount), timeout=180, what=f"rest of {mount.jid}")
 
     def _rests(self, mount: Mount) -> bool:
-        """Online, without streams; those that came too late for their reader are refused."""
+        """Online, without streams; streams that came too late for their reader are refused."""
         for other in (self.alice, self.bob, self.carol):
             if other is not mount:
                 for path in mount.incoming(other).parent.iterdir():
@@ -214,7 +214,7 @@ class Soak:
         write: subprocess.Popen,
         read: subprocess.Popen,
     ) -> None:
-        """Who reports success has every byte."""
+        """A tool that succeeds has every byte."""
         try:
             received = read.wait(STUCK_SECONDS)
             if received != 0:  # its writer must not wait for another reader
@@ -251,14 +251,14 @@ def begin(script: str, *paths: Path) -> subprocess.Popen:
 
 
 def arrives(path: Path, writer: subprocess.Popen) -> bool:
-    """Whether the stream came, under its name, before its writer gave up."""
+    """Whether the stream arrived, under its name, before its writer gave up."""
     deadline = time.monotonic() + STUCK_SECONDS
     while time.monotonic() < deadline:
         ended = writer.poll() is not None
         with contextlib.suppress(OSError):  # its daemon was killed
             if path.exists():
                 return True
-            # Without a name, if the sender could not ask the receiver what it understands.
+            # It has no name if the sender could not query the receiver's features.
             unnamed = [p for p in path.parent.iterdir() if re.fullmatch("[0-9a-f]{32}", p.name)]
             for other in unnamed:
                 other.unlink(missing_ok=True)
@@ -285,7 +285,7 @@ def main() -> None:
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1000000)
     print(f"{minutes:g} minutes, seed {seed}", flush=True)
     adopt_orphans()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended in order
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # running tools are ended in order
     with tempfile.TemporaryDirectory(prefix="ibbfs-soak.") as name:
         server = Prosody(Path(name) / "server")
         server.start()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Where the server of a domain is looked for: SRV records, addresses, and those that are dead.
+"""How the server of a domain is found: SRV records, addresses, and dead ones.
 
-RFC 6120 section 3.2, RFC 2782, RFC 8305, XEP-0368. Each test has a name server and a network of
-its own (address_world.py). Under the sanitizers run those that end in a different way.
+RFC 6120 section 3.2, RFC 2782, RFC 8305, XEP-0368. Each test has a name server and a network of its
+own (address_world.py). The sanitizers run the tests that end in a different way.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def world(shared_world: World) -> World:
 
 
 def expect_mount(world: World, seconds: float = PATIENCE_S, **arguments: str) -> None:
-    """It works, soon, and what is copied then runs at full speed: as fast as where the server's
-    address was given. (A connection that nobody watches takes 40 times as long.)"""
+    """Mounting is quick, and a copy runs at full speed: as fast as with the server's address given.
+    (A connection that is not polled takes 40 times as long.)"""
     done = world.mount(**arguments)
     assert done["stderr"] == "" and done["status"] == 0
     expect_speed(world)
@@ -178,7 +178,7 @@ def test_direct_tls(world: World) -> None:
 
 @pytest.mark.large
 def test_both_kinds_are_one_list(world: World) -> None:
-    """The preferred is of the one kind and dead, the other of the other kind."""
+    """The preferred target is of one kind and dead, the other is of the other kind."""
     world.srv(kind=TOWARD, host="one.example.org", port=5001, priority=1)
     world.srv(kind=DIRECT, host="two.example.org", port=5002, priority=2)
     world.address(name="one.example.org", address="127.0.0.11")
@@ -190,7 +190,7 @@ def test_both_kinds_are_one_list(world: World) -> None:
 
 
 def test_direct_tls_is_mute(world: World) -> None:
-    """Its handshake begins with what we say, and then nothing comes."""
+    """We send the first message of the handshake, and get no answer."""
     world.srv(kind=DIRECT, host="one.example.org", port=5001, priority=1)
     world.srv(kind=TOWARD, host="two.example.org", port=5002, priority=2)
     world.address(name="one.example.org", address="127.0.0.11")
@@ -249,7 +249,7 @@ def test_one_kind_of_srv_is_not_answered(world: World, silent: str) -> None:
 
 @pytest.mark.large
 def test_the_address_of_one_family_is_not_answered(world: World) -> None:
-    """Some name servers drop questions for AAAA: all is as if there were none."""
+    """Some name servers drop queries for AAAA: the result is the same as without AAAA records."""
     world.srv(kind=TOWARD, host="one.example.org", port=5001)
     world.address(name="one.example.org", address="127.0.0.11")
     world.silent(name="one.example.org", kinds=["AAAA"])
@@ -361,7 +361,8 @@ GARBAGE = {
 @pytest.mark.large
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_malformed(world: World, garbage: str) -> None:
-    """It is as if there were no SRV record, or no answer: the domain's address is tried."""
+    """The result is the same as without an SRV record or an answer: the domain's address is
+    tried."""
     world.raw(kind=TOWARD, answer=GARBAGE[garbage])
     world.address(name="example.org", address="127.0.0.11")
     world.address(name="one.example.org", address="127.0.0.11")
@@ -372,7 +373,7 @@ def test_malformed(world: World, garbage: str) -> None:
 
 @pytest.mark.large
 def test_five_hundred_targets(world: World) -> None:
-    """They are dead, and not tried for ever."""
+    """All are dead, and are not tried for ever."""
     for i in range(500):
         world.srv(kind=TOWARD, host="one.example.org", port=5001 + i, priority=i)
     world.address(name="one.example.org", address="127.0.0.11")
@@ -400,7 +401,7 @@ def test_many_addresses(world: World) -> None:
 
 
 def test_the_server_moves(world: World) -> None:
-    """While we were online the first target died: so it is at the second."""
+    """The first target died while we were online: the second is used."""
     two_targets(world)
     world.relay(address="127.0.0.11", port=5001)
     assert world.mount()["status"] == 0
@@ -425,7 +426,7 @@ def test_names_are_looked_up_anew(world: World) -> None:
 
 
 def test_a_silent_name_server_holds_up_nobody(world: World) -> None:
-    """While names are looked up, calls are answered, and the daemon ends when it is told to."""
+    """During a look-up, calls are answered, and the daemon can be ended."""
     two_targets(world)
     assert world.mount()["status"] == 0
     world.silent()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What extended attributes say of a stream, and set for those to come; the message carrier."""
+"""Extended attributes of a stream, and those that are set for new streams; the message carrier."""
 
 import errno
 import os

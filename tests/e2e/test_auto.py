@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""-o block_size=auto: the largest block that everybody takes."""
+"""-o block_size=auto: the largest block that everybody accepts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_two_mounts(lab: Lab, carrier: str) -> None:
 
 
 def test_a_directory(lab: Lab) -> None:
-    """Only what is opened below it is larger; what comes in is as the mount has it."""
+    """Only streams opened below it have larger blocks; incoming ones have the mount's size."""
     mount, peer = lab.with_raw()
     contact = mount.contact(peer)
     words = ("setfattr", "-n", "user.ibb.block_size", "-v", "auto")
@@ -71,7 +71,7 @@ def test_a_peer_that_takes_no_more(lab: Lab, most: int, largest: int) -> None:
     assert agreed(mount, mount.contact(peer) / "file") == str(largest)
     blocks = [payload(s) for s in peer.find(is_kind("data"))]
     assert peer.received(blocks[0].get("sid")) == path.read_bytes()
-    # As long as nothing is known of the server: the default.
+    # The default, as long as the server is unknown.
     assert max(len(block.text) for block in blocks) <= (min(largest, 4096) + 2) // 3 * 4
 
 

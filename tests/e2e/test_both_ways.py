@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A stream as a line to talk over: both directions at once, poll, and how soon an answer comes."""
+"""Dialogues over a stream: both directions at once, poll, and the time to an answer."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def write_all(fd: int, content: bytes) -> None:
 
 
 def test_what_nobody_reads_is_refused(lab: Lab) -> None:
-    """Alice's file is only written: what Bob writes back has not been delivered, and he is told."""
+    """Alice's file is only written: Bob's reply is not delivered, and his write fails."""
     alice, bob = lab.pair()
     with opened(alice.contact(bob) / "talk", os.O_WRONLY | os.O_CREAT) as writer:
         os.write(writer, b"take this")
@@ -135,7 +135,7 @@ def test_who_closes_first_still_gets_what_was_written(lab: Lab) -> None:
 
 
 def serve_once(listener: socket.socket, reply: bytes) -> bytes:
-    """As an HTTP server: a request with its length, an answer, the end."""
+    """Like HTTP: a request with its length, an answer, the end."""
     connection, _ = listener.accept()
     with connection, connection.makefile("rb") as stream:
         length = int(stream.readline())
@@ -218,7 +218,7 @@ def test_a_wait_with_a_limit_ends_in_time(
         took = time.monotonic() - began
         assert 0.3 <= took < 2, f"{took:.2f} s"
         assert wait(fd, 0) is False
-        # And it has not gone deaf.
+        # The mount still answers.
         waiting = lab.background(wait, fd, 20)
         if what != "stream" and what != "dialogue":
             peer.open(mount.jid, "s2")
@@ -233,7 +233,7 @@ def test_a_wait_with_a_limit_ends_in_time(
 
 @contextlib.contextmanager
 def watched(fd: int, events: int) -> Iterator[Callable[[float], int]]:
-    """A function that waits, and returns the events; 0 when none has come in time."""
+    """Returns a function that waits for events and returns them; 0 after a time-out."""
     with select.epoll() as epoll:
         epoll.register(fd, events)
 
@@ -385,9 +385,9 @@ TRIPS = 100
 
 
 def test_a_byte_leaves_at_once(lab: Lab) -> None:
-    """Nagle's rule: each is a block of its own, though nothing is flushed and nothing follows.
+    """Nagle's rule: each write is a block of its own, even without a flush or a further write.
 
-    How long that takes against bare sockets is for scripts/bench to say.
+    scripts/bench compares the time with that of bare sockets.
     """
     mount, peer = lab.with_raw()
     with opened(mount.contact(peer) / "talk", BOTH) as fd:
@@ -401,7 +401,7 @@ def test_a_byte_leaves_at_once(lab: Lab) -> None:
 
 
 def test_a_dialogue_beside_a_copy(lab: Lab) -> None:
-    """They share the connection: what is said does not wait for the copy to end."""
+    """They share the connection: the dialogue does not wait for the end of the copy."""
     alice, bob = lab.pair()
     with dialogue(alice, bob) as (one, other):
         copy = lab.spawn("cp", lab.random_file(64 * 1024 * 1024), alice.contact(bob))

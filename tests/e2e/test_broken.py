@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Streams that break: ECONNRESET for whoever uses them, never a clean end of file."""
+"""Streams that break: ECONNRESET for their users, never a clean end of file."""
 
 import contextlib
 import errno
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.federated
 
 WRITE = os.O_WRONLY | os.O_CREAT
 MEBIBYTE = 1024 * 1024
-SOON = "reconnect=1"  # of two ibbfs, neither waits for long for the other to come back
+SOON = "reconnect=1"  # between two ibbfs, neither side waits long for the other
 RESET = f": {os.strerror(errno.ECONNRESET)}\n"
 
 
@@ -40,7 +40,7 @@ def expect_reset_read(reader: int) -> None:
 
 
 def expect_reset_write(writer: int) -> None:
-    """At once, or when the news has come: a write that was taken is not delivered."""
+    """Fails at once, or when the error has arrived: an accepted write is not delivered."""
     with pytest.raises(OSError) as failure:
         os.write(writer, b"more")
         os.fsync(writer)
@@ -50,7 +50,7 @@ def expect_reset_write(writer: int) -> None:
 
 
 def blocked_copy(lab: Lab, alice: Mount, bob: Mount) -> subprocess.Popen:
-    """A cp of more than bob takes while nobody reads there."""
+    """A cp of more bytes than bob accepts without a reader."""
     copy = lab.spawn("cp", lab.random_file(8 * MEBIBYTE, "big"), alice.contact(bob), text=True)
     wait_blocked(copy.pid)
     return copy
@@ -91,7 +91,7 @@ def test_cp_when_the_receiver_unmounts(lab: Lab) -> None:
 
 @pytest.mark.parametrize("how", ["stop", "unmount"])
 def test_cat_when_the_senders_daemon_ends(lab: Lab, how: str) -> None:
-    """What cp could not write is missing, and the reader must hear of it."""
+    """Bytes that cp could not write are missing, and the reader must get an error."""
     alice, bob = lab.pair()
     copy = lab.spawn("cp", lab.random_file(64 * MEBIBYTE, "big"), alice.contact(bob), text=True)
     incoming = bob.incoming(alice, "big")
@@ -112,7 +112,7 @@ def test_cat_when_the_senders_daemon_ends(lab: Lab, how: str) -> None:
 
 
 def test_the_senders_daemon_ends_while_the_reader_pauses(lab: Lab) -> None:
-    """There is nobody to wait for: the reader is told, and not only after reconnect=."""
+    """The peer cannot come back: the reader gets the error before reconnect= has passed."""
     alice, bob = lab.pair()
     blocked_copy(lab, alice, bob)
     incoming = bob.incoming(alice, "big")
@@ -261,12 +261,12 @@ def test_the_reader_closes_early_with_a_strange_peer(lab: Lab) -> None:
     os.read(reader, 1)
     os.close(reader)
     close = peer.wait_for(is_kind("close", sid="s1"))
-    assert len(payload(close)) == 0  # <reset/> only for those who know it
+    assert len(payload(close)) == 0  # <reset/> only for peers that know it
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_the_writer_is_killed(lab: Lab, how: signal.Signals) -> None:
-    """A file cut short must not look whole."""
+    """A truncated file must not look complete."""
     alice, bob = lab.pair()
     copy = blocked_copy(lab, alice, bob)
     copy.send_signal(how)

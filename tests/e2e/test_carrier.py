@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""stanza=message: sending and receiving, and what goes wrong with a carrier that has no answers."""
+"""stanza=message: sending, receiving, and the failures of a carrier without answers."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_one_directory_only(lab: Lab) -> None:
 
 
 def test_both_ways_in_messages(lab: Lab) -> None:
-    """Who accepts answers by the carrier that the stream was opened with."""
+    """The side that accepts uses the carrier that the stream was opened with."""
     alice, bob = lab.pair("stanza=message", "stanza=iq")
     one = os.open(alice.contact(bob) / "talk", os.O_RDWR | os.O_CREAT)
     other = os.open(bob.incoming(alice, "talk"), os.O_RDWR)
@@ -106,7 +106,7 @@ def test_both_ways_in_messages(lab: Lab) -> None:
         os.write(other, message.upper())
         assert read_exactly(one, len(message)) == message.upper()
     assert os.getxattr(bob.incoming(alice, "talk"), "user.ibb.stanza") == b"message"
-    os.fsync(other)  # what is not confirmed when the other side closes may be lost
+    os.fsync(other)  # unconfirmed messages may be lost when the other side closes
     os.close(one)
     assert os.read(other, 100) == b""
     os.close(other)
@@ -150,7 +150,7 @@ def slixmpp_sends_messages(peer: SlixPeer, to: str, content: bytes) -> str:
 
 
 class Bouncer(RawPeer):
-    """Accepts a stream; of every block comes back that nobody is there any more."""
+    """Accepts a stream; then every block bounces because the peer is offline."""
 
     def _receive(self) -> None:
         while (stanza := self._next_element()) is not None:
@@ -187,7 +187,7 @@ def test_a_bounced_message_breaks_the_stream(lab: Lab) -> None:
 
 
 def test_a_peer_that_has_gone(lab: Lab) -> None:
-    """Its server bounces what comes too late."""
+    """Its server bounces messages that come too late."""
     mount, peer = lab.with_raw("stanza=message", features=(NS_INFO, NS_PING, NS_IBB))
     fd = os.open(mount.contact(peer) / "file", WRITE)
     os.write(fd, b"x" * 100)
@@ -203,7 +203,7 @@ def test_a_peer_that_has_gone(lab: Lab) -> None:
 
 @pytest.mark.parametrize("sender", ["ibbfs", "raw"])
 def test_a_reader_that_does_not_read(lab: Lab, sender: str) -> None:
-    """Messages cannot be held back: what does not fit ends the stream, at both ends."""
+    """Messages have no back-pressure: bytes that do not fit end the stream, at both ends."""
     if sender == "ibbfs":
         alice, bob = lab.pair("stanza=message,window=1M", "buffer=64K")
         copy = lab.run("cp", lab.random_file(3000000), alice.contact(bob))

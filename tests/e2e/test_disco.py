@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What we tell about ourselves, and to whom."""
+"""Our answers to service discovery, and who gets them."""
 
 import base64
 import hashlib
@@ -71,7 +71,7 @@ def test_capabilities_in_presence(lab: Lab) -> None:
 
 
 def test_who_has_our_capabilities_is_not_asked(lab: Lab) -> None:
-    """XEP-0115: whoever sends the same hash can do the same."""
+    """XEP-0115: clients with the same hash have the same features."""
     mount, peer = lab.with_raw()
     c = capabilities(mount, peer)
     peer.rules["info"] = silence
@@ -86,7 +86,7 @@ def test_who_has_our_capabilities_is_not_asked(lab: Lab) -> None:
 
 
 def test_priority_is_negative(lab: Lab) -> None:
-    """So that no chat message lands here."""
+    """This keeps chat messages away."""
     mount, peer = lab.with_raw()
     presence = peer.wait_for(lambda s: is_kind("presence")(s) and s.get("from") == mount.jid)
     assert int(presence.findtext("{jabber:client}priority")) < 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each line of the table of errors, by a real cause, as errno and as a tool reports it."""
+"""Each line of the table of errors, from a real cause, as errno and as a tool reports it."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ def expect_open(lab: Lab, path: Path, wanted: int, flags: int = WRITE) -> None:
 
 
 def expect_delivery(lab: Lab, path: Path, wanted: int) -> None:
-    """What was written cannot be delivered: fsync, close and cp say so."""
+    """Written bytes cannot be delivered: fsync, close and cp report it."""
     fd = os.open(path, WRITE)
     os.write(fd, b"x" * 100)
     for call in (os.fsync, os.close):
@@ -79,7 +79,7 @@ def test_contact_offline(lab: Lab) -> None:
 
 
 def test_resource_that_is_not_there(lab: Lab) -> None:
-    """Its presence could not be seen; the server says that nobody is there."""
+    """Its presence could not be seen; the server reports that it is offline."""
     alice, bob = lab.pair()
     (alice.contact(bob) / "typo").mkdir()
     expect_open(lab, alice.contact(bob) / "typo" / "file", errno.EHOSTDOWN)
@@ -179,7 +179,7 @@ def test_peer_refuses_data(lab: Lab, condition: str, type_: str, wanted: int) ->
 
 @pytest.mark.parametrize("condition", ["recipient-unavailable", "remote-server-timeout"])
 def test_data_that_cannot_be_delivered_now(lab: Lab, condition: str) -> None:
-    """XEP-0047 section 2.2: it is sent again, but not for ever."""
+    """XEP-0047 section 2.2: the block is retransmitted, but not for ever."""
     mount, peer = lab.with_raw("timeout=2")
     peer.rules["data"] = nth(refuse(condition, "wait"), 2)
     copy = lab.run("cp", lab.random_file(5 * 4096, "source"), mount.contact(peer))
@@ -277,7 +277,7 @@ def test_writing_backward(lab: Lab) -> None:
         os.pwrite(fd, b"x", 5)
     assert failure.value.errno == errno.ESPIPE
     with pytest.raises(OSError):
-        os.close(fd)  # the session has failed: no tool may take this for a success
+        os.close(fd)  # the session has failed: no tool may report success
 
 
 def test_truncating_what_was_sent(lab: Lab) -> None:
@@ -384,7 +384,7 @@ def test_an_error_without_a_condition(lab: Lab) -> None:
 
 @pytest.mark.parametrize("type_", ["modify", "cancel", "wait"])
 def test_a_peer_that_takes_no_block_size(lab: Lab, type_: str) -> None:
-    """It is asked once for each, down to the smallest, and then no more."""
+    """One <open/> for each size, down to the smallest, and then no more."""
     mount, peer = lab.with_raw()
     peer.rules["open"] = refuse("resource-constraint", type_)
     path = lab.random_file(1)
@@ -401,7 +401,7 @@ def test_a_peer_that_takes_no_block_size(lab: Lab, type_: str) -> None:
 
 
 def test_an_ibbfs_that_says_wait_is_asked_again(lab: Lab) -> None:
-    """As it does when it was asked too often; nobody notices."""
+    """As it does after too many requests; no user notices."""
     mount, peer = lab.with_raw(features=(NS_INFO, NS_PING, NS_IBB, NS_IBBFS))
     answers = iter(["wait", "wait"])
 
@@ -418,7 +418,7 @@ def test_an_ibbfs_that_says_wait_is_asked_again(lab: Lab) -> None:
 
 
 def test_a_name_that_was_refused_is_new_again(lab: Lab) -> None:
-    """At once, though the kernel may have looked it up a moment ago."""
+    """At once, even if the kernel has just looked it up."""
     mount, peer = lab.with_raw()
     path = mount.contact(peer) / "file"
     for _ in range(20):

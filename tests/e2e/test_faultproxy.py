@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The proxy that causes faults: each fault is seen by two sockets, one at each side of it."""
+"""The proxy that causes faults: two sockets, one on each side, see each fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from faultproxy import FaultProxy
 
 
 class Ends:
-    """A proxy, and a server's socket that its connections come to."""
+    """A proxy, and the listening socket to which it connects."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -152,7 +152,7 @@ def test_rate(ends: Ends) -> None:
 
 
 def parts_of(end: socket.socket, content: bytes) -> int:
-    """In how many it comes, all of it and in order."""
+    """The count of pieces, in which all bytes arrive in order."""
     parts: list[bytes] = []
     while sum(map(len, parts)) < len(content):
         parts.append(end.recv(len(content)))

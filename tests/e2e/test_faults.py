@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines that are slow, far away or cut bytes anywhere, and machines that stop for a while."""
+"""Connections that are slow, distant or split anywhere, and machines that stop for a while."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESET = f": {os.strerror(errno.ECONNRESET)}\n"
 
 
 class Transfer:
-    """A cp on one side and a cat on the other, which run while the test does harm."""
+    """A cp on one side and a cat on the other, which run while the test causes faults."""
 
     def __init__(self, lab: Lab, sender: Mount, receiver: Mount, size: int):
         self.source = lab.random_file(size, "source")
@@ -42,7 +42,7 @@ class Transfer:
         assert self.got.read_bytes() == self.source.read_bytes()
 
     def expect_reset(self, timeout: float) -> None:
-        """Both sides are told, and what did come out is the beginning."""
+        """Both sides get an error, and the bytes that arrived are the beginning."""
         for process in (self.copy, self.cat):
             status, message = ended(process, timeout)
             assert status == 1 and message.endswith(RESET), (status, message)
@@ -50,13 +50,13 @@ class Transfer:
 
 
 def ended(process: subprocess.Popen, timeout: float) -> tuple[int, str]:
-    """Exit status, and what it has said."""
+    """The exit status and the messages."""
     _, message = process.communicate(timeout=timeout)
     return process.returncode, message
 
 
 def answers_quickly(lab: Lab, mount: Mount) -> None:
-    """Whatever happens to the streams, the tree is there: not within a second is never."""
+    """The tree must answer within a second, whatever happens to the streams."""
     start = time.monotonic()
     for command in (("ls", "-l", mount.path), ("cat", mount.path / "status")):
         assert lab.run(*command).returncode == 0
@@ -78,9 +78,9 @@ def test_bytes_split_anywhere(lab: Lab, pieces: int) -> None:
 
 @pytest.mark.parametrize("tls", ["starttls", "direct"])
 def test_a_login_split_anywhere(lab: Lab, tls: str) -> None:
-    """Both ways in TLS; before it, what comes from the server. There the server's expat (2.6.0, or
-    one that Debian has patched) looks at a tag again only when twice as much has come, and we have no
-    more to say."""
+    """Both directions in TLS; before TLS, only bytes from the server. The server's expat (2.6.0, or
+    one that Debian has patched) parses an incomplete tag again only when twice as many bytes have
+    arrived, and we have no more to send."""
     first, second = lab.accounts("alice", "bob")
     proxy = lab.proxy(first, seed=3, direct=tls == "direct")
     proxy.pieces, proxy.whole = 1, tls == "starttls"
@@ -89,7 +89,7 @@ def test_a_login_split_anywhere(lab: Lab, tls: str) -> None:
 
 
 def test_a_line_with_delay(lab: Lab) -> None:
-    """The window keeps the line full: a megabyte takes far fewer round trips than blocks."""
+    """The window keeps the path full: a megabyte takes far fewer round trips than blocks."""
     alice, bob = lab.pair_via_proxies()
     alice.via.delay = bob.via.delay = 0.05
     start = time.monotonic()
@@ -101,7 +101,7 @@ def test_a_line_with_delay(lab: Lab) -> None:
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("slow", ["sender", "receiver"])
 def test_ten_kilobytes_a_second(lab: Lab, slow: str) -> None:
-    """Nobody loses patience with a line that is slow: not even with timeout= half as long."""
+    """A slow connection causes no time-out, even if timeout= is half as long."""
     alice, bob = lab.pair_via_proxies("timeout=5", "timeout=5")
     (alice if slow == "sender" else bob).via.rate = 10_000
     transfer = Transfer(lab, alice, bob, 80 * KIBIBYTE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Between two servers, of which alice has an account at one and bob at the other.
+"""Streams between two servers: alice has an account at one, bob at the other.
 
-What does not differ from one server is tested by the modules that are marked `federated`.
+Tests that do not differ from one server are those marked `federated` in other modules.
 """
 
 import errno
@@ -89,7 +89,7 @@ def link_towards(mount: Mount) -> FaultProxy:
 @pytest.mark.parametrize("way", ["blocks", "answers"])
 @pytest.mark.parametrize("how", ["cut", "cut in a stanza", "frozen", "refused"])
 def test_a_link_that_breaks(linked_lab: Lab, how: str, way: str) -> None:
-    """Nobody's own connection does; what was on its way is lost, and nobody says so."""
+    """The servers' connection breaks, not the clients'; bytes in flight are lost silently."""
     alice, bob = slow_pair(linked_lab, "timeout=4")
     transfer = Transfer(linked_lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
@@ -122,12 +122,12 @@ def test_links_that_break_again_and_again(linked_lab: Lab) -> None:
 
 @pytest.mark.parametrize("way", ["blocks", "answers"])
 def test_a_link_that_breaks_under_messages(linked_lab: Lab, way: str) -> None:
-    """They are gone, and cannot be sent again: that is an error, at both ends."""
+    """The lost blocks cannot be retransmitted: an error at both ends."""
     alice, bob = slow_pair(linked_lab, "timeout=4,stanza=message")
     transfer = Transfer(linked_lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
     assert link_towards(bob if way == "blocks" else alice).cut() == 1
-    if transfer.copy.wait(60) == 0:  # nothing was on its way
+    if transfer.copy.wait(60) == 0:  # nothing was in flight
         transfer.expect_success(60)
     else:
         assert transfer.cat.wait(60) == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Peers that send more than anybody can use: each limit is exceeded, and others do not notice."""
+"""Peers that send too much: each limit is exceeded, and other peers are not affected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIBIBYTE = 1024 * 1024
 
 
 def most_memory(mount: Mount) -> int:
-    """The most that the daemon has ever had resident, in bytes."""
+    """The peak resident memory of the daemon, in bytes."""
     for line in Path(f"/proc/{mount.pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -42,7 +42,7 @@ def is_sanitized(mount: Mount) -> bool:
 
 # ---- stanzas ----
 
-# As large as Prosody and ejabberd let through: 256 KiB.
+# The largest stanza that Prosody and ejabberd allow: 256 KiB.
 LARGE_STANZAS = {
     "deep": "<a>" * 36_000 + "</a>" * 36_000,
     "wide": "<a/>" * 60_000,
@@ -52,15 +52,15 @@ LARGE_STANZAS = {
     "name": f"<{'a' * 250_000}/>",
 }
 
-# A server's expat (2.6.0, or one that Debian has patched) looks at a tag that it has not seen the end
-# of again only when twice as much has come, or its buffer of 256 KiB is full.
+# A server's expat (2.6.0, or one that Debian has patched) parses an incomplete tag again only when
+# twice as many bytes have arrived, or its buffer of 256 KiB is full.
 LONG_TAGS = ("attributes", "name")
 BEHIND_THEM = " " * 100_000  # means nothing between stanzas
 
 
 @pytest.mark.parametrize("shape", LARGE_STANZAS)
 def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
-    """Without the limits, one takes libstrophe 10 s and 15 MiB."""
+    """Without the limits, one of them costs libstrophe 10 s and 15 MiB."""
     if shape == "deep" and not isinstance(lab.server, Prosody):
         pytest.skip("ejabberd itself dies of it")
     mount, peer = lab.with_raw()
@@ -81,7 +81,7 @@ def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
 
 
 def is_read(lab: Lab, mount: Mount, peer: RawPeer, name: str = "proof") -> None:
-    """A file of the peer's comes through to somebody who reads."""
+    """A file of the peer reaches a reader."""
     content = os.urandom(20_000)
     assert peer.open(mount.jid, name).get("type") == "result"
     got = lab.background(mount.incoming(peer, name).read_bytes)
@@ -97,7 +97,7 @@ def refusals(answers: list[Stanza]) -> Counter:
 
 
 def two_peers(lab: Lab, options: str = "") -> tuple[Mount, RawPeer, RawPeer]:
-    """A mount, and two contacts that it sees online: a hostile one and one who just uses it."""
+    """A mount, and two contacts that it sees online: a hostile one and an ordinary one."""
     alice, mallory, bob = lab.accounts("alice", "mallory", "bob")
     mount = lab.mount(alice, options)
     peers = [lab.raw(mallory), lab.raw(bob)]
@@ -107,7 +107,7 @@ def two_peers(lab: Lab, options: str = "") -> tuple[Mount, RawPeer, RawPeer]:
 
 
 def test_streams_of_one_contact(lab: Lab) -> None:
-    """A quarter of all, at least 16, under whatever resources."""
+    """A quarter of all, at least 16, over all its resources."""
     alice, account, friend = lab.accounts("alice", "mallory", "bob")
     mount = lab.mount(alice, "max_streams=80")
     mallory, other, bob = lab.raw(account), lab.raw(account, "other"), lab.raw(friend)
@@ -154,7 +154,7 @@ def read_all(mount: Mount, count: int) -> list[str]:
 
 
 def test_opens_that_are_read(lab: Lab) -> None:
-    """However many, and however fast: they do not count."""
+    """Their number and rate do not count."""
     mount, peer = lab.with_raw()
     for batch in range(8):
         names = [f"s{batch}-{i}" for i in range(200)]
@@ -200,7 +200,7 @@ def test_long_names(lab: Lab) -> None:
 
 
 def test_bytes_of_all_streams(lab: Lab) -> None:
-    """40 streams of 512 KiB that nobody reads, of 4 MiB that may be taken."""
+    """40 unread streams of 512 KiB, where 4 MiB may be accepted."""
     mount, mallory, bob = two_peers(lab, "buffer_total=4M")
     memory = most_memory(mount)
     block = "A" * 5460 + "AA=="  # 4096 bytes
@@ -219,12 +219,12 @@ def test_bytes_of_all_streams(lab: Lab) -> None:
         assert most_memory(mount) - memory < 4 * MIBIBYTE + 3 * MIBIBYTE
     assert {condition(s) for s in mallory.find(is_kind("error"))} <= {
         "resource-constraint",
-        "item-not-found",  # what was sent to a stream after its end
+        "item-not-found",  # bytes sent to a stream after its end
     }
 
 
 def test_two_ibbfs_with_more_than_fits(lab: Lab) -> None:
-    """Writers wait until somebody reads, be it the last one first; nothing is lost."""
+    """Writers wait for their readers, in any order; nothing is lost."""
     alice, bob = lab.pair("", "buffer_total=256K,buffer=64K")
     files = [lab.random_file(300_000, f"f{i}") for i in range(8)]
     copies = [lab.spawn("cp", file, alice.contact(bob)) for file in files]
@@ -237,7 +237,7 @@ def test_two_ibbfs_with_more_than_fits(lab: Lab) -> None:
 
 
 def test_messages_with_more_than_fits(lab: Lab) -> None:
-    """They cannot wait: such a stream ends, and no other one."""
+    """Messages cannot wait: such a stream ends, and no other one."""
     mount, mallory, bob = two_peers(lab, "buffer_total=64K")
     mallory.open(mount.jid, "s1", stanza="message")
     for seq in range(40):
@@ -274,7 +274,7 @@ def is_answered(peer: RawPeer, jid: str) -> bool:
 
 
 def test_more_questions_than_answers_can_leave(lab: Lab) -> None:
-    """Our connection does not take them; what is asked meanwhile costs no memory."""
+    """Our connection does not send them; requests meanwhile cost no memory."""
     alice, mallory, bob = lab.accounts("alice", "mallory", "bob")
     proxy = lab.proxy(alice)
     mount = lab.mount(alice, via=proxy)

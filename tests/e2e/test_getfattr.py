@@ -19,14 +19,14 @@ DIRECTORY = {"block_size": "4096", "format": "auto", "stanza": "iq"}
 
 
 def dump(lab: Lab, path: Path) -> dict[str, str]:
-    """What `getfattr -d` prints, without the prefix."""
+    """The output of `getfattr -d`, without the prefix."""
     done = lab.run("getfattr", "-d", "--absolute-names", path)
     assert (done.returncode, done.stderr) == (0, "")
     return dict(re.findall(r'^user\.ibb\.(\w+)="(.*)"$', done.stdout, re.MULTILINE))
 
 
 def set_attribute(lab: Lab, path: Path, *words: str) -> str:
-    """Runs setfattr; what it says, empty when it succeeds."""
+    """Runs setfattr; returns its message, empty when it succeeds."""
     done = lab.run("setfattr", *words, path)
     assert (done.returncode != 0) == bool(done.stderr)
     return done.stderr.strip()
@@ -234,7 +234,7 @@ def test_reading_an_unknown_name(lab: Lab) -> None:
 
 
 def test_a_buffer_that_is_too_small(lab: Lab) -> None:
-    """As getfattr asks again then."""
+    """getfattr asks again then."""
     mount, peer = lab.with_raw()
     assert os.getxattr(mount.path, "user.ibb.block_size") == b"4096"
     libc = ctypes.CDLL(None, use_errno=True)

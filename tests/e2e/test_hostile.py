@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Peers that break the rules: each gets the XEP's error, and loses at most its own stream."""
+"""Peers that break the rules: each gets the XEP's error, and only its own stream can fail."""
 
 import base64
 import errno
@@ -165,7 +165,8 @@ def test_the_same_sid_from_two_peers(lab: Lab) -> None:
 
 
 def test_blocks_wait_for_the_reader(lab: Lab) -> None:
-    """What fits in `buffer` is acknowledged, the rest when somebody reads; no byte is lost."""
+    """Blocks that fit in `buffer` are acknowledged, the others when they are read; no byte is
+    lost."""
     mount, peer = lab.with_raw("buffer=64K")
     peer.open(mount.jid, "s1")
     blocks = [os.urandom(4096) for _ in range(20)]
@@ -187,7 +188,7 @@ def test_blocks_wait_for_the_reader(lab: Lab) -> None:
 
 
 def test_a_flood_beyond_the_buffer_ends_the_stream(lab: Lab) -> None:
-    """64 KiB are acknowledged, 1 MiB is kept for a sender that waits, and no more."""
+    """64 KiB are acknowledged, 1 MiB is held for a sender that waits, and no more."""
     mount, peer = lab.with_raw("buffer=64K")
     peer.open(mount.jid, "s1")
     for seq in range((64 + 1024) // 4 + 1):
@@ -295,14 +296,14 @@ STRANGERS_REQUESTS = {
 
 
 def shape(stanza: Stanza) -> tuple:
-    """All of it but who says it to whom, and the language."""
+    """The stanza without its addresses and language."""
     names = sorted(set(stanza.keys()) - {"from", "to", f"{{{NS_XML}}}lang"})
     return stanza.tag, [(n, stanza.get(n)) for n in names], stanza.text, [shape(s) for s in stanza]
 
 
 @pytest.fixture
 def stranger(lab: Lab) -> tuple[Mount, RawPeer, str]:
-    """A mount, one who is not a contact of it, and the JID of a resource that is not there."""
+    """A mount, a peer that is not its contact, and the full JID of a resource that is offline."""
     alice, _bob = lab.accounts("alice", "bob")
     mount = lab.mount(alice)
     return mount, lab.raw(lab.accounts("stranger")[0]), f"{alice.jid}/absent"
@@ -326,7 +327,7 @@ def test_to_a_stranger_nobody_is_there(stranger: Stranger, name: str) -> None:
             answers.append(shape(answer))
     if isinstance(mount.server, Prosody):
         assert answers == answers[:1] * 4
-    # ejabberd's answer for who is absent also has the request, and a text of its own.
+    # ejabberd's answer for an absent resource also has the request, and a text of its own.
     bob = mount.account.jid.replace("alice", "bob")
     assert sorted(os.listdir(mount.path)) == sorted(["incoming", "status", bob])
 
@@ -351,7 +352,7 @@ def test_a_stranger_gets_nothing_else(stranger: Stranger, name: str) -> None:
         before = len(peer.stanzas)
         peer.send(STRANGERS_STANZAS[name].format(to))
         for asked in (mount.jid, absent, mount.jid):
-            # Twice from one to the other and back: whatever was to come has come.
+            # Two round trips between the servers: every earlier stanza has arrived then.
             peer.request(asked, f"<ping xmlns='{NS_PING}'/>", type_="get")
         came[to] = [
             shape(s)
@@ -364,8 +365,8 @@ def test_a_stranger_gets_nothing_else(stranger: Stranger, name: str) -> None:
 
 @pytest.mark.parametrize("type_", ["normal", "chat", "headline"])
 def test_data_in_a_message_of_a_stranger_has_no_answer(stranger: Stranger, type_: str) -> None:
-    """Not even <close/>, which a contact gets. What a server does with it while nobody is there is
-    the server's; most keep it for later, which looks the same."""
+    """Not even the error for <close/>, which a contact gets. Servers handle it differently while
+    the account is offline; most store it, which looks the same."""
     mount, peer, _ = stranger
     data = f"<data xmlns='{NS_IBB}' sid='s1' seq='0'>AAAA</data>"
     peer.send(f"<message type='{type_}' to='{mount.jid}'>{data}</message>")
@@ -405,7 +406,7 @@ def test_an_address_made_by_mkdir_is_a_contact(lab: Lab) -> None:
 
 @pytest.mark.parametrize("request_kind", ["open", "data", "close"])
 def test_answer_from_the_wrong_jid(lab: Lab, request_kind: str) -> None:
-    """The right id from somebody else is no answer; neither is an error from there."""
+    """The right id from another JID is no answer; neither is an error from there."""
     alice, bob, mallory = lab.accounts("alice", "bob", "mallory")
     mount = lab.mount(alice)
     peer = lab.raw(bob)
@@ -517,7 +518,7 @@ def test_closed_at_once(lab: Lab) -> None:
 
 
 def test_close_is_never_answered(lab: Lab) -> None:
-    """As libpurple does it: what was acknowledged has arrived all the same."""
+    """As libpurple does it: acknowledged bytes were delivered all the same."""
     mount, peer = lab.with_raw()
     peer.rules["close"] = silence
     path = lab.random_file(10000)
@@ -581,7 +582,7 @@ def test_presence_and_messages_that_mean_nothing(lab: Lab) -> None:
 
 @pytest.mark.server("ejabberd", "Prosody does not pass on what the test sends")
 def test_a_presence_error_is_an_absence(lab: Lab) -> None:
-    """Until there is presence again."""
+    """Until presence arrives again."""
     mount, peer = lab.with_raw()
     peer.send(f"<presence to='{mount.jid}' type='error'/>")
     mount.wait_offline(peer.jid)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""-o inbox=: what contacts send goes straight into a directory."""
+"""-o inbox=: streams and files of contacts are stored in a directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMS = ["raw", "si", "jingle"]
 
 
 def keeping(lab: Lab, form: str = "raw", options: str = "") -> tuple[Mount, Mount, Path]:
-    """A sender, a receiver with an inbox, and where in it the sender's files are."""
+    """A sender, a receiver with an inbox, and the sender's directory in it."""
     inbox = lab.folder / "inbox"
     sender, receiver = lab.pair(f"spool={lab.folder}/spool", f"inbox={inbox}{options}")
     os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
@@ -65,11 +65,11 @@ def test_at_any_offset_by_several(lab: Lab) -> None:
 
 
 def test_growing(lab: Lab) -> None:
-    """tail -f follows it; the directory has it as .part until it is whole."""
+    """tail -f follows it; in the directory it is .part until it is complete."""
     sender, receiver, folder = keeping(lab)
     fd = os.open(sender.contact(receiver) / "log", os.O_WRONLY | os.O_CREAT)
     os.write(fd, b"one\n")
-    os.fsync(fd)  # acknowledged: it is in the file
+    os.fsync(fd)  # acknowledged: the bytes are in the file
     assert (folder / "log.part").read_bytes() == b"one\n"
     path = receiver.incoming(sender, "log")
     assert path.read_bytes() == b"one\n"
@@ -85,7 +85,7 @@ def test_growing(lab: Lab) -> None:
 
 
 def test_can_always_be_opened(lab: Lab) -> None:
-    """From when the name is there; also while the file gets its own."""
+    """The name in in/ can be opened at once, also while the file gets its final name."""
     sender, receiver, _ = keeping(lab, "jingle")
     names = [receiver.incoming(sender, f"f{n}") for n in range(150)]
     seen = []
@@ -146,7 +146,7 @@ def test_survives(lab: Lab) -> None:
 
 
 def test_changed_in_the_directory(lab: Lab) -> None:
-    """The name is that file, whatever becomes of it."""
+    """The name stands for that file, even if it is changed."""
     sender, receiver, folder = keeping(lab)
     for name in ("f", "g"):
         assert lab.run("cp", lab.random_file(10), sender.contact(receiver) / name).returncode == 0
@@ -182,7 +182,7 @@ def test_sender_breaks_off(lab: Lab) -> None:
 
 
 def test_disk_full(lab: Lab) -> None:
-    """What cannot be kept is not acknowledged: the sender's cp fails."""
+    """Bytes that cannot be stored are not acknowledged: the sender's cp fails."""
     small = lab.folder / "inbox"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
@@ -205,14 +205,14 @@ def test_quota(lab: Lab, form: str) -> None:
     poll_until((folder / "a").exists, what="the file has its name")
     done = lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "b")
     assert done.returncode == 1
-    if form != "raw":  # that has no size to be refused for
+    if form != "raw":  # without a size, it is not refused at once
         assert "Connection refused" in done.stderr
     receiver.incoming(sender, "a").unlink()
     assert lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "c").returncode == 0
 
 
 def test_quota_is_of_what_is_there(lab: Lab) -> None:
-    """Whatever took a file out of the inbox, there is room again."""
+    """Any removal of a file from the inbox gives room back."""
     sender, receiver, folder = keeping(lab, "jingle", ",inbox_quota=100K")
     assert lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "a").returncode == 0
     poll_until((folder / "a").exists, what="the file has its name")

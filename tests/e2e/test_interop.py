@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page that scripts/interop writes: what a run replaces in it."""
+"""The page that scripts/interop writes: the parts that a run replaces."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_another_system_is_kept() -> None:
 
 
 def test_the_same_system_is_replaced() -> None:
-    """It is known by what has not been upgraded."""
+    """A system is recognised by the clients that were not upgraded."""
     page = page_of(run("Dino 1", "Gajim 1", "gloox 1"), run("Dino 2", "Gajim 2", "gloox 2"))
     page.replace(run("Dino 1", "Gajim 1.1", "gloox 1"))
     assert rows(page) == {"Dino 1", "Gajim 1.1", "gloox 1", "Dino 2", "Gajim 2", "gloox 2"}
@@ -64,13 +64,13 @@ def test_a_version_of_both_systems() -> None:
 
 
 def test_what_no_system_has_is_no_version() -> None:
-    """Two systems without Gajim are two."""
+    """Two systems without Gajim stay two systems."""
     page = page_of(run("Dino 1", "Gajim -"), run("Dino 2", "Gajim -"))
     assert len(page.systems) == 2
 
 
 def test_order() -> None:
-    """Clients as they are listed, versions by number, formats as they were tried."""
+    """Clients in the order of the list, versions by number, formats in the order of the trials."""
     page = page_of(run("gloox 1.0.9"), run("Dino 5", "gloox 1.0.10"))
     lines = [line.split(" | ")[:3] for line in page.text().splitlines() if "| x |" in line]
     found = [(name[2:], version, form) for name, version, form in lines]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Functions that libstrophe is given instead of a library's: when one is not in effect, it is said."""
+"""Functions that replace a library's for libstrophe: an error names one that is not in effect."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ def without(build: Build, name: str, folder: Path) -> Build:
     program = build.binary.read_bytes()
     assert exported in program
     copy = folder / "ibbfs"
-    # .dynstr comes first; the end of a name there may be another name.
+    # .dynstr comes first; a name there may be the end of a longer one.
     copy.write_bytes(program.replace(exported, b"\0~" + exported[2:], 1))
     copy.chmod(0o755)
     return Build(build.name, copy)
@@ -43,7 +43,7 @@ def test_one_that_is_not_bound_is_found(lab: Lab, name: str) -> None:
     assert done.stdout.count("do not reach") == 1
 
 
-# The last call of the others comes when the connection is given up.
+# The last of the other calls comes when the connection is closed.
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "XML_ParserFree"])
 def test_a_mount_without_one_says_so(lab: Lab, name: str) -> None:
     lab.build = without(lab.build, name, lab.folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers that slow their users down, or that take no long stanzas."""
+"""Servers that limit the rate of their users, or the size of stanzas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rawpeer import is_kind
 from test_faults import KIBIBYTE, Transfer, answers_quickly, ended
 
 SLOW = 'limits = { c2s = { rate = "10kb/s" } }'  # as Debian configures it
-LARGEST_STANZA = 10_000  # Prosody takes no lower limit
+LARGEST_STANZA = 10_000  # Prosody's lowest limit
 SHORT_STANZAS = {
     "modules": ("stream_limits",),
     "settings": f"c2s_stanza_size_limit = {LARGEST_STANZA}\n"
@@ -57,7 +57,7 @@ def via_proxy(lab: Lab, options: str) -> tuple[Mount, FaultProxy, Mount]:
 
 
 def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
-    """The server ends the connection, and would again: cp must fail, and soon."""
+    """The server ends the connection, and would do so again: cp must fail soon."""
     lab = limited_lab(**SHORT_STANZAS)
     alice, proxy, bob = via_proxy(lab, f"block_size={LARGEST_STANZA * 3 // 2}")
     transfer = Transfer(lab, alice, bob, 200 * KIBIBYTE)
@@ -88,7 +88,7 @@ def test_a_server_that_says_so(limited_lab: LimitedLab, block_size: str) -> None
 def test_what_the_server_takes_is_less_than_what_was_agreed_on(
     limited_lab: LimitedLab, block_size: str
 ) -> None:
-    """The peer opens; what we write back to it goes through our server all the same."""
+    """The peer opens; our bytes to it still pass through our server."""
     lab = limited_lab(**SAYS_SO)
     mount, peer = lab.with_raw(f"block_size={block_size}")
     assert peer.open(mount.jid, "s", block_size=65535).get("type") == "result"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Logging in: with which mechanism, how often, and what a refusal says."""
+"""Logging in: the mechanism, the number of attempts, and the message of a refusal."""
 
 import re
 import ssl
@@ -17,7 +17,7 @@ from server import HOST, Account
 SCRAMS = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
 PLUSES = tuple(f"{name}-PLUS" for name in SCRAMS)
 
-# A user's server is none of Prosody's or ejabberd's business.
+# This module has servers of its own, neither Prosody nor ejabberd.
 pytestmark = pytest.mark.once
 
 
@@ -96,7 +96,7 @@ def test_a_wrong_password_is_tried_once(
     poll_until(lambda: server.ends == 1, what="the end of the stream in good order")
 
 
-# A refusal of the account, or of how we ask, is no matter of the mechanism.
+# A refusal of the account, or of the request, does not depend on the mechanism.
 FINAL = [
     "not-authorized",
     "credentials-expired",
@@ -178,7 +178,8 @@ def test_plain_without_tls_to_loopback(lab: Lab, serve: Callable[..., LoginServe
 def test_a_server_that_binds_only_as_we_cannot(
     lab: Lab, serve: Callable[..., LoginServer], newest: ssl.TLSVersion
 ) -> None:
-    """It must not be told that it cannot: it would take that for a downgrade, as it has to."""
+    """The server must not be told that we cannot bind: it would have to take that for a
+    downgrade."""
     server = serve(offers=(*SCRAMS, *PLUSES), binds=("tls-server-end-point",), newest=newest)
     said = expect_login(mount_at(lab, server))
     assert server.auths == ["SCRAM-SHA-512"]
@@ -211,7 +212,7 @@ def test_one_that_binds_as_we_can(
 def test_a_server_that_was_kept_from_offering_to_bind(
     lab: Lab, serve: Callable[..., LoginServer]
 ) -> None:
-    """Then it is told that we could: what it knows to be wrong if somebody took it away."""
+    """The server is told that we could bind: it notices if the offer was removed on the path."""
     server = serve(offers=SCRAMS)
     expect_login(mount_at(lab, server))
     assert server.headers == ["y" if BINDS else "n"]
@@ -340,7 +341,7 @@ def test_what_comes_before_proceed_changes_nothing(
 def test_a_refusal_before_tls_is_none_of_the_password(
     lab: Lab, serve: Callable[..., LoginServer]
 ) -> None:
-    """Somebody on the way could say it, and nobody would try the password any more."""
+    """A man in the middle could send it, and the login would never be tried again."""
     before = f"</stream:features>{STRANGERS['failure']}</stream:stream><stream:features>"
     server = serve(before_tls=before)
     line = refusal(mount_at(lab, server))

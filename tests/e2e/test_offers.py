@@ -108,7 +108,7 @@ def test_interrupted(lab: Lab, form: str) -> None:
 
 
 def test_reader_leaves(lab: Lab, form: str) -> None:
-    """A file that was not read to its end has not arrived."""
+    """A file that was not read to its end counts as not delivered."""
     sender, receiver = offering(lab, form, bob="buffer=4096")
     cp = spawn_cp(lab, lab.random_file(8_000_000), sender.contact(receiver) / "f")
     with open(wait_offered(receiver, sender, "f"), "rb", buffering=0) as file:
@@ -139,7 +139,7 @@ def test_daemon_of_the_sender_is_killed(lab: Lab, form: str) -> None:
 
 
 def test_shell_with_many_commands(lab: Lab, form: str) -> None:
-    """Each of them closes the file; the last one to do so offers it."""
+    """Each process closes the file; the last close offers it."""
     sender, receiver = offering(lab, form)
     target = sender.contact(receiver) / "f"
     script = f"{{ echo one; cat /dev/null; printf two; env printf three; }} > '{target}'"
@@ -150,7 +150,7 @@ def test_shell_with_many_commands(lab: Lab, form: str) -> None:
 
 
 def test_shell_under_another_path(lab: Lab, form: str) -> None:
-    """A bind mount: the shell's file is not called what it is called in the mount."""
+    """A bind mount: the shell's file has another name than in the mount."""
     sender, receiver = offering(lab, form)
     other = lab.folder / "other"
     other.mkdir()
@@ -165,7 +165,7 @@ def test_shell_under_another_path(lab: Lab, form: str) -> None:
 
 
 def test_not_written_in_order(lab: Lab, form: str) -> None:
-    """On disk there is a way back."""
+    """A file on disk can be rewritten."""
     sender, receiver = offering(lab, form)
     target = sender.contact(receiver) / "f"
 
@@ -264,7 +264,7 @@ def test_daemon_ends_while_nobody_has_answered(lab: Lab, form: str) -> None:
 
 
 def test_digest(lab: Lab, form: str) -> None:
-    """What is read at the other end of the offers is what was written, whatever the tool."""
+    """With offers, the peer reads what was written, with every tool."""
     sender, receiver = offering(lab, form)
     source = lab.random_file(300_000)
     dd = lab.spawn("dd", f"if={source}", f"of={sender.contact(receiver)}/f", "bs=999", "conv=fsync")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The other clients among themselves: that the programs which drive them do as they are told."""
+"""The other clients among themselves: a test of the programs that drive them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from peers import Client
 
 pytestmark = pytest.mark.once
 
-# Not libpurple to gloox, which it takes for one that accepts no files.
+# Not libpurple to gloox: libpurple thinks that gloox accepts no files.
 PAIRS = [
     ("gloox", "purple"),
     ("gloox", "qxmpp"),
@@ -65,5 +65,5 @@ def test_cancelled(lab: Lab, programs: dict[str, Path], pair: tuple[str, str], w
     one, other = (sender, receiver) if who == "sender" else (receiver, sender)
     one.cancel()
     one.expect("cancelled")
-    if pair != ("slix", "slix") or who == "receiver":  # that cannot know how much is missing
+    if pair != ("slix", "slix") or who == "receiver":  # which cannot know how much is missing
         other.expect("failed")

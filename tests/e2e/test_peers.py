@@ -18,7 +18,7 @@ from daemon import Mount
 from lab import Lab, wait_blocked
 from peers import Client
 
-# What the sanitizers would see of ibbfs here, test_replay.py and test_offers.py show them.
+# test_replay.py and test_offers.py show the same code to the sanitizers.
 pytestmark = [
     pytest.mark.server("prosody", "it is the clients that differ here"),
     pytest.mark.large,
@@ -33,8 +33,8 @@ LARGE = 1024 * 1024
 ENDLESS = 64 * LARGE  # it is cancelled long before its end
 SEND_NO_EMPTY_FILE = ("gloox", "purple")  # one refuses to, the other never ends it
 
-# What their `cancel` says while they receive: libpurple closes the stream; the others say nothing,
-# and know no such stream when the next block comes.
+# The effect of `cancel` while they receive: libpurple closes the stream; the others send nothing,
+# and answer the next block with an error.
 CANCELLED = {
     "gloox": "Connection reset by peer",
     "purple": "Operation canceled",
@@ -66,7 +66,7 @@ def arrived(mount: Mount) -> Path:
 
 
 def give(lab: Lab, mount: Mount, client: Client, source: Path) -> Path:
-    """Sends a file to the client, and returns what that has made of it."""
+    """Sends a file to the client, and returns the path where the client stored it."""
     copy = lab.run("cp", source, mount.contact(client))
     assert (copy.returncode, copy.stderr) == (0, "")
     received = client.received()
@@ -140,7 +140,7 @@ def test_it_cancels_what_we_send(lab: Lab, programs: Programs, name: str) -> Non
 
 @offering
 def test_we_cancel_while_nobody_has_answered(lab: Lab, programs: Programs, name: str) -> None:
-    """There is no word for that: whoever accepts too late gets a stream that ends too early."""
+    """SI has no message for that: a late acceptance gets a stream that ends too early."""
     mount, client = lab.with_client(programs[name])
     copy = spawn_cp(lab, lab.random_file(5000), mount.contact(client))
     client.expect("offer")
@@ -188,7 +188,7 @@ def test_it_offers_name_and_size(lab: Lab, programs: Programs, name: str) -> Non
     client.send(source, mount.jid)
     path = arrived(mount)
     assert path == mount.incoming(client, source.name)
-    assert path.stat().st_size == 12345  # nobody has accepted it yet
+    assert path.stat().st_size == 12345  # the offer is not accepted yet
     assert os.getxattr(path, "user.ibb.state") == b"offered"
     assert digest(path) == digest(source)
     client.expect("sent")
@@ -230,7 +230,7 @@ def test_it_cancels_what_it_sends(lab: Lab, programs: Programs, name: str) -> No
     client.cancel()
     client.expect("cancelled")
     out, err = reader.communicate(timeout=20)
-    if name == "slix":  # who cannot say that there was more
+    if name == "slix":  # which cannot tell that the file was longer
         assert (reader.returncode, err) == (0, b"")
     else:
         assert (reader.returncode, len(out) < ENDLESS) == (1, True)

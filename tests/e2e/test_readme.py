@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What README.md shows, typed word for word, as a new user would."""
+"""The commands of README.md, typed word for word, as by a new user."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def block_with(text: str) -> str:
 
 
 def commands(session: str) -> list[tuple[str, str]]:
-    """What is typed after each "$ " (lines after "> " belong to it), and what is printed then."""
+    """The command after each "$ " (with the lines after "> "), and its output."""
     parts = re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]
     found = []
     for part in parts:
@@ -53,7 +53,7 @@ def commands(session: str) -> list[tuple[str, str]]:
 
 
 class Terminal:
-    """A shell at a terminal, in the world of the README."""
+    """A shell on a terminal, in the environment of the README."""
 
     def __init__(self, folder: Path, ibbfs: Path):
         self.transcript = self.unread = ""
@@ -64,7 +64,7 @@ class Terminal:
         self.wait_for(PROMPT, 60)
 
     def wait_for(self, text: str, seconds: float = 30) -> str:
-        """What is printed up to `text`."""
+        """The output up to `text`."""
         deadline = time.monotonic() + seconds
         while text not in self.unread:
             left = deadline - time.monotonic()
@@ -78,7 +78,7 @@ class Terminal:
         return before
 
     def _read(self) -> str:
-        with contextlib.suppress(OSError):  # EIO: nobody has the terminal open any more
+        with contextlib.suppress(OSError):  # EIO: no process has the terminal open any more
             return os.read(self.fd, 65536).decode(errors="replace").replace("\r\n", "\n")
         return ""
 
@@ -96,7 +96,7 @@ class Terminal:
         self.wait_for(PROMPT)
 
     def end(self) -> str:
-        """Waits until the command has ended, which must be with status 0; what it has printed."""
+        """Waits for the command, which must exit with status 0; returns its output."""
         printed = self.wait_for(PROMPT)
         self.begin('echo "status $?"')
         assert self.wait_for(PROMPT).strip() == "status 0", self.transcript
@@ -107,11 +107,11 @@ class Terminal:
         return self.end()
 
     def path(self, path: str) -> Path:
-        """A path in that world, from outside."""
+        """A path of that environment, seen from outside."""
         return Path(f"/proc/{self.pid}/root{path}")
 
     def stop(self) -> None:
-        """Ends all that runs in that world, and with it the world."""
+        """Ends all processes of that environment."""
         world = os.readlink(f"/proc/{self.pid}/ns/net")
         for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
@@ -230,7 +230,7 @@ def test_the_usage(terminal: Terminal) -> None:
 
 
 def test_the_packages_to_build_it() -> None:
-    """They are those that scripts/setup installs."""
+    """The packages are those that scripts/setup installs."""
     line = block_with("apt install").replace("\\\n", " ").splitlines()[0]
     packages = line.split("apt install")[1].split()
     setup = (ROOT / "scripts" / "setup").read_text()
@@ -240,7 +240,7 @@ def test_the_packages_to_build_it() -> None:
 
 
 def test_every_block_is_accounted_for() -> None:
-    """Those with commands are run: here, or by test_demo (scripts/demo and scripts/check)."""
+    """Blocks with commands are run: here, or by test_demo (scripts/demo and scripts/check)."""
     run_here = ["Password for", "apt install", "JID[/resource]", "=$HOME/.ibbfs", "fuse.ibbfs"]
     elsewhere = ["scripts/demo", "├── incoming"]
     for block in blocks():

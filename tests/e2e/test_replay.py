@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A mount and what clients for people have said, in both directions: see replay.py."""
+"""A mount and recordings of other clients, in both directions: see replay.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from test_attributes import attribute
 
 
 def offered(replay: Replay) -> Path:
-    """What the client offers, once the mount shows it."""
+    """The file that the client offers, once the mount shows it."""
     folder = replay.mount.incoming(replay.peer).parent
     return folder / poll_until(lambda: os.listdir(folder)[1:], what="an offer")[0]
 
@@ -66,13 +66,14 @@ def test_sends(lab: Lab, capture: str, kept: bool) -> None:
         assert content.result(20) == replay.content
     if capture.startswith(("dino", "gajim")):
         assert replay.reason() == "success"
-        # The last word, not before the bytestream has ended: Dino takes that for a failure.
+        # session-terminate follows the end of the bytestream: Dino takes an earlier one for a
+        # failure.
         said = replay.peer.find(is_kind("other", "result"))
         assert action(said[-1]) == "jingle session-terminate"
 
 
 def test_socks5_is_not_for_us(lab: Lab) -> None:
-    """Nobody who has asked what we support offers it; the session ends with the reason."""
+    """A client that queried our features would not offer this; the session ends with the reason."""
     replay = Replay(lab, "gajim-sends-s5b")
     replay.run()
     assert replay.reason() == "unsupported-transports"
@@ -89,7 +90,7 @@ def test_socks5_is_not_for_us(lab: Lab) -> None:
         ("gloox-receives", "si", "unconfirmed"),
         ("libpurple-receives", "si", "unconfirmed"),
         ("psi-plus-receives", "si", "unconfirmed"),
-        # It says that it can Jingle, and would crash.
+        # It claims to support Jingle, and would crash.
         ("psi-plus-1.4.1456-receives", "si", "unconfirmed"),
         ("qxmpp-receives", "si", "unconfirmed"),
     ],
@@ -99,7 +100,7 @@ def test_receives(lab: Lab, capture: str, form: str, state: str) -> None:
     cp = start_cp(lab, replay)
     replay.run()
     assert cp.wait(20) == 0, cp.communicate()
-    if capture == "libervia-receives":  # it refuses what is without
+    if capture == "libervia-receives":  # it refuses an offer without it
         assert {"desc", "hash-used"} <= {child.tag.split("}")[1] for child in replay.file}
     path = replay.mount.contact(replay.peer) / "file.bin"
     assert (attribute(path, "format"), attribute(path, "state")) == (form, state)
@@ -107,7 +108,7 @@ def test_receives(lab: Lab, capture: str, form: str, state: str) -> None:
 
 @pytest.mark.once
 def test_dino_receives(lab: Lab) -> None:
-    """It saves nothing, and nobody can know: what is said is that nothing was said."""
+    """It saves no file, and does not tell: the error is that the peer sent no answer."""
     replay = Replay(lab, "dino-receives", f"spool={lab.folder}/spool")
     replay.patience_s = 60
     cp = start_cp(lab, replay)
@@ -121,7 +122,7 @@ def test_dino_receives(lab: Lab) -> None:
 
 
 def test_gajim_receives(lab: Lab) -> None:
-    """It never asks its user; we end what it has forgotten."""
+    """It never asks its user; we end the session that it has forgotten."""
     replay = Replay(lab, "gajim-receives", f"spool={lab.folder}/spool,answer_timeout=2")
     cp = start_cp(lab, replay)
     replay.run()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Streams that a broken connection ends, because it does not come back or nobody can wait."""
+"""Streams that end with a broken connection, because it stays broken or the peer cannot resume."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from test_faults import KIBIBYTE, MEBIBYTE, RESET, Transfer, ended
 from test_resume import known_leak, slow_pair  # noqa: F401 (a fixture)
 
 WRITE = os.O_WRONLY | os.O_CREAT
-SOON = 10  # seconds in which everybody has heard of what is certain
+SOON = 10  # seconds until everybody has an error that is certain
 
 
 def running(lab: Lab, options: str = "") -> tuple[Mount, Mount, Transfer]:
@@ -130,7 +130,7 @@ def test_a_daemon_that_is_killed(lab: Lab, killed: str) -> None:
 
 @pytest.mark.parametrize("killed", ["sender", "receiver"])
 def test_a_daemon_that_is_killed_and_starts_again(lab: Lab, killed: str) -> None:
-    """Under the same address, but it knows nothing of the stream: no reason to wait."""
+    """A client under the same JID does not know the stream: no reason to wait."""
     alice, bob, transfer = running(lab)
     mount = alice if killed == "sender" else bob
     mount.kill()

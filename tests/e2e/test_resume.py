@@ -54,7 +54,7 @@ def test_both_say_that_they_can(lab: Lab) -> None:
 
 
 class Cutter:
-    """Cuts the lines of two mounts at random, now or in the middle of something."""
+    """Cuts the connections of two mounts at random, now or in the middle of a stanza."""
 
     def __init__(self, proxies: tuple[FaultProxy, FaultProxy], seed: int):
         self.random = random.Random(seed)
@@ -174,7 +174,7 @@ def test_ten_streams_at_once(lab: Lab) -> None:
 
 
 def test_while_the_reader_pauses(lab: Lab) -> None:
-    """What waited for room before the cut does so after it, and is there once."""
+    """A write that waited for room before the cut waits after it, and its bytes arrive once."""
     alice, bob = lab.pair_via_proxies("window=256K", "buffer=64K")
     source = lab.random_file(2 * MEBIBYTE)
     copy = lab.spawn("cp", source, alice.contact(bob), text=True)
@@ -217,7 +217,7 @@ def test_blocks_in_messages(lab: Lab) -> None:
 
 
 def test_the_mount_answers(lab: Lab) -> None:
-    """While there is no line, and while there is one that carries nothing."""
+    """Without a connection, and with one that carries no bytes."""
     alice, bob = slow_pair(lab)
     transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
@@ -277,14 +277,14 @@ def test_ending_while_streams_are_suspended(lab: Lab, how: str) -> None:
 
 
 def test_attempts_are_not_too_many(lab: Lab) -> None:
-    """A server that hangs up at once is asked again and again, but ever less often."""
+    """A server that hangs up at once is tried again, with back-off."""
     alice, bob = slow_pair(lab)
     transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
     target, before = alice.via.target, alice.via.connections
     (alice.via.target,) = free_ports(1)
     alice.via.cut()
-    time.sleep(8)  # that is how long it lasts
+    time.sleep(8)  # the duration of the outage
     attempts = alice.via.connections - before
     alice.via.target = target
     assert 2 <= attempts <= 20
@@ -296,7 +296,8 @@ def test_attempts_are_not_too_many(lab: Lab) -> None:
 
 @pytest.mark.parametrize("side", ["sender", "receiver", "both"])
 def test_a_line_that_carries_nothing_any_more(lab: Lab, side: str) -> None:
-    """Nobody says so: it is found, and a new one made, for which the server drops the old."""
+    """The loss is silent: the mount notices it and connects again, and the server drops the old
+    connection."""
     alice, bob = slow_pair(lab, "timeout=4")
     transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
@@ -313,7 +314,7 @@ def test_a_network_that_is_away_for_a_while(lab: Lab, side: str) -> None:
     transfer.wait_progress(MEBIBYTE)
     proxy = (alice if side == "sender" else bob).via
     proxy.freeze()
-    time.sleep(12)  # that is how long it is away: three times what a call waits
+    time.sleep(12)  # the duration of the outage: three times the time-out of a call
     proxy.thaw()
     transfer.expect_success(90)
 

@@ -68,7 +68,7 @@ def test_ten_files_at_once(lab: Lab) -> None:
 
 
 def test_a_window_larger_than_the_buffer(lab: Lab) -> None:
-    """Nobody reads yet: the receiver holds what is on its way, and loses nothing."""
+    """There is no reader yet: the receiver holds the bytes in flight, and loses none."""
     alice, bob = lab.pair("window=1M", "buffer=64K")
     path = lab.random_file(2 * 1024 * 1024)
     copy = lab.spawn("cp", path, alice.contact(bob))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command: how it fails, what it prints, how it ends."""
+"""The command: its failures, its output, its end."""
 
 import contextlib
 import os
@@ -384,7 +384,7 @@ def test_password_from_a_prompt_without_echo(mount: Mount) -> None:
         while part := os.read(terminal, 1000):
             shown += part
     except OSError:
-        pass  # nobody has the terminal open any more
+        pass  # no process has the terminal open any more
     os.close(terminal)
     assert mount.account.password.encode() not in shown
     finish(mount, subprocess.CompletedProcess(command, 0, "", ""))
@@ -473,7 +473,7 @@ def test_a_stream_that_was_closed_is_delivered_before_the_end(lab: Lab) -> None:
 
 
 def test_the_end_does_not_wait_for_a_peer_that_has_gone(lab: Lab) -> None:
-    """It owes an answer to a <close/>, which the daemon would wait for."""
+    """The peer owes an answer to a <close/>, for which the daemon would wait."""
     daemon, peer = lab.with_raw()
     peer.rules["close"] = silence
     lab.run("cp", lab.random_file(10), daemon.contact(peer))
@@ -520,7 +520,7 @@ def test_the_mount_point_can_be_used_again(lab: Lab) -> None:
 
 
 def test_in_the_background_it_holds_nothing_of_the_callers(lab: Lab) -> None:
-    """Whoever waits for the end of the command's output is not kept waiting."""
+    """A process that reads the command's output to its end does not wait for the daemon."""
     daemon = lab.mount(lab.accounts("alice")[0])
     outside = [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in (0, 1, 2)]
     assert outside == ["/dev/null"] * 3
@@ -540,7 +540,7 @@ def test_no_core_with_the_password_in_it(lab: Lab) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may give others access, and become them")
 def test_allow_other_does_not_give_files_away(lab: Lab) -> None:
-    """Everybody may look into the mount; what is in it still belongs to who mounted it."""
+    """All users may look into the mount; its files still belong to the user who mounted it."""
     account = lab.accounts("alice")[0]
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
@@ -557,7 +557,7 @@ def test_allow_other_does_not_give_files_away(lab: Lab) -> None:
 
 
 def test_lazy_unmount(lab: Lab) -> None:
-    """The files that are still open then end as their users leave them."""
+    """Files that are still open then end as their users leave them."""
     alice, bob = lab.pair()
     fd = os.open(alice.contact(bob) / "file", os.O_WRONLY | os.O_CREAT)
     os.write(fd, b"content")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Ordinary file tools on streams, a row of tools.py each: bytes, exit status and message.
 
-docs/tools.md must say what these tests find. IBBFS_TOOLS_TABLE=write in the environment has them
-write it.
+docs/tools.md must have the results of these tests. With IBBFS_TOOLS_TABLE=write in the environment
+they write it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ PEER_BUFFERS = "window=64K,buffer=64K"  # less than a source: writers meet their
 
 
 def shell(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Runs the command as a row means it."""
+    """Runs the command of a row."""
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=folder,
@@ -111,7 +111,7 @@ class Place:
             (self.folder / name).mkdir()
 
     def files(self) -> dict[str, bytes]:
-        """What is in the folder itself, not behind its links."""
+        """The files of the folder itself, not behind its links."""
         found = {}
         for path in sorted(self.folder.rglob("*")):
             name = str(path.relative_to(self.folder))
@@ -156,7 +156,8 @@ class Collector:
             self.news.notify_all()
 
     def take(self, sender: Mount) -> list[Arrived]:
-        """All that `sender` has sent so far: stanzas stay in order, so a last stream tells."""
+        """All streams that `sender` has sent so far: stanzas stay in order, so a last stream marks
+        the end."""
         (sender.contact(self.mount) / "barrier").write_bytes(b"barrier")
         with self.news:
             done = self.news.wait_for(
@@ -173,7 +174,7 @@ class Collector:
 
 @dataclass
 class Desk:
-    """What all rows of this file share.
+    """The fixture of all rows of this file.
 
     alice writes to bob and carol, who read everything; to dave, whose client refuses every block;
     and reads what bob sends.
@@ -223,7 +224,7 @@ def new_lab(build: Build, server: Server, folder: Path) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def first_build(pytestconfig: pytest.Config) -> Build:
-    """Not the parameter `build`, which would have the desk made anew for every test."""
+    """Not the parameter `build`: the desk would be made anew for every test."""
     return builds(pytestconfig)[0]
 
 
@@ -252,7 +253,7 @@ def shared_desk(
 
 @pytest.fixture
 def desk(shared_desk: Desk) -> Iterator[Desk]:
-    # A tool that waits for a daemon for ever cannot be killed; with the daemon it ends.
+    # A tool that waits for a daemon for ever cannot be killed; it ends with the daemon.
     watchdog = threading.Timer(WATCHDOG_SECONDS, shared_desk.lab.kill_daemons)
     watchdog.daemon = True
     watchdog.start()
@@ -265,7 +266,7 @@ def desk(shared_desk: Desk) -> Iterator[Desk]:
 
 
 def note(section: str, tool: Tool, column: int, found: str) -> None:
-    """`found` must be what docs/tools.md says, or is written there."""
+    """`found` must be equal to the cell of docs/tools.md, or is written there."""
     if os.environ.get("IBBFS_TOOLS_TABLE") == "write":
         write_cell(TABLE, section, tool, column, found)
         return
@@ -275,7 +276,7 @@ def note(section: str, tool: Tool, column: int, found: str) -> None:
 
 
 def expect_success(tool: Tool, done: subprocess.CompletedProcess) -> str:
-    """Exit status 0, and nothing said but what the row says."""
+    """Exit status 0, and only the messages of the row."""
     messages = done.stderr.decode()
     assert done.returncode == 0, messages
     if tool.says:
@@ -286,7 +287,7 @@ def expect_success(tool: Tool, done: subprocess.CompletedProcess) -> str:
 
 
 def expect_failure(done: subprocess.CompletedProcess, text: str) -> str:
-    """Another exit status, and the reason among what was said."""
+    """Another exit status, and the reason among the messages."""
     messages = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode != 0, f"it did not fail; it said: {messages[-500:]}"
     assert text in messages, messages[-500:]
@@ -294,7 +295,7 @@ def expect_failure(done: subprocess.CompletedProcess, text: str) -> str:
 
 
 def expect_broken(tool: Tool, done: subprocess.CompletedProcess) -> str:
-    """What the row says of a stream that breaks; that it breaks must not go by in silence."""
+    """The row's result for a broken stream; the break must not go unnoticed."""
     if tool.unnoticed:
         assert done.returncode == 0
         return f"not noticed: {tool.unnoticed}"
@@ -306,7 +307,7 @@ def wanted_message(tool: Tool) -> str:
 
 
 def rows(tools: list[Tool], *, broken: bool = False) -> pytest.MarkDecorator:
-    """Those about versions that are here; `broken`: only what is tried with such streams."""
+    """The rows for installed versions; `broken`: only rows that are tried with broken streams."""
     wanted = [tool for tool in tools if tool.is_here and (tool.breaks or not broken)]
     return pytest.mark.parametrize("tool", wanted, ids=[tool.command for tool in wanted])
 
@@ -315,7 +316,7 @@ def rows(tools: list[Tool], *, broken: bool = False) -> pytest.MarkDecorator:
 
 
 def local_streams(tool: Tool, desk: Desk) -> tuple[dict[str, list[Arrived]], dict[str, bytes]]:
-    """What the command would send, and the files it leaves, were the contacts directories."""
+    """The files that the command would send and leave if the contacts were local directories."""
     place = desk.place()
     place.make("bob", "carol")
     done = shell(tool.command, place.folder, URL=desk.url)
@@ -330,7 +331,7 @@ def local_streams(tool: Tool, desk: Desk) -> tuple[dict[str, list[Arrived]], dic
 
 
 def expect_named(tool: Tool, arrived: list[Arrived], sources: dict[str, bytes]) -> str:
-    """Nothing that looks like a whole file but what the row names."""
+    """No complete-looking file except those that the row names."""
     wanted = tool.arrives or ()
     assert len(arrived) == len(wanted), f"this has arrived: {[name for name, _ in arrived]}"
     contents = sources | {EMPTY: b""}
@@ -436,7 +437,7 @@ def expect_of_writer(tool: Tool, writer: subprocess.Popen) -> str:
 
 
 def expect_nothing_read(desk: Desk, tool: Tool, place: Place) -> str:
-    """It takes the stream for an empty file, and leaves it to others."""
+    """The tool takes the stream for an empty file, and does not consume it."""
     empty = desk.place()
     empty.make("in")
     (empty.folder / "in" / tool.sends).touch()
@@ -481,14 +482,14 @@ def test_reading_a_stream_that_breaks(desk: Desk, tool: Tool) -> None:
 
 @dataclass
 class Quiet:
-    """A mount that logs every stanza, and a peer that would hear of it."""
+    """A mount that logs every stanza, and a peer that would receive them."""
 
     mount: Mount
     peer: RawPeer
     ignored: list[str] = field(default_factory=lambda: ["id='ping'"])  # of our own connection
 
     def sent(self) -> list[str]:
-        """All that was sent so far. The answer to a last request comes after everything else."""
+        """All stanzas so far. The answer to a last request comes after all others."""
         pong = self.peer.request(self.mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")
         assert condition(pong) is None
         answer = f"id='{pong.get('id')}'"
@@ -525,7 +526,7 @@ def quiet(shared_quiet: Quiet) -> Quiet:
             path.unlink()
     peer.stanzas.clear()
     (contact / "sent").write_bytes(b"sent\n")
-    # Of that stream: one that was unlinked above is closed, too.
+    # A block of that stream: the one that was unlinked above is closed, too.
     peer.wait_for(is_kind("close", sid=payload(peer.wait_open()).get("sid")))
     sid = os.urandom(8).hex()
     assert condition(peer.open(mount.jid, sid, name="new")) is None
@@ -587,7 +588,7 @@ def write_more(writer: subprocess.Popen) -> None:
 def running_stream(
     lab: Lab, alice: Mount, bob: Mount
 ) -> tuple[subprocess.Popen, subprocess.Popen, Path]:
-    """Its writer, its reader, who has got what was written so far, and what he reads from."""
+    """The writer; the reader, which has read all bytes so far; and the file that it reads from."""
     tee = ("tee", alice.contact(bob) / "talk")
     writer = lab.spawn(*tee, stdin=subprocess.PIPE, bufsize=0, stdout=subprocess.DEVNULL)
     writer.stdin.write(b"hello\n")
@@ -609,7 +610,7 @@ def expect_reset(process: subprocess.Popen) -> None:
 
 
 def test_the_table_is_complete() -> None:
-    """Nothing but what the tests write, and all of it."""
+    """The page has all cells that the tests write, and no others."""
     text = TABLE.read_text()
     cells = parse_table(text)
     assert text == render_table(cells)

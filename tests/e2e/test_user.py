@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Started by root, run as somebody else; and what others can see of the daemon's memory."""
+"""Started by root, run as another user; and what others can see of the daemon's memory."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_another_user(lab: Lab, folder: Path, user: str, owner: int) -> None:
     for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert re.search(rf"^{name}:\s*0+$", status, re.MULTILINE), name
 
-    # Theirs; not even root's, as everywhere in FUSE.
+    # Only that user's; not even root may look, as everywhere in FUSE.
     with pytest.raises(PermissionError):
         os.listdir(mount.path)
     listed = as_nobody("ls", "-ln", mount.path)
@@ -100,7 +100,7 @@ def test_another_user(lab: Lab, folder: Path, user: str, owner: int) -> None:
 
 @needs_root
 def test_shell_of_another_user(lab: Lab, folder: Path) -> None:
-    """Nobody may see what root has open: that its shell closes one of two says nothing."""
+    """The open files of root cannot be seen: a close by its shell may not be the last one."""
     alice, bob = lab.accounts("alice", "bob")
     inbox = lab.folder / "inbox"
     receiver = lab.mount(bob, f"inbox={inbox}")
@@ -144,7 +144,8 @@ def refused(mount: Mount, command: list[str]) -> str:
 
 @needs_root
 def test_a_mount_point_of_root(lab: Lab, folder: Path) -> None:
-    """Root has decided where it is; who may not write there can end it all the same."""
+    """Root has chosen the mount point; the user can unmount it even without write permission
+    there."""
     mount = user_mount(lab, folder, lab.accounts("alice")[0], "uid=nobody")
     os.chown(mount.path, 0, 0)
     mount.start().stop()
@@ -247,7 +248,7 @@ NO_PLACE = "sanitizers have memory, and a handler of SIGSEGV, of their own"
 
 
 def places(pid: int, wanted: bytes) -> int:
-    """How often it is in the memory of a process."""
+    """How often the password is in the memory of a process."""
     count = 0
     with open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
@@ -261,7 +262,7 @@ def places(pid: int, wanted: bytes) -> int:
 
 @needs_root
 def test_the_password_is_in_memory_once(lab: Lab) -> None:
-    """libstrophe has it, and needs it to connect again."""
+    """libstrophe has one copy, which it needs to connect again."""
     if lab.build.name != "plain":
         pytest.skip(NO_PLACE)
     first, second = lab.accounts("alice", "bob")

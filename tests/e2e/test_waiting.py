@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calls that wait: they cost nobody else anything, and a signal ends them."""
+"""Calls that wait: they do not delay others, and a signal ends them."""
 
 import contextlib
 import errno
@@ -90,7 +90,7 @@ def test_sigterm_with_200_waiting(lab: Lab) -> None:
 
 
 def test_lazy_unmount_with_200_waiting(lab: Lab) -> None:
-    """The name goes at once, the daemon when the last of them has gone."""
+    """The name is removed at once, the daemon ends with the last process."""
     alice, bob = lab.pair()
     readers = spawn_readers(lab, bob.incoming(alice))
     busy = lab.run("fusermount3", "-u", bob.path)
@@ -155,7 +155,7 @@ def test_barrier(lab: Lab, call: str) -> None:
 
 
 def test_write_counts_as_taken(lab: Lab) -> None:
-    """Its bytes were taken over: EINTR would make a tool send them twice."""
+    """Its bytes were queued: EINTR would make a tool send them twice."""
     mount, peer = lab.with_raw()
     peer.rules["data"] = silence
     assert interrupted(lab, peer, "write", mount.contact(peer) / "file") == (65536, 0)
@@ -170,7 +170,7 @@ def test_cp_that_nobody_reads(lab: Lab) -> None:
 
 
 def test_a_reader_that_pauses(lab: Lab) -> None:
-    """For longer than the time limit: an ibbfs that answers is there, and will read on."""
+    """Longer than the time-out: an ibbfs that answers pings has a reader that may continue."""
     alice, bob = lab.pair("timeout=2", "buffer=64K")
     path = lab.random_file(512 * 1024)
     copy = lab.spawn("cp", path, alice.contact(bob))
@@ -286,6 +286,6 @@ def test_nonblocking_write(lab: Lab) -> None:
     assert not is_ready(fd, select.POLLOUT, 0)
     os.unlink(path)
     assert is_ready(fd, select.POLLOUT, 10)
-    for call in (os.fsync, os.close):  # what was never acknowledged was not delivered
+    for call in (os.fsync, os.close):  # unacknowledged bytes were not delivered
         with pytest.raises(ConnectionResetError):
             call(fd)

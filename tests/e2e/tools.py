@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The file tools that are tried on streams, and the table of what they do.
+"""The file tools that are tried on streams, and the table of their results.
 
 A row is a command as one would type it, in a folder that holds
 
@@ -8,8 +8,8 @@ A row is a command as one would type it, in a folder that holds
     in/                                         what a contact sends (reading)
     mnt/                                        the whole mount (control)
 
-It must do on streams what it does in a local directory of the same name, unless the row says
-otherwise. docs/tools.md is written from what was found; see test_tools.py.
+On streams it must do the same as in a local directory of the same name, unless the row says
+otherwise. docs/tools.md is written from the results; see test_tools.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RESET = errno.ECONNRESET
 
 @functools.cache
 def version_here(question: str) -> tuple[int, ...]:
-    """What a program says of itself: (9, 7)."""
+    """The version that a program prints: (9, 7)."""
     said = subprocess.run(question.split(), capture_output=True, text=True, check=True).stdout
     return as_version(re.search(r"\d+(\.\d+)+", said)[0])
 
@@ -62,8 +62,8 @@ SOCAT_TELLS = Change("socat", "socat -V", "1.8.0.0")
 @dataclass(frozen=True)
 class Tool:
     command: str
-    error: int | None = None  # which errno it must fail with and name, rather than work
-    says: str = ""  # on standard error although it works, or instead of the errno's text
+    error: int | None = None  # the errno with which it must fail, and which it must name
+    says: str = ""  # on standard error although it succeeds, or instead of the errno's text
 
     # Writing: (name, source) of each stream that arrives; the name is a pattern, the
     # source may be EMPTY or ANYTHING. None: the files that the same command makes in a local
@@ -74,8 +74,8 @@ class Tool:
     sends: str = "file"
     stops: str = ""
 
-    # When the stream breaks it must fail with the text of ECONNRESET, or this complaint. Not
-    # tried with tools that fail or end before; some do not notice, and why.
+    # When the stream breaks it must fail with the text of ECONNRESET, or this complaint. Not tried
+    # with tools that fail or end before. Some do not notice; the row has the reason.
     breaks: bool = True
     complaint: str | None = None
     unnoticed: str = ""
@@ -99,7 +99,7 @@ class Tool:
 
     @property
     def is_here(self) -> bool:
-        """Whether the version that is installed is one that the row is about."""
+        """Whether the row applies to the installed version."""
         change = self.since or self.before
         if not change:
             return True
@@ -125,7 +125,7 @@ WRITING = [
     ),
     Tool("cp --reflink=always file bob/", errno.EXDEV, breaks=False, since=CP_CLEANS_UP),
     Tool("cp text bob/x && cp -b file bob/x", errno.EPERM, arrives=(("x", "text"),), breaks=False),
-    Tool("cp -r tree bob/", errno.EHOSTDOWN, breaks=False),  # tree: nobody's resource
+    Tool("cp -r tree bob/", errno.EHOSTDOWN, breaks=False),  # tree: a resource that does not exist
     Tool("cp -r tree bob/mount/", errno.EPERM, breaks=False),
     Tool("cp file bob/.file", errno.EPERM, breaks=False),
     Tool("mv file bob/"),
@@ -290,7 +290,7 @@ READERS = [
     Tool("""python3 -c 'import shutil; shutil.copyfile("in/file", "got")'"""),
 ]
 
-# They believe the size, and it is not known before the end.
+# These tools believe the size, which is unknown before the end.
 BELIEVERS = [
     Tool("rsync in/file got"),
     Tool("tar cf got in/file"),
@@ -398,7 +398,7 @@ Cells = dict[tuple[str, str], list[str]]
 
 
 def first_cell(tool: Tool) -> str:
-    """The command as code, and which versions it is about."""
+    """The command as code, and the versions to which it applies."""
     return "`" + tool.command.replace("|", "\\|") + "`" + tool.versions
 
 
@@ -435,7 +435,7 @@ def render_table(cells: Cells) -> str:
 
 
 def write_cell(path: Path, section: str, tool: Tool, column: int, text: str) -> None:
-    """Puts one result into the file; several processes may do so at once."""
+    """Puts one result into the file; several processes may call it at once."""
     lock = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
