@@ -2,8 +2,8 @@
 /*
  * gloox - gloox's file transfer: stream initiation (XEP-0096), in band only. See peer.h.
  *
- * It does not wait for acknowledgements: this driver has up to WINDOW blocks on their way. It
- * cannot offer an empty file.
+ * It does not wait for acknowledgements: this driver keeps up to WINDOW blocks in flight. It cannot
+ * offer an empty file.
  */
 #include "gloox_tls.hpp"
 #include "peer.h"
@@ -35,7 +35,7 @@ struct transfer {
 	Bytestream *stream = nullptr; /* once it was agreed upon */
 	bool running = false;	      /* it is open at both ends */
 	long received = 0;	      /* bytes */
-	size_t in_flight = 0;	      /* blocks on their way out */
+	size_t in_flight = 0;	      /* blocks in flight */
 };
 
 class driver : public ConnectionListener, public SIProfileFTHandler, public BytestreamDataHandler
@@ -72,7 +72,7 @@ class driver : public ConnectionListener, public SIProfileFTHandler, public Byte
 			peer_die("cannot connect");
 		}
 		for (;;) {
-			/* Here, as within a handler a stream cannot be written or disposed of. */
+			/* Here, because a handler must not write or dispose of a stream. */
 			send_blocks();
 			dispose();
 			pollfd inputs[] = {{STDIN_FILENO, POLLIN, 0},
@@ -239,7 +239,7 @@ class driver : public ConnectionListener, public SIProfileFTHandler, public Byte
 		}
 	}
 
-	/* The other has closed it, or an error has. */
+	/* The peer, or an error, has closed it. */
 	void handleBytestreamClose(Bytestream *stream) override
 	{
 		if (!is_current(stream)) {
@@ -261,7 +261,7 @@ class driver : public ConnectionListener, public SIProfileFTHandler, public Byte
 	}
 };
 
-static driver *self; /* whom the commands are for */
+static driver *self; /* the receiver of the commands */
 
 int main(int argc, char **argv)
 {

@@ -2,9 +2,9 @@
 /*
  * gloox_tls - gloox's TLS, given one record at a time.
  *
- * It has GnuTLS read until that has an error to report, and a session ticket of TLS 1.3 is reported
- * as one (GNUTLS_E_AGAIN): what has come together with the ticket would stay where it is until the
- * server says more, which waits for us.
+ * gloox lets GnuTLS read until an error. GnuTLS reports a session ticket of TLS 1.3 as an error
+ * (GNUTLS_E_AGAIN). Bytes that arrived together with the ticket would then be unread until the
+ * server sends more, but the server waits for us.
  */
 #ifndef PEERS_GLOOX_TLS_HPP
 #define PEERS_GLOOX_TLS_HPP
@@ -32,7 +32,7 @@ class gloox_tls : public gloox::TLSDefault
 				break;
 			}
 			std::string record = input.substr(0, length);
-			input.erase(0, length); /* first: the handler may come back here */
+			input.erase(0, length); /* first: the handler may call this again */
 			sum += TLSDefault::decrypt(record);
 		}
 		return sum;

@@ -15,7 +15,7 @@ static enum {
 	REFUSES
 } policy = WAITS;
 static char folder[4096];  /* where accepted files go */
-static char offered[1024]; /* the name of what waits for a decision; empty: nothing */
+static char offered[1024]; /* the name of the offer that waits for a decision; empty: none */
 
 static char input[8192];
 static size_t input_length;
@@ -121,5 +121,5 @@ void peer_die(const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
 	fputc('\n', stderr);
-	_Exit(1); /* not exit(): what libraries have registered there needs their loop */
+	_Exit(1); /* not exit(): handlers that libraries have registered need their loop */
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer - what the drivers of other clients have in common: arguments, commands, events.
+ * peer - the common part of the drivers of other clients: arguments, commands, events.
  *
  *     DRIVER HOST PORT CAFILE JID PASSWORD
  *
@@ -12,7 +12,7 @@
  *     refuse           refuse it
  *     cancel           end the transfer that runs
  *
- * Until it is told which, an offer waits. What happens is a line of standard output, at once:
+ * An offer waits until one of these is read. Each event is a line of standard output, at once:
  *
  *     ready JID              online
  *     offer JID SIZE NAME    a file is offered to us; SIZE is 0 or -1 if that is not said
@@ -43,7 +43,7 @@ struct peer_arguments {
 	const char *cafile, *jid, *password;
 };
 
-/* What the library is asked for. Strings are borrowed for the call. */
+/* The functions of the library. Strings are borrowed for the call. */
 struct peer_library {
 	void (*send)(const char *jid, const char *path);
 	void (*accept)(const char *path); /* the offer that peer_offered() told of */
@@ -54,13 +54,13 @@ struct peer_library {
 /* `library` must outlive the program. */
 struct peer_arguments peer_start(int argc, char **argv, const struct peer_library *library);
 
-/* Reads standard input once, and obeys. False when that has ended. */
+/* Reads standard input once, and obeys. False at its end. */
 bool peer_read(void);
 
-/* Tells of an offer, and decides on it if it is known how. */
+/* Reports an offer, and decides on it if a command said how. */
 void peer_offered(const char *jid, long long size, const char *name);
 
-/* Tells of an event: prints the line. */
+/* Reports an event: prints the line. */
 void peer_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void peer_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

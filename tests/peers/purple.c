@@ -20,7 +20,7 @@ static bool cancelled;
 
 /* ---- commands ---- */
 
-/* A file that is to be offered as soon as libpurple knows that the other can take one. */
+/* A file that is offered as soon as libpurple knows that the peer can receive one. */
 static struct {
 	char *jid, *path;
 	int tries;
@@ -43,10 +43,11 @@ static gboolean try_to_send(void *unused)
 	return G_SOURCE_REMOVE;
 }
 
-/* It asks for the features of what it sees online, and tells nobody when it knows them. */
+/* libpurple queries the features of every resource that comes online, and has no event for the
+ * answer. */
 static void send_file(const char *jid, const char *path)
 {
-	current = NULL; /* the new one is known when it is added */
+	current = NULL; /* the new one is known only after it was added */
 	cancelled = false;
 	wanted.jid = g_strdup(jid);
 	wanted.path = g_strdup(path);
@@ -251,7 +252,7 @@ static void start_libpurple(void)
 	g_free(here);
 	purple_eventloop_set_ui_ops(&loop);
 	purple_xfers_set_ui_ops(&transfers);
-	signal(SIGCHLD, SIG_IGN); /* it looks names up in children that it does not wait for */
+	signal(SIGCHLD, SIG_IGN); /* libpurple does not wait for its look-up processes */
 	if (!purple_core_init("peer")) {
 		peer_die("libpurple does not start");
 	}

@@ -2,8 +2,8 @@
 /*
  * qxmpp - QXmpp's file transfer: stream initiation (XEP-0096), in band only. See peer.h.
  *
- * It sends the MD5 of a file along and checks that of one that comes, sends one block at a time,
- * and takes none that is longer than 4096 bytes.
+ * It sends the MD5 of a file, and checks that of a received one. It sends one block at a time, and
+ * accepts none longer than 4096 bytes.
  */
 #include "peer.h"
 #include "qxmpp_resource.hpp"
@@ -21,7 +21,7 @@
 
 static QXmppTransferManager *transfers;
 static QPointer<QXmppTransferJob> job; /* the latest */
-static QFile *received;		       /* its file, if it comes to us */
+static QFile *received;		       /* its file, if we receive it */
 static bool cancelled;
 
 static void tell_end()
@@ -43,7 +43,7 @@ static void tell_end()
 	}
 }
 
-/* Events of an older job are nobody's any more. */
+/* Events of an older job are ignored. */
 static void watch(QXmppTransferJob *watched)
 {
 	cancelled = false;
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	QObject::connect(
 		transfers, &QXmppTransferManager::fileReceived, [](QXmppTransferJob *offer) {
 			job = offer;
-			/* It takes a size that is not said for 0. */
+			/* QXmpp takes a missing size for 0. */
 			peer_offered(qUtf8Printable(offer->jid()), offer->fileInfo().size(),
 				     qUtf8Printable(offer->fileInfo().name()));
 		});

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * qxmpp_resource - QXmpp under the resource that it is told to have.
+ * qxmpp_resource - QXmpp under a given resource.
  *
- * From 1.8 on it logs in by SASL2 and Bind 2 (XEP-0386) where the server can; there the server
- * chooses the resource.
+ * From 1.8 on it logs in by SASL2 and Bind 2 (XEP-0386) if the server supports them; the server
+ * then chooses the resource.
  */
 #ifndef PEERS_QXMPP_RESOURCE_HPP
 #define PEERS_QXMPP_RESOURCE_HPP

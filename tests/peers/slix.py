@@ -39,7 +39,7 @@ class Driver:
         connect(self.client, socket.gethostbyname(host), int(port))
 
     def run(self, coroutine: Any) -> None:
-        """In a task, which somebody must keep."""
+        """In a task, which needs a reference."""
         task = asyncio.ensure_future(coroutine)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

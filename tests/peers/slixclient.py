@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""slixmpp, for all that use it here: imported without its complaint, and connected."""
+"""slixmpp for all its users here: imported without its warning, and connected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAKES_HOST = "host" in inspect.signature(slixmpp.ClientXMPP.connect).parameters
 
 
 def connect(client: slixmpp.ClientXMPP, address: str, port: int) -> None:
-    """To an IP address: its own resolver finds no localhost."""
+    """Connects to an IP address: slixmpp's own resolver finds no localhost."""
     if TAKES_HOST:
         client.connect(address, port)
     else:  # before 1.9
