@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Gajim, without hands: an account that is logged in, and files that are sent when a line says so.
+"""Gajim without a user: an account that is logged in, and files that are sent by a line of input.
 
     gajim_driver.py FOLDER JID PASSWORD
 
@@ -69,7 +69,7 @@ def tell(event: str) -> None:
 
 
 def send(address: str, path: str) -> bool:
-    """Again until its contact is online with what it needs for a file."""
+    """Tries again until its contact is online with the features for a file."""
     if not app.account_is_available(ACCOUNT):
         return GLib.SOURCE_CONTINUE
     jid = JID.from_string(address)

@@ -25,19 +25,19 @@ NOBODY = 65534
 
 
 class Person:
-    """What they have in common: a home."""
+    """The common part of all clients: a home."""
 
     home: Home
     packages: tuple[str, ...] = ()  # one of them has it
 
     def meet(self, other: HasJid) -> None:
-        """`other` is who it will deal with."""
+        """`other` is its peer."""
 
     def has(self, source: Path) -> bool:
         return holds(self.home.path, source)
 
     def has_crashed(self) -> bool:
-        """Whether it has ended, which nobody has told it to; False: we do not look."""
+        """Whether it has ended by itself; False: we do not look."""
         return False
 
     def says_sent(self) -> bool | None:
@@ -49,7 +49,7 @@ class Windows(Person):
     """Used as a person would, by keys and the mouse. Windows are named by regular expressions."""
 
     def xdotool(self, *words: str) -> list[str]:
-        """The words that it says. A window that is gone, or takes no focus, is nobody's fault."""
+        """The texts that it shows. A window that is gone, or takes no focus, is nobody's fault."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             done = subprocess.run(
                 ["xdotool", *words],
@@ -171,7 +171,7 @@ class Dino(Windows):
                 return False
 
     def _transfers(self) -> list[int]:
-        """The states of the files that it has sent or received."""
+        """The states of the files that it has sent or received, from its database."""
         with contextlib.closing(sqlite3.connect(self._database)) as database:
             rows = database.execute("SELECT state FROM file_transfer ORDER BY id").fetchall()
         return [state for (state,) in rows]
@@ -214,9 +214,9 @@ class PsiPlus(Windows):
                     self.click("File Transfer", 350, 277)
 
     def send(self, path: Path, to: HasJid) -> None:
-        """By Jingle there is one window for what comes and what goes; by SI there are two."""
+        """By Jingle there is one window for both directions; by SI there are two."""
         del to  # the only one on its roster
-        # It saves what it gets where it took the last one from.
+        # It saves files in the folder from which it sent the last one.
         path = Path(shutil.copy(path, self.home.path))
         with self._sending:
             self.click("Psi\\+", 96, 153, button=3)  # the contact's menu
@@ -278,7 +278,7 @@ PSI_OPTIONS = {
 
 
 class Gajim(Person):
-    """Does not let root run it; has no way to be told to send a file, so gajim_driver.py does."""
+    """Does not run as root, and has no command to send a file, so gajim_driver.py does it."""
 
     packages = ("gajim",)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""docs/interop.md: what the trials have found on each system, and nothing else.
+"""docs/interop.md: the results of the trials on each system, and nothing else.
 
 A system is known by the versions of the clients that it has: the first table of the page has one
 row for each. A run replaces the rows of the system of which it has at least half of the versions,
@@ -115,7 +115,7 @@ def tables(text: str) -> Iterator[list[dict[str, str]]]:
 
 
 def parse(text: str) -> Page:
-    """What Page.text has written."""
+    """Reads the text that Page.text has written."""
     page = Page()
     for number, rows in enumerate(tables(text)):
         if number == 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One file in one direction with one client, and what became of it."""
+"""One file in one direction with one client, and the result."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def give(mount: Mount, client: Person | Library, source: Path) -> str:
 
 
 def format_of(mount: Mount, client: Person | Library, source: Path) -> str:
-    """In which a file was sent; its name is known for a minute."""
+    """The format in which a file was sent; its name exists for a minute."""
     try:
         return attribute(mount.contact(client) / source.name, "format")
     except OSError:
@@ -116,14 +116,14 @@ def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str
 
 
 def trials_of(name: str, world: World) -> list[Result]:
-    """What cannot be run has its rows, too."""
+    """A client that cannot be run has its rows, too."""
     version = version_of(CLIENTS[name].packages)
     if version == NO_VERSION:
         why = f"not run: the system does not have it ({CLIENTS[name].packages[0]})"
     else:
         try:
             return run_trials(name, version, world)
-        except Exception as error:  # whatever it is, the others are run
+        except Exception as error:  # after any error, the others are run
             traceback.print_exc()
             why = " ".join(f"not run: {error}".replace("|", "/").splitlines()[:1])
     return [Result(name, version, sends, NO_FORMAT, False, why) for sends in (True, False)]
@@ -139,7 +139,7 @@ def run_trials(name: str, version: str, world: World) -> list[Result]:
         client = kind(world, there, stack)
         client.meet(mount)
         poll_until((mount.path / client.jid).is_dir, 180, f"{name} online")
-        time.sleep(2)  # it has asked what we support by then
+        time.sleep(2)  # it has queried our features by then
         out = world.random_file(f"from-{user}.bin", SIZE)
         form, text = take(mount, client, out)
         results.append(Result(name, version, True, form, False, text))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Where other clients run: a network, a mount table and a folder that nobody else sees.
+"""The environment of other clients: a network, a mount table and a folder of their own.
 
-The domain localhost is here, at the port where clients look for it, with a certificate that they
-trust. There is a screen, and a session bus for each client.
+The domain localhost is here, at the default port of clients, with a certificate that they trust.
+There is a screen, and a session bus for each client.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class World:
         self._start_screen()
 
     def _connect(self) -> None:
-        """A way out that leads nowhere: some clients do not even try without one."""
+        """A default route that leads nowhere: some clients do not even try without one."""
         for words in (
             "link set lo up",
             "link add out type veth peer name nowhere",
@@ -59,7 +59,7 @@ class World:
             subprocess.run(["ip", *words.split()], check=True)
 
     def _name(self) -> None:
-        """A name server that says at once that it knows nobody; localhost, everybody knows."""
+        """A name server that knows no names, and answers at once; every client knows localhost."""
         names = NameServer(53)
         self._stack.callback(names.stop)
         resolver = self.folder / "resolv.conf"
@@ -102,7 +102,7 @@ class World:
         return mount.start()
 
     def random_file(self, name: str, size: int) -> Path:
-        """That everybody here may read."""
+        """A copy that every user here may read."""
         path = self.folder / name
         path.write_bytes(os.urandom(size))
         path.chmod(0o644)
@@ -110,7 +110,8 @@ class World:
 
 
 class Home:
-    """Where a client runs: a folder, a session bus, and the processes that are ended with it."""
+    """The environment of one client: a folder, a session bus, and processes that are ended with
+    it."""
 
     def __init__(self, path: Path, stack: contextlib.ExitStack, user: int = 0):
         self.path = path
@@ -143,7 +144,8 @@ class Home:
         return words
 
     def spawn(self, *command: str | Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
-        """In a session of its own, ended as a whole; what it says is in `log` beside the folder."""
+        """A process in a session of its own, ended as a whole; its output is in `log` beside the
+        folder."""
         with open(self.log, "ab") as log:
             process = subprocess.Popen(
                 self._words(command),
@@ -158,7 +160,7 @@ class Home:
         return process
 
     def run(self, *command: str | Path, timeout: float = 30) -> bool:
-        """Whether it ended well, in time."""
+        """Whether it exited with status 0, in time."""
         process = self.spawn(*command)
         try:
             return process.wait(timeout) == 0
@@ -173,7 +175,7 @@ class Home:
 
 
 def end_group(process: subprocess.Popen) -> None:
-    """A process and whatever it has started."""
+    """A process and all its descendants."""
     for number, patience_s in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
