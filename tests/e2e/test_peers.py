@@ -66,7 +66,7 @@ def arrived(mount: Mount) -> Path:
 
 
 def give(lab: Lab, mount: Mount, client: Client, source: Path) -> Path:
-    """Sends a file to the client, and returns the path where the client stored it."""
+    """Sends a file to the client, and returns the file that the client stored."""
     copy = lab.run("cp", source, mount.contact(client))
     assert (copy.returncode, copy.stderr) == (0, "")
     received = client.received()

@@ -108,7 +108,7 @@ def test_receives(lab: Lab, capture: str, form: str, state: str) -> None:
 
 @pytest.mark.once
 def test_dino_receives(lab: Lab) -> None:
-    """It saves no file, and does not tell: the error is that the peer sent no answer."""
+    """Dino saves no file, and does not tell: the transfer is reported as unconfirmed."""
     replay = Replay(lab, "dino-receives", f"spool={lab.folder}/spool")
     replay.patience_s = 60
     cp = start_cp(lab, replay)

@@ -526,7 +526,7 @@ def quiet(shared_quiet: Quiet) -> Quiet:
             path.unlink()
     peer.stanzas.clear()
     (contact / "sent").write_bytes(b"sent\n")
-    # A block of that stream: the one that was unlinked above is closed, too.
+    # The <close/> of that stream: an incoming stream that was unlinked above is closed, too.
     peer.wait_for(is_kind("close", sid=payload(peer.wait_open()).get("sid")))
     sid = os.urandom(8).hex()
     assert condition(peer.open(mount.jid, sid, name="new")) is None
