@@ -15,8 +15,8 @@
  * where that cannot be seen (another pid namespace). */
 bool caller_is_killed(pid_t pid);
 
-/* Whether some process other than ours has the file at `path`, absolute, open for writing. Not
- * those of other users, unless we are root. */
+/* Whether some process other than ours has the file at `path`, absolute, open for writing.
+ * Processes of other users are seen only by root. */
 bool caller_is_written(const char *path);
 
 /* Whether `pid` has a file called `name` open for writing, under whatever path; true where that

@@ -31,7 +31,7 @@ static int set_jid(struct options *options, const char *text)
 	return 0;
 }
 
-/* Whether one of us is mounted there already: a second one would hide it. */
+/* Whether an ibbfs is mounted there already: a second one would hide it. */
 static bool is_ours(const char *path)
 {
 	bool ours = false;

@@ -2,8 +2,8 @@
 /*
  * endpoint - where to connect to: HOST[:PORT] on the command line.
  *
- * Errors:  why it is wrong, for a line to the user; static, or strerror's and gai_strerror's. NULL:
- *          nothing is.
+ * Errors:  the reason, for a line to the user; static, or strerror's and gai_strerror's. NULL: no
+ *          error.
  * Threads: any.
  * Source:  RFC 3986 section 3.2.2 (brackets around an IPv6 address).
  */

@@ -11,7 +11,7 @@
 
 #include "mount/cli/options.h"
 
-/* What is noted while the command line is read, and is not an option's value. */
+/* Findings of reading the command line that are no option's value. */
 struct parser {
 	struct options *options;
 	bool done; /* --help, --version */
@@ -20,7 +20,7 @@ struct parser {
 	bool uid, gid;
 };
 
-/* Reads options->fuse; what libfuse is to know stays in it. */
+/* Reads options->fuse; options for libfuse stay in it. */
 int option_table_parse(struct parser *parser);
 
 #endif

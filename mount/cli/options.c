@@ -43,12 +43,12 @@ static int check_user(struct parser *parser)
 		log_error("-o uid=, -o gid=: only root can run it as somebody else");
 		return -1;
 	}
-	/* Also for root itself, to drop its supplementary groups. */
+	/* Root as the user counts too, to drop its supplementary groups. */
 	options->other_user = (parser->uid || parser->gid) && geteuid() == 0;
 	return 0;
 }
 
-/* We would wait for calls that only we can answer. */
+/* The daemon would wait for calls that only it can answer. */
 static int check_folder(const struct options *options, const char *name, const char *folder)
 {
 	size_t length = strlen(options->mountpoint);

@@ -3,10 +3,10 @@
  * options - the command line.
  *
  * Parsed with libfuse's fuse_opt, so that options may stand anywhere, as mount(8) and fstab give
- * them, and what libfuse itself knows (allow_other, ro, fsname=, ...) goes through to it.
+ * them. Options of libfuse itself (allow_other, ro, fsname=, ...) are passed on to it.
  *
  * Units:   bytes, seconds.
- * Errors:  a line on standard error that names the option and what is wrong with it.
+ * Errors:  a line on standard error that names the option and the reason.
  * Threads: before they start.
  * Source:  DESIGN section 1.
  */
@@ -45,7 +45,7 @@ struct options {
 	char *spool;	      /* absolute; NULL: spool_default_directory */
 	char *inbox;	      /* absolute; NULL: none */
 	uint64_t inbox_quota; /* 0: no limit */
-	uid_t uid;	      /* as whom it runs */
+	uid_t uid;	      /* the user that it runs as */
 	gid_t gid;
 	bool other_user;       /* the process has to become them */
 	struct fuse_args fuse; /* what is left for libfuse: "ibbfs", "-o", ... */

@@ -89,9 +89,9 @@ static size_t strip_mark(char *line, size_t length)
 }
 
 /*
- * The first line of `fd`, without a byte order mark. Byte by byte: what follows in a pipe stays
- * there for who reads next. With `waiting`, its signals are let through while it waits; NULL and
- * EINTR, without a line, when catch_signal got one. Every other error prints one.
+ * The first line of `fd`, without a byte order mark. It reads byte by byte, so later bytes of a
+ * pipe stay there for the next reader. With `waiting`, its signals are unblocked while it waits;
+ * NULL and EINTR, without a line, when catch_signal got one. Every other error prints a line.
  */
 static char *read_line(int fd, const char *source, const sigset_t *waiting)
 {
@@ -149,7 +149,7 @@ static bool is_own_descriptor(const char *path)
 static const char *file_fault(const struct stat *status, const char *path, uid_t user)
 {
 	/* <(command) of a shell is a pipe that we have open already; any other FIFO could be fed by
-	 * whoever made it. */
+	 * its owner. */
 	if (!S_ISREG(status->st_mode) && !(S_ISFIFO(status->st_mode) && is_own_descriptor(path))) {
 		return "not a regular file";
 	}
@@ -162,7 +162,7 @@ static const char *file_fault(const struct stat *status, const char *path, uid_t
 	return NULL;
 }
 
-/* `user`: for whom it is read, if that is another. */
+/* `user`: the user that the daemon runs as, if that is another. */
 static char *read_file(const char *path, uid_t user)
 {
 	/* O_NONBLOCK so that opening a FIFO does not wait for a writer. */
@@ -222,12 +222,12 @@ static const int prompt_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 static void say(int terminal, const char *text)
 {
 	if (write(terminal, text, strlen(text)) < 0) {
-		/* The prompt is a courtesy; the reading that follows reports a dead terminal. */
+		/* A failed write of the prompt is ignored: the read reports a dead terminal. */
 	}
 }
 
-/* One attempt with echo off. NULL and EINTR: *caught says which signal ended it, and everything
- * is as it was. */
+/* One attempt with echo off. NULL and EINTR: *caught is the signal that ended it, and the terminal
+ * is restored. */
 static char *prompt_once(int terminal, const char *jid, int *caught)
 {
 	struct termios saved, silent;
@@ -238,7 +238,8 @@ static char *prompt_once(int terminal, const char *jid, int *caught)
 		log_error("/dev/tty: %s", strerror(errno));
 		return NULL;
 	}
-	/* Blocked but while waiting: no signal comes between setting echo off and the handler. */
+	/* The signals are blocked except while it waits: none comes between setting echo off and
+	 * the handler. */
 	sigemptyset(&blocked);
 	sigemptyset(&catching.sa_mask);
 	for (size_t i = 0; i < PROMPT_SIGNALS; i++) {
@@ -255,7 +256,7 @@ static char *prompt_once(int terminal, const char *jid, int *caught)
 	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	silent.c_lflag |= ICANON | ISIG;
 
-	/* TCSADRAIN: what was typed ahead is not thrown away. */
+	/* TCSADRAIN: characters that were typed ahead are not discarded. */
 	char *password = NULL;
 	int error = 0;
 	if (tcsetattr(terminal, TCSADRAIN, &silent) < 0) {
@@ -296,7 +297,7 @@ static char *prompt(const char *jid)
 		if (password || caught == 0) {
 			break;
 		}
-		/* Now as if it had come just here, to whoever handles it. */
+		/* Raises the signal again, for its restored handler. */
 		raise(caught);
 		if (caught != SIGTSTP) {
 			log_error("no password: interrupted");
@@ -309,7 +310,7 @@ static char *prompt(const char *jid)
 
 char *password_read(const struct options *options)
 {
-	/* First, whichever source wins: programs that we start inherit the environment. */
+	/* First, whichever source wins: child processes inherit the environment. */
 	char *from_variable = take_variable();
 
 	if (!options->password_file && !options->password_stdin && from_variable) {

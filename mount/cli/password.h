@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * password - where the account's password comes from.
+ * password - the sources of the account's password.
  *
  * The first source given wins: the file, standard input, the environment variable
  * IBBFS_PASSWORD (removed from the environment), a prompt without echo on the terminal.

@@ -15,15 +15,14 @@
 void privilege_hide(void);
 
 /*
- * Still root, but what asks who we are (getuid) gets these: a mount that is made now is theirs, and
- * they can end it. -1 after a line.
+ * The process is still root, but getuid and getgid return these: a mount that is made now belongs
+ * to the user, who can end it. -1 after a line.
  */
 int privilege_lend(uid_t uid, gid_t gid);
 
 /*
- * Real, effective and saved user and group become these, and there are no other groups; what
- * privilege_hide did, the kernel has forgotten then, and it is done again. -1 after a line: the
- * caller must end.
+ * Real, effective and saved user and group become these, and there are no other groups; the kernel
+ * then undoes privilege_hide, so that is done again. -1 after a line: the caller must end.
  */
 int privilege_drop(uid_t uid, gid_t gid);
 

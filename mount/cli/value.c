@@ -93,8 +93,8 @@ int value_word(const char *option, const char *value, const char *const words[],
 	return value_wrong(option, must);
 }
 
-/* A path that still holds after chdir("/"). Symbolic links are left: what they point at may be
- * replaced while we run. NULL after a line. */
+/* A path that still holds after chdir("/"). Symbolic links are not resolved: their targets may be
+ * replaced while the daemon runs. NULL after a line. */
 static char *absolute_path(const char *path)
 {
 	char *directory = NULL, *absolute = NULL;
@@ -118,7 +118,7 @@ static char *absolute_path(const char *path)
 	return absolute;
 }
 
-/* Opened now, because libstrophe says nothing of a file that it cannot read. */
+/* The file is opened now, because libstrophe does not report a file that it cannot read. */
 int value_readable(const char *option, const char *value, bool directory, char **path)
 {
 	int fd = open(value, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -2,7 +2,7 @@
 /*
  * value - the value of one option, from its text.
  *
- * Errors:  0, or -1 after a line on standard error that names the option and what is wrong with it.
+ * Errors:  0, or -1 after a line on standard error that names the option and the reason.
  * Threads: before they start.
  */
 #ifndef MOUNT_CLI_VALUE_H
@@ -28,15 +28,16 @@ int value_number(const char *option, const char *value, uint64_t max, const char
 int value_from_0(const char *option, const char *value, uint64_t max, const char *range,
 		 uint64_t *number);
 
-/* `words` is NULL-terminated; *index says which of them `value` is. */
+/* `words` is NULL-terminated; *index is that of `value`. */
 int value_word(const char *option, const char *value, const char *const words[], const char *must,
 	       int *index);
 
 /* A path that still holds after chdir("/"), in place of what *path has; of a file, or directory,
- * that can be read now. Symbolic links are left: what they point at may be replaced meanwhile. */
+ * that can be read now. Symbolic links are not resolved: their targets may be replaced
+ * meanwhile. */
 int value_readable(const char *option, const char *value, bool directory, char **path);
 
-/* Likewise, of whatever need not be there yet. */
+/* Likewise, of a file that need not exist yet. */
 int value_path(const char *value, char **path);
 
 #endif

@@ -42,7 +42,7 @@ void inbox_for_each(struct inbox *inbox,
 /* For reading; `path` is below the directory. A descriptor, or -errno. */
 int inbox_open(const struct inbox *inbox, const char *path);
 
-/* What is there at `path`: 0 or -errno. */
+/* The status of the file at `path`: 0 or -errno. */
 int inbox_stat(const struct inbox *inbox, const char *path, struct stat *status);
 
 /* Takes a file out. */
