@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Who may open a stream to us. */
+/* The peers that may open a stream to us. */
 enum access {
 	ACCEPT_CONTACTS, /* the roster, and directories made with mkdir */
 	ACCEPT_ANYONE,

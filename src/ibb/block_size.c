@@ -6,8 +6,8 @@
 static const size_t sizes[] = {BLOCK_SIZE_MIN, 16384, 65535};
 #define LARGEST (sizeof(sizes) / sizeof(sizes[0]) - 1)
 
-/* Until blocks of the other size are acknowledged, and windows have settled: one of their rounds
- * where the RTT is short (see window.c), else one round trip. */
+/* The time until blocks of the other size are acknowledged, and windows have settled: one of their
+ * rounds where the RTT is short (see window.c), else one round trip. */
 #define SETTLING_SAMPLES     16
 #define SETTLING_ROUND_TRIPS 1
 

@@ -43,7 +43,7 @@ struct op {
 	uint64_t end;		/* flush: the offset that it waits for */
 
 	/* The submitter's after completion. `data` also holds the bytes of a write that could not
-	 * be taken over at once. op_finish frees it. */
+	 * be queued at once. op_finish frees it. */
 	ssize_t result;
 	uint8_t *data;
 };
@@ -63,8 +63,8 @@ void op_complete(struct op *op, ssize_t result, struct op **done);
 void op_complete_all(struct op **list, ssize_t result, struct op **done);
 
 /*
- * A signal ends the wait of a parked `op`: a write whose bytes were taken over succeeds, anything
- * else ends in -EINTR.
+ * A signal ends the wait of a parked `op`: a write whose bytes were queued succeeds, anything else
+ * ends in -EINTR.
  */
 void op_interrupt(struct op *op, struct op **done);
 

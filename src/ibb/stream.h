@@ -250,8 +250,8 @@ void stream_limit_blocks(struct stream *stream);
 /* ---- writing.c ---- */
 
 /*
- * Takes op->size bytes over (copied). Completes `op` when less than a window is unsent or
- * unacknowledged. Errors: -EAGAIN (nonblock; no byte was taken over), -ECONNRESET (the peer has
+ * Queues op->size bytes (copied). Completes `op` when less than a window is unsent or
+ * unacknowledged. Errors: -EAGAIN (nonblock; no byte was queued), -ECONNRESET (the peer has
  * closed), -ENOMEM, the stream's error.
  */
 void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms);
