@@ -65,7 +65,8 @@ void text_printf(struct text *text, const char *format, ...)
 /* Returns what read(2) and write(2) do, and 0 for "not now". */
 static ssize_t socket_read(struct connection *c, char *data, size_t length)
 {
-	/* Not sticky: the server's Nagle would wait for an acknowledgement that we put off. */
+	/* TCP_QUICKACK is not sticky: the server's Nagle would wait for a delayed
+	 * acknowledgement. */
 	setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 	if (c->tls) {
 		int got = SSL_read(c->tls, data, (int)length);

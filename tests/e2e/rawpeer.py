@@ -279,7 +279,7 @@ class RawPeer:
     # ---- requests ----
 
     def request(self, to: str, child: str, *, type_: str = "set", wait: bool = True) -> Stanza:
-        """Sends an <iq/>; returns the answer, whoever sent it, or at once an empty element."""
+        """Sends an <iq/>; returns the answer, from any sender, or at once an empty element."""
         ident = f"raw-{next(self._ids)}"
         self.send(f"<iq type='{type_}' to={quoteattr(to)} id='{ident}'>{child}</iq>")
         if not wait:

@@ -71,7 +71,7 @@ def main() -> None:
     password_file = f"password_file={folder}/alice.password"
     run("ibbfs", "-o", password_file, f"alice@{HOST}/laptop", "/mnt/alice")
     os.chdir("/home/me")
-    # Not in the place of this process: Prosody must not get the shell's Ctrl-C.
+    # The shell does not replace this process: Prosody must not get the shell's Ctrl-C.
     subprocess.run(["bash", "--norc", "--noprofile", "--noediting", "-i"])
 
 

@@ -30,7 +30,7 @@ class Transfer:
         self.copy = lab.spawn("cp", self.source, sender.contact(receiver), text=True)
 
     def progress(self) -> int:
-        """Bytes that have come out of the far end."""
+        """The count of bytes that have arrived."""
         return self.got.stat().st_size
 
     def wait_progress(self, count: int, timeout: float = 60) -> None:

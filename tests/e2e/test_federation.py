@@ -69,7 +69,7 @@ def test_remote_server_not_there(lab: Lab, near: str, remote: str) -> None:
 
 
 def test_to_a_stranger_nobody_is_there(lab: Lab) -> None:
-    """Not from another server, either."""
+    """A stranger on another server learns nothing either."""
     mount = lab.mount(lab.accounts("alice")[0])
     _, account = lab.accounts("somebody", "stranger")
     stranger = lab.raw(account)

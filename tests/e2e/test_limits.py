@@ -75,7 +75,7 @@ def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
 
 @pytest.mark.parametrize("block_size", ["65535", "auto"])
 def test_a_server_that_says_so(limited_lab: LimitedLab, block_size: str) -> None:
-    """It ends the connection of whoever sends longer stanzas than XEP-0478 allows."""
+    """The server ends the connection of a client that sends longer stanzas than XEP-0478 allows."""
     lab = limited_lab(**SAYS_SO)
     alice, proxy, bob = via_proxy(lab, f"block_size={block_size}")
     Transfer(lab, alice, bob, 200 * KIBIBYTE).expect_success(60)

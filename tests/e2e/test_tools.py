@@ -194,7 +194,7 @@ class Desk:
         return Place(self.lab.folder / f"place{self.count}", self.sources)
 
     def clean(self) -> None:
-        """Every row begins without names left behind by another."""
+        """Every row begins without the names of other rows."""
         for contact in (*(c.mount for c in self.collectors.values()), self.dave):
             for folder in (self.alice.contact(contact), self.alice.contact(contact) / "in"):
                 for path in folder.iterdir():

@@ -86,7 +86,7 @@ class Tool:
 
     @property
     def versions(self) -> str:
-        """Behind the command in the table."""
+        """The note after the command in the table."""
         if self.since:
             return f" ({self.since.program} {self.since.version} and later)"
         if self.before:

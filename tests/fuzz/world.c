@@ -696,7 +696,7 @@ struct world *world_create(const struct stream_config *alice, const struct strea
 	struct world *world = allocate(sizeof(*world));
 	memset(world, 0, sizeof(*world));
 	world->now_ms = 1000;
-	/* So that no input takes long. */
+	/* This limits the time of an input. */
 	size_t block = alice->block_size < bob->block_size ? alice->block_size : bob->block_size;
 	world->most_written = block < WORLD_BYTES / 4096 ? block * 4096 : WORLD_BYTES;
 	world->heads[ALICE] = world->tails[ALICE] = WORLD_LETTERS;

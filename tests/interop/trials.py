@@ -45,7 +45,8 @@ class Result:
 
 
 def version_of(packages: tuple[str, ...]) -> str:
-    """That of the first that is installed: Debian's, less what Debian has added; or NO_VERSION."""
+    """The version of the first package that is installed: Debian's, without Debian's suffix; or
+    NO_VERSION."""
     for package in packages:
         words = ["dpkg-query", "-W", "-f", "${Version}", package]
         version = subprocess.run(words, capture_output=True, text=True).stdout

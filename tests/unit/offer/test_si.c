@@ -307,7 +307,7 @@ static void test_incoming_is_declined(void **state)
 	scene_release(&scene, handle);
 	assert_null(scene.account.offers.all);
 
-	/* And while its open waits. */
+	/* The same while its open waits. */
 	offer(&scene, "s2", "g", 6);
 	struct call *open = scene_open(&scene, "a@x/in/g", O_RDONLY);
 	scene_sent(&scene, MSG_RESULT, PHONE);

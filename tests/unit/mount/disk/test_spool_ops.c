@@ -182,7 +182,7 @@ static void test_write_and_offer(void **state)
 	assert_memory_equal(hub.bytes, "Hello, world", 12);
 	assert_int_equal(hub.ends, 1);
 
-	/* Of several processes each closes it. */
+	/* Each of several processes closes the file. */
 	assert_int_equal(offer(&handle), 0);
 	assert_int_equal(hub.ends, 1);
 	spool_ops_release(NULL, directory, &handle);
