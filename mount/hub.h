@@ -135,8 +135,8 @@ void hub_read(struct hub *hub, struct handle *handle, struct request *request);
 void hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
 	       uint64_t offset);
 void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed);
-/* The request, which may be NULL, is delivered when there is something new. Returns what there is
- * now. */
+/* The request, which may be NULL, is delivered when there is something new. Returns the current
+ * events. */
 short hub_poll(struct hub *hub, struct handle *handle, struct request *request);
 
 void hub_release(struct hub *hub, struct handle *handle);
@@ -171,7 +171,7 @@ int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char
 void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
 			    const struct stat *status);
 
-/* node_path of what `handle` has opened. */
+/* node_path of the node that `handle` has opened. */
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);
 
 /* Interrupts the request with that token, if it is parked. */

@@ -34,7 +34,7 @@ struct option {
 	/* 1: it is passed on to libfuse too; 0: it is not; -1 after a line. */
 	int (*take)(const struct given *given);
 	size_t field;		  /* of struct options: where the value goes */
-	const char *must;	  /* says what the value must be */
+	const char *must;	  /* for an error: the form of the value */
 	uint64_t max;		  /* of a number */
 	const char *const *words; /* of a word: NULL-terminated */
 };

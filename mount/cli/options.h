@@ -48,7 +48,7 @@ struct options {
 	uid_t uid;	      /* the user that it runs as */
 	gid_t gid;
 	bool other_user;       /* the process has to become them */
-	struct fuse_args fuse; /* what is left for libfuse: "ibbfs", "-o", ... */
+	struct fuse_args fuse; /* the rest, for libfuse: "ibbfs", "-o", ... */
 };
 
 enum options_result {

@@ -145,7 +145,7 @@ static bool is_own_descriptor(const char *path)
 	return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
 }
 
-/* NULL if the file may hold a password, else what is wrong with it. */
+/* NULL if the file may hold a password, else the reason why not. */
 static const char *file_fault(const struct stat *status, const char *path, uid_t user)
 {
 	/* <(command) of a shell is a pipe that we have open already; any other FIFO could be fed by

@@ -20,7 +20,8 @@ int value_string(char **string, const char *value);
 /* Decimal digits and, if `suffixes`, one of K, M, G. False for anything else or above `max`. */
 bool value_parse(const char *text, uint64_t max, bool suffixes, uint64_t *number);
 
-/* 1 to `max`; with suffixes if `range`, which says what it must be, has some. */
+/* 1 to `max`. `range` is the form of the value, for an error; suffixes are allowed if it has
+ * some. */
 int value_number(const char *option, const char *value, uint64_t max, const char *range,
 		 uint64_t *number);
 
@@ -32,9 +33,8 @@ int value_from_0(const char *option, const char *value, uint64_t max, const char
 int value_word(const char *option, const char *value, const char *const words[], const char *must,
 	       int *index);
 
-/* A path that still holds after chdir("/"), in place of what *path has; of a file, or directory,
- * that can be read now. Symbolic links are not resolved: their targets may be replaced
- * meanwhile. */
+/* A path that is valid after chdir("/"), in place of *path, of a file or directory that can be read
+ * now. Symbolic links are not resolved: their targets may be replaced meanwhile. */
 int value_readable(const char *option, const char *value, bool directory, char **path);
 
 /* Likewise, of a file that need not exist yet. */

@@ -19,7 +19,7 @@
 int inbox_ops_open(const struct inbox *inbox, struct hub *hub, struct handle *handle);
 
 /* Reads up to `size` bytes from `offset`; through `next`, from where the last read ended. 0 at the
- * end of what has been received. A file that could not be received whole ends in the error. */
+ * end of the bytes received so far. An incomplete file ends in its error. */
 ssize_t inbox_ops_read(const struct inbox *inbox, struct hub *hub, struct handle *handle,
 		       void *bytes, size_t size, off_t offset);
 

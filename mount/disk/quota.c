@@ -22,7 +22,7 @@ static bool fits(const struct quota *quota, uint64_t used, uint64_t bytes)
 	return quota->limit == 0 || (used <= quota->limit && bytes <= quota->limit - used);
 }
 
-/* Counts what is used: files may have been removed from the directory itself. */
+/* Counts the bytes in use: files may have been removed in the directory itself. */
 static void count_again(struct quota *quota)
 {
 	struct timespec time;

@@ -66,7 +66,7 @@ bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const stru
 	int length = snprintf(path, sizeof(path), "%s/", mountpoint);
 	if (length < 0 || (size_t)length >= sizeof(path) ||
 	    hub_path(hub, handle, path + length, sizeof(path) - (size_t)length) < 0) {
-		return false; /* removed: nobody can know */
+		return false; /* removed: other writers cannot be found */
 	}
 	return caller_is_written(path) ||
 	       (!handle->spool && caller_may_write(pid, strrchr(path, '/') + 1));

@@ -30,8 +30,8 @@ struct call {
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when
- * the hub did not know the token yet. The call may be freed once it is submitted, so what
- * call_apply needs is copied before. */
+ * the hub did not know the token yet. The call may be freed once it is submitted, so call_apply
+ * copies its arguments before. */
 struct early_signal {
 	struct hub *hub;
 	uint64_t token;
