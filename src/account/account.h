@@ -59,7 +59,7 @@ struct account {
 				   is still open */
 	struct op *pollers;	/* OP_POLL, parked; context: the handle */
 	struct query *queries;	/* of routing.c */
-	bool has_inbox;		/* what arrives goes into the inbox (inbox_file.h) */
+	bool has_inbox;		/* arrivals go into the inbox (inbox_file.h) */
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
 	uint64_t last_query, last_arrival;
 	int64_t expiry_ms; /* no name expires before this */
@@ -88,7 +88,7 @@ void account_login(struct account *account, size_t max_stanza);
 /* The next stanza to send, the caller's, or NULL. */
 struct msg *account_next(struct account *account, int64_t now_us);
 
-/* The socket is drained: parked reads get what has arrived. */
+/* The socket is drained: parked reads get the bytes that have arrived. */
 void account_drained(struct account *account);
 
 /* Whether the connection is down, and streams wait for the next one (-o reconnect=). */

@@ -173,7 +173,7 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 	} else if (handle->disk) {
 		account_complete(account, op, 0); /* dd seek= reads up to where it writes */
 	} else if (!handle_read(account, handle, op)) {
-		account_complete(account, op, -EACCES); /* what was sent is not stored */
+		account_complete(account, op, -EACCES); /* sent bytes are not stored */
 	}
 }
 

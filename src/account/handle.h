@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handle - an open file description: what was opened, and what it is attached to.
+ * handle - an open file description: the node that was opened, and the stream or file that it is
+ * attached to.
  *
  * Units:   bytes.
  * Errors:  in op->result.
@@ -82,7 +83,7 @@ void handle_attach(struct handle *handle, struct node *node);
 /* Attaches a file of the inbox. */
 void handle_attach_inbox_file(struct handle *handle, struct node *node);
 
-/* Reads what is attached. False: nothing is, and `op` is unchanged. */
+/* Reads the attached stream or file. False: there is none, and `op` is unchanged. */
 bool handle_read(struct account *account, struct handle *handle, struct op *op);
 
 /* Completes `op` with the next bytes of handle->text. */

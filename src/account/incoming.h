@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * incoming - the files `incoming`, which lists what arrives, a line each, and `next`, which hands
- * it out.
+ * incoming - the files `incoming`, which lists arrivals, a line each, and `next`, which hands them
+ * out.
  *
  * Errors:  in op->result.
  * Threads: none; the caller serialises (the hub's lock).

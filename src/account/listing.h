@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listing - what a directory held when it was opened.
+ * listing - the entries of a directory when it was opened.
  *
  * Threads: made under the hub's lock; then its owner's alone.
  */

@@ -46,7 +46,7 @@ struct directory {
 	struct defaults defaults;
 };
 
-/* Whether what arrived is in the inbox (inbox_file.h). */
+/* Whether the arrival is in the inbox (inbox_file.h). */
 enum inbox_state {
 	INBOX_NONE,
 	INBOX_RECEIVING,

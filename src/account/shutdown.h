@@ -20,7 +20,7 @@ bool shutdown_is_complete(const struct account *account);
 /* Closes every file, aborts every stream, completes every op. */
 void shutdown_abandon(struct account *account, int64_t now_ms);
 
-/* After shutdown_begin: aborts open streams that have delivered what was written. A file that was
+/* After shutdown_begin: aborts open streams that have delivered all written bytes. A file that was
  * flushed is not aborted: it is about to be closed. */
 void shutdown_break_delivered(struct account *account);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jid - addresses, split and brought into the form in which they can be compared.
+ * jid - addresses, split into parts and normalised for comparison.
  *
  * Units:   bytes; each part has 1 to 1023.
- * Errors:  -EINVAL for what is no address, -ENOMEM.
+ * Errors:  -EINVAL for an invalid address, -ENOMEM.
  * Threads: pure functions.
  * Source:  RFC 7622 section 3 (form); RFC 6122 (Nodeprep, Nameprep, Resourceprep, by libidn,
  *          as servers do it).
