@@ -235,7 +235,7 @@ bool stanza_attribute(const char *stanza, size_t length, const char *name, char 
 
 /* ---- logging in ---- */
 
-/* Waits until what has been read holds `wanted`, and takes all of it; NULL-terminated, valid until
+/* Waits until the unread bytes hold `wanted`, and takes all of them; NULL-terminated, valid until
  * the next call. Any failure that the server reports ends the program. */
 static const char *expect(struct connection *c, const char *wanted)
 {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Prosody of tests/e2e, with the modules that Debian's package enables: some, such as stream
-management, make a difference to some clients. Left out are limits, and what opens more ports."""
+management, make a difference to some clients. Limits, and modules that open more ports, are left
+out."""
 
 from __future__ import annotations
 

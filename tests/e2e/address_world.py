@@ -5,7 +5,7 @@
 
 There is an XMPP server of example.org, and alice@example.org is mounted there. Each line of
 standard input is a call of a method of World, as JSON: its name, and its arguments by name. The
-answer is a line: what the method returns, or {"error": ...}.
+answer is a line: the result of the method, or {"error": ...}.
 """
 
 from __future__ import annotations

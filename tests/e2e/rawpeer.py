@@ -236,7 +236,7 @@ class RawPeer:
     def drop(self) -> None:
         """Cuts the connection without an end of the stream."""
         with contextlib.suppress(OSError):
-            # The plain one: SSLSocket.shutdown() would have the thread read what is encrypted.
+            # The plain socket: after SSLSocket.shutdown() the thread would read encrypted bytes.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self._thread.join(10)
         self._socket.close()

@@ -191,7 +191,7 @@ def test_others_too(lab: Lab, folder: Path) -> None:
 
 @needs_root
 def test_a_wrong_password(lab: Lab, folder: Path) -> None:
-    """Here the mount comes first; it must be gone."""
+    """Here the mount comes first; it must be removed."""
     account = lab.accounts("alice")[0]
     wrong = Account(account.jid, "wrong")
     mount = user_mount(lab, folder, wrong, "uid=nobody")

@@ -21,7 +21,7 @@ from rawpeer import RawPeer, silence
 READERS = 200
 BLOCKED = Path(__file__).with_name("blocked.py")
 PROMISED_SECONDS = 0.1  # from the signal to the end
-MACHINE_SECONDS = 1.0  # what a busy test machine may add for one process among hundreds
+MACHINE_SECONDS = 1.0  # delay of a busy machine for one process among hundreds
 
 
 def spawn_readers(lab: Lab, path: Path) -> list[subprocess.Popen]:

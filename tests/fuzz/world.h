@@ -52,7 +52,7 @@ struct segment {
 		SEGMENT_WAITS,
 		SEGMENT_TAKEN,
 		SEGMENT_UNDONE, /* the write has failed without effect */
-		SEGMENT_LOST,	/* the stream has ended: nobody knows */
+		SEGMENT_LOST,	/* the stream has ended: unknown */
 	} state;
 };
 

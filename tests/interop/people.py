@@ -49,7 +49,7 @@ class Windows(Person):
     """Used as a person would, by keys and the mouse. Windows are named by regular expressions."""
 
     def xdotool(self, *words: str) -> list[str]:
-        """The texts that it shows. A window that is gone, or takes no focus, is nobody's fault."""
+        """The texts that it shows. A closed window, or one that takes no focus, is no error."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             done = subprocess.run(
                 ["xdotool", *words],

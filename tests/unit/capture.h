@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capture - what a function writes to standard output and standard error.
+ * capture - the output of a function on standard output and standard error.
  *
  * Include after cmocka.h.
  */
@@ -29,7 +29,7 @@ static inline void capture_start(struct capture *capture, int fd)
 	assert_true(dup2(fileno(capture->file), fd) >= 0);
 }
 
-/* Gives `fd` back; capture->text is what was written. */
+/* Restores `fd`; capture->text is the output. */
 static inline const char *capture_stop(struct capture *capture)
 {
 	fflush(NULL);

@@ -103,8 +103,8 @@ void script_start(struct script *script, const struct stream_config *config, uns
 /* Disconnects; every call must have been completed once. */
 void script_finish(struct script *script);
 
-/* Plays `act`, several of which are separated by "; "; returns what comes of it, valid until the
- * next call. */
+/* Plays `act`, several of which are separated by "; "; returns the results, valid until the next
+ * call. */
 const char *script_play(struct script *script, const char *act);
 
 /* Plays each step; fails with the first step whose results differ. */

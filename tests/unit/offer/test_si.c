@@ -366,7 +366,7 @@ static void test_incoming_without_waiting(void **state)
 	struct handle *next = scene_opened(&scene, "a@x/in/next", O_RDONLY);
 	assert_int_equal(poll_now(&scene, next), 0);
 	offer(&scene, "s1", "f", 5);
-	assert_int_equal(poll_now(&scene, next), POLLIN); /* or nobody would accept it */
+	assert_int_equal(poll_now(&scene, next), POLLIN); /* or no client would accept it */
 	assert_result(scene_poll(&scene, next, 100), -EAGAIN);
 	scene_sent(&scene, MSG_RESULT, PHONE);
 	assert_int_equal(poll_now(&scene, next), 0);
