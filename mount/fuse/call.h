@@ -30,8 +30,8 @@ struct call {
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when
- * the hub did not know the token yet. The call may be freed once it is submitted, so call_apply
- * copies its arguments before. */
+ * the hub did not know the token yet. The call may be freed once it is submitted, so this struct is
+ * a copy for call_apply. */
 struct early_signal {
 	struct hub *hub;
 	uint64_t token;
