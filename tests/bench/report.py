@@ -25,30 +25,34 @@ NEVER = "not measured"
 DAEMON_MIB = 16  # the memory limit of a daemon
 
 HOW = """\
-MB are 10^6 bytes of payload, before base64; GB 10^9; MiB 2^20. Everything ran in one run, on one
-machine, over loopback, with TLS: {rounds}, and in a round everybody in turn, so that what is
-compared ran back to back. A ratio is the median of the ratios of each round. Absolute figures say
-more about the machine than about ibbfs.
+MB are 10^6 bytes of payload, before base64; GB are 10^9 bytes, and MiB are 2^20 bytes. Everything
+was measured in one run, on one machine, over loopback, with TLS, in {rounds}. In each round the
+implementations take turns, so that figures which are compared were measured back to back. A ratio
+is the median of the ratios of all rounds. Absolute figures say more about the machine than about
+ibbfs.
 
-* **raw pump**: two sockets, prepared stanzas, a fixed window, no XML parser: what the server can
-  carry between two clients. Its window is the smallest with which it is within 5 % of its best,
-  tried for each server, block size and distance; at a Prosody with TLS records of up to 16384
-  bytes, and of 4096 filled with spaces ("pieces"), which is how ibbfs sends there.
-* **ibbfs**: two mounts, `cp` into one and `cat` from the other. Options: `server`, `cafile`,
-  `password_file`, `block_size`; all others are the defaults.
+* **raw pump**: two sockets, prepared stanzas, a fixed window, no XML parser. It shows what the
+  server can carry between two clients. Its window is the smallest one that reaches 95 % of its best
+  throughput, for each server, block size and distance. At a Prosody, the pump also tries TLS
+  records of 4096 bytes that are padded with spaces ("pieces"), as ibbfs sends them there.
+* **ibbfs**: two mounts, `cp` into one and `cat` from the other. The options are `server`, `cafile`,
+  `password_file` and `block_size`; all others have their defaults.
 * **gloox, slixmpp, QXmpp**: the same library at both ends, a process each. gloox sends without
-  waiting for anything; the other two send a block and wait. QXmpp knows only blocks of 4096.
-* Time runs from when the transfer is asked for (`cp` starts, `<open/>` or an offer is sent) to the
-  last acknowledgement. What arrived is compared by SHA-256, or byte by byte, every time.
-* Distance is a relay between each client and the server that holds every byte back for D ms in
-  each direction. So from client to client it is 2 D one way, and a block and its acknowledgement
-  take 4 D. With 0 ms there is no relay.
-* Each sends for about as long as the others, at most 64 MiB, so a slow one sends fewer bytes.
+  waiting for acknowledgements. The other two wait for the acknowledgement of each block. QXmpp
+  supports only blocks of 4096 bytes.
+* The time begins when the transfer is requested (`cp` starts, `<open/>` or an offer is sent), and
+  ends with the last acknowledgement. The received bytes are compared every time, by SHA-256 or byte
+  by byte.
+* Distance is a relay between each client and the server, which delays every byte by D ms in each
+  direction. So a block takes 2 D from client to client, and the round-trip time of a block and its
+  acknowledgement is 4 D. With 0 ms there is no relay.
+* The size of each transfer is chosen for about the same duration, and is at most 64 MiB. So a slow
+  implementation sends fewer bytes.
 * The servers are those of Debian with the modules that Debian enables; limits on rates are off
   (`tests/bench/prosody_server.py`, `tests/e2e/ejabberd.py`). Every implementation has
   accounts of its own.
-* CPU seconds and memory are of the processes at both ends; memory is the peak resident size of
-  the larger one.
+* CPU seconds and memory are those of the processes at both ends. Memory is the peak resident size
+  of the larger process.
 """
 
 
@@ -264,8 +268,9 @@ def streams(runs: Runs) -> str:
     head = ["server", "block", "streams", "pump MB/s", "ibbfs MB/s", "ibbfs / pump"]
     head += ["ibbfs CPU s/GB", "ibbfs peak MiB, sender / receiver"]
     text = (
-        "Between two accounts, all at once; the time to open them is left out. The daemons stay\n"
-        "from row to row, and so does memory that the largest number has needed.\n\n"
+        "All streams are between two accounts and open at once. The time to open them is left\n"
+        "out. The daemons stay from row to row, and keep the memory that the largest number of\n"
+        "streams has needed.\n\n"
     )
     return text + table(head, rows)
 
@@ -288,8 +293,9 @@ def files(runs: Runs) -> str:
                     + [number(runs.ratio(figure, "ibbfs", "pump", **where))]
                 )
     text = (
-        "One `cp` of many files, one after the other, and of a large one. The pump opens, sends a\n"
-        "block and closes, and waits each time; the large file it sends with its window.\n\n"
+        "One `cp` copies many files, one after the other, or one large file. For each small\n"
+        "file, the pump opens, sends a block and closes, and waits each time. It sends the large\n"
+        "file with its window.\n\n"
     )
     head = ["server", "size", "D ms", "files", "pump", "ibbfs", "ibbfs / pump"]
     return text + table(head, rows)
@@ -313,11 +319,11 @@ def round_trips(runs: Runs) -> str:
                     + [number(mine.median("bulk_mb_s"))]
                 )
     text = (
-        "A byte to the other side, which sends a byte back on the same stream; through the mounts\n"
-        "with `open(O_RDWR)`, `write` and `read` at both ends. A bulk copy beside it goes the\n"
-        "same way on the same two connections: the pump's with 16 blocks on their way, ibbfs's\n"
-        "with as many as it sees fit. The target is taken as ours to the pump's in the same\n"
-        "situation; the column after it has the stricter reading.\n\n"
+        "A byte is sent to the other side, which sends a byte back on the same stream. Through\n"
+        "the mounts, both ends use `open(O_RDWR)`, `write` and `read`. A bulk copy beside it\n"
+        "uses the same two connections. The pump's has 16 blocks in flight. The one of ibbfs has\n"
+        "as many as its window allows. The target is the ratio to the pump in the same\n"
+        "situation. The next column has the stricter ratio, to the idle pump.\n\n"
     )
     head = ["server", "bulk copy", "", "p50 µs", "p99 µs", "p50 / pump's", "p50 / pump's when idle"]
     return text + table([*head, "bulk MB/s"], rows)
@@ -352,15 +358,15 @@ def text(machine: dict[str, str], runs: Runs, failures: list[str], again: list[s
     rounds = len({run.round for run in runs})
     counted = f"{rounds} rounds" if rounds > 1 else "a single round"
     page = "# How fast ibbfs is\n\n"
-    page += "<!-- Written by scripts/bench; change that, not this. -->\n\n"
-    page += "Written by `scripts/bench`, which measures all of it anew.\n\n"
+    page += "<!-- Written by scripts/bench: change the script, not this page. -->\n\n"
+    page += "`scripts/bench` writes this page, and measures all of it again.\n\n"
     if {run.delay_ms for run in runs.where(section="distance")}:
         page += "![Throughput over distance](bench.svg)\n\n"
     page += "## What it must reach\n\n" + targets(runs) + "\n"
-    page += "What is missed is explained in [profile.md](profile.md): where the time goes.\n\n"
+    page += "[profile.md](profile.md) explains the targets that are missed.\n\n"
     page += "## How it is measured\n\n" + HOW.format(rounds=counted)
     if again:
-        page += f"* Measured once more, on the same machine later: {'; '.join(again)}.\n"
+        page += f"* Measured again later, on the same machine: {'; '.join(again)}.\n"
     page += "\n"
     page += table(["machine", ""], machine.items()) + "\n"
     for name, title, section in SECTIONS:
