@@ -19,29 +19,30 @@ System = dict[str, str]  # versions, by client
 HEAD = """\
 # Which clients ibbfs reaches
 
-`scripts/interop` has written this; it runs the clients, sends a file of {size} bytes each way, and
-compares what arrives. The clients are those of Debian, as they come: Dino, Gajim and Psi+ in a
-window, Libervia from the command line, and programs of a few lines that use the libraries QXmpp,
-libpurple (which Pidgin and Finch are made of), gloox and slixmpp (tests/peers).
+`scripts/interop` writes this page. It runs the clients, sends a file of {size} bytes each way, and
+compares what arrives. The clients are those of Debian, unchanged: Dino, Gajim and Psi+ in a window,
+Libervia from the command line, and small programs (`tests/peers`) that use the libraries QXmpp,
+libpurple (the library of Pidgin and Finch), gloox and slixmpp.
 
-They were tried on these systems, one a line, each with the versions that it has:
+Each line is a system on which they were tried, with its versions of the clients:
 
 """
 TO = """\
 
 ## To a client
 
-`cp FILE /mnt/xmpp/CONTACT/`. The format that ibbfs chooses by itself is **bold**; the others were
-asked for with `setfattr -n user.ibb.format`; **-** is none, as it says that it takes no files.
+`cp FILE /mnt/xmpp/CONTACT/`. The format that ibbfs chooses by itself is **bold**. The others were
+set with `setfattr -n user.ibb.format`. **-** means that ibbfs chooses no format, as the client
+announces none.
 
 """
 MIDDLE = """\
 
-* arrives: the same bytes are there. `unconfirmed` is `user.ibb.state` where the client has said
-  nothing: by SI no client does, there is no word for it.
-* lost: it has acknowledged every byte and saved none. `unconfirmed` is all that tells.
-* it crashes: its process has ended.
-* What follows `cp:` is its error message.
+* arrives: the client has saved the same bytes. `unconfirmed` is `user.ibb.state` where the client
+  has not confirmed the file. By SI no client confirms a file, as SI has no confirmation.
+* lost: the client has acknowledged every byte and saved none. Only `unconfirmed` shows it.
+* it crashes: the process of the client has ended.
+* The text after `cp:` is the error message of `cp`.
 
 ## From a client
 
@@ -50,8 +51,8 @@ MIDDLE = """\
 """
 FOOT = """\
 
-* offers nothing that ibbfs takes: not within {patience_s} s. Gajim 2 has no file transfer but by HTTP
-  upload. Psi+ 1.4.1456 wants to send by Jingle over SOCKS5, for which it finds no way here.
+* offers nothing that ibbfs takes: no offer came within {patience_s} s. Gajim 2 sends files only by
+  HTTP upload. Psi+ 1.4.1456 prepares an offer by Jingle over SOCKS5, and does not send it here.
 """
 RESULT_COLUMNS = ("client", "version", "format", "result")
 
