@@ -372,26 +372,26 @@ SECTIONS = {
 TITLE = """\
 # What file tools do on streams
 
-Written by the end-to-end tests from what they found, on Debian 12 and 13; do not edit. When a tool,
-or what ibbfs answers it, has changed:
+The end-to-end tests write this page from what they find, on Debian 12 and 13. Do not edit it. If a
+tool has changed, or what ibbfs answers to it, write the page again:
 
     IBBFS_TOOLS_TABLE=write /usr/bin/python3 -m pytest tests/e2e/test_tools.py
 
-That leaves rows as they are which are about other versions than those of the tools there are.
+Rows about other versions than those of the installed tools stay as they are.
 
-"Works" means that the same bytes were at the other end and the exit status was 0; for reading,
-that output and exit status were those of the same command on a local file. A tool that fails
-prints the message; what it has sent by then does not look like a whole file at the other end,
-unless the row says so.
+"Works" means that the exit status was 0 and that the same bytes were at the other end. For reading,
+it means that output and exit status were those of the same command on a local file. A tool that
+fails prints the message. What it has sent by then does not look like a whole file at the other
+end, unless the row says so.
 """
 
 INTRODUCTIONS = {
     "Writing": "`bob/` and `carol/` are directories of contacts. A stream breaks when the "
     "contact's client\nrefuses a block.",
-    "Reading": "`in/` holds what a contact sends. A stream breaks when its writer ends before "
-    "its end.",
-    "Control": "`mnt/` is the mount, `bob/` the directory of a contact, `bob/sent` a file that "
-    "he has got,\n`bob/in/new` one that waits to be read. Nothing here sends a single stanza.",
+    "Reading": "`in/` has the files that a contact sends. A stream breaks when its writer aborts it.",
+    "Control": "`mnt/` is the mount, `bob/` is the directory of a contact, `bob/sent` is a file "
+    "that Bob has\nreceived, and `bob/in/new` is a file that waits to be read. No command here "
+    "sends a stanza.",
 }
 
 Cells = dict[tuple[str, str], list[str]]
