@@ -140,7 +140,7 @@ static void test_stranger(void **state)
 	assert_int_equal(scene_unlink(&scene, "s@x/in/i"), 0);
 	assert_names(&scene, "", "");
 
-	/* The stream is refused while a reader waits for more bytes. */
+	/* A stream is refused, and its directory stays while a reader waits. */
 	scene_peer_opens(&scene, "s@x/r", "s3", "i");
 	handle = scene_opened(&scene, "s@x/in/next", O_RDONLY);
 	assert_int_equal(scene_unlink(&scene, "s@x/in/i"), 0);

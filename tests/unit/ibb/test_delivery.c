@@ -147,7 +147,7 @@ static void test_data_refused(void **state)
 		{"internal-server-error", "ECONNRESET", true},
 		{"feature-not-implemented", "ECONNRESET", true},
 		{"made-up", "ECONNRESET", true},
-		/* the call that waited has ended */
+		/* the peer is absent: no <close/> */
 		{"item-not-found", "ECONNRESET", false},
 		{"service-unavailable", "ECONNRESET", false},
 		{"recipient-unavailable cancel", "ECONNRESET", false},

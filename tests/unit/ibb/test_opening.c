@@ -149,7 +149,7 @@ static void test_negotiation(void **state)
 	static const struct script_step accepted[] = {
 		{"dial s j; open s o", "o1.0 open j s 600"},
 		{"j: error o1.0 resource-constraint modify", "o1.1 open j s 300"},
-		/* late answers */
+		/* answers to other requests than the current one */
 		{"j: result o1.0", ""},
 		{"j: error o1.0 resource-constraint modify", ""},
 		{"j: error o1.0 not-acceptable", ""},

@@ -221,8 +221,8 @@ static void test_impossible_lengths(void **state)
 	queue_finish(&model.queue);
 }
 
-/* The memory of a queue that grew by blocks: twice its bytes while it is short; for a long one
- * hardly more than its bytes. */
+/* The memory of a queue that grew by blocks: up to twice its bytes while it is short; for a long
+ * one hardly more than its bytes. */
 static void test_memory(void **state)
 {
 	(void)state;

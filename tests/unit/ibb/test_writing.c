@@ -58,7 +58,7 @@ static void test_flush_of_what_was_written_before(void **state)
 		{"j: result d1.4; j: result d1.3",
 		 "d=20; g=0; d1.5 data j s 5 8; d1.6 data j s 6 4"},
 		{"reset s", "c1.0 close j s"},
-		/* with a writer whose bytes are queued, and one whose bytes are not */
+		/* with a writer whose bytes stay queued, and one whose bytes are removed */
 		{"dial t j; j: result o2.0; write t h 20; write t i 3; flush t k; write t l 4; "
 		 "flush t m; interrupt l; write t n 9",
 		 "o2.0 open j t 8; d2.0 data j t 0 8; d2.1 data j t 1 8; l=EINTR"},

@@ -219,7 +219,7 @@ static void test_incoming_digest(void **state)
 		transfer_start(&scene, &format);
 		struct digest digest = transfer_digest(HASH_SHA_256, right ? TEXT : "Hello, World");
 		struct handle *handle = receive_most(&scene, &digest);
-		/* The peer said that before any acceptance. */
+		/* The digest of the offer counts, and a later one is ignored. */
 		struct digest other = transfer_digest(HASH_SHA_256, "other");
 		sends_digest(&scene, "j1", &other);
 		transfer_block(&scene, "t", 1, "orld");
