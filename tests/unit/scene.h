@@ -58,7 +58,7 @@ struct scene {
 	struct upload uploads[SCENE_UPLOADS];
 	size_t uploads_length;
 	unsigned last_id, last_sid;
-	struct msg *sent;   /* what scene_next returned last */
+	struct msg *sent;   /* the last result of scene_next */
 	unsigned features;  /* of every peer that scene_play plays */
 	uint64_t delivered; /* bytes that scene_play has acknowledged */
 	char text[1024];    /* they */

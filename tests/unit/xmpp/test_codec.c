@@ -74,7 +74,7 @@ static const uint8_t xep_block[] = {
 	0x2f, 0x03, 0x51, 0xe4, 0x4a, 0xb3, 0xd6, 0x49, 0x71, 0x32, 0x1a, 0x20, 0x84, 0x93, 0x80,
 };
 
-/* Of what comes in, every field; a row leaves out peer and id where they are `from` and "i". */
+/* Every field of a received stanza; a row leaves out peer and id if they are `from` and "i". */
 static void assert_msg(const struct msg *msg, const struct msg *expected, const char *peer)
 {
 	assert_int_equal(msg->kind, expected->kind);
