@@ -97,7 +97,6 @@ void cause_reset(struct cause *cause, const char *place)
 {
 	cause->kind = CAUSE_NONE;
 	cause->detail[0] = '\0';
-	cause->connected = false;
 	cause->temporary = false;
 	cause->offered[0] = '\0';
 	snprintf(cause->place, sizeof(cause->place), "%s", place);
@@ -177,8 +176,6 @@ void cause_learn(struct cause *cause, const char *text)
 		cause_set_errno(cause, CAUSE_UNREACHABLE, atoi(text + strlen(failed)));
 	} else if (strcmp(text, "Connection attempt timed out.") == 0) {
 		cause_set_errno(cause, CAUSE_UNREACHABLE, ETIMEDOUT);
-	} else if (strcmp(text, "connection successful") == 0) {
-		cause->connected = true;
 	} else if (strncmp(text, "SSL_CTX_load_verify_locations", 29) == 0) {
 		learn_certificates(cause);
 	} else {

@@ -47,7 +47,6 @@ struct cause {
 	enum cause_kind kind;
 	char detail[256];
 	char place[320];   /* where we connect: "127.0.0.1:5222" */
-	bool connected;	   /* by TCP */
 	bool temporary;	   /* a refused login may succeed later */
 	char offered[200]; /* by the server: mechanisms to log in with */
 	char line[1024];
