@@ -60,7 +60,7 @@ bool address_is_overdue(const struct address *address, int64_t now_ms)
 }
 
 /* RFC 8305 section 4: the families take turns, IPv6 first. NULL: no address waits. */
-static struct address *next_address(struct target *target, bool postponed)
+static struct address *next_address(struct target *target, enum turn turn)
 {
 	struct address *next = NULL;
 	int wanted = target->last_family == AF_INET6 ? AF_INET : AF_INET6;
@@ -68,7 +68,7 @@ static struct address *next_address(struct target *target, bool postponed)
 	for (size_t i = 0; i < target->count; i++) {
 		struct address *address = &target->addresses[i];
 
-		if (address->state != ADDRESS_WAITING || address->postponed != postponed) {
+		if (address->state != ADDRESS_WAITING || address->turn != turn) {
 			continue;
 		}
 		if (next == NULL ||
@@ -118,11 +118,11 @@ static bool waits_for_inet6(const struct target *target, int64_t now_ms)
 }
 
 /* Both NULL: there is none. */
-static struct step find_step(struct candidates *candidates, bool postponed, int64_t now_ms)
+static struct step find_step(struct candidates *candidates, enum turn turn, int64_t now_ms)
 {
 	for (size_t i = 0; i < candidates->count; i++) {
 		struct target *target = &candidates->targets[i];
-		struct address *address = next_address(target, postponed);
+		struct address *address = next_address(target, turn);
 
 		if (!target->started || (address != NULL && !waits_for_inet6(target, now_ms))) {
 			return (struct step){target, address};
@@ -161,9 +161,12 @@ static void take_step(struct candidates *candidates, const struct step *step, in
 
 int64_t candidates_next(struct candidates *candidates, int64_t now_ms, struct step *step)
 {
-	*step = find_step(candidates, false, now_ms);
-	if (step->target == NULL && !candidates_is_busy(candidates)) {
-		*step = find_step(candidates, true, now_ms);
+	*step = find_step(candidates, TURN_FIRST, now_ms);
+	for (int turn = TURN_POSTPONED; turn < TURNS && step->target == NULL; turn++) {
+		if (candidates_is_busy(candidates)) {
+			break;
+		}
+		*step = find_step(candidates, turn, now_ms);
 	}
 	if (step->target == NULL) {
 		return INT64_MAX;
@@ -180,10 +183,32 @@ void candidates_hurry(struct candidates *candidates)
 	candidates->last_target = NULL;
 }
 
-bool candidates_is_exhausted(struct candidates *candidates)
+bool candidates_is_exhausted(struct candidates *candidates, enum turn turn)
 {
-	return !candidates_is_busy(candidates) && find_step(candidates, false, 0).target == NULL &&
-	       find_step(candidates, true, 0).target == NULL;
+	for (int earlier = TURN_FIRST; earlier <= (int)turn; earlier++) {
+		if (find_step(candidates, earlier, 0).target != NULL) {
+			return false;
+		}
+	}
+	return !candidates_is_busy(candidates);
+}
+
+void candidates_win(struct candidates *candidates, struct address *winner)
+{
+	winner->state = ADDRESS_DONE;
+	for (size_t i = 0; i < candidates->count; i++) {
+		for (size_t j = 0; j < candidates->targets[i].count; j++) {
+			struct address *address = &candidates->targets[i].addresses[j];
+
+			if (address->state != ADDRESS_CONNECTING) {
+				continue;
+			}
+			address->state = ADDRESS_WAITING;
+			if (address->since_ms < winner->since_ms) {
+				address->turn = TURN_OVERTAKEN;
+			}
+		}
+	}
 }
 
 static int64_t earlier(int64_t a_ms, int64_t b_ms)

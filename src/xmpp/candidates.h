@@ -50,11 +50,19 @@ enum address_state {
 	ADDRESS_DONE, /* has failed, or the caller uses its connection */
 };
 
+/* An address is tried after all those of an earlier turn. */
+enum turn {
+	TURN_FIRST,
+	TURN_POSTPONED, /* a server took the connection there and was silent */
+	TURN_OVERTAKEN, /* another address, tried later, took a connection before it */
+	TURNS
+};
+
 struct address {
 	struct sockaddr_storage name; /* as in connect(2), with the target's port */
 	socklen_t length;
 	enum address_state state;
-	bool postponed;	  /* is tried after all that are not */
+	enum turn turn;
 	int64_t since_ms; /* start of the attempt; CONNECTING */
 	int error;	  /* errno of a failed attempt, or 0 */
 	int fd;		  /* the caller's; -1: none */
@@ -119,8 +127,12 @@ void candidates_hurry(struct candidates *candidates);
 /* Whether an answer of the resolver or the end of an attempt is still to come. */
 bool candidates_is_busy(const struct candidates *candidates);
 
-/* Whether there is nothing left to wait for or to try. */
-bool candidates_is_exhausted(struct candidates *candidates);
+/* Whether there is nothing left to wait for, and nothing to try in `turn` or earlier. */
+bool candidates_is_exhausted(struct candidates *candidates, enum turn turn);
+
+/* The address has taken the connection: all other attempts end, but have not failed. The caller
+ * closes their sockets before. */
+void candidates_win(struct candidates *candidates, struct address *winner);
 
 /* The earliest time limit: of an attempt, or of the wait for IPv6 addresses. INT64_MAX: none. */
 int64_t candidates_limit_ms(const struct candidates *candidates);

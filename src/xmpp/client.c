@@ -19,10 +19,6 @@
 #define BACKOFF_MS     1000
 #define BACKOFF_MAX_MS 10000 /* streams are waited for; a minute must hold some attempts */
 
-/* If there is another address, a server must send something within this and four round-trip times.
- * The TCP and TLS handshakes take less. */
-#define ANSWER_MS 1500
-
 struct client {
 	struct client_config config;
 	struct client_events events;
@@ -85,9 +81,7 @@ static void try_all(struct client *client, struct connector *connector)
 		if (error < 0) {
 			break;
 		}
-		loop_run(loop, &connection,
-			 connection.last ? INT64_MAX
-					 : loop_now_ms() + ANSWER_MS + 4 * connection.rtt_ms);
+		loop_run(loop, &connection);
 		if (!may_go_on(client)) {
 			return;
 		}

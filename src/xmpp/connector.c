@@ -15,6 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* If another address was not tried yet, a server must send something within this and four
+ * round-trip times. The TCP and TLS handshakes take less. */
+#define ANSWER_MS 1500
+
 struct connector {
 	struct candidates candidates;
 	struct resolution resolution;
@@ -109,17 +113,11 @@ static struct address *check_attempts(struct connector *connector, int64_t now_m
 	return NULL;
 }
 
-/* Ends all attempts. Their addresses may be tried again: they have not failed. */
-static void stop_attempts(struct candidates *candidates)
+static void close_sockets(struct candidates *candidates)
 {
 	for (size_t i = 0; i < candidates->count; i++) {
 		for (size_t j = 0; j < candidates->targets[i].count; j++) {
-			struct address *address = &candidates->targets[i].addresses[j];
-
-			if (address->state == ADDRESS_CONNECTING) {
-				close_socket(address);
-				address->state = ADDRESS_WAITING;
-			}
+			close_socket(&candidates->targets[i].addresses[j]);
 		}
 	}
 }
@@ -186,6 +184,17 @@ static void name_address(char *text, size_t size, const struct address *address)
 	}
 }
 
+/* A server need not be waited for long where another address has not been tried yet. Those that
+ * were slower than this one are worth less. */
+static int64_t longest_silence_ms(struct candidates *candidates, int64_t rtt_ms)
+{
+	if (!candidates_is_exhausted(candidates, TURN_POSTPONED)) {
+		return ANSWER_MS + 4 * rtt_ms;
+	}
+	return candidates_is_exhausted(candidates, TURN_OVERTAKEN) ? INT64_MAX
+								   : CANDIDATES_ATTEMPT_MS;
+}
+
 static void give(struct connector *connector, struct address *address, size_t rank,
 		 struct connection *connection)
 {
@@ -195,14 +204,14 @@ static void give(struct connector *connector, struct address *address, size_t ra
 	connection->port = target->srv.port;
 	connection->direct_tls = target->srv.direct_tls;
 	connection->rank = rank;
-	connection->rtt_ms = loop_now_ms() - address->since_ms;
 	name_address(connection->address, sizeof(connection->address), address);
 	name_place(connection->place, sizeof(connection->place), target, connection->address);
 	address->fd = -1;
-	address->state = ADDRESS_DONE;
-	stop_attempts(&connector->candidates);
+	close_sockets(&connector->candidates);
+	candidates_win(&connector->candidates, address);
 	connector->last = address;
-	connection->last = candidates_is_exhausted(&connector->candidates);
+	connection->silence_ms =
+		longest_silence_ms(&connector->candidates, loop_now_ms() - address->since_ms);
 }
 
 int connector_next(struct connector *connector, int wakeup, int64_t deadline_ms,
@@ -246,9 +255,9 @@ int connector_next(struct connector *connector, int wakeup, int64_t deadline_ms,
 
 void connector_postpone(struct connector *connector)
 {
-	if (connector->last != NULL && !connector->last->postponed) {
+	if (connector->last != NULL && connector->last->turn == TURN_FIRST) {
 		connector->last->state = ADDRESS_WAITING;
-		connector->last->postponed = true;
+		connector->last->turn = TURN_POSTPONED;
 	}
 }
 
@@ -314,7 +323,7 @@ void connector_destroy(struct connector *connector)
 	if (connector == NULL) {
 		return;
 	}
-	stop_attempts(&connector->candidates);
+	close_sockets(&connector->candidates);
 	resolution_finish(&connector->resolution);
 	free(connector);
 }

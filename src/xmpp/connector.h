@@ -30,10 +30,10 @@ struct connection {
 	char address[64]; /* numeric */
 	uint16_t port;
 	bool direct_tls;
-	bool last;	 /* no other address is left to be tried */
-	int64_t rtt_ms;	 /* the duration of connect */
-	size_t rank;	 /* of the target: 0 is the one that the domain prefers */
-	char place[320]; /* for lines to the user: "xmpp.example.org:5222 (192.0.2.1)" */
+	int64_t silence_ms; /* the server is given up if it is silent for so long; INT64_MAX: no
+			     * other address is left */
+	size_t rank;	    /* of the target: 0 is the one that the domain prefers */
+	char place[320];    /* for lines to the user: "xmpp.example.org:5222 (192.0.2.1)" */
 };
 
 struct connector;

@@ -285,13 +285,15 @@ static void serve(struct loop *loop)
 	}
 }
 
-void loop_run(struct loop *loop, const struct connection *connection, int64_t answer_ms)
+void loop_run(struct loop *loop, const struct connection *connection)
 {
 	struct session *session = loop->session;
 	int64_t now = loop_now_ms();
 
 	session->has_input = false;
-	atomic_store(&loop->answer_ms, answer_ms);
+	atomic_store(&loop->answer_ms, connection->silence_ms == INT64_MAX
+					       ? INT64_MAX
+					       : now + connection->silence_ms);
 
 	loop->break_ms = -1;
 	keepalive_begin(&loop->keepalive, now);

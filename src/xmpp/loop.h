@@ -45,10 +45,10 @@ void loop_finish(struct loop *loop);
 /*
  * Logs in (see session_connect). Returns when the connection has ended, or is not online at
  * deadline_ms, or was ended by loop_stop. The session is OFF then, unless libstrophe does not
- * notice that its socket was shut down. If the server has sent nothing by `answer_ms`, the
- * connection is ended, too, and loop->no_answer is set.
+ * notice that its socket was shut down. If the server has sent nothing for
+ * connection->silence_ms, the connection is ended, too, and loop->no_answer is set.
  */
-void loop_run(struct loop *loop, const struct connection *connection, int64_t answer_ms);
+void loop_run(struct loop *loop, const struct connection *connection);
 
 /* Waits without a connection; loop_stop and loop_wake end it. */
 void loop_sleep(struct loop *loop, int64_t timeout_ms);

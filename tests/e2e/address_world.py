@@ -30,7 +30,7 @@ from prosody import Prosody
 from readme_world import run
 
 DOMAIN = "example.org"
-COPY_BYTES = 1_000_000
+COPY_BYTES = 300_000
 
 
 def furnish_etc(folder: Path) -> None:
@@ -49,11 +49,13 @@ def furnish_etc(folder: Path) -> None:
 
 
 class Relay:
-    """A relay: a port of an address that leads to the server."""
+    """A relay: a port of an address that leads to the server, which seems to answer each new
+    connection after `delay` seconds."""
 
-    def __init__(self, address: str, port: int, server_port: int):
+    def __init__(self, address: str, port: int, server_port: int, delay: float = 0):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._server_port = server_port
+        self._delay = delay
         self._listener = socket.create_server((address, port), family=family)
         self._connections: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()
@@ -74,6 +76,7 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 ours, _ = self._listener.accept()
+                time.sleep(self._delay)
                 theirs = socket.create_connection(("127.0.0.1", self._server_port))
                 for source, sink in ((ours, theirs), (theirs, ours)):
                     source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -171,9 +174,9 @@ class World:
     def raw(self, kind: str, answer: str) -> None:
         self.names.raw[f"_{kind}._tcp.{DOMAIN}"] = bytes.fromhex(answer)
 
-    def relay(self, address: str, port: int, direct: bool = False) -> None:
+    def relay(self, address: str, port: int, direct: bool = False, delay: float = 0) -> None:
         target = self.server.direct_port if direct else self.server.port
-        self.relays[f"{address} {port}"] = Relay(address, port, target)
+        self.relays[f"{address} {port}"] = Relay(address, port, target, delay)
 
     def stop_relay(self, address: str, port: int) -> None:
         self.relays.pop(f"{address} {port}").stop()

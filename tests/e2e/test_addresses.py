@@ -28,6 +28,8 @@ DIRECT = "xmpps-client"
 # libstrophe's limit for one address is 5 s, that of the system's resolver 5 s for one question.
 PATIENCE_S = 4
 
+ATTEMPT_S = 10  # the time limit of an attempt
+
 
 class World:
     """Calls of methods of address_world.World."""
@@ -211,6 +213,18 @@ def test_ipv6_is_dead(world: World, first: str) -> None:
         world.deafen(address="::1", port=5222)
     world.relay(address="127.0.0.11", port=5222)
     expect_mount(world)
+
+
+@pytest.mark.large
+def test_a_slow_server_is_worth_more_than_a_silent_address(world: World) -> None:
+    """The silent address would be tried for ten seconds, if the server were given up."""
+    world.address(name="example.org", address="::1")
+    world.address(name="example.org", address="127.0.0.11")
+    world.deafen(address="::1", port=5222)
+    world.relay(address="127.0.0.11", port=5222, delay=3)
+    done = world.mount()
+    assert done["stderr"] == "" and done["status"] == 0
+    assert done["seconds"] < ATTEMPT_S
 
 
 @pytest.mark.large

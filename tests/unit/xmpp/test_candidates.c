@@ -199,11 +199,11 @@ static void test_failure_lets_the_next_begin(void **state)
 	assert_string_equal(steps(30), "resolve 1, never");
 	target_resolved(&candidates.targets[1], FAMILY_INET6, "not found", 40);
 	assert_true(candidates_is_busy(&candidates));
-	assert_false(candidates_is_exhausted(&candidates));
+	assert_false(candidates_is_exhausted(&candidates, TURN_OVERTAKEN));
 	target_resolved(&candidates.targets[1], FAMILY_INET, "not found", 40);
 	assert_string_equal(steps(40), "never");
 	assert_false(candidates_is_busy(&candidates));
-	assert_true(candidates_is_exhausted(&candidates));
+	assert_true(candidates_is_exhausted(&candidates, TURN_OVERTAKEN));
 }
 
 static void test_postponed_comes_last(void **state)
@@ -217,16 +217,52 @@ static void test_postponed_comes_last(void **state)
 	assert_string_equal(steps(0), "2001:db8::1, then 250");
 	struct address *address = connecting();
 	address->state = ADDRESS_WAITING;
-	address->postponed = true;
+	address->turn = TURN_POSTPONED;
 	candidates_hurry(&candidates);
 	assert_string_equal(steps(20), "192.0.2.1, never");
 	assert_string_equal(steps(5000), "never");
-	assert_false(candidates_is_exhausted(&candidates));
+	assert_false(candidates_is_exhausted(&candidates, TURN_POSTPONED));
 	fail_attempt();
-	assert_false(candidates_is_exhausted(&candidates));
+	assert_true(candidates_is_exhausted(&candidates, TURN_FIRST));
+	assert_false(candidates_is_exhausted(&candidates, TURN_POSTPONED));
 	assert_string_equal(steps(5000), "2001:db8::1, never");
 	fail_attempt();
-	assert_true(candidates_is_exhausted(&candidates));
+	assert_true(candidates_is_exhausted(&candidates, TURN_OVERTAKEN));
+}
+
+/* An address that is silent while a later one takes a connection is likely to be dead. */
+static void test_overtaken_comes_last(void **state)
+{
+	(void)state;
+	struct target *target = add(1);
+
+	steps(0);
+	answer(target, FAMILY_INET6, "2001:db8::1", 0);
+	answer(target, FAMILY_INET, "192.0.2.1", 0);
+	assert_string_equal(steps(0), "2001:db8::1, then 250");
+	assert_string_equal(steps(250), "192.0.2.1, never");
+	candidates_win(&candidates, &target->addresses[1]);
+	assert_true(candidates_is_exhausted(&candidates, TURN_POSTPONED));
+	assert_false(candidates_is_exhausted(&candidates, TURN_OVERTAKEN));
+	candidates_hurry(&candidates);
+	assert_string_equal(steps(300), "2001:db8::1, never");
+}
+
+/* One that was tried later had less time. */
+static void test_later_attempt_is_not_overtaken(void **state)
+{
+	(void)state;
+	struct target *target = add(1);
+
+	steps(0);
+	answer(target, FAMILY_INET6, "2001:db8::1", 0);
+	answer(target, FAMILY_INET, "192.0.2.1", 0);
+	assert_string_equal(steps(0), "2001:db8::1, then 250");
+	assert_string_equal(steps(250), "192.0.2.1, never");
+	candidates_win(&candidates, &target->addresses[0]);
+	assert_false(candidates_is_exhausted(&candidates, TURN_FIRST));
+	candidates_hurry(&candidates);
+	assert_string_equal(steps(300), "192.0.2.1, never");
 }
 
 static void test_searching_keeps_busy(void **state)
@@ -236,7 +272,7 @@ static void test_searching_keeps_busy(void **state)
 	assert_string_equal(steps(0), "never");
 	assert_true(candidates_is_busy(&candidates));
 	candidates.searching = false;
-	assert_true(candidates_is_exhausted(&candidates));
+	assert_true(candidates_is_exhausted(&candidates, TURN_OVERTAKEN));
 }
 
 static void test_time_limit_of_an_attempt(void **state)
@@ -298,6 +334,8 @@ int main(void)
 		cmocka_unit_test_setup(test_priorities, set_up),
 		cmocka_unit_test_setup(test_failure_lets_the_next_begin, set_up),
 		cmocka_unit_test_setup(test_postponed_comes_last, set_up),
+		cmocka_unit_test_setup(test_overtaken_comes_last, set_up),
+		cmocka_unit_test_setup(test_later_attempt_is_not_overtaken, set_up),
 		cmocka_unit_test_setup(test_searching_keeps_busy, set_up),
 		cmocka_unit_test_setup(test_time_limit_of_an_attempt, set_up),
 		cmocka_unit_test_setup(test_room_for_addresses, set_up),
