@@ -7,6 +7,7 @@ connections:
     proxy.cut()              every connection is reset
     proxy.cut_after(1000)    the same after 1000 further bytes: somewhere in a stanza
     proxy.freeze()           nothing goes through, silently; until proxy.thaw()
+    proxy.freeze_after(1000) the same after 1000 further bytes of the server
     proxy.mute()             only bytes of the server go through; until proxy.unmute()
     proxy.strand()           existing connections stay, and nothing goes through them any more
     proxy.refuse()           new connections are refused; until proxy.accept()
@@ -45,6 +46,7 @@ class FaultProxy:
         self.whole = False
         self._random = random.Random(seed)
         self._fuse: int | None = None
+        self._freeze_at: int | None = None  # of `received`
         self._links: dict[asyncio.Task, Link] = {}
         self._holder = bound(0)  # the port stays ours while nobody listens
         self.port: int = self._holder.getsockname()[1]
@@ -87,6 +89,16 @@ class FaultProxy:
             self._thawed.clear()
 
         self._call(freeze())
+
+    def freeze_after(self, count: int) -> None:
+        async def arm() -> None:
+            self._freeze_at = self.received + count
+
+        self._call(arm())
+
+    @property
+    def is_frozen(self) -> bool:
+        return not self._thawed.is_set()
 
     def thaw(self) -> None:
         async def thaw() -> None:
@@ -167,6 +179,12 @@ class FaultProxy:
         elif self.pieces:
             await asyncio.sleep(0)  # others' turn, so that pieces do not leave together
         return len(data)
+
+    def count_received(self, count: int) -> None:
+        self.received += count
+        if self._freeze_at is not None and self.received >= self._freeze_at:
+            self._freeze_at = None
+            self._thawed.clear()
 
     async def thawed(self) -> None:
         await self._thawed.wait()
@@ -251,7 +269,7 @@ class Link:
                 if sink is self.server:
                     self.proxy.sent += count
                 else:
-                    self.proxy.received += count
+                    self.proxy.count_received(count)
 
 
 def reset_when_closed(*ends: socket.socket) -> None:

@@ -17,12 +17,14 @@ from test_faults import KIBIBYTE, MEBIBYTE, RESET, Transfer, ended
 from test_resume import known_leak, slow_pair  # noqa: F401 (a fixture)
 
 WRITE = os.O_WRONLY | os.O_CREAT
+LONG = 40 * MEBIBYTE  # more than passes before a test causes its fault
 SOON = 10  # seconds until everybody has an error that is certain
 
 
 def running(lab: Lab, options: str = "") -> tuple[Mount, Mount, Transfer]:
+    """A transfer that has begun, and would take some time."""
     alice, bob = slow_pair(lab, options)
-    transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
+    transfer = Transfer(lab, alice, bob, LONG)
     transfer.wait_progress(MEBIBYTE)
     return alice, bob, transfer
 
@@ -88,7 +90,7 @@ def test_one_side_does_not_want_it(lab: Lab, off: tuple[str, ...], cut: str) -> 
     options = ("reconnect=0" if side in off else "" for side in ("sender", "receiver"))
     alice, bob = lab.pair_via_proxies(*options)
     alice.via.rate = bob.via.rate = MEBIBYTE
-    transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
+    transfer = Transfer(lab, alice, bob, LONG)
     transfer.wait_progress(MEBIBYTE)
     (alice if cut == "sender" else bob).via.cut()
     transfer.expect_reset(SOON)

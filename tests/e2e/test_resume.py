@@ -38,6 +38,14 @@ def slow_pair(lab: Lab, options: str = "", rate: int = STEADY) -> tuple[Mount, M
     return alice, bob
 
 
+def unfinished(lab: Lab, alice: Mount, bob: Mount) -> Transfer:
+    """A transfer in its middle; it stays there until bob.via.thaw()."""
+    bob.via.freeze_after(2 * MEBIBYTE)
+    transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
+    poll_until(lambda: bob.via.is_frozen, 60, "half of the file")
+    return transfer
+
+
 def back_online(proxy: FaultProxy, before: int, timeout: float = 30) -> None:
     poll_until(lambda: proxy.connections > before, timeout, "a new connection")
 
@@ -326,9 +334,9 @@ def test_a_network_that_is_away_for_a_while(lab: Lab, side: str) -> None:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_server_restarts(own_lab: Lab, how: signal.Signals) -> None:
     alice, bob = slow_pair(own_lab)
-    transfer = Transfer(own_lab, alice, bob, 4 * MEBIBYTE)
-    transfer.wait_progress(MEBIBYTE)
+    transfer = unfinished(own_lab, alice, bob)
     own_lab.stop_servers(how)
+    bob.via.thaw()
     wait_blocked(transfer.copy.pid, transfer.cat.pid)
     own_lab.start_servers()
     transfer.expect_success(90)
@@ -339,10 +347,10 @@ def test_the_server_restarts(own_lab: Lab, how: signal.Signals) -> None:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_one_of_two_servers_restarts(own_lab: Lab, how: signal.Signals, which: str) -> None:
     alice, bob = slow_pair(own_lab, "timeout=5")
-    transfer = Transfer(own_lab, alice, bob, 4 * MEBIBYTE)
-    transfer.wait_progress(MEBIBYTE)
+    transfer = unfinished(own_lab, alice, bob)
     server = (alice if which == "sender" else bob).server
     server.stop(how)
+    bob.via.thaw()
     wait_blocked(transfer.copy.pid, transfer.cat.pid)
     server.start()
     transfer.expect_success(90)
