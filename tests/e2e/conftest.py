@@ -3,7 +3,7 @@
 
     /usr/bin/python3 -m pytest tests/e2e                         the build of scripts/check
     /usr/bin/python3 -m pytest tests/e2e --builds plain=build    another build directory
-    /usr/bin/python3 -m pytest tests/e2e --builds asan,tsan,plain -n 4
+    /usr/bin/python3 -m pytest tests/e2e --builds asan,tsan,plain -n 4    each test with one
     /usr/bin/python3 -m pytest tests/e2e --servers ejabberd      not at Prosody
     IBBFS_TEST_DEBUG=1 ... -k test_name                          each daemon's stanzas, in MOUNT.err
 """
@@ -14,6 +14,7 @@ import contextlib
 import functools
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="build/check/tests/peers",
         help="where the other clients are, which are built with -Dpeers=true",
     )
-    parser.addoption("--slow", action="store_true", help="also what takes minutes")
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="also what takes minutes; and each test with each build and server that it is for,"
+        " which else take turns",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -120,6 +126,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("build, server_name", pairs, ids=ids, scope="session")
 
 
+def name_of(item: pytest.Item) -> str:
+    """Of the test, whatever its build and server."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if "build" not in parameters:
+        return item.nodeid
+    way = parameters["build"].name
+    if "server_name" in parameters:
+        way += f"-{parameters['server_name']}"
+    return item.nodeid.replace(f"[{way}", "[", 1)
+
+
+def in_turn(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Each test once: its name decides on the build and the server."""
+    ways: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        ways.setdefault(name_of(item), []).append(item)
+    chosen = {same[zlib.crc32(name.encode()) % len(same)] for name, same in ways.items()}
+    return [item for item in items if item in chosen]
+
+
 def is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
     """Leaves out slow tests, and tests for none of the servers."""
     if item.get_closest_marker("slow") and not config.getoption("--slow"):
@@ -129,9 +155,11 @@ def is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    unwanted = [item for item in items if not is_wanted(config, item)]
-    config.hook.pytest_deselected(items=unwanted)
-    items[:] = [item for item in items if item not in unwanted]
+    wanted = [item for item in items if is_wanted(config, item)]
+    if not config.getoption("--slow"):
+        wanted = in_turn(wanted)
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(wanted)])
+    items[:] = wanted
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
