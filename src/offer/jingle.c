@@ -110,9 +110,6 @@ static void acknowledge(struct offers *offers, struct offer *offer)
 		struct metadata metadata = metadata_of(offer, JINGLE_RECEIVED);
 		send_action(offers, offer, OFFER_REQUEST_OTHER, &metadata);
 	}
-	if (!offer->is_incoming && !offer->confirmed) {
-		terminate(offers, offer, JINGLE_SUCCESS);
-	}
 }
 
 static void cancel(struct offers *offers, struct offer *offer)

@@ -102,7 +102,7 @@ const char *offer_state_name(const struct offer *offer)
 	case OFFER_DONE:
 		return offer->confirmed ? "finished" : "unconfirmed";
 	case OFFER_FAILED:
-		return "broken";
+		return offer->unconfirmed ? "unconfirmed" : "broken";
 	case OFFER_ACCEPTED:
 	case OFFER_TRANSFERRING:
 		break;

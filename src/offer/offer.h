@@ -84,6 +84,7 @@ struct offer {
 	enum offer_state state;
 	int error;	       /* FAILED: -errno for the users of the file */
 	bool confirmed;	       /* the peer has said that it has the file */
+	bool unconfirmed;      /* FAILED: it has acknowledged every byte, and not said so */
 	struct stream *stream; /* NULL while there is none; the user's */
 	struct op *waiters;    /* parked: outgoing, until DONE or FAILED */
 	int64_t deadline_ms;   /* or STREAM_NO_DEADLINE */
@@ -92,7 +93,8 @@ struct offer {
 	struct offer_checksum checksum;
 };
 
-/* A peer that has everything must confirm within this time, and send a digest that it announced. */
+/* A peer that has everything must confirm within this time, if its format has a word for it, and
+ * send a digest that it announced. */
 #define OFFER_CONFIRM_MS  30000
 #define OFFER_CHECKSUM_MS 5000
 

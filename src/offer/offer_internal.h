@@ -25,8 +25,8 @@ struct offer_protocol {
 	void (*decline)(struct offers *offers, struct offer *offer);
 	/* FAILED with offer->error, on our side, after it was accepted. */
 	void (*fail)(struct offers *offers, struct offer *offer);
-	/* DONE. Incoming: the file is complete. Outgoing: it is delivered, and the peer has
-	 * confirmed it or will not. */
+	/* DONE. Incoming: the file is complete. Outgoing: it is delivered, and confirmed if the
+	 * format has a word for it. */
 	void (*acknowledge)(struct offers *offers, struct offer *offer);
 	/* Outgoing: we await no answer any more. */
 	void (*cancel)(struct offers *offers, struct offer *offer);
@@ -35,7 +35,7 @@ struct offer_protocol {
 			 const struct msg *answer, int64_t now_ms);
 	/* Outgoing: the digest is known. NULL: the format has no stanza for it. */
 	void (*send_checksum)(struct offers *offers, struct offer *offer);
-	bool confirms; /* the receiver confirms a complete file */
+	bool confirms; /* the receiver has a word for a complete file: it is DONE only with that */
 };
 
 extern const struct offer_protocol offer_si, offer_jingle;

@@ -91,6 +91,27 @@ static int stream_failure(const struct stream *stream)
 	return stream_outcome(stream);
 }
 
+/* The peer has acknowledged every byte. That says nothing of the file: some clients acknowledge
+ * what they lose. */
+static void fail_unconfirmed(struct offers *offers, struct offer *offer, int error)
+{
+	offer->unconfirmed = true;
+	offer_abort(offers, offer, error);
+}
+
+/* Everything is delivered. */
+static void await_confirmation(struct offers *offers, struct offer *offer, int64_t now_ms)
+{
+	if (offer->confirmed || !offer->protocol->confirms) {
+		offer_finish(offers, offer);
+		offer->protocol->acknowledge(offers, offer);
+	} else if (offer->session.ended) {
+		fail_unconfirmed(offers, offer, -ECONNRESET); /* a connection is broken */
+	} else if (now_ms >= offer->deadline_ms) {
+		fail_unconfirmed(offers, offer, -ETIMEDOUT);
+	}
+}
+
 void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	struct stream *stream = offer->stream;
@@ -121,10 +142,7 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 		offer->state = OFFER_CHECKING;
 		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
 	}
-	if (offer->state == OFFER_CHECKING &&
-	    (offer->confirmed || offer->session.ended || !offer->protocol->confirms ||
-	     now_ms >= offer->deadline_ms)) {
-		offer_finish(offers, offer);
-		offer->protocol->acknowledge(offers, offer);
+	if (offer->state == OFFER_CHECKING) {
+		await_confirmation(offers, offer, now_ms);
 	}
 }

@@ -108,17 +108,19 @@ def test_receives(lab: Lab, capture: str, form: str, state: str) -> None:
 
 @pytest.mark.once
 def test_dino_receives(lab: Lab) -> None:
-    """Dino saves no file, and does not tell: the transfer is reported as unconfirmed."""
+    """Dino saves no file and confirms none, although it acknowledges every byte: cp fails."""
     replay = Replay(lab, "dino-receives", f"spool={lab.folder}/spool")
     replay.patience_s = 60
     cp = start_cp(lab, replay)
     began = time.monotonic()
     replay.run()
-    assert cp.wait(20) == 0, cp.communicate()
+    _, err = cp.communicate(timeout=20)
+    assert cp.returncode == 1
+    assert b"Connection timed out" in err
     assert time.monotonic() - began >= 30
     path = replay.mount.contact(replay.peer) / "file.bin"
     assert attribute(path, "state") == "unconfirmed"
-    assert replay.reason() == "success"
+    assert replay.reason() == "timeout"
 
 
 def test_gajim_receives(lab: Lab) -> None:

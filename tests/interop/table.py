@@ -40,7 +40,9 @@ MIDDLE = """\
 
 * arrives: the client has saved the same bytes. `unconfirmed` is `user.ibb.state` where the client
   has not confirmed the file. By SI no client confirms a file, as SI has no confirmation.
-* lost: the client has acknowledged every byte and saved none. Only `unconfirmed` shows it.
+* `cp` fails, and `unconfirmed`: the client has acknowledged every byte by Jingle, and has not
+  confirmed the file. Dino saves none.
+* lost: `cp` has succeeded, and the client has not saved the file.
 * it crashes: the process of the client has ended.
 * The text after `cp:` is the error message of `cp`.
 

@@ -70,12 +70,22 @@ def give(mount: Mount, client: Person | Library, source: Path) -> str:
     )
     if copy.returncode:
         why = "`cp`: " + copy.stderr.strip().rsplit(": ", 1)[-1] if copy.stderr else "`cp` hangs"
-        return f"**it crashes**; {why}" if client.has_crashed() else why
-    state = attribute(target, "state")
+        if client.has_crashed():
+            return f"**it crashes**; {why}"
+        return f"{why}; `unconfirmed`" if state_of(target) == "unconfirmed" else why
+    state = state_of(target)
     with contextlib.suppress(AssertionError):
         poll_until(lambda: client.has(source), 10, "the file at the other end")
     fate = "arrives" if client.has(source) else "**lost**, though `cp` succeeds"
     return fate if state == "finished" else f"{fate}; `{state}`"
+
+
+def state_of(target: Path) -> str:
+    """Empty if the name does not exist."""
+    try:
+        return attribute(target, "state")
+    except OSError:
+        return ""
 
 
 def format_of(mount: Mount, client: Person | Library, source: Path) -> str:

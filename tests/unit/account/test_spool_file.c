@@ -398,6 +398,10 @@ static bool play_offers(struct scene *scene, bool jingle)
 		scene->delivered = 0;
 		struct call *close = scene_offer(scene, handle, TEXT, 12, NULL);
 		scene_play(scene);
+		if (jingle && scene->delivered == 12) {
+			struct metadata received = {.action = JINGLE_RECEIVED};
+			scene_peer_says(scene, PHONE, handle->sid, &received);
+		}
 		scene_wait(scene, SCENE_ANSWER);
 		scene_play(scene);
 		assert_true(call_is_done(close));

@@ -757,12 +757,13 @@ static void test_outgoing(void **state)
 	(void)state;
 	static const struct {
 		bool receives, ends;
+		ssize_t result;
 		const char *state;
 	} rows[] = {
-		{true, true, "finished"},
-		{true, false, "finished"},
-		{false, true, "finished"},
-		{false, false, "unconfirmed"},
+		{true, true, 0, "finished"},
+		{true, false, 0, "finished"},
+		{false, true, 0, "finished"},
+		{false, false, -ETIMEDOUT, "unconfirmed"},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
@@ -824,9 +825,9 @@ static void test_outgoing(void **state)
 			scene_wait(&scene, OFFER_CONFIRM_MS - 1);
 			assert_waits(close);
 			scene_wait(&scene, 1);
-			we_end(&scene, "sid1", JINGLE_SUCCESS);
+			we_end(&scene, "sid1", JINGLE_TIMEOUT);
 		}
-		assert_result(close, 0);
+		assert_result(close, rows[i].result);
 		scene_is_quiet(&scene);
 		assert_state(&scene, "a@x/f.txt", rows[i].state);
 		scene_release(&scene, handle);
@@ -1077,7 +1078,7 @@ static void test_outgoing_received_early(void **state)
 			assert_waits(close);
 			scene_wait(&scene, OFFER_CONFIRM_MS);
 		}
-		assert_result(close, 0);
+		assert_result(close, when < LEFT ? -ETIMEDOUT : 0);
 		assert_state(&scene, "a@x/f", when < LEFT ? "unconfirmed" : "finished");
 		scene_finish(&scene);
 	}
@@ -1243,10 +1244,16 @@ static void test_outgoing_breaks(void **state)
 		ssize_t results[OUTS];
 		const char *confirming;
 	} rows[] = {
-		{PEER_GONE, {-EHOSTDOWN, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
-		{DISCONNECTED, {-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+		{PEER_GONE,
+		 {-EHOSTDOWN, -EHOSTDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET},
+		 "unconfirmed"},
+		{DISCONNECTED,
+		 {-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET},
+		 "unconfirmed"},
 		{STOPPED, {-ECONNRESET, 0, 0, 0, 0}, "finished"},
-		{ABANDONED, {-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, 0}, "unconfirmed"},
+		{ABANDONED,
+		 {-ENETDOWN, -ENETDOWN, -ECONNRESET, -ECONNRESET, -ECONNRESET},
+		 "unconfirmed"},
 	};
 	for (size_t i = 0; i < COUNT(rows) * OUTS; i++) {
 		enum out when = i % OUTS;
@@ -1296,7 +1303,7 @@ static void test_outgoing_peer_goes_at_the_end(void **state)
 	scene_sent(&scene, MSG_CLOSE, PHONE);
 	assert_waits(close);
 	scene_goes(&scene, PHONE);
-	assert_result(close, 0);
+	assert_result(close, -ECONNRESET);
 	assert_state(&scene, "a@x/f", "unconfirmed");
 	scene_finish(&scene);
 }
