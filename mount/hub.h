@@ -164,6 +164,7 @@ int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *nam
 
 /* inbox_file_path, and the file's descriptor if hub_set_inbox_fd was called, or -1. */
 int hub_inbox_path(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd);
+bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle);
 /* -1: it has none any more. Returns the one that it has: another thread may have been first. */
 int hub_set_inbox_fd(struct hub *hub, struct handle *handle, int fd);
 int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path,

@@ -335,6 +335,14 @@ int hub_inbox_path(struct hub *hub, const struct handle *handle, char *path, siz
 	return length;
 }
 
+bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle)
+{
+	hub_begin(hub);
+	bool complete = inbox_file_is_complete(handle);
+	hub_unlock(hub);
+	return complete;
+}
+
 int hub_set_inbox_fd(struct hub *hub, struct handle *handle, int fd)
 {
 	hub_begin(hub);

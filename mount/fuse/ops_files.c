@@ -73,6 +73,19 @@ static void release(const struct call_context *context, struct handle *handle)
 	spool_ops_release(context->hub, context->spool, handle);
 }
 
+/* A file for writing only is seekable, so that forward gaps and appending work. A file for reading
+ * is a stream: else a blocked read would block every write, and sendfile would take the size of 0
+ * for the end. A spooled file is on disk. A complete file of the inbox is read through the page
+ * cache, which maps and splices it; of one that grows, the page cache would hold back the end, and
+ * the error that may be there. libfuse has no name for FOPEN_STREAM. */
+static uint32_t open_flags(struct hub *hub, const struct handle *handle)
+{
+	if (handle->is_stream) {
+		return FOPEN_DIRECT_IO | FOPEN_STREAM | FOPEN_NONSEEKABLE;
+	}
+	return hub_is_complete_inbox_file(hub, handle) ? 0 : FOPEN_DIRECT_IO;
+}
+
 static void deliver_open(struct request *request)
 {
 	struct call *call = call_of(request);
@@ -91,15 +104,10 @@ static void deliver_open(struct request *request)
 		call_end(call);
 		return;
 	}
-	/* A file for writing only is seekable, so that forward gaps and appending work. A file for
-	 * reading is a stream: else a blocked read would block every write, and sendfile would take
-	 * the size of 0 for the end. A spooled file is on disk. libfuse has no name for
-	 * FOPEN_STREAM. */
-	bool is_inbox_file = handle->inbox_file != NULL;
-	bool is_stream = call->reads && !handle_is_spooled(handle) && !is_inbox_file;
+	handle->is_stream = call->reads && !handle_is_spooled(handle) && !handle->inbox_file;
 	struct fuse_open_out out = {
 		.fh = (uint64_t)(uintptr_t)handle,
-		.open_flags = FOPEN_DIRECT_IO | (is_stream ? FOPEN_STREAM | FOPEN_NONSEEKABLE : 0),
+		.open_flags = open_flags(call_hub_of(call->req), handle),
 	};
 	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) == -ENOENT) {
 		/* The open was interrupted: the kernel will not release it. */
@@ -140,6 +148,21 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	}
 }
 
+/* The error of a read that no stream can answer. The page cache reads without a lock owner, for a
+ * mapping, splice or readahead: pages that it drops are read again, and the bytes after the ones
+ * that have come would be zeros. EINVAL is what splice and copy_file_range give for a pipe, and
+ * tools read and write then. An offset comes from the kernel's own reads (execve) and io_uring. */
+static int check_stream_read(const struct fuse_file_info *info, off_t offset)
+{
+	if (!call_handle_of(info)->is_stream) {
+		return 0;
+	}
+	if (info->lock_owner == 0) {
+		return -EINVAL;
+	}
+	return offset != 0 ? -ESPIPE : 0;
+}
+
 static void read_spooled(fuse_req_t req, size_t size, off_t offset,
 			 const struct fuse_file_info *info)
 {
@@ -153,8 +176,17 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	      struct fuse_file_info *info)
 {
 	(void)ino;
+	int error = check_stream_read(info, offset);
+	if (error) {
+		fuse_reply_err(req, -error);
+		return;
+	}
 	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
-		read_spooled(req, size, offset, info);
+		if (call_handle_of(info)->is_stream) {
+			fuse_reply_err(req, EACCES); /* as of any stream: it is only sent */
+		} else {
+			read_spooled(req, size, offset, info);
+		}
 		return;
 	}
 	struct call *call = call_begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
@@ -172,8 +204,10 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, o
 	const struct call_context *context = call_context_of(req);
 	(void)ino;
 	if (hub_is_spooled(context->hub, call_handle_of(info), true)) {
+		/* With O_NONBLOCK the format may be known only now: the kernel has no offsets. */
+		bool appends = info->flags & O_APPEND || call_handle_of(info)->is_stream;
 		int error = spool_ops_write(context->hub, context->spool, call_handle_of(info),
-					    bytes, size, (uint64_t)offset, info->flags & O_APPEND);
+					    bytes, size, (uint64_t)offset, appends);
 		if (error) {
 			fuse_reply_err(req, -error);
 		} else {

@@ -36,12 +36,13 @@ struct handle {
 	struct node *node;	    /* what was opened */
 	struct node *attached;	    /* has the stream; `next`: NULL before it has one */
 	bool readable, writable;
-	bool append;  /* offsets of writes are ignored */
-	bool used;    /* there was a read or a write */
-	bool disk;    /* truncated beyond its end: the writer takes it for a disk file */
-	bool refused; /* the last write failed: not everything was written */
-	bool flushed; /* there was no write since the last flush */
-	bool killed;  /* the last flush came from a process that a signal was killing */
+	bool is_stream; /* immutable after open: the kernel reads and writes without offsets */
+	bool append;	/* offsets of writes are ignored */
+	bool used;	/* there was a read or a write */
+	bool disk;	/* truncated beyond its end: the writer takes it for a disk file */
+	bool refused;	/* the last write failed: not everything was written */
+	bool flushed;	/* there was no write since the last flush */
+	bool killed;	/* the last flush came from a process that a signal was killing */
 	char sid[HANDLE_SID_SIZE];
 	struct routing routing;
 

@@ -190,6 +190,12 @@ int inbox_file_path(const struct handle *handle, char *path, size_t size)
 	return node->inbox.path ? snprintf(path, size, "%s", node->inbox.path) : -EAGAIN;
 }
 
+bool inbox_file_is_complete(const struct handle *handle)
+{
+	const struct node *node = handle->inbox_file;
+	return node && node->inbox.state == INBOX_COMPLETE;
+}
+
 int inbox_file_find(const struct tree *tree, const struct node *parent, const char *name,
 		    char *path, size_t size)
 {

@@ -61,6 +61,9 @@ int inbox_file_restore(struct account *account, const char *contact, const char 
  * no such file; -EAGAIN: there is none yet; or why it could not be received whole. */
 int inbox_file_path(const struct handle *handle, char *path, size_t size);
 
+/* Whether the file that `handle` has open is complete and verified. */
+bool inbox_file_is_complete(const struct handle *handle);
+
 /* Likewise, for a name in a directory; only of a complete file. */
 int inbox_file_find(const struct tree *tree, const struct node *parent, const char *name,
 		    char *path, size_t size);

@@ -292,6 +292,7 @@ class RawPeer:
         sid: str,
         *,
         name: str | None = None,
+        size: int | None = None,
         block_size: object = 4096,
         stanza: str | None = None,
         wait: bool = True,
@@ -299,7 +300,8 @@ class RawPeer:
         carrier = "" if stanza is None else f" stanza='{stanza}'"
         child = ""
         if name is not None:
-            child = f"<file xmlns='{NS_FILE}'><name>{escape(name)}</name></file>"
+            announced = "" if size is None else f"<size>{size}</size>"
+            child = f"<file xmlns='{NS_FILE}'><name>{escape(name)}</name>{announced}</file>"
         return self.request(
             to,
             f"<open xmlns='{NS_IBB}' sid={quoteattr(sid)} block-size='{block_size}'{carrier}>"
