@@ -93,7 +93,7 @@ static struct node *find_resource(const struct node *contact, const char *jid)
 
 void directory_show_resource(struct account *account, struct node *contact, const char *jid)
 {
-	if (!find_resource(contact, jid)) {
+	if (jid_resource(jid) && !find_resource(contact, jid)) {
 		add_directory(account, contact, NODE_RESOURCE, jid_resource(jid), jid);
 	}
 }

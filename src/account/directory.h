@@ -22,7 +22,8 @@
  * or no name can hold the JID. */
 struct node *directory_show_contact(struct account *account, const char *jid, const char *name);
 
-/* The resource `jid` has become available, or unavailable. */
+/* The resource `jid` has become available, or unavailable. A bare JID, from which the presence of a
+ * contact behind a gateway comes, has no directory of its own. */
 void directory_show_resource(struct account *account, struct node *contact, const char *jid);
 void directory_hide_resource(struct account *account, struct node *contact, const char *jid,
 			     int64_t now_ms);

@@ -115,7 +115,7 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 	if (roster_presence(&account->roster, jid, available, priority, features)) {
 		return;
 	}
-	if (available && contact && jid_resource(jid)) {
+	if (available && contact) {
 		directory_show_resource(account, contact, jid);
 	}
 	if (available) {

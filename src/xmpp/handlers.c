@@ -2,7 +2,6 @@
 #include "xmpp/handlers.h"
 
 #include "xmpp/features.h"
-#include "xmpp/jid.h"
 #include "xmpp/stanza_log.h"
 
 #include <stdio.h>
@@ -214,12 +213,9 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 		return 1;
 	}
 	if (type == NULL) {
-		/* A bare JID, such as a gateway's, has no resource that could be listed. */
-		if (jid_resource(from) != NULL) {
-			session->events->presence(session->events->context, from, true,
-						  presence_priority(stanza),
-						  presence_features(session, stanza));
-		}
+		session->events->presence(session->events->context, from, true,
+					  presence_priority(stanza),
+					  presence_features(session, stanza));
 	} else if (strcmp(type, "unavailable") == 0 || strcmp(type, "error") == 0) {
 		session->events->presence(session->events->context, from, false, 0, 0);
 	}

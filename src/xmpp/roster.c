@@ -149,9 +149,6 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 	struct resource *resource = roster_find_resource(roster, jid);
 
 	if (available) {
-		if (!jid_resource(jid)) {
-			return 0; /* an entity without a resource cannot receive a stream */
-		}
 		if (!resource) {
 			int error = add_resource(roster, jid, priority);
 			learn(roster_find_resource(roster, jid), features);
@@ -163,7 +160,7 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 		DL_PREPEND(contact->resources, resource);
 		return 0;
 	}
-	if (resource) {
+	if (resource && jid_resource(jid)) {
 		DL_DELETE(contact->resources, resource);
 		free(resource);
 	} else if (contact && !jid_resource(jid)) {

@@ -27,7 +27,7 @@ struct resource {
 	int priority;
 	enum features_state features_state;
 	unsigned features; /* enum feature */
-	char jid[];	   /* full */
+	char jid[];	   /* full; bare if presence comes from the bare JID, as behind a gateway */
 };
 
 struct contact {
@@ -53,16 +53,16 @@ void roster_settle(struct roster *roster);
 /* -ENOMEM. */
 int roster_item(struct roster *roster, const char *jid, bool removed);
 
-/* Presence. A full JID came online, changed its priority or went offline; or, for a bare JID, all
- * its resources went offline. `features`: of the capabilities in the presence; 0: a disco#info
- * request is needed. Known features are kept until the resource goes offline. -ENOMEM. */
+/* Presence. A JID came online, changed its priority or went offline; if a bare JID goes offline,
+ * all its resources do. `features`: of the capabilities in the presence; 0: a disco#info request is
+ * needed. Known features are kept until the resource goes offline. -ENOMEM. */
 int roster_presence(struct roster *roster, const char *jid, bool available, int priority,
 		    unsigned features);
 
 /* `jid` may be full or bare; NULL if unknown. Borrowed until the next change. */
 struct contact *roster_find(const struct roster *roster, const char *jid);
 
-/* The resource of a full JID; NULL if it is not online. Borrowed until the next change. */
+/* The resource with exactly that JID; NULL if it is not online. Borrowed until the next change. */
 struct resource *roster_find_resource(const struct roster *roster, const char *jid);
 
 /*

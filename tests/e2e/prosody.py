@@ -96,7 +96,7 @@ class Prosody(Server):
             f'return {{ ["password"] = "{account.password}"; }};\n'
         )
         item = '["{}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};\n'
-        items = "".join(item.format(jid) for jid in contacts)
+        items = "".join(item.format(jid.replace("\\", "\\\\")) for jid in contacts)
         (self._data("roster") / f"{user}.dat").write_text(
             f'return {{ [false] = {{ ["version"] = 1; ["pending"] = {{}}; }};\n{items} }};\n'
         )

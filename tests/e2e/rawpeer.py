@@ -129,6 +129,12 @@ def answer_info(peer: RawPeer, stanza: Stanza) -> str:
     return result(stanza, f"<query xmlns='{NS_INFO}'>{identity}{features}</query>")
 
 
+def connect(port: int) -> socket.socket:
+    plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return plain
+
+
 class RawPeer:
     def __init__(
         self,
@@ -142,6 +148,16 @@ class RawPeer:
         identity: str = "",
     ):
         """Logs in by direct TLS at `port`, and is available when this returns."""
+        self._prepare(features, identity)
+        context = ssl.create_default_context(cafile=str(cafile))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+        self._socket = context.wrap_socket(connect(port), server_hostname=account.host)
+        self._host = account.host
+        self._log_in(account, resource)
+        self._begin()
+        self.send(f"<presence><priority>{priority}</priority></presence>")
+
+    def _prepare(self, features: tuple[str, ...], identity: str) -> None:
         self.features = features
         self.identity = identity
         self.rules: dict[str, Rule] = {
@@ -156,19 +172,13 @@ class RawPeer:
         self.news = threading.Condition()
         self._ids = itertools.count(1)
         self._sending = threading.Lock()
-        context = ssl.create_default_context(cafile=str(cafile))
-        context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
-        plain = socket.create_connection(("127.0.0.1", port), timeout=30)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = context.wrap_socket(plain, server_hostname=account.host)
-        self._host = account.host
-        self._log_in(account, resource)
+
+    # ---- connection ----
+
+    def _begin(self) -> None:
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
-        self.send(f"<presence><priority>{priority}</priority></presence>")
-
-    # ---- connection ----
 
     def _log_in(self, account: Account, resource: str) -> None:
         self._new_stream()

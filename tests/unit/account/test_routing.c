@@ -410,6 +410,39 @@ static void test_unseen(void **state)
 	scene_finish(&scene);
 }
 
+/* A contact behind a gateway: its presence comes from the bare JID, which has no directory below
+ * the contact's. */
+static void test_gateway(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_comes(&scene, "a@gw", 0); /* of a stranger */
+	assert_no(&scene, "a@gw");
+	scene_contact(&scene, "a@gw");
+	scene_comes(&scene, "a@gw", 0);
+	assert_names(&scene, "a@gw", "");
+	struct call *open = scene_open(&scene, "a@gw/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@gw");
+	scene_says(&scene, FEATURE_IBB);
+	scene_sent(&scene, MSG_OPEN, "a@gw");
+	scene_result(&scene);
+	assert_result(open, 0);
+	scene_goes(&scene, "a@gw");
+	assert_state(&scene, "a@gw/f", "broken");
+	open = scene_open(&scene, "a@gw/g", O_WRONLY);
+	scene_sent(&scene, MSG_PING, "");
+	scene_result(&scene);
+	assert_result(open, -EHOSTDOWN);
+
+	/* The directory is made when it is online already. */
+	assert_int_equal(scene_mkdir(&scene, "b@gw"), 0);
+	scene_comes(&scene, "b@gw", 0);
+	scene_removed(&scene, "b@gw");
+	assert_names(&scene, "b@gw", "");
+	scene_finish(&scene);
+}
+
 /* The peer's answers to <open/>. */
 static void test_refused(void **state)
 {
@@ -727,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_who_answers_for_the_server),
 		cmocka_unit_test(test_each_waits_for_its_own_ping),
 		cmocka_unit_test(test_unseen),
+		cmocka_unit_test(test_gateway),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_timeout_of_questions),

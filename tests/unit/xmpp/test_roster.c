@@ -135,11 +135,16 @@ static void test_presence(void **state)
 	go(&roster, "s@x");
 	assert_null(roster_find(&roster, "s@x"));
 
-	/* An entity without a resource is no resource. */
+	/* A contact behind a gateway: its presence comes from the bare JID. */
 	come(&roster, "a@x", 0);
-	come(&roster, "s@x", 0);
+	come(&roster, "a@x/1", 0);
+	assert_string_equal(roster_find_resource(&roster, "a@x")->jid, "a@x");
+	assert_int_equal(count_resources(&roster, "a@x"), 2);
+	go(&roster, "a@x/1");
+	assert_int_equal(count_resources(&roster, "a@x"), 1);
+	come(&roster, "a@x/1", 0);
+	go(&roster, "a@x");
 	assert_null(roster_find(&roster, "a@x")->resources);
-	assert_null(roster_find(&roster, "s@x"));
 
 	/* Removed from the roster while online. */
 	come(&roster, "a@x/1", 0);
