@@ -59,7 +59,7 @@
  *     interpose symbol interposition, for
  *       reparse_deferral of expat           stanza_limits depth and elements of a stanza
  *       stanza_log its cost                 channel_binding of the login to TLS
- *       tls       ALPN and version
+ *       tls       ALPN, the name, version
  *     trace     stanzas for the debugger, without secrets
  *     jid       addresses                 roster    contacts, their resources and features
  *   src/offer/ files that are offered: likewise

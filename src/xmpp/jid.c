@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <idna.h>
 #include <stdlib.h>
 #include <string.h>
 #include <stringprep.h>
@@ -54,6 +55,35 @@ static bool is_domain(const char *domain, size_t length)
 	return domain[0] != '.' && domain[length - 1] != '.' && !strstr(domain, "..");
 }
 
+/* Whether both are the same name in the DNS. */
+static bool is_same_name(const char *a, const char *b)
+{
+	char *ascii_a = NULL, *ascii_b = NULL;
+	bool same = idna_to_ascii_8z(a, &ascii_a, 0) == IDNA_SUCCESS &&
+		    idna_to_ascii_8z(b, &ascii_b, 0) == IDNA_SUCCESS &&
+		    strcmp(ascii_a, ascii_b) == 0;
+	free(ascii_a);
+	free(ascii_b);
+	return same;
+}
+
+/* RFC 7622 section 3.2.1: an address has U-labels, and no A-labels ("xn--..."). A label that
+ * encodes nothing stays, and so does the domain if it would be another name. */
+static int to_unicode(char domain[PART_MAX + 1])
+{
+	char *unicode = NULL;
+	int error = idna_to_unicode_8z8z(domain, &unicode, 0);
+	if (error) {
+		return error == IDNA_MALLOC_ERROR ? -ENOMEM : 0;
+	}
+	size_t size = strlen(unicode) + 1;
+	if (size <= PART_MAX + 1 && is_same_name(domain, unicode)) {
+		memcpy(domain, unicode, size);
+	}
+	free(unicode);
+	return 0;
+}
+
 /* Appends the normal form of a part to `jid`. */
 static int append_part(char *jid, const char *part, size_t length,
 		       const Stringprep_profile *profile)
@@ -69,6 +99,12 @@ static int append_part(char *jid, const char *part, size_t length,
 	int error = stringprep(prepared, sizeof(prepared), 0, profile);
 	if (error) {
 		return error == STRINGPREP_MALLOC_ERROR ? -ENOMEM : -EINVAL;
+	}
+	if (profile == stringprep_nameprep && strstr(prepared, "xn--") != NULL) {
+		error = to_unicode(prepared);
+		if (error) {
+			return error;
+		}
 	}
 	length = strlen(prepared);
 	if (profile == stringprep_nameprep) {
@@ -121,4 +157,16 @@ int jid_normalize(const char *text, char **jid)
 	memcpy(copy, normal, size);
 	*jid = copy;
 	return 0;
+}
+
+int jid_domain_to_ascii(const char *domain, char **ascii)
+{
+	char *labels = NULL;
+	int error = idna_to_ascii_8z(domain, &labels, 0);
+	if (error == IDNA_MALLOC_ERROR) {
+		return -ENOMEM;
+	}
+	*ascii = strdup(error ? domain : labels);
+	free(labels);
+	return *ascii != NULL ? 0 : -ENOMEM;
 }

@@ -18,8 +18,13 @@
 #define JID_MAX 3071
 
 /* Writes the normal form of `text` to *jid, the caller's: "Me@Example.ORG/Home" becomes
- * "me@example.org/Home". -EINVAL, -ENOMEM. */
+ * "me@example.org/Home", and "me@xn--pl-wia.example" becomes "me@plä.example". -EINVAL, -ENOMEM. */
 int jid_normalize(const char *text, char **jid);
+
+/* Writes a domain as DNS, TLS and certificates have it (RFC 6120 section 3.2.1, RFC 9525 section
+ * 6.3) to *ascii, the caller's: with A-labels, "xn--pl-wia.example" for "plä.example". What has
+ * none is copied: the resolver will say what is wrong. -ENOMEM. */
+int jid_domain_to_ascii(const char *domain, char **ascii);
 
 /* Length of the part before the resource ("a@b" of "a@b/c"). */
 size_t jid_bare_length(const char *jid);

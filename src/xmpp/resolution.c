@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/resolution.h"
 
+#include "xmpp/jid.h"
 #include "xmpp/lookup.h"
 
 #include <errno.h>
-#include <idna.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,21 +234,6 @@ size_t resolution_fds(const struct resolution *resolution, struct pollfd *fds)
 
 /* ---- life ---- */
 
-/* RFC 6120 section 3.2.1 wants A-labels in the DNS (RFC 5890). */
-static char *dns_name(const char *domain)
-{
-	char *name = NULL;
-	char *copy = NULL;
-
-	if (idna_to_ascii_8z(domain, &name, 0) == IDNA_SUCCESS) {
-		copy = strdup(name);
-		free(name);
-	} else {
-		copy = strdup(domain); /* the resolver will say what is wrong */
-	}
-	return copy;
-}
-
 int resolution_init(struct resolution *resolution, struct candidates *candidates,
 		    const char *domain, const char *host, uint16_t port, enum client_tls tls,
 		    int64_t now_ms)
@@ -256,12 +241,12 @@ int resolution_init(struct resolution *resolution, struct candidates *candidates
 	*resolution = (struct resolution){
 		.candidates = candidates,
 		.tls = tls,
-		.name = dns_name(host != NULL ? host : domain),
 		.port = port,
 		.began_ms = now_ms,
 	};
-	if (resolution->name == NULL) {
-		return -ENOMEM;
+	int error = jid_domain_to_ascii(host != NULL ? host : domain, &resolution->name);
+	if (error) {
+		return error;
 	}
 	if (host != NULL || port != 0) {
 		add_name(resolution);

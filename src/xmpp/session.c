@@ -260,6 +260,15 @@ int session_init(struct session *session, const struct client_config *config,
 	}
 	const char *at = strchr(session->account, '@');
 	session->domain = at != NULL ? at + 1 : session->account;
+	error = jid_domain_to_ascii(session->domain, &session->tls_domain);
+	if (error < 0) {
+		session_finish(session);
+		return error;
+	}
+	if (strcmp(session->tls_domain, session->domain) == 0) {
+		free(session->tls_domain);
+		session->tls_domain = NULL;
+	}
 	session->cause.account = session->account;
 	session->cause.domain = session->domain;
 	session->cause.cafile = config->cafile;
@@ -294,6 +303,7 @@ void session_finish(struct session *session)
 	}
 	codec_finish(&session->codec);
 	free(session->account);
+	free(session->tls_domain);
 	socket_finish(&session->socket);
 	memset(session, 0, sizeof(*session));
 }
@@ -303,7 +313,7 @@ int session_connect(struct session *session, const struct connection *connection
 	current = session;
 	cause_reset(&session->cause, connection->place);
 	socket_offer(&session->socket, connection->fd);
-	tls_begin(connection->direct_tls);
+	tls_begin(connection->direct_tls, session->tls_domain);
 	xmpp_conn_set_flags(session->conn,
 			    connection_flags(session->config->tls, connection->direct_tls));
 	session->log.handler = on_log;

@@ -59,6 +59,7 @@ struct session {
 	xmpp_conn_t *conn;
 	char *account;	    /* our bare JID */
 	const char *domain; /* in `account` */
+	char *tls_domain;   /* the same with A-labels; NULL: it has none */
 
 	enum session_state state;
 	bool was_online;			/* since session_connect */

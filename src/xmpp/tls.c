@@ -8,13 +8,19 @@
 /* As ssl.h declares it; the type is opaque here. */
 int SSL_connect(void *ssl);
 
+/* SSL_set_tlsext_host_name() is a macro of ssl.h and tls1.h. */
+#define CONTROL_SET_HOST_NAME 55
+#define TYPE_HOST_NAME	      0
+
 static _Thread_local int version;
 static _Thread_local bool is_direct;
+static _Thread_local const char *name;
 
-void tls_begin(bool direct)
+void tls_begin(bool direct, const char *server_name)
 {
 	version = 0;
 	is_direct = direct;
+	name = server_name;
 }
 
 int tls_version(void)
@@ -33,6 +39,23 @@ static void set_alpn(void *ssl)
 	}
 }
 
+/* libstrophe has set the JID's domain, with its U-labels. If a function is not found, that stays:
+ * no certificate has it then. */
+static void set_name(void *ssl)
+{
+	long (*control)(void *, int, long, const char *);
+	void *(*get_parameters)(void *);
+	int (*set_host)(void *, const char *, size_t);
+
+	interpose_find("SSL_ctrl", (void **)&control);
+	interpose_find("SSL_get0_param", (void **)&get_parameters);
+	interpose_find("X509_VERIFY_PARAM_set1_host", (void **)&set_host);
+	if (control != NULL && get_parameters != NULL && set_host != NULL) {
+		control(ssl, CONTROL_SET_HOST_NAME, TYPE_HOST_NAME, name);
+		set_host(get_parameters(ssl), name, 0);
+	}
+}
+
 INTERPOSED int SSL_connect(void *ssl)
 {
 	int (*connect)(void *);
@@ -42,6 +65,9 @@ INTERPOSED int SSL_connect(void *ssl)
 	interpose_find("SSL_version", (void **)&get_version);
 	if (is_direct) {
 		set_alpn(ssl);
+	}
+	if (name != NULL) {
+		set_name(ssl);
 	}
 	int result = connect != NULL ? connect(ssl) : -1;
 	if (result == 1 && get_version != NULL) {

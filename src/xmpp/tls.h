@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls - ALPN in libstrophe's TLS handshake, and the version that was negotiated.
+ * tls - ALPN and the server's name in libstrophe's TLS handshake, and the version that was
+ * negotiated.
  *
- * libstrophe neither sets ALPN nor tells the version. Its call of SSL_connect is interposed.
+ * libstrophe neither sets ALPN nor tells the version, and asks for an internationalized domain as
+ * the JID has it. Its call of SSL_connect is interposed.
  *
  * Threads: the XMPP thread.
- * Source:  XEP-0368 section 2 (ALPN, RFC 7301); SSL_set_alpn_protos(3), SSL_version(3).
+ * Source:  XEP-0368 section 2 (ALPN, RFC 7301); SSL_set_alpn_protos(3), SSL_version(3). RFC 6066
+ *          section 3 (SNI) and RFC 9525 section 6.3: A-labels; X509_VERIFY_PARAM_set1_host(3).
  */
 #ifndef XMPP_TLS_H
 #define XMPP_TLS_H
@@ -13,8 +16,9 @@
 #include <stdbool.h>
 
 /* A connection begins, without TLS. `direct`: it begins with the handshake. That must ask for the
- * protocol "xmpp-client", since one port may serve several protocols. */
-void tls_begin(bool direct);
+ * protocol "xmpp-client", since one port may serve several protocols. `server_name`: the domain
+ * with A-labels, for SNI and the certificate; borrowed until the next call. NULL: libstrophe's. */
+void tls_begin(bool direct, const char *server_name);
 
 /* The version of TLS as OpenSSL numbers it; 0: the handshake is not over. */
 int tls_version(void);

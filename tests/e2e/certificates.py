@@ -25,13 +25,14 @@ def make_authority(folder: Path) -> None:
 
 
 def make_certificates(folder: Path, host: str, authority: Path | None = None) -> None:
-    """Writes server.crt for `host`, and ca.crt that signed it: that of `authority`, or a new
+    """Writes server.crt for `host`, with A-labels (RFC 9525 section 6.3), and ca.crt that signed it: that of `authority`, or a new
     one."""
     if authority is None:
         make_authority(folder)
         authority = folder
     elif authority != folder:
         shutil.copy(authority / "ca.crt", folder)
+    host = host.encode("idna").decode()
     server, ca = f"{folder}/server", f"{authority}/ca"
     openssl(
         *["req", *NEW_KEY, "-subj", f"/CN={host}"],

@@ -61,12 +61,17 @@ class LoginServer:
         refuses: dict[str, str] | None = None,  # mechanism: condition, whatever the password is
         before_tls: str = STARTTLS,
         tls: bool = True,
+        starttls: bool = True,  # False: TLS from the start
         newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
         with_proceed: str = "",  # behind <proceed/>, in the same segment
         after_features: str = "",  # behind the features of the encrypted stream
         resets: bool = False,  # the connection, when it gets an <auth/>
         after_login: str = f"<bind xmlns='{NS_BIND}'/>",  # features
+        host: str = HOST,
     ):
+        self.host, self.starttls = host, starttls
+        self.names: list[str | None] = []  # that TLS asked for (SNI)
+        self.domains: list[str | None] = []  # that streams were opened to
         self.offers, self.binds, self.refuses = offers, binds, refuses or {}
         self.before_tls, self.with_proceed = before_tls, with_proceed
         self.resets = resets
@@ -77,11 +82,12 @@ class LoginServer:
         self.stanzas: list[str] = []  # names of all that came in
         self.ends = 0  # streams that the client has ended in order
         folder.mkdir()
-        make_certificates(folder, HOST)
+        make_certificates(folder, host)
         self.cafile = folder / "ca.crt"
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.maximum_version = newest
         self._context.load_cert_chain(folder / "server.crt", folder / "server.key")
+        self._context.sni_callback = lambda _tls, name, _context: self.names.append(name)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -98,8 +104,10 @@ class LoginServer:
     # ---- one client ----
 
     def _talk(self, plain: socket.socket) -> None:
-        with contextlib.suppress(OSError, ET.ParseError), Connection(plain) as client:
-            if self.tls:
+        with contextlib.suppress(OSError, ET.ParseError), Connection(plain, self) as client:
+            if self.tls and not self.starttls:
+                client.socket = self._context.wrap_socket(client.socket, server_side=True)
+            elif self.tls:
                 client.header(self.before_tls)
                 if client.next().tag != f"{{{NS_TLS}}}starttls":
                     return
@@ -192,15 +200,16 @@ class LoginServer:
                 child = ""
                 if stanza.find(f"{{{NS_BIND}}}bind") is not None:
                     resource = stanza.findtext(f".//{{{NS_BIND}}}resource")
-                    child = f"<bind xmlns='{NS_BIND}'><jid>{USER}@{HOST}/{resource}</jid></bind>"
+                    child = f"<bind xmlns='{NS_BIND}'><jid>{USER}@{self.host}/{resource}</jid></bind>"
                 client.send(f"<iq type='result' id={quoteattr(stanza.get('id'))}>{child}</iq>")
         self.ends += 1
         client.send("</stream:stream>")
 
 
 class Connection:
-    def __init__(self, plain: socket.socket):
+    def __init__(self, plain: socket.socket, server: LoginServer):
         self.socket = plain
+        self.server = server
         self._new_stream()
 
     def __enter__(self) -> Connection:
@@ -230,9 +239,10 @@ class Connection:
             for event, element in self._parser.read_events():
                 assert event == "start"
                 self._depth, self._root = 1, element
+                self.server.domains.append(element.get("to"))
         self.send(
             f"<?xml version='1.0'?><stream:stream xmlns='{NS_CLIENT}' xmlns:stream='{NS_STREAM}'"
-            f" id='1' version='1.0' from='{HOST}'>"
+            f" id='1' version='1.0' from='{self.server.host}'>"
             f"<stream:features>{features}</stream:features>{more}"
         )
 

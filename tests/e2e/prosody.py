@@ -103,8 +103,9 @@ class Prosody(Server):
         return account
 
     def _data(self, kind: str) -> Path:
-        host = re.sub(r"[^0-9A-Za-z]", lambda found: f"%{ord(found[0]):02x}", self.host)
-        return self.folder / "data" / host / kind
+        name = self.host.encode()
+        host = re.sub(rb"[^0-9A-Za-z]", lambda found: b"%%%02x" % ord(found[0]), name)
+        return self.folder / "data" / host.decode() / kind
 
 
 def main() -> None:

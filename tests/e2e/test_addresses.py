@@ -448,3 +448,13 @@ def test_a_silent_name_server_holds_up_nobody(world: World) -> None:
     world.wait_disconnected()
     assert world.seconds_of_a_look() < 2
     assert world.stop() < PATIENCE_S
+
+
+def test_internationalized_domain(world: World) -> None:
+    """It is looked up by its A-labels (RFC 6120 section 3.2.1). The server is another's."""
+    world.address(name="xn--pl-wia.example", address="127.0.0.2")
+    world.relay(address="127.0.0.2", port=5222)
+    for domain in ("plä.example", "xn--pl-wia.example"):
+        done = world.mount(jid=f"me@{domain}")
+        assert done["status"] == 1 and not done["mounted"] and done["reports"] == ""
+        assert "xn--pl-wia.example:5222 (127.0.0.2)" in done["stderr"]

@@ -45,7 +45,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LoginServer]]:
 
 def mount_at(lab: Lab, server: LoginServer, password: str = PASSWORD, **options: str) -> Mount:
     """Prepared, not started."""
-    account = Account(f"{USER}@{HOST}", password)
+    account = Account(f"{USER}@{server.host}", password)
     mount = Mount(lab.build, server, account, "mount", lab.folder / "mnt")
     mount.options = ",".join(f"{k}={v}" for k, v in options.items())
     mount.path.mkdir()
@@ -346,3 +346,32 @@ def test_a_refusal_before_tls_is_none_of_the_password(
     server = serve(before_tls=before)
     line = refusal(mount_at(lab, server))
     assert "password" not in line and server.auths == []
+
+
+# ---- internationalized domains ----
+
+
+@pytest.mark.parametrize("tls", ["starttls", "direct"])
+@pytest.mark.parametrize("typed", ["plä.example", "PLÄ.example", "xn--pl-wia.example"])
+def test_internationalized_domain(
+    lab: Lab, serve: Callable[..., LoginServer], typed: str, tls: str
+) -> None:
+    """A-labels for SNI and the certificate, U-labels on the wire (RFC 7622, RFC 9525)."""
+    server = serve(host="plä.example", starttls=tls == "starttls")
+    mount = mount_at(lab, server, tls=tls)
+    mount.account = Account(f"{USER}@{typed}", PASSWORD)
+    mount.start()
+    assert f"account     {USER}@plä.example/mount\n" in mount.status()
+    mount.stop()
+    assert server.names == ["xn--pl-wia.example"]
+    assert set(server.domains) == {"plä.example"}
+
+
+def test_certificate_of_another_internationalized_domain(
+    lab: Lab, serve: Callable[..., LoginServer]
+) -> None:
+    server = serve(host="plä.example")
+    mount = mount_at(lab, server)
+    mount.account = Account(f"{USER}@plö.example", PASSWORD)
+    assert "plö.example" in refusal(mount)
+    assert server.auths == []

@@ -19,6 +19,7 @@
 #define AT	  "\xef\xbc\xa0"     /* U+FF20: '@' */
 #define SLASH	  "\xef\xbc\x8f"     /* U+FF0F: '/' */
 #define EMOJI	  "\xf0\x9f\x98\x80" /* U+1F600, unassigned in Unicode 3.2 */
+#define A_UMLAUT  "\xc3\xa4"
 #define E_ACUTE	  "\xc3\xa9"
 #define E_CAPITAL "\xc3\x89"
 
@@ -43,6 +44,18 @@ static const struct {
 	{KELVIN "@b", "k@b"},
 	{"a" SHY "@b", "a@b"},
 	{"a@[::1]/c", "a@[::1]/c"},
+	/* A-labels become U-labels; what only looks like one stays: it decodes to nothing, to
+	 * another dot, to a character that Nameprep changes, or that Unicode 3.2 does not have. */
+	{"a@xn--pl-wia.example/xn--pl-wia", "a@pl" A_UMLAUT ".example/xn--pl-wia"},
+	{"a@x.XN--PL-WIA.xn--pl-wia", "a@x.pl" A_UMLAUT ".pl" A_UMLAUT},
+	{"xn--pl-wia@b", "xn--pl-wia@b"},
+	{"a@xn--", "a@xn--"},
+	{"a@xn--pl-\x7f", NULL},
+	{"a@xn--99999999999", "a@xn--99999999999"},
+	{"a@xn--e28h", "a@xn--e28h"},
+	{"a@xn--pl-5fa.example", "a@xn--pl-5fa.example"},
+	{"a@xn--ab-r13a", "a@xn--ab-r13a"},
+	{"a@xn--a.-", "a@xn--a.-"},
 	{"[2001:DB8::1]", "[2001:db8::1]"},
 	/* Parts that are empty, or become empty. */
 	{"", NULL},
@@ -203,6 +216,26 @@ static void test_same_bare(void **state)
 	assert_false(jid_same_bare("", "b"));
 }
 
+static void test_to_ascii(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {
+		{"pl" A_UMLAUT ".example", "xn--pl-wia.example"},
+		{"xn--pl-wia.example", "xn--pl-wia.example"},
+		{"example.org", "example.org"},
+		{"[::1]", "[::1]"},
+		{"127.0.0.1", "127.0.0.1"},
+		{"a_b", "a_b"},
+		{EMOJI ".example", EMOJI ".example"},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *ascii;
+		assert_int_equal(jid_domain_to_ascii(rows[i][0], &ascii), 0);
+		assert_string_equal(ascii, rows[i][1]);
+		free(ascii);
+	}
+}
+
 static void test_memory(void **state)
 {
 	(void)state;
@@ -224,7 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_normalize), cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_parts),	  cmocka_unit_test(test_same_bare),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_to_ascii),  cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
