@@ -124,6 +124,10 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 	}
 	if (error && node->file.stream) {
 		ibb_abort(&account->ibb, node->file.stream, error);
+	} else if (node->file.stream) {
+		/* Only now the peer may believe that we have it. */
+		ibb_keep(&account->ibb, node->file.stream);
+		offers_settle(&account->offers, now_ms);
 	}
 	uint64_t size = node->file.size;
 	if (node->file.stream || node->file.offer) {

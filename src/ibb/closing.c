@@ -19,7 +19,7 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 		stream_end(stream, STREAM_CLOSED, 0);
 	} else if (!good_order || stream->state < STREAM_OPEN) {
 		stream_abort(stream, -ECONNRESET);
-	} else if (!stream->session.close_id) {
+	} else if (!stream->session.close_pending) {
 		stream->state = STREAM_CLOSING;
 		op_complete_all(&stream->incoming.readers, -ECONNRESET, done);
 		sender_push(&stream->outgoing.sender);
@@ -40,30 +40,24 @@ static void acknowledge_all(struct stream *stream)
 	stream_charge_memory(stream);
 }
 
-/* Another <close/>, while the answer to the first waits until our own bytes are delivered. */
+/* Another <close/>, while the answer to the first waits. */
 static void receive_close_again(struct stream *stream, const struct msg *close)
 {
-	if (!stream->session.resumable) {
+	/* A retransmission after a connection broke gets the same answer. */
+	if (!stream->session.resumable ||
+	    receiver_hold_close(&stream->incoming.receiver, close->id)) {
 		effects_send_error(stream->effects, close->peer, close->id,
 				   CONDITION_UNEXPECTED_REQUEST);
-		return;
-	}
-	/* A retransmission after a connection broke. */
-	char *id = stream_copy_string(close->id);
-	if (id) {
-		free(stream->session.close_id);
-		stream->session.close_id = id;
 	}
 }
 
-/* XEP-0047 section 2.3: the other side may flush its own data before it answers <close/>. False:
- * memory is short. */
-static bool flush_before_answer(struct stream *stream, const struct msg *close)
+/* The peer sends nothing more; its <close/> is answered later. False: memory is short. */
+static bool defer_answer(struct stream *stream, const struct msg *close)
 {
-	stream->session.close_id = stream_copy_string(close->id);
-	if (!stream->session.close_id) {
+	if (receiver_hold_close(&stream->incoming.receiver, close->id)) {
 		return false;
 	}
+	stream->session.close_pending = true;
 	sender_push(&stream->outgoing.sender);
 	stream_schedule(stream);
 	op_complete_all(&stream->outgoing.writers, -ECONNRESET, &stream->effects->done);
@@ -72,21 +66,51 @@ static bool flush_before_answer(struct stream *stream, const struct msg *close)
 	return true;
 }
 
+/* An expected stream: stream_finish decides how it ends. */
+static void receive_expected_close(struct stream *stream, const struct msg *close, bool whole)
+{
+	if (close->reset || !whole) {
+		effects_send_result(stream->effects, close->peer, close->id);
+		stream_break(stream, -ECONNRESET);
+	} else if (!stream->incoming.receiver.needs_commit) {
+		acknowledge_all(stream);
+		effects_send_result(stream->effects, close->peer, close->id);
+	} else if (receiver_hold_close(&stream->incoming.receiver, close->id)) {
+		effects_send_error(stream->effects, close->peer, close->id,
+				   CONDITION_INTERNAL_SERVER_ERROR);
+	}
+}
+
+/* Of bytes that must become durable first. True: it waits, or is answered. */
+static bool receive_durable_close(struct stream *stream, const struct msg *close, bool whole)
+{
+	if (!stream->incoming.receiver.needs_commit) {
+		return false;
+	}
+	if (whole && defer_answer(stream, close)) {
+		stream_clear_deadline(stream); /* nothing more is expected of the peer */
+		return true;
+	}
+	effects_send_error(stream->effects, close->peer, close->id,
+			   whole ? CONDITION_INTERNAL_SERVER_ERROR : CONDITION_NOT_ACCEPTABLE);
+	stream_break(stream, -ECONNRESET);
+	return true;
+}
+
 void stream_receive_close(struct stream *stream, const struct msg *close)
 {
 	bool is_open = stream->state == STREAM_OPEN;
 	bool delivered = stream_is_delivered(stream);
 	/* Fewer bytes than announced, or than the peer has sent, are no good end. */
-	bool whole = has_received(stream, stream->session.announced_size) &&
-		     has_received(stream, close->size);
+	bool as_sent = has_received(stream, close->size);
+	bool whole = as_sent && has_received(stream, stream->session.announced_size);
 
 	stream->session.close_received = true;
 	if (stream->session.expected && is_open) {
-		acknowledge_all(stream);
-		effects_send_result(stream->effects, close->peer, close->id);
+		receive_expected_close(stream, close, as_sent);
 		return;
 	}
-	if (stream->session.close_id && !close->reset) {
+	if (stream->session.close_pending && !close->reset) {
 		receive_close_again(stream, close);
 		return;
 	}
@@ -94,10 +118,14 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 		/* The peer did not wait for acknowledgements. Its bytes are here, and will be
 		 * read. */
 		acknowledge_all(stream);
-		/* Of messages nobody would know whether the peer still accepts them. */
+		if (receive_durable_close(stream, close, whole)) {
+			return;
+		}
+		/* XEP-0047 section 2.3: the other side may flush its own data before it answers
+		 * <close/>. Of messages nobody would know whether the peer still accepts them. */
 		bool may_flush = !delivered && stream->incoming.has_reader && whole &&
 				 stream->session.carrier == CARRIER_IQ;
-		if (may_flush && flush_before_answer(stream, close)) {
+		if (may_flush && defer_answer(stream, close)) {
 			return;
 		}
 	}
@@ -132,6 +160,14 @@ bool stream_is_complete(const struct stream *stream)
 	return stream->session.close_received ||
 	       (stream->session.announced_size >= 0 &&
 		receiver->received == (uint64_t)stream->session.announced_size);
+}
+
+void stream_keep(struct stream *stream)
+{
+	stream->incoming.is_durable = true;
+	if (stream->session.close_pending && !stream_is_over(stream)) {
+		stream_end(stream, STREAM_CLOSED, 0);
+	}
 }
 
 void stream_finish(struct stream *stream, int error)

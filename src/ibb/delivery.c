@@ -117,6 +117,7 @@ void stream_retransmit_oldest(struct stream *stream)
 	if (bytes) {
 		sender_copy_oldest(sender, bytes);
 		block.data = bytes;
+		stream->outgoing.overdue_end = sender->oldest + 1;
 		/* When memory is short, the block becomes overdue again. */
 		effects_send(stream->effects, &block);
 	}
@@ -201,6 +202,12 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 {
 	struct sender *sender = &stream->outgoing.sender;
 	uint64_t next = sender_next_number(sender);
+	if (end == 0 && !stream_is_over(stream) && !stream->outgoing.is_begun) {
+		stream->outgoing.is_begun = true;
+		stream_proceed(stream, now_us / 1000);
+	}
+	/* An answer to a probe that was not sent says nothing. */
+	end = end <= stream->outgoing.probed ? end : 0;
 	end = end < next ? end : next;
 	if (stream_is_over(stream) || sender->oldest >= end) {
 		return;

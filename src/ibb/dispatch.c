@@ -247,6 +247,13 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 	}
 }
 
+/* Whether a block was sent with that id. Messages have none that is answered. */
+static bool was_sent(const struct stream *stream, const struct id *id)
+{
+	return stream->session.carrier == CARRIER_IQ && id->epoch <= stream->outgoing.epoch &&
+	       (id->kind == 'd' || id->count < stream->outgoing.overdue_end);
+}
+
 static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
@@ -261,11 +268,15 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 		return;
 	}
 	bool success = msg->kind == MSG_RESULT;
+	bool is_block = id.kind == 'd' || id.kind == 'a';
+	if (is_block && success && !was_sent(stream, &id)) {
+		return;
+	}
 	if (id.kind == 'd' && success) {
 		stream_acknowledged(stream, id.count, now_us);
 	} else if (id.kind == 'a' && success) {
 		stream_retransmit_acknowledged(stream, id.count, id.epoch, now_us);
-	} else if (id.kind == 'd' || id.kind == 'a') {
+	} else if (is_block) {
 		stream_data_refused(stream, id.count, id.epoch, msg, now_ms);
 	} else if (id.kind == 'o' && id.count == stream->session.open_attempt) {
 		open_answered(ibb, stream, msg, now_ms);

@@ -112,6 +112,12 @@ void ibb_abort(struct ibb *ibb, struct stream *stream, int error)
 	ibb_settle(ibb, stream);
 }
 
+void ibb_keep(struct ibb *ibb, struct stream *stream)
+{
+	stream_keep(stream);
+	ibb_settle(ibb, stream);
+}
+
 void ibb_end(struct ibb *ibb, struct stream *stream, int error)
 {
 	stream_finish(stream, error);
@@ -152,6 +158,7 @@ static void catch_up(struct ibb *ibb)
 	ibb->effects.backlogged = false;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		stream_release_acknowledgements(stream);
+		ibb_settle(ibb, stream);
 	}
 }
 
@@ -211,19 +218,30 @@ static void break_stream(struct ibb *ibb, struct stream *stream)
 	ibb_settle(ibb, stream);
 }
 
+/* What was not sent; and the answers of streams that are over, which waited for that. */
 static void drop_messages(struct ibb *ibb)
 {
+	struct stream *stream, *next;
 	struct msg *msg;
 	while ((msg = effects_take_message(&ibb->effects))) {
 		msg_destroy(msg);
 	}
+	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
+		if (stream_is_over(stream)) {
+			receiver_forget_held(&stream->incoming.receiver);
+			ibb_settle(ibb, stream);
+		}
+	}
 }
 
-/* An expected stream that is complete needs nothing more. */
+/* A stream whose bytes are all here needs nothing more. */
 static bool needs_peer(const struct stream *stream)
 {
-	return !(stream->session.expected && stream->state == STREAM_OPEN &&
-		 stream_is_complete(stream));
+	bool is_complete =
+		stream->session.expected
+			? stream_is_complete(stream)
+			: stream->session.close_pending && stream->incoming.receiver.needs_commit;
+	return !(stream->state == STREAM_OPEN && is_complete);
 }
 
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)

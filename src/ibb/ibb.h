@@ -73,6 +73,9 @@ void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t n
 /* The burst of stanzas is over: completes the reads that have bytes. */
 void ibb_complete_reads(struct ibb *ibb);
 
+/* stream_keep; the stream is still the caller's. */
+void ibb_keep(struct ibb *ibb, struct stream *stream);
+
 /* stream_finish; the stream is still the caller's. */
 void ibb_end(struct ibb *ibb, struct stream *stream, int error);
 

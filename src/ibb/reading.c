@@ -33,12 +33,14 @@ void stream_charge_memory(struct stream *stream)
 		      stream_memory_share(stream), &stream->incoming.charged);
 }
 
-/* Acknowledgements for which memory is short are sent with the next read or block. */
+/* Acknowledgements for which memory is short are sent with the next read or block; those of a
+ * stream that is over, as those that wait for the backlog. */
 void stream_release_acknowledgements(struct stream *stream)
 {
-	if (!stream_is_over(stream)) {
-		receiver_release(&stream->incoming.receiver, stream->peer,
-				 stream_buffer_size(stream), stream->effects);
+	if (receiver_release(&stream->incoming.receiver, stream->peer, stream_buffer_size(stream),
+			     stream->effects) &&
+	    stream_is_over(stream)) {
+		stream->effects->backlogged = true;
 	}
 	stream_charge_memory(stream);
 }
@@ -66,7 +68,7 @@ void stream_read(struct stream *stream, struct op *op)
 		op_complete(op, result, done);
 	} else if (stream_is_over(stream)) {
 		op_complete(op, stream->error, done);
-	} else if (stream->session.close_id) {
+	} else if (stream_has_ended_input(stream)) {
 		op_complete(op, 0, done);
 	} else if (op->nonblock) {
 		op_complete(op, -EAGAIN, done);
@@ -86,10 +88,16 @@ void stream_commit(struct stream *stream)
 	stream_release_acknowledgements(stream);
 }
 
+void stream_end_reads(struct stream *stream)
+{
+	stream->incoming.is_whole = true;
+	stream_complete_reads(stream);
+	op_complete_all(&stream->incoming.readers, 0, &stream->effects->done);
+}
+
 bool stream_is_at_end(const struct stream *stream)
 {
-	return stream->incoming.receiver.in.length == 0 &&
-	       (stream_is_over(stream) || stream->session.close_id);
+	return stream->incoming.receiver.in.length == 0 && stream_has_ended_input(stream);
 }
 
 bool stream_can_read(const struct stream *stream)

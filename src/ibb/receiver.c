@@ -11,11 +11,18 @@
 /* The least that a sender may have in flight beyond the buffer. */
 #define MIN_SLACK ((size_t)1024 * 1024)
 
-static void drop_held(struct receiver *receiver, struct held_block *block)
+static void drop_held(struct receiver *receiver, struct held_request *request)
 {
-	DL_DELETE(receiver->held, block);
-	receiver->held_memory -= block->memory;
-	free(block);
+	DL_DELETE(receiver->held, request);
+	receiver->held_memory -= request->memory;
+	free(request);
+}
+
+void receiver_forget_held(struct receiver *receiver)
+{
+	while (receiver->held) {
+		drop_held(receiver, receiver->held);
+	}
 }
 
 size_t receiver_memory(const struct receiver *receiver)
@@ -26,35 +33,42 @@ size_t receiver_memory(const struct receiver *receiver)
 size_t receiver_memory_with(const struct receiver *receiver, const struct msg *data)
 {
 	return queue_memory_with(&receiver->in, data->data_length) + receiver->held_memory +
-	       sizeof(struct held_block) + strlen(data->id) + 1;
+	       sizeof(struct held_request) + strlen(data->id) + 1;
 }
 
 void receiver_finish(struct receiver *receiver)
 {
 	if (receiver) {
 		queue_finish(&receiver->in);
-		while (receiver->held) {
-			drop_held(receiver, receiver->held);
-		}
+		receiver_forget_held(receiver);
 	}
 }
 
-/* Withholds the acknowledgement of a block. */
-static int hold(struct receiver *receiver, const char *id, uint16_t seq, uint64_t end)
+/* Withholds the answer to a request. */
+static int hold(struct receiver *receiver, enum held_kind kind, const char *id, uint16_t seq,
+		uint64_t end)
 {
 	size_t length = strlen(id) + 1;
-	size_t memory = sizeof(struct held_block) + length;
-	struct held_block *block = malloc(memory);
-	if (!block) {
+	size_t memory = sizeof(struct held_request) + length;
+	struct held_request *request = malloc(memory);
+	if (!request) {
 		return -ENOMEM;
 	}
-	block->end = end;
-	block->seq = seq;
-	block->memory = memory;
-	memcpy(block->id, id, length);
-	DL_APPEND(receiver->held, block);
+	request->kind = kind;
+	request->end = end;
+	request->seq = seq;
+	request->memory = memory;
+	memcpy(request->id, id, length);
+	DL_APPEND(receiver->held, request);
 	receiver->held_memory += memory;
 	return 0;
+}
+
+/* Likewise of one without bytes, of which there can be any number. */
+static int hold_more(struct receiver *receiver, enum held_kind kind, const char *id, uint16_t seq,
+		     uint64_t end)
+{
+	return receiver->held_memory < MIN_SLACK ? hold(receiver, kind, id, seq, end) : -ENOMEM;
 }
 
 enum condition receiver_accept(struct receiver *receiver, const struct msg *data, size_t block_size,
@@ -85,7 +99,7 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 		bool at_once = fits && !backlogged && !receiver->held && !receiver->needs_commit;
 		effects->backlogged = effects->backlogged || backlogged;
 		if (at_once ? effects_send_result(effects, data->peer, data->id)
-			    : hold(receiver, data->id, data->seq, end)) {
+			    : hold(receiver, HELD_DATA, data->id, data->seq, end)) {
 			queue_drop_end(&receiver->in, data->data_length);
 			return CONDITION_RESOURCE_CONSTRAINT;
 		}
@@ -103,15 +117,36 @@ bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
 	if (behind == 0 || behind > UINT16_MAX / 2 || behind > receiver->blocks) {
 		return false;
 	}
-	const struct held_block *held;
+	const struct held_request *held;
 	DL_FOREACH (receiver->held, held) {
-		if (held->seq == data->seq) {
-			return true; /* the withheld answer to its first id says the same */
+		if (held->kind == HELD_DATA && held->seq == data->seq) {
+			break;
 		}
 	}
 	/* When memory is short, the peer retransmits once more. */
-	effects_send_result(effects, data->peer, data->id);
+	if (!held) {
+		effects_send_result(effects, data->peer, data->id);
+	} else if (hold_more(receiver, HELD_DATA, data->id, data->seq, held->end)) {
+		effects_send_wait(effects, data->peer, data->id);
+	}
 	return true;
+}
+
+void receiver_probe(struct receiver *receiver, const char *peer, const char *id,
+		    struct effects *effects)
+{
+	bool is_committed = receiver->has_committed && receiver->committed == receiver->received &&
+			    !receiver->held;
+	if (!receiver->needs_commit || is_committed) {
+		effects_send_result(effects, peer, id);
+	} else if (hold_more(receiver, HELD_PROBE, id, 0, receiver->received)) {
+		effects_send_error(effects, peer, id, CONDITION_INTERNAL_SERVER_ERROR);
+	}
+}
+
+int receiver_hold_close(struct receiver *receiver, const char *id)
+{
+	return hold_more(receiver, HELD_CLOSE, id, 0, receiver->received);
 }
 
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)
@@ -133,6 +168,46 @@ ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)
 void receiver_commit(struct receiver *receiver)
 {
 	receiver->committed = receiver->received - receiver->in.length;
+	receiver->has_committed = true;
+}
+
+void receiver_end(struct receiver *receiver, enum condition data_verdict,
+		  enum condition close_verdict)
+{
+	receiver->has_ended = true;
+	receiver->data_verdict = data_verdict;
+	receiver->close_verdict = close_verdict;
+}
+
+/* Whether a request can be answered when `read` bytes were read, or are durable. */
+static bool is_due(const struct receiver *receiver, const struct held_request *request,
+		   uint64_t read, size_t buffer)
+{
+	if (receiver->has_ended) {
+		return true;
+	}
+	if (request->kind == HELD_CLOSE || (receiver->needs_commit && !receiver->has_committed)) {
+		return false;
+	}
+	return request->end <= read || request->end - read <= buffer;
+}
+
+static int answer(const struct receiver *receiver, const struct held_request *request,
+		  const char *peer, struct effects *effects)
+{
+	enum condition verdict = CONDITION_NONE;
+	if (receiver->has_ended) {
+		verdict = request->kind == HELD_CLOSE ? receiver->close_verdict
+						      : receiver->data_verdict;
+	}
+	switch (verdict) {
+	case CONDITION_NONE:
+		return effects_send_result(effects, peer, request->id);
+	case CONDITION_RESOURCE_CONSTRAINT:
+		return effects_send_wait(effects, peer, request->id);
+	default:
+		return effects_send_error(effects, peer, request->id, verdict);
+	}
 }
 
 int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
@@ -143,13 +218,12 @@ int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
 		read = receiver->committed;
 		buffer = 0;
 	}
-	while (receiver->held &&
-	       (receiver->held->end <= read || receiver->held->end - read <= buffer)) {
+	while (receiver->held && is_due(receiver, receiver->held, read, buffer)) {
 		if (effects->queued >= LIMITS_UNSENT_ACKS) {
 			effects->backlogged = true;
 			break;
 		}
-		int error = effects_send_result(effects, peer, receiver->held->id);
+		int error = answer(receiver, receiver->held, peer, effects);
 		if (error) {
 			return error;
 		}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * receiver - the incoming half of a stream: blocks in order, unread bytes, and withheld
- * acknowledgements.
+ * receiver - the incoming half of a stream: blocks in order, unread bytes, and withheld answers.
  *
  * Flow control: a block is acknowledged when the unread bytes up to its end fit in `buffer`. That
  * slows a sender with a window to the reader's pace. What it has in flight by then is kept
@@ -9,13 +8,16 @@
  *
  * With `needs_commit`, bytes are acknowledged only after receiver_commit, when they are durable.
  *
+ * Every request is answered exactly once (RFC 6120 section 8.2.3): whatever is still withheld when
+ * the stream ends is answered by receiver_end.
+ *
  * Acknowledgements are also withheld while LIMITS_UNSENT_ACKS messages or more are unsent. Then
  * effects->backlogged is set, and the owner calls receiver_release once the backlog is shorter.
  *
  * Units:   bytes before base64.
  * Errors:  a condition to answer the block with.
  * Threads: none; the caller serialises.
- * Source:  XEP-0047 section 2.2.
+ * Source:  XEP-0047 section 2.2; RFC 6120 section 8.2.3.
  */
 #ifndef IBB_RECEIVER_H
 #define IBB_RECEIVER_H
@@ -27,12 +29,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A block whose acknowledgement is withheld. */
-struct held_block {
-	struct held_block *prev, *next; /* receiver.held */
-	uint64_t end;			/* receiver.received after it */
+enum held_kind {
+	HELD_DATA,
+	HELD_PROBE, /* whether all bytes before it are here */
+	HELD_CLOSE, /* answered at the end */
+};
+
+/* A request whose answer is withheld. */
+struct held_request {
+	struct held_request *prev, *next; /* receiver.held */
+	enum held_kind kind;
+	uint64_t end; /* receiver.received after it */
 	size_t memory;
-	uint16_t seq;
+	uint16_t seq; /* HELD_DATA */
 	char id[];
 };
 
@@ -41,11 +50,14 @@ struct receiver {
 	struct queue in; /* unread */
 	uint16_t seq;	 /* expected next */
 	uint64_t received;
-	uint64_t blocks;	 /* received */
-	struct held_block *held; /* oldest first */
-	size_t held_memory;	 /* beyond the bytes in `in` */
+	uint64_t blocks;	   /* received */
+	struct held_request *held; /* oldest first */
+	size_t held_memory;	   /* beyond the bytes in `in` */
 	bool needs_commit;
+	bool has_committed; /* there was a receiver_commit */
 	uint64_t committed; /* bytes; with needs_commit */
+	bool has_ended;	    /* there was a receiver_end, with: */
+	enum condition data_verdict, close_verdict;
 };
 
 /* Its memory, and its memory with one more block. */
@@ -66,8 +78,8 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 
 /*
  * Whether the block is a duplicate, retransmitted after a connection broke. If so it is
- * acknowledged again, unless its acknowledgement is still withheld. seq is compared as in RFC 1982:
- * a duplicate is behind by less than half of all numbers.
+ * acknowledged again, but not before the first one. seq is compared as in RFC 1982: a duplicate is
+ * behind by less than half of all numbers.
  */
 bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
 			   struct effects *effects);
@@ -81,9 +93,25 @@ ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes);
 /* Every byte that was read is durable. */
 void receiver_commit(struct receiver *receiver);
 
-/* Acknowledges to `peer` the held blocks that now fit in `buffer`. -ENOMEM: some are still
- * withheld. */
+/* A probe of the peer's, with that id: the result says that every byte before it is here, and
+ * committed if that is needed. */
+void receiver_probe(struct receiver *receiver, const char *peer, const char *id,
+		    struct effects *effects);
+
+/* The peer's <close/>, with that id, is answered by receiver_end. -ENOMEM, also after very many. */
+int receiver_hold_close(struct receiver *receiver, const char *id);
+
+/* Answers to `peer` the held requests that now fit in `buffer`, or all after receiver_end. -ENOMEM:
+ * some are still withheld. */
 int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
 		     struct effects *effects);
+
+/* The stream is over: the held requests will be answered with these, CONDITION_NONE being a
+ * result. */
+void receiver_end(struct receiver *receiver, enum condition data_verdict,
+		  enum condition close_verdict);
+
+/* Nobody can be answered any more. */
+void receiver_forget_held(struct receiver *receiver);
 
 #endif

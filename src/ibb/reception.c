@@ -48,7 +48,7 @@ static void refuse_block(struct stream *stream, const struct msg *data, enum con
 {
 	bool too_much = condition == CONDITION_RESOURCE_CONSTRAINT;
 	bool is_early = condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
-			!stream->session.close_id;
+			!stream->session.close_pending;
 	if (stream->session.resumable && data->carrier == CARRIER_IQ && (too_much || is_early)) {
 		/* Too many bytes at once, or the previous block was lost: the peer retransmits. */
 		effects_send_wait(stream->effects, data->peer, data->id);
@@ -81,13 +81,13 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 	stream->timers.last_heard_ms = now_ms;
 	/* Also in CLOSING: the block was read, and its acknowledgement was lost. */
 	if (stream->session.resumable && stream->state >= STREAM_OPEN &&
-	    !stream->session.close_id &&
+	    !stream->session.close_pending &&
 	    receiver_is_duplicate(&stream->incoming.receiver, data, stream->effects)) {
 		return;
 	}
 	bool is_open = stream->state == STREAM_OPEN;
 	if (stream->state == STREAM_CLOSING ||
-	    (is_open && !stream->incoming.has_reader && !stream->session.close_id)) {
+	    (is_open && !stream->incoming.has_reader && !stream->session.close_pending)) {
 		refuse_unread(stream, data);
 		return;
 	}

@@ -105,7 +105,8 @@ void ibb_settle(struct ibb *ibb, struct stream *stream)
 					 alone);
 		}
 		remove_by_key(ibb, stream);
-		if (!stream->owned) {
+		/* Answers may still wait for the backlog. */
+		if (!stream->owned && !stream->incoming.receiver.held) {
 			ibb_remove(ibb, stream);
 		}
 	}

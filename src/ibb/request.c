@@ -40,6 +40,15 @@ int stream_send_probe(struct stream *stream, char kind, uint64_t count)
 	return stream_send_request(stream, &probe, kind, count);
 }
 
+void stream_probe_beginning(struct stream *stream)
+{
+	if (stream->outgoing.flushers && !stream->outgoing.is_begun &&
+	    stream_written(stream) == 0) {
+		/* When memory is short, it is asked again halfway to the deadline. */
+		stream_send_probe(stream, 'b', 0);
+	}
+}
+
 int stream_send_open(struct stream *stream)
 {
 	struct msg open = {

@@ -84,6 +84,13 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 {
 	if (stream->session.carrier == CARRIER_MESSAGE && stream->state >= STREAM_OPEN) {
 		/* A probe: whether the messages before it have arrived. */
+		receiver_probe(&stream->incoming.receiver, resume->peer, resume->id,
+			       stream->effects);
+		stream_charge_memory(stream);
+		return;
+	}
+	if (stream->state == STREAM_OPEN && !stream->session.resumable) {
+		/* The stream is known. If a connection broke, the next block ends it. */
 		effects_send_result(stream->effects, resume->peer, resume->id);
 		return;
 	}
@@ -92,7 +99,13 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 				   CONDITION_ITEM_NOT_FOUND);
 		return;
 	}
-	effects_send_result(stream->effects, resume->peer, resume->id);
+	if (stream->incoming.receiver.received > 0) {
+		effects_send_result(stream->effects, resume->peer, resume->id);
+	} else {
+		/* It may be about an empty file. */
+		receiver_probe(&stream->incoming.receiver, resume->peer, resume->id,
+			       stream->effects);
+	}
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
 		return; /* the answer to that is still to come */
 	}

@@ -13,9 +13,30 @@
 
 /* ---- the end ---- */
 
+/* What answers a <close/> whose bytes were lost here. */
+static enum condition close_verdict(const struct stream *stream, int error)
+{
+	if (!stream->incoming.receiver.needs_commit) {
+		return CONDITION_ITEM_NOT_FOUND;
+	}
+	bool full = error == -ENOSPC || error == -EDQUOT;
+	return full ? CONDITION_RESOURCE_CONSTRAINT : CONDITION_NOT_ACCEPTABLE;
+}
+
+/* No request stays without an answer. Blocks that are still unread in CLOSING had no reader. */
+static void answer_held(struct stream *stream, enum stream_state before, int error)
+{
+	bool well = stream->state == STREAM_CLOSED;
+	receiver_end(&stream->incoming.receiver,
+		     well && before != STREAM_CLOSING ? CONDITION_NONE : CONDITION_ITEM_NOT_FOUND,
+		     well ? CONDITION_NONE : close_verdict(stream, error));
+	stream_release_acknowledgements(stream);
+}
+
 void stream_end(struct stream *stream, enum stream_state state, int error)
 {
 	struct op **done = &stream->effects->done;
+	enum stream_state before = stream->state;
 
 	stream_complete_reads(stream);
 	stream->state = state;
@@ -25,6 +46,7 @@ void stream_end(struct stream *stream, enum stream_state state, int error)
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;
 	stream_clear_deadline(stream);
 	stream_unschedule(stream);
+	answer_held(stream, before, error);
 	if (state == STREAM_BROKEN) {
 		sender_discard(&stream->outgoing.sender);
 		stream->outgoing.gap = 0;
@@ -48,7 +70,9 @@ void stream_abort(struct stream *stream, int error)
 	if (stream_is_over(stream)) {
 		return;
 	}
-	if (stream->state != STREAM_NEW && !stream->session.close_sent) {
+	/* The error that answers the peer's own <close/> says the same. */
+	if (stream->state != STREAM_NEW && !stream->session.close_sent &&
+	    !stream->session.close_received) {
 		stream_send_close(stream, true);
 	}
 	stream_end(stream, STREAM_BROKEN, error);
@@ -65,13 +89,13 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 	stream_request_close(stream, now_ms);
 }
 
-/* Answers the peer's <close/> once everything else is delivered. */
+/* Answers the peer's <close/> once everything else is delivered; of deferred acknowledgements,
+ * stream_keep does it. */
 static void answer_when_delivered(struct stream *stream)
 {
-	if (stream->session.close_id && stream_is_delivered(stream) && !stream_is_over(stream) &&
-	    !stream->resumption.suspended) {
-		/* When memory is short there is no answer, and the peer takes silence for one. */
-		effects_send_result(stream->effects, stream->peer, stream->session.close_id);
+	if (stream->session.close_pending && stream_is_delivered(stream) &&
+	    !stream_is_over(stream) && !stream->resumption.suspended &&
+	    !stream->incoming.receiver.needs_commit) {
 		stream_end(stream, STREAM_CLOSED, 0);
 	}
 }

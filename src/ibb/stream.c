@@ -39,6 +39,11 @@ bool stream_is_delivered(const struct stream *stream)
 	       !stream->outgoing.writers;
 }
 
+bool stream_has_ended_input(const struct stream *stream)
+{
+	return stream_is_over(stream) || stream->session.close_pending || stream->incoming.is_whole;
+}
+
 uint64_t stream_written(const struct stream *stream)
 {
 	return stream->outgoing.sender.written + stream->outgoing.gap;
@@ -237,7 +242,6 @@ void stream_destroy(struct stream *stream)
 	sender_finish(&stream->outgoing.sender);
 	receiver_finish(&stream->incoming.receiver);
 	limits_charge(stream->limits, 0, 0, &stream->incoming.charged);
-	free(stream->session.close_id);
 	free(stream->name);
 	free(stream->peer);
 	free(stream->sid);

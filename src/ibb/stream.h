@@ -93,8 +93,9 @@ struct stream_session {
 	struct op *openers;    /* parked until the stream is OPEN */
 
 	bool close_received;
+	bool close_pending; /* the peer's <close/>, in good order, is not answered yet: our own
+			       bytes are being sent, or its bytes are not durable */
 	bool close_sent;
-	char *close_id; /* of the peer's <close/>, unanswered while our own bytes are sent */
 };
 
 /* What this end writes. */
@@ -104,12 +105,15 @@ struct stream_outgoing {
 	uint64_t gap;	/* zeros that follow the sender's bytes, before those of `writers` */
 	unsigned epoch; /* how often blocks were retransmitted: tells old answers from new ones */
 
+	uint64_t overdue_end; /* blocks from here on were never retransmitted as overdue */
+
 	/* CARRIER_MESSAGE: bytes sent since the last probe; the end of the blocks that it covers;
 	 * and that end when the peer was last asked whether it is there. */
 	size_t unprobed;
 	uint64_t probed, probed_before;
 
 	uint64_t flushed;	       /* bytes that a flush has reported as delivered */
+	bool is_begun;		       /* the peer has said that it can store an empty file */
 	struct op *writers, *flushers; /* parked */
 };
 
@@ -119,6 +123,8 @@ struct stream_incoming {
 	size_t charged;	    /* of the pool in limits */
 	struct hash *hash;  /* of the bytes received; the user's, or NULL */
 	bool has_reader;    /* somebody at this end reads, or will */
+	bool is_whole;	    /* expected: nothing more will come, and what has come is right */
+	bool is_durable;    /* stream_keep */
 	struct op *readers; /* parked */
 };
 
@@ -270,7 +276,8 @@ void stream_push(struct stream *stream);
  * Completes `op` with 0 when the peer has acknowledged every byte written before, or with the
  * stream's error. While the stream is suspended `op` waits even if every byte is acknowledged: the
  * peer may have lost the stream, and with it a good end for its reader. It does not wait if an
- * earlier flush has reported the same bytes.
+ * earlier flush has reported the same bytes. If nothing was written, a peer with FEATURE_RESUME is
+ * asked whether it can store the file.
  */
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
 
@@ -293,6 +300,9 @@ void stream_defer_acknowledgements(struct stream *stream);
 
 /* Every byte that was read is durable. */
 void stream_commit(struct stream *stream);
+
+/* Expected: readers find the end after the last byte. */
+void stream_end_reads(struct stream *stream);
 
 /* Completes parked reads with the unread bytes. Blocks come in bursts, and one read of many blocks
  * costs little more than a read of one; so stream_receive_data completes only reads that are full.
@@ -319,6 +329,10 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 /* Expected: whether the peer has sent everything, or says so; and all of it is committed, if
  * acknowledgements are deferred. */
 bool stream_is_complete(const struct stream *stream);
+
+/* With deferred acknowledgements, at the end: the whole is durable, and has its name. Unless it was
+ * expected, the stream is CLOSED, and its <close/> answered. */
+void stream_keep(struct stream *stream);
 
 /* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative). The peer gets
  * acknowledgements and nothing else. */
@@ -358,7 +372,8 @@ void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint6
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 			 const struct msg *error, int64_t now_ms);
 
-/* CARRIER_MESSAGE: a probe was answered, so the blocks before `end` have arrived. */
+/* A probe was answered, so the blocks before `end` have arrived, or are durable if the peer stores
+ * them; 0: an empty file is. */
 void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
 
 /* ---- resumption.c ---- */

@@ -44,6 +44,9 @@ size_t stream_block_length(const struct stream *stream);
 void stream_schedule(struct stream *stream);
 void stream_unschedule(struct stream *stream);
 
+/* Whether readers find the end after the last byte. */
+bool stream_has_ended_input(const struct stream *stream);
+
 /* Removes the stream from effects.readable. */
 void stream_clear_readable(struct stream *stream);
 
@@ -84,6 +87,9 @@ size_t stream_buffer_size(const struct stream *stream);
 
 /* After each change of the receiver: charges its memory to the pool of all streams. */
 void stream_charge_memory(struct stream *stream);
+
+/* Asks the peer whether it can store an empty file, if somebody waits for that. */
+void stream_probe_beginning(struct stream *stream);
 
 /* ---- state.c ---- */
 

@@ -25,6 +25,7 @@ static void probe_peer(struct stream *stream, int64_t now_ms)
 	}
 	/* When memory is short the deadline still stands. */
 	stream_send_probe(stream, 'p', 0);
+	stream_probe_beginning(stream);
 	stream->outgoing.probed_before = stream->outgoing.probed;
 	stream_retransmit_oldest(stream);
 }
@@ -78,7 +79,8 @@ void stream_probe_answered(struct stream *stream, const struct msg *answer, int6
 	} else if (stream->session.resumable && answer->kind == MSG_ERROR &&
 		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, -ECONNRESET);
-	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream)) {
+	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream) &&
+		   !stream->outgoing.flushers) {
 		stream_set_idle(stream, now_ms);
 	} else if (stream->state == STREAM_OPEN && stream->session.features & FEATURE_IBBFS &&
 		   stream->outgoing.sender.oldest < stream->outgoing.probed_before) {

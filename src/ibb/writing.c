@@ -26,7 +26,7 @@ int stream_write_error(const struct stream *stream)
 		return stream_outcome(stream);
 	}
 	/* After the peer's <close/> only earlier writes are still sent. */
-	return stream->session.close_id || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
+	return stream->session.close_pending || stream->state == STREAM_CLOSING ? -ECONNRESET : 0;
 }
 
 /* Bytes that may be buffered, so that the window never runs dry while a writer wakes up. */
@@ -165,6 +165,17 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 
 	if (stream->state == STREAM_BROKEN) {
 		op_complete(op, stream->error, done);
+	} else if (stream->state == STREAM_OPEN && end_of_writes(stream) == 0 &&
+		   stream->session.features & FEATURE_RESUME && !stream->outgoing.is_begun &&
+		   !stream->is_incoming && !stream->resumption.suspended) {
+		/* No block will say that the peer has a place for the file. */
+		bool asked = stream->outgoing.flushers != NULL;
+		op->end = 0;
+		op_park(op, &stream->outgoing.flushers);
+		if (!asked) {
+			stream_probe_beginning(stream);
+		}
+		await_delivery(stream, now_ms);
 	} else if (stream_is_delivered(stream) && !stream->resumption.suspended) {
 		stream->outgoing.flushed = stream->outgoing.sender.acknowledged;
 		op_complete(op, 0, done);

@@ -115,14 +115,22 @@ static int check(struct offer *offer)
 	return digest_equals(&digest, &offer->checksum.digest) ? 0 : -EBADMSG;
 }
 
-static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
+/* Everything has come. */
+static void verify(struct offers *offers, struct offer *offer)
 {
 	int error = check(offer);
-	bool closed = offer->stream->session.close_received;
 	if (error) {
 		offer_abort(offers, offer, error);
 		return;
 	}
+	offer->state = OFFER_STORING;
+	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE);
+	stream_end_reads(offer->stream);
+}
+
+static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
+{
+	bool closed = offer->stream->session.close_received;
 	offer->confirmed = true;
 	offer_finish(offers, offer);
 	ibb_end(offers->ibb, offer->stream, 0);
@@ -168,6 +176,11 @@ void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t n
 	}
 	if (offer->state == OFFER_CHECKING &&
 	    (!waits_for_digest(offer) || offer->session.ended || now_ms >= offer->deadline_ms)) {
+		verify(offers, offer);
+	}
+	/* Nothing is confirmed that may still be lost here. */
+	if (offer->state == OFFER_STORING &&
+	    (!stream->incoming.receiver.needs_commit || stream->incoming.is_durable)) {
 		conclude(offers, offer, now_ms);
 	}
 }

@@ -205,11 +205,13 @@ static void receive_terminate(struct offers *offers, struct offer *offer, enum j
 	bool whole = offer->is_incoming ? has_received_all(offer) : has_sent_all(offer);
 	offer->session.ended = true;
 	if (whole && reason == JINGLE_SUCCESS) {
+		/* Incoming: its digest is still to be checked. Outgoing: some clients
+		 * say so before they acknowledge the last block. */
 		offer->confirmed = true;
-		if (!offer->is_incoming) {
+		if (!offer->is_incoming && stream_is_delivered(offer->stream)) {
 			offer_finish(offers, offer);
 		}
-		return; /* incoming: its digest is still to be checked */
+		return;
 	}
 	offer_fail(offers, offer, failure(reason, offer->state > OFFER_WAITING));
 }

@@ -98,6 +98,7 @@ const char *offer_state_name(const struct offer *offer)
 	case OFFER_WAITING:
 		return "offered";
 	case OFFER_CHECKING:
+	case OFFER_STORING:
 		return offer->is_incoming ? "checking" : "confirming";
 	case OFFER_DONE:
 		return offer->confirmed ? "finished" : "unconfirmed";

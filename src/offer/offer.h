@@ -2,8 +2,8 @@
 /*
  * offer - a file that is offered, in either direction: the session around its bytestream.
  *
- *     incoming     WAITING ------> ACCEPTED -----> TRANSFERRING -------> CHECKING ---> DONE
- *                         offer_accept      <open/>               all bytes
+ *     incoming  WAITING ----> ACCEPTED ----> TRANSFERRING ----> CHECKING ----> STORING ----> DONE
+ *                  offer_accept     <open/>          all bytes        digest       durable
  *
  *     outgoing     WAITING ------> ACCEPTED -----> TRANSFERRING -------> CHECKING ---> DONE
  *                         the peer          opened                closed
@@ -39,6 +39,7 @@ enum offer_state {
 	OFFER_ACCEPTED,	    /* the bytestream is still to be opened */
 	OFFER_TRANSFERRING, /* the bytestream is open */
 	OFFER_CHECKING,	    /* incoming: awaits the digest; outgoing: the peer's confirmation */
+	OFFER_STORING,	    /* incoming: the digest is right, and the file is not durable yet */
 	OFFER_DONE,
 	OFFER_FAILED, /* see error */
 };

@@ -54,6 +54,13 @@ static void end_silently(struct offers *offers, struct offer *offer)
 	offer->session.ended = true;
 }
 
+/* SI has no stanza for it: incoming, the peer may still close the bytestream. */
+static void acknowledge(struct offers *offers, struct offer *offer)
+{
+	(void)offers;
+	offer->session.ended = offer->session.ended || !offer->is_incoming;
+}
+
 /* SI has no stanza for it: a peer that accepts too late gets a bytestream without a byte. */
 static void cancel(struct offers *offers, struct offer *offer)
 {
@@ -115,7 +122,7 @@ const struct offer_protocol offer_si = {
 	.accept = send_accept,
 	.decline = send_decline,
 	.fail = end_silently,
-	.acknowledge = end_silently,
+	.acknowledge = acknowledge,
 	.cancel = cancel,
 	.answered = answered,
 	.confirms = false,

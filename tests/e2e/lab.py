@@ -118,9 +118,15 @@ class Lab:
 
     def raw(self, account: Account, resource: str = "raw", **arguments: Any) -> RawPeer:
         home = self.server_of(account)
-        peer = RawPeer(account, home.direct_port, home.cafile, resource, **arguments)
+        peer = RawPeer(
+            account, home.direct_port, home.cafile, resource, daemons=self._daemons, **arguments
+        )
         self._stack.callback(peer.stop)
         return peer
+
+    def _daemons(self) -> dict[str, bool]:
+        """By JID: whether it runs, and nothing between it and its server can lose a stanza."""
+        return {mount.jid: bool(mount.pid) and not mount.via for mount in self.mounts}
 
     def with_raw(self, options: str = "", **arguments: Any) -> tuple[Mount, RawPeer]:
         """A mount, and a raw peer that is on its roster and online."""

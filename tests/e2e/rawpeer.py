@@ -8,6 +8,9 @@ that a test may replace:
     peer.rules["data"] = silence
 
 A rule is called with the peer and the stanza and returns the XML to send, or None.
+
+When it stops, every request that it has sent to one of `daemons` must have exactly one answer (RFC
+6120 section 8.2.3), and nothing else must have been answered: see answers.py.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from answers import Answers
 from server import Account
 
 Stanza = ET.Element
@@ -45,6 +49,9 @@ STREAM_HEADER = (
     f"<?xml version='1.0'?><stream:stream to='{{}}' version='1.0' xmlns='{NS_CLIENT}'"
     " xmlns:stream='http://etherx.jabber.org/streams'>"
 )
+
+# An answer that has not come then is missing.
+ANSWER_S = 10
 
 KINDS = {
     f"{{{NS_IBB}}}open": "open",
@@ -146,9 +153,12 @@ class RawPeer:
         priority: int = 0,
         features: tuple[str, ...] = (NS_INFO, NS_PING, NS_IBB),
         identity: str = "",
+        daemons: Callable[[], dict[str, bool]] = dict,
     ):
-        """Logs in by direct TLS at `port`, and is available when this returns."""
-        self._prepare(features, identity)
+        """Logs in by direct TLS at `port`, and is available when this returns. `daemons`: those
+        whose answers are counted, by full JID, and whether no answer of theirs can have been
+        lost."""
+        self._prepare(features, identity, daemons)
         context = ssl.create_default_context(cafile=str(cafile))
         context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
         self._socket = context.wrap_socket(connect(port), server_hostname=account.host)
@@ -157,7 +167,12 @@ class RawPeer:
         self._begin()
         self.send(f"<presence><priority>{priority}</priority></presence>")
 
-    def _prepare(self, features: tuple[str, ...], identity: str) -> None:
+    def _prepare(
+        self,
+        features: tuple[str, ...],
+        identity: str,
+        daemons: Callable[[], dict[str, bool]] = dict,
+    ) -> None:
         self.features = features
         self.identity = identity
         self.rules: dict[str, Rule] = {
@@ -170,6 +185,7 @@ class RawPeer:
         }
         self.stanzas: list[Stanza] = []  # all that came in since the login
         self.news = threading.Condition()
+        self.answers = Answers(daemons)
         self._ids = itertools.count(1)
         self._sending = threading.Lock()
 
@@ -224,6 +240,8 @@ class RawPeer:
     def _receive(self) -> None:
         while (stanza := self._next_element()) is not None:
             with self.news:
+                if kind(stanza) in ("result", "error"):
+                    self.answers.note_answer(stanza.get("from", ""), stanza.get("id", ""))
                 self.stanzas.append(stanza)
                 self.news.notify_all()
             rule = self.rules.get(kind(stanza))
@@ -234,14 +252,34 @@ class RawPeer:
                 self.send(answer)
 
     def send(self, xml: str) -> None:
+        with self.news:
+            self.answers.note_requests(xml)
         # Some tests end the connection on purpose.
         with contextlib.suppress(OSError), self._sending:
             self._socket.sendall(xml.encode())
 
     def stop(self) -> None:
-        """Logs out in order."""
+        """Logs out in order, when everything is answered."""
+        alive = self._thread.is_alive()
+        if alive:
+            self._end_requests()
         self.send("<presence type='unavailable'/></stream:stream>")
         self.drop()
+        self.answers.check(complete=alive)
+
+    def _end_requests(self) -> None:
+        """Gets the answers that are withheld: those of streams that the test has left open."""
+        for to, sid in self.answers.unfinished():
+            self.close(to, sid, wait=False, child=f"<reset xmlns='{NS_IBBFS}'/>")
+        # What is answered twice is so before this.
+        for to in self.answers.asked():
+            self.request(to, f"<ping xmlns='{NS_PING}'/>", type_="get", wait=False)
+        deadline = time.monotonic() + ANSWER_S
+        with self.news:
+            while self.answers.missing() and self._thread.is_alive():
+                left = deadline - time.monotonic()
+                if left <= 0 or not self.news.wait(left):
+                    break
 
     def drop(self) -> None:
         """Cuts the connection without an end of the stream."""

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import errno
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from daemon import Mount, poll_until
 from lab import Lab
+from rawpeer import NS_IBB, NS_IBBFS, RawPeer, Stanza, condition
 from test_attributes import attribute
 
 FORMS = ["raw", "si", "jingle"]
@@ -181,12 +185,21 @@ def test_sender_breaks_off(lab: Lab) -> None:
     assert not (folder / "f").exists()
 
 
+@contextlib.contextmanager
+def small_disk(lab: Lab, name: str, options: str) -> Iterator[Path]:
+    """A file system with little room; the mounts that use it end before it."""
+    disk = lab.folder / name
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 def test_disk_full(lab: Lab) -> None:
     """Bytes that cannot be stored are not acknowledged: the sender's cp fails."""
-    small = lab.folder / "inbox"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
-    try:
+    with small_disk(lab, "inbox", "size=1m"):
         sender, receiver, _ = keeping(lab)
         done = lab.run("cp", lab.random_file(3_000_000), sender.contact(receiver) / "f")
         assert done.returncode == 1
@@ -194,8 +207,123 @@ def test_disk_full(lab: Lab) -> None:
             receiver.incoming(sender, "f").read_bytes()
         assert caught.value.errno == errno.ENOSPC
         receiver.stop()
-    finally:
-        subprocess.run(["umount", "-l", small], check=True)
+
+
+# ---- what a sender may believe ----
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes all the room."""
+    path = disk / "filler"
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 65536)
+    return path
+
+
+@pytest.mark.parametrize("carrier", ["message", "iq"])
+def test_a_full_inbox_fails_every_close(lab: Lab, carrier: str) -> None:
+    """Whatever the size; of an empty file, there is no room for the name."""
+    with small_disk(lab, "disk", "size=4m,nr_inodes=20") as disk:
+        inbox = disk / "inbox"
+        sender, receiver = lab.pair(f"stanza={carrier}", f"inbox={inbox},inbox_quota=1M")
+        target, folder = sender.contact(receiver), inbox / sender.account.jid
+
+        def copy(size: int, name: str) -> int:
+            return lab.run("cp", lab.random_file(size), target / name).returncode
+
+        assert copy(1000, "before") == 0
+        assert copy(1_200_000, "beyond the quota") == 1
+        filler = fill(disk)
+        sizes = [1, 1000, 4095, 4096, 5000, 20_000, 100_000]
+        assert [copy(size, f"{size} bytes") for size in sizes] == [1] * len(sizes)
+        filler.unlink()
+        names = []
+        with contextlib.suppress(OSError):
+            while True:
+                names.append(disk / str(len(names)))
+                names[-1].touch()
+        assert [copy(size, f"{size}") for size in (0, 10, 5000)] == [1, 1, 1]
+        names[0].unlink()
+        assert copy(0, "after") == 0
+        poll_until((folder / "after").exists, what="the file has its name")
+        whole = [p.name for p in folder.iterdir() if p.suffix != ".part"]
+        assert sorted(whole) == ["after", "before"]
+        receiver.stop()
+
+
+NS_SI = "http://jabber.org/protocol/si"
+OFFER = (
+    f"<si xmlns='{NS_SI}' id='{{sid}}' profile='{NS_SI}/profile/file-transfer'>"
+    f"<file xmlns='{NS_SI}/profile/file-transfer' name='{{sid}}' size='{{size}}'/>"
+    "<feature xmlns='http://jabber.org/protocol/feature-neg'><x xmlns='jabber:x:data' type='form'>"
+    "<field var='stream-method' type='list-single'>"
+    f"<option><value>{NS_IBB}</value></option></field></x></feature></si>"
+)
+
+
+def send_at_once(
+    peer: RawPeer, to: str, sid: str, content: bytes, *, end: str = "", offered: bool = False
+) -> tuple[list[Stanza], Stanza]:
+    """A file of which each stanza is sent without waiting; the answers to its blocks, and to
+    <close/>, which has `end`."""
+    if offered:
+        peer.request(to, OFFER.format(sid=sid, size=len(content)))
+    assert peer.open(to, sid).get("type") == "result"
+    blocks = [content[start : start + 4096] for start in range(0, len(content), 4096)]
+    children = [
+        f"<data xmlns='{NS_IBB}' sid='{sid}' seq='{seq}'>{base64.b64encode(block).decode()}</data>"
+        for seq, block in enumerate(blocks)
+    ]
+    children.append(f"<close xmlns='{NS_IBB}' sid='{sid}'>{end}</close>")
+    stanzas = [
+        f"<iq type='set' to='{to}' id='{sid}-{n}'>{child}</iq>" for n, child in enumerate(children)
+    ]
+    peer.send("".join(stanzas))
+    idents = [f"{sid}-{n}" for n in range(len(stanzas))]
+    peer.wait_for(lambda s: s.get("id") in idents, count=len(idents), timeout=30)
+    answers = {s.get("id"): s for s in peer.find(lambda s: s.get("id") in idents)}
+    *blocks_answered, close = (answers[ident] for ident in idents)
+    return blocks_answered, close
+
+
+def test_blocks_and_close_without_waiting(lab: Lab) -> None:
+    """<close/> is answered when the file is there, and with an error if it cannot be; each request
+    is answered once, and nothing is acknowledged that was not stored."""
+    with small_disk(lab, "disk", "size=1m") as disk:
+        mount, peer = lab.with_raw(f"inbox={disk}/inbox")
+        folder = disk / "inbox" / peer.jid.split("/")[0]
+        for offered in (False, True):
+            for size in (0, 1, 100_000, 300_000):
+                content = os.urandom(size)
+                name = f"f{offered}{size}"
+                blocks, close = send_at_once(peer, mount.jid, name, content, offered=offered)
+                assert {s.get("type") for s in (*blocks, close)} == {"result"}
+                assert (folder / name).read_bytes() == content
+                mount.incoming(peer, name).unlink()
+            # More than there is room for, and less than is held for a sender that does not wait.
+            blocks, close = send_at_once(
+                peer, mount.jid, f"large{offered}", os.urandom(1_500_000), offered=offered
+            )
+            assert condition(close) in ("resource-constraint", "item-not-found")
+            stored = (folder / f"large{offered}.part").stat().st_size
+            assert sum(s.get("type") == "result" for s in blocks) * 4096 <= stored
+            assert "error" in {s.get("type") for s in blocks}
+            mount.incoming(peer, f"large{offered}").unlink()
+            (folder / f"large{offered}.part").unlink(missing_ok=True)
+        # The peer itself says that a file is not whole.
+        for name, end, answer in (
+            ("more", f"<sent xmlns='{NS_IBBFS}' bytes='20000'/>", "not-acceptable"),
+            ("fewer", f"<sent xmlns='{NS_IBBFS}' bytes='1'/>", "not-acceptable"),
+            ("reset", f"<reset xmlns='{NS_IBBFS}'/>", None),
+        ):
+            _, close = send_at_once(peer, mount.jid, name, os.urandom(10_000), end=end)
+            assert condition(close) == answer
+            path = mount.incoming(peer, name)
+            poll_until(lambda path=path: attribute(path, "state") == "broken", what="broken")
+            assert not (folder / name).exists()
+        peer.stop()
+        mount.stop()
 
 
 @pytest.mark.parametrize("form", FORMS)

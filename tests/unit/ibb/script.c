@@ -596,6 +596,14 @@ static void act_here(struct script *script, char **words)
 		release(script, words[1], false);
 	} else if (strcmp(act, "abort") == 0) {
 		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -EIO);
+	} else if (strcmp(act, "full") == 0) {
+		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -ENOSPC);
+	} else if (strcmp(act, "defer") == 0) {
+		stream_defer_acknowledgements(get_stream(script, words[1])->stream);
+	} else if (strcmp(act, "commit") == 0) {
+		stream_commit(get_stream(script, words[1])->stream);
+	} else if (strcmp(act, "keep") == 0) {
+		ibb_keep(&script->ibb, get_stream(script, words[1])->stream);
 	} else if (strcmp(act, "gone") == 0) {
 		ibb_peer_gone(&script->ibb, words[1], script->now_ms);
 	} else if (strcmp(act, "back") == 0) {

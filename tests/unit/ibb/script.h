@@ -16,6 +16,7 @@
  *     open S OP; flush S OP; write S OP BYTES; read S OP BYTES; zeros S BYTES
  *     try-write S OP BYTES; try-read S OP BYTES       O_NONBLOCK
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
+ *     defer S; commit S; keep S; full S      it is stored; its disk is full
  *     gone PEER; back PEER; disconnect; connect; wait MS
  *     limit BYTES    the server takes no longer stanzas
  *     hold; next; go    messages stay until asked for, one by one; no longer so

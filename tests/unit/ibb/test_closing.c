@@ -107,20 +107,22 @@ static void test_peer_closes_and_then(void **state)
 	static const struct script_step steps[] = {
 		{"j: open s i0 8; take s; write s a 5; flush s f1; j: close s i1",
 		 "i0 result j; a=5; d1.0 data j s 0 5"},
-		{"j: data s i2 0 1",
-		 "f1=EPROTO; i2 error j unexpected-request cancel; c1.0 close j s"},
+		{"j: data s i2 0 1", "f1=EPROTO; i2 error j unexpected-request cancel; i1 error j "
+				     "item-not-found cancel"},
 		{"j: open t i3 8; take t; write t b 5; flush t f2; j: close t i4",
 		 "i3 result j; b=5; d2.0 data j t 0 5"},
-		{"j: close t i5 reset", "f2=ECONNRESET; i5 result j"},
+		{"j: close t i5 reset",
+		 "f2=ECONNRESET; i5 result j; i4 error j item-not-found cancel"},
 		{"j: open u i6 8; take u; write u c 5; flush u f3; j: close u i7",
 		 "i6 result j; c=5; d3.0 data j u 0 5"},
-		{"wait 60000", "p3.0 info j; f3=ETIMEDOUT; c3.0 close j u"},
+		{"wait 60000", "p3.0 info j; f3=ETIMEDOUT; i7 error j item-not-found cancel"},
 		{"j: open v i8 8; take v; write v d 5; flush v f4; j: close v i9",
 		 "i8 result j; d=5; d4.0 data j v 0 5"},
-		{"j: error d4.0 bad-request", "f4=EPROTO; c4.0 close j v"},
+		{"j: error d4.0 bad-request", "f4=EPROTO; i9 error j item-not-found cancel"},
 		{"j: open w j0 8; take w; write w e 5; flush w f5; j: close w j1",
 		 "j0 result j; e=5; d5.0 data j w 0 5"},
-		{"gone j; flush w f6", "f5=ECONNRESET; f6=ECONNRESET"},
+		{"gone j; flush w f6",
+		 "f5=ECONNRESET; j1 error j item-not-found cancel; f6=ECONNRESET"},
 	};
 	PLAY(steps);
 }
@@ -137,6 +139,74 @@ static void test_peer_closes_without_waiting(void **state)
 		{"write s a 5; j: close s i6", "a=5; d1.0 data j s 0 5; i5 result j"},
 		{"j: result d1.0", "i6 result j"},
 		{"read s r 99; read s q 99", "r=40; q=0"},
+	};
+	PLAY(steps);
+}
+
+/* <close/> is answered when the file has its name. */
+static void test_peer_closes_what_is_stored(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"defer s; j: data s i1 0 8; j: data s i2 1 4; j: close s i3", ""},
+		{"read s a 99", "a=12"},
+		{"commit s", "i1 result j; i2 result j"},
+		{"read s b 9; gone j; wait 999999; state s", "b=0; open"},
+		{"j: close s i4", "i4 error j unexpected-request cancel"},
+		{"keep s; state s", "i3 result j; finished"},
+		{"release s; count", "count 0"},
+		/* it reads when everything is there; a reader that waits */
+		{"j: open t j0 8; take t; defer t; j: close t j1; read t c 9; keep t",
+		 "j0 result j; c=0; j1 result j"},
+		{"j: open u j2 8; take u; defer u; read u d 9; j: close u j3; keep u",
+		 "j2 result j; d=0; j3 result j"},
+		/* a retransmission after a connection broke */
+		{"j: open v j4 8 resume; take v; defer v; j: close v j5; j: close v j5; keep v",
+		 "j4 result j; j5 result j; j5 result j"},
+	};
+	PLAY(steps);
+}
+
+static void test_peer_closes_what_cannot_be_stored(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		ARRIVED,
+		{"defer s; j: data s i1 0 8; j: data s i2 1 4; j: close s i3", ""},
+		{"read s a 8; commit s", "a=8; i1 result j"},
+		{"full s; state s", "i2 error j item-not-found cancel; i3 error j "
+				    "resource-constraint wait; broken"},
+		{"j: open t j0 8; take t; defer t; j: close t j1; abort t",
+		 "j0 result j; j1 error j not-acceptable cancel"},
+		/* before the <close/> */
+		{"j: open u j2 8; take u; defer u; j: data u j3 0 8; full u",
+		 "j2 result j; c3.0 close j u; j3 error j item-not-found cancel"},
+		{"j: close u j4", "j4 error j item-not-found cancel"},
+		/* another number of bytes; a reset */
+		{"j: open v j5 8; take v; defer v; j: data v j6 0 8; j: close v j7 size=9",
+		 "j5 result j; j7 error j not-acceptable cancel; j6 error j item-not-found "
+		 "cancel"},
+		{"j: open w j8 8; take w; defer w; j: data w j9 0 8; j: close w k1 reset",
+		 "j8 result j; k1 result j; j9 error j item-not-found cancel"},
+	};
+	PLAY(steps);
+}
+
+/* The answer to a probe says that everything before it is stored. */
+static void test_messages_that_are_stored(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"j: open s i0 8 message resume; take s; defer s", "i0 result j"},
+		{"j: resume s p1", ""},
+		{"commit s", "p1 result j"},
+		{"j: data s x 0 5 message; j: resume s p2; read s a 9", "a=5"},
+		{"j: resume s p3", ""},
+		{"commit s; j: resume s p4", "p2 result j; p3 result j; p4 result j"},
+		{"j: data s x 1 5 message; j: resume s p5", ""},
+		{"full s", "c1.0 close j s; p5 error j item-not-found cancel"},
+		{"j: resume s p6", "p6 error j item-not-found cancel"},
 	};
 	PLAY(steps);
 }
@@ -339,7 +409,7 @@ static void test_release_after_the_peer(void **state)
 		{"j: result d1.1; count; drained", "i1 result j; count 0; drained"},
 		{"j: open t i2 8; take t; write t b 5; j: close t i3",
 		 "i2 result j; b=5; d2.0 data j t 0 5"},
-		{"reset t; count", "c2.0 close j t; count 0"},
+		{"reset t; count", "i3 error j item-not-found cancel; count 0"},
 	};
 	PLAY(steps);
 }
@@ -355,7 +425,7 @@ static void test_release_with_blocks_held(void **state)
 		 "i5 4 8",
 		 "i1 result j; i2 result j; i3 result j; i4 result j"},
 		{"release s", "c1.0 close j s"},
-		{"j: close s i6; count", "i6 result j; count 0"},
+		{"j: close s i6; count", "i6 result j; i5 error j item-not-found cancel; count 0"},
 	};
 	PLAY(steps);
 }
@@ -383,6 +453,9 @@ int main(void)
 		cmocka_unit_test(test_peer_closes_twice),
 		cmocka_unit_test(test_peer_closes_and_then),
 		cmocka_unit_test(test_peer_closes_without_waiting),
+		cmocka_unit_test(test_peer_closes_what_is_stored),
+		cmocka_unit_test(test_peer_closes_what_cannot_be_stored),
+		cmocka_unit_test(test_messages_that_are_stored),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_announced_size),
 		cmocka_unit_test(test_bytes_sent),

@@ -71,21 +71,28 @@ static void test_held(void **state)
 	PLAY(steps);
 }
 
-/* Blocks that were held when the stream broke are not acknowledged, but can be read. */
+/* Blocks that were held when the stream broke are refused, but can be read. */
 static void test_held_and_broken(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *act, *expect, *outcome;
 	} rows[] = {
-		{"j: close s x reset", "x result j", "r2=ECONNRESET"},
-		{"abort s", "c1.0 close j s", "r2=EIO"},
-		{"gone j", "", "r2=ECONNRESET"},
+		{"j: close s x reset", "x result j; i5 error j item-not-found cancel",
+		 "r2=ECONNRESET"},
+		{"abort s", "c1.0 close j s; i5 error j item-not-found cancel", "r2=EIO"},
+		{"gone j", "i5 error j item-not-found cancel", "r2=ECONNRESET"},
 		{"disconnect", "", "r2=ECONNRESET"},
-		{"j: data s x 6 8", "x error j unexpected-request cancel; c1.0 close j s",
+		{"j: data s x 6 8",
+		 "x error j unexpected-request cancel; c1.0 close j s; i5 error j item-not-found "
+		 "cancel",
 		 "r2=EPROTO"},
-		{"j: data s x 5 bad", "x error j bad-request cancel; c1.0 close j s", "r2=EPROTO"},
-		{"j: data s x 5 9", "x error j bad-request cancel; c1.0 close j s", "r2=EPROTO"},
+		{"j: data s x 5 bad",
+		 "x error j bad-request cancel; c1.0 close j s; i5 error j item-not-found cancel",
+		 "r2=EPROTO"},
+		{"j: data s x 5 9",
+		 "x error j bad-request cancel; c1.0 close j s; i5 error j item-not-found cancel",
+		 "r2=EPROTO"},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct script script;

@@ -113,7 +113,7 @@ struct step {
 #define BUFFER	   ((size_t)20)
 
 /* The cost of a held block in these tests, besides its bytes. */
-#define HELD (sizeof(struct held_block) + 2)
+#define HELD (sizeof(struct held_request) + 2)
 
 static void play(const struct step *steps, size_t count, size_t block_size, size_t buffer)
 {

@@ -59,7 +59,14 @@ static void test_overflow(void **state)
 		snprintf(act, sizeof(act), "j: data s a %u 65535", seq++);
 		out = script_play(&script, act);
 	} while (*out == '\0' && seq < 100);
-	assert_string_equal(out, "a error j resource-constraint modify; c1.0 close j s");
+	static const char end[] = "a error j resource-constraint modify; c1.0 close j s";
+	static const char refused[] = "; a error j item-not-found cancel";
+	assert_memory_equal(out, end, strlen(end));
+	for (unsigned held = 1; held < seq - 1; held++) {
+		size_t place = strlen(end) + (held - 1) * strlen(refused);
+		assert_memory_equal(out + place, refused, strlen(refused));
+	}
+	assert_int_equal(strlen(out), strlen(end) + (seq - 2) * strlen(refused));
 	assert_int_equal(seq - 1, (65535 + 1024 * 1024) / 65535);
 	/* A reader gets the accepted bytes, then the error. */
 	snprintf(act, sizeof(act), "r1=%u", 65535 * (seq - 1));

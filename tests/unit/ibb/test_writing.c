@@ -192,6 +192,30 @@ static void test_many_zeros(void **state)
 }
 
 /* A gap without memory breaks the stream; its flush fails after that. */
+/* No block says whether the peer can store an empty file. */
+static void test_flush_of_nothing(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
+		{"flush s f; flush s g", "b1.0 resume j s"},
+		{"wait 30000", "p1.0 resume j s; b1.0 resume j s"},
+		{"j: result p1.0", ""},
+		{"j: result b1.0", "f=0; g=0"},
+		{"flush s h", "h=0"},
+		{"dial t j ibbfs resume; j: result o2.0; flush t i", "o2.0 open j t 8 resume; b2.0 "
+								     "resume j t"},
+		{"j: error b2.0 item-not-found", "i=ECONNRESET"},
+		{"dial u j ibbfs resume; j: result o3.0; flush u j", "o3.0 open j u 8 resume; b3.0 "
+								     "resume j u"},
+		{"write u w 3; flush u k", "w=3; d3.0 data j u 0 3"},
+		{"j: result d3.0", "j=0; k=0"},
+		/* another program */
+		{"dial v j; j: result o4.0; flush v l", "o4.0 open j v 8; l=0"},
+	};
+	PLAY(steps);
+}
+
 static void test_no_memory_for_zeros(void **state)
 {
 	(void)state;
@@ -214,7 +238,7 @@ static void test_no_memory_for_zeros(void **state)
 		assert_int_equal(failing_malloc_disarm(), last);
 		assert_true(block < 10000);
 	}
-	assert_string_equal(out, "f=ENOMEM; c1.0 close j s");
+	assert_string_equal(out, "f=ENOMEM; i1 error j item-not-found cancel");
 	assert_string_equal(script_play(&script, "state s; flush s g; read s r 1"),
 			    "broken; g=ENOMEM; r=ENOMEM");
 	script_finish(&script);
@@ -229,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_beyond_the_slack),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_many_zeros),
+		cmocka_unit_test(test_flush_of_nothing),
 		cmocka_unit_test(test_no_memory_for_zeros),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

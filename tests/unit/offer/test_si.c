@@ -123,6 +123,8 @@ static void test_incoming(void **state)
 	assert_state(&scene, "a@x/in/photo.jpg", "finished");
 	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "si");
 	scene_peer_closes(&scene, PHONE, "s1", false); /* a <close/> is answered */
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	scene_peer_closes(&scene, PHONE, "s1", false);
 	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_NONE);
 	scene_wait(&scene, ACCOUNT_FINISHED_MS);
 	assert_no(&scene, "a@x/in/photo.jpg");
