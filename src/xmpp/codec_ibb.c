@@ -77,9 +77,10 @@ enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, str
 	(void)codec;
 	xmpp_stanza_t *sent = element_child(close, "sent", MSG_NAMESPACE);
 	uint64_t bytes;
-	if (sent && text_to_number(xmpp_stanza_get_attribute(sent, "bytes"), INT64_MAX, &bytes)) {
-		msg->size = (int64_t)bytes;
+	if (sent && !text_to_number(xmpp_stanza_get_attribute(sent, "bytes"), INT64_MAX, &bytes)) {
+		return CONDITION_BAD_REQUEST;
 	}
+	msg->size = sent ? (int64_t)bytes : -1;
 	msg->sid = element_sid(close, "sid");
 	msg->reset = element_child(close, "reset", MSG_NAMESPACE) != NULL;
 	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;

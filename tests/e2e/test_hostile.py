@@ -28,10 +28,12 @@ from rawpeer import (
     error,
     error_type,
     is_kind,
+    kind,
     payload,
     result,
     silence,
 )
+from test_attributes import attribute
 
 WRITE = os.O_WRONLY | os.O_CREAT
 
@@ -428,6 +430,79 @@ def test_answer_from_the_wrong_jid(lab: Lab, request_kind: str) -> None:
     peer.send(result(request))
     assert copy.wait(20) == 0
     assert peer.received(payload(peer.wait_open()).get("sid")) == path.read_bytes()
+
+
+FORGED = ["o{n}.0", "d{n}.0", "d{n}.1", "a{n}.0", "a{n}.0.1", "b{n}.0", "b{n}.1", "b{n}.2",
+          "b{n}.ffff", "c{n}.0", "p{n}.0", "r{n}.0", "r{n}.1", "i{n}", "a{n}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("carrier", ["iq", "message"])
+def test_answers_that_acknowledge_nothing(lab: Lab, carrier: str) -> None:
+    """Only the answer to the very request does, from the recipient; no other id of the stream,
+    whose request was never sent, and no <resume/>, <close/> or number of bytes."""
+    alice, bob = lab.accounts("alice", "bob")
+    mount = lab.mount(alice, f"stanza={carrier}")
+    features = (NS_INFO, NS_PING, NS_IBB, NS_IBBFS, NS_RESUME)
+    peer, other = lab.raw(bob, features=features), lab.raw(bob, "other", priority=-1)
+    for online in (peer, other):
+        mount.wait_online(online.jid)
+    question = "data" if carrier == "iq" else "other"
+    peer.rules.update(data=silence, other=silence)
+    path = lab.random_file(100)
+    copy = lab.spawn("cp", path, mount.contact(bob))
+    asked = peer.wait_for(
+        lambda s: kind(s) == question and s.get("type") == "set" and s.get("id", "") != ""
+    )
+    number = asked.get("id")[1:].split(".")[0]
+    sid = payload(peer.wait_open()).get("sid")
+    forged = {ident.format(n=number) for ident in FORGED} - {asked.get("id")}
+    for sender, idents in ((other, {*forged, asked.get("id")}), (peer, forged)):
+        for ident in idents:
+            sender.send(f"<iq type='result' to='{mount.jid}' id='{ident}'/>")
+        resume = f"<resume xmlns='{NS_RESUME}' sid='{sid}'/>"
+        sender.request(mount.jid, resume)
+        sender.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")  # all has arrived
+        wait_blocked(copy.pid)
+    assert condition(other.close(mount.jid, sid)) == "item-not-found"
+    peer.rules.update(data=accept, other=accept)
+    for request in peer.find(is_kind("data", "other")):
+        if request.get("type") == "set":
+            peer.send(result(request))
+    assert copy.wait(20) == 0
+    # A close in good order, with all the bytes that there are, acknowledges none either.
+    peer.rules.update(data=silence, other=silence)
+    before = len(peer.find(is_kind("open")))
+    copy = lab.spawn("cp", path, mount.contact(bob) / "again")
+    sid = payload(peer.wait_open(before + 1)).get("sid")
+    peer.wait_for(is_kind("data", sid=sid))
+    peer.close(mount.jid, sid, child=f"<sent xmlns='{NS_IBBFS}' bytes='100'/>")
+    assert copy.wait(20) == 1
+
+
+@pytest.mark.parametrize("form", ["raw", "inbox"])
+def test_a_number_of_bytes_that_is_not_true(lab: Lab, form: str) -> None:
+    """No file is complete by it."""
+    mount, peer = lab.with_raw(f"inbox={lab.folder}/inbox" if form == "inbox" else "")
+    for n, number in enumerate(["x", "", "-1", "4.0", "18446744073709551620", "5", "3"]):
+        peer.open(mount.jid, f"s{n}")
+        peer.data(mount.jid, f"s{n}", 0, b"four", wait=False)
+        answer = peer.close(
+            mount.jid, f"s{n}", child=f"<sent xmlns='{NS_IBBFS}' bytes='{number}'/>"
+        )
+        malformed = number not in ("5", "3")
+        if malformed or form == "inbox":
+            assert condition(answer) == ("bad-request" if malformed else "not-acceptable")
+        if malformed:
+            peer.close(mount.jid, f"s{n}", child=f"<reset xmlns='{NS_IBBFS}'/>")
+        path = mount.incoming(peer, f"s{n}")
+        poll_until(lambda path=path: attribute(path, "state") == "broken", what="broken")
+        with pytest.raises(ConnectionResetError), open(path, "rb", buffering=0) as file:
+            while file.read(100):
+                pass
+    peer.open(mount.jid, "true")
+    peer.data(mount.jid, "true", 0, b"four")
+    peer.close(mount.jid, "true", child=f"<sent xmlns='{NS_IBBFS}' bytes='4'/>")
+    assert mount.incoming(peer, "true").read_bytes() == b"four"
 
 
 def test_late_answer(lab: Lab) -> None:

@@ -414,7 +414,7 @@ static const struct row others[] = {
 	{SET("<close xmlns='" IBB "' sid='s'><sent xmlns='urn:ibbfs:0' bytes='7'/></close>"),
 	 {.kind = MSG_CLOSE, .sid = "s", .size = 7}},
 	{SET("<close xmlns='" IBB "' sid='s'><sent xmlns='urn:ibbfs:0' bytes='-7'/></close>"),
-	 {.kind = MSG_CLOSE, .sid = "s", .size = -1}},
+	 {.kind = MSG_UNKNOWN, .size = -1, .condition = CONDITION_BAD_REQUEST}},
 	{SET("<close xmlns='" IBB "' sid='s'><sent bytes='7'/></close>"),
 	 {.kind = MSG_CLOSE, .sid = "s", .size = -1}},
 	{SET("<close xmlns='" IBB "' sid='s'><reset/></close>"),
