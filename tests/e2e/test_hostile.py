@@ -436,6 +436,7 @@ FORGED = ["o{n}.0", "d{n}.0", "d{n}.1", "a{n}.0", "a{n}.0.1", "b{n}.0", "b{n}.1"
           "b{n}.ffff", "c{n}.0", "p{n}.0", "r{n}.0", "r{n}.1", "i{n}", "a{n}"]  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("carrier", ["iq", "message"])
 def test_answers_that_acknowledge_nothing(lab: Lab, carrier: str) -> None:
     """Only the answer to the very request does, from the recipient; no other id of the stream,
@@ -479,6 +480,7 @@ def test_answers_that_acknowledge_nothing(lab: Lab, carrier: str) -> None:
     assert copy.wait(20) == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", ["raw", "inbox"])
 def test_a_number_of_bytes_that_is_not_true(lab: Lab, form: str) -> None:
     """No file is complete by it."""

@@ -221,6 +221,7 @@ def fill(disk: Path) -> Path:
     return path
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("carrier", ["message", "iq"])
 def test_a_full_inbox_fails_every_close(lab: Lab, carrier: str) -> None:
     """Whatever the size; of an empty file, there is no room for the name."""
