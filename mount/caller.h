@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * caller - processes: whether one is being killed, and what it has open.
+ * caller - processes: what signals do to one, and what it has open.
  *
- * Threads: any; reads /proc, so never under the hub's lock.
- * Source:  proc(5), /proc/PID/{stat,fd,fdinfo}; the kernel's PF_SIGNALED.
+ * A descriptor is kept in reserve, so that /proc can be read when the daemon has no other left.
+ *
+ * Threads: the main thread; reads /proc, so never under the hub's lock.
+ * Source:  proc(5), /proc/PID/{stat,status,fd,fdinfo}; signal(7); the kernel's PF_SIGNALED.
  */
 #ifndef MOUNT_CALLER_H
 #define MOUNT_CALLER_H
@@ -11,9 +13,25 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Whether a signal is killing `pid`: a file that it closes now is not closed on purpose. False
- * where that cannot be seen (another pid namespace). */
-bool caller_is_killed(pid_t pid);
+enum caller_fate {
+	CALLER_UNKNOWN, /* not visible: in another pid namespace, or hidden by hidepid= of /proc */
+	CALLER_STAYS,
+	CALLER_ENDS,
+};
+
+/* Takes the reserve; without this call there is none. */
+void caller_start(void);
+void caller_stop(void);
+
+/* CALLER_ENDS: a signal is killing `pid`, so a file that it closes now is not closed on purpose. */
+enum caller_fate caller_fate(pid_t pid);
+
+/* CALLER_ENDS: `pid`, which waits in a call, has a pending signal that will end it, or is one of
+ * those by which users end a wait and it catches: SIGHUP, SIGINT, SIGQUIT, SIGTERM. */
+enum caller_fate caller_pending(pid_t pid);
+
+/* The same, of the text of /proc/PID/status. */
+enum caller_fate caller_judge(const char *status);
 
 /* Whether some process other than ours has the file at `path`, absolute, open for writing.
  * Processes of other users are seen only by root. */

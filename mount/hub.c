@@ -4,6 +4,7 @@
 #include "mount/hub_internal.h"
 
 #include "account/dispatch.h"
+#include "account/file.h"
 #include "account/inbox_file.h"
 #include "account/shutdown.h"
 #include "account/timer.h"
@@ -169,7 +170,7 @@ void hub_end_with(struct hub *hub, struct request *request, int64_t now_ms)
 		request->parked = request->hh.tbl != NULL;
 		if (!request->parked) {
 			/* A request may be parked only if a signal can interrupt it. */
-			op_interrupt(&request->op, &hub->account.ibb.effects.done);
+			file_interrupt(&hub->account, &request->op);
 		}
 	}
 	hub_end(hub, now_ms);

@@ -32,6 +32,7 @@ struct request {
 	struct op op;	   /* first: the core knows only this */
 	UT_hash_handle hh; /* hub.parked, by op.token */
 	bool parked;
+	uint64_t note;				  /* the submitter's own (hub_is_parked) */
 	void (*deliver)(struct request *request); /* exactly once; the request is its own then */
 };
 
@@ -174,6 +175,9 @@ void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
 
 /* node_path of the node that `handle` has opened. */
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);
+
+/* Whether the request with that token is parked; *note is its note then. */
+bool hub_is_parked(struct hub *hub, uint64_t token, uint64_t *note);
 
 /* Interrupts the request with that token, if it is parked. */
 void hub_interrupt(struct hub *hub, uint64_t token);

@@ -383,13 +383,26 @@ int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t si
 	return length;
 }
 
+bool hub_is_parked(struct hub *hub, uint64_t token, uint64_t *note)
+{
+	struct request *request;
+	hub_begin(hub);
+	HASH_FIND(hh, hub->parked, &token, sizeof(token), request);
+	bool found = request != NULL;
+	if (found) {
+		*note = request->note;
+	}
+	hub_unlock(hub);
+	return found;
+}
+
 void hub_interrupt(struct hub *hub, uint64_t token)
 {
 	int64_t now_ms = hub_begin(hub);
 	struct request *request;
 	HASH_FIND(hh, hub->parked, &token, sizeof(token), request);
 	if (request) {
-		op_interrupt(&request->op, &hub->account.ibb.effects.done);
+		file_interrupt(&hub->account, &request->op);
 	}
 	hub_end(hub, now_ms);
 }

@@ -13,6 +13,7 @@
  *     main      start and end               daemonize the process in the background
  *     hub       where the two threads meet: the lock
  *     log       lines on stderr or syslog   caller    the process behind a request, and others
+ *     suspend   whether the machine could sleep
  *   mount/cli/  the command line
  *     options   the whole of it             option_table every option there is
  *     argument  JID and mount point         value     of one option
@@ -21,6 +22,7 @@
  *   mount/fuse/ what the kernel asks for; only here is libfuse
  *     mainloop  the main thread             ops       libfuse's operations, on names
  *     ops_files those on open files         call      one that may wait
+ *     interrupts which signals end a wait
  *   mount/disk/ files on disk
  *     spool     a file that will be offered spool_ops calls on it
  *     upload    sends it to the peer
@@ -84,6 +86,7 @@
  *     utf8      text that is too long
  */
 #include "account/handle.h"
+#include "mount/caller.h"
 #include "mount/cli/options.h"
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
@@ -208,9 +211,9 @@ static int run_session(const struct options *options, const struct mainloop *loo
 
 /* Takes *password over: libstrophe has the only copy then. */
 static int run(const struct options *options, char **password, struct fuse_session *session,
-	       struct hub *hub, int ready_fd)
+	       struct hub *hub, struct interrupts *interrupts, int ready_fd)
 {
-	struct mainloop loop = {.hub = hub};
+	struct mainloop loop = {.hub = hub, .interrupts = interrupts};
 	int status = EXIT_FAILURE;
 
 	loop.signal_fd = block_signals();
@@ -320,21 +323,27 @@ static int start(struct options *options, char **password)
 		free(spool);
 		return status;
 	}
+	struct interrupts interrupts;
 	struct call_context context = {
 		.hub = hub,
 		.mountpoint = options->mountpoint,
 		.spool = spool,
+		.interrupts = &interrupts,
 	};
+	caller_start();
+	interrupts_init(&interrupts, hub);
 	struct fuse_session *session =
 		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
 	if (session) {
 		if ((!options->other_user || mount_for(options, session) == 0) &&
 		    open_inbox(options, &context) == 0) {
-			status = run(options, password, session, hub, ready_fd);
+			status = run(options, password, session, hub, &interrupts, ready_fd);
 		}
 		fuse_session_unmount(session); /* if it still is */
 		fuse_session_destroy(session);
 	}
+	interrupts_finish(&interrupts);
+	caller_stop();
 	free_orphans(hub);
 	hub_destroy(hub);
 	inbox_destroy(context.inbox);

@@ -9,6 +9,7 @@
 #define MOUNT_FUSE_CALL_H
 
 #include "account/handle.h"
+#include "mount/fuse/interrupts.h"
 #include "mount/hub.h"
 
 #include <fuse_lowlevel.h>
@@ -19,22 +20,27 @@ struct call_context {
 	const char *mountpoint; /* absolute, without links */
 	const char *spool;	/* directory of what is spooled (spool.h) */
 	struct inbox *inbox;	/* or NULL */
+	struct interrupts *interrupts;
 };
 
 struct call {
 	struct request request; /* first */
 	fuse_req_t req;
 	struct hub *hub;
-	bool reads;   /* open */
-	off_t offset; /* read */
+	bool reads;	       /* open */
+	off_t offset;	       /* read */
+	struct handle *handle; /* flush */
+	pid_t pid;	       /* flush */
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when
  * the hub did not know the token yet. The call may be freed once it is submitted, so this struct is
  * a copy for call_apply. */
 struct early_signal {
-	struct hub *hub;
+	const struct call_context *context;
+	enum op_kind kind;
 	uint64_t token;
+	pid_t pid;
 	bool came;
 };
 

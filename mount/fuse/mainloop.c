@@ -111,6 +111,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 
 	for (;;) {
 		int64_t deadline_ms = min_ms(prepare(loop), until_ms);
+		deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
 		if (stopping && (hub_is_drained(loop->hub) || hub_now_ms() >= until_ms)) {
 			break;
 		}
@@ -125,11 +126,13 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		if (mounted && fds[2].revents) {
 			mounted = serve(session, &buffer);
 		}
+		interrupts_tick(loop->interrupts); /* an interrupt that has come counts first */
 		stopping = stopping || !mounted;
 		if (stopping && until_ms == INT64_MAX) {
 			hub_stop(loop->hub, !mounted);
 			until_ms = hub_now_ms() + DRAIN_MS;
 		}
 	}
+	interrupts_end_all(loop->interrupts);
 	free(buffer.mem);
 }

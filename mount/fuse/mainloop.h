@@ -10,6 +10,7 @@
 #ifndef MOUNT_FUSE_MAINLOOP_H
 #define MOUNT_FUSE_MAINLOOP_H
 
+#include "mount/fuse/interrupts.h"
 #include "mount/hub.h"
 #include "xmpp/client.h"
 
@@ -19,6 +20,7 @@
 struct mainloop {
 	struct hub *hub;
 	struct client *client;
+	struct interrupts *interrupts;
 	int signal_fd; /* signalfd of those that end the daemon */
 };
 

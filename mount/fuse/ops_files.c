@@ -224,41 +224,48 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, o
 	}
 }
 
-static void flush(fuse_req_t req, struct fuse_file_info *info, bool killed)
-{
-	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
-	if (call) {
-		struct early_signal early = call_early_signal(call);
-		hub_flush(call->hub, call_handle_of(info), &call->request, killed);
-		call_apply(early);
-	}
-}
-
 /* The close that seems to be the last one offers the file. */
-static void flush_spooled(fuse_req_t req, const struct fuse_file_info *info)
+static void flush_spooled(struct call *call)
 {
-	const struct call_context *context = call_context_of(req);
-	if (spool_ops_is_still_open(context->hub, context->mountpoint, call_handle_of(info),
-				    fuse_req_ctx(req)->pid)) {
-		fuse_reply_err(req, 0);
+	const struct call_context *context = call_context_of(call->req);
+	if (spool_ops_is_still_open(context->hub, context->mountpoint, call->handle, call->pid)) {
+		call->request.op.result = 0;
+		deliver_status(&call->request);
 		return;
 	}
-	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
-	if (call) {
-		struct early_signal early = call_early_signal(call);
-		spool_ops_offer(call->hub, context->spool, call_handle_of(info), &call->request);
-		call_apply(early);
+	struct early_signal early = call_early_signal(call);
+	spool_ops_offer(call->hub, context->spool, call->handle, &call->request);
+	call_apply(early);
+}
+
+static void flush(struct request *request, bool killed)
+{
+	struct call *call = call_of(request);
+	if (!killed && hub_is_spooled(call->hub, call->handle, false)) {
+		flush_spooled(call);
+		return;
 	}
+	struct early_signal early = call_early_signal(call);
+	hub_flush(call->hub, call->handle, request, killed);
+	call_apply(early);
 }
 
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	bool killed = caller_is_killed(fuse_req_ctx(req)->pid);
-	if (!killed && hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
-		flush_spooled(req, info);
+	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
+	if (!call) {
+		return;
+	}
+	call->handle = call_handle_of(info);
+	call->pid = fuse_req_ctx(req)->pid;
+	enum caller_fate fate = call->handle->writable ? caller_fate(call->pid) : CALLER_STAYS;
+	if (fate == CALLER_UNKNOWN) {
+		struct early_signal early = call_early_signal(call);
+		interrupts_hold(call_context_of(req)->interrupts, &call->request, flush);
+		call_apply(early);
 	} else {
-		flush(req, info, killed);
+		flush(&call->request, fate == CALLER_ENDS);
 	}
 }
 
@@ -268,8 +275,12 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 	(void)data_only;
 	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
 		fuse_reply_err(req, 0); /* nothing is sent before close */
-	} else {
-		flush(req, info, false);
+		return;
+	}
+	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
+	if (call) {
+		call->handle = call_handle_of(info);
+		flush(&call->request, false);
 	}
 }
 

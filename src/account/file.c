@@ -287,10 +287,20 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	}
 	/* If several processes share the file, the last close counts. */
 	handle->killed = killed;
+	handle->last_flush = op->token;
 	handle->flushed = !killed;
 	if (killed) {
 		account_complete(account, op, -EINTR);
 	} else {
 		stream_flush(stream, op, now_ms);
 	}
+}
+
+void file_interrupt(struct account *account, struct op *op)
+{
+	struct handle *handle = op->context;
+	if (op->kind == OP_FLUSH && handle && handle->last_flush == op->token) {
+		handle->killed = true;
+	}
+	op_interrupt(op, &account->ibb.effects.done);
 }

@@ -30,6 +30,9 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
 		int64_t now_ms);
 
+/* A signal ends the wait of `op`, which is parked. An interrupted flush is none. */
+void file_interrupt(struct account *account, struct op *op);
+
 /* ftruncate, or truncate when `handle` is NULL: 0, -EINVAL, -ESPIPE, -EACCES, -EFBIG. */
 int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,
 		  int64_t now_ms);

@@ -42,7 +42,8 @@ struct handle {
 	bool disk;	/* truncated beyond its end: the writer takes it for a disk file */
 	bool refused;	/* the last write failed: not everything was written */
 	bool flushed;	/* there was no write since the last flush */
-	bool killed;	/* the last flush came from a process that a signal was killing */
+	bool killed;	/* a signal ended the last flush, or was killing the process that sent it */
+	uint64_t last_flush; /* its token */
 	char sid[HANDLE_SID_SIZE];
 	struct routing routing;
 

@@ -19,6 +19,10 @@ static bool ends_well(const struct handle *handle, const struct stream *stream)
 	    (handle->killed || handle->refused || !stream_is_delivered(stream))) {
 		return false;
 	}
+	/* Every close flushes. What was written after the last one was closed by nobody. */
+	if (handle->writable && handle->used && !handle->flushed) {
+		return false;
+	}
 	/* A reader that closes before the end has not received the file. With both directions in
 	 * use, either side may send last, but everything must have been read. */
 	return handle->writable ? !handle->readable || stream->incoming.receiver.in.length == 0

@@ -101,6 +101,7 @@ uint64_t spool_file_offer(struct account *account, struct handle *handle, struct
 	struct node *node = handle->node;
 	bool again = node->file.offer != NULL;
 	op->context = handle;
+	handle->last_flush = op->token;
 	handle->flushed = true;
 	int error = again ? 0 : spool_file_make_offer(account, handle, size, md5, now_ms);
 	if (error) {

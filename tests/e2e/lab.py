@@ -194,6 +194,14 @@ class Lab:
         folder.chmod(0o755)
         return folder
 
+    def shared_folder(self) -> Path:
+        """Also public; a mount in it is seen here if another name space has made it. For root."""
+        folder = self.public_folder()
+        subprocess.run(["mount", "--bind", folder, folder], check=True)
+        self._stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
+        subprocess.run(["mount", "--make-shared", folder], check=True)
+        return folder
+
     def watch(self, mount: Mount) -> None:
         """Cleans up after a mount that a test starts by itself."""
         self._stack.callback(mount.remove_left_over)

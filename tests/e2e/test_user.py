@@ -42,8 +42,10 @@ def folder(lab: Lab) -> Path:
     return lab.public_folder()
 
 
-def user_mount(lab: Lab, folder: Path, account: Account, options: str) -> UserMount:
-    mount = UserMount(lab.build, lab.server, account, "mount", folder / "mnt", options)
+def user_mount(
+    lab: Lab, folder: Path, account: Account, options: str, kind: type[UserMount] = UserMount
+) -> UserMount:
+    mount = kind(lab.build, lab.server, account, "mount", folder / "mnt", options)
     mount.path.mkdir()
     os.chown(mount.path, NOBODY.pw_uid, NOBODY.pw_gid)
     lab.watch(mount)

@@ -151,6 +151,7 @@ static void test_a_stream(void **state)
 	check(&scene, "a@x/f", "user.ibb.", NULL);
 
 	/* The finished file has the same attributes for a minute. */
+	assert_result(scene_flush(&scene, handle), 0);
 	scene_release(&scene, handle);
 	check(&scene, "a@x/f", "user.ibb.state", "finished");
 	scene_play(&scene);

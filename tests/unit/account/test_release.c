@@ -89,7 +89,9 @@ static void test_cut_short(void **state)
 		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
 		scene_write(&scene, handle, "abc", 0);
 		if (rows[i].flushed) {
+			struct call *flush = scene_flush(&scene, handle);
 			scene_play(&scene);
+			assert_result(flush, 0);
 		}
 		if (rows[i].killed) {
 			assert_result(scene_killed(&scene, handle), -EINTR);
@@ -104,6 +106,63 @@ static void test_cut_short(void **state)
 	}
 }
 
+/* A signal that ends a flush leaves nothing flushed, unless another flush succeeds. */
+static void test_interrupted_flush(void **state)
+{
+	(void)state;
+	for (int flushed_again = 0; flushed_again < 2; flushed_again++) {
+		struct scene scene;
+		scene_start_with_phone(&scene);
+		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+		scene_write(&scene, handle, "abc", 0);
+		struct call *flush = scene_flush(&scene, handle);
+		assert_waits(flush);
+		file_interrupt(&scene.account, &flush->op);
+		scene_settle(&scene);
+		assert_result(flush, -EINTR);
+		scene_play(&scene); /* the peer acknowledges all the same */
+		if (flushed_again) {
+			assert_result(scene_flush(&scene, handle), 0);
+		}
+		scene_release(&scene, handle);
+		assert_int_equal(scene_sent(&scene, MSG_CLOSE, PHONE)->reset, !flushed_again);
+		scene_finish(&scene);
+	}
+}
+
+/* Another process has closed the same file since. */
+static void test_interrupted_flush_that_is_not_the_last(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start_with_phone(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	scene_write(&scene, handle, "abc", 0);
+	struct call *first = scene_flush(&scene, handle), *last = scene_flush(&scene, handle);
+	assert_waits(first);
+	assert_waits(last);
+	file_interrupt(&scene.account, &first->op);
+	scene_play(&scene);
+	assert_result(last, 0);
+	scene_release(&scene, handle);
+	assert_false(scene_sent(&scene, MSG_CLOSE, PHONE)->reset);
+	scene_finish(&scene);
+}
+
+/* The kernel flushes at every close. Only then it releases the file. */
+static void test_released_without_a_flush(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start_with_phone(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	scene_write(&scene, handle, "abc", 0);
+	scene_play(&scene);
+	scene_release(&scene, handle);
+	assert_true(scene_sent(&scene, MSG_CLOSE, PHONE)->reset);
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +170,9 @@ int main(void)
 		cmocka_unit_test(test_only_looked_at_while_others_wait),
 		cmocka_unit_test(test_reader_leaves_early),
 		cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_interrupted_flush),
+		cmocka_unit_test(test_interrupted_flush_that_is_not_the_last),
+		cmocka_unit_test(test_released_without_a_flush),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

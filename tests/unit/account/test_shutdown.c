@@ -27,6 +27,7 @@ static void test_stop(void **state)
 	scene_play(&scene);
 	scene_write(&scene, released, "abc", 0);
 	scene_play(&scene);
+	assert_result(scene_flush(&scene, released), 0);
 	struct handle *incoming = scene_opened(&scene, "incoming", O_RDONLY);
 	scene_read(&scene, incoming, 100);
 	scene_write(&scene, closing, "abc", 0);
@@ -94,6 +95,7 @@ static void test_stop_when_unmounted(void **state)
 	struct handle *written = scene_opened(&scene, "a@x/written", O_WRONLY);
 	scene_write(&scene, written, "abc", 0);
 	scene_play(&scene);
+	assert_result(scene_flush(&scene, written), 0);
 	struct call *opening = scene_open(&scene, "a@x/opening", O_WRONLY);
 	scene_sent(&scene, MSG_OPEN, "a@x/r");
 	struct call *next = scene_read(&scene, scene_opened(&scene, "a@x/in/next", O_RDONLY), 9);

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""System calls that wait, one after another, in a process that gets signals meanwhile.
+
+    signalled.py open|read|write|close|fsync  PATH  caught|restarted|default
+
+"caught" and "restarted": SIGNALS and ENDING have handlers, without and with SA_RESTART. For each
+line that it reads, it makes the call once (of open and close on PATH and the line) and prints the
+result and errno; writes until a signal comes. The calls go straight through libc. Prints "ready"
+first.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+# All that end a process by default, or stop it, or do nothing; those that tools have handlers for.
+SIGNALS = (
+    signal.SIGALRM, signal.SIGCHLD, signal.SIGCONT, signal.SIGIO, signal.SIGPIPE, signal.SIGPROF,
+    signal.SIGTSTP, signal.SIGURG, signal.SIGUSR1, signal.SIGUSR2, signal.SIGVTALRM,
+    signal.SIGWINCH, signal.SIGRTMIN,
+)  # fmt: skip
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+CHUNK = b"x" * 1024
+LARGE = b"x" * 65536
+WRITE = os.O_WRONLY | os.O_CREAT
+
+
+interrupted: list[int] = []
+
+
+def write_until_interrupted(libc: ctypes.CDLL, fd: int) -> int:
+    """The result of the write during which a signal came."""
+    interrupted.clear()
+    while True:
+        count = libc.write(fd, LARGE, len(LARGE))
+        if interrupted or count != len(LARGE):
+            return count
+
+
+def main() -> None:
+    call, path, how = sys.argv[1:]
+    libc = ctypes.CDLL(None, use_errno=True)
+    for number in SIGNALS + ENDING if how != "default" else ():
+        signal.signal(number, lambda number, _: interrupted.append(number))
+        signal.siginterrupt(number, how == "caught")
+    if call in ("write", "fsync"):
+        fd = os.open(path, WRITE)
+    elif call == "read":
+        fd = os.open(path, os.O_RDONLY)
+    buffer = ctypes.create_string_buffer(4096)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        name = f"{path}{line.strip()}"
+        if call == "open":
+            function, *values = libc.open, name.encode(), WRITE, 0o600
+        elif call == "read":
+            function, *values = libc.read, fd, buffer, len(buffer)
+        elif call == "write":
+            function, *values = write_until_interrupted, libc, fd
+        else:
+            if call == "close":
+                fd = os.open(name, WRITE)
+            os.write(fd, CHUNK)
+            function, *values = getattr(libc, call), fd
+        result = function(*values)
+        print(result, ctypes.get_errno() if result < 0 else 0, flush=True)
+        if call == "open" and result >= 0:
+            os.close(result)
+
+
+if __name__ == "__main__":
+    main()

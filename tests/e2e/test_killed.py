@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""Writers that are killed at random moments, and others that end well: each has the end at the peer
+that it has had here, whatever the daemon can see of processes."""
+
+from __future__ import annotations
+
+import collections
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon import Mount, poll_until
+from lab import Lab
+from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, RawPeer, Stanza, is_kind, payload
+from test_user import UserMount, user_mount
+
+PROGRAM = Path(__file__).with_name("killed.py")
+FEATURES = (NS_INFO, NS_PING, NS_IBB, NS_IBBFS)  # it is told the name, and how the stream ended
+
+pytestmark = pytest.mark.once
+
+
+class HidingMount(UserMount):
+    """In a name space of its own, in which /proc shows processes to their own users only."""
+
+    def command(self) -> list[str]:
+        script = 'mount --make-rprivate /proc; mount -t proc -o hidepid=2 proc /proc; exec "$@"'
+        unshare = ["unshare", "--mount", "--propagation", "unchanged"]
+        return [*unshare, "sh", "-ec", script, "sh", *super().command()]
+
+
+def visible(lab: Lab) -> tuple[Mount, RawPeer]:
+    return lab.with_raw(features=FEATURES)
+
+
+def no_descriptor(lab: Lab) -> tuple[Mount, RawPeer]:
+    mount, peer = visible(lab)
+    used = {int(entry.name) for entry in Path(f"/proc/{mount.pid}/fd").iterdir()}
+    free = min(set(range(len(used) + 1)) - used)
+    resource.prlimit(mount.pid, resource.RLIMIT_NOFILE, (free, free))
+    return mount, peer
+
+
+def hidden(lab: Lab) -> tuple[Mount, RawPeer]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a /proc")
+    alice, bob = lab.accounts("alice", "bob")
+    mount = user_mount(lab, lab.shared_folder(), alice, "uid=nobody,allow_root", HidingMount)
+    mount.start()
+    peer = lab.raw(bob, features=FEATURES)
+    mount.wait_online(peer.jid)
+    looks = ["nsenter", "--mount", "-t", str(mount.pid), "setpriv", "--reuid", "nobody"]
+    looks += ["--regid", "65534", "--clear-groups", "cat", f"/proc/{os.getpid()}/status"]
+    assert subprocess.run(looks, capture_output=True).returncode != 0, "/proc hides nothing"
+    return mount, peer
+
+
+WORLDS = {"visible": visible, "no descriptor": no_descriptor, "hidden": hidden}
+
+
+def name_of(stanza: Stanza) -> str:
+    return next(element.text for element in stanza.iter() if element.tag.endswith("}name"))
+
+
+def end(close: Stanza) -> str:
+    return "whole" if close.find(f"{{{NS_IBBFS}}}reset") is None else "broken"
+
+
+def ends(peer: RawPeer) -> dict[str, str]:
+    """By name: "whole" or "broken", of all streams that the peer has accepted."""
+    names = {payload(s).get("sid"): name_of(s) for s in peer.find(is_kind("open"))}
+    closes = {payload(s).get("sid"): payload(s) for s in peer.find(is_kind("close"))}
+    missing = [name for sid, name in names.items() if sid not in closes]
+    return {} if missing else {names[sid]: end(close) for sid, close in closes.items()}
+
+
+WANTED = {"cut": {"broken"}, "ending": {"broken", "whole"}, "closed": {"whole"}, "left": {"whole"}}
+
+
+def judge(lab: Lab, mount: Mount, peer: RawPeer, count: int, seed: int) -> dict[str, int]:
+    """How many of each kind there were."""
+    done = lab.run(
+        sys.executable, PROGRAM, mount.contact(peer), str(count), str(seed), timeout=600
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    fates = dict(line.split() for line in done.stdout.splitlines())
+    assert len(fates) == count
+    found = poll_until(lambda: ends(peer), what="the ends of all streams")
+    wrong = {
+        name: (fate, found[name])
+        for name, fate in fates.items()
+        if name in found and found[name] not in WANTED[fate]
+    }
+    assert not wrong, f"{len(wrong)} of {count}: {wrong}"
+    # A process that was killed before its open has no stream.
+    lost = [name for name, fate in fates.items() if name not in found and fate != "cut"]
+    assert not lost, lost
+    mount.stop()
+    return dict(collections.Counter(fates.values()))
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_some_are_killed(lab: Lab, world: str) -> None:
+    mount, peer = WORLDS[world](lab)
+    counts = judge(lab, mount, peer, 60, 1)
+    assert {"cut", "closed", "left"} <= counts.keys(), counts
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_thousand_are_killed(lab: Lab, world: str) -> None:
+    mount, peer = WORLDS[world](lab)
+    counts = judge(lab, mount, peer, 2000, 2)
+    assert counts["cut"] + counts.get("ending", 0) >= 1000, counts
+
+
+THREADED = """
+import os, sys, threading, time
+for _ in range(8):
+    threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"all of it")
+os._exit(0)
+"""
+
+
+def test_a_process_with_threads_leaves(lab: Lab) -> None:
+    """The kernel kills the other threads, and one of them may be the last to close the file."""
+    mount, peer = visible(lab)
+    names = [f"t{i}" for i in range(10)]
+    for name in names:
+        done = lab.run(sys.executable, "-c", THREADED, mount.contact(peer) / name)
+        assert done.returncode == 0
+    found = poll_until(lambda: ends(peer), what="the ends of all streams")
+    assert found == dict.fromkeys(names, "whole")
