@@ -17,8 +17,9 @@
 
 /* ---- descriptors ---- */
 
-/* Two: a directory is open while a file below it is read. -1: is in use, or could not be had. */
-static int reserve[2] = {-1, -1};
+/* Three: /proc and a directory below it are open while a file there is read. -1: is in use, or
+ * could not be had. */
+static int reserve[3] = {-1, -1, -1};
 static bool has_reserve;
 
 static void refill_reserve(void)
@@ -168,6 +169,22 @@ enum caller_fate caller_pending(pid_t pid)
 
 /* ---- open files ---- */
 
+static DIR *open_directory(const char *path)
+{
+	int fd = open_proc(path, O_DIRECTORY);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	if (fd >= 0 && !directory) {
+		close_proc(fd);
+	}
+	return directory;
+}
+
+static void close_directory(DIR *directory)
+{
+	closedir(directory);
+	refill_reserve();
+}
+
 /* Whether descriptor `fd` of process `pid` may be written to. */
 static bool is_for_writing(const char *pid, const char *fd)
 {
@@ -198,12 +215,8 @@ static bool process_writes(const char *pid, const char *wanted, bool otherwise)
 	bool found = false;
 
 	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
-	int fd = open_proc(path, O_DIRECTORY);
-	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *directory = open_directory(path);
 	if (!directory) {
-		if (fd >= 0) {
-			close_proc(fd);
-		}
 		return otherwise;
 	}
 	while (!found && (entry = readdir(directory))) {
@@ -215,8 +228,7 @@ static bool process_writes(const char *pid, const char *wanted, bool otherwise)
 			found = is_that(target, wanted) && is_for_writing(pid, entry->d_name);
 		}
 	}
-	closedir(directory);
-	refill_reserve();
+	close_directory(directory);
 	return found;
 }
 
@@ -231,7 +243,7 @@ bool caller_is_written(const char *path)
 {
 	struct dirent *entry;
 	bool found = false;
-	DIR *processes = opendir("/proc");
+	DIR *processes = open_directory("/proc");
 
 	while (processes && !found && (entry = readdir(processes))) {
 		long pid = strtol(entry->d_name, NULL, 10); /* 0: it is none */
@@ -239,7 +251,7 @@ bool caller_is_written(const char *path)
 			process_writes(entry->d_name, path, false);
 	}
 	if (processes) {
-		closedir(processes);
+		close_directory(processes);
 	}
 	return found;
 }

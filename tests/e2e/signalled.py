@@ -10,6 +10,7 @@ first.
 """
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -34,7 +35,8 @@ def write_until_interrupted(libc: ctypes.CDLL, fd: int) -> int:
     interrupted.clear()
     while True:
         count = libc.write(fd, LARGE, len(LARGE))
-        if interrupted or count != len(LARGE):
+        repeats = count < 0 and ctypes.get_errno() == errno.EINTR
+        if interrupted or (count != len(LARGE) and not repeats):
             return count
 
 

@@ -220,6 +220,40 @@ def test_reads_and_writes_are_interrupted_as_on_a_pipe(scene: Scene) -> None:
         assert [reader.result() for reader in readers] == [(-1, errno.EINTR)] * 2, number
 
 
+def test_reads_and_writes_of_those_that_have_no_handlers(scene: Scene) -> None:
+    callers = scene.callers("read", "write", how=("default",))
+    reader, writer = callers
+    begin(callers)
+    for number in NOTHINGS:
+        send(callers, number)
+    stay_in_call(callers)
+    for number in STOPS:
+        send(callers, number)
+        for caller in callers:
+            poll_until(lambda pid=caller.pid: state(pid) == "T", what="a process that has stopped")
+        send(callers, signal.SIGCONT)
+        assert reader.result() == (-1, errno.EINTR)
+        begin([reader])
+        wait_blocked(writer.pid)  # it writes on
+
+
+def test_an_offered_file(lab: Lab) -> None:
+    """Its close waits for a person."""
+    alice, bob = lab.pair(f"spool={lab.folder}/spool")
+    os.setxattr(alice.contact(bob), "user.ibb.format", b"jingle")
+    source = lab.random_file(5000)
+    copy = lab.spawn("cp", source, alice.contact(bob) / "f")
+    there = bob.incoming(alice, "f")
+    poll_until(there.exists, what="the offer")
+    wait_blocked(copy.pid)
+    for number in (signal.SIGSTOP, signal.SIGCONT, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT):
+        copy.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            copy.wait(LOOK_SECONDS)
+    assert there.read_bytes() == source.read_bytes()
+    assert copy.wait(20) == 0
+
+
 # ---- signals that do ----
 
 

@@ -225,6 +225,7 @@ static void test_no_descriptor(void **state)
 			assert_int_equal(dup(0), -1);
 			assert_int_equal(caller_fate(pid), fate);
 			assert_int_equal(caller_pending(pid), fate);
+			assert_int_equal(caller_is_written(path), reserve);
 			assert_int_equal(caller_may_write(pid, "caller"), !reserve);
 			assert_int_equal(caller_may_write(pid, strrchr(path, '/') + 1), true);
 			assert_int_equal(dup(0), -1);
