@@ -123,6 +123,7 @@ class Scene:
         process = self.lab.spawn(
             sys.executable, PROGRAM, call, self.path_for(call, how), how,
             text=True, stdin=subprocess.PIPE,
+            process_group=0,  # SIGTSTP stops nobody in an orphaned process group
         )  # fmt: skip
         return Caller(call, how, process)
 
