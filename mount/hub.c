@@ -7,6 +7,7 @@
 #include "account/file.h"
 #include "account/inbox_file.h"
 #include "account/shutdown.h"
+#include "account/status.h"
 #include "account/timer.h"
 #include "mount/log.h"
 
@@ -83,6 +84,16 @@ void hub_set_inbox(struct hub *hub, struct hub_inbox inbox)
 	hub->account.has_inbox = true;
 }
 
+void hub_set_umask(struct hub *hub, mode_t mask)
+{
+	tree_set_umask(&hub->account.tree, mask);
+}
+
+void hub_set_presets(struct hub *hub, const struct preset *presets)
+{
+	hub->account.presets = presets;
+}
+
 /* ---- the five lines ---- */
 
 int64_t hub_begin(struct hub *hub)
@@ -131,6 +142,12 @@ static struct outcome take_outcome(struct hub *hub, int64_t now_ms)
 	outcome.wakes_main = deadline_ms < hub->waits_until_ms;
 	if (account->stopping && hub->waits_until_ms != INT64_MIN) {
 		outcome.wakes_main = true; /* it may wait for the last stream */
+	}
+	unsigned streams = HASH_CNT(links.by_number, account->ibb.by_number);
+	if (hub->watches_status && hub->waits_until_ms != INT64_MIN &&
+	    streams != hub->known_streams) {
+		outcome.wakes_main = true;
+		hub->known_streams = streams;
 	}
 	if (outcome.wakes_main) {
 		hub->waits_until_ms = deadline_ms;
@@ -333,6 +350,19 @@ char *hub_failure(struct hub *hub)
 	char *line = hub->failure ? strdup(hub->failure) : NULL;
 	hub_unlock(hub);
 	return line;
+}
+
+void hub_watch_status(struct hub *hub)
+{
+	hub->watches_status = true;
+}
+
+void hub_status_line(struct hub *hub, char *line, size_t size)
+{
+	hub_begin(hub);
+	status_line(&hub->account, line, size);
+	hub->known_streams = HASH_CNT(links.by_number, hub->account.ibb.by_number);
+	hub_unlock(hub);
 }
 
 void hub_stop(struct hub *hub, bool unmounted)

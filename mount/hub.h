@@ -78,6 +78,12 @@ void hub_set_client(struct hub *hub, struct client *client);
 /* From now on arrivals go into the inbox; before client_start. */
 void hub_set_inbox(struct hub *hub, struct hub_inbox inbox);
 
+/* tree_set_umask; before client_start. */
+void hub_set_umask(struct hub *hub, mode_t mask);
+
+/* From now on new directories have these defaults, the caller's; before client_start. */
+void hub_set_presets(struct hub *hub, const struct preset *presets);
+
 int64_t hub_now_ms(void);
 
 /* ---- for the main thread's loop ---- */
@@ -96,6 +102,11 @@ enum hub_state hub_get_state(struct hub *hub);
 
 /* Why the state is HUB_FAILED: a line, the caller's; NULL when memory is short. */
 char *hub_failure(struct hub *hub);
+
+/* status_line. hub_watch_status: from now on the main thread is woken up when the count of streams
+ * changes; before client_start. */
+void hub_status_line(struct hub *hub, char *line, size_t size);
+void hub_watch_status(struct hub *hub);
 
 /* shutdown_begin, shutdown_is_complete, shutdown_abandon. */
 void hub_stop(struct hub *hub, bool unmounted);

@@ -17,6 +17,7 @@ struct hub {
 	struct client *client;
 	struct hub_inbox inbox; /* if account.has_inbox */
 	int fd;
+	bool watches_status;
 
 	pthread_mutex_t mutex;
 	/* Under it: */
@@ -24,6 +25,7 @@ struct hub {
 	struct request *parked; /* uthash, by op.token */
 	enum hub_state state;
 	char *failure;
+	unsigned known_streams; /* how many the main thread has been told of */
 	int64_t waits_until_ms; /* the main thread; INT64_MIN while it is awake */
 };
 

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -14,14 +16,41 @@
 
 static const char prefix[] = "ibbfs: ";
 
+/* Of sd-daemon(3): the journal reads the priority from the start of a line. */
+#define JOURNAL_PREFIX_BYTES (sizeof("<3>") - 1)
+
 static struct {
+	bool to_journal;       /* immutable once threads run */
 	bool debug;	       /* immutable once threads run */
+	const char *place;     /* NULL then */
 	atomic_bool to_syslog; /* from when the mount is ready */
 } log_state;
 
+/* Whether standard error is a stream of the journal's: JOURNAL_STREAM is its device and inode. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
+}
+
 void log_start(bool debug)
 {
+	log_state.to_journal = is_journal();
 	log_state.debug = debug;
+}
+
+void log_set_place(const char *place)
+{
+	log_state.place = place;
+}
+
+bool log_has_place(void)
+{
+	return log_state.place != NULL;
 }
 
 void log_to_syslog(void)
@@ -58,11 +87,18 @@ __attribute__((format(printf, 2, 0))) static void log_line(int priority, const c
 							   va_list arguments)
 {
 	int saved_errno = errno;
-	char line[LOG_LINE_BYTES];
+	char buffer[JOURNAL_PREFIX_BYTES + LOG_LINE_BYTES];
+	char *line = buffer + JOURNAL_PREFIX_BYTES;
 	char *text = line + sizeof(prefix) - 1;
-	size_t room = sizeof(line) - (sizeof(prefix) - 1) - 1; /* the newline's byte */
+	size_t room = LOG_LINE_BYTES - (sizeof(prefix) - 1) - 1; /* the newline's byte */
 
 	memcpy(line, prefix, sizeof(prefix));
+	if (log_state.place) {
+		int place = snprintf(text, room, "%s: ", log_state.place);
+		size_t taken = place > 0 && (size_t)place < room / 2 ? (size_t)place : 0;
+		text += taken;
+		room -= taken;
+	}
 	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the caller's va_start is not seen */
 	int length = vsnprintf(text, room, format, arguments);
 	if (length < 0) {
@@ -77,6 +113,13 @@ __attribute__((format(printf, 2, 0))) static void log_line(int priority, const c
 		size_t bytes = strlen(line);
 
 		line[bytes++] = '\n';
+		if (log_state.to_journal) {
+			line -= JOURNAL_PREFIX_BYTES;
+			bytes += JOURNAL_PREFIX_BYTES;
+			line[0] = '<';
+			line[1] = (char)('0' + priority);
+			line[2] = '>';
+		}
 		if (write(STDERR_FILENO, line, bytes) < 0) {
 			/* There is no other place to report it. */
 		}

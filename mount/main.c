@@ -14,9 +14,12 @@
  *     hub       where the two threads meet: the lock
  *     log       lines on stderr or syslog   caller    the process behind a request, and others
  *     suspend   whether the machine could sleep
+ *     notify    the service manager
  *   mount/cli/  the command line
  *     options   the whole of it             option_table every option there is
- *     argument  JID and mount point         value     of one option
+ *     config    the account's file          value     of one option
+ *     home      where that is
+ *     argument  JID and mount point         mount_helper arguments of mount(8)
  *     endpoint  HOST[:PORT]                 usage     what --help prints
  *     password  where it comes from         privilege another user than root
  *   mount/fuse/ what the kernel asks for; only here is libfuse
@@ -45,7 +48,7 @@
  *     account   what all of these share
  *     tree      directories and names       listing   one directory, as readdir gives it
  *     node      one of them                 stream_file what it knows of its session
- *     name      names off the wire
+ *     name      names off the wire        defaults  settings of new streams
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                loop      what the thread waits for
  *     session   one connection            handlers  dispatch its stanzas
@@ -87,6 +90,7 @@
  */
 #include "account/handle.h"
 #include "mount/caller.h"
+#include "mount/cli/home.h"
 #include "mount/cli/options.h"
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
@@ -100,6 +104,7 @@
 #include "mount/fuse/ops.h"
 #include "mount/hub.h"
 #include "mount/log.h"
+#include "mount/notify.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -226,6 +231,9 @@ static int run(const struct options *options, char **password, struct fuse_sessi
 		return status;
 	}
 	hub_set_client(hub, loop.client);
+	if (notify_is_enabled()) {
+		hub_watch_status(hub);
+	}
 	if (client_start(loop.client) == 0) {
 		status = run_session(options, &loop, session, ready_fd);
 		hub_abandon(hub);
@@ -267,12 +275,11 @@ static char *spool_directory(const struct options *options)
 	if (options->spool) {
 		return strdup(options->spool);
 	}
-	const char *home = options->other_user ? NULL : getenv("HOME");
-	const struct passwd *user = home ? NULL : getpwuid(options->uid);
+	const struct passwd *user = options->other_user ? getpwuid(options->uid) : NULL;
 	return spool_default_directory(options->other_user ? NULL : getenv("XDG_CACHE_HOME"),
-				       home   ? home
-				       : user ? user->pw_dir
-					      : "/tmp");
+				       user		     ? user->pw_dir
+				       : options->other_user ? "/tmp"
+							     : home_directory());
 }
 
 /* With the privileges of the user that we run as. */
@@ -324,6 +331,8 @@ static int start(struct options *options, char **password)
 		return status;
 	}
 	struct interrupts interrupts;
+	hub_set_umask(hub, options->umask);
+	hub_set_presets(hub, options->presets);
 	struct call_context context = {
 		.hub = hub,
 		.mountpoint = options->mountpoint,

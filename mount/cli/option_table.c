@@ -37,6 +37,7 @@ struct option {
 	const char *must;	  /* for an error: the form of the value */
 	uint64_t max;		  /* of a number */
 	const char *const *words; /* of a word: NULL-terminated */
+	bool path;		  /* the value is one */
 };
 
 static void *field_of(const struct given *given)
@@ -63,6 +64,13 @@ static int take_version(const struct given *given)
 static int take_flag(const struct given *given)
 {
 	*(bool *)field_of(given) = true;
+	return 0;
+}
+
+static int take_password_stdin(const struct given *given)
+{
+	given->parser->options->password_stdin = true;
+	given->parser->password = true;
 	return 0;
 }
 
@@ -93,9 +101,10 @@ static int take_allow(const struct given *given)
 
 /* ---- values ---- */
 
-static int take_string(const struct given *given)
+static int take_password_file(const struct given *given)
 {
-	return value_string(field_of(given), given->value);
+	given->parser->password = true;
+	return value_string(&given->parser->options->password_file, given->value);
 }
 
 static int take_path(const struct given *given)
@@ -218,6 +227,24 @@ static int take_gid(const struct given *given)
 	return 0;
 }
 
+/* Octal, as for umask(1). */
+static int take_umask(const struct given *given)
+{
+	char *end;
+	unsigned long mask = strtoul(given->value, &end, 8);
+
+	if (*given->value < '0' || *given->value > '7' || *end != '\0' || mask > 0777) {
+		return value_wrong(given->argument, given->option->must);
+	}
+	given->parser->options->umask = (mode_t)mask;
+	return 0;
+}
+
+static int take_refused(const struct given *given)
+{
+	return value_wrong(given->argument, given->option->must);
+}
+
 /* ---- the table ---- */
 
 static const char *const tls_words[] = {
@@ -240,6 +267,14 @@ static const char *const accept_words[] = {
 
 #define FIELD(name) .field = offsetof(struct options, name)
 
+/* Options that other file systems have: a user of theirs is told why not. */
+#define REFUSED(name, why)                        \
+	{                                         \
+		name, take_refused, .must = (why) \
+	}
+#define NOT_CACHED "streams are never cached"
+#define NOT_SSH	   "an option of SSH, which is not used"
+
 static const struct option table[] = {
 	{"-h", .take = take_help},
 	{"--help", .take = take_help},
@@ -249,12 +284,12 @@ static const struct option table[] = {
 	{"-d", .take = take_debug},
 	{"--debug", .take = take_debug},
 	{"debug", .take = take_debug},
-	{"password_file=", take_string, FIELD(password_file)},
-	{"password_stdin", take_flag, FIELD(password_stdin)},
+	{"password_file=", .take = take_password_file, .path = true},
+	{"password_stdin", .take = take_password_stdin},
 	{"server=", .take = take_server},
 	{"tls=", take_word, FIELD(tls), "must be starttls, direct or off", .words = tls_words},
-	{"cafile=", take_file, FIELD(cafile)},
-	{"capath=", take_directory, FIELD(capath)},
+	{"cafile=", take_file, FIELD(cafile), .path = true},
+	{"capath=", take_directory, FIELD(capath), .path = true},
 	{"block_size=", take_block_size, .must = "must be 1 to 65535, or auto",
 	 .max = STREAM_MAX_BLOCK},
 	{"stanza=", take_word, FIELD(carrier), "must be iq or message", .words = carrier_words},
@@ -267,15 +302,41 @@ static const struct option table[] = {
 	{"timeout=", take_unsigned, FIELD(timeout_s), "must be 1 to 86400", DAY_S},
 	{"reconnect=", take_unsigned_from_0, FIELD(reconnect_s), "must be 0 to 86400", DAY_S},
 	{"answer_timeout=", take_unsigned, FIELD(answer_s), "must be 1 to 86400", DAY_S},
-	{"spool=", take_path, FIELD(spool)},
-	{"inbox=", take_path, FIELD(inbox)},
+	{"spool=", take_path, FIELD(spool), .path = true},
+	{"inbox=", take_path, FIELD(inbox), .path = true},
 	{"inbox_quota=", take_bytes, FIELD(inbox_quota), "must be 1 to 1048576G", 1024 * TIB},
 	{"uid=", .take = take_uid},
 	{"gid=", .take = take_gid},
+	{"umask=", .take = take_umask, .must = "must be 0 to 777, octal"},
 	{"fsname=", .take = take_fsname},
 	{"subtype=", .take = take_subtype},
 	{"allow_other", .take = take_allow},
 	{"allow_root", .take = take_allow},
+	REFUSED("fmask=", "there is only umask="),
+	REFUSED("dmask=", "there is only umask="),
+	REFUSED("port=", "the port is part of server=HOST:PORT"),
+	REFUSED("reconnect", "needs a number of seconds; ibbfs connects again without it"),
+	REFUSED("delay_connect",
+		"ibbfs connects before it mounts; x-systemd.automount delays both"),
+	REFUSED("idmap=", "every file belongs to the user of uid="),
+	REFUSED("follow_symlinks", "there are no symbolic links"),
+	REFUSED("transform_symlinks", "there are no symbolic links"),
+	REFUSED("cache=", NOT_CACHED),
+	REFUSED("kernel_cache", NOT_CACHED),
+	REFUSED("auto_cache", NOT_CACHED),
+	REFUSED("attr_timeout=", NOT_CACHED),
+	REFUSED("entry_timeout=", NOT_CACHED),
+	REFUSED("negative_timeout=", NOT_CACHED),
+	REFUSED("ac_attr_timeout=", NOT_CACHED),
+	REFUSED("IdentityFile=", NOT_SSH),
+	REFUSED("Compression=", NOT_SSH),
+	REFUSED("compression=", NOT_SSH),
+	REFUSED("ServerAliveInterval=", NOT_SSH),
+	REFUSED("ServerAliveCountMax=", NOT_SSH),
+	REFUSED("StrictHostKeyChecking=", NOT_SSH),
+	REFUSED("UserKnownHostsFile=", NOT_SSH),
+	REFUSED("ssh_command=", NOT_SSH),
+	REFUSED("sftp_server=", NOT_SSH),
 };
 
 /* Options that fuse_session_new of libfuse 3.14 knows; for others it would print an error of its
@@ -296,10 +357,37 @@ static const char *const passed_on[] = {
 
 /* Options for mount(8) and other readers of fstab; unknown_option knows "x-" and "X-". */
 static const char *const ignored[] = {
-	"defaults",	 "_netdev",  "auto",	   "noauto",   "nofail",     "user",
-	"user=",	 "nouser",   "users",	   "nousers",  "owner",	     "noowner",
-	"group",	 "nogroup",  "comment=",   "relatime", "norelatime", "strictatime",
-	"nostrictatime", "diratime", "nodiratime", "lazytime", "nolazytime",
+	"defaults",
+	"_netdev",
+	"auto",
+	"noauto",
+	"nofail",
+	"user",
+	"user=",
+	"nouser",
+	"users",
+	"nousers",
+	"owner",
+	"noowner",
+	"group",
+	"nogroup",
+	"comment=",
+	"relatime",
+	"norelatime",
+	"strictatime",
+	"nostrictatime",
+	"diratime",
+	"nodiratime",
+	"lazytime",
+	"nolazytime",
+	/* What FUSE 2 had, and is always so in FUSE 3. */
+	"nonempty",
+	"big_writes",
+	"large_read",
+	"intr",
+	"direct_io",
+	"use_ino",
+	"noauto_cache",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -323,12 +411,10 @@ static void list_known(struct fuse_opt known[KNOWN + 1])
 	*known = (struct fuse_opt)FUSE_OPT_END;
 }
 
-/* 0: ignored. -1 after a line, without the value: it could be a password. */
+/* -1 after a line, without the value: it could be a password. */
 static int unknown_option(const char *argument)
 {
-	if (strncmp(argument, "x-", 2) == 0 || strncmp(argument, "X-", 2) == 0) {
-		return 0;
-	}
+	const char *dash = *argument == '-' || log_has_place() ? "" : "-o ";
 	int length = (int)strcspn(argument, "=");
 
 	struct fuse_opt known[KNOWN + 1];
@@ -336,12 +422,11 @@ static int unknown_option(const char *argument)
 	for (const struct fuse_opt *option = known; option->templ; option++) {
 		if (strncmp(option->templ, argument, (size_t)length) == 0 &&
 		    strcmp(option->templ + length, "=") == 0) {
-			log_error("-o %s: needs a value", argument);
+			log_error("%s%s: needs a value", dash, argument);
 			return -1;
 		}
 	}
-	log_error("%s%.*s: unknown option; see ibbfs --help", *argument == '-' ? "" : "-o ", length,
-		  argument);
+	log_error("%s%.*s: unknown option; see ibbfs --help", dash, length, argument);
 	return -1;
 }
 
@@ -355,7 +440,8 @@ static int take(void *context, const char *argument, int key, struct fuse_args *
 		return argument_take(parser->options, argument);
 	}
 	if (key == FUSE_OPT_KEY_OPT) {
-		return unknown_option(argument);
+		bool of_others = strncmp(argument, "x-", 2) == 0 || strncmp(argument, "X-", 2) == 0;
+		return of_others ? 0 : unknown_option(argument);
 	}
 	if (equals && equals[1] == '\0') {
 		return value_wrong(argument, "needs a value");
@@ -369,4 +455,87 @@ int option_table_parse(struct parser *parser)
 	struct fuse_opt known[KNOWN + 1];
 	list_known(known);
 	return fuse_opt_parse(&parser->options->fuse, parser, known, take);
+}
+
+/* ---- options in a file ---- */
+
+static bool matches(const char *template, const char *argument)
+{
+	size_t length = strlen(template);
+	bool has_value = template[length - 1] == '=';
+	return *template != '-' && (has_value ? strncmp(argument, template, length) == 0
+					      : strcmp(argument, template) == 0);
+}
+
+int option_table_take(struct parser *parser, const char *argument)
+{
+	int kept = -1;
+	bool known = false;
+	for (size_t i = 0; i < COUNT(table) && !known; i++) {
+		known = matches(table[i].template, argument);
+		if (known) {
+			const char *equals = strchr(argument, '=');
+			const struct given given = {parser, &table[i], argument,
+						    equals ? equals + 1 : ""};
+			kept = table[i].take(&given);
+		}
+	}
+	for (size_t i = 0; i < COUNT(passed_on) && !known; i++) {
+		known = matches(passed_on[i], argument);
+		kept = known ? 1 : -1;
+	}
+	if (!known) {
+		return unknown_option(argument);
+	}
+	return kept > 0 ? fuse_opt_add_opt_escaped(&parser->for_libfuse, argument) : kept;
+}
+
+bool option_table_is_path(const char *name)
+{
+	size_t length = strlen(name);
+	for (size_t i = 0; i < COUNT(table); i++) {
+		if (table[i].path && strncmp(table[i].template, name, length) == 0 &&
+		    strcmp(table[i].template + length, "=") == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the account ---- */
+
+struct finder {
+	char *jid;
+	bool done;
+};
+
+static int find_jid(void *context, const char *argument, int key, struct fuse_args *out)
+{
+	struct finder *finder = context;
+	(void)out;
+	if (key == FUSE_OPT_KEY_NONOPT && !finder->jid) {
+		finder->jid = strdup(argument);
+	}
+	if (key >= 0 && (table[key].take == take_help || table[key].take == take_version)) {
+		finder->done = true;
+	}
+	return 0;
+}
+
+char *option_table_find_jid(int argc, char *argv[])
+{
+	if (strcmp(argv[argc - 1], "-o") == 0) {
+		return NULL; /* libfuse would say so twice */
+	}
+	struct fuse_args arguments = FUSE_ARGS_INIT(argc, argv);
+	struct finder finder = {0};
+	struct fuse_opt known[KNOWN + 1];
+	list_known(known);
+	int error = fuse_opt_parse(&arguments, &finder, known, find_jid);
+	fuse_opt_free_args(&arguments);
+	if (error || finder.done) {
+		free(finder.jid);
+		return NULL;
+	}
+	return finder.jid;
 }

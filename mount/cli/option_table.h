@@ -18,9 +18,22 @@ struct parser {
 	bool fsname, subtype;
 	bool others; /* may use the mount */
 	bool uid, gid;
+	bool password;	   /* its source is on the command line */
+	char *for_libfuse; /* options of a file (config.h), separated by commas; or NULL */
 };
 
 /* Reads options->fuse; options for libfuse stay in it. */
 int option_table_parse(struct parser *parser);
+
+/* Takes one option that stands in a file: "window=7M", "ro". Options for mount(8) and flags with a
+ * dash are unknown there. */
+int option_table_take(struct parser *parser, const char *argument);
+
+/* Whether the value of the option is a path; `name` is without "=". */
+bool option_table_is_path(const char *name);
+
+/* The JID among the arguments, as it was typed; the caller's. NULL: there is none, or nothing is
+ * mounted, as for --help. Prints nothing. */
+char *option_table_find_jid(int argc, char *argv[]);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/cli/options.h"
 
+#include "mount/cli/config.h"
 #include "mount/cli/endpoint.h"
+#include "mount/cli/mount_helper.h"
 #include "mount/cli/option_table.h"
 #include "mount/log.h"
 #include "xmpp/jid.h"
@@ -119,6 +121,52 @@ static int add_names(const struct parser *parser, struct fuse_args *fuse)
 	return error; /* out of memory; libfuse has said so */
 }
 
+/* The arguments, behind the options of the file that are for libfuse. */
+static int join(struct parser *parser, int argc, char *argv[])
+{
+	struct fuse_args *fuse = &parser->options->fuse;
+	int error = fuse_opt_add_arg(fuse, argv[0]);
+	if (!error && parser->for_libfuse) {
+		error = fuse_opt_add_arg(fuse, "-o") || fuse_opt_add_arg(fuse, parser->for_libfuse);
+	}
+	for (int i = 1; i < argc && !error; i++) {
+		error = fuse_opt_add_arg(fuse, argv[i]);
+	}
+	return error; /* out of memory; libfuse has said so */
+}
+
+static int read_config(struct parser *parser, int argc, char *argv[])
+{
+	char *typed = option_table_find_jid(argc, argv);
+	char *jid = NULL;
+	int error = 0;
+	/* An argument that is no JID is refused later. */
+	if (typed && jid_normalize(typed, &jid) == 0) {
+		error = config_read(parser, jid);
+	}
+	free(jid);
+	free(typed);
+	return error;
+}
+
+/* A source of the password on the command line replaces those of the file. */
+static int parse_arguments(struct parser *parser, int argc, char *argv[])
+{
+	struct options *options = parser->options;
+	char *password_file = options->password_file;
+	bool password_stdin = options->password_stdin;
+	options->password_file = NULL;
+	options->password_stdin = parser->password = false;
+	int error = join(parser, argc, argv) || option_table_parse(parser) ? -1 : 0;
+	if (parser->password) {
+		free(password_file);
+	} else {
+		options->password_file = password_file;
+		options->password_stdin = password_stdin;
+	}
+	return error;
+}
+
 enum options_result options_parse(struct options *options, int argc, char *argv[])
 {
 	*options = (struct options){
@@ -131,17 +179,25 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 		.answer_s = 600,
 		.uid = getuid(),
 		.gid = getgid(),
-		.fuse = FUSE_ARGS_INIT(argc, argv),
+		.umask = 077,
 	};
 	struct parser parser = {.options = options};
 
-	if (option_table_parse(&parser) == 0 && check_complete(options) == 0 &&
-	    check_folders(options) == 0 && check_user(&parser) == 0 &&
-	    add_names(&parser, &options->fuse) == 0) {
+	bool fake = false;
+
+	if (mount_helper_is_called(argv)) {
+		argc = mount_helper_strip(argc, argv, &fake);
+	}
+	bool good = read_config(&parser, argc, argv) == 0 &&
+		    parse_arguments(&parser, argc, argv) == 0 && check_complete(options) == 0 &&
+		    check_folders(options) == 0 && check_user(&parser) == 0 &&
+		    add_names(&parser, &options->fuse) == 0;
+	free(parser.for_libfuse);
+	if (good && !fake) {
 		return OPTIONS_RUN;
 	}
 	options_finish(options);
-	return parser.done ? OPTIONS_DONE : OPTIONS_BAD;
+	return parser.done || (good && fake) ? OPTIONS_DONE : OPTIONS_BAD;
 }
 
 void options_finish(struct options *options)
@@ -157,6 +213,7 @@ void options_finish(struct options *options)
 	free(options->capath);
 	free(options->spool);
 	free(options->inbox);
+	preset_finish(&options->presets);
 	fuse_opt_free_args(&options->fuse);
 	*options = (struct options){0};
 }

@@ -2,6 +2,8 @@
 /*
  * options - the command line.
  *
+ * Options of the account's file (config.h) come first, and the arguments override them.
+ *
  * Parsed with libfuse's fuse_opt, so that options may stand anywhere, as mount(8) and fstab give
  * them. Options of libfuse itself (allow_other, ro, fsname=, ...) are passed on to it.
  *
@@ -14,6 +16,7 @@
 #define MOUNT_CLI_OPTIONS_H
 
 #include "account/account.h"
+#include "account/defaults.h"
 #include "ibb/msg.h"
 #include "xmpp/client.h"
 
@@ -47,13 +50,15 @@ struct options {
 	uint64_t inbox_quota; /* 0: no limit */
 	uid_t uid;	      /* the user that it runs as */
 	gid_t gid;
-	bool other_user;       /* the process has to become them */
-	struct fuse_args fuse; /* the rest, for libfuse: "ibbfs", "-o", ... */
+	mode_t umask;		/* permissions that nodes do not have */
+	bool other_user;	/* the process has to become them */
+	struct preset *presets; /* of directories */
+	struct fuse_args fuse;	/* the rest, for libfuse: "ibbfs", "-o", ... */
 };
 
 enum options_result {
 	OPTIONS_RUN,
-	OPTIONS_DONE, /* --help or --version was printed: exit 0 */
+	OPTIONS_DONE, /* --help or --version was printed, or mount(8) only tries: exit 0 */
 	OPTIONS_BAD,  /* a line was printed: exit 2 */
 };
 

@@ -45,6 +45,9 @@ const char usage_text[] =
 	"    -o inbox=DIR           receive everything at once, into DIR/CONTACT/NAME\n"
 	"    -o inbox_quota=N       most bytes in the inbox, K, M or G (default: no limit)\n"
 	"    -o uid=USER, gid=GROUP run as these if started by root (default: the caller)\n"
+	"    -o umask=N             permissions that files do not have, octal (default: 077)\n"
 	"\n"
+	"~/.config/ibbfs/ACCOUNT.conf has options of an account, one a line and without -o, and\n"
+	"settings of contacts' directories.\n"
 	"Options of FUSE are accepted too, such as -o allow_other, -o ro and -o auto_unmount.\n"
 	"fusermount3 -u mountpoint ends the mount. The man page ibbfs(1) says more.\n";

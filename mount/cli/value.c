@@ -13,7 +13,7 @@
 
 int value_wrong(const char *option, const char *why)
 {
-	log_error("-o %s: %s", option, why);
+	log_error("%s%s: %s", log_has_place() ? "" : "-o ", option, why);
 	return -1;
 }
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Always -1, after "-o OPTION: WHY". */
+/* Always -1, after "-o OPTION: WHY", or "PLACE: OPTION: WHY" while there is a place (log.h). */
 int value_wrong(const char *option, const char *why);
 
 /* A copy, in place of what *string has. */

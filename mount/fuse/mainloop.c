@@ -2,11 +2,13 @@
 #include "mount/fuse/mainloop.h"
 
 #include "mount/log.h"
+#include "mount/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -14,6 +16,11 @@
 
 /* How long streams may take to deliver the rest when the mount ends. */
 #define DRAIN_MS 5000
+
+/* A service manager is told of changes at most this often. */
+#define STATUS_MS 1000
+
+#define STATUS_BYTES 512
 
 /* Requests served before signals and deadlines are looked at again. */
 #define BATCH 64
@@ -45,11 +52,47 @@ static void wait_until(const struct mainloop *loop, struct pollfd *fds, nfds_t c
 	hub_tick(loop->hub);
 }
 
+/* Whether there is a signal to end. A service manager reloads with SIGHUP, as nothing has to be
+ * loaded again; else SIGHUP says that the terminal is gone. */
 static bool take_signal(const struct mainloop *loop, const struct pollfd *fd)
 {
 	struct signalfd_siginfo info;
-	return (fd->revents & POLLIN) &&
-	       read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+	if (!(fd->revents & POLLIN) ||
+	    read(loop->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
+		return false;
+	}
+	if (info.ssi_signo == SIGHUP && notify_is_enabled()) {
+		notify_reloaded(hub_now_ms() * 1000);
+		return false;
+	}
+	return true;
+}
+
+static void report_ready(const struct mainloop *loop)
+{
+	char line[STATUS_BYTES];
+	if (notify_is_enabled()) {
+		hub_status_line(loop->hub, line, sizeof(line));
+		notify_ready(line);
+	}
+}
+
+/* Tells the service manager of a change, or when it may be told; *next_ms: not before. */
+static int64_t report_status(const struct mainloop *loop, int64_t *next_ms)
+{
+	char line[STATUS_BYTES];
+	if (!notify_is_enabled()) {
+		return INT64_MAX;
+	}
+	int64_t now_ms = hub_now_ms();
+	if (now_ms < *next_ms) {
+		return *next_ms;
+	}
+	hub_status_line(loop->hub, line, sizeof(line));
+	if (notify_status(line)) {
+		*next_ms = now_ms + STATUS_MS;
+	}
+	return INT64_MAX;
 }
 
 bool mainloop_connect(const struct mainloop *loop, bool *interrupted)
@@ -99,7 +142,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 {
 	struct fuse_buf buffer = {0};
 	bool mounted = true, stopping = false;
-	int64_t until_ms = INT64_MAX;
+	int64_t until_ms = INT64_MAX, status_ms = 0;
 	struct pollfd fds[] = {
 		{.fd = loop->signal_fd, .events = POLLIN},
 		{.fd = hub_fd(loop->hub), .events = POLLIN},
@@ -109,9 +152,11 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 	int flags = fcntl(fds[2].fd, F_GETFL);
 	fcntl(fds[2].fd, F_SETFL, flags | O_NONBLOCK);
 
+	report_ready(loop);
 	for (;;) {
 		int64_t deadline_ms = min_ms(prepare(loop), until_ms);
 		deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
+		deadline_ms = min_ms(deadline_ms, report_status(loop, &status_ms));
 		if (stopping && (hub_is_drained(loop->hub) || hub_now_ms() >= until_ms)) {
 			break;
 		}
@@ -129,6 +174,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		interrupts_tick(loop->interrupts); /* an interrupt that has come counts first */
 		stopping = stopping || !mounted;
 		if (stopping && until_ms == INT64_MAX) {
+			notify_stopping();
 			hub_stop(loop->hub, !mounted);
 			until_ms = hub_now_ms() + DRAIN_MS;
 		}

@@ -48,7 +48,8 @@ struct account {
 	struct tree tree;
 	struct roster roster;
 	enum access accept;
-	char *jid; /* ours: normal form; full once we were online */
+	const struct preset *presets; /* of directories, the caller's; or NULL */
+	char *jid;		      /* ours: normal form; full once we were online */
 	bool online;
 	char *reason;		/* why not, for `status`; or NULL */
 	int64_t retry_ms;	/* when the next attempt to connect is made; 0: never */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char prefix[] = "user.ibb.";
@@ -72,66 +71,22 @@ static ssize_t get_window(const struct summary *summary, char *value)
 	return number(value, summary->window);
 }
 
-/* ---- a directory's ---- */
-
-static int set_block_size(struct node *node, const char *value)
-{
-	char *end;
-	if (!value || strcmp(value, "auto") == 0) {
-		node->directory.defaults.block_size = value ? STREAM_AUTO_BLOCK : 0;
-		return 0;
-	}
-	errno = 0;
-	unsigned long size = strtoul(value, &end, 10);
-	if (errno || value[0] < '0' || value[0] > '9' || *end != '\0' || size < 1 ||
-	    size > STREAM_MAX_BLOCK) {
-		return -EINVAL;
-	}
-	node->directory.defaults.block_size = (uint32_t)size;
-	return 0;
-}
-
-static int set_carrier(struct node *node, const char *value)
-{
-	if (!value) {
-		node->directory.defaults.has_carrier = false;
-		return 0;
-	}
-	if (strcmp(value, "iq") == 0) {
-		node->directory.defaults.carrier = CARRIER_IQ;
-	} else if (strcmp(value, "message") == 0) {
-		node->directory.defaults.carrier = CARRIER_MESSAGE;
-	} else {
-		return -EINVAL;
-	}
-	node->directory.defaults.has_carrier = true;
-	return 0;
-}
-
-static int set_format(struct node *node, const char *value)
-{
-	int error = value ? format_from_name(value, &node->directory.defaults.format) : 0;
-	if (!error) {
-		node->directory.defaults.has_format = value != NULL;
-	}
-	return error;
-}
+/* ---- all of them ---- */
 
 static const struct {
 	const char *name;
 	ssize_t (*get)(const struct summary *summary, char *value);
-	/* On directories: the value, or NULL for that of the directory above; else NULL. */
-	int (*set)(struct node *node, const char *value);
+	bool of_directories; /* where it can be set (defaults.h) */
 } attributes[] = {
-	{"block_size", get_block_size, set_block_size},
-	{"format", get_format, set_format},
-	{"peer", get_peer, NULL},
-	{"received", get_received, NULL},
-	{"sent", get_sent, NULL},
-	{"sid", get_sid, NULL},
-	{"stanza", get_stanza, set_carrier},
-	{"state", get_state, NULL},
-	{"window", get_window, NULL},
+	{"block_size", get_block_size, true},
+	{"format", get_format, true},
+	{"peer", get_peer, false},
+	{"received", get_received, false},
+	{"sent", get_sent, false},
+	{"sid", get_sid, false},
+	{"stanza", get_stanza, true},
+	{"state", get_state, false},
+	{"window", get_window, false},
 };
 
 #define COUNT (sizeof(attributes) / sizeof(attributes[0]))
@@ -200,7 +155,7 @@ ssize_t attribute_get(const struct account *account, const struct node *node, co
 		struct summary summary = stream_file_summarize(&node->file);
 		return attributes[row].get(&summary, value);
 	}
-	if (row < COUNT && has_defaults(node) && attributes[row].set) {
+	if (row < COUNT && has_defaults(node) && attributes[row].of_directories) {
 		struct summary defaults = {
 			.block_size = attribute_block_size(account, node),
 			.carrier = attribute_carrier(account, node),
@@ -215,7 +170,7 @@ ssize_t attribute_list(const struct node *node, char *names)
 {
 	size_t length = 0;
 	for (size_t row = 0; row < COUNT; row++) {
-		if (is_stream(node) || (has_defaults(node) && attributes[row].set)) {
+		if (is_stream(node) || (has_defaults(node) && attributes[row].of_directories)) {
 			length += (size_t)snprintf(names + length, ATTRIBUTE_MAX_BYTES - length,
 						   "%s%s", prefix, attributes[row].name) +
 				  1;
@@ -235,7 +190,7 @@ static int check(const struct node *node, const char *name, size_t row)
 	if (row == COUNT) {
 		return -ENODATA;
 	}
-	return has_defaults(node) && attributes[row].set ? 0 : -EPERM;
+	return has_defaults(node) && attributes[row].of_directories ? 0 : -EPERM;
 }
 
 int attribute_set(struct node *node, const char *name, const char *value, size_t length)
@@ -251,12 +206,12 @@ int attribute_set(struct node *node, const char *name, const char *value, size_t
 	}
 	memcpy(copy, value, length);
 	copy[length] = '\0';
-	return attributes[row].set(node, copy);
+	return defaults_set(&node->directory.defaults, attributes[row].name, copy);
 }
 
 int attribute_remove(struct node *node, const char *name)
 {
 	size_t row = find(name);
 	int error = check(node, name, row);
-	return error ? error : attributes[row].set(node, NULL);
+	return error ? error : defaults_set(&node->directory.defaults, attributes[row].name, NULL);
 }

@@ -5,6 +5,7 @@
 #include "xmpp/jid.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -59,6 +60,18 @@ static void escape_first(char escaped[NAME_MAX_BYTES + 3 * 4 + 1], const char *n
 	strcpy(escaped, name);
 }
 
+/* A new directory, with the defaults that its preset has. */
+static struct node *place(struct account *account, struct node *parent, enum node_kind kind,
+			  const char *name, const char *jid)
+{
+	struct node *node = tree_add(&account->tree, parent, kind, name, jid);
+	const struct preset *preset = preset_find(account->presets, jid);
+	if (node && preset) {
+		node->directory.defaults = preset->defaults;
+	}
+	return node;
+}
+
 /* Adds a directory for `jid`. If its name is taken ("in" as a resource, "status" as a domain), the
  * first character is escaped. NULL: no name can hold it. */
 static struct node *add_directory(struct account *account, struct node *parent, enum node_kind kind,
@@ -75,9 +88,9 @@ static struct node *add_directory(struct account *account, struct node *parent, 
 		    tree_child(&account->tree, parent, escaped)) {
 			return NULL;
 		}
-		return tree_add(&account->tree, parent, kind, escaped, jid);
+		return place(account, parent, kind, escaped, jid);
 	}
-	return tree_add(&account->tree, parent, kind, name, jid);
+	return place(account, parent, kind, name, jid);
 }
 
 static struct node *find_resource(const struct node *contact, const char *jid)
@@ -138,7 +151,7 @@ struct node *directory_show_contact(struct account *account, const char *jid, co
 	if (contact) {
 		return contact;
 	}
-	contact = name ? tree_add(&account->tree, account->tree.root, NODE_CONTACT, name, jid)
+	contact = name ? place(account, account->tree.root, NODE_CONTACT, name, jid)
 		       : add_directory(account, account->tree.root, NODE_CONTACT, jid, jid);
 	const struct contact *known = roster_find(&account->roster, jid);
 	struct resource *resource;
@@ -148,6 +161,13 @@ struct node *directory_show_contact(struct account *account, const char *jid, co
 		}
 	}
 	return contact;
+}
+
+void directory_show_own(struct account *account)
+{
+	char jid[JID_MAX + 1];
+	snprintf(jid, sizeof(jid), "%.*s", (int)jid_bare_length(account->jid), account->jid);
+	directory_show_contact(account, jid, NULL);
 }
 
 static bool has_made(const struct node *contact)
@@ -161,12 +181,20 @@ static bool has_made(const struct node *contact)
 	return false;
 }
 
+/* Whether the roster says that the directory of a contact is there: the contact is on it, or is our
+ * own account, under another resource that is online. */
+static bool is_known(const struct account *account, const struct node *contact)
+{
+	const struct contact *known = roster_find(&account->roster, contact->directory.jid);
+	return known && (known->listed ||
+			 (known->resources && account_is_own(account, contact->directory.jid)));
+}
+
 /* Removes the directory of a contact that neither the roster, mkdir, a file nor an open file needs.
  */
 static void hide_unwanted(struct account *account, struct node *contact)
 {
-	const struct contact *known = roster_find(&account->roster, contact->directory.jid);
-	if (!contact->directory.made && !(known && known->listed) && !has_made(contact) &&
+	if (!contact->directory.made && !is_known(account, contact) && !has_made(contact) &&
 	    !has_files(contact) && !is_open_below(contact)) {
 		tree_detach(&account->tree, contact);
 	}
@@ -325,7 +353,7 @@ static int make_resource(struct account *account, struct node *contact, const ch
 	if (find_resource(contact, jid)) {
 		error = -EEXIST;
 	} else {
-		*node = tree_add(&account->tree, contact, NODE_RESOURCE, name, jid);
+		*node = place(account, contact, NODE_RESOURCE, name, jid);
 		error = *node ? 0 : -ENOMEM;
 	}
 	free(jid);
@@ -371,10 +399,7 @@ int directory_rmdir(struct account *account, struct node *parent, const char *na
 	if (!node_is_directory(node)) {
 		return -ENOTDIR;
 	}
-	const struct contact *known = node->kind == NODE_CONTACT
-					      ? roster_find(&account->roster, node->directory.jid)
-					      : NULL;
-	if (!node->directory.made || (known && known->listed)) {
+	if (!node->directory.made || (node->kind == NODE_CONTACT && is_known(account, node))) {
 		return -EBUSY;
 	}
 	if (is_open_below(node) || has_sessions(node)) {

@@ -3,7 +3,8 @@
  * directory - which directories exist, and what calls on them mean.
  *
  * A contact has a directory while it is on the roster, if mkdir made it, and while it holds a file
- * or a process is in it. A resource has one while it is online, or if mkdir made it.
+ * or a process is in it. So has our own account while another resource of it is online. A resource
+ * has one while it is online, or if mkdir made it.
  *
  * Units:   ms of the caller's monotonic clock.
  * Errors:  0 or -errno, as FUSE wants it.
@@ -21,6 +22,9 @@
  * name if that is NULL, with a directory for each resource that is online. NULL: memory is short,
  * or no name can hold the JID. */
 struct node *directory_show_contact(struct account *account, const char *jid, const char *name);
+
+/* That of our own account. */
+void directory_show_own(struct account *account);
 
 /* The resource `jid` has become available, or unavailable. A bare JID, from which the presence of a
  * contact behind a gateway comes, has no directory of its own. */

@@ -94,6 +94,9 @@ static void resource_gone(struct account *account, const char *jid, int64_t now_
 void dispatch_presence(struct account *account, const char *jid, bool available, int priority,
 		       unsigned features, int64_t now_ms)
 {
+	if (strcmp(jid, account->jid) == 0) {
+		return; /* ours: no file is sent from here to here */
+	}
 	struct node *contact = tree_contact(&account->tree, jid);
 
 	if (!available && !jid_resource(jid)) {
@@ -115,8 +118,12 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 	if (roster_presence(&account->roster, jid, available, priority, features)) {
 		return;
 	}
-	if (available && contact) {
+	if (available && !contact && jid_resource(jid) && account_is_own(account, jid)) {
+		directory_show_own(account);
+	} else if (available && contact) {
 		directory_show_resource(account, contact, jid);
+	} else if (!available) {
+		directory_tidy(account, tree_contact(&account->tree, jid));
 	}
 	if (available) {
 		ibb_peer_back(&account->ibb, jid, now_ms);

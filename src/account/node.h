@@ -9,6 +9,7 @@
 #ifndef ACCOUNT_NODE_H
 #define ACCOUNT_NODE_H
 
+#include "account/defaults.h"
 #include "account/stream_file.h"
 
 #include <stdbool.h>
@@ -28,15 +29,6 @@ enum node_kind {
 	NODE_NEXT,
 	NODE_OUTGOING, /* a stream of ours */
 	NODE_ARRIVED,  /* a stream of the contact's */
-};
-
-/* The settings of new streams in a directory; 0 and false: those of the directory above. */
-struct defaults {
-	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
-	bool has_carrier;
-	enum carrier carrier;
-	bool has_format;
-	enum format format;
 };
 
 /* The fields of directories. */

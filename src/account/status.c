@@ -125,16 +125,31 @@ static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 	fputc('\n', out);
 }
 
-int status_text(const struct account *account, int64_t now_ms, char **text, size_t *length)
+static unsigned count_streams(const struct account *account)
 {
 	struct node *node, *next;
 	unsigned streams = 0;
+	HASH_ITER (hh, account->tree.nodes, node, next) {
+		streams += node->file.stream || node->file.offer;
+	}
+	return streams;
+}
+
+void status_line(const struct account *account, char *line, size_t size)
+{
+	unsigned streams = count_streams(account);
+	snprintf(line, size, "%s: %s%s%s, %u stream%s", account->jid,
+		 account->online ? "online" : "down", account->reason ? ": " : "",
+		 account->reason ? account->reason : "", streams, streams == 1 ? "" : "s");
+}
+
+int status_text(const struct account *account, int64_t now_ms, char **text, size_t *length)
+{
+	struct node *node, *next;
+	unsigned streams = count_streams(account);
 	FILE *out = open_memstream(text, length);
 	if (!out) {
 		return -ENOMEM;
-	}
-	HASH_ITER (hh, account->tree.nodes, node, next) {
-		streams += node->file.stream || node->file.offer;
 	}
 	fprintf(out, "account     %s\n", account->jid);
 	fprintf(out, "connection  %s%s%s", account->online ? "online" : "down",

@@ -17,4 +17,7 @@
  * progress, from which the next call has its rate. -ENOMEM. */
 int status_text(const struct account *account, int64_t now_ms, char **text, size_t *length);
 
+/* Writes the account, the connection and the count of streams as a line without its end. */
+void status_line(const struct account *account, char *line, size_t size);
+
 #endif

@@ -16,10 +16,11 @@
 /* The directory in a key of tree.names, before the name. */
 #define NAME_KEY_PREFIX sizeof(uint64_t)
 
-#define MODE_DIRECTORY (S_IFDIR | 0700)
-#define MODE_FILE      (S_IFREG | 0600)
-#define MODE_READ_ONLY (S_IFREG | 0400)
+#define MODE_DIRECTORY (S_IFDIR | 0777)
+#define MODE_FILE      (S_IFREG | 0666)
+#define MODE_READ_ONLY (S_IFREG | 0444)
 
+/* Before the mask. */
 static mode_t initial_mode(enum node_kind kind)
 {
 	switch (kind) {
@@ -67,7 +68,7 @@ static struct node *create(struct tree *tree, enum node_kind kind, const char *n
 	node->directory.jid = jid_copy;
 	node->ino = tree->last_ino + 1;
 	node->file.expires_ms = NODE_NEVER;
-	node->mode = initial_mode(kind);
+	node->mode = initial_mode(kind) & ~tree->mask;
 	node->uid = tree->uid;
 	node->gid = tree->gid;
 	node_touch(node);
@@ -84,7 +85,7 @@ static struct node *create(struct tree *tree, enum node_kind kind, const char *n
 
 int tree_init(struct tree *tree, uid_t uid, gid_t gid)
 {
-	*tree = (struct tree){.uid = uid, .gid = gid};
+	*tree = (struct tree){.uid = uid, .gid = gid, .mask = 077};
 	tree->root = create(tree, NODE_ROOT, "", NULL);
 	if (!tree->root) {
 		return -ENOMEM;
@@ -96,6 +97,15 @@ int tree_init(struct tree *tree, uid_t uid, gid_t gid)
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+void tree_set_umask(struct tree *tree, mode_t mask)
+{
+	struct node *node, *next;
+	tree->mask = mask;
+	HASH_ITER (hh, tree->nodes, node, next) {
+		node->mode = initial_mode(node->kind) & ~mask;
+	}
 }
 
 void tree_finish(struct tree *tree)

@@ -31,10 +31,14 @@ struct tree {
 	uint64_t last_ino;
 	uid_t uid; /* of every new node */
 	gid_t gid;
+	mode_t mask;
 };
 
 /* -ENOMEM. */
 int tree_init(struct tree *tree, uid_t uid, gid_t gid);
+
+/* The permissions that nodes do not have, as umask(2); 077 until then. */
+void tree_set_umask(struct tree *tree, mode_t mask);
 
 /* Frees every node; none may have a stream or a waiter. */
 void tree_finish(struct tree *tree);

@@ -70,10 +70,6 @@ static void test_resources(void **state)
 	assert_exists(&scene, "a@x/in/next");
 	scene_goes(&scene, "a@x");
 	assert_names(&scene, "a@x", "");
-
-	/* Our own account has a directory only by the roster or mkdir. */
-	scene_comes(&scene, "me@home.example/other", 0);
-	assert_names(&scene, "", "a@x ");
 	scene_finish(&scene);
 }
 
@@ -511,6 +507,52 @@ static void test_resource_goes_while_open(void **state)
 	scene_finish(&scene);
 }
 
+/* Our own account: there while another resource of it is online, and without our own resource. */
+static void test_own_account(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_comes(&scene, SCENE_ME, 0);
+	assert_names(&scene, "", "");
+	scene_comes(&scene, "me@home.example/server", 0);
+	scene_comes(&scene, "me@home.example/tablet", 0);
+	scene_comes(&scene, SCENE_ME, 5);
+	assert_names(&scene, "", "me@home.example ");
+	assert_names(&scene, "me@home.example", "server tablet ");
+	assert_int_equal(scene_rmdir(&scene, "me@home.example"), -EBUSY);
+	scene_goes(&scene, "me@home.example/tablet");
+	assert_names(&scene, "me@home.example", "server ");
+
+	/* The best resource is never our own. */
+	scene.features = FEATURE_IBB;
+	scene_open(&scene, "me@home.example/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "me@home.example/server");
+	scene_goes(&scene, "me@home.example/server");
+	scene_wait(&scene, SCENE_TIMEOUT + ACCOUNT_FINISHED_MS + ACCOUNT_EXPIRY_MS);
+	assert_names(&scene, "", "");
+
+	/* What mkdir made stays. */
+	struct node *node;
+	assert_int_equal(
+		directory_mkdir(&scene.account, scene.account.tree.root, "me@home.example", &node),
+		0);
+	scene_comes(&scene, "me@home.example/server", 0);
+	scene_goes(&scene, "me@home.example/server");
+	assert_names(&scene, "", "me@home.example ");
+	assert_int_equal(scene_rmdir(&scene, "me@home.example"), 0);
+
+	/* After a broken connection, presence says who is there. */
+	scene_comes(&scene, "me@home.example/server", 0);
+	scene_offline(&scene);
+	assert_names(&scene, "me@home.example", "");
+	scene_online(&scene);
+	assert_names(&scene, "", "a@x ");
+	scene_comes(&scene, "me@home.example/server", 0);
+	assert_names(&scene, "", "a@x me@home.example ");
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_removed_while_open),
 		cmocka_unit_test(test_removed_above_what_was_made),
 		cmocka_unit_test(test_resource_goes_while_open),
+		cmocka_unit_test(test_own_account),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

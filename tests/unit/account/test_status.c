@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "account/status.h"
 #include "scene.h"
 
 #include <fcntl.h>
@@ -40,7 +41,13 @@ static void test_status(void **state)
 	read_status(&scene, text);
 	assert_string_equal(text, "account " SCENE_ME "\nconnection online\nstreams 0\n");
 
+	char line[128];
+	status_line(&scene.account, line, sizeof(line));
+	assert_string_equal(line, SCENE_ME ": online, 0 streams");
+
 	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	status_line(&scene.account, line, sizeof(line));
+	assert_string_equal(line, SCENE_ME ": online, 1 stream");
 	scene_write(&scene, handle, "Hello", 0);
 	scene_play(&scene);
 	scene_write(&scene, handle, "!", 5);
@@ -81,6 +88,8 @@ static void test_status(void **state)
 	scene_settle(&scene);
 	read_status(&scene, text);
 	assert_non_null(strstr(text, "connection down: gone\n"));
+	status_line(&scene.account, line, sizeof(line));
+	assert_non_null(strstr(line, ": down: gone, "));
 	assert_non_null(strstr(text, "\nout broken 6 B - - - a@x/f"));
 	scene_finish(&scene);
 }

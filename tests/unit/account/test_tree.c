@@ -87,6 +87,20 @@ static void test_pace(void **state)
 	tree_finish(&tree);
 }
 
+static void test_umask(void **state)
+{
+	(void)state;
+	struct tree tree;
+	start(&tree);
+	tree_set_umask(&tree, 022);
+	struct node *contact = add(&tree, tree.root, NODE_CONTACT, "a@x", "a@x");
+	assert_int_equal(tree.root->mode, S_IFDIR | 0755);
+	assert_int_equal(tree.incoming->mode, S_IFREG | 0444);
+	assert_int_equal(contact->mode, S_IFDIR | 0755);
+	assert_int_equal(tree_only(tree_only(contact, NODE_IN), NODE_NEXT)->mode, S_IFREG | 0644);
+	tree_finish(&tree);
+}
+
 /* The attributes (stat) of each kind. */
 static void test_attributes(void **state)
 {
@@ -474,11 +488,17 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_init),   cmocka_unit_test(test_attributes),
-		cmocka_unit_test(test_size),   cmocka_unit_test(test_change),
-		cmocka_unit_test(test_add),    cmocka_unit_test(test_life),
-		cmocka_unit_test(test_path),   cmocka_unit_test(test_detach_all_below),
-		cmocka_unit_test(test_memory), cmocka_unit_test(test_listing),
+		cmocka_unit_test(test_init),
+		cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_umask),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_path),
+		cmocka_unit_test(test_detach_all_below),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_listing),
 		cmocka_unit_test(test_pace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

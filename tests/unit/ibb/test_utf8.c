@@ -32,6 +32,33 @@ static void test_cut(void **state)
 	}
 }
 
+static void test_valid(void **state)
+{
+	static const struct {
+		const char *text;
+		bool valid;
+	} rows[] = {
+		{"", true},
+		{"abc\n", true},
+		{"\xc2\x80\xdf\xbf", true},
+		{"\xe0\xa0\x80\xef\xbf\xbf", true},
+		{"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", true},
+		{"\x80", false},
+		{"a\xc3", false},
+		{"\xc3(", false},
+		{"\xc1\xbf", false}, /* overlong */
+		{"\xe0\x9f\xbf", false},
+		{"\xf0\x8f\xbf\xbf", false},
+		{"\xed\xa0\x80", false}, /* a surrogate */
+		{"\xf4\x90\x80\x80", false},
+		{"\xff", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(utf8_is_valid(rows[i].text), rows[i].valid);
+	}
+}
+
 static void test_copy(void **state)
 {
 	(void)state;
@@ -47,6 +74,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_valid),
 		cmocka_unit_test(test_copy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static void test_line(void **state)
 {
@@ -24,6 +25,59 @@ static void test_line(void **state)
 	assert_int_equal(errno, ENOENT);
 	log_warning("two");
 	assert_string_equal(capture_stop(&capture), "ibbfs: x: 5\nibbfs: two\n");
+}
+
+/* As systemd sets JOURNAL_STREAM: device and inode of standard error, or of what it was. */
+static void test_journal(void **state)
+{
+	struct capture capture;
+	struct stat status;
+	char stream[64];
+
+	(void)state;
+	capture_start(&capture, STDERR_FILENO);
+	assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+		 (unsigned long long)status.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_start(true);
+	log_error("e");
+	log_warning("w");
+	log_debug("d");
+	assert_string_equal(capture_stop(&capture), "<3>ibbfs: e\n<4>ibbfs: w\n<7>ibbfs: d\n");
+
+	capture_start(&capture, STDERR_FILENO);
+	assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+		 (unsigned long long)status.st_ino + 1);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_start(false);
+	log_error("another file");
+	setenv("JOURNAL_STREAM", "x", 1);
+	log_start(false);
+	log_error("x");
+	unsetenv("JOURNAL_STREAM");
+	assert_string_equal(capture_stop(&capture), "ibbfs: another file\nibbfs: x\n");
+}
+
+static void test_place(void **state)
+{
+	struct capture capture;
+	char place[4096];
+
+	(void)state;
+	capture_start(&capture, STDERR_FILENO);
+	log_set_place("f:3");
+	assert_true(log_has_place());
+	log_error("x");
+	memset(place, 'p', sizeof(place));
+	place[sizeof(place) - 1] = '\0';
+	log_set_place(place);
+	log_error("y");
+	log_set_place(NULL);
+	assert_false(log_has_place());
+	log_error("z");
+	assert_string_equal(capture_stop(&capture), "ibbfs: f:3: x\nibbfs: y\nibbfs: z\n");
 }
 
 static void test_debug(void **state)
@@ -84,10 +138,9 @@ static void test_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),
-		cmocka_unit_test(test_debug),
-		cmocka_unit_test(test_controls),
-		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_line),	 cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_place),	 cmocka_unit_test(test_debug),
+		cmocka_unit_test(test_controls), cmocka_unit_test(test_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
