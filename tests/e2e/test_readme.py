@@ -223,6 +223,15 @@ def test_a_password_file_and_fstab(terminal: Terminal, tmp_path: Path) -> None:
     terminal.run(mount)
     assert "alice@example.org" in terminal.run("ls /mnt/xmpp")
     terminal.run("umount /mnt/xmpp")
+    # The account's file, with which the command needs no options.
+    terminal.run("mkdir -p ~/.config/ibbfs && cp -p ~/.ibbfs ~/.config/ibbfs/me@example.org.password")
+    config = terminal.path("/home/me/.config/ibbfs/me@example.org.conf")
+    config.write_text(block_with("inbox = ~/Inbox"))
+    (typed,) = re.findall(r"`(ibbfs me@example.org /mnt/xmpp)`", README)
+    terminal.run(typed)
+    shown = terminal.run("getfattr --only-values -n user.ibb.format /mnt/xmpp/alice@example.org")
+    assert shown.endswith("si")
+    terminal.run("fusermount3 -u /mnt/xmpp && ls -d Inbox")
 
 
 def test_the_usage(terminal: Terminal) -> None:
@@ -242,7 +251,8 @@ def test_the_packages_to_build_it() -> None:
 def test_every_block_is_accounted_for() -> None:
     """Blocks with commands are run: here, or by test_demo (scripts/demo and scripts/check)."""
     run_here = ["Password for", "apt install", "JID[/resource]", "=$HOME/.ibbfs", "fuse.ibbfs"]
-    # scripts/check-package runs the commands of the package; test_config.py has such a file.
-    elsewhere = ["scripts/demo", "├── incoming", "scripts/package", "inbox = ~/Inbox"]
+    run_here += ["inbox = ~/Inbox"]
+    # scripts/check-package runs the commands of the package.
+    elsewhere = ["scripts/demo", "├── incoming", "scripts/package"]
     for block in blocks():
         assert any(text in block for text in run_here + elsewhere), f"nobody runs this:\n{block}"
