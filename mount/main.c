@@ -246,15 +246,15 @@ static int run(const struct options *options, char **password, struct fuse_sessi
 	return status;
 }
 
-/* For -o uid=: mounts, and drops root for good, before anything is sent to the network; without it,
- * mounting comes last. Processes that look into the mount meanwhile wait. The user may not be
- * allowed to open /dev/fuse or to mount there, but can unmount: the mount is theirs. */
+/* For -o uid=, after privilege_lend: mounts, and drops root for good, before anything is sent to
+ * the network; without it, mounting comes last. Processes that look into the mount meanwhile wait.
+ * The user may not be allowed to open /dev/fuse or to mount there, but can unmount: the mount is
+ * theirs. */
 static int mount_for(const struct options *options, struct fuse_session *session)
 {
 	const char *paths[] = {options->cafile, options->capath};
 
-	if (privilege_lend(options->uid, options->gid) ||
-	    fuse_session_mount(session, options->mountpoint) ||
+	if (fuse_session_mount(session, options->mountpoint) ||
 	    privilege_drop(options->uid, options->gid)) {
 		return -1;
 	}
@@ -341,8 +341,11 @@ static int start(struct options *options, char **password)
 	};
 	caller_start();
 	interrupts_init(&interrupts, hub);
-	struct fuse_session *session =
-		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
+	/* libfuse takes the user of now for the owner, whom allow_root lets in beside root. */
+	struct fuse_session *session = NULL;
+	if (!options->other_user || privilege_lend(options->uid, options->gid) == 0) {
+		session = fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
+	}
 	if (session) {
 		if ((!options->other_user || mount_for(options, session) == 0) &&
 		    open_inbox(options, &context) == 0) {

@@ -117,6 +117,8 @@ def test_shell_of_another_user(lab: Lab, folder: Path) -> None:
     kept = inbox / alice.jid / "f"
     poll_until(kept.exists, what="the file has its name")
     assert kept.read_text() == "text\n"
+    listed = as_nobody("ls", mount.path)
+    assert (listed.returncode, listed.stderr) == (0, ""), "allow_root keeps its own user out"
     mount.stop()
 
 
