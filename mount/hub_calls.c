@@ -309,6 +309,14 @@ void hub_download_read(struct hub *hub, uint64_t ino, struct request *request)
 	hub_end(hub, now_ms);
 }
 
+int hub_download_name(struct hub *hub, uint64_t ino, const char *path)
+{
+	int64_t now_ms = hub_begin(hub);
+	int error = inbox_file_name(&hub->account, ino, path);
+	hub_end(hub, now_ms);
+	return error;
+}
+
 int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error)
 {
 	int64_t now_ms = hub_begin(hub);

@@ -32,6 +32,7 @@
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     how many bytes it may hold
  *     transfer  an upload or a download, piece by piece
+ *     worker    a thread for disk calls     syncer    makes files durable
  *   src/account/ the account as a file system: no I/O, no thread
  *     dispatch  what comes off the wire     timer     what happens as time passes
  *     shutdown  the end of the mount
@@ -125,6 +126,9 @@
 
 /* From connecting to the roster: a silent server must not hold mount(8) up for ever. */
 #define CONNECT_TIMEOUT_MS 30000
+
+/* How long a disk may take to store the files that are complete when the mount has ended. */
+#define DISK_TIMEOUT_MS 3000
 
 /* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
  * descriptor that tells of them. */
@@ -289,7 +293,8 @@ static int open_inbox(const struct options *options, struct call_context *contex
 	if (!options->inbox) {
 		return 0;
 	}
-	context->inbox = inbox_create(options->inbox, options->inbox_quota, &error);
+	context->inbox = inbox_create(options->inbox, options->inbox_quota,
+				      options->inbox_sync == INBOX_SYNC_YES, &error);
 	if (!context->inbox) {
 		log_error("%s: %s", options->inbox, strerror(-error));
 		return -1;
@@ -308,6 +313,18 @@ static void free_orphans(struct hub *hub)
 			close(handle->inbox_fd);
 		}
 		free(handle);
+	}
+}
+
+/* After hub_abandon. A disk that does not answer must not hold up the end of the daemon: the mount
+ * is gone already. */
+static void end_inbox(const struct options *options, struct inbox *inbox)
+{
+	unsigned left = inbox_drain(inbox, hub_now_ms() + DISK_TIMEOUT_MS);
+	if (left > 0) {
+		log_error("%s: the disk does not answer: %u file%s not stored", options->inbox,
+			  left, left > 1 ? "s are" : " is");
+		_exit(EXIT_FAILURE);
 	}
 }
 
@@ -356,6 +373,7 @@ static int start(struct options *options, char **password)
 	}
 	interrupts_finish(&interrupts);
 	caller_stop();
+	end_inbox(options, context.inbox);
 	free_orphans(hub);
 	hub_destroy(hub);
 	inbox_destroy(context.inbox);

@@ -265,6 +265,12 @@ static const char *const accept_words[] = {
 	NULL,
 };
 
+static const char *const sync_words[] = {
+	[INBOX_SYNC_YES] = "yes",
+	[INBOX_SYNC_NO] = "no",
+	NULL,
+};
+
 #define FIELD(name) .field = offsetof(struct options, name)
 
 /* Options that other file systems have: a user of theirs is told why not. */
@@ -305,6 +311,7 @@ static const struct option table[] = {
 	{"spool=", take_path, FIELD(spool), .path = true},
 	{"inbox=", take_path, FIELD(inbox), .path = true},
 	{"inbox_quota=", take_bytes, FIELD(inbox_quota), "must be 1 to 1048576G", 1024 * TIB},
+	{"inbox_sync=", take_word, FIELD(inbox_sync), "must be yes or no", .words = sync_words},
 	{"uid=", .take = take_uid},
 	{"gid=", .take = take_gid},
 	{"umask=", .take = take_umask, .must = "must be 0 to 777, octal"},

@@ -26,6 +26,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum inbox_sync {
+	INBOX_SYNC_YES,
+	INBOX_SYNC_NO, /* a file is acknowledged before it is durable */
+};
+
 struct options {
 	char *jid; /* normal form */
 	char *mountpoint;
@@ -48,7 +53,8 @@ struct options {
 	char *spool;	      /* absolute; NULL: spool_default_directory */
 	char *inbox;	      /* absolute; NULL: none */
 	uint64_t inbox_quota; /* 0: no limit */
-	uid_t uid;	      /* the user that it runs as */
+	enum inbox_sync inbox_sync;
+	uid_t uid; /* the user that it runs as */
 	gid_t gid;
 	mode_t umask;		/* permissions that nodes do not have */
 	bool other_user;	/* the process has to become them */

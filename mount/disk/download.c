@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* renameat2 */
+#define _GNU_SOURCE /* renameat2, sync_file_range */
 
 #include "mount/disk/download.h"
 
 #include "account/name.h"
 #include "ibb/utf8.h"
+#include "mount/disk/syncer.h"
 #include "mount/disk/transfer.h"
 #include "mount/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,19 +24,33 @@
 /* Bytes that are read from a stream at once. */
 #define PIECE ((size_t)256 * 1024)
 
+/* Bytes after which their write-back begins, so that the sync at the end is short. */
+#define WRITE_BACK ((uint64_t)8 * 1024 * 1024)
+
 #define SUFFIX ".part"
 
 /* "CONTACT/NAME", and the suffix. */
 #define PATH_SIZE (2 * NAME_MAX_BYTES + 2 + sizeof(SUFFIX))
 
+/* What the next step does. */
+enum stage {
+	STAGE_CREATE,
+	STAGE_TRANSFER,
+	STAGE_CONCLUDE, /* the file is durable, or could not be made so */
+};
+
 struct download {
 	struct transfer transfer; /* first */
+	struct sync sync;
+	enum stage stage;
 	struct inbox *inbox;
 	struct hub *hub;
 	uint64_t ino;
 	int64_t date;
-	uint64_t written, reserved;
-	bool started;
+	uint64_t announced, written, reserved;
+	uint64_t started; /* bytes whose write-back has begun */
+	unsigned made;	  /* inbox.made, when it was synced */
+	bool named;	  /* it has its name on disk */
 	int directory, fd;
 	char contact[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
 	char partial[NAME_MAX_BYTES + 1];
@@ -78,7 +94,9 @@ static int create(struct download *download, const char *name)
 static int open_file(struct download *download, const char *name)
 {
 	int inbox = download->inbox->fd;
-	if (mkdirat(inbox, download->contact, 0700) && errno != EEXIST) {
+	if (mkdirat(inbox, download->contact, 0700) == 0) {
+		atomic_fetch_add(&download->inbox->made, 1);
+	} else if (errno != EEXIST) {
 		return -errno;
 	}
 	download->directory =
@@ -128,6 +146,16 @@ static int rename_file(struct download *download)
 	return -EEXIST;
 }
 
+static void start_write_back(struct download *download)
+{
+	uint64_t length = download->written - download->started;
+	if (download->inbox->syncer && length >= WRITE_BACK) {
+		sync_file_range(download->fd, (off64_t)download->started, (off64_t)length,
+				SYNC_FILE_RANGE_WRITE); /* an error is fdatasync's, too */
+		download->started = download->written;
+	}
+}
+
 static int write_piece(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
@@ -147,33 +175,100 @@ static int write_piece(struct download *download, const struct op *op)
 	}
 	download->written = end;
 	quota_write(&download->inbox->quota, length);
+	start_write_back(download);
 	return 0;
 }
 
+static struct download *download_of(struct sync *sync)
+{
+	return (struct download *)((char *)sync - offsetof(struct download, sync));
+}
+
+/* A file system may report only now that a write has failed. */
+static int close_file(struct download *download)
+{
+	int fd = download->fd;
+	download->fd = -1;
+	/* EINTR: Linux has closed it. */
+	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
+}
+
+/* Its bytes are durable, or need not be: the file gets its name, and readers find it there. 0 or
+ * -errno. */
+static int name_file(struct sync *sync)
+{
+	struct download *download = download_of(sync);
+	char path[PATH_SIZE];
+	int error = close_file(download);
+	if (!error) {
+		error = rename_file(download);
+	}
+	if (error) {
+		return error;
+	}
+	download->named = true;
+	path_of(download, download->name, path);
+	return hub_download_name(download->hub, download->ino, path);
+}
+
+static void deliver_sync(struct sync *sync)
+{
+	struct request *request = &download_of(sync)->transfer.request;
+	request->op.result = sync->result;
+	request->deliver(request);
+}
+
+/* Every byte is written. The next step follows when the file has its name. */
 static void finish(struct download *download)
 {
-	char path[PATH_SIZE];
+	struct sync *sync = &download->sync;
+	struct inbox *inbox = download->inbox;
 	if (download->date != METADATA_NO_DATE) {
 		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = download->date}};
 		futimens(download->fd, times); /* a date out of range is ignored */
 	}
-	int error = rename_file(download);
-	if (error) {
-		log_warning("%s/%s: %s", download->contact, download->partial, strerror(-error));
-	}
-	path_of(download, download->name, path);
-	if (hub_download_end(download->hub, download->ino, path, error) == -ENOENT && !error) {
-		/* It was removed from the mount meanwhile. */
-		quota_remove(&download->inbox->quota, download->written);
-		unlinkat(download->directory, download->name, 0);
+	download->stage = STAGE_CONCLUDE;
+	transfer_renew(&download->transfer, OP_FLUSH, 0);
+	if (inbox->syncer) {
+		*sync = (struct sync){
+			.fd = download->fd,
+			.directory = download->directory,
+			.above = atomic_load(&inbox->made) > atomic_load(&inbox->durable)
+					 ? inbox->fd
+					 : -1,
+			.name = name_file,
+			.done = deliver_sync,
+		};
+		download->made = atomic_load(&inbox->made);
+		syncer_submit(inbox->syncer, sync);
+	} else {
+		sync->result = name_file(sync);
+		deliver_sync(sync);
 	}
 }
 
-static void fail(struct download *download, int error)
+/* Takes back the name that the file has: it may not be durable. */
+static void unname(struct download *download)
 {
+	int directory = download->directory;
+	if (download->named) {
+		download->named = false;
+		if (renameat2(directory, download->name, directory, download->partial,
+			      RENAME_NOREPLACE)) {
+			log_warning("%s/%s: %s", download->contact, download->name,
+				    strerror(errno));
+		}
+	}
+}
+
+/* `of_disk`: the file could not be stored; otherwise its stream has failed. */
+static void fail(struct download *download, int error, bool of_disk)
+{
+	unname(download);
 	int result = hub_download_end(download->hub, download->ino, "", error);
-	if (download->fd >= 0 && (result == -ENOENT || download->written == 0)) {
-		/* The file was removed from the mount, or is empty: no .part file remains. */
+	if (result == -ENOENT || (download->written == 0 && !of_disk)) {
+		/* The file was removed from the mount, or nothing of it has come: no .part file
+		 * remains. */
 		quota_remove(&download->inbox->quota, download->written);
 		unlinkat(download->directory, download->partial, 0);
 		download->reserved -= download->written;
@@ -183,41 +278,100 @@ static void fail(struct download *download, int error)
 	}
 }
 
+/* The file is durable, and has its name; the hub may say so. */
+static void conclude(struct download *download)
+{
+	struct inbox *inbox = download->inbox;
+	int error = (int)download->transfer.request.op.result;
+	char path[PATH_SIZE];
+	if (error) {
+		fail(download, error, true);
+		return;
+	}
+	unsigned durable = atomic_load(&inbox->durable);
+	while (durable < download->made &&
+	       !atomic_compare_exchange_weak(&inbox->durable, &durable, download->made)) {
+	}
+	path_of(download, download->name, path);
+	if (hub_download_end(download->hub, download->ino, path, 0) == -ENOENT) {
+		/* It was removed from the mount meanwhile. */
+		quota_remove(&inbox->quota, download->written);
+		unlinkat(download->directory, download->name, 0);
+	}
+}
+
+/* ---- the steps ---- */
+
+static bool decline(const struct download *download, const char *why)
+{
+	log_warning("%s/%s: %s", download->contact, download->name, why);
+	hub_download_decline(download->hub, download->ino);
+	return false;
+}
+
+/* Makes a file for an arrival, or declines it when there is no room. */
+static bool begin(struct download *download)
+{
+	char path[PATH_SIZE], name[NAME_MAX_BYTES + 1];
+	uint64_t size = download->announced;
+	if (!quota_reserve(&download->inbox->quota, size)) {
+		return decline(download, "does not fit in the inbox");
+	}
+	download->reserved = size;
+	strcpy(name, download->name);
+	int error = open_file(download, name);
+	if (error) {
+		return decline(download, strerror(-error));
+	}
+	download->stage = STAGE_TRANSFER;
+	path_of(download, download->partial, path);
+	transfer_renew(&download->transfer, OP_FLUSH, 0);
+	hub_download_begin(download->hub, download->ino, path, &download->transfer.request);
+	return true;
+}
+
+/* Stores the bytes of the last read, and reads on. */
+static bool go_on(struct download *download)
+{
+	const struct op *op = &download->transfer.request.op;
+	if (op->result < 0) {
+		fail(download, (int)op->result, false);
+		return false;
+	}
+	if (op->kind == OP_READ && op->result == 0) {
+		finish(download);
+		return true;
+	}
+	int error = op->kind == OP_READ ? write_piece(download, op) : 0;
+	if (error) {
+		fail(download, error, true);
+		return false;
+	}
+	transfer_renew(&download->transfer, OP_READ, PIECE);
+	hub_download_read(download->hub, download->ino, &download->transfer.request);
+	return true;
+}
+
 static bool step(struct transfer *transfer)
 {
 	struct download *download = (struct download *)transfer;
-	const struct op *op = &transfer->request.op;
-	if (!download->started) {
-		char path[PATH_SIZE];
-		download->started = true;
-		path_of(download, download->partial, path);
-		transfer_renew(transfer, OP_FLUSH, 0);
-		hub_download_begin(download->hub, download->ino, path, &transfer->request);
-		return true;
+	switch (download->stage) {
+	case STAGE_CREATE:
+		return begin(download);
+	case STAGE_TRANSFER:
+		return go_on(download);
+	case STAGE_CONCLUDE:
+		break;
 	}
-	bool was_read = op->kind == OP_READ;
-	int error = op->result < 0 ? (int)op->result : 0;
-	if (!error && was_read && op->result == 0) {
-		finish(download);
-		return false;
-	}
-	if (!error && was_read) {
-		error = write_piece(download, op);
-	}
-	if (error) {
-		fail(download, error);
-		return false;
-	}
-	transfer_renew(transfer, OP_READ, PIECE);
-	hub_download_read(download->hub, download->ino, &transfer->request);
-	return true;
+	conclude(download);
+	return false;
 }
 
 static void end(struct transfer *transfer)
 {
 	struct download *download = (struct download *)transfer;
-	quota_cancel(&download->inbox->quota, download->reserved - download->written);
-	atomic_fetch_sub(&download->inbox->downloads, 1);
+	struct inbox *inbox = download->inbox;
+	quota_cancel(&inbox->quota, download->reserved - download->written);
 	if (download->fd >= 0) {
 		close(download->fd);
 	}
@@ -226,20 +380,18 @@ static void end(struct transfer *transfer)
 	}
 	op_finish(&transfer->request.op);
 	free(download);
+	atomic_fetch_sub(&inbox->downloads, 1); /* the inbox may go now */
 }
 
-/* Makes a file for an arrival (borrowed for the call), or declines it when there is no room. */
+/* Begins the download of an arrival (borrowed for the call). */
 static void receive(void *context, struct hub *hub, const struct inbox_arrival *arrival)
 {
 	struct inbox *inbox = context;
-	uint64_t size = arrival->size > 0 ? (uint64_t)arrival->size : 0;
 	struct download *download = calloc(1, sizeof(*download));
 	bool many = atomic_load(&inbox->downloads) >= MAX_DOWNLOADS;
-	if (!download || many || !quota_reserve(&inbox->quota, size)) {
+	if (!download || many) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name,
-			    !download ? "out of memory"
-			    : many    ? "too many files come at once"
-				      : "does not fit in the inbox");
+			    many ? "too many files come at once" : "out of memory");
 		hub_download_decline(hub, arrival->ino);
 		free(download);
 		return;
@@ -247,20 +399,15 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 	atomic_fetch_add(&inbox->downloads, 1);
 	download->transfer.step = step;
 	download->transfer.end = end;
+	download->transfer.worker = inbox->worker;
 	download->inbox = inbox;
 	download->hub = hub;
 	download->ino = arrival->ino;
 	download->date = arrival->date;
-	download->reserved = size;
+	download->announced = arrival->size > 0 ? (uint64_t)arrival->size : 0;
 	download->directory = download->fd = -1;
 	snprintf(download->contact, sizeof(download->contact), "%s", arrival->contact);
-	int error = open_file(download, arrival->name);
-	if (error) {
-		log_warning("%s/%s: %s", arrival->contact, arrival->name, strerror(-error));
-		hub_download_decline(hub, arrival->ino);
-		end(&download->transfer);
-		return;
-	}
+	snprintf(download->name, sizeof(download->name), "%s", arrival->name);
 	transfer_start(&download->transfer);
 }
 

@@ -5,7 +5,12 @@
  * A file is written as NAME.part. It gets its name when it is complete and its digest, if one is
  * known, is right. The name never replaces an existing file. An incomplete file stays NAME.part.
  *
- * Threads: each download is a transfer: any, without the hub's lock.
+ * The hub is told of the end, and the peer with it, when the file and its name are durable.
+ *
+ *     inbox's worker     create NAME.part; write each piece            tell the hub
+ *     inbox's syncer                                  sync, rename, sync
+ *
+ * Threads: each download is a transfer, in the inbox's worker.
  * Source:  DESIGN section 2.
  */
 #ifndef MOUNT_DISK_DOWNLOAD_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/inbox.h"
 
+#include "mount/disk/syncer.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,18 +57,36 @@ static uint64_t bytes_in(void *inbox)
 	return bytes;
 }
 
-struct inbox *inbox_create(const char *directory, uint64_t quota, int *error)
+/* Makes the directory; its own name is durable. A descriptor or -errno. */
+static int open_directory(const char *directory)
 {
-	*error = mkdir(directory, 0700) == 0 || errno == EEXIST ? 0 : -errno;
-	int fd = *error ? -1 : open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_new = mkdir(directory, 0700) == 0;
+	if (!is_new && errno != EEXIST) {
+		return -errno;
+	}
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
-		*error = *error ? *error : -errno;
-		return NULL;
+		return -errno;
 	}
 	/* An error is reported now, and not with the first file. */
 	if (faccessat(fd, ".", W_OK | X_OK, 0)) {
-		*error = -errno;
+		int error = -errno;
 		close(fd);
+		return error;
+	}
+	int above = is_new ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (above >= 0) {
+		fsync(above); /* if it fails, so will the sync of the first file */
+		close(above);
+	}
+	return fd;
+}
+
+struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, int *error)
+{
+	int fd = open_directory(directory);
+	if (fd < 0) {
+		*error = fd;
 		return NULL;
 	}
 	struct inbox *inbox = calloc(1, sizeof(*inbox));
@@ -76,14 +96,38 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, int *error)
 		return NULL;
 	}
 	inbox->fd = fd;
+	inbox->worker = worker_create(NULL);
+	inbox->syncer = syncs ? syncer_create() : NULL;
+	if (!inbox->worker || (syncs && !inbox->syncer)) {
+		*error = -EAGAIN;
+		inbox_destroy(inbox);
+		return NULL;
+	}
 	atomic_init(&inbox->downloads, 0);
+	atomic_init(&inbox->made, 1);
+	atomic_init(&inbox->durable, 0);
 	quota_init(&inbox->quota, quota, bytes_in, inbox);
+	*error = 0;
 	return inbox;
+}
+
+unsigned inbox_drain(struct inbox *inbox, int64_t until_ms)
+{
+	/* The worker gives to the syncer, and the syncer to the worker. */
+	while (inbox && atomic_load(&inbox->downloads) > 0) {
+		if (!worker_drain(inbox->worker, until_ms) ||
+		    (inbox->syncer && !worker_drain(inbox->syncer, until_ms))) {
+			return atomic_load(&inbox->downloads);
+		}
+	}
+	return 0;
 }
 
 void inbox_destroy(struct inbox *inbox)
 {
 	if (inbox) {
+		worker_destroy(inbox->syncer);
+		worker_destroy(inbox->worker);
 		close(inbox->fd);
 		free(inbox);
 	}

@@ -15,6 +15,7 @@
 #define MOUNT_DISK_INBOX_H
 
 #include "mount/disk/quota.h"
+#include "mount/disk/worker.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -23,14 +24,24 @@
 struct inbox {
 	int fd; /* the directory */
 	struct quota quota;
+	struct worker *worker; /* writes files */
+	struct worker *syncer; /* makes them durable; NULL: nobody does */
 	atomic_uint downloads; /* files that are being received */
+	/* Directories made in it; and how many of them were made before its last sync. Another
+	 * daemon may have made one and not synced it, so at first there is one. */
+	atomic_uint made, durable;
 };
 
 /* `directory`, absolute, is made with mode 0700 if it is not there. `quota`: most bytes in it; 0:
- * no limit. NULL and *error. */
-struct inbox *inbox_create(const char *directory, uint64_t quota, int *error);
+ * no limit. `syncs`: a file is durable before it has its name. NULL and *error. */
+struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, int *error);
 
-/* Every file must have come to its end (hub_abandon). NULL-safe. */
+/* After hub_abandon: waits until every file has come to its end. Returns how many have not, at
+ * `until_ms` of CLOCK_MONOTONIC: the disk does not answer, and the inbox must not be destroyed.
+ * NULL-safe. */
+unsigned inbox_drain(struct inbox *inbox, int64_t until_ms);
+
+/* Every file must have come to its end. NULL-safe. */
 void inbox_destroy(struct inbox *inbox);
 
 /* Calls `visit` for each regular file of each directory in the inbox. */

@@ -1,29 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/transfer.h"
 
-static void run(struct transfer *transfer)
+#include <stddef.h>
+
+/* One step. Whether another one is due. */
+static bool run(struct transfer *transfer)
+{
+	if (transfer->step(transfer)) {
+		return atomic_fetch_sub(&transfer->turns, 1) > 1;
+	}
+	transfer->end(transfer);
+	return false;
+}
+
+/* Between two steps, the worker does what else waits. */
+static void run_task(struct task *task)
+{
+	struct transfer *transfer =
+		(struct transfer *)((char *)task - offsetof(struct transfer, task));
+	struct worker *worker = transfer->worker;
+	if (run(transfer)) {
+		worker_submit(worker, task);
+	}
+}
+
+/* One more step is due. */
+static void add_turn(struct transfer *transfer)
 {
 	if (atomic_fetch_add(&transfer->turns, 1) > 0) {
 		return; /* the thread that runs a step goes on */
 	}
-	bool goes_on;
-	do {
-		goes_on = transfer->step(transfer);
-	} while (goes_on && atomic_fetch_sub(&transfer->turns, 1) > 1);
-	if (!goes_on) {
-		transfer->end(transfer);
+	if (transfer->worker) {
+		transfer->task.run = run_task;
+		worker_submit(transfer->worker, &transfer->task);
+		return;
+	}
+	while (run(transfer)) {
 	}
 }
 
 static void deliver(struct request *request)
 {
-	run((struct transfer *)request);
+	add_turn((struct transfer *)request);
 }
 
 void transfer_start(struct transfer *transfer)
 {
 	atomic_init(&transfer->turns, 0);
-	run(transfer);
+	add_turn(transfer);
 }
 
 void transfer_renew(struct transfer *transfer, enum op_kind kind, size_t size)

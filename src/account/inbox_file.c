@@ -112,6 +112,12 @@ void inbox_file_read(struct account *account, uint64_t ino, struct op *op)
 	stream_read(stream, op);
 }
 
+int inbox_file_name(struct account *account, uint64_t ino, const char *path)
+{
+	struct node *node = find(account, ino);
+	return node ? set_path(node, path) : -ENOENT;
+}
+
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms)
 {

@@ -7,7 +7,8 @@
  *     bytes       the download: inbox_file_begin, then inbox_file_read again and again; each read
  *                 confirms the bytes of the one before, which are in the file: they are
  *                 acknowledged
- *     the end     inbox_file_end: from then on, the name in in/ is that file
+ *     the end     inbox_file_name, when the file has its name on disk, and inbox_file_end, when
+ *                 that is durable: from then on, the name in in/ is that file
  *
  * A reader of the name meanwhile reads what the file holds so far.
  *
@@ -45,6 +46,9 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 
 /* As stream_read; confirms that the bytes of the last read are in the file. */
 void inbox_file_read(struct account *account, uint64_t ino, struct op *op);
+
+/* The file, whose bytes are all there, is at `path` now (copied); it may not be durable yet. */
+int inbox_file_name(struct account *account, uint64_t ino, const char *path);
 
 /* The file is complete, at `path` (copied); or it could not be stored: `error`, negative. */
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,

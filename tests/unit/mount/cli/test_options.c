@@ -359,6 +359,8 @@ static void test_bad(void **state)
 
 		{{"a@b", "dir", "-o", "tls=off"}, "-o tls=off: needs -o server="},
 		{{"a@b", "dir", "-o", "inbox_quota=1G"}, "-o inbox_quota=: needs -o inbox="},
+		{{"a@b", "dir", "-o", "inbox_sync=no"}, "-o inbox_sync=: needs -o inbox="},
+		{{"a@b", "dir", "-o", "inbox=/x,inbox_sync=maybe"}, "must be yes or no"},
 		{{"a@b", "dir", "-o", "inbox=dir"}, "dir: is within the mount point"},
 		{{"a@b", "dir", "-o", "inbox=dir/in"}, "dir/in: is within the mount point"},
 		{{"-o", "spool=dir/s", "a@b", "dir"}, "dir/s: is within the mount point"},
@@ -551,6 +553,7 @@ static void test_help_names_every_option(void **state)
 		"inbox=",
 		"inbox_quota=",
 		"umask=",
+		"inbox_sync=",
 	};
 	struct options options;
 	struct capture errors, output;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* sync_file_range */
+
+#include "mount/disk/syncer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+static struct sync *sync_of(struct task *task)
+{
+	return (struct sync *)task;
+}
+
+static int sync_directory(int fd)
+{
+	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
+	return fsync(fd) == 0 || errno == EINVAL ? 0 : -errno;
+}
+
+/* The earlier file of the batch with which the directory was synced, or NULL. */
+static const struct sync *leader_of(struct task *tasks, const struct sync *sync)
+{
+	struct task *task;
+	DL_FOREACH (tasks, task) {
+		const struct sync *other = sync_of(task);
+		if (other == sync) {
+			break;
+		}
+		if (other->leads && other->device == sync->device && other->inode == sync->inode) {
+			return other;
+		}
+	}
+	return NULL;
+}
+
+/* The entries of the directories in which the files of the batch are: each directory once, and its
+ * failure is that of all. */
+static void sync_directories(struct task *tasks, int (*directory_of)(const struct sync *sync))
+{
+	struct task *task;
+	DL_FOREACH (tasks, task) {
+		struct sync *sync = sync_of(task);
+		struct stat status;
+		int fd = directory_of(sync);
+		sync->leads = false;
+		if (sync->result || fd < 0) {
+			continue;
+		}
+		if (fstat(fd, &status)) {
+			sync->result = -errno;
+			continue;
+		}
+		sync->device = status.st_dev;
+		sync->inode = status.st_ino;
+		const struct sync *leader = leader_of(tasks, sync);
+		sync->leads = !leader;
+		sync->result = leader ? leader->result : sync_directory(fd);
+	}
+}
+
+static int own_directory(const struct sync *sync)
+{
+	return sync->directory;
+}
+
+static int directory_above(const struct sync *sync)
+{
+	return sync->above;
+}
+
+static void work(struct task *tasks)
+{
+	struct task *task, *next;
+	DL_FOREACH (tasks, task) {
+		/* Only starts it, for all to be in one transaction. Errors are fdatasync's. */
+		sync_file_range(sync_of(task)->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	}
+	DL_FOREACH (tasks, task) {
+		struct sync *sync = sync_of(task);
+		sync->result = fdatasync(sync->fd) == 0 ? 0 : -errno;
+	}
+	sync_directories(tasks, directory_above);
+	DL_FOREACH (tasks, task) {
+		struct sync *sync = sync_of(task);
+		if (!sync->result && sync->name) {
+			sync->result = sync->name(sync);
+		}
+	}
+	sync_directories(tasks, own_directory);
+	DL_FOREACH_SAFE (tasks, task, next) {
+		sync_of(task)->done(sync_of(task));
+	}
+}
+
+struct worker *syncer_create(void)
+{
+	return worker_create(work);
+}
+
+void syncer_submit(struct worker *syncer, struct sync *sync)
+{
+	sync->result = 0;
+	worker_submit(syncer, &sync->task);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/disk/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <utlist.h>
+
+struct worker {
+	/* Immutable after start. */
+	void (*work)(struct task *tasks);
+	pthread_t thread;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	/* Under it: */
+	struct task *waiting;
+	bool busy, stops;
+};
+
+static void run_each(struct task *tasks)
+{
+	while (tasks) {
+		struct task *task = tasks;
+		DL_DELETE(tasks, task);
+		task->run(task);
+	}
+}
+
+static void *run(void *context)
+{
+	struct worker *worker = context;
+	pthread_mutex_lock(&worker->mutex);
+	while (worker->waiting || !worker->stops) {
+		struct task *tasks = worker->waiting;
+		worker->waiting = NULL;
+		worker->busy = tasks != NULL;
+		if (!tasks) {
+			pthread_cond_broadcast(&worker->changed); /* it is drained */
+			pthread_cond_wait(&worker->changed, &worker->mutex);
+			continue;
+		}
+		pthread_mutex_unlock(&worker->mutex);
+		worker->work(tasks);
+		pthread_mutex_lock(&worker->mutex);
+	}
+	pthread_mutex_unlock(&worker->mutex);
+	return NULL;
+}
+
+/* With all signals blocked: those that end the daemon are the main thread's. */
+static int start_thread(struct worker *worker)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	int error = pthread_create(&worker->thread, NULL, run, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -error;
+}
+
+static void finish(struct worker *worker)
+{
+	pthread_cond_destroy(&worker->changed);
+	pthread_mutex_destroy(&worker->mutex);
+	free(worker);
+}
+
+struct worker *worker_create(void (*work)(struct task *tasks))
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	pthread_condattr_t attributes;
+	if (!worker) {
+		return NULL;
+	}
+	worker->work = work ? work : run_each;
+	pthread_mutex_init(&worker->mutex, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&worker->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (start_thread(worker)) {
+		finish(worker);
+		return NULL;
+	}
+	return worker;
+}
+
+void worker_submit(struct worker *worker, struct task *task)
+{
+	pthread_mutex_lock(&worker->mutex);
+	DL_APPEND(worker->waiting, task);
+	pthread_cond_broadcast(&worker->changed);
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+bool worker_drain(struct worker *worker, int64_t until_ms)
+{
+	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+	int error = 0;
+	pthread_mutex_lock(&worker->mutex);
+	while ((worker->waiting || worker->busy) && !error) {
+		error = pthread_cond_timedwait(&worker->changed, &worker->mutex, &until);
+	}
+	bool drained = !worker->waiting && !worker->busy;
+	pthread_mutex_unlock(&worker->mutex);
+	return drained;
+}
+
+void worker_destroy(struct worker *worker)
+{
+	if (worker) {
+		pthread_mutex_lock(&worker->mutex);
+		worker->stops = true;
+		pthread_cond_broadcast(&worker->changed);
+		pthread_mutex_unlock(&worker->mutex);
+		pthread_join(worker->thread, NULL);
+		finish(worker);
+	}
+}

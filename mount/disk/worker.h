@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker - a thread for the calls of one disk, which may take as long as they like.
+ *
+ * It is given tasks by any thread, and answers as the other threads do: a task ends with a call of
+ * the hub, or the delivery of a request. Until its turn comes a task waits in a queue; a thread
+ * that submits one never waits.
+ *
+ * Errors:  0 or -errno.
+ * Threads: any; worker_destroy when no other thread uses the worker any more.
+ */
+#ifndef MOUNT_DISK_WORKER_H
+#define MOUNT_DISK_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The submitter's until it is submitted, and again once it runs. */
+struct task {
+	struct task *prev, *next; /* worker.waiting */
+	void (*run)(struct task *task);
+};
+
+struct worker;
+
+/*
+ * Starts the thread, which blocks all signals. `work` gets every task that waits, oldest first, and
+ * runs each exactly once; NULL: one after the other. NULL when memory is short or there is no
+ * thread.
+ */
+struct worker *worker_create(void (*work)(struct task *tasks));
+
+void worker_submit(struct worker *worker, struct task *task);
+
+/* Waits until no task waits or runs. False: some still do at `until_ms` of CLOCK_MONOTONIC. */
+bool worker_drain(struct worker *worker, int64_t until_ms);
+
+/* Runs the tasks that wait, and ends the thread. NULL-safe. */
+void worker_destroy(struct worker *worker);
+
+#endif
