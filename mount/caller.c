@@ -239,7 +239,8 @@ bool caller_may_write(pid_t pid, const char *name)
 	return process_writes(text, name, true);
 }
 
-bool caller_is_written(const char *path)
+/* Whether a process other than ours writes to `wanted`; `otherwise`: if no process can be seen. */
+static bool is_written(const char *wanted, bool otherwise)
 {
 	struct dirent *entry;
 	bool found = false;
@@ -248,10 +249,21 @@ bool caller_is_written(const char *path)
 	while (processes && !found && (entry = readdir(processes))) {
 		long pid = strtol(entry->d_name, NULL, 10); /* 0: it is none */
 		found = pid > 0 && pid != (long)getpid() &&
-			process_writes(entry->d_name, path, false);
+			process_writes(entry->d_name, wanted, false);
 	}
 	if (processes) {
 		close_directory(processes);
 	}
-	return found;
+	return processes ? found : otherwise;
+}
+
+bool caller_is_written(const char *path)
+{
+	return is_written(path, false);
+}
+
+bool caller_is_last_writer(pid_t pid, const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	return !caller_may_write(pid, name) && !is_written(name, true);
 }

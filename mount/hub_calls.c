@@ -206,6 +206,21 @@ void hub_flush(struct hub *hub, struct handle *handle, struct request *request, 
 	hub_end_with(hub, request, now_ms);
 }
 
+bool hub_can_finish(struct hub *hub, const struct handle *handle)
+{
+	hub_begin(hub);
+	bool can = file_can_finish(handle);
+	hub_unlock(hub);
+	return can;
+}
+
+void hub_finish(struct hub *hub, struct handle *handle, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	file_finish(&hub->account, handle, &request->op, now_ms);
+	hub_end_with(hub, request, now_ms);
+}
+
 short hub_poll(struct hub *hub, struct handle *handle, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,22 @@ static void flush_spooled(struct call *call)
 	call_apply(early);
 }
 
+/* Whether the close ends the stream. Where that cannot be seen, the stream ends with the release,
+ * and nobody waits for it. */
+static bool is_last_close(const struct call *call)
+{
+	const struct call_context *context = call_context_of(call->req);
+	char path[PATH_MAX];
+	if (!hub_can_finish(call->hub, call->handle)) {
+		return false;
+	}
+	int length = snprintf(path, sizeof(path), "%s/", context->mountpoint);
+	return length > 0 && (size_t)length < sizeof(path) &&
+	       hub_path(call->hub, call->handle, path + length, sizeof(path) - (size_t)length) >=
+		       0 &&
+	       caller_is_last_writer(call->pid, path);
+}
+
 static void flush(struct request *request, bool killed)
 {
 	struct call *call = call_of(request);
@@ -245,8 +262,13 @@ static void flush(struct request *request, bool killed)
 		flush_spooled(call);
 		return;
 	}
+	bool last = !killed && is_last_close(call);
 	struct early_signal early = call_early_signal(call);
-	hub_flush(call->hub, call->handle, request, killed);
+	if (last) {
+		hub_finish(call->hub, call->handle, request);
+	} else {
+		hub_flush(call->hub, call->handle, request, killed);
+	}
 	call_apply(early);
 }
 

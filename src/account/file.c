@@ -296,6 +296,28 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	}
 }
 
+bool file_can_finish(const struct handle *handle)
+{
+	const struct stream *stream = handle_stream(handle);
+	return handle->writable && !handle->readable && !handle_is_spooled(handle) &&
+	       handle->node->kind == NODE_OUTGOING && stream && !handle->refused &&
+	       (stream->state == STREAM_OPEN || stream->state == STREAM_OPENING) &&
+	       stream->session.features & FEATURE_IBBFS;
+}
+
+void file_finish(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
+{
+	if (!file_can_finish(handle)) {
+		file_flush(account, handle, op, false, now_ms);
+		return;
+	}
+	op->context = handle;
+	handle->killed = false;
+	handle->last_flush = op->token;
+	handle->flushed = true;
+	stream_finish_writing(handle_stream(handle), op, now_ms);
+}
+
 void file_interrupt(struct account *account, struct op *op)
 {
 	struct handle *handle = op->context;

@@ -32,6 +32,11 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 
 /* A signal ends the wait of `op`, which is parked. An interrupted flush is none. */
 void file_interrupt(struct account *account, struct op *op);
+/* As file_flush with `killed` false, by the last process that can write: the stream ends. */
+void file_finish(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
+
+/* Whether file_finish does more than file_flush. */
+bool file_can_finish(const struct handle *handle);
 
 /* ftruncate, or truncate when `handle` is NULL: 0, -EINVAL, -ESPIPE, -EACCES, -EFBIG. */
 int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,

@@ -137,6 +137,18 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	}
 }
 
+/* Why an ibbfs has not stored what was sent; 0: it has. Of other clients an error says nothing. */
+static int close_error(const struct stream *stream, const struct msg *answer)
+{
+	if (answer->kind != MSG_ERROR || !(stream->session.features & FEATURE_IBBFS)) {
+		return 0;
+	}
+	if (answer->condition == CONDITION_ITEM_NOT_FOUND && stream->session.closes > 1) {
+		return 0; /* an earlier <close/> has arrived, and its answer was lost */
+	}
+	return answer->condition == CONDITION_RESOURCE_CONSTRAINT ? -ENOSPC : -ECONNRESET;
+}
+
 void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
 	if (stream->state != STREAM_CLOSING || !stream->session.close_sent) {
@@ -146,7 +158,8 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 	    stream_suspend(stream, true, now_ms)) {
 		return;
 	}
-	stream_end(stream, STREAM_CLOSED, 0);
+	int error = close_error(stream, answer);
+	stream_end(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);
 }
 
 /* ---- expected streams ---- */

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The longest wait for the answer to our <close/>: nobody waits for it, and some clients never send
+/* The longest wait for the answer to our <close/>, if nobody waits for it: some clients never send
  * it. */
 #define CLOSE_TIMEOUT_MS 10000
 
@@ -76,13 +76,16 @@ void stream_send_close(struct stream *stream, bool reset)
 	};
 	if (!stream_send_request(stream, &close, 'c', 0)) {
 		stream->session.close_sent = true;
+		stream->session.closes++;
 	}
 }
 
 void stream_request_close(struct stream *stream, int64_t now_ms)
 {
 	stream_send_close(stream, false);
-	stream_set_deadline(stream, now_ms, CLOSE_TIMEOUT_MS);
+	stream_set_deadline(stream, now_ms,
+			    stream->session.finishers ? stream->config->timeout_ms
+						      : CLOSE_TIMEOUT_MS);
 }
 
 void stream_resend_request(struct stream *stream, int64_t now_ms)

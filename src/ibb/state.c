@@ -54,6 +54,7 @@ void stream_end(struct stream *stream, enum stream_state state, int error)
 	op_complete_all(&stream->session.openers, stream_outcome(stream), done);
 	op_complete_all(&stream->outgoing.writers, stream_outcome(stream), done);
 	op_complete_all(&stream->outgoing.flushers, error, done);
+	op_complete_all(&stream->session.finishers, error, done);
 	/* The readers for whom no byte was left. */
 	op_complete_all(&stream->incoming.readers, error, done);
 }
@@ -82,10 +83,13 @@ void stream_abort(struct stream *stream, int error)
 
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 {
-	if (stream->state != STREAM_CLOSING || !stream_is_delivered(stream) ||
-	    stream->session.close_sent || stream->resumption.suspended) {
+	bool ends = stream->state == STREAM_CLOSING ||
+		    (stream->state == STREAM_OPEN && stream->session.finishers);
+	if (!ends || !stream_is_delivered(stream) || stream->session.close_sent ||
+	    stream->session.close_pending || stream->resumption.suspended) {
 		return;
 	}
+	stream->state = STREAM_CLOSING;
 	stream_request_close(stream, now_ms);
 }
 

@@ -96,6 +96,8 @@ struct stream_session {
 	bool close_pending; /* the peer's <close/>, in good order, is not answered yet: our own
 			       bytes are being sent, or its bytes are not durable */
 	bool close_sent;
+	unsigned closes;      /* how often it was */
+	struct op *finishers; /* parked until our <close/> is answered */
 };
 
 /* What this end writes. */
@@ -280,6 +282,15 @@ void stream_push(struct stream *stream);
  * asked whether it can store the file.
  */
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
+
+/*
+ * As stream_flush by the last writer: once everything is delivered, <close/> is sent, and `op`
+ * waits for its answer. Then a peer that stores what it receives has stored it. Completes `op` with
+ * -ENOSPC if the peer had no room, -ECONNRESET if it could not store it, or with the stream's
+ * error. Only of a peer with FEATURE_IBBFS, and when nobody at this end reads; else it is
+ * stream_flush.
+ */
+void stream_finish_writing(struct stream *stream, struct op *op, int64_t now_ms);
 
 /* ---- reading.c ---- */
 

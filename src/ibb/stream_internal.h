@@ -96,7 +96,8 @@ void stream_probe_beginning(struct stream *stream);
 /* CLOSED or BROKEN: completes every parked op. Received bytes stay readable. */
 void stream_end(struct stream *stream, enum stream_state state, int error);
 
-/* CLOSING: sends <close/> if everything else is delivered. */
+/* CLOSING, or OPEN with an op of stream_finish_writing: sends <close/> if everything else is
+ * delivered. */
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
 
 /* After an acknowledgement, or a suspension: completes flushes, sends blocks, and the <close/> or

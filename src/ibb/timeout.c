@@ -41,6 +41,8 @@ static void fail_overdue(struct stream *stream, int64_t now_ms)
 	    stream->timers.retries < CLOSE_RETRIES) {
 		stream->timers.retries++;
 		stream_resend_request(stream, now_ms);
+	} else if (closing && stream->session.finishers) {
+		stream_end(stream, STREAM_BROKEN, -ETIMEDOUT);
 	} else if (closing) {
 		stream_end(stream, STREAM_CLOSED, 0);
 	} else {

@@ -135,7 +135,8 @@ void stream_release_writers(struct stream *stream)
 		}
 		op_complete(op, result, &stream->effects->done);
 	}
-	if (stream->outgoing.flushers || stream->state == STREAM_CLOSING) {
+	if (stream->outgoing.flushers || stream->session.finishers ||
+	    stream->state == STREAM_CLOSING) {
 		sender_push(&stream->outgoing.sender);
 	}
 }
@@ -188,4 +189,19 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 		sender_push(&stream->outgoing.sender);
 		await_delivery(stream, now_ms);
 	}
+}
+
+void stream_finish_writing(struct stream *stream, struct op *op, int64_t now_ms)
+{
+	bool begun = stream->state == STREAM_OPEN ||
+		     (stream->state == STREAM_OPENING && !stream_is_delivered(stream));
+	if (!begun || stream->session.close_pending || stream->incoming.has_reader ||
+	    !(stream->session.features & FEATURE_IBBFS)) {
+		stream_flush(stream, op, now_ms);
+		return;
+	}
+	op_park(op, &stream->session.finishers);
+	sender_push(&stream->outgoing.sender);
+	await_delivery(stream, now_ms);
+	stream_close_when_delivered(stream, now_ms);
 }

@@ -68,6 +68,7 @@ static const char *error_name(int error)
 		{ENETDOWN, "ENETDOWN"},
 		{ENFILE, "ENFILE"},
 		{ENOMEM, "ENOMEM"},
+		{ENOSPC, "ENOSPC"},
 		{EPROTO, "EPROTO"},
 		{EPROTONOSUPPORT, "EPROTONOSUPPORT"},
 		{ETIMEDOUT, "ETIMEDOUT"},
@@ -165,7 +166,8 @@ static void check_stream(const struct script *script, const struct stream *strea
 		assert_false(stream->links.is_sendable);
 		assert_null(stream->links.key);
 		assert_true(!stream->session.openers && !stream->incoming.readers &&
-			    !stream->outgoing.writers && !stream->outgoing.flushers);
+			    !stream->outgoing.writers && !stream->outgoing.flushers &&
+			    !stream->session.finishers);
 		assert_true(stream_deadline(stream) == STREAM_NO_DEADLINE);
 	}
 	if (stream->incoming.readers) {
@@ -506,8 +508,9 @@ static void call_stream(struct script *script, char **words)
 		const char *word;
 		enum op_kind kind;
 	} kinds[] = {
-		{"open", OP_OPEN},	 {"flush", OP_FLUSH}, {"write", OP_WRITE},
-		{"try-write", OP_WRITE}, {"read", OP_READ},   {"try-read", OP_READ},
+		{"open", OP_OPEN},     {"flush", OP_FLUSH},	{"finish", OP_FLUSH},
+		{"write", OP_WRITE},   {"try-write", OP_WRITE}, {"read", OP_READ},
+		{"try-read", OP_READ},
 	};
 	struct script_stream *stream = get_stream(script, words[1]);
 	for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -520,7 +523,8 @@ static void call_stream(struct script *script, char **words)
 			stream_wait_open(stream->stream, op);
 			return;
 		case OP_FLUSH:
-			stream_flush(stream->stream, op, script->now_ms);
+			(words[0][1] == 'l' ? stream_flush : stream_finish_writing)(
+				stream->stream, op, script->now_ms);
 			return;
 		case OP_WRITE:
 			write_bytes(script, stream, op);

@@ -295,6 +295,72 @@ static void test_bytes_sent(void **state)
 	PLAY(steps);
 }
 
+/* The last writer waits for the answer to <close/>: only then an ibbfs has the whole file. */
+static void test_finish(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs; j: result o1.0", "o1.0 open j s 8"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5"},
+		{"j: result d1.0", "c1.0 close j s size=5"},
+		{"write s b 1", "b=ECONNRESET"},
+		{"j: result c1.0; state s", "f=0; finished"},
+		{"flush s g; release s; count", "g=0; count 0"},
+		/* an empty one, of which it has no room */
+		{"dial t j ibbfs; j: result o2.0; finish t f2",
+		 "o2.0 open j t 8; c2.0 close j t size=0"},
+		{"j: error c2.0 resource-constraint wait; state t", "f2=ENOSPC; broken"},
+		/* one that it could not store for another reason, or does not know */
+		{"dial u j ibbfs; j: result o3.0; finish u f3",
+		 "o3.0 open j u 8; c3.0 close j u size=0"},
+		{"j: error c3.0 not-acceptable", "f3=ECONNRESET"},
+		{"dial v j ibbfs; j: result o4.0; finish v f4",
+		 "o4.0 open j v 8; c4.0 close j v size=0"},
+		{"j: error c4.0 item-not-found", "f4=ECONNRESET"},
+		/* the answer was lost, or there is none */
+		{"dial w j ibbfs; j: result o5.0; finish w f5",
+		 "o5.0 open j w 8; c5.0 close j w size=0"},
+		{"wait 60000; j: error c5.0 item-not-found", "c5.0 close j w size=0; f5=0"},
+		{"dial x j ibbfs; j: result o6.0; finish x f6",
+		 "o6.0 open j x 8; c6.0 close j x size=0"},
+		{"wait 60000; wait 60000", "c6.0 close j x size=0; c6.0 close j x size=0"},
+		{"wait 60000; state x", "f6=ETIMEDOUT; broken"},
+		{"dial y j ibbfs; j: result o7.0; finish y f7",
+		 "o7.0 open j y 8; c7.0 close j y size=0"},
+		{"gone j", "f7=ECONNRESET"},
+	};
+	PLAY(steps);
+}
+
+/* Nothing is closed for a writer that was interrupted before everything was delivered. */
+static void test_finish_interrupted(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs; j: result o1.0", "o1.0 open j s 8"},
+		{"write s a 5; finish s f; interrupt f", "a=5; d1.0 data j s 0 5; f=EINTR"},
+		{"j: result d1.0; state s", "open"},
+		{"finish s g; interrupt g", "c1.0 close j s size=5; g=EINTR"},
+		{"release s; j: result c1.0; count", "count 0"},
+	};
+	PLAY(steps);
+}
+
+/* To other clients, and while somebody reads, it is a flush. */
+static void test_finish_is_flush(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j; j: result o1.0", "o1.0 open j s 8"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5"},
+		{"j: result d1.0; state s", "f=0; open"},
+		{"create t; reading t; dial t j ibbfs; j: result o2.0", "o2.0 open j t 8"},
+		{"write t b 5; finish t g; j: result d2.0; state t",
+		 "b=5; d2.0 data j t 0 5; g=0; open"},
+	};
+	PLAY(steps);
+}
+
 static void test_release(void **state)
 {
 	(void)state;
@@ -459,6 +525,9 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_announced_size),
 		cmocka_unit_test(test_bytes_sent),
+		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_finish_interrupted),
+		cmocka_unit_test(test_finish_is_flush),
 		cmocka_unit_test(test_release),
 		cmocka_unit_test(test_release_with_bytes_unsent),
 		cmocka_unit_test(test_release_with_writers),
