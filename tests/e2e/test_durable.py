@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""An inbox on a disk that loses power or fails: what was acknowledged is there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon import is_mounted, poll_until
+from lab import Lab, end_process
+
+LOSSY = Path(__file__).resolve().parents[2] / "build" / "check" / "tests" / "disk" / "lossy"
+
+
+@pytest.fixture
+def disk(lab: Lab) -> Iterator[Path]:
+    """A file system of lossy.c."""
+    assert LOSSY.exists(), f"{LOSSY} was not built"
+    path = lab.folder / "disk"
+    path.mkdir()
+    process = subprocess.Popen([LOSSY, path])
+    poll_until(lambda: is_mounted(path), what="mounted")
+    yield path
+    lab.close()  # the daemons have files open there
+    subprocess.run(["fusermount3", "-u", "-z", path], check=True)
+    end_process(process)
+
+
+def cut(disk: Path, seed: int, left: Path) -> dict[str, bytes]:
+    """The files that a power cut would leave now: their names and contents."""
+    os.setxattr(disk, "user.cut", f"{seed} {left}".encode())
+    return {path.name: path.read_bytes() for path in left.rglob("*") if path.is_file()}
+
+
+def content_of(name: str) -> bytes:
+    return random.Random(name).randbytes(random.Random(f"size {name}").choice([0, 1, 4096, 300_000]))
+
+
+def send_for_ever(target: Path, writer: int, sent: set[str], stop: threading.Event) -> None:
+    number = 0
+    while not stop.is_set():
+        name = f"{writer}-{number}"
+        number += 1
+        (target / name).write_bytes(content_of(name))
+        sent.add(name)  # close has succeeded
+
+
+def cut_often(lab: Lab, disk: Path, cuts: int) -> None:
+    sender, receiver = lab.pair("", f"inbox={disk}/inbox")
+    sent: set[str] = set()
+    stop = threading.Event()
+    target = sender.contact(receiver)
+    writers = [lab.background(send_for_ever, target, n, sent, stop) for n in range(4)]
+    chance = random.Random(cuts)
+    seen = 0
+    for number in range(cuts):
+        goal = len(sent) + chance.randrange(1, 6)
+        poll_until(lambda: len(sent) >= goal, what="more files")
+        promised = set(sent)
+        seed = 0 if number % 2 else chance.randrange(1, 1 << 31)
+        left = cut(disk, seed, lab.folder / f"left-{number}")
+        lost = promised - left.keys()
+        assert not lost, f"cut {number}: {sorted(lost)}, acknowledged, of {len(promised)}"
+        for name, content in left.items():
+            if not name.endswith(".part"):
+                assert content == content_of(name), f"cut {number}: {name} is not whole"
+        seen = len(promised)
+    stop.set()
+    for writer in writers:
+        writer.result(60)
+    assert seen >= cuts
+
+
+@pytest.mark.once
+def test_power_cut(lab: Lab, disk: Path) -> None:
+    cut_often(lab, disk, 15)
+
+
+@pytest.mark.slow
+def test_power_cut_200_times(lab: Lab, disk: Path) -> None:
+    cut_often(lab, disk, 200)
+
+
+@pytest.mark.once
+def test_failing_disk(lab: Lab, disk: Path) -> None:
+    """Each error of each call is the sender's, once; and the next file comes."""
+    sender, receiver = lab.pair("", f"inbox={disk}/inbox")
+    folder = disk / "inbox" / sender.account.jid
+    source = lab.random_file(20_000)
+    for call in ("write", "fsync", "rename", "close"):
+        for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+            name = f"{call}-{errno.errorcode[code]}"
+            os.setxattr(disk, "user.fault", f"{call} {code} 1".encode())
+            done = lab.run("cp", source, sender.contact(receiver) / name)
+            assert done.returncode == 1, f"{name}: cp succeeded"
+            assert (folder / f"{name}.part").exists(), name
+            assert not (folder / name).exists(), name
+            with pytest.raises(OSError) as caught:
+                receiver.incoming(sender, name).read_bytes()
+            assert caught.value.errno == code, name
+            done = lab.run("cp", source, sender.contact(receiver) / f"after-{name}")
+            assert done.returncode == 0, done.stderr
+            assert (folder / f"after-{name}").read_bytes() == source.read_bytes()
+            os.setxattr(disk, "user.fault", f"{call} {code} 0".encode())
