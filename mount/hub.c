@@ -82,6 +82,7 @@ void hub_set_inbox(struct hub *hub, struct hub_inbox inbox)
 {
 	hub->inbox = inbox;
 	hub->account.has_inbox = true;
+	hub->account.inbox_syncs = inbox.syncs;
 }
 
 void hub_set_umask(struct hub *hub, mode_t mask)

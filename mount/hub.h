@@ -53,6 +53,7 @@ struct hub;
 /* The receiver of arrivals; called in any thread, without the lock. */
 struct hub_inbox {
 	void *context;
+	bool syncs; /* it makes files durable */
 	void (*receive)(void *context, struct hub *hub, const struct inbox_arrival *arrival);
 };
 
@@ -171,7 +172,7 @@ void hub_upload_end(struct hub *hub, uint64_t number, int error);
 /* inbox_file.c's calls, for the inbox. */
 void hub_download_decline(struct hub *hub, uint64_t ino);
 void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request);
-void hub_download_read(struct hub *hub, uint64_t ino, struct request *request);
+void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request);
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path);
 int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error);
 int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *name, uint64_t size,

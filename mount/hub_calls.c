@@ -317,10 +317,10 @@ void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct 
 	hub_end(hub, now_ms);
 }
 
-void hub_download_read(struct hub *hub, uint64_t ino, struct request *request)
+void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
-	inbox_file_read(&hub->account, ino, &request->op);
+	inbox_file_read(&hub->account, ino, synced, &request->op);
 	hub_end(hub, now_ms);
 }
 

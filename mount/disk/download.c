@@ -3,6 +3,7 @@
 
 #include "mount/disk/download.h"
 
+#include "account/inbox_file.h"
 #include "account/name.h"
 #include "ibb/utf8.h"
 #include "mount/disk/syncer.h"
@@ -36,6 +37,7 @@
 enum stage {
 	STAGE_CREATE,
 	STAGE_TRANSFER,
+	STAGE_SYNC,	/* the bytes so far are durable, or could not be made so */
 	STAGE_CONCLUDE, /* the file is durable, or could not be made so */
 };
 
@@ -218,6 +220,29 @@ static void deliver_sync(struct sync *sync)
 	request->deliver(request);
 }
 
+/* `name`: as of struct sync. The next step follows. */
+static void submit_sync(struct download *download, int (*name)(struct sync *sync))
+{
+	struct inbox *inbox = download->inbox;
+	download->made = atomic_load(&inbox->made);
+	download->sync = (struct sync){
+		.fd = download->fd,
+		.directory = download->directory,
+		.above = download->made > atomic_load(&inbox->durable) ? inbox->fd : -1,
+		.name = name,
+		.done = deliver_sync,
+	};
+	syncer_submit(inbox->syncer, &download->sync);
+}
+
+/* The peer may believe that this was all. */
+static void sync_so_far(struct download *download)
+{
+	download->stage = STAGE_SYNC;
+	transfer_renew(&download->transfer, OP_FLUSH, 0);
+	submit_sync(download, NULL);
+}
+
 /* Every byte is written. The next step follows when the file has its name. */
 static void finish(struct download *download)
 {
@@ -230,17 +255,7 @@ static void finish(struct download *download)
 	download->stage = STAGE_CONCLUDE;
 	transfer_renew(&download->transfer, OP_FLUSH, 0);
 	if (inbox->syncer) {
-		*sync = (struct sync){
-			.fd = download->fd,
-			.directory = download->directory,
-			.above = atomic_load(&inbox->made) > atomic_load(&inbox->durable)
-					 ? inbox->fd
-					 : -1,
-			.name = name_file,
-			.done = deliver_sync,
-		};
-		download->made = atomic_load(&inbox->made);
-		syncer_submit(inbox->syncer, sync);
+		submit_sync(download, name_file);
 	} else {
 		sync->result = name_file(sync);
 		deliver_sync(sync);
@@ -334,6 +349,10 @@ static bool begin(struct download *download)
 static bool go_on(struct download *download)
 {
 	const struct op *op = &download->transfer.request.op;
+	if (op->kind == OP_READ && op->result == INBOX_FILE_SYNC) {
+		sync_so_far(download);
+		return true;
+	}
 	if (op->result < 0) {
 		fail(download, (int)op->result, false);
 		return false;
@@ -348,7 +367,20 @@ static bool go_on(struct download *download)
 		return false;
 	}
 	transfer_renew(&download->transfer, OP_READ, PIECE);
-	hub_download_read(download->hub, download->ino, &download->transfer.request);
+	hub_download_read(download->hub, download->ino, false, &download->transfer.request);
+	return true;
+}
+
+static bool go_on_synced(struct download *download)
+{
+	int error = (int)download->transfer.request.op.result;
+	if (error) {
+		fail(download, error, true);
+		return false;
+	}
+	download->stage = STAGE_TRANSFER;
+	transfer_renew(&download->transfer, OP_READ, PIECE);
+	hub_download_read(download->hub, download->ino, true, &download->transfer.request);
 	return true;
 }
 
@@ -360,6 +392,8 @@ static bool step(struct transfer *transfer)
 		return begin(download);
 	case STAGE_TRANSFER:
 		return go_on(download);
+	case STAGE_SYNC:
+		return go_on_synced(download);
 	case STAGE_CONCLUDE:
 		break;
 	}
@@ -431,5 +465,7 @@ static void restore(void *context, const char *contact, const char *name, const 
 void download_attach(struct inbox *inbox, struct hub *hub)
 {
 	inbox_for_each(inbox, restore, hub);
-	hub_set_inbox(hub, (struct hub_inbox){.context = inbox, .receive = receive});
+	hub_set_inbox(hub, (struct hub_inbox){.context = inbox,
+					      .syncs = inbox->syncer != NULL,
+					      .receive = receive});
 }

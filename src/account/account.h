@@ -61,6 +61,7 @@ struct account {
 	struct op *pollers;	/* OP_POLL, parked; context: the handle */
 	struct query *queries;	/* of routing.c */
 	bool has_inbox;		/* arrivals go into the inbox (inbox_file.h) */
+	bool inbox_syncs;	/* what is acknowledged as the end is durable there */
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
 	uint64_t last_query, last_arrival;
 	int64_t expiry_ms; /* no name expires before this */

@@ -17,6 +17,19 @@ static const struct node *contact_of(const struct node *node)
 	return node->parent->parent; /* above in/ */
 }
 
+/* Jingle has a word for the end, and of another ibbfs the last writer waits for the answer to
+ * <close/>. Anybody else may take the last acknowledgement for it. */
+static void defer_acknowledgements(const struct account *account, const struct node *node)
+{
+	struct stream *stream = node->file.stream;
+	const struct offer *offer = node->file.offer;
+	bool has_word = offer ? offer->format == OFFER_JINGLE : stream->session.resumable;
+	stream_defer_acknowledgements(stream);
+	if (account->inbox_syncs && !has_word) {
+		stream_defer_last_acknowledgement(stream);
+	}
+}
+
 int inbox_file_add(struct account *account, struct node *node)
 {
 	const char *contact = contact_of(node)->name;
@@ -36,7 +49,7 @@ int inbox_file_add(struct account *account, struct node *node)
 	node->inbox.state = INBOX_RECEIVING;
 	node->file.size = 0;
 	if (node->file.stream) {
-		stream_defer_acknowledgements(node->file.stream);
+		defer_acknowledgements(account, node);
 	}
 	return 0;
 }
@@ -91,7 +104,7 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 		account_complete(account, op, error);
 		return;
 	}
-	stream_defer_acknowledgements(node->file.stream);
+	defer_acknowledgements(account, node);
 	if (node->file.stream->state >= STREAM_OPEN) {
 		account_complete(account, op, 0);
 	} else {
@@ -99,7 +112,7 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 	}
 }
 
-void inbox_file_read(struct account *account, uint64_t ino, struct op *op)
+void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct op *op)
 {
 	struct node *node = find(account, ino);
 	struct stream *stream = node ? node->file.stream : NULL;
@@ -109,7 +122,14 @@ void inbox_file_read(struct account *account, uint64_t ino, struct op *op)
 	}
 	stream_commit(stream);
 	node->file.size = stream->incoming.receiver.committed;
-	stream_read(stream, op);
+	if (synced) {
+		stream_sync(stream);
+	}
+	if (stream_awaits_sync(stream)) {
+		account_complete(account, op, INBOX_FILE_SYNC);
+	} else {
+		stream_read(stream, op);
+	}
 }
 
 int inbox_file_name(struct account *account, uint64_t ino, const char *path)

@@ -7,6 +7,8 @@
  *     bytes       the download: inbox_file_begin, then inbox_file_read again and again; each read
  *                 confirms the bytes of the one before, which are in the file: they are
  *                 acknowledged
+ *     a pause     INBOX_FILE_SYNC, if the peer may believe that it was the end: the download syncs
+ *                 the file so far
  *     the end     inbox_file_name, when the file has its name on disk, and inbox_file_end, when
  *                 that is durable: from then on, the name in in/ is that file
  *
@@ -22,6 +24,7 @@
 
 #include "account/handle.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -44,8 +47,13 @@ void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms);
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
 		      int64_t now_ms);
 
-/* As stream_read; confirms that the bytes of the last read are in the file. */
-void inbox_file_read(struct account *account, uint64_t ino, struct op *op);
+/* The result of inbox_file_read: the peer may believe that it has sent all. The file is to be
+ * synced, and read on with `synced`. */
+#define INBOX_FILE_SYNC (-EINPROGRESS)
+
+/* As stream_read; confirms that the bytes of the last read are in the file and, with `synced`, that
+ * they are durable. */
+void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct op *op);
 
 /* The file, whose bytes are all there, is at `path` now (copied); it may not be durable yet. */
 int inbox_file_name(struct account *account, uint64_t ino, const char *path);

@@ -88,6 +88,27 @@ void stream_commit(struct stream *stream)
 	stream_release_acknowledgements(stream);
 }
 
+void stream_defer_last_acknowledgement(struct stream *stream)
+{
+	stream->incoming.receiver.needs_sync = true;
+}
+
+bool stream_awaits_sync(const struct stream *stream)
+{
+	const struct receiver *receiver = &stream->incoming.receiver;
+	bool at_end = stream_has_ended_input(stream) ||
+		      (stream->session.announced_size >= 0 &&
+		       receiver->received == (uint64_t)stream->session.announced_size);
+	return receiver->needs_sync && !at_end && receiver->committed == receiver->received &&
+	       receiver->synced < receiver->received;
+}
+
+void stream_sync(struct stream *stream)
+{
+	receiver_sync(&stream->incoming.receiver);
+	stream_release_acknowledgements(stream);
+}
+
 void stream_end_reads(struct stream *stream)
 {
 	stream->incoming.is_whole = true;

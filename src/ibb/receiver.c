@@ -171,6 +171,11 @@ void receiver_commit(struct receiver *receiver)
 	receiver->has_committed = true;
 }
 
+void receiver_sync(struct receiver *receiver)
+{
+	receiver->synced = receiver->committed;
+}
+
 void receiver_end(struct receiver *receiver, enum condition data_verdict,
 		  enum condition close_verdict)
 {
@@ -217,6 +222,10 @@ int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
 	if (receiver->needs_commit) {
 		read = receiver->committed;
 		buffer = 0;
+	}
+	if (receiver->needs_sync && receiver->synced < receiver->received &&
+	    read == receiver->received && read > 0) {
+		read--; /* not the last block */
 	}
 	while (receiver->held && is_due(receiver, receiver->held, read, buffer)) {
 		if (effects->queued >= LIMITS_UNSENT_ACKS) {

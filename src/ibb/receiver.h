@@ -6,7 +6,9 @@
  * slows a sender with a window to the reader's pace. What it has in flight by then is kept
  * (`held`), up to another `buffer`, and at least 1 MiB. A sender that goes on breaks the stream.
  *
- * With `needs_commit`, bytes are acknowledged only after receiver_commit, when they are durable.
+ * With `needs_commit`, bytes are acknowledged only after receiver_commit, when they are written.
+ * With `needs_sync`, the last block so far is acknowledged only after receiver_sync, when it is
+ * durable.
  *
  * Every request is answered exactly once (RFC 6120 section 8.2.3): whatever is still withheld when
  * the stream ends is answered by receiver_end.
@@ -56,6 +58,8 @@ struct receiver {
 	bool needs_commit;
 	bool has_committed; /* there was a receiver_commit */
 	uint64_t committed; /* bytes; with needs_commit */
+	bool needs_sync;    /* with needs_commit: the last block so far may be the last of all */
+	uint64_t synced;    /* bytes; with needs_sync */
 	bool has_ended;	    /* there was a receiver_end, with: */
 	enum condition data_verdict, close_verdict;
 };
@@ -90,8 +94,12 @@ bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
  */
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes);
 
-/* Every byte that was read is durable. */
+/* Every byte that was read is written. */
 void receiver_commit(struct receiver *receiver);
+
+/* Every committed byte is durable. With `needs_sync`, the answer to the last block so far waits for
+ * that; those before it only for receiver_commit. */
+void receiver_sync(struct receiver *receiver);
 
 /* A probe of the peer's, with that id: the result says that every byte before it is here, and
  * committed if that is needed. */

@@ -309,8 +309,19 @@ bool stream_is_at_end(const struct stream *stream);
 /* Before the first block: bytes are acknowledged only after stream_commit. */
 void stream_defer_acknowledgements(struct stream *stream);
 
-/* Every byte that was read is durable. */
+/* Every byte that was read is written. */
 void stream_commit(struct stream *stream);
+
+/* With deferred acknowledgements, of a peer that may take the acknowledgement of the last block for
+ * the end: that waits for stream_sync. */
+void stream_defer_last_acknowledgement(struct stream *stream);
+
+/* Whether the peer may be waiting for stream_sync: the acknowledgement of the last block so far,
+ * all of which are committed, is withheld. Not at the end, where stream_keep follows. */
+bool stream_awaits_sync(const struct stream *stream);
+
+/* Every committed byte is durable. */
+void stream_sync(struct stream *stream);
 
 /* Expected: readers find the end after the last byte. */
 void stream_end_reads(struct stream *stream);

@@ -109,3 +109,32 @@ def test_failing_disk(lab: Lab, disk: Path) -> None:
             assert done.returncode == 0, done.stderr
             assert (folder / f"after-{name}").read_bytes() == source.read_bytes()
             os.setxattr(disk, "user.fault", f"{call} {code} 0".encode())
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("form", ["si", "jingle"])
+def test_power_cut_of_offered_files(lab: Lab, disk: Path, form: str) -> None:
+    sender, receiver = lab.pair(f"spool={lab.folder}/spool", f"inbox={disk}/inbox")
+    os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
+    sizes = (1, 100_000, 4096, 300_000) + ((0,) if form == "jingle" else ())
+    for number, size in enumerate(sizes):  # SI acknowledges nothing of an empty file
+        source = lab.random_file(size)
+        done = lab.run("cp", source, sender.contact(receiver) / f"f{number}")
+        assert done.returncode == 0, done.stderr
+        left = cut(disk, 0, lab.folder / f"left-{number}")
+        assert left[f"f{number}"] == source.read_bytes()
+
+
+@pytest.mark.once
+def test_power_cut_of_a_plain_peer(lab: Lab, disk: Path) -> None:
+    """The acknowledgement of a block may be all that the peer waits for."""
+    mount, peer = lab.with_raw(f"inbox={disk}/inbox")
+    assert peer.open(mount.jid, "s").get("type") == "result"
+    content = b""
+    for seq in range(5):
+        block = os.urandom(1000)
+        assert peer.data(mount.jid, "s", seq, block).get("type") == "result"
+        content += block
+        assert cut(disk, 0, lab.folder / f"left-{seq}") == {"s.part": content}
+    assert peer.close(mount.jid, "s").get("type") == "result"
+    assert cut(disk, 0, lab.folder / "left") == {"s": content}
