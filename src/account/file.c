@@ -186,8 +186,8 @@ static int fail_session(struct account *account, struct stream *stream, int erro
 	return error;
 }
 
-/* Fills the gap before `offset` with zeros. */
-static int seek_to(struct account *account, struct stream *stream, uint64_t offset, int64_t now_ms)
+/* The length of the gap before `offset`; or a negative errno. */
+static int64_t gap_before(struct account *account, struct stream *stream, uint64_t offset)
 {
 	uint64_t end = stream_written(stream);
 	if (stream_is_over(stream)) {
@@ -199,7 +199,7 @@ static int seek_to(struct account *account, struct stream *stream, uint64_t offs
 	if (offset - end > MAX_GAP) {
 		return fail_session(account, stream, -EFBIG);
 	}
-	return offset > end ? stream_write_zeros(stream, offset - end, now_ms) : 0;
+	return (int64_t)(offset - end);
 }
 
 void file_begin(struct account *account, struct handle *handle, int64_t now_ms)
@@ -231,15 +231,15 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		return;
 	}
 	file_begin(account, handle, now_ms);
-	int error = handle->append ? 0 : seek_to(account, stream, offset, now_ms);
-	if (error) {
-		account_complete(account, op, error);
+	int64_t gap = handle->append ? 0 : gap_before(account, stream, offset);
+	if (gap < 0) {
+		account_complete(account, op, gap);
 		return;
 	}
 	node_touch(handle->attached);
 	handle->used = true;
 	handle->flushed = false;
-	stream_write(stream, op, bytes, now_ms);
+	stream_write_behind(stream, op, (uint64_t)gap, bytes, now_ms);
 	handle->refused = op->result < 0;
 }
 
@@ -271,7 +271,8 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 		return -ESPIPE;
 	}
 	file_begin(account, handle, now_ms);
-	return seek_to(account, stream, size, now_ms);
+	int64_t gap = gap_before(account, stream, size);
+	return gap > 0 ? stream_write_zeros(stream, (uint64_t)gap, now_ms) : (int)gap;
 }
 
 /* ---- flush ---- */

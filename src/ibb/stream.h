@@ -264,6 +264,11 @@ void stream_limit_blocks(struct stream *stream);
  */
 void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms);
 
+/* The same, behind `gap` zeros. Only where they do not fit into the window may -EAGAIN leave them
+ * queued: a write at the same offset goes on from there. */
+void stream_write_behind(struct stream *stream, struct op *op, uint64_t gap, const void *bytes,
+			 int64_t now_ms);
+
 /* As stream_write with `length` zeros, without waiting. They take no more memory than the window.
  * -ENOMEM, the stream's error. */
 int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms);

@@ -18,7 +18,7 @@
 /* Zeros of a gap appended at a time. */
 #define GAP_STEP ((size_t)64 * 1024)
 
-/* ---- writes ---- */
+/* ---- room ---- */
 
 int stream_write_error(const struct stream *stream)
 {
@@ -50,51 +50,6 @@ static void await_delivery(struct stream *stream, int64_t now_ms)
 	stream_schedule(stream);
 }
 
-void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms)
-{
-	struct op **done = &stream->effects->done;
-	struct sender *sender = &stream->outgoing.sender;
-
-	int error = stream_write_error(stream);
-	if (error) {
-		op_complete(op, error, done);
-		return;
-	}
-	if (op->nonblock && is_full(stream)) {
-		op_complete(op, -EAGAIN, done);
-		return;
-	}
-	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->outgoing.writers ||
-	    stream->outgoing.gap > 0) {
-		/* This happens only after interrupted writes, after a gap or behind another
-		 * writer. */
-		op->data = malloc(op->size);
-		if (!op->data) {
-			op_complete(op, -ENOMEM, done);
-			return;
-		}
-		memcpy(op->data, bytes, op->size);
-		op_park(op, &stream->outgoing.writers);
-		return;
-	}
-	error = sender_append(sender, bytes, op->size);
-	if (error) {
-		op_complete(op, error, done);
-		return;
-	}
-	await_delivery(stream, now_ms);
-	if (is_full(stream) && !op->nonblock) {
-		op_park(op, &stream->outgoing.writers);
-	} else {
-		op_complete(op, (ssize_t)op->size, done);
-	}
-}
-
-bool stream_can_write(const struct stream *stream)
-{
-	return stream_write_error(stream) || !is_full(stream);
-}
-
 /* ---- a gap ---- */
 
 /* Appends as many zeros of the gap as there is room for. */
@@ -122,6 +77,71 @@ int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms)
 	fill_gap(stream);
 	await_delivery(stream, now_ms);
 	return stream->state == STREAM_BROKEN ? stream->error : 0;
+}
+
+/* ---- writes ---- */
+
+void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms)
+{
+	stream_write_behind(stream, op, 0, bytes, now_ms);
+}
+
+/* This happens only after interrupted writes, after a gap or behind another writer. */
+static void park_with_bytes(struct stream *stream, struct op *op, const void *bytes)
+{
+	op->data = malloc(op->size);
+	if (!op->data) {
+		op_complete(op, -ENOMEM, &stream->effects->done);
+		return;
+	}
+	memcpy(op->data, bytes, op->size);
+	op_park(op, &stream->outgoing.writers);
+}
+
+void stream_write_behind(struct stream *stream, struct op *op, uint64_t gap, const void *bytes,
+			 int64_t now_ms)
+{
+	struct op **done = &stream->effects->done;
+	struct sender *sender = &stream->outgoing.sender;
+
+	int error = stream_write_error(stream);
+	if (error) {
+		op_complete(op, error, done);
+		return;
+	}
+	if (op->nonblock && is_full(stream)) {
+		op_complete(op, -EAGAIN, done);
+		return;
+	}
+	error = gap > 0 ? stream_write_zeros(stream, gap, now_ms) : 0;
+	if (!error && op->nonblock && stream->outgoing.gap > 0) {
+		error = -EAGAIN;
+	}
+	if (error) {
+		op_complete(op, error, done);
+		return;
+	}
+	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->outgoing.writers ||
+	    stream->outgoing.gap > 0) {
+		park_with_bytes(stream, op, bytes);
+		return;
+	}
+	error = sender_append(sender, bytes, op->size);
+	if (error) {
+		op_complete(op, error, done);
+		return;
+	}
+	await_delivery(stream, now_ms);
+	if (is_full(stream) && !op->nonblock) {
+		op_park(op, &stream->outgoing.writers);
+	} else {
+		op_complete(op, (ssize_t)op->size, done);
+	}
+}
+
+bool stream_can_write(const struct stream *stream)
+{
+	return stream_write_error(stream) || !is_full(stream);
 }
 
 void stream_release_writers(struct stream *stream)

@@ -135,6 +135,13 @@ static void test_window(void **state)
 	assert_result(nonblock, -EAGAIN);
 	assert_int_equal(scene_size(&scene, "a@x/f"), 22);
 
+	struct call *beyond = &scene.calls[scene.calls_length++];
+	op_init(&beyond->op, OP_WRITE, 100, 1, true);
+	file_write(&scene.account, handle, &beyond->op, "m", 25, scene.now_ms);
+	scene_settle(&scene);
+	assert_result(beyond, -EAGAIN);
+	assert_int_equal(scene_size(&scene, "a@x/f"), 22); /* without the zeros of a gap */
+
 	acknowledge(&scene);
 	assert_result(write, 6);
 
