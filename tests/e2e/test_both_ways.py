@@ -94,18 +94,21 @@ def write_all(fd: int, content: bytes) -> None:
 
 
 def test_what_nobody_reads_is_refused(lab: Lab) -> None:
-    """Alice's file is only written: Bob's reply is not delivered, and his write fails."""
+    """Alice's file is only written: Bob's reply is not delivered, and his write fails. His stream is
+    broken then, as his reader is told, and the answer to Alice's <close/> says so."""
     alice, bob = lab.pair()
-    with opened(alice.contact(bob) / "talk", os.O_WRONLY | os.O_CREAT) as writer:
-        os.write(writer, b"take this")
-        os.fsync(writer)
-        there = os.open(bob.incoming(alice, "talk"), os.O_RDWR)
-        assert os.read(there, 100) == b"take this"
-        os.write(there, b"and you that")
-        with pytest.raises(ConnectionResetError):
-            os.fsync(there)
-        with pytest.raises(ConnectionResetError):
-            os.close(there)
+    writer = os.open(alice.contact(bob) / "talk", os.O_WRONLY | os.O_CREAT)
+    os.write(writer, b"take this")
+    os.fsync(writer)
+    there = os.open(bob.incoming(alice, "talk"), os.O_RDWR)
+    assert os.read(there, 100) == b"take this"
+    os.write(there, b"and you that")
+    with pytest.raises(ConnectionResetError):
+        os.fsync(there)
+    with pytest.raises(ConnectionResetError):
+        os.close(there)
+    with pytest.raises(ConnectionResetError):
+        os.close(writer)
 
 
 def test_who_closes_first_still_gets_what_was_written(lab: Lab) -> None:
