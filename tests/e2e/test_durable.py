@@ -84,6 +84,7 @@ def test_power_cut(lab: Lab, disk: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_power_cut_200_times(lab: Lab, disk: Path) -> None:
     cut_often(lab, disk, 200)
 
