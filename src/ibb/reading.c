@@ -96,8 +96,10 @@ void stream_defer_last_acknowledgement(struct stream *stream)
 bool stream_awaits_sync(const struct stream *stream)
 {
 	const struct receiver *receiver = &stream->incoming.receiver;
+	/* An offered file ends with its last byte, any other with <close/>, before which the peer
+	 * may wait for an answer. */
 	bool at_end = stream_has_ended_input(stream) ||
-		      (stream->session.announced_size >= 0 &&
+		      (stream->session.expected && stream->session.announced_size >= 0 &&
 		       receiver->received == (uint64_t)stream->session.announced_size);
 	return receiver->needs_sync && !at_end && receiver->committed == receiver->received &&
 	       receiver->synced < receiver->received;
