@@ -28,11 +28,11 @@ static void probe_delivery(struct stream *stream, uint64_t end)
 /* "KIND STREAM.BLOCK"; after retransmissions "KIND STREAM.BLOCK.EPOCH". */
 static void make_id(char *id, size_t size, char kind, const struct stream *stream, uint64_t block)
 {
-	if (stream->outgoing.epoch == 0) {
+	if (stream->outgoing.sender.epoch == 0) {
 		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64, kind, stream->number, block);
 	} else {
 		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64 ".%x", kind, stream->number, block,
-			 stream->outgoing.epoch);
+			 stream->outgoing.sender.epoch);
 	}
 }
 
@@ -230,7 +230,7 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint64_t epoch,
 				    int64_t now_us)
 {
-	bool lost = epoch == stream->outgoing.epoch &&
+	bool lost = epoch == stream->outgoing.sender.epoch &&
 		    sender_is_in_flight(&stream->outgoing.sender, block);
 	stream_acknowledged(stream, block, now_us);
 	if (lost && !stream_is_over(stream) && stream->outgoing.sender.blocks_in_flight > 0) {
@@ -247,7 +247,7 @@ static void back_off_from(struct stream *stream, uint64_t block, int64_t now_ms)
 	/* Where a connection may have broken, an earlier block may have been lost as well. */
 	sender_retransmit(&stream->outgoing.sender,
 			  stream->session.resumable ? stream->outgoing.sender.oldest : block);
-	stream->outgoing.epoch++;
+	stream->outgoing.sender.epoch++;
 	window_reduce(&stream->outgoing.window);
 	block_size_discard(stream->auto_size);
 	stream_unschedule(stream);
@@ -258,7 +258,7 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 			 const struct msg *error, int64_t now_ms)
 {
 	if (stream_is_over(stream) || stream->resumption.suspended ||
-	    epoch != stream->outgoing.epoch ||
+	    epoch != stream->outgoing.sender.epoch ||
 	    !sender_is_in_flight(&stream->outgoing.sender, block)) {
 		return; /* an answer to an earlier transmission */
 	}

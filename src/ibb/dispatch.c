@@ -250,7 +250,8 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 /* Whether a block was sent with that id. Messages have none that is answered. */
 static bool was_sent(const struct stream *stream, const struct id *id)
 {
-	return stream->session.carrier == CARRIER_IQ && id->epoch <= stream->outgoing.epoch &&
+	return stream->session.carrier == CARRIER_IQ &&
+	       id->epoch <= stream->outgoing.sender.epoch &&
 	       (id->kind == 'd' || id->count < stream->outgoing.overdue_end);
 }
 
@@ -270,6 +271,13 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	bool success = msg->kind == MSG_RESULT;
 	bool is_block = id.kind == 'd' || id.kind == 'a';
 	if (is_block && success && !was_sent(stream, &id)) {
+		return;
+	}
+	if (is_block && success &&
+	    sender_was_cut_anew(&stream->outgoing.sender, id.count, (unsigned)id.epoch)) {
+		/* A block that the peer had not received came after all: it has other bytes. */
+		stream_abort(stream, -ECONNRESET);
+		ibb_settle(ibb, stream);
 		return;
 	}
 	if (id.kind == 'd' && success) {
@@ -293,6 +301,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	} else if (id.kind == 'p') {
 		stream_probe_answered(stream, msg, now_ms);
 	}
+	carriage_note(&ibb->carriage, stream->outgoing.sender.carried);
 	ibb_settle(ibb, stream);
 }
 

@@ -22,6 +22,18 @@ int effects_send_result(struct effects *effects, const char *peer, const char *i
 	return effects_send(effects, &(struct msg){.kind = MSG_RESULT, .peer = peer, .id = id});
 }
 
+int effects_send_resumed(struct effects *effects, const char *peer, const char *id, uint16_t seq)
+{
+	struct msg result = {
+		.kind = MSG_RESULT,
+		.peer = peer,
+		.id = id,
+		.seq = seq,
+		.has_seq = true,
+	};
+	return effects_send(effects, &result);
+}
+
 int effects_send_error(struct effects *effects, const char *peer, const char *id,
 		       enum condition condition)
 {

@@ -40,6 +40,9 @@ int effects_send(struct effects *effects, const struct msg *template);
 /* Queues the empty result that answers the request `id` of `peer`. -ENOMEM. */
 int effects_send_result(struct effects *effects, const char *peer, const char *id);
 
+/* Likewise for MSG_RESUME: block `seq` is expected next. -ENOMEM. */
+int effects_send_resumed(struct effects *effects, const char *peer, const char *id, uint16_t seq);
+
 /* Queues the error that answers the request `id` of `peer`, with the condition's own type.
  * -ENOMEM. */
 int effects_send_error(struct effects *effects, const char *peer, const char *id,

@@ -270,10 +270,33 @@ void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms)
 	}
 }
 
+/* The connection broke: was it for the length of a block? */
+static void learn_carriage(struct ibb *ibb)
+{
+	struct stream *stream, *next;
+	size_t longest = 0;
+	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
+		size_t length = sender_longest(&stream->outgoing.sender);
+		longest = length > longest ? length : longest;
+	}
+	size_t most = carriage_broken(&ibb->carriage, longest);
+	if (most == 0 || (ibb->config.max_block > 0 && most >= ibb->config.max_block)) {
+		return;
+	}
+	ibb->config.max_block = most;
+	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
+		stream_limit_blocks(stream);
+		if (sender_longest(&stream->outgoing.sender) > most) {
+			stream->resumption.breaks = 0; /* the next blocks are shorter */
+		}
+	}
+}
+
 void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	ibb->disconnected = true;
+	learn_carriage(ibb);
 	path_cache_finish(&ibb->path_cache); /* the next connection may have another path */
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		bool unknown = stream->state == STREAM_NEW && !stream->session.expected &&

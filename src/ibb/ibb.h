@@ -16,6 +16,7 @@
 #ifndef IBB_IBB_H
 #define IBB_IBB_H
 
+#include "ibb/carriage.h"
 #include "ibb/path_cache.h"
 #include "ibb/stream.h"
 
@@ -26,6 +27,7 @@ struct ibb {
 	struct effects effects;
 	struct block_size auto_size; /* of all streams: they share the connection */
 	struct path_cache path_cache;
+	struct carriage carriage;	   /* of our server */
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not taken yet; oldest first */
 	uint64_t last_number;

@@ -88,7 +88,8 @@ struct msg {
 	int64_t size;	      /* open: the file's size; close: bytes sent before it; or -1 */
 	bool resumable;	      /* open: the sender can resume the stream (FEATURE_RESUME) */
 
-	uint16_t seq;	     /* data */
+	uint16_t seq;	     /* data; resume, and the result that answers it: expected next */
+	bool has_seq;	     /* resume, result: `seq` is said */
 	const uint8_t *data; /* data: NULL when it was not canonical base64 */
 	size_t data_length;  /* data */
 

@@ -138,7 +138,7 @@ void receiver_probe(struct receiver *receiver, const char *peer, const char *id,
 	bool is_committed = receiver->has_committed && receiver->committed == receiver->received &&
 			    !receiver->held;
 	if (!receiver->needs_commit || is_committed) {
-		effects_send_result(effects, peer, id);
+		effects_send_resumed(effects, peer, id, receiver->seq);
 	} else if (hold_more(receiver, HELD_PROBE, id, 0, receiver->received)) {
 		effects_send_error(effects, peer, id, CONDITION_INTERNAL_SERVER_ERROR);
 	}
@@ -207,7 +207,9 @@ static int answer(const struct receiver *receiver, const struct held_request *re
 	}
 	switch (verdict) {
 	case CONDITION_NONE:
-		return effects_send_result(effects, peer, request->id);
+		return request->kind == HELD_PROBE
+			       ? effects_send_resumed(effects, peer, request->id, receiver->seq)
+			       : effects_send_result(effects, peer, request->id);
 	case CONDITION_RESOURCE_CONSTRAINT:
 		return effects_send_wait(effects, peer, request->id);
 	default:

@@ -37,6 +37,8 @@ int stream_send_probe(struct stream *stream, char kind, uint64_t count)
 		 * messages with it. */
 		probe.kind = MSG_RESUME;
 	}
+	probe.seq = stream->incoming.receiver.seq;
+	probe.has_seq = probe.kind == MSG_RESUME;
 	return stream_send_request(stream, &probe, kind, count);
 }
 

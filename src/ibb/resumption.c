@@ -27,7 +27,11 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 		stream_resend_request(stream, now_ms);
 		return;
 	}
-	struct msg resume = {.kind = MSG_RESUME};
+	struct msg resume = {
+		.kind = MSG_RESUME,
+		.seq = stream->incoming.receiver.seq,
+		.has_seq = true,
+	};
 	/* When memory is short there is the next attempt. */
 	stream_send_request(stream, &resume, 'r', stream->resumption.attempts);
 	int64_t pause_ms = STREAM_RETRY_MS
@@ -68,12 +72,24 @@ static void proceed_paced(struct stream *stream, int64_t now_ms)
 	proceed(stream, now_ms);
 }
 
+/* The peer says which block it expects next. Those from there on were lost, perhaps because they
+ * were too long. */
+static void cut_anew(struct stream *stream, const struct msg *resume)
+{
+	struct sender *sender = &stream->outgoing.sender;
+	if (resume->has_seq) {
+		uint16_t ahead = (uint16_t)(resume->seq - (uint16_t)sender->oldest);
+		sender_cut_anew(sender, sender->oldest + ahead, stream_max_block(stream));
+	}
+}
+
 void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
 	if (!stream->resumption.suspended || stream_is_over(stream)) {
 		return;
 	}
 	if (answer->kind == MSG_RESULT) {
+		cut_anew(stream, answer);
 		proceed_paced(stream, now_ms);
 	} else if (!condition_means_away(answer->condition)) {
 		stream_break(stream, -ECONNRESET);
@@ -100,7 +116,8 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 		return;
 	}
 	if (stream->incoming.receiver.received > 0) {
-		effects_send_result(stream->effects, resume->peer, resume->id);
+		effects_send_resumed(stream->effects, resume->peer, resume->id,
+				     stream->incoming.receiver.seq);
 	} else {
 		/* It may be about an empty file. */
 		receiver_probe(&stream->incoming.receiver, resume->peer, resume->id,
@@ -108,6 +125,9 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 	}
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
 		return; /* the answer to that is still to come */
+	}
+	if (stream->resumption.suspended) {
+		cut_anew(stream, resume);
 	}
 	proceed_paced(stream, now_ms);
 }

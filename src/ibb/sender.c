@@ -110,7 +110,7 @@ int sender_send_block(struct sender *sender, size_t length, uint8_t *bytes, uint
 			return error;
 		}
 		*block_at(sender, sender->blocks_length) =
-			(struct sent_block){.length = (uint32_t)length};
+			(struct sent_block){.length = (uint32_t)length, .epoch = sender->epoch};
 		sender->blocks_length++;
 	}
 	queue_copy(&sender->out, sender->in_flight, bytes, length);
@@ -165,11 +165,17 @@ static void drop_oldest(struct sender *sender)
 	sender->oldest++;
 }
 
+static void note_carried(struct sender *sender, const struct sent_block *block)
+{
+	sender->carried = block->length > sender->carried ? block->length : sender->carried;
+}
+
 bool sender_acknowledge(struct sender *sender, uint64_t number)
 {
 	if (sender->blocks_in_flight == 0 && sender->blocks_length > 0 &&
 	    number == sender->oldest) {
 		/* The answer to an earlier transmission. */
+		note_carried(sender, block_at(sender, 0));
 		drop_oldest(sender);
 		return true;
 	}
@@ -178,6 +184,7 @@ bool sender_acknowledge(struct sender *sender, uint64_t number)
 		return false;
 	}
 	block->acknowledged = true;
+	note_carried(sender, block);
 	while (sender->blocks_in_flight > 0 && block_at(sender, 0)->acknowledged) {
 		drop_oldest(sender);
 	}
@@ -199,6 +206,43 @@ void sender_retransmit_all(struct sender *sender)
 	if (sender->blocks_in_flight > 0) {
 		sender_retransmit(sender, sender->oldest);
 	}
+}
+
+void sender_cut_anew(struct sender *sender, uint64_t number, size_t block_size)
+{
+	if (number < sender->oldest || number - sender->oldest > sender->blocks_length) {
+		return;
+	}
+	size_t first = (size_t)(number - sender->oldest);
+	first = first > sender->blocks_in_flight ? first : sender->blocks_in_flight;
+	for (size_t i = first; i < sender->blocks_length; i++) {
+		if (block_at(sender, i)->length > block_size) {
+			uint64_t end = sender->oldest + sender->blocks_length;
+			sender->cut_end = sender->cut_end > end ? sender->cut_end : end;
+			sender->blocks_length = i;
+		}
+	}
+}
+
+bool sender_was_cut_anew(const struct sender *sender, uint64_t number, unsigned epoch)
+{
+	if (number < sender->oldest) {
+		return false;
+	}
+	if (number - sender->oldest < sender->blocks_length) {
+		return epoch < block_at(sender, (size_t)(number - sender->oldest))->epoch;
+	}
+	return number < sender->cut_end;
+}
+
+size_t sender_longest(const struct sender *sender)
+{
+	size_t longest = 0;
+	for (size_t i = 0; i < sender->blocks_in_flight; i++) {
+		size_t length = block_at(sender, i)->length;
+		longest = length > longest ? length : longest;
+	}
+	return longest;
 }
 
 size_t sender_copy_oldest(struct sender *sender, uint8_t *bytes)

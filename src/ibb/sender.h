@@ -6,7 +6,7 @@
  *                                                       ^ push: up to here a partial block is sent
  *
  * A retransmission is the same block, with the same bytes and number: the receiver may have
- * accepted it the first time.
+ * accepted it the first time. Only where the receiver says that it has not, blocks are cut anew.
  *
  * Units:   bytes before base64; blocks are numbered from 0; seq is the number modulo 65536.
  * Errors:  0 or -errno; on error nothing has changed.
@@ -30,6 +30,7 @@
 /* A block that was sent. */
 struct sent_block {
 	uint32_t length;
+	unsigned epoch;	    /* sender.epoch when it was cut */
 	bool acknowledged;  /* before an older block */
 	int64_t sent_us;    /* or SENDER_RETRANSMITTED */
 	uint64_t delivered; /* sender.acknowledged when it was sent */
@@ -44,9 +45,13 @@ struct sender {
 		*blocks; /* a ring from blocks_head: in flight, then to be retransmitted */
 	size_t blocks_capacity, blocks_head, blocks_length;
 	size_t blocks_in_flight;
-	uint64_t oldest; /* number of the oldest block */
+	uint64_t oldest;  /* number of the oldest block */
+	uint64_t cut_end; /* blocks before it were cut, those after the ring's to other lengths */
+	unsigned epoch;	  /* counted by the owner; how often blocks were retransmitted: tells old
+			     answers from new ones */
 	uint64_t written;
 	uint64_t acknowledged; /* bytes of the blocks before `oldest` */
+	size_t carried;	       /* the longest block that was acknowledged */
 };
 
 /* NULL-safe. */
@@ -87,6 +92,19 @@ bool sender_acknowledge(struct sender *sender, uint64_t number);
 void sender_retransmit(struct sender *sender, uint64_t number);
 
 void sender_retransmit_all(struct sender *sender);
+
+/*
+ * The receiver expects block `number` next. Of the blocks from there on, which are to be
+ * retransmitted, the first that is longer than `block_size`, and all later ones, are cut anew. No
+ * effect if `number` is neither in the ring nor the next after it.
+ */
+void sender_cut_anew(struct sender *sender, uint64_t number, size_t block_size);
+
+/* Whether an answer, to a transmission in `epoch`, is to a block that was cut anew since then. */
+bool sender_was_cut_anew(const struct sender *sender, uint64_t number, unsigned epoch);
+
+/* The length of the longest block in flight; 0: there is none. */
+size_t sender_longest(const struct sender *sender);
 
 /* Copies the oldest block, which is in flight, and returns its length; it counts as retransmitted.
  * NULL: returns the length, and changes nothing. */

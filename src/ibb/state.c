@@ -137,7 +137,7 @@ void stream_proceed(struct stream *stream, int64_t now_ms)
 void stream_retransmit_all(struct stream *stream)
 {
 	sender_retransmit_all(&stream->outgoing.sender);
-	stream->outgoing.epoch++;
+	stream->outgoing.sender.epoch++;
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;
 	stream->timers.retries = 0;
 }

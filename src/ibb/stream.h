@@ -52,7 +52,7 @@ enum stream_state {
 /* In place of a block size: the largest is agreed on, and the fastest up to it is used. */
 #define STREAM_AUTO_BLOCK (STREAM_MAX_BLOCK + 1)
 
-/* What all streams of an account share; immutable after start but for max_stanza. */
+/* What all streams of an account share; immutable after start but for max_stanza and max_block. */
 struct stream_config {
 	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK, or STREAM_AUTO_BLOCK */
 	enum carrier carrier; /* of blocks that we send on streams that we open */
@@ -63,6 +63,7 @@ struct stream_config {
 	int64_t answer_ms;    /* a person may take to accept a file that we offer */
 	int64_t reconnect_ms; /* a stream outlives a broken connection for; 0: it does not */
 	size_t max_stanza;    /* bytes of the longest that our server takes; 0: it does not say */
+	size_t max_block;     /* of the longest block that it may take, by what was lost; 0: any */
 };
 
 /* Where the set finds the stream (ibb.c), and in which lists of effects.h it is. */
@@ -86,7 +87,7 @@ struct stream_session {
 	bool resumable;		/* both ends can resume it (resumption.c) */
 	uint32_t block_size;	/* as negotiated so far */
 	bool is_auto;		/* blocks are as long as `auto_size` says, up to block_size */
-	size_t max_data;	/* in a block that we send, by config->max_stanza */
+	size_t max_data;	/* in a block that we send, by what servers take */
 
 	unsigned open_attempt; /* of <open/>, counted for its id */
 	int64_t open_sent_ms;  /* when the last of them was sent */
@@ -104,8 +105,7 @@ struct stream_session {
 struct stream_outgoing {
 	struct sender sender;
 	struct window window;
-	uint64_t gap;	/* zeros that follow the sender's bytes, before those of `writers` */
-	unsigned epoch; /* how often blocks were retransmitted: tells old answers from new ones */
+	uint64_t gap; /* zeros that follow the sender's bytes, before those of `writers` */
 
 	uint64_t overdue_end; /* blocks from here on were never retransmitted as overdue */
 
@@ -252,7 +252,7 @@ void stream_wait_open(struct stream *stream, struct op *op);
 void stream_open_accepted(struct stream *stream, int64_t now_ms);
 void stream_open_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
 
-/* config->max_stanza has changed: blocks fit, except those that are retransmitted. */
+/* config->max_stanza or max_block has changed: blocks fit, except those that are retransmitted. */
 void stream_limit_blocks(struct stream *stream);
 
 /* ---- writing.c ---- */

@@ -56,6 +56,7 @@ static uint32_t smaller(uint32_t block_size, size_t most)
 static int send_offer(struct offers *offers, struct offer *offer)
 {
 	size_t max_stanza = offers->ibb->config.max_stanza;
+	size_t max_block = offers->ibb->config.max_block;
 	offer->session.block_size = smaller(offer->session.block_size, MAX_BLOCK);
 	if (max_stanza > 0) {
 		/* Otherwise <open/> would have this smaller size, and be refused as it was not
@@ -63,6 +64,9 @@ static int send_offer(struct offers *offers, struct offer *offer)
 		offer->session.block_size =
 			smaller(offer->session.block_size,
 				msg_data_room(offer->peer, offer->sid, max_stanza));
+	}
+	if (max_block > 0) {
+		offer->session.block_size = smaller(offer->session.block_size, max_block);
 	}
 	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_INITIATE);
 	metadata.file.description = offer->name; /* Libervia takes no file without one */

@@ -93,7 +93,11 @@ static void decode_request(struct codec *codec, xmpp_stanza_t *iq, struct msg *m
 static void decode_result(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 {
 	xmpp_stanza_t *si = element_child(iq, "si", NAMESPACE_SI);
+	xmpp_stanza_t *resume = element_child(iq, "resume", MSG_NAMESPACE_RESUME);
 	codec_decode_features(iq, msg);
+	if (resume) {
+		codec_decode_resumed(resume, msg);
+	}
 	if (si) {
 		codec_decode_si_answer(codec, si, msg);
 	}
@@ -160,6 +164,8 @@ static void add_result(struct codec *codec, const struct msg *msg)
 		codec_add_info_answer(codec, msg);
 	} else if (msg->metadata) {
 		codec_add_si_answer(codec, msg);
+	} else if (msg->has_seq) {
+		codec_add_resume(codec, msg);
 	}
 }
 

@@ -90,7 +90,14 @@ enum condition codec_decode_resume(struct codec *codec, xmpp_stanza_t *resume, s
 {
 	(void)codec;
 	msg->sid = element_sid(resume, "sid");
-	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
+	const char *seq = xmpp_stanza_get_attribute(resume, "seq");
+	msg->has_seq = seq && text_to_seq(seq, &msg->seq);
+	return msg->sid && (!seq || msg->has_seq) ? CONDITION_NONE : CONDITION_BAD_REQUEST;
+}
+
+void codec_decode_resumed(xmpp_stanza_t *resume, struct msg *msg)
+{
+	msg->has_seq = text_to_seq(xmpp_stanza_get_attribute(resume, "seq"), &msg->seq);
 }
 
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg)
@@ -165,7 +172,14 @@ void codec_add_resume(struct codec *codec, const struct msg *msg)
 {
 	struct writer *writer = &codec->writer;
 	writer_add(writer, "<resume xmlns='" MSG_NAMESPACE_RESUME "'");
-	writer_add_attribute(writer, "sid", msg->sid);
+	if (msg->sid) {
+		writer_add_attribute(writer, "sid", msg->sid);
+	}
+	if (msg->has_seq) {
+		writer_add(writer, " seq='");
+		writer_add_number(writer, msg->seq);
+		writer_add(writer, "'");
+	}
 	writer_add(writer, "/>");
 }
 

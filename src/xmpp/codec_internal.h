@@ -35,6 +35,7 @@ void codec_add_open(struct codec *codec, const struct msg *msg);
 void codec_add_data(struct codec *codec, const struct msg *msg);
 void codec_add_close(struct codec *codec, const struct msg *msg);
 void codec_add_resume(struct codec *codec, const struct msg *msg);
+void codec_decode_resumed(xmpp_stanza_t *resume, struct msg *msg);
 
 /* ---- codec_info.c ---- */
 

@@ -186,6 +186,8 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		break;
 	case MSG_RESUME:
 		msg.sid = take_sid(schedule);
+		msg.has_seq = take_number(schedule) & 1;
+		msg.seq = msg.has_seq ? take_seq(schedule, to, from, msg.sid) : 0;
 		break;
 	case MSG_PING:
 		break;
@@ -198,6 +200,9 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		break;
 	case MSG_RESULT:
 		msg.id = take_id(schedule, to);
+		msg.seq = (uint16_t)take_number(schedule);
+		msg.has_seq = msg.seq & 1;
+		msg.seq /= 2;
 		break;
 	case MSG_ERROR:
 		msg.id = take_id(schedule, to);

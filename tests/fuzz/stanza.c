@@ -153,6 +153,7 @@ void stanza_check(const struct msg *msg)
 	for (size_t i = 0; i < msg->data_length; i++) {
 		FUZZ_CHECK(msg->data[i] <= 0xff);
 	}
+	FUZZ_CHECK(!msg->has_seq || msg->kind == MSG_RESUME || msg->kind == MSG_RESULT);
 	FUZZ_CHECK(!msg->reset || msg->kind == MSG_CLOSE);
 	FUZZ_CHECK(!msg->resumable || msg->kind == MSG_OPEN);
 	FUZZ_CHECK(!msg->features || msg->kind == MSG_RESULT);

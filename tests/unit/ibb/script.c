@@ -283,6 +283,15 @@ static void put_data(struct script *script, const struct msg *msg)
 	    msg->data_length, msg->carrier == CARRIER_MESSAGE ? " message" : "");
 }
 
+/* 0 goes without saying. */
+static void put_seq(struct script *script, const struct msg *msg)
+{
+	if (msg->has_seq && msg->seq > 0) {
+		size_t length = strlen(script->out);
+		snprintf(script->out + length, sizeof(script->out) - length, " seq=%u", msg->seq);
+	}
+}
+
 static void put_message(struct script *script, const struct msg *msg)
 {
 	switch (msg->kind) {
@@ -307,6 +316,7 @@ static void put_message(struct script *script, const struct msg *msg)
 		break;
 	case MSG_RESUME:
 		put(script, "%s resume %s %s", msg->id, msg->peer, msg->sid);
+		put_seq(script, msg);
 		break;
 	case MSG_PING:
 		put(script, "%s ping %s", msg->id, msg->peer);
@@ -316,6 +326,7 @@ static void put_message(struct script *script, const struct msg *msg)
 		break;
 	case MSG_RESULT:
 		put(script, "%s result %s", msg->id, msg->peer);
+		put_seq(script, msg);
 		break;
 	case MSG_ERROR:
 		put(script, "%s error %s %s %s", msg->id, msg->peer, condition_name(msg->condition),
@@ -382,13 +393,16 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 		msg.sid = words[1];
 		msg.id = words[2];
 	}
-	for (size_t i = 3; words[1] && words[2] && words[i]; i++) {
+	for (size_t i = 2; words[1] && words[i]; i++) {
 		if (strcmp(words[i], "message") == 0) {
 			msg.carrier = CARRIER_MESSAGE;
 		} else if (strncmp(words[i], "name=", 5) == 0) {
 			msg.name = words[i] + 5;
 		} else if (strncmp(words[i], "size=", 5) == 0) {
 			msg.size = strtoll(words[i] + 5, NULL, 10);
+		} else if (strncmp(words[i], "seq=", 4) == 0) {
+			msg.seq = (uint16_t)strtoul(words[i] + 4, NULL, 10);
+			msg.has_seq = true;
 		} else if (strcmp(words[i], "reset") == 0) {
 			msg.reset = true;
 		} else if (strcmp(words[i], "resume") == 0) {

@@ -27,8 +27,9 @@
  *
  *     PEER: open S ID BLOCK-SIZE [message] [name=NAME] [size=BYTES] [resume]
  *     PEER: data S ID SEQ BYTES|bad [message] [from=PLACE] (where its bytes are from)
- *     PEER: close S ID [reset] [size=BYTES]; PEER: resume S ID; PEER: ping ID; PEER: unknown ID
- *     PEER: result ID; PEER: error ID CONDITION [TYPE]; PEER: bounce ID CONDITION
+ *     PEER: close S ID [reset] [size=BYTES]; PEER: resume S ID [seq=SEQ]; PEER: ping ID
+ *     PEER: unknown ID; PEER: result ID [seq=SEQ]; PEER: error ID CONDITION [TYPE]; PEER: bounce ID
+ * CONDITION
  *
  * The results: OP=RESULT, a number or an errno's name, for each call that is completed; then each
  * message that is sent, as "ID KIND PEER ..."; then the answer to a query.

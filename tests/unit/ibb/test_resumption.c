@@ -245,7 +245,7 @@ static void test_receiver(void **state)
 		{"j: open s x 8 resume; take s", "x result j"},
 		{"j: data s a1 0 8; j: data s a2 1 8", "a1 result j; a2 result j"},
 		{"read s r 10", "r=10"},
-		{"disconnect; connect", "r1.0 resume j s"},
+		{"disconnect; connect", "r1.0 resume j s seq=2"},
 		{"j: result r1.0", ""},
 		/* a block that it has is acknowledged again, and not stored again */
 		{"j: data s b1 0 8 from=0; j: data s b2 1 8", "b1 result j; b2 result j"},
@@ -268,7 +268,7 @@ static void test_held_acknowledgements(void **state)
 		{"j: data s a1 0 8; j: data s a2 1 8; j: data s a3 2 8; j: data s a4 3 8",
 		 "a1 result j; a2 result j; a3 result j; a4 result j"},
 		{"j: data s a5 4 8", ""},
-		{"disconnect; connect; j: result r1.0", "r1.0 resume j s"},
+		{"disconnect; connect; j: result r1.0", "r1.0 resume j s seq=5"},
 		{"j: data s b5 4 8", ""},
 		{"read s r 8", "r=8; a5 result j; b5 result j"},
 		{"j: data s b5 4 8", "b5 result j"},
@@ -286,7 +286,7 @@ static void test_lost_acknowledgement_of_a_reader_that_left(void **state)
 		{"j: data s a1 0 8; read s r 8", "a1 result j; r=8"},
 		{"release s", "c1.0 close j s"},
 		{"j: error c1.0 service-unavailable", ""},
-		{"j: resume s q1", "q1 result j"},
+		{"j: resume s q1", "q1 result j seq=1"},
 		{"j: data s b1 0 8 from=0", "b1 result j"},
 		{"j: data s b2 1 8", "b2 error j item-not-found cancel"},
 		{"wait 500", "c1.0 close j s"},
@@ -480,6 +480,112 @@ static void test_a_block_that_breaks_the_connection(void **state)
 	PLAY(steps);
 }
 
+/* ---- blocks that our server does not carry ---- */
+
+/* A server that takes no blocks of 16384 bytes breaks the connection for each of them. */
+static void play_long(uint32_t block_size, const struct script_step *steps, size_t count)
+{
+	struct stream_config config = script_config;
+	config.block_size = block_size;
+	config.window = config.buffer = 131072;
+	struct script script;
+	script_start(&script, &config, 16);
+	script_run(&script, steps, count);
+	script_finish(&script);
+}
+#define PLAY_LONG(block_size, steps) play_long(block_size, steps, COUNT(steps))
+
+static void test_shorter_blocks(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 65535 resume"),
+		{"write s w 70000; flush s f", "d1.0 data j s 0 65535"},
+		/* any connection may break once */
+		{"disconnect; connect; j: result r1.0 seq=0",
+		 "r1.0 resume j s; d1.0.1 data j s 0 65535"},
+		{"disconnect; connect; j: result r1.0 seq=0",
+		 "r1.0 resume j s; d1.0.2 data j s 0 16383"},
+		/* it arrived, and its acknowledgement was lost */
+		{"disconnect; connect; j: resume s q1 seq=1",
+		 "r1.0 resume j s; q1 result j; d1.0.3 data j s 0 16383"},
+		{"j: result d1.0.3", "w=70000; d1.1.3 data j s 1 4096; d1.2.3 data j s 2 4096; "
+				     "d1.3.3 data j s 3 4096; d1.4.3 data j s 4 4096"},
+		/* what was learnt is remembered */
+		{"dial t j resume; reset s",
+		 "o2.0 open j t 4096 resume; f=ECONNRESET; c1.0 close j s"},
+	};
+	PLAY_LONG(65535, steps);
+}
+
+/* Nothing is cut anew unless the peer says what it has. */
+static void test_shorter_blocks_and_older_peers(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 16384 resume"),
+		{"write s w 16384; flush s f", "w=16384; d1.0 data j s 0 16384"},
+		{"disconnect; connect; j: result r1.0", "r1.0 resume j s; d1.0.1 data j s 0 16384"},
+		{"disconnect; connect; j: result r1.0", "r1.0 resume j s; d1.0.2 data j s 0 16384"},
+		{"disconnect; connect; j: result r1.0", "r1.0 resume j s; d1.0.3 data j s 0 16384"},
+		/* what it says makes no sense */
+		{"disconnect; connect; j: result r1.0 seq=9",
+		 "r1.0 resume j s; d1.0.4 data j s 0 16384"},
+		{"disconnect", "f=ECONNRESET"},
+	};
+	PLAY_LONG(16384, steps);
+}
+
+/* A block that was acknowledged once was not too long. */
+static void test_connections_that_break(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 16384 resume"),
+		{"write s w 32768", "w=32768; d1.0 data j s 0 16384"},
+		{"disconnect; connect; j: result r1.0 seq=0",
+		 "r1.0 resume j s; d1.0.1 data j s 0 16384"},
+		{"j: result d1.0.1", "d1.1.1 data j s 1 16384"},
+		{"disconnect; connect; j: result r1.0 seq=1",
+		 "r1.0 resume j s; d1.1.2 data j s 1 16384"},
+		{"disconnect; connect; j: result r1.0 seq=1",
+		 "r1.0 resume j s; d1.1.3 data j s 1 16384"},
+		{"j: result d1.1.3; dial t j resume", "o2.0 open j t 16384 resume"},
+		{"reset s; j: result c1.0", "c1.0 close j s"},
+	};
+	PLAY_LONG(16384, steps);
+}
+
+/* The long block was on its way all the time: the peer has taken it, and drops the short one. */
+static void test_long_block_that_arrives_after_all(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 16384 resume"),
+		{"write s w 16384; flush s f", "w=16384; d1.0 data j s 0 16384"},
+		{"disconnect; connect; j: result r1.0 seq=0",
+		 "r1.0 resume j s; d1.0.1 data j s 0 16384"},
+		{"disconnect; connect; j: result r1.0 seq=0",
+		 "r1.0 resume j s; d1.0.2 data j s 0 4096; d1.1.2 data j s 1 4096; "
+		 "d1.2.2 data j s 2 4096; d1.3.2 data j s 3 4096"},
+		{"j: result d1.0.1", "f=ECONNRESET; c1.0 close j s"},
+	};
+	PLAY_LONG(16384, steps);
+}
+
+/* Each end says which block it expects next. */
+static void test_expected_next(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"j: open s x 8 resume; take s; j: data s a1 0 8; j: data s a2 1 8",
+		 "x result j; a1 result j; a2 result j"},
+		{"j: resume s q1; disconnect; connect", "q1 result j seq=2; r1.0 resume j s seq=2"},
+		{"wait 500; reset s", "r1.1 resume j s seq=2; c1.0 close j s"},
+	};
+	PLAY(steps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +612,11 @@ int main(void)
 		cmocka_unit_test(test_wait_ends_with_an_acknowledgement),
 		cmocka_unit_test(test_wait_goes_back_to_the_oldest),
 		cmocka_unit_test(test_wait_without_end),
+		cmocka_unit_test(test_shorter_blocks),
+		cmocka_unit_test(test_shorter_blocks_and_older_peers),
+		cmocka_unit_test(test_connections_that_break),
+		cmocka_unit_test(test_long_block_that_arrives_after_all),
+		cmocka_unit_test(test_expected_next),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,6 +327,50 @@ static void test_any_order(void **state)
 	sender_finish(sender);
 }
 
+static void test_cut_anew(void **state)
+{
+	(void)state;
+	struct model model = {0};
+	struct sender *sender = &model.sender;
+	assert_int_equal(append(&model, 40), 0);
+	assert_int_equal(sender_longest(sender), 0);
+	take(&model, 10);
+	take(&model, 10);
+	take(&model, 8);
+	assert_int_equal(sender_longest(sender), 10);
+	/* not what is in flight */
+	sender_cut_anew(sender, 0, 4);
+	assert_int_equal(sender_next_number(sender), 3);
+	sender_retransmit_all(sender);
+	sender->epoch++;
+	/* nor what is short enough; nor what the receiver cannot mean */
+	sender_cut_anew(sender, 0, 10);
+	sender_cut_anew(sender, 4, 4);
+	assert_int_equal(sender->blocks_length, 3);
+	sender_cut_anew(sender, 3, 4);
+	assert_int_equal(sender->blocks_length, 3);
+	assert_false(sender_was_cut_anew(sender, 2, 0));
+	/* from the second on */
+	sender_cut_anew(sender, 1, 4);
+	model.taken = 0;
+	assert_int_equal(sender_next_length(sender, 4, 100), 10);
+	assert_int_equal(take(&model, 10), 0);
+	assert_int_equal(sender_next_length(sender, 4, 100), 4);
+	assert_int_equal(take(&model, 4), 1);
+	/* answers to the first and to the second transmission of each */
+	assert_false(sender_was_cut_anew(sender, 0, 0));
+	assert_true(sender_was_cut_anew(sender, 1, 0));
+	assert_false(sender_was_cut_anew(sender, 1, 1));
+	assert_true(sender_was_cut_anew(sender, 2, 0));
+	assert_false(sender_was_cut_anew(sender, 3, 0));
+	assert_true(sender_acknowledge(sender, 0));
+	assert_true(sender_acknowledge(sender, 1));
+	assert_int_equal(sender->carried, 10);
+	assert_false(sender_was_cut_anew(sender, 1, 0));
+	assert_int_equal(sender->acknowledged, 14);
+	sender_finish(sender);
+}
+
 static void test_zeros(void **state)
 {
 	(void)state;
@@ -423,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_discard),
 		cmocka_unit_test(test_block_sizes),
 		cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_cut_anew),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_memory_is_short),

@@ -15,6 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+#define RESUME	      "urn:ibbfs:resume:0"
 #define IBB	      "http://jabber.org/protocol/ibb"
 #define INFO	      "http://jabber.org/protocol/disco#info"
 #define STANZAS	      "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -86,6 +87,7 @@ static void assert_msg(const struct msg *msg, const struct msg *expected, const 
 	assert_string_same(msg->name, expected->name);
 	assert_int_equal(msg->size, expected->size);
 	assert_int_equal(msg->seq, expected->seq);
+	assert_int_equal(msg->has_seq, expected->has_seq);
 	assert_int_equal(msg->data_length, expected->data_length);
 	if (expected->data) {
 		assert_non_null(msg->data);
@@ -422,6 +424,12 @@ static const struct row others[] = {
 	{SET("<close xmlns='" IBB "'><reset xmlns='urn:ibbfs:0'/></close>"), BAD_REQUEST},
 	{GET("<close xmlns='" IBB "' sid='s'/>"), BAD_REQUEST},
 
+	{SET("<resume xmlns='" RESUME "' sid='s'/>"), {.kind = MSG_RESUME, .sid = "s", .size = -1}},
+	{SET("<resume xmlns='" RESUME "' sid='s' seq='7'/>"),
+	 {.kind = MSG_RESUME, .sid = "s", .size = -1, .seq = 7, .has_seq = true}},
+	{SET("<resume xmlns='" RESUME "' sid='s' seq='x'/>"), BAD_REQUEST},
+	{SET("<resume xmlns='" RESUME "' seq='7'/>"), BAD_REQUEST},
+
 	{GET("<ping xmlns='urn:xmpp:ping'/>"), {.kind = MSG_PING, .size = -1}},
 	{SET("<ping xmlns='urn:xmpp:ping'/>"), BAD_REQUEST},
 	{GET("<query xmlns='" INFO "'/>"), {.kind = MSG_INFO, .size = -1}},
@@ -464,6 +472,11 @@ static void test_requests(void **state)
 
 static const struct row answers[] = {
 	{RESULT(""), CAPABLE(0)},
+	{RESULT("<resume xmlns='" RESUME "' seq='0'/>"),
+	 {.kind = MSG_RESULT, .size = -1, .has_seq = true}},
+	{RESULT("<resume xmlns='" RESUME "' seq='-1'/>"), {.kind = MSG_RESULT, .size = -1}},
+	{RESULT("<resume xmlns='" RESUME "'/>"), {.kind = MSG_RESULT, .size = -1}},
+	{RESULT("<resume seq='7'/>"), {.kind = MSG_RESULT, .size = -1}},
 	{RESULT("<query xmlns='" INFO "'/>"), CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'>" OUR_INFO "</query>"),
 	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SI | FEATURE_JINGLE)},
@@ -838,6 +851,9 @@ static void test_round_trip(void **state)
 		{.kind = MSG_INFO, .size = -1},
 		{.kind = MSG_INFO, .size = -1, .node = "urn:ibbfs:0#" OUR_VER},
 		{.kind = MSG_RESULT, .size = -1},
+		{.kind = MSG_RESULT, .size = -1, .seq = 65535, .has_seq = true},
+		{.kind = MSG_RESUME, .sid = NASTY, .size = -1},
+		{.kind = MSG_RESUME, .sid = "s", .size = -1, .has_seq = true},
 		{.kind = MSG_ERROR,
 		 .size = -1,
 		 .condition = CONDITION_UNEXPECTED_REQUEST,

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * carriage - how long blocks may be for the servers that carry them, by what was lost.
+ *
+ * A server may limit stanzas without saying so beforehand (XEP-0478). Then it ends the connection,
+ * or answers a block with an error, or drops it. A connection may also break for any other reason,
+ * so a block counts as too long only when two breaks in a row happened with a block in flight that
+ * is longer than any that was acknowledged. The next blocks are a quarter as long, down to
+ * CARRIAGE_MIN, which every server has to carry.
+ *
+ * Units:   bytes before base64.
+ * Threads: none; the caller serialises.
+ * Source:  RFC 6120 section 13.12: no limit of stanzas is below 10,000 bytes.
+ */
+#ifndef IBB_CARRIAGE_H
+#define IBB_CARRIAGE_H
+
+#include <stddef.h>
+
+#define CARRIAGE_MIN 4096
+
+/* Zeroed memory knows nothing. */
+struct carriage {
+	size_t carried; /* the longest block that was acknowledged */
+	size_t suspect; /* the longest in flight when the connection last broke with any */
+};
+
+/* A block of this length was acknowledged. */
+void carriage_note(struct carriage *carriage, size_t length);
+
+/* The connection broke, and the longest block in flight was so long; 0: none was. Returns how long
+ * blocks may be from now on; 0: nothing was learnt. */
+size_t carriage_broken(struct carriage *carriage, size_t longest);
+
+/* The next length to try after a block of this length was lost. */
+size_t carriage_shorter(size_t length);
+
+#endif

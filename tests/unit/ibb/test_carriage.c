@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* carriage: how long blocks may be, by what was lost. */
+#include "ibb/carriage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_two_breaks(void **state)
+{
+	(void)state;
+	struct carriage carriage = {0};
+	assert_int_equal(carriage_broken(&carriage, 65535), 0);
+	assert_int_equal(carriage_broken(&carriage, 0), 0);
+	assert_int_equal(carriage_broken(&carriage, 4096), 0);
+	assert_int_equal(carriage_broken(&carriage, 65535), 16383);
+	assert_int_equal(carriage_broken(&carriage, 16383), 4096);
+	assert_int_equal(carriage_broken(&carriage, 4096), 0);
+}
+
+static void test_what_was_carried(void **state)
+{
+	(void)state;
+	struct carriage carriage = {0};
+	assert_int_equal(carriage_broken(&carriage, 16384), 0);
+	carriage_note(&carriage, 16384);
+	assert_int_equal(carriage_broken(&carriage, 16384), 0);
+	assert_int_equal(carriage_broken(&carriage, 16384), 0);
+	/* a longer one is suspected anew */
+	assert_int_equal(carriage_broken(&carriage, 30000), 0);
+	carriage_note(&carriage, 4096);
+	assert_int_equal(carriage_broken(&carriage, 30000), 7500);
+}
+
+static void test_shortest(void **state)
+{
+	(void)state;
+	assert_int_equal(carriage_shorter(5000), CARRIAGE_MIN);
+	assert_int_equal(carriage_shorter(CARRIAGE_MIN), CARRIAGE_MIN);
+	assert_int_equal(carriage_shorter(8), 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_two_breaks),
+		cmocka_unit_test(test_what_was_carried),
+		cmocka_unit_test(test_shortest),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
