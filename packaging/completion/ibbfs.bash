@@ -16,9 +16,9 @@ _ibbfs_accounts() {
 _ibbfs_names() {
 	printf '%s\n' password_file= password_stdin server= tls= cafile= capath= block_size= stanza= \
 		window= buffer= buffer_total= max_streams= accept= timeout= reconnect= answer_timeout= \
-		spool= inbox= inbox_quota= uid= gid= umask= fsname= subtype= allow_other allow_root \
-		auto_unmount default_permissions max_read= context= fscontext= defcontext= rootcontext= \
-		ro rw suid nosuid dev nodev exec noexec async sync dirsync atime noatime debug
+		spool= inbox= inbox_quota= inbox_sync= uid= gid= umask= fsname= subtype= allow_other \
+		allow_root auto_unmount default_permissions max_read= context= fscontext= defcontext= \
+		rootcontext= ro rw suid nosuid dev nodev exec noexec async sync dirsync atime noatime debug
 }
 
 # _ibbfs_values NAME START: the values of option NAME that begin with START
@@ -28,6 +28,7 @@ _ibbfs_values() {
 	block_size) compgen -W 'auto' -- "$2" ;;
 	stanza) compgen -W 'iq message' -- "$2" ;;
 	accept) compgen -W 'contacts anyone none' -- "$2" ;;
+	inbox_sync) compgen -W 'yes no' -- "$2" ;;
 	uid) compgen -u -- "$2" ;;
 	gid) compgen -g -- "$2" ;;
 	password_file | cafile) compgen -f -- "$2" ;;
