@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A process that makes system calls as it is told: one JSON object a line, and a line in answer.
+
+    {"call": "write", "slot": 0, "offset": 0, "size": 100, "direction": 0}
+    {"result": 100} or {"errno": 104}
+
+Its open files are in numbered slots. What it writes at an offset of a direction follows from both
+(content), so that nothing but numbers travels; what it has read is returned as hexadecimal text.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import json
+import mmap
+import os
+import random
+import select
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+TILE = 1 << 20
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@functools.cache
+def tile(direction: int) -> bytes:
+    return random.Random(direction).randbytes(TILE)
+
+
+def content(direction: int, offset: int, size: int) -> bytes:
+    """The bytes that are written there, if they are not those of a gap."""
+    start = offset % TILE
+    text = tile(direction)
+    return (text * (2 + size // TILE))[start : start + size]
+
+
+class Actor:
+    def __init__(self) -> None:
+        self.files: dict[int, int] = {}
+
+    # ---- files ----
+
+    def open(self, slot: int, path: str, flags: int) -> int:
+        self.files[slot] = os.open(path, flags, 0o600)
+        return 0
+
+    def mknod(self, path: str) -> int:
+        os.mknod(path, 0o600)
+        return 0
+
+    def dup(self, slot: int, other: int) -> int:
+        self.files[other] = os.dup(self.files[slot])
+        return 0
+
+    def close(self, slot: int) -> int:
+        os.close(self.files.pop(slot))
+        return 0
+
+    def fork(self) -> int:
+        """A child that only holds the files, and exits when SIGTERM tells it to."""
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            while True:
+                signal.pause()
+        return child
+
+    def end(self, child: int, how: int) -> int:
+        """`how`: SIGTERM or SIGKILL."""
+        os.kill(child, how)
+        os.waitpid(child, 0)
+        return 0
+
+    # ---- bytes out ----
+
+    def write(self, slot: int, direction: int, offset: int, size: int) -> int:
+        return os.write(self.files[slot], content(direction, offset, size))
+
+    def pwrite(self, slot: int, direction: int, offset: int, size: int, at: int) -> int:
+        return os.pwrite(self.files[slot], content(direction, offset, size), at)
+
+    def _source(self, direction: int, offset: int, size: int) -> int:
+        source = os.memfd_create("source")
+        os.write(source, content(direction, offset, size))
+        os.lseek(source, 0, os.SEEK_SET)
+        return source
+
+    def sendfile(self, slot: int, direction: int, offset: int, size: int) -> int:
+        source = self._source(direction, offset, size)
+        try:
+            return os.sendfile(self.files[slot], source, None, size)
+        finally:
+            os.close(source)
+
+    def copy_file_range(self, slot: int, direction: int, offset: int, size: int) -> int:
+        source = self._source(direction, offset, size)
+        try:
+            return os.copy_file_range(source, self.files[slot], size)
+        finally:
+            os.close(source)
+
+    def splice(self, slot: int, direction: int, offset: int, size: int) -> int:
+        out, into = os.pipe()
+        try:
+            count = os.write(into, content(direction, offset, min(size, 4096)))
+            return os.splice(out, self.files[slot], count)
+        finally:
+            os.close(out)
+            os.close(into)
+
+    def ftruncate(self, slot: int, size: int) -> int:
+        os.ftruncate(self.files[slot], size)
+        return 0
+
+    def fallocate(self, slot: int, at: int, size: int) -> int:
+        """The system call: that of the C library would write instead."""
+        LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong]
+        if LIBC.fallocate(self.files[slot], 0, at, size) != 0:
+            raise OSError(ctypes.get_errno(), "fallocate")
+        return 0
+
+    def fsync(self, slot: int) -> int:
+        os.fsync(self.files[slot])
+        return 0
+
+    # ---- bytes in ----
+
+    def read(self, slot: int, size: int) -> str:
+        return os.read(self.files[slot], size).hex()
+
+    def pread(self, slot: int, size: int, at: int) -> str:
+        return os.pread(self.files[slot], size, at).hex()
+
+    def splice_out(self, slot: int, size: int) -> str:
+        out, into = os.pipe()
+        try:
+            count = os.splice(self.files[slot], into, min(size, 4096))
+            return os.read(out, count).hex() if count else ""
+        finally:
+            os.close(out)
+            os.close(into)
+
+    def map(self, slot: int, size: int) -> str:
+        """In a child, as a mapping whose bytes have not come ends it with SIGBUS."""
+        out, into = os.pipe()
+        child = os.fork()
+        if child == 0:
+            with mmap.mmap(self.files[slot], size, mmap.MAP_PRIVATE, mmap.PROT_READ) as mapped:
+                os.write(into, mapped[:size])
+            os._exit(0)
+        os.close(into)
+        with open(out, "rb") as pipe:
+            data = pipe.read()
+        if os.waitpid(child, 0)[1] != 0:
+            raise OSError(errno.ENODEV, "mmap")
+        return data.hex()
+
+    # ---- waiting ----
+
+    def poll(self, slot: int, events: int, timeout: int) -> int:
+        poller = select.poll()
+        poller.register(self.files[slot], events)
+        found = poller.poll(timeout)
+        return found[0][1] if found else 0
+
+    def epoll(self, slot: int, events: int, timeout: int) -> int:
+        with select.epoll() as poller:
+            poller.register(self.files[slot], events)
+            found = poller.poll(timeout / 1000)
+        return found[0][1] if found else 0
+
+
+def answer(call: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"result": call(**arguments)}
+    except OSError as error:
+        return {"errno": error.errno}
+
+
+def main() -> None:
+    actor = Actor()
+    for line in sys.stdin:
+        request = json.loads(line)
+        call = getattr(actor, request.pop("call"))
+        print(json.dumps(answer(call, request)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""The model: a stream is two pipes, of which either end may break.
+
+It follows what calls have returned, and says what is wrong with a result. It knows nothing of the
+daemons. What it demands:
+
+* Bytes are read in the order of their writing: none lost, doubled or invented.
+* The end of a file is read only behind all its bytes, and only if the writer has ended well.
+* What fsync or close has reported as delivered can be read.
+* An error has a cause: an end that was closed or killed, or a call that cannot be done.
+* A call waits only for the other side.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from dataclasses import dataclass, field
+
+from actor import content
+
+# However small the windows and buffers, a writer goes on and a barrier is passed while no more is
+# unread than this.
+LITTLE = 8 * 1024
+
+# How a call that cannot be done is refused, without an effect.
+REFUSED = {
+    "pread": {errno.ESPIPE, errno.EINVAL, errno.EOPNOTSUPP},
+    "map": {errno.ENODEV, errno.EINVAL, errno.EACCES},
+    "copy_file_range": {errno.EXDEV, errno.EINVAL, errno.ESPIPE, errno.EOPNOTSUPP},
+    "fallocate": {errno.EOPNOTSUPP, errno.ESPIPE, errno.EINVAL, errno.ENODEV},
+    "splice": {errno.EINVAL, errno.ESPIPE},
+    "splice_out": {errno.EINVAL, errno.ESPIPE},
+    "open": {errno.ENOENT, errno.EBUSY},
+    "mknod": {errno.EEXIST},
+}
+
+# The session fails of these.
+BREAKS = {errno.ESPIPE, errno.EINVAL}
+
+READS = ("read", "splice_out")
+BARRIERS = ("fsync", "close", "end")
+
+
+class Wrong(AssertionError):
+    """A result that the model does not allow."""
+
+
+@dataclass(eq=False)
+class Description:
+    """An open file, which several descriptors of several processes may share."""
+
+    side: int
+    flags: int
+    position: int = 0
+    holders: int = 1
+    refused: bool = False  # the last write, or a part of it
+    lost_holder: bool = False  # one was killed: the end need not be good
+
+    @property
+    def reads(self) -> bool:
+        return self.flags & os.O_ACCMODE != os.O_WRONLY
+
+    @property
+    def writes(self) -> bool:
+        return self.flags & os.O_ACCMODE != os.O_RDONLY
+
+    @property
+    def waits(self) -> bool:
+        return not self.flags & os.O_NONBLOCK
+
+
+@dataclass
+class Pipe:
+    """One direction."""
+
+    direction: int
+    written: bytearray = field(default_factory=bytearray)
+    pending: bytes = b""  # of a write that has not returned: any part may have left
+    read: int = 0
+    delivered: int = 0
+    ended: bool = False  # the writer has ended well
+
+    @property
+    def unread(self) -> int:
+        return len(self.written) + len(self.pending) - self.read
+
+    def begin_write(self, gap: int, size: int) -> None:
+        self.pending = bytes(gap) + content(self.direction, len(self.written) + gap, size)
+
+    def end_write(self, count: int) -> None:
+        """`count` of the pending bytes were accepted, zeros of a gap included."""
+        if self.read > len(self.written) + count:
+            raise Wrong(f"{self.read} bytes were read, of {len(self.written) + count} written")
+        self.written += self.pending[:count]
+        self.pending = b""
+
+    def take(self, data: bytes) -> None:
+        """They have been read."""
+        sent = max(0, self.read - len(self.written))  # of the pending ones
+        known = bytes(self.written[self.read :]) + self.pending[sent:]
+        if not known.startswith(data):
+            raise Wrong(f"{len(data)} bytes, read at {self.read}, were not written like that")
+        self.read += len(data)
+
+    def check_at(self, at: int, data: bytes) -> None:
+        """They were read at an offset, and can be read once more."""
+        if bytes(self.written[at : at + len(data)]) != data:
+            raise Wrong(f"{len(data)} bytes, read at offset {at}, were not written like that")
+
+    def take_end(self) -> None:
+        if not self.ended:
+            raise Wrong(f"an end of the file, at {self.read}, though its writer has not ended well")
+        if self.unread:
+            raise Wrong(f"an end of the file, {self.unread} bytes too early")
+
+
+class Stream:
+    def __init__(self, overflow: int | None):
+        """`overflow`: more unread bytes may break it; messages cannot wait."""
+        self._overflow = overflow
+        self.pipes = (Pipe(0), Pipe(1))  # 0: from the side that opens
+        self.descriptions: set[Description] = set()
+        self.closed = [False, False]  # that side has opened it, and ended it
+        self.used = False  # side 1 has read or written
+        self.causes: list[str] = []  # why any call may fail from now on
+        self.over = False  # nothing is waited for any more
+
+    # ---- descriptors ----
+
+    def opened(self, side: int, flags: int) -> Description:
+        description = Description(side, flags)
+        self.descriptions.add(description)
+        return description
+
+    def released(self, description: Description, killed: bool) -> None:
+        """By close, or by the end of a process that held it."""
+        description.holders -= 1
+        if killed:
+            description.lost_holder = True
+        if description.holders:
+            return
+        self.descriptions.remove(description)
+        if any(d.side == description.side for d in self.descriptions):
+            return
+        side = description.side
+        if side == 1 and not self.used:
+            return  # as by file(1): the next open is the first
+        self.closed[side] = True
+        if killed:
+            self.causes.append(f"side {side} was killed")
+            self.over = True
+        elif description.refused:
+            self.causes.append(f"side {side} has not written all that it wanted to")
+        elif self.pipes[1 - side].unread or self.pipes[1 - side].pending:
+            self.causes.append(f"side {side} has ended with bytes unread")
+            self.over = side == 1  # the closing side still waits for what it has written
+        elif not description.writes and not self.pipes[1 - side].ended:
+            self.causes.append(f"side {side} has stopped reading")
+            self.over = True
+        else:
+            self.pipes[side].ended = True
+            if description.lost_holder:
+                self.causes.append(f"a process of side {side} was killed")
+
+    # ---- results ----
+
+    def began_write(self, side: int) -> None:
+        pipe = self.pipes[side]
+        others = [d for d in self.descriptions if d.side != side]
+        if others and not any(d.reads for d in others):
+            self.causes.append("nobody reads")
+        if self._overflow is not None and pipe.unread > self._overflow:
+            self.causes.append("overflow")
+
+    def check_error(self, call: str, description: Description | None, number: int) -> None:
+        if number in REFUSED.get(call, ()):
+            return
+        if number == errno.EAGAIN and description and not description.waits:
+            return
+        if self.causes:
+            return
+        if description and self.closed[1 - description.side] and call not in READS:
+            return  # the other side has ended
+        raise Wrong(f"{call}: {errno.errorcode[number]}, without a cause")
+
+    def may_wait(self, call: str, side: int) -> bool:
+        """Whether a call of that side may wait for the other side, for however long."""
+        there, back = self.pipes[side], self.pipes[1 - side]
+        if self.over:
+            return False
+        if call in READS:
+            return not back.unread and not back.ended
+        return there.unread > LITTLE
+
+    def check_poll(self, description: Description, events: int, found: int) -> None:
+        """After a wait that was long enough for bytes to arrive."""
+        there, back = self.pipes[description.side], self.pipes[1 - description.side]
+        if found or self.causes:
+            return  # one event is enough
+        if events & select.POLLIN and (back.unread or back.ended):
+            raise Wrong(f"poll has not seen {back.unread} bytes, or the end")
+        if events & select.POLLOUT and there.unread <= LITTLE:
+            raise Wrong(f"poll has not seen room, though {there.unread} bytes are unread")
+
+    def check_delivered(self, side: int) -> None:
+        """All that this side can read was read."""
+        pipe = self.pipes[1 - side]
+        if pipe.read < pipe.delivered:
+            raise Wrong(f"{pipe.delivered} bytes were delivered, and {pipe.read} could be read")

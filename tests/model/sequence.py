@@ -1,0 +1,601 @@
+# SPDX-License-Identifier: MIT
+"""Random sequences of calls on one stream between two mounts, checked by the model (pipemodel.py).
+
+A step is plain data, and a step that cannot be made in the state of the moment is left out. So any
+part of a sequence is a sequence, and a failing one can be shrunk.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipemodel import BARRIERS, BREAKS, READS, REFUSED, Description, Pipe, Stream, Wrong
+
+LIMIT_S = 15  # until a call that need not wait has returned
+DEADLOCK_S = 3
+POLL_S = 10  # until poll must have seen what is there
+ACTORS = 4  # the even ones use the mount that opens the stream, the odd ones the other
+SLOTS = 3
+HOME = 0  # the slot that open uses
+
+WRITES = ("write", "pwrite", "sendfile", "splice", "copy_file_range", "ftruncate")
+
+
+@dataclass(frozen=True)
+class Step:
+    actor: int
+    call: str
+    slot: int = HOME
+    size: int = 0
+    how: int = 0  # of the flags, the events, the offset: as the call has it
+
+    def text(self) -> str:
+        words = [f"{self.actor}, {self.call!r}"]
+        words += [f"{k}={v}" for k, v in asdict(self).items() if k not in ("actor", "call") and v]
+        return f"Step({', '.join(words)})"
+
+
+# ---- generating ----
+
+WEIGHTS = {
+    "open": 6,
+    "mknod": 1,
+    "write": 14,
+    "pwrite": 2,
+    "sendfile": 2,
+    "splice": 2,
+    "copy_file_range": 2,
+    "ftruncate": 1,
+    "fallocate": 1,
+    "fsync": 4,
+    "read": 16,
+    "pread": 1,
+    "splice_out": 2,
+    "map": 1,
+    "poll": 3,
+    "epoll": 2,
+    "dup": 2,
+    "fork": 1,
+    "end": 1,
+    "close": 3,
+    "kill": 0.3,
+}
+
+
+def generate(seed: int, length: int = 40) -> list[Step]:
+    """The stream is opened at both sides at first, mostly."""
+    rng = random.Random(seed)
+    calls, weights = zip(*WEIGHTS.items())
+    steps = [Step(0, "open", how=rng.randrange(8))]
+    if rng.random() < 0.8:
+        steps += [Step(0, "write", size=size_of(rng)), Step(1, "open", how=rng.randrange(8))]
+    for call in rng.choices(calls, weights, k=length):
+        actor = rng.choice((0, 0, 0, 1, 1, 1, 2, 3))
+        slot = rng.choice((HOME, HOME, HOME, 1, 2))
+        steps.append(Step(actor, call, slot, size_of(rng), rng.randrange(8)))
+    return steps
+
+
+def size_of(rng: random.Random) -> int:
+    """Mostly about a block or a few; also more than fits into windows and buffers."""
+    return rng.choice((1, 100, 4095, 4096, 4097, 10000, 40000, 150000))
+
+
+# ---- the processes ----
+
+
+class Process:
+    """An actor, and the call that it is in."""
+
+    def __init__(self, side: int):
+        self.side = side
+        self.slots: dict[int, Description] = {}
+        self.children: dict[int, dict[int, Description]] = {}
+        self.call: str = ""  # that has not returned
+        self.step: Step | None = None
+        self.finish: Callable[[Any], None] = lambda answer: None
+        self.answer: dict[str, Any] | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("actor.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._arrived = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self.answer = json.loads(line)
+            self._arrived.set()
+        self._arrived.set()  # it has died
+
+    def begin(self, step: Step, finish: Callable[[Any], None], **arguments: Any) -> None:
+        self.call, self.step, self.finish, self.answer = step.call, step, finish, None
+        self._arrived.clear()
+        self._process.stdin.write(json.dumps({"call": step.call, **arguments}) + "\n")
+        self._process.stdin.flush()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the call has returned; then its result has been checked."""
+        if not self.call:
+            return True
+        if not self._arrived.wait(seconds):
+            return False
+        assert self.answer is not None, f"the actor has died in {self.call}"
+        self.call = ""
+        self.finish(self.answer)
+        return True
+
+    def kill(self) -> None:
+        for child in self.children:
+            os.kill(child, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        self.call = ""
+
+    def close(self) -> None:
+        self.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            pipe.close()
+
+
+# ---- running ----
+
+
+class Run:
+    """One sequence, at `paths`: the file that one side opens, and that which the other sees."""
+
+    def __init__(self, paths: tuple[Path, Path], overflow: int | None):
+        self.paths = paths
+        self.stream = Stream(overflow)
+        self.actors = [Process(number % 2) for number in range(ACTORS)]
+        self._at_end = False
+
+    def close(self) -> None:
+        for actor in self.actors:
+            actor.close()
+
+    def run(self, steps: list[Step]) -> None:
+        try:
+            for step in steps:
+                self._make(step)
+            self._finish()
+        finally:
+            self.close()
+
+    # ---- steps ----
+
+    def _make(self, step: Step) -> None:
+        actor = self.actors[step.actor]
+        if step.call == "kill":
+            self._kill(step.actor)
+            return
+        if not self._settle(actor):
+            return  # it rightly waits
+        for other in self.actors:  # what another call waits for, this step may bring
+            other.wait(0)
+        getattr(self, f"_{step.call}")(actor, step)
+        actor.wait(0.02)
+
+    def _settle(self, actor: Process) -> bool:
+        """Waits for a call that must return; whether the actor is free."""
+        began = time.monotonic()
+        while not actor.wait(0.05):
+            if self.stream.may_wait(actor.call, actor.side):
+                return False
+            if time.monotonic() - began > LIMIT_S:
+                raise Wrong(f"{actor.call} of actor {self.actors.index(actor)} hangs")
+        return True
+
+    def _busy(self, side: int, calls: tuple[str, ...]) -> bool:
+        return any(a.side == side and a.call in calls for a in self.actors)
+
+    def _checked(
+        self, step: Step, description: Description, success: Callable[[Any], None]
+    ) -> Callable[[Any], None]:
+        def finish(answer: dict[str, Any]) -> None:
+            if "errno" in answer:
+                self.stream.check_error(step.call, description, answer["errno"])
+            else:
+                success(answer["result"])
+
+        return finish
+
+    def _open(self, actor: Process, step: Step) -> None:
+        if HOME in actor.slots or self.stream.closed[actor.side]:
+            return
+        if actor.side == 0:
+            flags = (os.O_WRONLY, os.O_RDWR)[step.how & 1] | os.O_CREAT
+        else:
+            flags = (os.O_RDONLY, os.O_RDWR)[step.how == 7]
+        flags |= os.O_NONBLOCK if step.how & 2 else 0
+
+        def success(_: int) -> None:
+            actor.slots[HOME] = self.stream.opened(actor.side, flags)
+
+        finish = self._checked(step, Description(actor.side, flags), success)
+        actor.begin(step, finish, slot=HOME, path=str(self.paths[actor.side]), flags=flags)
+        self._wait_long(actor)
+
+    def _mknod(self, actor: Process, step: Step) -> None:
+        if actor.side == 0 and not self.stream.descriptions and not self.stream.closed[0]:
+            actor.begin(
+                step,
+                self._checked(step, Description(0, os.O_WRONLY), lambda _: None),
+                path=str(self.paths[0]),
+            )
+            self._wait_long(actor)
+
+    def _wait_long(self, actor: Process) -> None:
+        if not actor.wait(LIMIT_S):
+            raise Wrong(f"{actor.call} of actor {self.actors.index(actor)} hangs")
+
+    def _dup(self, actor: Process, step: Step) -> None:
+        other = 1 + step.how % (SLOTS - 1)
+        if step.slot in actor.slots and other not in actor.slots:
+            actor.slots[other] = actor.slots[step.slot]
+            actor.slots[other].holders += 1
+            actor.begin(step, lambda _: None, slot=step.slot, other=other)
+            self._wait_long(actor)
+
+    def _fork(self, actor: Process, step: Step) -> None:
+        if not actor.slots or actor.children:
+            return
+
+        def success(answer: dict[str, Any]) -> None:
+            for description in actor.slots.values():
+                description.holders += 1
+            actor.children[answer["result"]] = dict(actor.slots)
+
+        actor.begin(step, success)
+        self._wait_long(actor)
+
+    def _end(self, actor: Process, step: Step) -> None:
+        """Of a child. Its exit closes its files, and waits as close does."""
+        if not actor.children:
+            return
+        child, slots = actor.children.popitem()
+        how = signal.SIGKILL if step.how == 7 else signal.SIGTERM
+        if how == signal.SIGTERM and any(d.holders == 1 for d in slots.values()):
+            how = signal.SIGKILL  # nobody would see whether its close was successful
+        for description in slots.values():
+            self.stream.released(description, how == signal.SIGKILL)
+        actor.begin(step, lambda _: None, child=child, how=how)
+
+    def _kill(self, number: int) -> None:
+        actor = self.actors[number]
+        if not actor.slots and not actor.call:
+            return
+        if actor.call in BARRIERS:
+            self.stream.causes.append(f"killed in {actor.call}")
+        actor.close()
+        held = [d for slots in (actor.slots, *actor.children.values()) for d in slots.values()]
+        for description in held:
+            self.stream.released(description, True)
+        self.actors[number] = Process(actor.side)
+
+    def _close(self, actor: Process, step: Step) -> None:
+        if step.slot not in actor.slots or self._busy(actor.side, WRITES):
+            return
+        description = actor.slots.pop(step.slot)
+        pipe = self.stream.pipes[actor.side]
+        end = len(pipe.written)
+
+        def finish(answer: dict[str, Any]) -> None:
+            if "errno" in answer:
+                self.stream.check_error("close", description, answer["errno"])
+                self.stream.causes.append("close has failed")
+            elif description.writes:
+                pipe.delivered = end
+
+        # From now on the other side may see the end.
+        self.stream.released(description, False)
+        actor.begin(step, finish, slot=step.slot)
+
+    # ---- bytes out ----
+
+    def _out(self, actor: Process, step: Step, **more: Any) -> None:
+        """A write at the position of the open file, or at more["at"]."""
+        description = actor.slots.get(step.slot)
+        if not description or not description.writes or self._busy(actor.side, WRITES + BARRIERS):
+            return
+        pipe = self.stream.pipes[actor.side]
+        if pipe.pending:
+            return  # of a process that was killed
+        end = len(pipe.written)
+        at = more.get("at", end if description.reads else description.position)
+        size = min(step.size, 4096) if step.call == "splice" else step.size
+        gap = at - end
+        if gap < 0:
+            pipe.begin_write(0, 0)
+        else:
+            pipe.begin_write(gap, size)
+        self.stream.began_write(actor.side)
+        self.stream.used |= actor.side == 1
+
+        def finish(answer: dict[str, Any]) -> None:
+            if "errno" in answer:
+                if gap < 0 and answer["errno"] in BREAKS:
+                    self.stream.causes.append(f"{step.call} backward")
+                else:
+                    self.stream.check_error(step.call, description, answer["errno"])
+                description.refused = True
+                self._failed_write(pipe, answer["errno"])
+                return
+            count = answer["result"]
+            description.refused = count < size
+            if gap < 0:
+                raise Wrong(f"{step.call} at {at}, before the end at {end}, is successful")
+            in_full = step.call == "write" and description.waits and not self.stream.causes
+            if in_full and count < size:
+                raise Wrong(f"write has taken {count} bytes of {size}")
+            pipe.end_write(gap + count)
+            if "at" not in more:
+                description.position = len(pipe.written)
+
+        offset = end + max(gap, 0)
+        actor.begin(
+            step, finish, slot=step.slot, direction=actor.side, offset=offset, size=size, **more
+        )
+
+    def _failed_write(self, pipe: Pipe, number: int) -> None:
+        """Where the stream breaks, a part may have been sent: it stays pending."""
+        if number in {errno.EAGAIN} | set(BREAKS) | set().union(*REFUSED.values()):
+            pipe.end_write(0)
+
+    def _write(self, actor: Process, step: Step) -> None:
+        self._out(actor, step)
+
+    _sendfile = _splice = _copy_file_range = _write
+
+    def _pwrite(self, actor: Process, step: Step) -> None:
+        description = actor.slots.get(step.slot)
+        if description and description.writes and not description.reads:
+            end = len(self.stream.pipes[actor.side].written)
+            at = (end, end, end, end + 1, end + 5000, end + 5000, end + 100, max(0, end - 1))
+            self._out(actor, step, at=at[step.how])
+
+    def _ftruncate(self, actor: Process, step: Step) -> None:
+        description = actor.slots.get(step.slot)
+        if not description or description.reads or self._busy(actor.side, WRITES + BARRIERS):
+            return
+        pipe = self.stream.pipes[actor.side]
+        if pipe.pending or actor.side != 0:
+            return
+        end = len(pipe.written)
+        size = (end, end, end, end + 1, end + 5000, end + 100, end, max(0, end - 1))[step.how]
+        pipe.begin_write(max(0, size - end), 0)
+        self.stream.began_write(actor.side)
+        self.stream.used |= actor.side == 1
+
+        def finish(answer: dict[str, Any]) -> None:
+            if "errno" in answer:
+                if size < end and answer["errno"] in BREAKS:
+                    self.stream.causes.append("ftruncate backward")
+                else:
+                    self.stream.check_error("ftruncate", description, answer["errno"])
+                self._failed_write(pipe, answer["errno"])
+                return
+            if size < end:
+                raise Wrong(f"ftruncate to {size}, before the end at {end}, is successful")
+            pipe.end_write(size - end)
+
+        actor.begin(step, finish, slot=step.slot, size=size)
+
+    def _fallocate(self, actor: Process, step: Step) -> None:
+        description = actor.slots.get(step.slot)
+        if description and description.writes and not self._busy(actor.side, WRITES + BARRIERS):
+            end = len(self.stream.pipes[actor.side].written)
+            finish = self._checked(step, description, lambda _: None)
+            actor.begin(step, finish, slot=step.slot, at=end, size=1 + step.size)
+
+    def _fsync(self, actor: Process, step: Step) -> None:
+        description = actor.slots.get(step.slot)
+        if not description or not description.writes or self._busy(actor.side, WRITES):
+            return
+        pipe = self.stream.pipes[actor.side]
+        end = len(pipe.written)
+
+        def success(_: int) -> None:
+            pipe.delivered = max(pipe.delivered, end)
+
+        actor.begin(step, self._checked(step, description, success), slot=step.slot)
+
+    # ---- bytes in ----
+
+    def _read(self, actor: Process, step: Step) -> None:
+        description = actor.slots.get(step.slot)
+        if not description or not description.reads or self._busy(actor.side, READS + ("close",)):
+            return
+        pipe = self.stream.pipes[1 - actor.side]
+        self.stream.used |= actor.side == 1 and step.call == "read"
+
+        def success(data: str) -> None:
+            if data:
+                pipe.take(bytes.fromhex(data))
+            elif step.call == "read" and not self.stream.causes:
+                pipe.take_end()
+            # Linux (6.5 and later) answers splice(2) by itself up to the size of stat(2), which is
+            # 0: that is no end.
+
+        actor.begin(
+            step, self._checked(step, description, success), slot=step.slot, size=step.size
+        )
+
+    _splice_out = _read
+
+    def _pread(self, actor: Process, step: Step) -> None:
+        """Not where the next byte is."""
+        description = actor.slots.get(step.slot)
+        pipe = self.stream.pipes[1 - actor.side]
+        at = pipe.read + (0, 1, -1, 5000, -pipe.read)[step.how % 5]
+        if (
+            not description
+            or not description.reads
+            or at < 0
+            or at == pipe.read
+            or self._busy(actor.side, READS)
+        ):
+            return
+
+        def success(data: str) -> None:
+            pipe.check_at(at, bytes.fromhex(data))
+
+        finish = self._checked(step, description, success)
+        actor.begin(step, finish, slot=step.slot, size=step.size, at=at)
+
+    def _map(self, actor: Process, step: Step) -> None:
+        description = actor.slots.get(step.slot)
+        if not description or description.writes or self._busy(actor.side, READS):
+            return
+        pipe = self.stream.pipes[1 - actor.side]
+
+        def success(data: str) -> None:
+            pipe.check_at(0, bytes.fromhex(data))
+
+        finish = self._checked(step, description, success)
+        actor.begin(step, finish, slot=step.slot, size=min(step.size, 4096))
+
+    # ---- waiting ----
+
+    def _poll(self, actor: Process, step: Step) -> None:
+        description = actor.slots.get(step.slot)
+        if not description or self._busy(actor.side, READS + WRITES + BARRIERS):
+            return
+        events = (select.POLLIN if description.reads else 0) | (
+            select.POLLOUT if description.writes else 0
+        )
+        if description.reads and description.writes and step.how & 1:
+            events = (select.POLLIN, select.POLLOUT)[step.how >> 1 & 1]
+        there = self.stream.pipes[actor.side]
+        back = self.stream.pipes[1 - actor.side]
+        ready = (events & select.POLLIN and (back.unread or back.ended)) or (
+            events & select.POLLOUT and there.unread <= 8192
+        )
+
+        def success(found: int) -> None:
+            self.stream.check_poll(description, events, found)
+
+        actor.begin(
+            step,
+            self._checked(step, description, success),
+            slot=step.slot,
+            events=events,
+            timeout=POLL_S * 1000 if ready else 20,
+        )
+        self._wait_long(actor)
+
+    _epoll = _poll
+
+    # ---- the end ----
+
+    def _finish(self) -> None:
+        """All files are closed, while the side that did not open the stream reads what there is."""
+        self._find_reader()
+        reads = bool(self._reading())
+        moved, progress = time.monotonic(), -1
+        while any(actor.call or actor.slots or actor.children for actor in self.actors):
+            for actor in list(self.actors):
+                if self._settle(actor):
+                    self._go_on(actor)
+            if self._progress() != progress:
+                moved, progress = time.monotonic(), self._progress()
+            elif time.monotonic() > moved + DEADLOCK_S:
+                self._break_deadlock()
+                moved = time.monotonic()
+        if reads and self._at_end:
+            self.stream.check_delivered(1)
+
+    def _find_reader(self) -> None:
+        """Without waiting, a stream begins with its first write, and arrives later."""
+        deadline = time.monotonic() + LIMIT_S
+        while not self._reading() and not self.stream.closed[1]:
+            self._make(Step(1, "open"))
+            if self.stream.causes or not self.stream.pipes[0].written:
+                return
+            if time.monotonic() > deadline:
+                raise Wrong("the stream does not arrive")
+
+    def _reading(self) -> list[Description]:
+        return [d for d in self.stream.descriptions if d.side == 1 and d.reads]
+
+    def _progress(self) -> int:
+        held = sum(len(actor.slots) + len(actor.children) for actor in self.actors)
+        return sum(pipe.read + len(pipe.written) for pipe in self.stream.pipes) - held
+
+    def _go_on(self, actor: Process) -> None:
+        slot = next((s for s, d in actor.slots.items() if d.reads), None)
+        if actor.side == 1 and slot is not None and not self._at_end:
+            if not self._busy(1, READS):
+                self._read_on(actor, slot)
+        elif actor.children:
+            self._end(actor, Step(0, "end"))
+        elif actor.slots:
+            self._close(actor, Step(0, "close", next(iter(actor.slots))))
+
+    def _read_on(self, actor: Process, slot: int) -> None:
+        description = actor.slots[slot]
+        pipe = self.stream.pipes[0]
+        self.stream.used = True
+
+        def finish(answer: dict[str, Any]) -> None:
+            if answer.get("result"):
+                pipe.take(bytes.fromhex(answer["result"]))
+            elif "result" in answer:
+                if not self.stream.causes:
+                    pipe.take_end()
+                self._at_end = True
+            else:
+                self.stream.check_error("read", description, answer["errno"])
+                self._at_end = answer["errno"] != errno.EAGAIN
+
+        actor.begin(Step(1, "read", slot), finish, slot=slot, size=65536)
+        actor.wait(0.05)
+
+    def _break_deadlock(self) -> None:
+        """Both sides wait for the other, as two processes with two pipes may do."""
+        for number, actor in enumerate(self.actors):
+            if actor.call:
+                self._kill(number)
+                return
+
+
+# ---- shrinking ----
+
+
+def shrink(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:
+    """A part that fails as well, of which no quarter can be left out."""
+    size = len(steps) // 2
+    while size:
+        at = 0
+        while at < len(steps):
+            part = steps[:at] + steps[at + size :]
+            if fails(part):
+                steps = part
+            else:
+                at += size
+        size //= 2
+    return steps
+
+
+def as_test(name: str, options: str, steps: list[Step], why: str) -> str:
+    lines = "".join(f"            {step.text()},\n" for step in steps)
+    return (
+        f"def test_{name}(model: Model) -> None:\n"
+        f'    """{why}."""\n'
+        f"    model.run(\n        {options!r},\n        [\n{lines}        ],\n    )\n"
+    )
