@@ -6,7 +6,8 @@
  * or answers a block with an error, or drops it. A connection may also break for any other reason,
  * so a block counts as too long only when two breaks in a row happened with a block in flight that
  * is longer than any that was acknowledged. The next blocks are a quarter as long, down to
- * CARRIAGE_MIN, which every server has to carry.
+ * CARRIAGE_MIN, which every server has to carry. What is answered with an error, or dropped, may be
+ * so by the peer's server, or between the two; so that is remembered by the peer's domain.
  *
  * Units:   bytes before base64.
  * Threads: none; the caller serialises.
@@ -19,10 +20,19 @@
 
 #define CARRIAGE_MIN 4096
 
+/* So many domains are remembered, the latest. */
+#define CARRIAGE_DOMAINS    16
+#define CARRIAGE_MAX_DOMAIN 255
+
 /* Zeroed memory knows nothing. */
 struct carriage {
 	size_t carried; /* the longest block that was acknowledged */
 	size_t suspect; /* the longest in flight when the connection last broke with any */
+	struct carriage_domain {
+		char name[CARRIAGE_MAX_DOMAIN + 1];
+		size_t most;
+	} domains[CARRIAGE_DOMAINS];
+	unsigned next; /* of `domains`, to be replaced */
 };
 
 /* A block of this length was acknowledged. */
@@ -31,6 +41,12 @@ void carriage_note(struct carriage *carriage, size_t length);
 /* The connection broke, and the longest block in flight was so long; 0: none was. Returns how long
  * blocks may be from now on; 0: nothing was learnt. */
 size_t carriage_broken(struct carriage *carriage, size_t longest);
+
+/* On the way to `peer` blocks are lost that are longer than `most`. It holds for its domain. */
+void carriage_learn(struct carriage *carriage, const char *peer, size_t most);
+
+/* How long blocks to `peer` may be; 0: nothing was learnt of its domain. */
+size_t carriage_most(const struct carriage *carriage, const char *peer);
 
 /* The next length to try after a block of this length was lost. */
 size_t carriage_shorter(size_t length);

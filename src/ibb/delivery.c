@@ -2,6 +2,7 @@
 /*
  * The wire's side of sent bytes: blocks, their acknowledgements and errors.
  */
+#include "ibb/carriage.h"
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
@@ -82,6 +83,7 @@ struct msg *stream_next_block(struct stream *stream, int64_t now_us)
 	if (stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
 		stream_set_deadline(stream, now_us / 1000, stream->config->timeout_ms);
 	}
+	stream_hasten_probe(stream, now_us / 1000);
 	/* To the end of the list: round robin. */
 	stream_unschedule(stream);
 	stream_schedule(stream);
@@ -239,7 +241,34 @@ void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint6
 	}
 }
 
+/* ---- blocks that were lost ---- */
+
+bool stream_cut_shorter(struct stream *stream, uint64_t number)
+{
+	struct sender *sender = &stream->outgoing.sender;
+	size_t length = sender_block(sender, number)->length;
+	size_t most = carriage_shorter(length);
+	if (!stream->session.resumable || length <= sender->carried || most >= length) {
+		return false;
+	}
+	stream->session.max_carried = most;
+	stream_limit_blocks(stream);
+	stream_retransmit_all(stream);
+	sender_cut_anew(sender, number, most);
+	block_size_discard(stream->auto_size);
+	stream_schedule(stream);
+	return true;
+}
+
 /* ---- errors ---- */
+
+/* What a server may answer, for the recipient, to a stanza that is too long. */
+static bool may_mean_too_long(const struct msg *error)
+{
+	return error->condition == CONDITION_POLICY_VIOLATION ||
+	       error->condition == CONDITION_NOT_ACCEPTABLE ||
+	       error->condition == CONDITION_RESOURCE_CONSTRAINT;
+}
 
 /* RFC 6120 section 8.3.2, type wait: the peer has accepted neither the block nor later ones. */
 static void back_off_from(struct stream *stream, uint64_t block, int64_t now_ms)
@@ -265,6 +294,9 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
 	    error->error_type == ERROR_TYPE_WAIT && stream->session.carrier == CARRIER_IQ) {
 		back_off_from(stream, block, now_ms);
+		return;
+	}
+	if (may_mean_too_long(error) && stream_cut_shorter(stream, block)) {
 		return;
 	}
 	if (condition_means_away(error->condition) && stream_suspend(stream, true, now_ms)) {

@@ -84,6 +84,7 @@ static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t no
 		return;
 	}
 	stream->quota = quota;
+	stream->session.max_carried = carriage_most(&ibb->carriage, open->peer);
 	if (stream_accept(stream, open, now_ms)) {
 		ibb_remove(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
@@ -255,6 +256,15 @@ static bool was_sent(const struct stream *stream, const struct id *id)
 	       (id->kind == 'd' || id->count < stream->outgoing.overdue_end);
 }
 
+/* After an answer: what is too long is certain once something shorter has passed. */
+static void learn_carriage(struct ibb *ibb, const struct stream *stream)
+{
+	carriage_note(&ibb->carriage, stream->outgoing.sender.carried);
+	if (stream->session.max_carried > 0 && stream->outgoing.sender.carried > 0) {
+		carriage_learn(&ibb->carriage, stream->peer, stream->session.max_carried);
+	}
+}
+
 static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
@@ -299,9 +309,9 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	} else if (id.kind == 'r') {
 		stream_resume_answered(stream, msg, now_ms);
 	} else if (id.kind == 'p') {
-		stream_probe_answered(stream, msg, now_ms);
+		stream_probe_answered(stream, msg, id.count, now_ms);
 	}
-	carriage_note(&ibb->carriage, stream->outgoing.sender.carried);
+	learn_carriage(ibb, stream);
 	ibb_settle(ibb, stream);
 }
 

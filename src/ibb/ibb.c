@@ -62,6 +62,7 @@ int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	uint32_t wanted = stream->session.block_size;
 	uint32_t accepted = path_cache_block_size(&ibb->path_cache, peer);
 	stream->session.block_size = accepted < wanted ? accepted : wanted;
+	stream->session.max_carried = carriage_most(&ibb->carriage, peer);
 	int error = stream_open(stream, peer, features, name, now_ms);
 	if (error) {
 		stream->session.block_size = wanted;
@@ -209,6 +210,13 @@ void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
 	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
 		stream_limit_blocks(stream);
 	}
+}
+
+size_t ibb_max_block(const struct ibb *ibb, const char *peer)
+{
+	size_t ours = ibb->config.max_block;
+	size_t theirs = carriage_most(&ibb->carriage, peer);
+	return ours == 0 || (theirs > 0 && theirs < ours) ? theirs : ours;
 }
 
 /* Our connection is broken, and the stream cannot be resumed. */

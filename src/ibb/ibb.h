@@ -27,7 +27,7 @@ struct ibb {
 	struct effects effects;
 	struct block_size auto_size; /* of all streams: they share the connection */
 	struct path_cache path_cache;
-	struct carriage carriage;	   /* of our server */
+	struct carriage carriage;	   /* kept when the connection breaks */
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not taken yet; oldest first */
 	uint64_t last_number;
@@ -44,6 +44,9 @@ void ibb_finish(struct ibb *ibb);
 /* The server's limit: from now on no stanza with a block is longer than `max_stanza` bytes. 0: no
  * limit. */
 void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza);
+
+/* The longest block that servers may carry to `peer`, by what was lost; 0: any. */
+size_t ibb_max_block(const struct ibb *ibb, const char *peer);
 
 /* A stream to be opened by us. `sid` (copied) must be random. NULL and *error: -ENFILE (max_streams
  * are running), -ENOMEM. Owned by the caller until ibb_release. */

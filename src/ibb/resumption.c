@@ -79,6 +79,9 @@ static void cut_anew(struct stream *stream, const struct msg *resume)
 	struct sender *sender = &stream->outgoing.sender;
 	if (resume->has_seq) {
 		uint16_t ahead = (uint16_t)(resume->seq - (uint16_t)sender->oldest);
+		if (ahead <= sender->blocks_length) {
+			sender_note_received(sender, sender->oldest + ahead);
+		}
 		sender_cut_anew(sender, sender->oldest + ahead, stream_max_block(stream));
 	}
 }

@@ -235,6 +235,13 @@ bool sender_was_cut_anew(const struct sender *sender, uint64_t number, unsigned 
 	return number < sender->cut_end;
 }
 
+void sender_note_received(struct sender *sender, uint64_t number)
+{
+	for (size_t i = 0; i < sender->blocks_length && sender->oldest + i < number; i++) {
+		note_carried(sender, block_at(sender, i));
+	}
+}
+
 size_t sender_longest(const struct sender *sender)
 {
 	size_t longest = 0;

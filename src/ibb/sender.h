@@ -51,7 +51,7 @@ struct sender {
 			     answers from new ones */
 	uint64_t written;
 	uint64_t acknowledged; /* bytes of the blocks before `oldest` */
-	size_t carried;	       /* the longest block that was acknowledged */
+	size_t carried;	       /* the longest block that has arrived */
 };
 
 /* NULL-safe. */
@@ -102,6 +102,9 @@ void sender_cut_anew(struct sender *sender, uint64_t number, size_t block_size);
 
 /* Whether an answer, to a transmission in `epoch`, is to a block that was cut anew since then. */
 bool sender_was_cut_anew(const struct sender *sender, uint64_t number, unsigned epoch);
+
+/* The receiver says that it has the blocks before `number`; they still wait to be acknowledged. */
+void sender_note_received(struct sender *sender, uint64_t number);
 
 /* The length of the longest block in flight; 0: there is none. */
 size_t sender_longest(const struct sender *sender);

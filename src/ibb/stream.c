@@ -5,6 +5,8 @@
  */
 #include "ibb/stream_internal.h"
 
+#include "ibb/carriage.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -98,15 +100,41 @@ void stream_note_deadline(struct stream *stream)
 	}
 }
 
+/* A peer is asked so soon whether a block that may be too long has arrived. */
+#define TRIAL_MS 3000
+
+bool stream_tries_length(const struct stream *stream)
+{
+	const struct sender *sender = &stream->outgoing.sender;
+	size_t least = sender->carried > CARRIAGE_MIN ? sender->carried : CARRIAGE_MIN;
+	/* The first question is cheap; many short blocks may be in flight. */
+	return stream_block_length(stream) > least && stream->session.resumable &&
+	       !stream->outgoing.says_no_seq && sender_longest(sender) > least;
+}
+
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms)
 {
 	if (stream->resumption.suspended) {
 		return; /* suspended, it has its own deadline */
 	}
 	stream->timers.deadline_ms = now_ms + timeout_ms;
+	int64_t probe_ms = timeout_ms / 2;
+	if (probe_ms > TRIAL_MS && stream_tries_length(stream)) {
+		probe_ms = TRIAL_MS;
+	}
 	stream->timers.keepalive_ms =
-		stream->state == STREAM_OPEN ? now_ms + timeout_ms / 2 : STREAM_NO_DEADLINE;
+		stream->state == STREAM_OPEN ? now_ms + probe_ms : STREAM_NO_DEADLINE;
 	stream_note_deadline(stream);
+}
+
+void stream_hasten_probe(struct stream *stream, int64_t now_ms)
+{
+	int64_t soon_ms = now_ms + TRIAL_MS;
+	if (stream->timers.keepalive_ms != STREAM_NO_DEADLINE &&
+	    stream->timers.keepalive_ms > soon_ms && stream_tries_length(stream)) {
+		stream->timers.keepalive_ms = soon_ms;
+		stream_note_deadline(stream);
+	}
 }
 
 void stream_clear_deadline(struct stream *stream)

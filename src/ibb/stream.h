@@ -88,6 +88,8 @@ struct stream_session {
 	uint32_t block_size;	/* as negotiated so far */
 	bool is_auto;		/* blocks are as long as `auto_size` says, up to block_size */
 	size_t max_data;	/* in a block that we send, by what servers take */
+	size_t max_carried;	/* of the longest block that servers on the way may carry, by what
+				   was lost; 0: any */
 
 	unsigned open_attempt; /* of <open/>, counted for its id */
 	int64_t open_sent_ms;  /* when the last of them was sent */
@@ -106,6 +108,12 @@ struct stream_outgoing {
 	struct sender sender;
 	struct window window;
 	uint64_t gap; /* zeros that follow the sender's bytes, before those of `writers` */
+
+	/* MSG_RESUME was sent as a probe: how many so far, and of the last one the end of the
+	 * blocks before it, and the epoch. The peer does not say which of them have arrived. */
+	uint64_t asked, asked_end;
+	unsigned asked_epoch;
+	bool says_no_seq;
 
 	uint64_t overdue_end; /* blocks from here on were never retransmitted as overdue */
 
@@ -417,7 +425,8 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 /* Probes the peer, retries or fails when something is overdue. */
 void stream_tick(struct stream *stream, int64_t now_ms);
 
-/* A probe was answered, by the peer or its server. */
-void stream_probe_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
+/* A probe was answered, by the peer or its server. `count`: as in the answered id. */
+void stream_probe_answered(struct stream *stream, const struct msg *answer, uint64_t count,
+			   int64_t now_ms);
 
 #endif

@@ -40,6 +40,13 @@ void stream_note_deadline(struct stream *stream);
 size_t stream_max_block(const struct stream *stream);
 size_t stream_block_length(const struct stream *stream);
 
+/* Whether a block in flight is longer than any that the peer has acknowledged, and than every
+ * server carries. Then the peer can be asked soon whether it has arrived. */
+bool stream_tries_length(const struct stream *stream);
+
+/* A block was sent; if it tries a length, the peer is asked soon. */
+void stream_hasten_probe(struct stream *stream, int64_t now_ms);
+
 /* Appends a stream that has a block to effects.sendable, unless it is in it; and removes it. */
 void stream_schedule(struct stream *stream);
 void stream_unschedule(struct stream *stream);
@@ -126,6 +133,11 @@ int stream_write_error(const struct stream *stream);
 void stream_release_writers(struct stream *stream);
 
 /* ---- delivery.c ---- */
+
+/* Resumable: block `number`, in flight, was lost, and no later one has arrived. Retransmits; if the
+ * block is longer than any that was acknowledged, it and later ones are cut shorter. False: it is
+ * not, and nothing has changed. */
+bool stream_cut_shorter(struct stream *stream, uint64_t number);
 
 /* Resumable: retransmits the oldest block in flight, which may have been lost. */
 void stream_retransmit_oldest(struct stream *stream);

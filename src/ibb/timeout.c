@@ -23,11 +23,19 @@ static void probe_peer(struct stream *stream, int64_t now_ms)
 		}
 		stream->timers.deadline_ms = now_ms + timeout_ms / 2;
 	}
+	bool asks = stream_tries_length(stream) && !stream->incoming.receiver.held;
+	if (asks) {
+		stream->outgoing.asked++;
+		stream->outgoing.asked_end = sender_next_number(&stream->outgoing.sender);
+		stream->outgoing.asked_epoch = stream->outgoing.sender.epoch;
+	}
 	/* When memory is short the deadline still stands. */
-	stream_send_probe(stream, 'p', 0);
+	stream_send_probe(stream, 'p', asks ? stream->outgoing.asked : 0);
 	stream_probe_beginning(stream);
 	stream->outgoing.probed_before = stream->outgoing.probed;
-	stream_retransmit_oldest(stream);
+	if (!asks) {
+		stream_retransmit_oldest(stream);
+	}
 }
 
 /* The awaited answer has not come. A connection may be broken without anybody having noticed. */
@@ -68,8 +76,35 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 	stream_schedule(stream);
 }
 
-void stream_probe_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
+/*
+ * The peer says which block it expects next. If that was sent before the question, it was lost: the
+ * two stay in order (RFC 6120 section 10.1). Otherwise the reader is slow.
+ */
+static void learn_arrived(struct stream *stream, const struct msg *answer, uint64_t count)
 {
+	struct sender *sender = &stream->outgoing.sender;
+	uint64_t number = sender->oldest + (uint16_t)(answer->seq - (uint16_t)sender->oldest);
+	if (count == 0 || count != stream->outgoing.asked || answer->kind != MSG_RESULT ||
+	    stream->outgoing.asked_epoch != sender->epoch) {
+		return;
+	}
+	stream->outgoing.says_no_seq = !answer->has_seq;
+	if (!answer->has_seq || number > sender_next_number(sender)) {
+		return;
+	}
+	sender_note_received(sender, number);
+	if (number < stream->outgoing.asked_end && !stream_cut_shorter(stream, number)) {
+		stream_retransmit_all(stream);
+		stream_schedule(stream);
+	}
+}
+
+void stream_probe_answered(struct stream *stream, const struct msg *answer, uint64_t count,
+			   int64_t now_ms)
+{
+	if (!stream_is_over(stream) && !stream->resumption.suspended) {
+		learn_arrived(stream, answer, count);
+	}
 	if (answer->kind == MSG_ERROR && condition_means_away(answer->condition)) {
 		if (stream_suspend(stream, true, now_ms)) {
 			return;

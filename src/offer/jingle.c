@@ -56,7 +56,7 @@ static uint32_t smaller(uint32_t block_size, size_t most)
 static int send_offer(struct offers *offers, struct offer *offer)
 {
 	size_t max_stanza = offers->ibb->config.max_stanza;
-	size_t max_block = offers->ibb->config.max_block;
+	size_t max_block = ibb_max_block(offers->ibb, offer->peer);
 	offer->session.block_size = smaller(offer->session.block_size, MAX_BLOCK);
 	if (max_stanza > 0) {
 		/* Otherwise <open/> would have this smaller size, and be refused as it was not

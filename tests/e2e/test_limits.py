@@ -70,6 +70,24 @@ def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
     assert proxy.connections == connections, "it has forgotten what the server takes"
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("how", ["silence", "error"])
+def test_stanzas_that_are_not_carried(limited_lab: LimitedLab, how: str) -> None:
+    """The server goes on without them. Blocks get shorter until they pass, and stay so."""
+    lab = limited_lab(
+        modules=("long_stanzas",),
+        settings=f'long_stanzas = "{how}"\nlong_stanzas_limit = {LARGEST_STANZA}\n'
+        f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n',
+    )
+    alice, proxy, bob = via_proxy(lab, "block_size=65535")
+    Transfer(lab, alice, bob, 200 * KIBIBYTE).expect_success(25)
+    small = lab.random_file(100 * KIBIBYTE, "small")
+    assert lab.run("cp", small, alice.contact(bob)).returncode == 0
+    assert bob.incoming(alice, "small").read_bytes() == small.read_bytes()
+    assert os.getxattr(alice.contact(bob) / "small", "user.ibb.block_size") == b"4096"
+    assert proxy.connections == 1
+
+
 @pytest.mark.parametrize("block_size", ["65535", "auto"])
 def test_a_server_that_says_so(limited_lab: LimitedLab, block_size: str) -> None:
     """The server ends the connection of a client that sends longer stanzas than XEP-0478 allows."""

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -35,6 +36,31 @@ static void test_what_was_carried(void **state)
 	assert_int_equal(carriage_broken(&carriage, 30000), 7500);
 }
 
+static void test_domains(void **state)
+{
+	(void)state;
+	struct carriage carriage = {0};
+	char peer[32];
+	assert_int_equal(carriage_most(&carriage, ""), 0);
+	carriage_learn(&carriage, "a@one/x@y", 5000);
+	carriage_learn(&carriage, "two", 6000);
+	carriage_learn(&carriage, "", 1);
+	assert_int_equal(carriage_most(&carriage, "b@one"), 5000);
+	assert_int_equal(carriage_most(&carriage, "two/r"), 6000);
+	assert_int_equal(carriage_most(&carriage, "on"), 0);
+	assert_int_equal(carriage_most(&carriage, ""), 0);
+	carriage_learn(&carriage, "c@one/y", 4096);
+	assert_int_equal(carriage_most(&carriage, "b@one"), 4096);
+	/* the latest */
+	for (int i = 0; i < CARRIAGE_DOMAINS - 1; i++) {
+		snprintf(peer, sizeof(peer), "a@d%d", i);
+		carriage_learn(&carriage, peer, 7000);
+	}
+	assert_int_equal(carriage_most(&carriage, "b@one"), 0);
+	assert_int_equal(carriage_most(&carriage, "two"), 6000);
+	assert_int_equal(carriage_most(&carriage, "d14/x"), 7000);
+}
+
 static void test_shortest(void **state)
 {
 	(void)state;
@@ -48,6 +74,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_breaks),
 		cmocka_unit_test(test_what_was_carried),
+		cmocka_unit_test(test_domains),
 		cmocka_unit_test(test_shortest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

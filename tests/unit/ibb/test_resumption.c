@@ -573,6 +573,83 @@ static void test_long_block_that_arrives_after_all(void **state)
 	PLAY_LONG(16384, steps);
 }
 
+/* A server on the way answers for the peer. */
+static void test_error_of_a_long_block(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 16384 resume"),
+		{"write s w 16384; flush s f", "w=16384; d1.0 data j s 0 16384"},
+		{"j: error d1.0 policy-violation modify",
+		 "d1.0.1 data j s 0 4096; d1.1.1 data j s 1 4096; d1.2.1 data j s 2 4096; "
+		 "d1.3.1 data j s 3 4096"},
+		{"j: error d1.0 policy-violation", ""},
+		/* it was not for the length */
+		{"j: error d1.0.1 policy-violation", "f=EACCES; c1.0 close j s"},
+	};
+	PLAY_LONG(16384, steps);
+}
+
+/* Only a shorter block than the longest that has passed is not to blame. */
+static void test_error_of_a_block_as_long_as_others(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 16384 resume"),
+		{"write s w 32768; flush s f; j: result d1.0",
+		 "w=32768; d1.0 data j s 0 16384; d1.1 data j s 1 16384"},
+		{"j: error d1.1 policy-violation", "f=EACCES; c1.0 close j s"},
+		/* nor can the blocks of other peers be cut anew */
+		{"dial t j; j: result o2.0", "o2.0 open j t 16384"},
+		{"write t v 16384; flush t g", "v=16384; d2.0 data j t 0 16384"},
+		{"j: error d2.0 policy-violation", "g=EACCES; c2.0 close j t"},
+	};
+	PLAY_LONG(16384, steps);
+}
+
+/* The peer is asked soon whether a long block has arrived. */
+static void test_silence_about_a_long_block(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 65535 resume"),
+		{"write s w 65535; flush s f", "w=65535; d1.0 data j s 0 65535"},
+		{"wait 3000", "p1.1 resume j s"},
+		/* no answer to that question */
+		{"j: result p1.0 seq=0; wait 3000", "p1.2 resume j s"},
+		{"j: result p1.1 seq=0", ""},
+		{"j: result p1.2 seq=0", "d1.0.1 data j s 0 16383"},
+		{"j: result d1.0.1", "d1.1.1 data j s 1 16383"},
+		/* a length that has passed is not asked about; another block may be lost as ever */
+		{"wait 3000; wait 27000", "p1.0 resume j s; a1.1.1 data j s 1 16383"},
+		/* the domain of the peer is remembered */
+		{"dial t j resume; dial u k resume",
+		 "o2.0 open j t 16383 resume; o3.0 open k u 65535 resume"},
+		{"reset s", "f=ECONNRESET; c1.0 close j s"},
+	};
+	PLAY_LONG(65535, steps);
+}
+
+static void test_slow_reader_of_a_long_block(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		BRACED("dial s j resume; j: result o1.0", "o1.0 open j s 16384 resume"),
+		{"write s w 16384; flush s f", "w=16384; d1.0 data j s 0 16384"},
+		{"wait 3000; j: result p1.1 seq=1; wait 3000", "p1.1 resume j s"},
+		{"wait 27000; j: result p1.0 seq=1", "p1.0 resume j s; a1.0 data j s 0 16384"},
+		{"j: result d1.0", "f=0"},
+		/* an older ibbfs does not say what has arrived */
+		{"dial t j resume; j: result o2.0; write t v 16384; flush t g",
+		 "o2.0 open j t 16384 resume; v=16384; d2.0 data j t 0 16384"},
+		{"wait 3000; j: result p2.1; wait 3000", "p2.1 resume j t"},
+		{"wait 27000; j: result p2.0", "p2.0 resume j t; a2.0 data j t 0 16384"},
+		{"j: result d2.0", "g=0"},
+		{"reset s; reset t", "c1.0 close j s; c2.0 close j t"},
+	};
+	PLAY_LONG(16384, steps);
+}
+
 /* Each end says which block it expects next. */
 static void test_expected_next(void **state)
 {
@@ -616,6 +693,10 @@ int main(void)
 		cmocka_unit_test(test_shorter_blocks_and_older_peers),
 		cmocka_unit_test(test_connections_that_break),
 		cmocka_unit_test(test_long_block_that_arrives_after_all),
+		cmocka_unit_test(test_error_of_a_long_block),
+		cmocka_unit_test(test_error_of_a_block_as_long_as_others),
+		cmocka_unit_test(test_silence_about_a_long_block),
+		cmocka_unit_test(test_slow_reader_of_a_long_block),
 		cmocka_unit_test(test_expected_next),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
