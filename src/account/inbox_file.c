@@ -217,6 +217,10 @@ int inbox_file_path(const struct handle *handle, char *path, size_t size)
 	if (!node || node->inbox.error) {
 		return node ? node->inbox.error : -ENOENT;
 	}
+	const struct stream *stream = node->file.stream;
+	if (node->inbox.state == INBOX_RECEIVING && stream && stream->state == STREAM_BROKEN) {
+		return stream_outcome(stream); /* the download has not heard of it yet */
+	}
 	return node->inbox.path ? snprintf(path, size, "%s", node->inbox.path) : -EAGAIN;
 }
 
