@@ -40,6 +40,16 @@ def content(direction: int, offset: int, size: int) -> bytes:
     return (text * (2 + size // TILE))[start : start + size]
 
 
+def mapped(fd: int, size: int) -> bytes:
+    """Python's mmap refuses more than the file's size."""
+    LIBC.mmap.restype = ctypes.c_void_p
+    LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_longlong]
+    address = LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE, fd, 0)
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mmap")
+    return ctypes.string_at(address, size)
+
+
 class Actor:
     def __init__(self) -> None:
         self.files: dict[int, int] = {}
@@ -151,9 +161,11 @@ class Actor:
         out, into = os.pipe()
         child = os.fork()
         if child == 0:
-            with mmap.mmap(self.files[slot], size, mmap.MAP_PRIVATE, mmap.PROT_READ) as mapped:
-                os.write(into, mapped[:size])
-            os._exit(0)
+            try:
+                os.write(into, mapped(self.files[slot], size))
+                os._exit(0)
+            finally:
+                os._exit(1)
         os.close(into)
         with open(out, "rb") as pipe:
             data = pipe.read()

@@ -169,7 +169,7 @@ class Stream:
     def began_write(self, side: int) -> None:
         pipe = self.pipes[side]
         others = [d for d in self.descriptions if d.side != side]
-        if others and not any(d.reads for d in others):
+        if self.closed[1 - side] or (others and not any(d.reads for d in others)):
             self.causes.append("nobody reads")
         if self._overflow is not None and pipe.unread > self._overflow:
             self.causes.append("overflow")
