@@ -262,8 +262,7 @@ bool caller_is_written(const char *path)
 	return is_written(path, false);
 }
 
-bool caller_is_last_writer(pid_t pid, const char *path)
+bool caller_is_last_writer(pid_t pid, const char *name)
 {
-	const char *name = strrchr(path, '/') + 1;
 	return !caller_may_write(pid, name) && !is_written(name, true);
 }

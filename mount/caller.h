@@ -41,10 +41,10 @@ bool caller_is_written(const char *path);
  * cannot be seen. */
 bool caller_may_write(pid_t pid, const char *name);
 
-/* Whether `pid`, which has just closed a descriptor of the file at `path`, absolute, was the last
- * that could write to it, as far as can be seen. False if the open files of `pid` cannot be seen. A
- * file of the same name that is reached by another path, as through a container's mounts, counts
- * too. */
-bool caller_is_last_writer(pid_t pid, const char *path);
+/* Whether `pid`, which has just closed a descriptor of the file called `name`, was the last that
+ * could write to it, as far as can be seen. False if the open files of `pid` cannot be seen. Any
+ * file of that name counts: the same one may be reached by another path, as through a container's
+ * mounts. */
+bool caller_is_last_writer(pid_t pid, const char *name);
 
 #endif

@@ -19,10 +19,15 @@ struct handle *call_handle_of(const struct fuse_file_info *info)
 	return (struct handle *)(uintptr_t)info->fh;
 }
 
-static void interrupt(const struct call_context *context, enum op_kind kind, uint64_t token,
-		      pid_t pid)
+/* Nobody repeats such a call. */
+static bool is_barrier(enum op_kind kind)
 {
-	if (kind == OP_OPEN || kind == OP_FLUSH) {
+	return kind == OP_OPEN || kind == OP_FLUSH;
+}
+
+static void interrupt(const struct call_context *context, bool barrier, uint64_t token, pid_t pid)
+{
+	if (barrier) {
 		interrupts_add(context->interrupts, token, pid);
 	} else {
 		hub_interrupt(context->hub, token);
@@ -32,13 +37,12 @@ static void interrupt(const struct call_context *context, enum op_kind kind, uin
 /* The call may be over and freed: its token says so, a pointer could not. */
 static void on_interrupt(fuse_req_t req, void *data)
 {
-	interrupt(call_context_of(req), OP_READ, (uint64_t)(uintptr_t)data, 0);
+	interrupt(call_context_of(req), false, (uint64_t)(uintptr_t)data, 0);
 }
 
 static void on_interrupt_of_barrier(fuse_req_t req, void *data)
 {
-	interrupt(call_context_of(req), OP_FLUSH, (uint64_t)(uintptr_t)data,
-		  fuse_req_ctx(req)->pid);
+	interrupt(call_context_of(req), true, (uint64_t)(uintptr_t)data, fuse_req_ctx(req)->pid);
 }
 
 struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
@@ -55,13 +59,12 @@ struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool non
 	call->request.deliver = deliver;
 	call->req = req;
 	call->hub = call_hub_of(req);
-	bool is_barrier = kind == OP_OPEN || kind == OP_FLUSH;
-	if (is_barrier) {
+	if (is_barrier(kind)) {
 		interrupts_prepare(call_context_of(req)->interrupts, &call->request);
 	}
 	/* Called before the hub knows the call, and never under the hub's lock: libfuse holds a
 	 * lock of the request around the callback. */
-	fuse_req_interrupt_func(req, is_barrier ? on_interrupt_of_barrier : on_interrupt,
+	fuse_req_interrupt_func(req, is_barrier(kind) ? on_interrupt_of_barrier : on_interrupt,
 				(void *)(uintptr_t)token);
 	return call;
 }
@@ -80,7 +83,7 @@ struct early_signal call_early_signal(const struct call *call)
 void call_apply(struct early_signal early)
 {
 	if (early.came) {
-		interrupt(early.context, early.kind, early.token, early.pid);
+		interrupt(early.context, is_barrier(early.kind), early.token, early.pid);
 	}
 }
 

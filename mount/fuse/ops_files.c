@@ -243,33 +243,39 @@ static void flush_spooled(struct call *call)
  * and nobody waits for it. */
 static bool is_last_close(const struct call *call)
 {
-	const struct call_context *context = call_context_of(call->req);
-	char path[PATH_MAX];
-	if (!hub_can_finish(call->hub, call->handle)) {
-		return false;
-	}
-	int length = snprintf(path, sizeof(path), "%s/", context->mountpoint);
-	return length > 0 && (size_t)length < sizeof(path) &&
-	       hub_path(call->hub, call->handle, path + length, sizeof(path) - (size_t)length) >=
-		       0 &&
-	       caller_is_last_writer(call->pid, path);
+	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
+	return hub_can_finish(call->hub, call->handle) &&
+	       hub_path(call->hub, call->handle, path, sizeof(path)) >= 0 &&
+	       caller_is_last_writer(call->pid, strrchr(path, '/') + 1);
 }
 
-static void flush(struct request *request, bool killed)
+static void flush(struct call *call, bool killed)
+{
+	struct early_signal early = call_early_signal(call);
+	hub_flush(call->hub, call->handle, &call->request, killed);
+	call_apply(early);
+}
+
+static void finish(struct call *call)
+{
+	struct early_signal early = call_early_signal(call);
+	hub_finish(call->hub, call->handle, &call->request);
+	call_apply(early);
+}
+
+/* One of the closes. */
+static void begin_close(struct request *request, bool killed)
 {
 	struct call *call = call_of(request);
-	if (!killed && hub_is_spooled(call->hub, call->handle, false)) {
+	if (killed) {
+		flush(call, true);
+	} else if (hub_is_spooled(call->hub, call->handle, false)) {
 		flush_spooled(call);
-		return;
-	}
-	bool last = !killed && is_last_close(call);
-	struct early_signal early = call_early_signal(call);
-	if (last) {
-		hub_finish(call->hub, call->handle, request);
+	} else if (is_last_close(call)) {
+		finish(call);
 	} else {
-		hub_flush(call->hub, call->handle, request, killed);
+		flush(call, false);
 	}
-	call_apply(early);
 }
 
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
@@ -284,10 +290,10 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	enum caller_fate fate = call->handle->writable ? caller_fate(call->pid) : CALLER_STAYS;
 	if (fate == CALLER_UNKNOWN) {
 		struct early_signal early = call_early_signal(call);
-		interrupts_hold(call_context_of(req)->interrupts, &call->request, flush);
+		interrupts_hold(call_context_of(req)->interrupts, &call->request, begin_close);
 		call_apply(early);
 	} else {
-		flush(&call->request, fate == CALLER_ENDS);
+		begin_close(&call->request, fate == CALLER_ENDS);
 	}
 }
 
@@ -302,7 +308,7 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
 	if (call) {
 		call->handle = call_handle_of(info);
-		flush(&call->request, false);
+		flush(call, false);
 	}
 }
 

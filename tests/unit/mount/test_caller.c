@@ -89,8 +89,10 @@ static void test_is_written(void **state)
 		assert_int_equal(caller_may_write(pid, strrchr(path, '/') + 1), rows[i].expected);
 		assert_false(caller_may_write(pid, "caller"));
 		assert_int_equal(caller_fate(pid), CALLER_STAYS);
-		assert_int_equal(caller_is_last_writer(pid, path), !rows[i].expected);
-		assert_int_equal(caller_is_last_writer(getpid(), path), !rows[i].expected);
+		assert_int_equal(caller_is_last_writer(pid, strrchr(path, '/') + 1),
+				 !rows[i].expected);
+		assert_int_equal(caller_is_last_writer(getpid(), strrchr(path, '/') + 1),
+				 !rows[i].expected);
 		stop(pid, leash);
 		assert_false(caller_is_written(path));
 	}
