@@ -83,11 +83,9 @@ const struct preset *preset_find(const struct preset *list, const char *jid)
 
 struct preset *preset_get(struct preset **list, const char *jid)
 {
-	struct preset *preset;
-	DL_FOREACH (*list, preset) {
-		if (strcmp(preset->jid, jid) == 0) {
-			return preset;
-		}
+	struct preset *preset = (struct preset *)preset_find(*list, jid); /* the list is ours */
+	if (preset) {
+		return preset;
 	}
 	size_t size = strlen(jid) + 1;
 	preset = calloc(1, sizeof(*preset) + size);

@@ -277,6 +277,14 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 
 /* ---- flush ---- */
 
+/* If several processes share the file, the last close counts. */
+static void note_flush(struct handle *handle, const struct op *op, bool killed)
+{
+	handle->killed = killed;
+	handle->last_flush = op->token;
+	handle->flushed = !killed;
+}
+
 void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
 		int64_t now_ms)
 {
@@ -286,10 +294,7 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 		account_complete(account, op, 0);
 		return;
 	}
-	/* If several processes share the file, the last close counts. */
-	handle->killed = killed;
-	handle->last_flush = op->token;
-	handle->flushed = !killed;
+	note_flush(handle, op, killed);
 	if (killed) {
 		account_complete(account, op, -EINTR);
 	} else {
@@ -313,9 +318,7 @@ void file_finish(struct account *account, struct handle *handle, struct op *op, 
 		return;
 	}
 	op->context = handle;
-	handle->killed = false;
-	handle->last_flush = op->token;
-	handle->flushed = true;
+	note_flush(handle, op, false);
 	stream_finish_writing(handle_stream(handle), op, now_ms);
 }
 

@@ -32,6 +32,7 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 
 /* A signal ends the wait of `op`, which is parked. An interrupted flush is none. */
 void file_interrupt(struct account *account, struct op *op);
+
 /* As file_flush with `killed` false, by the last process that can write: the stream ends. */
 void file_finish(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
 
