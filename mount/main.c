@@ -279,11 +279,11 @@ static char *spool_directory(const struct options *options)
 	if (options->spool) {
 		return strdup(options->spool);
 	}
-	const struct passwd *user = options->other_user ? getpwuid(options->uid) : NULL;
-	return spool_default_directory(options->other_user ? NULL : getenv("XDG_CACHE_HOME"),
-				       user		     ? user->pw_dir
-				       : options->other_user ? "/tmp"
-							     : home_directory());
+	if (!options->other_user) {
+		return spool_default_directory(getenv("XDG_CACHE_HOME"), home_directory());
+	}
+	const struct passwd *user = getpwuid(options->uid);
+	return spool_default_directory(NULL, user ? user->pw_dir : "/tmp");
 }
 
 /* With the privileges of the user that we run as. */

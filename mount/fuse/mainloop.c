@@ -17,7 +17,7 @@
 /* How long streams may take to deliver the rest when the mount ends. */
 #define DRAIN_MS 5000
 
-/* A service manager is told of changes at most this often. */
+/* A service manager is told of changes, and they are looked for, at most this often. */
 #define STATUS_MS 1000
 
 #define STATUS_BYTES 512
@@ -88,10 +88,9 @@ static int64_t report_status(const struct mainloop *loop, int64_t *next_ms)
 	if (now_ms < *next_ms) {
 		return *next_ms;
 	}
+	*next_ms = now_ms + STATUS_MS;
 	hub_status_line(loop->hub, line, sizeof(line));
-	if (notify_status(line)) {
-		*next_ms = now_ms + STATUS_MS;
-	}
+	notify_status(line);
 	return INT64_MAX;
 }
 
