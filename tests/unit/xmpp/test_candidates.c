@@ -206,15 +206,22 @@ static void test_failure_lets_the_next_begin(void **state)
 	assert_true(candidates_is_exhausted(&candidates, TURN_OVERTAKEN));
 }
 
-static void test_postponed_comes_last(void **state)
+/* A target with an address of each family, of which the first is being tried. */
+static struct target *begin_with_inet6(void)
 {
-	(void)state;
 	struct target *target = add(1);
 
 	steps(0);
 	answer(target, FAMILY_INET6, "2001:db8::1", 0);
 	answer(target, FAMILY_INET, "192.0.2.1", 0);
 	assert_string_equal(steps(0), "2001:db8::1, then 250");
+	return target;
+}
+
+static void test_postponed_comes_last(void **state)
+{
+	(void)state;
+	begin_with_inet6();
 	struct address *address = connecting();
 	address->state = ADDRESS_WAITING;
 	address->turn = TURN_POSTPONED;
@@ -234,12 +241,8 @@ static void test_postponed_comes_last(void **state)
 static void test_overtaken_comes_last(void **state)
 {
 	(void)state;
-	struct target *target = add(1);
+	struct target *target = begin_with_inet6();
 
-	steps(0);
-	answer(target, FAMILY_INET6, "2001:db8::1", 0);
-	answer(target, FAMILY_INET, "192.0.2.1", 0);
-	assert_string_equal(steps(0), "2001:db8::1, then 250");
 	assert_string_equal(steps(250), "192.0.2.1, never");
 	candidates_win(&candidates, &target->addresses[1]);
 	assert_true(candidates_is_exhausted(&candidates, TURN_POSTPONED));
@@ -252,12 +255,8 @@ static void test_overtaken_comes_last(void **state)
 static void test_later_attempt_is_not_overtaken(void **state)
 {
 	(void)state;
-	struct target *target = add(1);
+	struct target *target = begin_with_inet6();
 
-	steps(0);
-	answer(target, FAMILY_INET6, "2001:db8::1", 0);
-	answer(target, FAMILY_INET, "192.0.2.1", 0);
-	assert_string_equal(steps(0), "2001:db8::1, then 250");
 	assert_string_equal(steps(250), "192.0.2.1, never");
 	candidates_win(&candidates, &target->addresses[0]);
 	assert_false(candidates_is_exhausted(&candidates, TURN_FIRST));
