@@ -273,13 +273,9 @@ static const char *const sync_words[] = {
 
 #define FIELD(name) .field = offsetof(struct options, name)
 
-/* Options that other file systems have: a user of theirs is told why not. */
-#define REFUSED(name, why)                        \
-	{                                         \
-		name, take_refused, .must = (why) \
-	}
-#define NOT_CACHED "streams are never cached"
-#define NOT_SSH	   "an option of SSH, which is not used"
+/* Why options that other file systems have are refused. */
+static const char not_cached[] = "streams are never cached";
+static const char not_ssh[] = "an option of SSH, which is not used";
 
 static const struct option table[] = {
 	{"-h", .take = take_help},
@@ -319,31 +315,32 @@ static const struct option table[] = {
 	{"subtype=", .take = take_subtype},
 	{"allow_other", .take = take_allow},
 	{"allow_root", .take = take_allow},
-	REFUSED("fmask=", "there is only umask="),
-	REFUSED("dmask=", "there is only umask="),
-	REFUSED("port=", "the port is part of server=HOST:PORT"),
-	REFUSED("reconnect", "needs a number of seconds; ibbfs connects again without it"),
-	REFUSED("delay_connect",
-		"ibbfs connects before it mounts; x-systemd.automount delays both"),
-	REFUSED("idmap=", "every file belongs to the user of uid="),
-	REFUSED("follow_symlinks", "there are no symbolic links"),
-	REFUSED("transform_symlinks", "there are no symbolic links"),
-	REFUSED("cache=", NOT_CACHED),
-	REFUSED("kernel_cache", NOT_CACHED),
-	REFUSED("auto_cache", NOT_CACHED),
-	REFUSED("attr_timeout=", NOT_CACHED),
-	REFUSED("entry_timeout=", NOT_CACHED),
-	REFUSED("negative_timeout=", NOT_CACHED),
-	REFUSED("ac_attr_timeout=", NOT_CACHED),
-	REFUSED("IdentityFile=", NOT_SSH),
-	REFUSED("Compression=", NOT_SSH),
-	REFUSED("compression=", NOT_SSH),
-	REFUSED("ServerAliveInterval=", NOT_SSH),
-	REFUSED("ServerAliveCountMax=", NOT_SSH),
-	REFUSED("StrictHostKeyChecking=", NOT_SSH),
-	REFUSED("UserKnownHostsFile=", NOT_SSH),
-	REFUSED("ssh_command=", NOT_SSH),
-	REFUSED("sftp_server=", NOT_SSH),
+	{"fmask=", take_refused, .must = "there is only umask="},
+	{"dmask=", take_refused, .must = "there is only umask="},
+	{"port=", take_refused, .must = "the port is part of server=HOST:PORT"},
+	{"reconnect", take_refused,
+	 .must = "needs a number of seconds; ibbfs connects again without it"},
+	{"delay_connect", take_refused,
+	 .must = "ibbfs connects before it mounts; x-systemd.automount delays both"},
+	{"idmap=", take_refused, .must = "every file belongs to the user of uid="},
+	{"follow_symlinks", take_refused, .must = "there are no symbolic links"},
+	{"transform_symlinks", take_refused, .must = "there are no symbolic links"},
+	{"cache=", take_refused, .must = not_cached},
+	{"kernel_cache", take_refused, .must = not_cached},
+	{"auto_cache", take_refused, .must = not_cached},
+	{"attr_timeout=", take_refused, .must = not_cached},
+	{"entry_timeout=", take_refused, .must = not_cached},
+	{"negative_timeout=", take_refused, .must = not_cached},
+	{"ac_attr_timeout=", take_refused, .must = not_cached},
+	{"IdentityFile=", take_refused, .must = not_ssh},
+	{"Compression=", take_refused, .must = not_ssh},
+	{"compression=", take_refused, .must = not_ssh},
+	{"ServerAliveInterval=", take_refused, .must = not_ssh},
+	{"ServerAliveCountMax=", take_refused, .must = not_ssh},
+	{"StrictHostKeyChecking=", take_refused, .must = not_ssh},
+	{"UserKnownHostsFile=", take_refused, .must = not_ssh},
+	{"ssh_command=", take_refused, .must = not_ssh},
+	{"sftp_server=", take_refused, .must = not_ssh},
 };
 
 /* Options that fuse_session_new of libfuse 3.14 knows; for others it would print an error of its

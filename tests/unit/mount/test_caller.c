@@ -154,7 +154,10 @@ static void test_threads_end_with_exit(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-#define BIT(signal) (1ULL << ((signal)-1))
+static unsigned long long bit(int signal)
+{
+	return 1ULL << (signal - 1);
+}
 
 static void test_judge(void **state)
 {
@@ -186,7 +189,7 @@ static void test_judge(void **state)
 		{SIGINT, BLOCKED, CALLER_STAYS},  {SIGALRM, BLOCKED, CALLER_STAYS},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		unsigned long long it = BIT(rows[i].signal), none = 0;
+		unsigned long long it = bit(rows[i].signal), none = 0;
 		for (int shared = 0; shared < 2; shared++) {
 			char text[512];
 			snprintf(text, sizeof(text),
