@@ -12,9 +12,9 @@
  *   mount/     the daemon
  *     main      start and end               daemonize the process in the background
  *     hub       where the two threads meet: the lock
- *     log       lines on stderr or syslog   caller    the process behind a request, and others
- *     suspend   whether the machine could sleep
- *     notify    the service manager
+ *     log       lines on stderr or syslog   caller    the process behind a request: its signals
+ *     notify    the service manager         writers   processes that have a file open for writing
+ *     suspend   whether the machine could sleep   proc      reads /proc
  *   mount/cli/  the command line
  *     options   the whole of it             option_table every option there is
  *     config    the account's file          value     of one option
@@ -90,7 +90,6 @@
  *     utf8      text that is too long
  */
 #include "account/handle.h"
-#include "mount/caller.h"
 #include "mount/cli/home.h"
 #include "mount/cli/options.h"
 #include "mount/cli/password.h"
@@ -106,6 +105,7 @@
 #include "mount/hub.h"
 #include "mount/log.h"
 #include "mount/notify.h"
+#include "mount/proc.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -356,7 +356,7 @@ static int start(struct options *options, char **password)
 		.spool = spool,
 		.interrupts = &interrupts,
 	};
-	caller_start();
+	proc_start();
 	interrupts_init(&interrupts, hub);
 	/* libfuse takes the user of now for the owner, whom allow_root lets in beside root. */
 	struct fuse_session *session = NULL;
@@ -372,7 +372,7 @@ static int start(struct options *options, char **password)
 		fuse_session_destroy(session);
 	}
 	interrupts_finish(&interrupts);
-	caller_stop();
+	proc_stop();
 	end_inbox(options, context.inbox);
 	free_orphans(hub);
 	hub_destroy(hub);

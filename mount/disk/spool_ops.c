@@ -2,9 +2,9 @@
 #include "mount/disk/spool_ops.h"
 
 #include "account/handle.h"
-#include "mount/caller.h"
 #include "mount/disk/upload.h"
 #include "mount/log.h"
+#include "mount/writers.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -68,8 +68,8 @@ bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const stru
 	    hub_path(hub, handle, path + length, sizeof(path) - (size_t)length) < 0) {
 		return false; /* removed: other writers cannot be found */
 	}
-	return caller_is_written(path) ||
-	       (!handle->spool && caller_may_write(pid, strrchr(path, '/') + 1));
+	return writers_exist(path) ||
+	       (!handle->spool && writers_include(pid, strrchr(path, '/') + 1));
 }
 
 /* Uploads `spool` to the peer of offer `number`. */

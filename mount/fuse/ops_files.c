@@ -5,6 +5,7 @@
 #include "mount/disk/inbox_ops.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
+#include "mount/writers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -246,7 +247,7 @@ static bool is_last_close(const struct call *call)
 	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
 	return hub_can_finish(call->hub, call->handle) &&
 	       hub_path(call->hub, call->handle, path, sizeof(path)) >= 0 &&
-	       caller_is_last_writer(call->pid, strrchr(path, '/') + 1);
+	       writers_was_last(call->pid, strrchr(path, '/') + 1);
 }
 
 static void flush(struct call *call, bool killed)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* spool_ops, with a hub that only records calls. */
 #include "account/file.h"
-#include "mount/caller.h"
+#include "mount/writers.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/log.h"
@@ -107,13 +107,13 @@ int hub_path(struct hub *unused, const struct handle *handle, char *path, size_t
 	return hub.path ? snprintf(path, size, "%s", hub.path) : -1;
 }
 
-bool caller_is_written(const char *path)
+bool writers_exist(const char *path)
 {
 	snprintf(hub.asked, sizeof(hub.asked), "%s", path);
 	return hub.written;
 }
 
-bool caller_may_write(pid_t pid, const char *name)
+bool writers_include(pid_t pid, const char *name)
 {
 	assert_int_equal(pid, 42);
 	assert_string_equal(name, "f");

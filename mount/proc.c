@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Three: /proc and a directory below it are open while a file there is read. -1: is in use, or
+ * could not be had. */
+static int reserve[3] = {-1, -1, -1};
+static bool has_reserve;
+
+static void refill_reserve(void)
+{
+	for (size_t i = 0; has_reserve && i < sizeof(reserve) / sizeof(reserve[0]); i++) {
+		if (reserve[i] < 0) {
+			reserve[i] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		}
+	}
+}
+
+static bool spend_reserve(void)
+{
+	for (size_t i = 0; i < sizeof(reserve) / sizeof(reserve[0]); i++) {
+		if (reserve[i] >= 0) {
+			close(reserve[i]);
+			reserve[i] = -1;
+			return true;
+		}
+	}
+	return false;
+}
+
+void proc_start(void)
+{
+	has_reserve = true;
+	refill_reserve();
+}
+
+void proc_stop(void)
+{
+	has_reserve = false;
+	while (spend_reserve()) {
+	}
+}
+
+static int open_file(const char *path, int flags)
+{
+	int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+	while (fd < 0 && (errno == EMFILE || errno == ENFILE) && spend_reserve()) {
+		fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+	}
+	return fd;
+}
+
+static void close_file(int fd)
+{
+	close(fd);
+	refill_reserve();
+}
+
+bool proc_read(const char *path, char *text, size_t size)
+{
+	int fd = open_file(path, 0);
+	if (fd < 0) {
+		return false;
+	}
+	ssize_t length = read(fd, text, size - 1);
+	close_file(fd);
+	text[length > 0 ? length : 0] = '\0';
+	return length > 0;
+}
+
+DIR *proc_open_directory(const char *path)
+{
+	int fd = open_file(path, O_DIRECTORY);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	if (fd >= 0 && !directory) {
+		close_file(fd);
+	}
+	return directory;
+}
+
+void proc_close_directory(DIR *directory)
+{
+	closedir(directory);
+	refill_reserve();
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proc - files and directories of /proc.
+ *
+ * Descriptors are kept in reserve, so that /proc can be read when the daemon has no other left.
+ *
+ * Threads: the main thread; makes system calls, so never under the hub's lock.
+ * Source:  proc(5).
+ */
+#ifndef MOUNT_PROC_H
+#define MOUNT_PROC_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Takes the reserve; without this call there is none. */
+void proc_start(void);
+void proc_stop(void);
+
+/* The beginning of a small file, terminated; false if there is none. `size`: at least 1. */
+bool proc_read(const char *path, char *text, size_t size);
+
+/* NULL, and errno: it cannot be opened. */
+DIR *proc_open_directory(const char *path);
+void proc_close_directory(DIR *directory);
+
+#endif
