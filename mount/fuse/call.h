@@ -28,9 +28,10 @@ struct call {
 	fuse_req_t req;
 	struct hub *hub;
 	bool reads;	       /* open */
+	uint64_t opened;       /* open: when it came (writers.h); 0: not for writing */
 	off_t offset;	       /* read */
 	struct handle *handle; /* flush */
-	pid_t pid;	       /* flush */
+	pid_t pid;	       /* open, flush */
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when

@@ -3,6 +3,7 @@
 
 #include "mount/log.h"
 #include "mount/notify.h"
+#include "mount/writers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,9 @@
 #define STATUS_MS 1000
 
 #define STATUS_BYTES 512
+
+/* Half of what writers_look demands. */
+#define LOOK_MS 500
 
 /* Requests served before signals and deadlines are looked at again. */
 #define BATCH 64
@@ -137,11 +141,21 @@ static bool serve(struct fuse_session *session, struct fuse_buf *buffer)
 	return true;
 }
 
+/* While there are requests, the processes that come with them can be told from older ones. */
+static void look_at_processes(int64_t *next_ms)
+{
+	int64_t now_ms = hub_now_ms();
+	if (now_ms >= *next_ms) {
+		*next_ms = now_ms + LOOK_MS;
+		writers_look();
+	}
+}
+
 void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 {
 	struct fuse_buf buffer = {0};
 	bool mounted = true, stopping = false;
-	int64_t until_ms = INT64_MAX, status_ms = 0;
+	int64_t until_ms = INT64_MAX, status_ms = 0, look_ms = 0;
 	struct pollfd fds[] = {
 		{.fd = loop->signal_fd, .events = POLLIN},
 		{.fd = hub_fd(loop->hub), .events = POLLIN},
@@ -169,6 +183,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		}
 		if (mounted && fds[2].revents) {
 			mounted = serve(session, &buffer);
+			look_at_processes(&look_ms);
 		}
 		interrupts_tick(loop->interrupts); /* an interrupt that has come counts first */
 		stopping = stopping || !mounted;

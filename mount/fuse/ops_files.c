@@ -106,6 +106,8 @@ static void deliver_open(struct request *request)
 		call_end(call);
 		return;
 	}
+	handle->opener = call->pid;
+	handle->opened = call->opened;
 	handle->is_stream = call->reads && !handle_is_spooled(handle) && !handle->inbox_file;
 	struct fuse_open_out out = {
 		.fh = (uint64_t)(uintptr_t)handle,
@@ -144,6 +146,8 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	struct call *call = call_begin(req, OP_OPEN, 0, false, deliver_open);
 	if (call) {
 		call->reads = (info->flags & O_ACCMODE) != O_WRONLY;
+		call->opened = (info->flags & O_ACCMODE) != O_RDONLY ? writers_look() : 0;
+		call->pid = fuse_req_ctx(req)->pid;
 		struct early_signal early = call_early_signal(call);
 		hub_open(call->hub, ino, info->flags, sid, &call->request);
 		call_apply(early);
@@ -242,12 +246,15 @@ static void flush_spooled(struct call *call)
 
 /* Whether the close ends the stream. Where that cannot be seen, the stream ends with the release,
  * and nobody waits for it. */
-static bool is_last_close(const struct call *call)
+static bool is_last_close(struct call *call)
 {
 	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
-	return hub_can_finish(call->hub, call->handle) &&
-	       hub_path(call->hub, call->handle, path, sizeof(path)) >= 0 &&
-	       writers_was_last(call->pid, strrchr(path, '/') + 1);
+	struct writers_open opened = {call->handle->opener, call->handle->opened};
+	bool last = hub_can_finish(call->hub, call->handle) &&
+		    hub_path(call->hub, call->handle, path, sizeof(path)) >= 0 &&
+		    writers_was_last(call->pid, strrchr(path, '/') + 1, &opened);
+	call->handle->opened = opened.moment;
+	return last;
 }
 
 static void flush(struct call *call, bool killed)

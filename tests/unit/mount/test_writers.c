@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -33,6 +34,12 @@ static int teardown(void **state)
 	return unlink(path);
 }
 
+static bool was_last(pid_t pid, pid_t opener, uint64_t moment)
+{
+	struct writers_open opened = {opener, moment};
+	return writers_was_last(pid, strrchr(path, '/') + 1, &opened);
+}
+
 static void test_is_written(void **state)
 {
 	(void)state;
@@ -50,18 +57,76 @@ static void test_is_written(void **state)
 		assert_false(writers_exist("/tmp"));
 		assert_int_equal(writers_include(pid, strrchr(path, '/') + 1), rows[i].expected);
 		assert_false(writers_include(pid, "child"));
-		assert_int_equal(writers_was_last(pid, strrchr(path, '/') + 1), !rows[i].expected);
-		assert_int_equal(writers_was_last(getpid(), strrchr(path, '/') + 1),
-				 !rows[i].expected);
+		assert_int_equal(was_last(pid, pid, 0), !rows[i].expected);
+		assert_int_equal(was_last(getpid(), getpid(), 0), !rows[i].expected);
 		child_stop(pid, leash);
 		assert_false(writers_exist(path));
 	}
 	assert_true(writers_include(0, "f")); /* nobody that we see */
-	assert_false(writers_was_last(0, path));
+	assert_false(was_last(0, 0, 0));
 	/* We ourselves do not count. */
 	int fd = open(path, O_WRONLY);
 	assert_false(writers_exist(path));
 	close(fd);
+}
+
+/* The same just after an open by `opener`. If very many processes have been started meanwhile, all
+ * are searched: then it is asked again. */
+static bool is_last(pid_t pid, pid_t opener)
+{
+	bool last = false;
+	for (int i = 0; i < 100 && !last; i++) {
+		last = was_last(pid, opener, writers_look());
+	}
+	return last;
+}
+
+/* A descriptor is inherited, or it passes through a socket. */
+static void test_was_last(void **state)
+{
+	(void)state;
+	int leashes[2];
+	pid_t older = child_start(path, O_WRONLY, &leashes[0]);
+	pid_t pid = child_start("", -1, &leashes[1]);
+	/* It was started before the open, so it cannot have inherited the descriptor. */
+	assert_true(is_last(pid, pid));
+	assert_false(is_last(pid, older));
+	assert_false(is_last(older, pid));
+	/* What an opener that has ended left to others cannot be known. */
+	assert_false(is_last(pid, 0));
+	assert_false(was_last(pid, pid, 0));
+	child_stop(older, leashes[0]);
+	assert_true(is_last(pid, 0));
+
+	uint64_t moment = writers_look();
+	pid_t heir = child_start(path, O_WRONLY, &leashes[0]);
+	assert_false(was_last(pid, pid, moment));
+	assert_false(was_last(heir, pid, moment));
+	child_stop(heir, leashes[0]);
+	assert_true(was_last(pid, pid, moment));
+	child_stop(pid, leashes[1]);
+}
+
+static void test_socket(void **state)
+{
+	(void)state;
+	int leashes[3];
+	pid_t older = child_start(path, O_WRONLY, &leashes[0]);
+	pid_t plain = child_start("", -1, &leashes[1]);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	pid_t sharing = child_start("", -1, &leashes[2]);
+	close(fd);
+	assert_false(is_last(sharing, sharing));
+	assert_false(is_last(plain, sharing));
+	assert_true(is_last(plain, plain));
+	/* It may have passed the descriptor on; that is remembered. */
+	struct writers_open opened = {plain, writers_look()};
+	assert_false(writers_was_last(sharing, strrchr(path, '/') + 1, &opened));
+	assert_false(writers_was_last(plain, strrchr(path, '/') + 1, &opened));
+	child_stop(sharing, leashes[2]);
+	child_stop(plain, leashes[1]);
+	child_stop(older, leashes[0]);
 }
 
 /* With the reserve, /proc can be read when no descriptor is left. */
@@ -98,6 +163,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_is_written),
+		cmocka_unit_test(test_was_last),
+		cmocka_unit_test(test_socket),
 		cmocka_unit_test(test_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* spool_ops, with a hub that only records calls. */
 #include "account/file.h"
-#include "mount/writers.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/log.h"
+#include "mount/writers.h"
 
 #include <errno.h>
 #include <limits.h>
