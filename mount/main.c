@@ -58,6 +58,7 @@
  *     resolution of targets and addresses lookup    one query, in a thread
  *     srv       SRV records               socket    of libstrophe, duplicated
  *     readiness of the socket             keepalive when to ping the server
+ *     sleep_watch whether the machine has slept
  *     write_buffer coalesces stanzas      cause     why connecting failed, in one line
  *     codec     stanzas and messages      features  our disco#info and capabilities
  *     element   parses a stanza           writer    serialises one

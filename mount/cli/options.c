@@ -179,7 +179,7 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 		.buffer = (size_t)1024 * 1024,
 		.max_streams = 1024,
 		.timeout_s = 60,
-		.reconnect_s = 60,
+		.reconnect_s = 900,
 		.answer_s = 600,
 		.uid = getuid(),
 		.gid = getgid(),

@@ -36,7 +36,7 @@ const char usage_text[] =
 	"                           (default: contacts)\n"
 	"    -o timeout=SECONDS     how long to wait for an answer, 1 to 86400 (default: 60)\n"
 	"    -o reconnect=SECONDS   how long streams between two ibbfs wait for a broken\n"
-	"                           connection to come back, 0 to 86400 (default: 60)\n"
+	"                           connection to come back, 0 to 86400 (default: 900)\n"
 	"    -o answer_timeout=SECONDS\n"
 	"                           how long a person may take to accept a file that is\n"
 	"                           offered, 1 to 86400 (default: 600)\n"

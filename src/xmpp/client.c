@@ -132,9 +132,10 @@ static int64_t with_jitter(int64_t delay_ms)
 	return delay_ms - delay_ms / 4 + random % (delay_ms / 2);
 }
 
+/* Until then, or until the machine has slept: there may be a network now. */
 static void pause_until(struct loop *loop, int64_t until_ms)
 {
-	while (!atomic_load(&loop->stopping)) {
+	while (!atomic_load(&loop->stopping) && !loop_take_slept(loop)) {
 		int64_t left_ms = until_ms - loop_now_ms();
 		if (left_ms <= 0) {
 			break;

@@ -9,9 +9,12 @@
 
 #define SILENCE_MS 20000 /* after a ping */
 
+/* The same after a sleep: a server that was given up wrongly costs one login. */
+#define SILENCE_AFTER_SLEEP_MS 5000
+
 void keepalive_begin(struct keepalive *keepalive, int64_t now_ms)
 {
-	keepalive->pinged_ms = -1;
+	keepalive_input(keepalive);
 	keepalive_traffic(keepalive, now_ms);
 }
 
@@ -24,6 +27,15 @@ void keepalive_traffic(struct keepalive *keepalive, int64_t now_ms)
 void keepalive_input(struct keepalive *keepalive)
 {
 	keepalive->pinged_ms = -1;
+	keepalive->silence_ms = SILENCE_MS;
+}
+
+void keepalive_doubt(struct keepalive *keepalive, int64_t now_ms)
+{
+	keepalive->ping_ms = now_ms;
+	keepalive->interval_ms = PING_MS;
+	keepalive->pinged_ms = -1;
+	keepalive->silence_ms = SILENCE_AFTER_SLEEP_MS;
 }
 
 bool keepalive_take_ping(struct keepalive *keepalive, int64_t now_ms)
@@ -44,12 +56,12 @@ bool keepalive_take_ping(struct keepalive *keepalive, int64_t now_ms)
 
 bool keepalive_is_lost(const struct keepalive *keepalive, int64_t now_ms)
 {
-	return keepalive->pinged_ms >= 0 && now_ms - keepalive->pinged_ms >= SILENCE_MS;
+	return keepalive->pinged_ms >= 0 && now_ms - keepalive->pinged_ms >= keepalive->silence_ms;
 }
 
 int64_t keepalive_next_ms(const struct keepalive *keepalive)
 {
-	int64_t lost_ms = keepalive->pinged_ms + SILENCE_MS;
+	int64_t lost_ms = keepalive->pinged_ms + keepalive->silence_ms;
 
 	return keepalive->pinged_ms >= 0 && lost_ms < keepalive->ping_ms ? lost_ms
 									 : keepalive->ping_ms;

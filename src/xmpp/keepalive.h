@@ -3,7 +3,7 @@
  * keepalive - when to ping the server, and when to give it up.
  *
  * Pings are sent after 1, 2, 4 ... 60 s without other traffic. A server that has sent nothing for
- * 20 s after a ping is lost.
+ * 20 s after a ping is lost; after a sleep of the machine, one that has sent nothing for 5 s.
  *
  * Units:   ms of the caller's monotonic clock.
  * Threads: none; the caller serialises.
@@ -19,6 +19,7 @@ struct keepalive {
 	int64_t ping_ms;     /* when the next ping is due */
 	int64_t interval_ms; /* between the last ping and the next */
 	int64_t pinged_ms;   /* when the first unanswered ping was sent; -1: there is none */
+	int64_t silence_ms;  /* after which the server is lost */
 };
 
 /* A connection begins. */
@@ -29,6 +30,9 @@ void keepalive_traffic(struct keepalive *keepalive, int64_t now_ms);
 
 /* The server has sent something. */
 void keepalive_input(struct keepalive *keepalive);
+
+/* The machine has slept, and the connection may be gone: a ping is due. */
+void keepalive_doubt(struct keepalive *keepalive, int64_t now_ms);
 
 /* Whether a ping is due; then it counts as sent. */
 bool keepalive_take_ping(struct keepalive *keepalive, int64_t now_ms);

@@ -184,6 +184,14 @@ static void explain_timeout(struct loop *loop)
 	}
 }
 
+bool loop_take_slept(struct loop *loop)
+{
+	bool slept = loop->slept;
+
+	loop->slept = false;
+	return slept;
+}
+
 static void check_keepalive(struct loop *loop, int64_t now)
 {
 	struct session *session = loop->session;
@@ -195,6 +203,9 @@ static void check_keepalive(struct loop *loop, int64_t now)
 	if (session->has_input) {
 		session->has_input = false;
 		keepalive_input(&loop->keepalive);
+	}
+	if (loop_take_slept(loop)) {
+		keepalive_doubt(&loop->keepalive, now);
 	}
 	if (keepalive_take_ping(&loop->keepalive, now)) {
 		session_ping(session, SESSION_ID_PING);
@@ -234,14 +245,16 @@ static int64_t check(struct loop *loop, bool drained)
 /* Sleeps until the socket, loop_wake or loop_stop says something. */
 void loop_sleep(struct loop *loop, int64_t timeout_ms)
 {
-	struct epoll_event events[2];
+	struct epoll_event events[3];
 	uint64_t count;
 
-	int number = epoll_wait(loop->epoll, events, 2, (int)timeout_ms);
+	int number = epoll_wait(loop->epoll, events, 3, (int)timeout_ms);
 	for (int i = 0; i < number; i++) {
 		if (events[i].data.ptr == loop) {
 			ssize_t got = read(loop->wakeup, &count, sizeof(count));
 			(void)got;
+		} else if (events[i].data.ptr == &loop->sleep_watch) {
+			loop->slept = sleep_watch_take(&loop->sleep_watch) || loop->slept;
 		}
 	}
 }
@@ -349,10 +362,12 @@ void loop_stop(struct loop *loop)
 int loop_init(struct loop *loop, struct session *session)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
+	struct epoll_event slept = {.events = EPOLLIN, .data.ptr = &loop->sleep_watch};
 
 	*loop = (struct loop){.session = session, .leave_ms = -1, .break_ms = -1};
 	atomic_init(&loop->deadline_ms, INT64_MAX);
 	atomic_init(&loop->answer_ms, INT64_MAX);
+	sleep_watch_init(&loop->sleep_watch);
 	loop->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->wakeup < 0 || loop->epoll < 0 ||
@@ -361,6 +376,8 @@ int loop_init(struct loop *loop, struct session *session)
 		loop_finish(loop);
 		return error;
 	}
+	/* Without it, only a sleep of the machine is not noticed. */
+	epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->sleep_watch.fd, &slept);
 	return 0;
 }
 
@@ -372,5 +389,6 @@ void loop_finish(struct loop *loop)
 	if (loop->epoll >= 0) {
 		close(loop->epoll);
 	}
+	sleep_watch_finish(&loop->sleep_watch);
 	loop->wakeup = loop->epoll = -1;
 }

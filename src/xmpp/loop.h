@@ -15,6 +15,7 @@
 
 #include "xmpp/keepalive.h"
 #include "xmpp/session.h"
+#include "xmpp/sleep_watch.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,6 +36,8 @@ struct loop {
 	int64_t leave_ms; /* when this thread noticed loop_stop; -1: not yet */
 	int64_t break_ms; /* when this thread shut the socket down; -1: not yet */
 	struct keepalive keepalive;
+	struct sleep_watch sleep_watch;
+	bool slept;	/* the machine has, and nothing was done about it yet */
 	bool no_answer; /* the last connection ended because the server had sent nothing */
 };
 
@@ -50,8 +53,12 @@ void loop_finish(struct loop *loop);
  */
 void loop_run(struct loop *loop, const struct connection *connection);
 
-/* Waits without a connection; loop_stop and loop_wake end it. */
+/* Waits without a connection; loop_stop and loop_wake end it, and so does a sleep of the machine.
+ */
 void loop_sleep(struct loop *loop, int64_t timeout_ms);
+
+/* Whether the machine has slept since the last call. */
+bool loop_take_slept(struct loop *loop);
 
 /* There may be something to be sent. */
 void loop_wake(struct loop *loop);

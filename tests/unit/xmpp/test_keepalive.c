@@ -74,12 +74,36 @@ static void test_silence(void **state)
 	assert_int_equal(keepalive_next_ms(&keepalive), 22000);
 }
 
+static void test_doubt(void **state)
+{
+	(void)state;
+	keepalive_doubt(&keepalive, 500);
+	expect_ping(500);
+	expect_ping(2500);
+	assert_int_equal(keepalive_next_ms(&keepalive), 5500);
+	assert_false(keepalive_is_lost(&keepalive, 5499));
+	assert_true(keepalive_is_lost(&keepalive, 5500));
+	/* The server has answered: it is trusted as before. */
+	keepalive_input(&keepalive);
+	assert_false(keepalive_is_lost(&keepalive, 5500));
+	expect_ping(6500);
+	assert_false(keepalive_is_lost(&keepalive, 26499));
+	assert_true(keepalive_is_lost(&keepalive, 26500));
+
+	/* A ping was unanswered before the sleep, which says nothing. */
+	keepalive_doubt(&keepalive, 30000);
+	assert_false(keepalive_is_lost(&keepalive, 34999));
+	expect_ping(30000);
+	assert_true(keepalive_is_lost(&keepalive, 35000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_intervals_double, set_up),
 		cmocka_unit_test_setup(test_traffic_begins_anew, set_up),
 		cmocka_unit_test_setup(test_silence, set_up),
+		cmocka_unit_test_setup(test_doubt, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
