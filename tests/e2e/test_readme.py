@@ -393,13 +393,19 @@ def test_the_usage(request: pytest.FixtureRequest) -> None:
 
 
 def test_the_packages_to_build_it() -> None:
-    """The packages are those that scripts/setup installs."""
-    line = block_with("apt install gcc").replace("\\\n", " ").splitlines()[0]
-    packages = line.split("apt install")[1].split()
+    """They are those that scripts/setup installs, and those that the Debian package is built with."""
+    packages, build = block_with("apt install gcc").replace("\\\n", " ").splitlines()
+    named = set(packages.split("apt install")[1].split())
     setup = (ROOT / "scripts" / "setup").read_text()
     (base,) = re.findall(r'^packages="(.*?)"', setup, re.MULTILINE | re.DOTALL)
-    assert set(packages) <= set(base.split())
-    assert len(packages) > 5
+    assert named <= set(base.split())
+    control = (ROOT / "packaging" / "debian" / "control").read_text()
+    (lines,) = re.findall(r"^Build-Depends:\n((?: .*\n)+)", control, re.MULTILINE)
+    needed = set(re.findall(r"^ ([^ ,]+)", lines, re.MULTILINE))
+    assert needed - {"debhelper-compat", "pkgconf"} <= named
+    assert "pkg-config" in named
+    # The tests need more.
+    assert "-Dtests=false" in build
 
 
 def test_every_block_is_accounted_for() -> None:
