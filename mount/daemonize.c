@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* close_range */
+
 #include "mount/daemonize.h"
 
 #include "mount/log.h"
@@ -21,6 +23,18 @@ int daemonize_open_standard(void)
 	return 0;
 }
 
+/* Leaves standard input, output and error open, and gives `fd` the number after them. */
+static int close_inherited(int fd)
+{
+	int first = dup2(fd, STDERR_FILENO + 1);
+	if (first < 0 || close_range((unsigned)first + 1, ~0U, 0)) {
+		log_error("inherited files: %s", strerror(errno));
+		return -1;
+	}
+	fcntl(first, F_SETFD, FD_CLOEXEC);
+	return first;
+}
+
 int daemonize_start(void)
 {
 	int fds[2];
@@ -36,9 +50,7 @@ int daemonize_start(void)
 		return -1;
 	}
 	if (pid == 0) {
-		close(fds[0]);
-		fcntl(fds[1], F_SETFD, FD_CLOEXEC);
-		return fds[1];
+		return close_inherited(fds[1]);
 	}
 	close(fds[1]);
 	char ready;

@@ -20,7 +20,9 @@ int daemonize_open_standard(void);
 /*
  * The child returns and does all the work. The parent waits until the child says that the mount is
  * ready (daemonize_finish), or ends, and exits with the same status. Returns the argument of
- * daemonize_finish; -1 after a line if the fork failed.
+ * daemonize_finish; -1 after a line if the fork failed. In the child, all files but standard input,
+ * output and error are closed: a stream that the caller has open in some mount would not end before
+ * the daemon does.
  */
 int daemonize_start(void);
 

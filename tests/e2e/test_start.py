@@ -421,6 +421,17 @@ def test_a_failure_with_closed_standard_descriptors(mount: Mount, closed: str) -
     assert not is_mounted(mount.path)
 
 
+def test_files_of_the_caller_are_not_kept_open(mount: Mount) -> None:
+    """Such as a stream of another mount, which would not end before this one does."""
+    read, write = os.pipe()
+    done = run(mount, mount.command(), pass_fds=(write,))
+    os.close(write)
+    os.set_blocking(read, False)
+    assert os.read(read, 1) == b""
+    os.close(read)
+    finish(mount, done)
+
+
 def test_bare_jid_gets_a_resource_of_its_own(lab: Lab, mount: Mount) -> None:
     command = mount.command()
     command[3] = mount.account.jid
