@@ -158,5 +158,5 @@ class Ejabberd(Server):
 
     def _post(self, path: str, arguments: dict[str, str]) -> None:
         url = f"http://127.0.0.1:{self.api_port}/api/{path}"
-        with urllib.request.urlopen(url, json.dumps(arguments).encode(), timeout=20) as answer:
+        with urllib.request.urlopen(url, json.dumps(arguments).encode(), timeout=60) as answer:
             assert answer.status == 200, answer.read()

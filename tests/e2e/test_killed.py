@@ -53,7 +53,7 @@ def hidden(lab: Lab) -> tuple[Mount, RawPeer]:
     mount.start()
     peer = lab.raw(bob, features=FEATURES)
     mount.wait_online(peer.jid)
-    looks = ["nsenter", "--mount", "-t", str(mount.pid), "setpriv", "--reuid", "nobody"]
+    looks = ["nsenter", "--mount", "--root", "-t", str(mount.pid), "setpriv", "--reuid", "nobody"]
     looks += ["--regid", "65534", "--clear-groups", "cat", f"/proc/{os.getpid()}/status"]
     assert subprocess.run(looks, capture_output=True).returncode != 0, "/proc hides nothing"
     return mount, peer
