@@ -79,7 +79,8 @@
  *     delivery  blocks sent, their acks   reception  blocks received
  *     writing   writes, flushes           reading    reads, memory
  *     opening   <open/>                   closing    <close/>
- *     resumption of broken connections    state      suspended, proceeding, over
+ *     resumption of broken connections    reopening  another session, with shorter blocks
+ *     state      suspended, proceeding, over
  *     request   ids, <open/>, probes      stream     the struct, deadlines, lists
  *     sender    bytes until acknowledged  receiver   bytes until read
  *     window    bytes in flight           path_cache measured by earlier streams

@@ -17,6 +17,11 @@ void carriage_note(struct carriage *carriage, size_t length)
 	carriage->carried = length > carriage->carried ? length : carriage->carried;
 }
 
+static bool is_remembered(const struct carriage *carriage, int64_t learnt_ms)
+{
+	return carriage->now_ms - learnt_ms < CARRIAGE_MS;
+}
+
 /* ---- domains ---- */
 
 /* The domain of a JID; returns its length. */
@@ -52,6 +57,7 @@ void carriage_learn(struct carriage *carriage, const char *peer, size_t most)
 		carriage->domains[i].name[length] = '\0';
 	}
 	carriage->domains[i].most = most;
+	carriage->domains[i].learnt_ms = carriage->now_ms;
 }
 
 size_t carriage_most(const struct carriage *carriage, const char *peer)
@@ -59,10 +65,17 @@ size_t carriage_most(const struct carriage *carriage, const char *peer)
 	const char *domain;
 	size_t length = domain_of(peer, &domain);
 	size_t i = length > 0 ? find(carriage, domain, length) : CARRIAGE_DOMAINS;
-	return i < CARRIAGE_DOMAINS ? carriage->domains[i].most : 0;
+	return i < CARRIAGE_DOMAINS && is_remembered(carriage, carriage->domains[i].learnt_ms)
+		       ? carriage->domains[i].most
+		       : 0;
 }
 
 /* ---- our server ---- */
+
+size_t carriage_ours(const struct carriage *carriage)
+{
+	return is_remembered(carriage, carriage->learnt_ms) ? carriage->most : 0;
+}
 
 size_t carriage_broken(struct carriage *carriage, size_t longest)
 {
@@ -71,5 +84,13 @@ size_t carriage_broken(struct carriage *carriage, size_t longest)
 	}
 	bool again = carriage->suspect > carriage->carried;
 	carriage->suspect = longest;
-	return again ? carriage_shorter(longest) : 0;
+	if (!again) {
+		return 0;
+	}
+	size_t most = carriage_shorter(longest), before = carriage_ours(carriage);
+	if (before == 0 || most < before) {
+		carriage->most = most;
+		carriage->learnt_ms = carriage->now_ms;
+	}
+	return most;
 }

@@ -9,7 +9,10 @@
  * CARRIAGE_MIN, which every server has to carry. What is answered with an error, or dropped, may be
  * so by the peer's server, or between the two; so that is remembered by the peer's domain.
  *
- * Units:   bytes before base64.
+ * Everything is remembered for CARRIAGE_MS: the server may be another one by then, or may have
+ * another limit.
+ *
+ * Units:   bytes before base64; ms of the caller's monotonic clock.
  * Threads: none; the caller serialises.
  * Source:  RFC 6120 section 13.12: no limit of stanzas is below 10,000 bytes.
  */
@@ -17,8 +20,10 @@
 #define IBB_CARRIAGE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define CARRIAGE_MIN 4096
+#define CARRIAGE_MS  3600000
 
 /* So many domains are remembered, the latest. */
 #define CARRIAGE_DOMAINS    16
@@ -26,11 +31,15 @@
 
 /* Zeroed memory knows nothing. */
 struct carriage {
+	int64_t now_ms; /* set by the caller before the calls below */
 	size_t carried; /* the longest block that was acknowledged */
 	size_t suspect; /* the longest in flight when the connection last broke with any */
+	size_t most;	/* our server's; 0: nothing was learnt of it */
+	int64_t learnt_ms;
 	struct carriage_domain {
 		char name[CARRIAGE_MAX_DOMAIN + 1];
 		size_t most;
+		int64_t learnt_ms;
 	} domains[CARRIAGE_DOMAINS];
 	unsigned next; /* of `domains`, to be replaced */
 };
@@ -42,10 +51,13 @@ void carriage_note(struct carriage *carriage, size_t length);
  * blocks may be from now on; 0: nothing was learnt. */
 size_t carriage_broken(struct carriage *carriage, size_t longest);
 
+/* How long blocks may be for our own server; 0: nothing was learnt, or is remembered. */
+size_t carriage_ours(const struct carriage *carriage);
+
 /* On the way to `peer` blocks are lost that are longer than `most`. It holds for its domain. */
 void carriage_learn(struct carriage *carriage, const char *peer, size_t most);
 
-/* How long blocks to `peer` may be; 0: nothing was learnt of its domain. */
+/* How long blocks to `peer` may be; 0: nothing was learnt of its domain, or is remembered. */
 size_t carriage_most(const struct carriage *carriage, const char *peer);
 
 /* The next length to try after a block of this length was lost. */

@@ -6,7 +6,6 @@
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,13 +25,12 @@ static void probe_delivery(struct stream *stream, uint64_t end)
 	}
 }
 
-/* "KIND STREAM.BLOCK"; after retransmissions "KIND STREAM.BLOCK.EPOCH". */
-static void make_id(char *id, size_t size, char kind, const struct stream *stream, uint64_t block)
+/* After retransmissions with the epoch. */
+static void make_id(char *id, char kind, const struct stream *stream, uint64_t block)
 {
-	if (stream->outgoing.sender.epoch == 0) {
-		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64, kind, stream->number, block);
-	} else {
-		snprintf(id, size, "%c%" PRIx64 ".%" PRIx64 ".%x", kind, stream->number, block,
+	int length = stream_make_id(stream, id, kind, block);
+	if (stream->outgoing.sender.epoch > 0) {
+		snprintf(id + length, (size_t)(STREAM_MAX_ID - length), ".%x",
 			 stream->outgoing.sender.epoch);
 	}
 }
@@ -43,8 +41,8 @@ static struct msg *make_block(struct stream *stream, uint64_t number, int64_t no
 	struct sender *sender = &stream->outgoing.sender;
 	size_t length = sender_next_length(sender, stream_block_length(stream),
 					   stream->outgoing.window.size);
-	char id[64];
-	make_id(id, sizeof(id), 'd', stream, number);
+	char id[STREAM_MAX_ID];
+	make_id(id, 'd', stream, number);
 	struct msg block = {
 		.kind = MSG_DATA,
 		.peer = stream->peer,
@@ -104,8 +102,8 @@ void stream_retransmit_oldest(struct stream *stream)
 	    sender->blocks_in_flight == 0) {
 		return;
 	}
-	char id[64];
-	make_id(id, sizeof(id), 'a', stream, sender->oldest);
+	char id[STREAM_MAX_ID];
+	make_id(id, 'a', stream, sender->oldest);
 	struct msg block = {
 		.kind = MSG_DATA,
 		.peer = stream->peer,
@@ -251,8 +249,7 @@ bool stream_cut_shorter(struct stream *stream, uint64_t number)
 	if (!stream->session.resumable || length <= sender->carried || most >= length) {
 		return false;
 	}
-	stream->session.max_carried = most;
-	stream_limit_blocks(stream);
+	stream_note_too_long(stream, length);
 	stream_retransmit_all(stream);
 	sender_cut_anew(sender, number, most);
 	block_size_discard(stream->auto_size);
@@ -262,12 +259,35 @@ bool stream_cut_shorter(struct stream *stream, uint64_t number)
 
 /* ---- errors ---- */
 
-/* What a server may answer, for the recipient, to a stanza that is too long. */
+/*
+ * What a server may answer, for the recipient, to a stanza that is too long. XEP-0047 section 2.2
+ * has a recipient answer bad-request, item-not-found or unexpected-request, which are never about
+ * the length: it would not have accepted the block size. An error of another kind may be its own as
+ * well. Then the next session fails in the same way, or the one after that.
+ */
 static bool may_mean_too_long(const struct msg *error)
 {
 	return error->condition == CONDITION_POLICY_VIOLATION ||
 	       error->condition == CONDITION_NOT_ACCEPTABLE ||
 	       error->condition == CONDITION_RESOURCE_CONSTRAINT;
+}
+
+/* The block, in flight, was not carried, perhaps for its length. False: blocks do not get shorter.
+ */
+static bool try_shorter(struct stream *stream, uint64_t block)
+{
+	const struct sender *sender = &stream->outgoing.sender;
+	size_t length = sender_block(sender, block)->length;
+	if (stream->session.resumable) {
+		return stream_cut_shorter(stream, block);
+	}
+	if (stream_lose_session(stream)) {
+		return true;
+	}
+	if (length > sender->carried && length > CARRIAGE_MIN) {
+		stream_note_too_long(stream, length); /* a later stream is better off */
+	}
+	return false;
 }
 
 /* RFC 6120 section 8.3.2, type wait: the peer has accepted neither the block nor later ones. */
@@ -296,7 +316,7 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 		back_off_from(stream, block, now_ms);
 		return;
 	}
-	if (may_mean_too_long(error) && stream_cut_shorter(stream, block)) {
+	if (may_mean_too_long(error) && try_shorter(stream, block)) {
 		return;
 	}
 	if (condition_means_away(error->condition) && stream_suspend(stream, true, now_ms)) {

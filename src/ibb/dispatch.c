@@ -85,6 +85,7 @@ static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t no
 	}
 	stream->quota = quota;
 	stream->session.max_carried = carriage_most(&ibb->carriage, open->peer);
+	ibb->config.max_block = carriage_ours(&ibb->carriage);
 	if (stream_accept(stream, open, now_ms)) {
 		ibb_remove(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
@@ -190,7 +191,7 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 /* An id of ours, parsed. */
 struct id {
 	char kind;
-	uint64_t number, count, epoch;
+	uint64_t number, session, count, epoch;
 };
 
 /* Parses a hexadecimal number; returns the rest, NULL: it is none. */
@@ -209,6 +210,10 @@ static bool parse_id(const char *text, struct id *id)
 		return false;
 	}
 	const char *rest = parse_part(text + 1, &id->number);
+	id->session = 1;
+	if (rest && *rest == '-') {
+		rest = parse_part(rest + 1, &id->session);
+	}
 	if (!rest || *rest != '.') {
 		return false;
 	}
@@ -256,15 +261,6 @@ static bool was_sent(const struct stream *stream, const struct id *id)
 	       (id->kind == 'd' || id->count < stream->outgoing.overdue_end);
 }
 
-/* After an answer: what is too long is certain once something shorter has passed. */
-static void learn_carriage(struct ibb *ibb, const struct stream *stream)
-{
-	carriage_note(&ibb->carriage, stream->outgoing.sender.carried);
-	if (stream->session.max_carried > 0 && stream->outgoing.sender.carried > 0) {
-		carriage_learn(&ibb->carriage, stream->peer, stream->session.max_carried);
-	}
-}
-
 static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_us)
 {
 	int64_t now_ms = now_us / 1000;
@@ -274,8 +270,9 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	if (parse_id(msg->id, &id)) {
 		HASH_FIND(links.by_number, ibb->by_number, &id.number, sizeof(id.number), stream);
 	}
-	/* An answer counts only from the recipient of the request. */
-	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0) {
+	/* An answer counts only from the recipient of the request, and for its session. */
+	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0 ||
+	    id.session != stream->session.reopened + 1) {
 		return;
 	}
 	bool success = msg->kind == MSG_RESULT;
@@ -311,13 +308,14 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	} else if (id.kind == 'p') {
 		stream_probe_answered(stream, msg, id.count, now_ms);
 	}
-	learn_carriage(ibb, stream);
+	ibb_reopen(ibb, stream, now_ms);
 	ibb_settle(ibb, stream);
 }
 
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us)
 {
 	ibb->path_cache.now_ms = now_us / 1000;
+	ibb->carriage.now_ms = now_us / 1000;
 	if (msg->kind == MSG_RESULT || msg->kind == MSG_ERROR || msg->kind == MSG_BOUNCE) {
 		receive_answer(ibb, msg, now_us);
 	} else {

@@ -62,7 +62,9 @@ int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	uint32_t wanted = stream->session.block_size;
 	uint32_t accepted = path_cache_block_size(&ibb->path_cache, peer);
 	stream->session.block_size = accepted < wanted ? accepted : wanted;
+	ibb->carriage.now_ms = now_ms;
 	stream->session.max_carried = carriage_most(&ibb->carriage, peer);
+	ibb->config.max_block = carriage_ours(&ibb->carriage);
 	int error = stream_open(stream, peer, features, name, now_ms);
 	if (error) {
 		stream->session.block_size = wanted;
@@ -214,7 +216,7 @@ void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
 
 size_t ibb_max_block(const struct ibb *ibb, const char *peer)
 {
-	size_t ours = ibb->config.max_block;
+	size_t ours = carriage_ours(&ibb->carriage);
 	size_t theirs = carriage_most(&ibb->carriage, peer);
 	return ours == 0 || (theirs > 0 && theirs < ours) ? theirs : ours;
 }
@@ -287,8 +289,9 @@ static void learn_carriage(struct ibb *ibb)
 		size_t length = sender_longest(&stream->outgoing.sender);
 		longest = length > longest ? length : longest;
 	}
+	size_t before = carriage_ours(&ibb->carriage);
 	size_t most = carriage_broken(&ibb->carriage, longest);
-	if (most == 0 || (ibb->config.max_block > 0 && most >= ibb->config.max_block)) {
+	if (most == 0 || (before > 0 && most >= before)) {
 		return;
 	}
 	ibb->config.max_block = most;
@@ -304,12 +307,14 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	ibb->disconnected = true;
+	ibb->carriage.now_ms = now_ms;
 	learn_carriage(ibb);
 	path_cache_finish(&ibb->path_cache); /* the next connection may have another path */
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		bool unknown = stream->state == STREAM_NEW && !stream->session.expected &&
 			       ibb->config.reconnect_ms > 0;
-		if (!unknown && needs_peer(stream) && !stream_suspend(stream, false, now_ms)) {
+		if (!unknown && needs_peer(stream) && !stream_suspend(stream, false, now_ms) &&
+		    !stream_await_reopening(stream, now_ms)) {
 			break_stream(ibb, stream);
 		}
 	}
@@ -324,7 +329,9 @@ void ibb_connect(struct ibb *ibb, int64_t now_ms)
 	}
 	ibb->disconnected = false;
 	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
+		ibb_reopen(ibb, stream, now_ms);
 		stream_resume(stream, now_ms);
+		ibb_settle(ibb, stream);
 	}
 }
 
@@ -363,6 +370,7 @@ void ibb_tick(struct ibb *ibb, int64_t now_ms)
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		if (now_ms >= stream_deadline(stream)) {
 			stream_tick(stream, now_ms);
+			ibb_reopen(ibb, stream, now_ms);
 		}
 		int64_t deadline = stream_deadline(stream);
 		if (deadline < ibb->effects.deadline_ms) {

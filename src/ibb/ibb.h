@@ -5,7 +5,8 @@
  *
  * The stream of a request is found by the peer's full JID and sid, that of an answer by the peer's
  * full JID and id, never by one alone. Our ids are "KIND NUMBER.COUNT": which request, of which
- * stream. Blocks of a stream that has retransmitted have "KIND NUMBER.COUNT.EPOCH".
+ * stream. Blocks of a stream that has retransmitted have "KIND NUMBER.COUNT.EPOCH". If a session
+ * has taken the place of others, "-SESSION" follows the number.
  *
  * Units:   bytes before base64; ms of the caller's monotonic clock, or microseconds of the same
  *          clock where RTTs are measured (now_us).

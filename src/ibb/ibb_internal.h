@@ -24,6 +24,10 @@ int ibb_add_key(struct ibb *ibb, struct stream *stream);
 /* Removes and frees a stream that nobody owns. */
 void ibb_remove(struct ibb *ibb, struct stream *stream);
 
+/* After each call that may have lost its session, while we are connected: another one takes its
+ * place (stream_reopen). */
+void ibb_reopen(struct ibb *ibb, struct stream *stream, int64_t now_ms);
+
 /* After each call that may have ended the stream: then ibb_find does not find it any more, and it
  * is freed unless somebody owns it. */
 void ibb_settle(struct ibb *ibb, struct stream *stream);

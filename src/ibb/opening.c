@@ -197,6 +197,10 @@ void stream_open_refused(struct stream *stream, const struct msg *error, int64_t
 		stream_back_off(stream, now_ms);
 		return;
 	}
+	if (stream->session.reopened > 0 && condition_means_away(error->condition)) {
+		stream_break(stream, -ECONNRESET); /* the peer was there before */
+		return;
+	}
 	bool silent = stream->session.features & FEATURE_SILENT &&
 		      error->condition == CONDITION_SERVICE_UNAVAILABLE;
 	stream_break(stream, silent ? -EHOSTDOWN : condition_open_error(error->condition));

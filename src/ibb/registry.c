@@ -96,8 +96,36 @@ void ibb_remove(struct ibb *ibb, struct stream *stream)
 	stream_destroy(stream);
 }
 
+void ibb_reopen(struct ibb *ibb, struct stream *stream, int64_t now_ms)
+{
+	if (!stream->session.lost || stream_is_over(stream) || ibb->disconnected) {
+		return;
+	}
+	remove_by_key(ibb, stream);
+	int error = stream_reopen(stream, now_ms);
+	error = error ? error : ibb_add_key(ibb, stream);
+	if (error) {
+		/* The <open/> may be queued already. */
+		stream_abort(stream, error);
+	}
+}
+
+/* What is too long is certain once something shorter has passed. A session that was negotiated has
+ * no second chance to show that; its successor has. */
+static void learn_carriage(struct ibb *ibb, struct stream *stream)
+{
+	size_t carried = stream->outgoing.sender.carried;
+	carriage_note(&ibb->carriage, carried);
+	bool hopeless = stream->session.negotiated && stream_is_over(stream);
+	if (stream->session.found_limit && (carried > 0 || hopeless)) {
+		carriage_learn(&ibb->carriage, stream->peer, stream->session.max_carried);
+		stream->session.found_limit = false;
+	}
+}
+
 void ibb_settle(struct ibb *ibb, struct stream *stream)
 {
+	learn_carriage(ibb, stream);
 	if (stream_is_over(stream)) {
 		if (stream->links.key && stream->state == STREAM_CLOSED) {
 			bool alone = HASH_CNT(links.by_key, ibb->by_key) == 1;

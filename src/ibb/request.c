@@ -11,10 +11,21 @@
  * it. */
 #define CLOSE_TIMEOUT_MS 10000
 
+int stream_make_id(const struct stream *stream, char *id, char kind, uint64_t count)
+{
+	unsigned session = stream->session.reopened + 1;
+	if (session == 1) {
+		return snprintf(id, STREAM_MAX_ID, "%c%" PRIx64 ".%" PRIx64, kind, stream->number,
+				count);
+	}
+	return snprintf(id, STREAM_MAX_ID, "%c%" PRIx64 "-%x.%" PRIx64, kind, stream->number,
+			session, count);
+}
+
 int stream_send_request(struct stream *stream, const struct msg *request, char kind, uint64_t count)
 {
-	char id[48];
-	snprintf(id, sizeof(id), "%c%" PRIx64 ".%" PRIx64, kind, stream->number, count);
+	char id[STREAM_MAX_ID];
+	stream_make_id(stream, id, kind, count);
 	struct msg msg = *request;
 	msg.id = id;
 	msg.peer = stream->peer;

@@ -18,7 +18,7 @@
 
 void stream_resume(struct stream *stream, int64_t now_ms)
 {
-	if (!stream->resumption.suspended || stream_is_over(stream)) {
+	if (!stream->resumption.suspended || stream->session.lost || stream_is_over(stream)) {
 		return;
 	}
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {

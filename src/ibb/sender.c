@@ -224,6 +224,17 @@ void sender_cut_anew(struct sender *sender, uint64_t number, size_t block_size)
 	}
 }
 
+void sender_restart(struct sender *sender)
+{
+	assert(sender->acknowledged == 0 && sender->carried == 0);
+	sender->in_flight = 0;
+	sender->blocks_length = 0;
+	sender->blocks_in_flight = 0;
+	sender->oldest = 0;
+	sender->cut_end = 0;
+	sender->epoch = 0;
+}
+
 bool sender_was_cut_anew(const struct sender *sender, uint64_t number, unsigned epoch)
 {
 	if (number < sender->oldest) {

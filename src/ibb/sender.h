@@ -103,6 +103,9 @@ void sender_cut_anew(struct sender *sender, uint64_t number, size_t block_size);
 /* Whether an answer, to a transmission in `epoch`, is to a block that was cut anew since then. */
 bool sender_was_cut_anew(const struct sender *sender, uint64_t number, unsigned epoch);
 
+/* Nothing was acknowledged: every byte is unsent again, and blocks are numbered from 0. */
+void sender_restart(struct sender *sender);
+
 /* The receiver says that it has the blocks before `number`; they still wait to be acknowledged. */
 void sender_note_received(struct sender *sender, uint64_t number);
 

@@ -142,7 +142,7 @@ void stream_retransmit_all(struct stream *stream)
 	stream->timers.retries = 0;
 }
 
-static void begin_suspension(struct stream *stream, int64_t now_ms)
+void stream_begin_suspension(struct stream *stream, int64_t now_ms)
 {
 	stream->resumption.suspended = true;
 	if (stream->resumption.give_up_ms == 0) {
@@ -176,7 +176,7 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 		return false;
 	}
 	if (!stream->resumption.suspended) {
-		begin_suspension(stream, now_ms);
+		stream_begin_suspension(stream, now_ms);
 	}
 	stream->resumption.retransmit_due = false;
 	if (!connected) {

@@ -108,8 +108,15 @@ bool stream_tries_length(const struct stream *stream)
 	const struct sender *sender = &stream->outgoing.sender;
 	size_t least = sender->carried > CARRIAGE_MIN ? sender->carried : CARRIAGE_MIN;
 	/* The first question is cheap; many short blocks may be in flight. */
-	return stream_block_length(stream) > least && stream->session.resumable &&
+	return stream_block_length(stream) > least && stream->session.carrier == CARRIER_IQ &&
 	       !stream->outgoing.says_no_seq && sender_longest(sender) > least;
+}
+
+bool stream_can_reopen(const struct stream *stream)
+{
+	return stream->state == STREAM_OPEN && !stream->is_incoming && !stream->session.resumable &&
+	       !stream->session.negotiated && !stream->session.close_pending &&
+	       stream->outgoing.sender.carried == 0 && stream->incoming.receiver.received == 0;
 }
 
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms)
@@ -187,10 +194,18 @@ size_t stream_block_length(const struct stream *stream)
 				       : most;
 }
 
+/* Whether the first block is in flight, and may be too long. */
+static bool awaits_first_block(const struct stream *stream)
+{
+	return stream->outgoing.sender.carried == 0 && stream_can_reopen(stream) &&
+	       sender_longest(&stream->outgoing.sender) > CARRIAGE_MIN;
+}
+
 bool stream_has_block(const struct stream *stream)
 {
 	return (stream->state == STREAM_OPEN || stream->state == STREAM_CLOSING) &&
-	       !stream->resumption.suspended && stream->timers.retry_ms == STREAM_NO_DEADLINE &&
+	       !stream->resumption.suspended && !stream->session.lost &&
+	       stream->timers.retry_ms == STREAM_NO_DEADLINE && !awaits_first_block(stream) &&
 	       sender_next_length(&stream->outgoing.sender, stream_block_length(stream),
 				  stream->outgoing.window.size) > 0;
 }

@@ -8,6 +8,9 @@
  *      |                       |                 +-------------------------|------------+
  *      +-----------------------+-------- an error ----> BROKEN <-----------+
  *
+ * From OPEN, a stream whose first block is not carried goes back to OPENING, with another session
+ * (stream_reopen).
+ *
  * The two directions are independent: each has its seq, its bytes and its parked ops. Received
  * bytes stay readable in CLOSED and BROKEN; a reader sees the end, or the error, after the last
  * byte. Written bytes stay in the sender until the peer has acknowledged them.
@@ -79,7 +82,7 @@ struct stream_links {
 
 /* What <open/> has agreed on, and the handshakes of <open/> and <close/>. */
 struct stream_session {
-	/* Immutable once the stream is OPEN. */
+	/* Immutable once the stream is OPEN, but by stream_reopen. */
 	enum carrier carrier;
 	unsigned features;	/* of the peer, enum feature */
 	int64_t announced_size; /* of the file, as the peer's <open/> or its offer says; or -1 */
@@ -90,6 +93,10 @@ struct stream_session {
 	size_t max_data;	/* in a block that we send, by what servers take */
 	size_t max_carried;	/* of the longest block that servers on the way may carry, by what
 				   was lost; 0: any */
+	bool found_limit;	/* this stream has found that, and it is not remembered yet */
+	bool negotiated;	/* in an offer: no other session can take its place */
+	unsigned reopened;	/* how often another session has taken its place */
+	bool lost;		/* another one is due to do so, once we are connected */
 
 	unsigned open_attempt; /* of <open/>, counted for its id */
 	int64_t open_sent_ms;  /* when the last of them was sent */
@@ -114,6 +121,9 @@ struct stream_outgoing {
 	uint64_t asked, asked_end;
 	unsigned asked_epoch;
 	bool says_no_seq;
+
+	uint64_t passed; /* the peer has answered a question that was sent after the blocks before
+			    this one, of a stream that cannot be resumed */
 
 	uint64_t overdue_end; /* blocks from here on were never retransmitted as overdue */
 
@@ -166,9 +176,9 @@ struct stream {
 	struct block_size *auto_size;
 	uint64_t number;
 	bool is_incoming;
-	char *sid;
 	char *peer; /* full JID; NULL while NEW, unless expected */
 	char *name; /* of the file; or NULL */
+	char *sid;  /* changed by stream_reopen */
 
 	enum stream_state state;
 	int error;		  /* BROKEN: -errno for its users */
@@ -262,6 +272,17 @@ void stream_open_refused(struct stream *stream, const struct msg *error, int64_t
 
 /* config->max_stanza or max_block has changed: blocks fit, except those that are retransmitted. */
 void stream_limit_blocks(struct stream *stream);
+
+/* ---- reopening.c ---- */
+
+/* Our connection is broken, perhaps for the length of our first block: the stream is suspended, and
+ * `lost` until we are connected. False, and nothing has changed: another session cannot take the
+ * place of this one. */
+bool stream_await_reopening(struct stream *stream, int64_t now_ms);
+
+/* `lost`: closes the session, and opens another one with shorter blocks, whose sid begins with that
+ * of this one. -ENOMEM: the stream is BROKEN. */
+int stream_reopen(struct stream *stream, int64_t now_ms);
 
 /* ---- writing.c ---- */
 

@@ -7,6 +7,7 @@
  *     request    reading                      requests to the peer; reads and their memory
  *     state                                   over, suspended, proceeding
  *     opening    closing  reception  writing  <open/>; <close/>; blocks received; writes
+ *     reopening                               sessions whose first block is not carried
  *     resumption delivery                     broken connections; blocks sent
  *     timeout                                 what is overdue
  *
@@ -44,6 +45,11 @@ size_t stream_block_length(const struct stream *stream);
  * server carries. Then the peer can be asked soon whether it has arrived. */
 bool stream_tries_length(const struct stream *stream);
 
+/* Whether the peer has no byte of the stream, as far as it says, so that another session can take
+ * the place of this one. Until the first block is acknowledged it is in flight alone, if it may be
+ * too long: a later one that arrives without it would end the session. */
+bool stream_can_reopen(const struct stream *stream);
+
 /* A block was sent; if it tries a length, the peer is asked soon. */
 void stream_hasten_probe(struct stream *stream, int64_t now_ms);
 
@@ -59,8 +65,11 @@ void stream_clear_readable(struct stream *stream);
 
 /* ---- request.c ---- */
 
-/* Queues a request with the id "KIND NUMBER.COUNT", in hex, by which dispatch.c finds its answer.
- * -ENOMEM. */
+/* The id of a request without its epoch, as in ibb.h. Returns its length, as snprintf. */
+#define STREAM_MAX_ID 64
+int stream_make_id(const struct stream *stream, char *id, char kind, uint64_t count);
+
+/* Queues a request with such an id, by which dispatch.c finds its answer. -ENOMEM. */
 int stream_send_request(struct stream *stream, const struct msg *request, char kind,
 			uint64_t count);
 
@@ -114,6 +123,10 @@ void stream_proceed(struct stream *stream, int64_t now_ms);
 /* Every block in flight is to be retransmitted. */
 void stream_retransmit_all(struct stream *stream);
 
+/* Nothing is sent, and calls wait, until the stream is resumed or has been suspended for too long.
+ */
+void stream_begin_suspension(struct stream *stream, int64_t now_ms);
+
 /* Whether the stream may be suspended; and whether it has been suspended for too long. */
 bool stream_can_suspend(const struct stream *stream);
 bool stream_has_given_up(const struct stream *stream, int64_t now_ms);
@@ -131,6 +144,15 @@ int stream_write_error(const struct stream *stream);
 
 /* Takes over bytes of the gap and of parked writers while there is room. */
 void stream_release_writers(struct stream *stream);
+
+/* ---- reopening.c ---- */
+
+/* A block of this length was lost, and it may be for its length. */
+void stream_note_too_long(struct stream *stream, size_t length);
+
+/* The first block, which may be too long, was lost: the stream is `lost`, and blocks are shorter.
+ * False: another session cannot take the place of this one, and nothing has changed. */
+bool stream_lose_session(struct stream *stream);
 
 /* ---- delivery.c ---- */
 

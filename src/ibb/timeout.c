@@ -10,12 +10,27 @@
  * ever. */
 #define CLOSE_RETRIES 2
 
+/* Stanzas stay in order (RFC 6120 section 10.1), so a peer that has answered a question has
+ * received what was sent before it. If it still has not acknowledged a block that may be too long,
+ * a moment later, then the block was dropped. */
+#define REORDER_MS 1000
+
+static bool was_dropped(const struct stream *stream)
+{
+	const struct sender *sender = &stream->outgoing.sender;
+	return sender->oldest < stream->outgoing.passed && !stream->session.resumable &&
+	       stream->outgoing.asked_epoch == sender->epoch && stream_tries_length(stream);
+}
+
 /* An answer is overdue, or a peer that we read from has been silent for long: it may have gone
  * offline, if we do not see its presence. */
 static void probe_peer(struct stream *stream, int64_t now_ms)
 {
 	int64_t timeout_ms = stream->config->timeout_ms;
 	stream->timers.keepalive_ms = STREAM_NO_DEADLINE;
+	if (was_dropped(stream) && stream_lose_session(stream)) {
+		return;
+	}
 	if (stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
 		if (now_ms - stream->timers.last_heard_ms < timeout_ms) {
 			stream->timers.keepalive_ms = stream->timers.last_heard_ms + timeout_ms;
@@ -54,6 +69,10 @@ static void fail_overdue(struct stream *stream, int64_t now_ms)
 	} else if (closing) {
 		stream_end(stream, STREAM_CLOSED, 0);
 	} else {
+		if (was_dropped(stream)) {
+			/* A later stream is better off. */
+			stream_note_too_long(stream, sender_longest(&stream->outgoing.sender));
+		}
 		stream_abort(stream, -ETIMEDOUT);
 	}
 }
@@ -80,12 +99,11 @@ void stream_tick(struct stream *stream, int64_t now_ms)
  * The peer says which block it expects next. If that was sent before the question, it was lost: the
  * two stay in order (RFC 6120 section 10.1). Otherwise the reader is slow.
  */
-static void learn_arrived(struct stream *stream, const struct msg *answer, uint64_t count)
+static void learn_arrived(struct stream *stream, const struct msg *answer)
 {
 	struct sender *sender = &stream->outgoing.sender;
 	uint64_t number = sender->oldest + (uint16_t)(answer->seq - (uint16_t)sender->oldest);
-	if (count == 0 || count != stream->outgoing.asked || answer->kind != MSG_RESULT ||
-	    stream->outgoing.asked_epoch != sender->epoch) {
+	if (answer->kind != MSG_RESULT || stream->outgoing.asked_epoch != sender->epoch) {
 		return;
 	}
 	stream->outgoing.says_no_seq = !answer->has_seq;
@@ -102,8 +120,12 @@ static void learn_arrived(struct stream *stream, const struct msg *answer, uint6
 void stream_probe_answered(struct stream *stream, const struct msg *answer, uint64_t count,
 			   int64_t now_ms)
 {
-	if (!stream_is_over(stream) && !stream->resumption.suspended) {
-		learn_arrived(stream, answer, count);
+	bool asked = count > 0 && count == stream->outgoing.asked;
+	if (asked && stream->session.resumable && !stream_is_over(stream) &&
+	    !stream->resumption.suspended) {
+		learn_arrived(stream, answer);
+	} else if (asked && !stream->session.resumable) {
+		stream->outgoing.passed = stream->outgoing.asked_end;
 	}
 	if (answer->kind == MSG_ERROR && condition_means_away(answer->condition)) {
 		if (stream_suspend(stream, true, now_ms)) {
@@ -119,6 +141,9 @@ void stream_probe_answered(struct stream *stream, const struct msg *answer, uint
 	} else if (stream->state == STREAM_OPEN && stream_is_delivered(stream) &&
 		   !stream->outgoing.flushers) {
 		stream_set_idle(stream, now_ms);
+	} else if (was_dropped(stream) && stream_can_reopen(stream)) {
+		stream->timers.keepalive_ms = now_ms + REORDER_MS;
+		stream_note_deadline(stream);
 	} else if (stream->state == STREAM_OPEN && stream->session.features & FEATURE_IBBFS &&
 		   stream->outgoing.sender.oldest < stream->outgoing.probed_before) {
 		/* An earlier probe, or its answer, was lost; so messages may have been lost. */

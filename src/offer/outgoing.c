@@ -43,6 +43,7 @@ void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_s
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
 	offer->stream->session.block_size = block_size; /* the upper limit, if the size is auto */
+	offer->stream->session.negotiated = true;
 	int error = ibb_open(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
 	offer->state = OFFER_ACCEPTED;
 	if (error) {

@@ -29,6 +29,7 @@ class SlixPeer:
         *,
         ibb: bool = True,
         auto_accept: bool = True,
+        max_block_size: int = 8192,
     ):
         self.jid = f"{account.jid}/{resource}"
         self.received: queue.Queue[bytes] = queue.Queue()  # whole streams, as they end
@@ -36,20 +37,21 @@ class SlixPeer:
         self._sent: set[str] = set()
         self._partial: dict[str, bytes] = {}
         self._ready = threading.Event()
-        self._arguments = (account, port, cafile, ibb, auto_accept)
+        settings = {"auto_accept": auto_accept, "max_block_size": max_block_size}
+        self._arguments = (account, port, cafile, settings if ibb else None)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         assert self._ready.wait(30), "slixmpp could not log in"
 
     def _run(self) -> None:
-        account, port, cafile, ibb, auto_accept = self._arguments
+        account, port, cafile, settings = self._arguments
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.client = slixmpp.ClientXMPP(self.jid, account.password)
         self.client.ca_certs = str(cafile)
         self.client.register_plugin("xep_0030")
-        if ibb:
-            self.client.register_plugin("xep_0047", {"auto_accept": auto_accept})
+        if settings:
+            self.client.register_plugin("xep_0047", settings)
             self.client.add_event_handler("ibb_stream_data", self._data)
             self.client.add_event_handler("ibb_stream_end", self._end)
         self.client.add_filter("in", self._note_open)
@@ -78,6 +80,9 @@ class SlixPeer:
     def _end(self, stream: Any) -> None:
         if stream.sid not in self._sent:
             self.received.put(self._partial.pop(stream.sid, b""))
+
+    def open_streams(self) -> int:
+        return len(self.client["xep_0047"]._streams)
 
     def call(self, coroutine: Coroutine, timeout: float = 60) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)

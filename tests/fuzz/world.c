@@ -208,12 +208,52 @@ static struct session *add_session(struct world *world, enum who from, enum who 
 	return session;
 }
 
+/* Whether a session has that sid, or had it before another one took its place (stream_reopen). */
+static bool has_sid(const struct session *session, const char *sid)
+{
+	size_t length = strlen(session->sid);
+	return strncmp(session->sid, sid, length) == 0 &&
+	       (sid[length] == '\0' || sid[length] == '-');
+}
+
+/* Another session takes the place of one between Alice and Bob: `stream` gets every byte again, and
+ * those that were written to the one before are lost. False: there is none. */
+static bool arrive_again(struct world *world, enum who from, enum who to, struct stream *stream)
+{
+	struct session *session = NULL;
+	for (unsigned i = 0; i < world->sessions_length && !session; i++) {
+		struct session *known = &world->sessions[i];
+		if (known->ends[0].who == from && known->ends[1].who == to &&
+		    has_sid(known, stream->sid)) {
+			session = known;
+		}
+	}
+	if (!session || from > BOB) {
+		return false;
+	}
+	struct end *end = &session->ends[1];
+	if (end->stream) {
+		core_release(core_of(world, to), end->stream, false, world->now_ms);
+	}
+	end->stream = stream;
+	end->reads = true;
+	end->received = 0;
+	session->ends[0].out.at = 0;
+	session->ends[0].out.offset = 0;
+	end->out.at = end->out.length;
+	end->out.offset = 0;
+	return true;
+}
+
 /* A stream that was opened to `to`. */
 static void arrive(struct world *world, enum who to, struct stream *stream)
 {
 	enum who from = who_is(stream->peer);
 	FUZZ_CHECK(from != EVE && core_is_arrived(stream));
 	struct session *session = find_session(world, from, to, stream->sid);
+	if (!session && arrive_again(world, from, to, stream)) {
+		return;
+	}
 	bool is_known = session && !session->ends[1].stream && !session->ends[1].reads;
 	if (from == MALLORY || !is_known) {
 		/* Mallory's; or forged, or opened a second time in the other's name; or
@@ -570,7 +610,7 @@ void world_duplicate(struct world *world, enum who from)
 static bool is_of_messages(const struct world *world, const struct msg *msg)
 {
 	for (unsigned i = 0; msg->sid && i < world->sessions_length; i++) {
-		if (strcmp(world->sessions[i].sid, msg->sid) == 0) {
+		if (has_sid(&world->sessions[i], msg->sid)) {
 			return world->sessions[i].is_messages;
 		}
 	}

@@ -6,7 +6,7 @@ local st = require "util.stanza";
 local limit = module:get_option_number("long_stanzas_limit");
 local how = module:get_option_string("long_stanzas");
 
-module:hook("pre-iq/full", function (event)
+local function stop(event)
 	local data = event.stanza:get_child_text("data", "http://jabber.org/protocol/ibb");
 	if data == nil or #data <= limit then
 		return nil;
@@ -15,4 +15,7 @@ module:hook("pre-iq/full", function (event)
 		event.origin.send(st.error_reply(event.stanza, "modify", "policy-violation"));
 	end
 	return true;
-end, 1000);
+end
+
+module:hook("pre-iq/full", stop, 1000);
+module:hook("pre-message/full", stop, 1000);

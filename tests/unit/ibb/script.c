@@ -117,7 +117,7 @@ static struct script_stream *add_stream(struct script *script, const char *name,
 	assert_true(script->streams_length < COUNT(script->streams));
 	assert_null(find_stream(script, name));
 	struct script_stream *added = &script->streams[script->streams_length++];
-	*added = (struct script_stream){.stream = stream, .number = stream->number};
+	*added = (struct script_stream){.stream = stream, .number = stream->number, .session = 1};
 	snprintf(added->name, sizeof(added->name), "%s", name);
 	return added;
 }
@@ -258,13 +258,20 @@ static void write_zeros(struct script *script, struct script_stream *stream, uin
 static void put_data(struct script *script, const struct msg *msg)
 {
 	struct script_stream *stream = NULL;
-	uint64_t number = strtoull(msg->id + 1, NULL, 16);
+	char *end;
+	uint64_t number = strtoull(msg->id + 1, &end, 16);
+	unsigned session = *end == '-' ? (unsigned)strtoul(end + 1, NULL, 16) : 1;
 	for (size_t i = 0; i < script->streams_length; i++) {
 		if (script->streams[i].number == number) {
 			stream = &script->streams[i];
 		}
 	}
 	assert_non_null(stream);
+	if (session != stream->session) {
+		assert_true(session > stream->session); /* from the first byte on */
+		stream->session = session;
+		stream->sent = 0;
+	}
 	const char *count = strchr(msg->id, '.') + 1;
 	uint64_t block = strtoull(count, NULL, 16), sent = stream->sent;
 	bool aside = msg->id[0] == 'a'; /* taken again; the following ids are new */
@@ -616,6 +623,8 @@ static void act_here(struct script *script, char **words)
 		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -EIO);
 	} else if (strcmp(act, "full") == 0) {
 		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -ENOSPC);
+	} else if (strcmp(act, "offered") == 0) {
+		get_stream(script, words[1])->stream->session.negotiated = true;
 	} else if (strcmp(act, "defer") == 0) {
 		stream_defer_acknowledgements(get_stream(script, words[1])->stream);
 	} else if (strcmp(act, "commit") == 0) {

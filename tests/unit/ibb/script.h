@@ -11,7 +11,7 @@
  * Acts on the user's side (S is a stream, called by its sid; OP is a word for a call):
  *
  *     create S; dial S PEER [ibbfs] [resume] [name=NAME] (creates S if need be); reading S
- *     await S
+ *     await S; offered S
  *     take S         the oldest stream that arrived, from now on called S
  *     open S OP; flush S OP; write S OP BYTES; read S OP BYTES; zeros S BYTES
  *     finish S OP    the flush of the last writer
@@ -63,6 +63,7 @@ struct script_stream {
 	char name[16];
 	struct stream *stream; /* NULL once released */
 	uint64_t number;
+	unsigned session; /* of the last block */
 	uint64_t read, sent;
 	uint64_t starts[64]; /* of the first blocks */
 	uint64_t gaps[4][2]; /* from, to: the zeros among the bytes written */

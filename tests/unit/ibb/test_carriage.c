@@ -61,6 +61,32 @@ static void test_domains(void **state)
 	assert_int_equal(carriage_most(&carriage, "d14/x"), 7000);
 }
 
+/* The server may be another one by then. */
+static void test_after_an_hour(void **state)
+{
+	(void)state;
+	struct carriage carriage = {.now_ms = 5000};
+	carriage_learn(&carriage, "a@one", 5000);
+	carriage_broken(&carriage, 65535);
+	carriage_broken(&carriage, 65535);
+	carriage.now_ms += CARRIAGE_MS - 1;
+	assert_int_equal(carriage_ours(&carriage), 16383);
+	assert_int_equal(carriage_most(&carriage, "one"), 5000);
+	carriage.now_ms++;
+	assert_int_equal(carriage_ours(&carriage), 0);
+	assert_int_equal(carriage_most(&carriage, "one"), 0);
+	/* it is suspected still */
+	assert_int_equal(carriage_broken(&carriage, 65535), 16383);
+	assert_int_equal(carriage_ours(&carriage), 16383);
+	/* a longer block, sent before that was learnt, says nothing new */
+	assert_int_equal(carriage_broken(&carriage, 65535), 16383);
+	assert_int_equal(carriage_broken(&carriage, 16383), 4096);
+	assert_int_equal(carriage_broken(&carriage, 65535), 16383);
+	assert_int_equal(carriage_ours(&carriage), 4096);
+	carriage_learn(&carriage, "a@one", 4500);
+	assert_int_equal(carriage_most(&carriage, "one"), 4500);
+}
+
 static void test_shortest(void **state)
 {
 	(void)state;
@@ -72,9 +98,8 @@ static void test_shortest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_two_breaks),
-		cmocka_unit_test(test_what_was_carried),
-		cmocka_unit_test(test_domains),
+		cmocka_unit_test(test_two_breaks), cmocka_unit_test(test_what_was_carried),
+		cmocka_unit_test(test_domains),	   cmocka_unit_test(test_after_an_hour),
 		cmocka_unit_test(test_shortest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -599,10 +599,11 @@ static void test_error_of_a_block_as_long_as_others(void **state)
 		{"write s w 32768; flush s f; j: result d1.0",
 		 "w=32768; d1.0 data j s 0 16384; d1.1 data j s 1 16384"},
 		{"j: error d1.1 policy-violation", "f=EACCES; c1.0 close j s"},
-		/* nor can the blocks of other peers be cut anew */
+		/* for other peers nothing can be cut anew: another session takes its place */
 		{"dial t j; j: result o2.0", "o2.0 open j t 16384"},
 		{"write t v 16384; flush t g", "v=16384; d2.0 data j t 0 16384"},
-		{"j: error d2.0 policy-violation", "g=EACCES; c2.0 close j t"},
+		{"j: error d2.0 policy-violation", "c2.0 close j t; o2-2.0 open j t-2 4096"},
+		{"reset t", "g=ECONNRESET; c2-2.0 close j t-2"},
 	};
 	PLAY_LONG(16384, steps);
 }

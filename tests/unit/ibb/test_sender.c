@@ -327,6 +327,31 @@ static void test_any_order(void **state)
 	sender_finish(sender);
 }
 
+static void test_restart(void **state)
+{
+	(void)state;
+	struct model model = {0};
+	struct sender *sender = &model.sender;
+	assert_int_equal(append(&model, 40), 0);
+	sender_push(sender);
+	take(&model, 10);
+	take(&model, 10);
+	sender->epoch++;
+	sender_restart(sender);
+	model.taken = 0;
+	assert_int_equal(sender_next_number(sender), 0);
+	assert_int_equal(sender->in_flight, 0);
+	assert_int_equal(sender->epoch, 0);
+	assert_false(sender_acknowledge(sender, 0));
+	take(&model, 30);
+	assert_int_equal(sender_next_length(sender, 30, 100), 10); /* it is still pushed */
+	take(&model, 10);
+	assert_true(sender_acknowledge(sender, 0));
+	assert_true(sender_acknowledge(sender, 1));
+	assert_true(sender_is_empty(sender));
+	sender_finish(sender);
+}
+
 static void test_cut_anew(void **state)
 {
 	(void)state;
@@ -467,6 +492,7 @@ int main(void)
 		cmocka_unit_test(test_discard),
 		cmocka_unit_test(test_block_sizes),
 		cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_cut_anew),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_finish),
