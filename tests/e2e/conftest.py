@@ -24,6 +24,7 @@ import pytest
 from daemon import Build, adopt_orphans
 from ejabberd import Ejabberd
 from federation import running_federation
+from jabberd2 import Jabberd2, is_installed
 from lab import Lab
 from prosody import Prosody
 from server import Server
@@ -275,3 +276,14 @@ def limited_lab(
             return stack.enter_context(new_lab(request, build, (server,), tmp_path))
 
         yield start
+
+
+@pytest.fixture
+def jabberd2_lab(request: pytest.FixtureRequest, build: Build, tmp_path: Path) -> Iterator[Lab]:
+    """A lab at a jabberd2 of its own; not every Debian has one."""
+    if not is_installed():
+        pytest.skip("jabberd2 is not installed")
+    server = Jabberd2(tmp_path / "server")
+    server.start()
+    yield from running_lab(request, build, (server,), tmp_path)
+    server.stop()

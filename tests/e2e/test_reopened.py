@@ -118,3 +118,21 @@ def test_offered_file(limited_lab: LimitedLab) -> None:
     first, last = peer.find(is_kind("open"))
     assert peer.received(payload(first).get("sid")) == b""
     assert peer.received(payload(last).get("sid")) == source.read_bytes()
+
+
+@pytest.mark.once
+@pytest.mark.timeout(200)
+def test_jabberd2(jabberd2_lab: Lab) -> None:
+    """After a stanza that is too long, the server carries nothing more of this connection, and does
+    not end it. It has answered no ping for 20 s when ibbfs connects again."""
+    lab = jabberd2_lab
+    mount, peer = lab.with_raw("block_size=65535")
+    source = lab.random_file(100 * KIBIBYTE)
+    done = cp(lab, source, mount.contact(peer) / "f")
+    assert done.returncode == 0, done.stderr
+    first, last = (payload(stanza).get("sid") for stanza in peer.find(is_kind("open")))
+    assert peer.received(first) == b""
+    assert peer.received(last) == source.read_bytes()
+    assert [payload(stanza).get("sid") for stanza in peer.find(is_kind("close"))][:1] == [first]
+    assert cp(lab, source, mount.contact(peer) / "g").returncode == 0
+    assert len(peer.find(is_kind("open"))) == 3, "it has forgotten what the server carries"
