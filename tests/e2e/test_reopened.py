@@ -120,6 +120,7 @@ def test_offered_file(limited_lab: LimitedLab) -> None:
     assert peer.received(payload(last).get("sid")) == source.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.timeout(200)
 def test_jabberd2(jabberd2_lab: Lab) -> None:
