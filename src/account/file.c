@@ -305,7 +305,7 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 bool file_can_finish(const struct handle *handle)
 {
 	const struct stream *stream = handle_stream(handle);
-	return handle->writable && !handle->readable && !handle_is_spooled(handle) &&
+	return handle->writable && !handle_is_spooled(handle) &&
 	       handle->node->kind == NODE_OUTGOING && stream && !handle->refused &&
 	       (stream->state == STREAM_OPEN || stream->state == STREAM_OPENING) &&
 	       stream->session.features & FEATURE_IBBFS;

@@ -81,12 +81,21 @@ void stream_abort(struct stream *stream, int error)
 
 /* ---- proceeding ---- */
 
+bool stream_is_unread(const struct stream *stream)
+{
+	return stream->incoming.readers || stream->incoming.receiver.in.length > 0;
+}
+
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 {
 	bool ends = stream->state == STREAM_CLOSING ||
 		    (stream->state == STREAM_OPEN && stream->session.finishers);
 	if (!ends || !stream_is_delivered(stream) || stream->session.close_sent ||
 	    stream->session.close_pending || stream->resumption.suspended) {
+		return;
+	}
+	if (stream->state == STREAM_OPEN && stream_is_unread(stream)) {
+		op_complete_all(&stream->session.finishers, 0, &stream->effects->done);
 		return;
 	}
 	stream->state = STREAM_CLOSING;

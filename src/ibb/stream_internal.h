@@ -112,6 +112,9 @@ void stream_probe_beginning(struct stream *stream);
 /* CLOSED or BROKEN: completes every parked op. Received bytes stay readable. */
 void stream_end(struct stream *stream, enum stream_state state, int error);
 
+/* Whether somebody at this end reads, or there are bytes to read. */
+bool stream_is_unread(const struct stream *stream);
+
 /* CLOSING, or OPEN with an op of stream_finish_writing: sends <close/> if everything else is
  * delivered. */
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms);

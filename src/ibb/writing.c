@@ -215,7 +215,7 @@ void stream_finish_writing(struct stream *stream, struct op *op, int64_t now_ms)
 {
 	bool begun = stream->state == STREAM_OPEN ||
 		     (stream->state == STREAM_OPENING && !stream_is_delivered(stream));
-	if (!begun || stream->session.close_pending || stream->incoming.has_reader ||
+	if (!begun || stream->session.close_pending || stream_is_unread(stream) ||
 	    !(stream->session.features & FEATURE_IBBFS)) {
 		stream_flush(stream, op, now_ms);
 		return;
