@@ -113,6 +113,17 @@ def test_failing_disk(lab: Lab, disk: Path) -> None:
 
 
 @pytest.mark.once
+def test_another_file_of_that_name(lab: Lab, disk: Path) -> None:
+    """It is open for writing, on another file system: the close waits for the end all the same."""
+    sender, receiver = lab.pair("", f"inbox={disk}/inbox")
+    os.setxattr(disk, "user.fault", f"rename {errno.ENOSPC} 1".encode())
+    source = lab.random_file(20_000)
+    with open(lab.folder / "f", "wb"):
+        done = lab.run("cp", source, sender.contact(receiver) / "f")
+    assert done.returncode == 1
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("form", ["si", "jingle"])
 def test_power_cut_of_offered_files(lab: Lab, disk: Path, form: str) -> None:
     sender, receiver = lab.pair(f"spool={lab.folder}/spool", f"inbox={disk}/inbox")
