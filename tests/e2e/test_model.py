@@ -12,19 +12,41 @@ from lab import Lab
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "model"))
 
-from model import OPTIONS, Model  # noqa: E402
-from sequence import Step, generate  # noqa: E402
+from actor import WAITS  # noqa: E402
+from model import INBOX, OPTIONS, SMALL, Model  # noqa: E402
+from sequence import HOWS, Step, generate  # noqa: E402
 
 
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("first", [0, 100])
 def test_random_calls(lab: Lab, options: str, first: int) -> None:
     model = Model(lab)
-    for seed in range(first, first + 5):
-        model.run(options, generate(seed))
+    for seed in range(first, first + 4):
+        model.run(options, generate(seed), f"seed {seed}")
 
 
 # ---- found by scripts/model ----
+
+
+def test_the_end_of_both_directions(lab: Lab) -> None:
+    """In the inbox when its last close returned were only files opened for writing alone."""
+    Model(lab).run(f"{SMALL}{INBOX}", [Step(0, "open", how=1), Step(0, "write", size=4095)])
+
+
+def test_each_poller_has_its_own_events(lab: Lab) -> None:
+    """Also if another polls later, and goes away."""
+    poll_in, poll_out = 1, 3
+    steps = [Step(0, "open", how=1), Step(0, "write", size=1), Step(1, "open", how=7)]
+    for mode in range(len(WAITS)):
+        steps += [
+            Step(0, "watch", how=mode * HOWS + poll_in),
+            Step(0, "watch", how=(mode + 1) % len(WAITS) * HOWS + poll_out),
+            Step(0, "unwatch", how=1),
+            Step(1, "write", size=100),
+            Step(0, "watched"),
+            Step(0, "read", size=100),
+        ]
+    Model(lab).run("", steps)
 
 
 @pytest.mark.large

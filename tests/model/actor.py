@@ -21,7 +21,9 @@ import random
 import select
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 TILE = 1 << 20
@@ -50,9 +52,71 @@ def mapped(fd: int, size: int) -> bytes:
     return ctypes.string_at(address, size)
 
 
+# ---- waiting ----
+
+
+def by_poll(files: dict[int, int], timeout: int) -> dict[int, int]:
+    poller = select.poll()
+    for fd, events in files.items():
+        poller.register(fd, events)
+    return dict(poller.poll(timeout))
+
+
+def by_select(files: dict[int, int], timeout: int) -> dict[int, int]:
+    inputs = [fd for fd, events in files.items() if events & select.POLLIN]
+    outputs = [fd for fd, events in files.items() if events & select.POLLOUT]
+    readable, writable, _ = select.select(inputs, outputs, [], timeout / 1000)
+    found = dict.fromkeys(readable, select.POLLIN)
+    for fd in writable:
+        found[fd] = found.get(fd, 0) | select.POLLOUT
+    return found
+
+
+def by_epoll(files: dict[int, int], timeout: int, mode: int = 0) -> dict[int, int]:
+    with select.epoll() as poller:
+        for fd, events in files.items():
+            poller.register(fd, events | mode)
+        return dict(poller.poll(timeout / 1000))
+
+
+WAITS = {
+    "poll": by_poll,
+    "select": by_select,
+    "epoll": by_epoll,
+    "oneshot": functools.partial(by_epoll, mode=select.EPOLLONESHOT),
+    "edge": functools.partial(by_epoll, mode=select.EPOLLET),
+}
+FOREVER = 10**6
+
+
+@dataclass
+class Watch:
+    """A thread or a process that waits for events of a file; what it has seen comes in a pipe."""
+
+    slot: int
+    seen: int  # the pipe's reading end
+    cancel: int = -1  # written to, it makes the thread go away
+    thread: threading.Thread | None = None
+
+    def end(self) -> None:
+        if self.thread:
+            os.write(self.cancel, b"x")
+            self.thread.join()
+            os.close(self.cancel)
+        os.close(self.seen)
+
+
+def watch_file(fd: int, events: int, how: str, cancel: int, report: int) -> None:
+    """Until there are events, or something is in the pipe `cancel`."""
+    files = {fd: events} if cancel < 0 else {fd: events, cancel: select.POLLIN}
+    found = WAITS[how](files, FOREVER)
+    os.write(report, b"%d\n" % found.get(fd, 0))
+
+
 class Actor:
     def __init__(self) -> None:
         self.files: dict[int, int] = {}
+        self.watches: dict[int, Watch] = {}  # by the child, or a number that no process has
 
     # ---- files ----
 
@@ -69,22 +133,34 @@ class Actor:
         return 0
 
     def close(self, slot: int) -> int:
+        """A thread that polls the file would keep it open."""
+        for number in [n for n, w in self.watches.items() if w.slot == slot and w.thread]:
+            self.unwatch(number)
         os.close(self.files.pop(slot))
         return 0
 
-    def fork(self) -> int:
-        """A child that only holds the files, and exits when SIGTERM tells it to."""
+    def fork(self, slot: int, events: int, how: str) -> int:
+        """A child that holds the files, polls one of them, and exits when SIGTERM tells it to."""
+        seen, report = os.pipe()
+        # Before there is a handler, the signal would kill it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         child = os.fork()
         if child == 0:
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            watch_file(self.files[slot], events, how, -1, report)
             while True:
                 signal.pause()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        os.close(report)
+        self.watches[child] = Watch(slot, seen)
         return child
 
     def end(self, child: int, how: int) -> int:
         """`how`: SIGTERM or SIGKILL."""
         os.kill(child, how)
         os.waitpid(child, 0)
+        self.unwatch(child)
         return 0
 
     # ---- bytes out ----
@@ -175,17 +251,34 @@ class Actor:
 
     # ---- waiting ----
 
-    def poll(self, slot: int, events: int, timeout: int) -> int:
-        poller = select.poll()
-        poller.register(self.files[slot], events)
-        found = poller.poll(timeout)
-        return found[0][1] if found else 0
+    def poll(self, slot: int, events: int, how: str, timeout: int) -> int:
+        return sum(WAITS[how]({self.files[slot]: events}, timeout).values())
 
-    def epoll(self, slot: int, events: int, timeout: int) -> int:
-        with select.epoll() as poller:
-            poller.register(self.files[slot], events)
-            found = poller.poll(timeout / 1000)
-        return found[0][1] if found else 0
+    def watch(self, number: int, slot: int, events: int, how: str) -> int:
+        """A thread polls the file from now on."""
+        seen, report = os.pipe()
+        other, cancel = os.pipe()
+
+        def work() -> None:
+            try:
+                watch_file(self.files[slot], events, how, other, report)
+            finally:
+                os.close(report)
+
+        thread = threading.Thread(target=work, daemon=True)
+        self.watches[number] = Watch(slot, seen, cancel, thread)
+        thread.start()
+        return 0
+
+    def watched(self, number: int, timeout: int) -> int:
+        """The events that it has seen, or sees within the time; 0 if there were none."""
+        if not by_poll({self.watches[number].seen: select.POLLIN}, timeout):
+            return 0
+        return int(os.read(self.watches[number].seen, 100))
+
+    def unwatch(self, number: int) -> int:
+        self.watches.pop(number).end()
+        return 0
 
 
 def answer(call: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import os
 import sys
 import tempfile
 import time
@@ -22,13 +23,15 @@ sys.path[:0] = [str(ROOT / "tests" / "e2e")]
 
 from daemon import Build, Mount, adopt_orphans  # noqa: E402
 from lab import Lab  # noqa: E402
+from inboxmodel import InboxRun  # noqa: E402
 from pipemodel import Wrong  # noqa: E402
 from prosody import Prosody  # noqa: E402
 from sequence import Run, Step, as_test, generate, shrink  # noqa: E402
 
-# Small, so that they are full soon.
+# Small, so that they are full soon. The receiver has an inbox where they end in that word.
 SMALL = "window=32K,buffer=32K"
-OPTIONS = (SMALL, f"{SMALL},stanza=message", "")
+INBOX = ",inbox"
+OPTIONS = (SMALL, f"{SMALL},stanza=message", "", f"{SMALL}{INBOX}", f"stanza=message{INBOX}")
 OVERFLOW = 24 * 1024  # a block, of those in flight, less than the buffer
 
 
@@ -37,18 +40,45 @@ class Model:
 
     def __init__(self, lab: Lab):
         self._lab = lab
+        self._folder = lab.folder / "inbox"
         self._pairs: dict[str, tuple[Mount, Mount]] = {}
         self._numbers = itertools.count(1)
 
-    def run(self, options: str, steps: list[Step]) -> Run:
+    def run(self, options: str, steps: list[Step], name: str = "") -> None:
+        """Wrong says all that is needed to find out why."""
+        pair = self._pair(options)
+        run = self._new_run(options, *pair)
+        try:
+            run.run(steps)
+        except Wrong as wrong:
+            why = f"{name}: {wrong}" if name else str(wrong)
+            raise Wrong(why + report(options, steps, run, pair)) from None
+
+    def _pair(self, options: str) -> tuple[Mount, Mount]:
         if options not in self._pairs:
-            self._pairs[options] = self._lab.pair(options, options)
-        alice, bob = self._pairs[options]
-        name = f"stream-{next(self._numbers)}"
-        overflow = OVERFLOW if "message" in options else None
-        run = Run((alice.contact(bob) / name, bob.incoming(alice, name)), overflow)
-        run.run(steps)
-        return run
+            common = options.removesuffix(INBOX)
+            more = f",inbox={self._folder}" if options.endswith(INBOX) else ""
+            self._pairs[options] = self._lab.pair(common, common + more)
+        return self._pairs[options]
+
+    def _new_run(self, options: str, alice: Mount, bob: Mount) -> Run:
+        name = f"stream-{os.getpid()}-{next(self._numbers)}"
+        paths = (alice.contact(bob) / name, bob.incoming(alice, name))
+        if options.endswith(INBOX):
+            folder = self._folder / alice.account.jid
+            return InboxRun(paths, folder / f"{name}.part", folder / name)
+        return Run(paths, OVERFLOW if "message" in options else None)
+
+
+def report(options: str, steps: list[Step], run: Run, pair: tuple[Mount, Mount]) -> str:
+    """Each line of calls has the seconds since the beginning."""
+    lines = [
+        f"\noptions {options!r}, load {os.getloadavg()}, causes of errors: {run.stream.causes}",
+        as_test("again", options, steps, "the same sequence"),
+        *run.log,
+        *(f"{mount.path.name}: {mount.stderr()}{mount.reports()}" for mount in pair),
+    ]
+    return "\n".join(lines)
 
 
 def failure_of(model: Model, options: str, steps: list[Step]) -> str:
@@ -69,7 +99,7 @@ def search(model: Model, seconds: float, seed: int) -> int:
             print(f"seed {seed}: {why}", flush=True)
             steps = shrink(steps, lambda part: bool(failure_of(model, options, part)))
             why = failure_of(model, options, steps) or why
-            print(as_test(f"seed_{seed}", options, steps, why))
+            print(why, as_test(f"seed_{seed}", options, steps, why.splitlines()[0]), sep="\n\n")
             return 1
         calls.update(step.call for step in steps)
         sequences += 1

@@ -7,7 +7,9 @@ part of a sequence is a sequence, and a failing one can be shrunk.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import json
 import os
 import random
@@ -22,11 +24,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from actor import WAITS
 from pipemodel import BARRIERS, BREAKS, READS, REFUSED, Description, Pipe, Stream, Wrong
 
-LIMIT_S = 15  # until a call that need not wait has returned
+# Only what is wrong takes as long as these; a busy machine must not.
+LIMIT_S = 45  # until a call that need not wait has returned
+POLL_S = 30  # until poll must have seen what is there
 DEADLOCK_S = 3
-POLL_S = 10  # until poll must have seen what is there
 ACTORS = 4  # the even ones use the mount that opens the stream, the odd ones the other
 SLOTS = 3
 HOME = 0  # the slot that open uses
@@ -65,28 +69,55 @@ WEIGHTS = {
     "pread": 1,
     "splice_out": 2,
     "map": 1,
-    "poll": 3,
-    "epoll": 2,
+    "poll": 5,
+    "watch": 4,
+    "watched": 5,
+    "unwatch": 1,
     "dup": 2,
-    "fork": 1,
+    "fork": 1.5,
     "end": 1,
     "close": 3,
     "kill": 0.3,
 }
 
 
+HOWS = 8
+
+
+WAITING = ("poll", "watch", "watched")
+# Who waits for both events of a file has company, and is seldom held up.
+TALK = {call: weight * (3 if call in WAITING else 1) for call, weight in WEIGHTS.items()}
+LITTLE_SIZES = (1, 100, 4096)
+
+
 def generate(seed: int, length: int = 40) -> list[Step]:
-    """The stream is opened at both sides at first, mostly."""
+    """The stream is opened at both sides at first, mostly; by one in three in both directions."""
     rng = random.Random(seed)
+    if rng.random() < 0.33:
+        return generate_talk(rng, length)
     calls, weights = zip(*WEIGHTS.items())
-    steps = [Step(0, "open", how=rng.randrange(8))]
+    steps = [Step(0, "open", how=rng.randrange(HOWS))]
     if rng.random() < 0.8:
-        steps += [Step(0, "write", size=size_of(rng)), Step(1, "open", how=rng.randrange(8))]
+        steps += [Step(0, "write", size=size_of(rng)), Step(1, "open", how=rng.randrange(HOWS))]
     for call in rng.choices(calls, weights, k=length):
         actor = rng.choice((0, 0, 0, 1, 1, 1, 2, 3))
         slot = rng.choice((HOME, HOME, HOME, 1, 2))
-        steps.append(Step(actor, call, slot, size_of(rng), rng.randrange(8)))
+        steps.append(Step(actor, call, slot, size_of(rng), how_of(rng, call)))
     return steps
+
+
+def generate_talk(rng: random.Random, length: int) -> list[Step]:
+    calls, weights = zip(*TALK.items())
+    steps = [Step(0, "open", how=rng.choice((1, 3))), Step(0, "write", size=1)]
+    steps.append(Step(1, "open", how=7))
+    for call in rng.choices(calls, weights, k=length):
+        actor, size = rng.randrange(2), rng.choice(LITTLE_SIZES)
+        steps.append(Step(actor, call, HOME, size, how_of(rng, call)))
+    return steps
+
+
+def how_of(rng: random.Random, call: str) -> int:
+    return rng.randrange(HOWS * len(WAITS) if call in ("poll", "watch", "fork") else HOWS)
 
 
 def size_of(rng: random.Random) -> int:
@@ -97,13 +128,25 @@ def size_of(rng: random.Random) -> int:
 # ---- the processes ----
 
 
+@dataclass
+class Watch:
+    """A thread or a child that polls."""
+
+    description: Description
+    events: int
+    slot: int
+    child: bool
+
+
 class Process:
     """An actor, and the call that it is in."""
 
-    def __init__(self, side: int):
+    def __init__(self, side: int, log: Callable[[str], None]):
         self.side = side
         self.slots: dict[int, Description] = {}
         self.children: dict[int, dict[int, Description]] = {}
+        self.watches: dict[int, Watch] = {}
+        self.log = log
         self.call: str = ""  # that has not returned
         self.step: Step | None = None
         self.finish: Callable[[Any], None] = lambda answer: None
@@ -113,6 +156,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self._arrived = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
@@ -126,6 +170,7 @@ class Process:
     def begin(self, step: Step, finish: Callable[[Any], None], **arguments: Any) -> None:
         self.call, self.step, self.finish, self.answer = step.call, step, finish, None
         self._arrived.clear()
+        self.log(f"{step.call} {arguments}")
         self._process.stdin.write(json.dumps({"call": step.call, **arguments}) + "\n")
         self._process.stdin.flush()
 
@@ -135,15 +180,17 @@ class Process:
             return True
         if not self._arrived.wait(seconds):
             return False
-        assert self.answer is not None, f"the actor has died in {self.call}"
+        if self.answer is None:
+            raise Wrong(f"the actor has died in {self.call}: {self._process.wait()}")
+        self.log(f"{self.call}: {brief(self.answer)}")
         self.call = ""
         self.finish(self.answer)
         return True
 
     def kill(self) -> None:
-        for child in self.children:
-            os.kill(child, signal.SIGKILL)
-        self._process.kill()
+        """With all its children, also one that is ending."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.call = ""
 
@@ -151,6 +198,14 @@ class Process:
         self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             pipe.close()
+
+
+def brief(answer: dict[str, Any]) -> str:
+    """Without the bytes."""
+    if "errno" in answer:
+        return errno.errorcode[answer["errno"]]
+    result = answer["result"]
+    return f"{len(result) // 2} bytes" if isinstance(result, str) else str(result)
 
 
 # ---- running ----
@@ -162,8 +217,17 @@ class Run:
     def __init__(self, paths: tuple[Path, Path], overflow: int | None):
         self.paths = paths
         self.stream = Stream(overflow)
-        self.actors = [Process(number % 2) for number in range(ACTORS)]
+        self.log: list[str] = []
+        self._began = time.monotonic()
+        self.actors = [self._process(number) for number in range(ACTORS)]
+        self._numbers = itertools.count(-1, -1)  # of threads that poll; children have their own
         self._at_end = False
+
+    def _process(self, number: int) -> Process:
+        def log(text: str) -> None:
+            self.log.append(f"{time.monotonic() - self._began:7.3f} actor {number}: {text}")
+
+        return Process(number % 2, log)
 
     def close(self) -> None:
         for actor in self.actors:
@@ -186,15 +250,19 @@ class Run:
             return
         if not self._settle(actor):
             return  # it rightly waits
-        for other in self.actors:  # what another call waits for, this step may bring
-            other.wait(0)
+        self._take_answers()  # what another call waits for, this step may bring
         getattr(self, f"_{step.call}")(actor, step)
         actor.wait(0.02)
+
+    def _take_answers(self) -> None:
+        for actor in self.actors:
+            actor.wait(0)
 
     def _settle(self, actor: Process) -> bool:
         """Waits for a call that must return; whether the actor is free."""
         began = time.monotonic()
         while not actor.wait(0.05):
+            self._take_answers()  # a write that was refused leaves nothing to read
             if self.stream.may_wait(actor.call, actor.side):
                 return False
             if time.monotonic() - began > LIMIT_S:
@@ -241,8 +309,11 @@ class Run:
             self._wait_long(actor)
 
     def _wait_long(self, actor: Process) -> None:
-        if not actor.wait(LIMIT_S):
-            raise Wrong(f"{actor.call} of actor {self.actors.index(actor)} hangs")
+        began = time.monotonic()
+        while not actor.wait(0.05):
+            self._take_answers()
+            if time.monotonic() - began > LIMIT_S:
+                raise Wrong(f"{actor.call} of actor {self.actors.index(actor)} hangs")
 
     def _dup(self, actor: Process, step: Step) -> None:
         other = 1 + step.how % (SLOTS - 1)
@@ -253,15 +324,17 @@ class Run:
             self._wait_long(actor)
 
     def _fork(self, actor: Process, step: Step) -> None:
-        if not actor.slots or actor.children:
+        if step.slot not in actor.slots or actor.children:
             return
+        watch, arguments = self._to_watch(actor, step, child=True)
 
         def success(answer: dict[str, Any]) -> None:
             for description in actor.slots.values():
                 description.holders += 1
             actor.children[answer["result"]] = dict(actor.slots)
+            actor.watches[answer["result"]] = watch
 
-        actor.begin(step, success)
+        actor.begin(step, success, **arguments)
         self._wait_long(actor)
 
     def _end(self, actor: Process, step: Step) -> None:
@@ -269,6 +342,7 @@ class Run:
         if not actor.children:
             return
         child, slots = actor.children.popitem()
+        actor.watches.pop(child, None)
         how = signal.SIGKILL if step.how == 7 else signal.SIGTERM
         if how == signal.SIGTERM and any(d.holders == 1 for d in slots.values()):
             how = signal.SIGKILL  # nobody would see whether its close was successful
@@ -286,12 +360,16 @@ class Run:
         held = [d for slots in (actor.slots, *actor.children.values()) for d in slots.values()]
         for description in held:
             self.stream.released(description, True)
-        self.actors[number] = Process(actor.side)
+        actor.log("killed")
+        self.actors[number] = self._process(number)
 
     def _close(self, actor: Process, step: Step) -> None:
         if step.slot not in actor.slots or self._busy(actor.side, WRITES):
             return
         description = actor.slots.pop(step.slot)
+        actor.watches = {
+            n: watch for n, watch in actor.watches.items() if watch.child or watch.slot != step.slot
+        }
         pipe = self.stream.pipes[actor.side]
         end = len(pipe.written)
 
@@ -472,34 +550,70 @@ class Run:
 
     # ---- waiting ----
 
-    def _poll(self, actor: Process, step: Step) -> None:
-        description = actor.slots.get(step.slot)
-        if not description or self._busy(actor.side, READS + WRITES + BARRIERS):
-            return
+    def _to_watch(self, actor: Process, step: Step, child: bool) -> tuple[Watch, dict[str, Any]]:
+        """One event, or those that the open file can have; and what the actor is told."""
+        description = actor.slots[step.slot]
         events = (select.POLLIN if description.reads else 0) | (
             select.POLLOUT if description.writes else 0
         )
         if description.reads and description.writes and step.how & 1:
             events = (select.POLLIN, select.POLLOUT)[step.how >> 1 & 1]
-        there = self.stream.pipes[actor.side]
-        back = self.stream.pipes[1 - actor.side]
-        ready = (events & select.POLLIN and (back.unread or back.ended)) or (
-            events & select.POLLOUT and there.unread <= 8192
-        )
+        arguments = {"slot": step.slot, "events": events, "how": list(WAITS)[step.how // HOWS]}
+        return Watch(description, events, step.slot, child), arguments
+
+    def _look(
+        self, actor: Process, step: Step, watch: Watch, seen: Callable[[int], None], **more: Any
+    ) -> None:
+        """Waits long if there is something to be seen. Then it must be, if it is still there."""
+        ready = self.stream.is_ready(watch.description, watch.events)
 
         def success(found: int) -> None:
-            self.stream.check_poll(description, events, found)
+            if ready:
+                self.stream.check_poll(watch.description, watch.events, found)
+            seen(found)
 
-        actor.begin(
-            step,
-            self._checked(step, description, success),
-            slot=step.slot,
-            events=events,
-            timeout=POLL_S * 1000 if ready else 20,
-        )
+        finish = self._checked(step, watch.description, success)
+        actor.begin(step, finish, timeout=POLL_S * 1000 if ready else 20, **more)
         self._wait_long(actor)
 
-    _epoll = _poll
+    def _may_look(self, actor: Process) -> bool:
+        """Whether it is known what is to be seen."""
+        return not self._busy(actor.side, READS + WRITES + BARRIERS)
+
+    def _poll(self, actor: Process, step: Step) -> None:
+        if step.slot not in actor.slots or not self._may_look(actor):
+            return
+        watch, arguments = self._to_watch(actor, step, child=False)
+        self._look(actor, step, watch, lambda _: None, **arguments)
+
+    def _watch(self, actor: Process, step: Step) -> None:
+        """By a thread."""
+        if step.slot not in actor.slots:
+            return
+        watch, arguments = self._to_watch(actor, step, child=False)
+        number = next(self._numbers)
+        actor.watches[number] = watch
+        actor.begin(step, lambda _: None, number=number, **arguments)
+
+    def _watched(self, actor: Process, step: Step) -> None:
+        """Of several that wait, each gets its own events."""
+        if not actor.watches or not self._may_look(actor):
+            return
+        number = list(actor.watches)[step.how % len(actor.watches)]
+
+        def seen(found: int) -> None:
+            if found:
+                del actor.watches[number]
+
+        self._look(actor, step, actor.watches[number], seen, number=number)
+
+    def _unwatch(self, actor: Process, step: Step) -> None:
+        """A thread goes away that waits, or that has seen something."""
+        threads = [number for number, watch in actor.watches.items() if not watch.child]
+        if threads:
+            number = threads[step.how % len(threads)]
+            del actor.watches[number]
+            actor.begin(step, lambda _: None, number=number)
 
     # ---- the end ----
 
