@@ -32,6 +32,7 @@ PROGRAMS = Path(__file__).resolve().parents[1] / "stress"
 SETTINGS = f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}'
 ROUNDS = 2
 STUCK_SECONDS = 90  # longer than any call may wait
+CLEANING_SECONDS = 300  # until stress-ng has removed what it has made
 KEPT_SECONDS = 60  # a file that has ended is listed as long
 
 # Those of the class "filesystem" that work in a directory, and do not bother the machine otherwise.
@@ -40,6 +41,15 @@ STRESS_NG = (
     " fcntl fiemap file-ioctl filename flock fpunch fsize fstat getdent hdd inode-flags inotify"
     " iomix lease link locka lockf lockofd mknod open rename symlink sync-file touch utime verity xattr"
 ).split()
+STRESS_NG_LIMITS = (
+    "--hdd-bytes 1M",
+    "--copy-file-bytes 128M",
+    "--iomix-bytes 1M",
+    "--chdir-dirs 64",
+    "--dentries 64",
+    "--dir-dirs 64",
+    "--dirdeep-inodes 64",
+)
 
 
 class Stress:
@@ -81,7 +91,7 @@ class Stress:
         if with_stress_ng and shutil.which("stress-ng"):
             work.append(self.lab.background(self._stress_ng, end))
         for future in work:
-            future.result(seconds + 2 * STUCK_SECONDS)
+            future.result(seconds + 2 * STUCK_SECONDS + CLEANING_SECONDS)
 
     def _start(self, program: str, *arguments: Path) -> subprocess.Popen:
         self._seed += 1
@@ -128,12 +138,12 @@ class Stress:
             if share < 1:
                 return
             words = [word for name in STRESS_NG for word in (f"--{name}", "1")]
-            limits = ("--hdd-bytes", "1M", "--copy-file-bytes", "128M", "--iomix-bytes", "1M")
+            limits = [word for limit in STRESS_NG_LIMITS for word in limit.split()]
             process = self.lab.spawn(
                 "stress-ng", "--temp-path", directory, "--timeout", f"{share:.0f}", *limits, *words,
                 text=True,
             )  # fmt: skip
-            process.communicate(timeout=share + STUCK_SECONDS)
+            process.communicate(timeout=share + CLEANING_SECONDS)
             self.counts["runs of stress-ng"] += 1
 
     # ---- afterwards ----
