@@ -13,6 +13,14 @@
  *     user.fault  "CALL ERRNO COUNT"    the next COUNT calls of that kind fail: write, fsync,
  *                                       rename, close
  *
+ * Lines on standard input make it hang, and go on; each is answered with a line "done":
+ *
+ *     hang CALL       all calls, or each write, fsync, rename, close, read, stat, open (and create,
+ *                     mkdir, readdir) or unlink, hang from now on, whatever the file
+ *     go              they go on
+ *
+ * A call that hangs fails if its caller is killed, as with NFS.
+ *
  * Errors:  those of the calls; an unknown command is EINVAL.
  * Threads: those of libfuse; one lock around everything.
  */
@@ -24,6 +32,7 @@
 #include <fcntl.h>
 #include <fuse.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +68,11 @@ enum fault {
 
 static const char *const fault_names[FAULTS] = {"write", "fsync", "rename", "close"};
 
+/* What "hang" names. */
+static const char *hanging = "none";
+static pthread_mutex_t gate_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct inode root = {.is_directory = true};
 static struct {
@@ -82,6 +96,48 @@ static int fault(enum fault kind)
 	}
 	faults[kind].count--;
 	return -faults[kind].error;
+}
+
+/* ---- hanging ---- */
+
+/* At the beginning of a call of that kind: returns when it does not hang. -EINTR: the caller is
+ * gone. */
+static int gate(const char *call)
+{
+	int error = 0;
+	pthread_mutex_lock(&gate_mutex);
+	while (!error && (strcmp(hanging, "all") == 0 || strcmp(hanging, call) == 0)) {
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += 20000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&gate_changed, &gate_mutex, &until);
+		error = fuse_interrupted() ? -EINTR : 0;
+	}
+	pthread_mutex_unlock(&gate_mutex);
+	return error;
+}
+
+static void *obey(void *unused)
+{
+	static const char *const calls[] = {"all",  "write", "fsync", "rename", "close",
+					    "read", "stat",  "open",  "unlink"};
+	char line[64], call[64];
+	(void)unused;
+	while (fgets(line, sizeof(line), stdin)) {
+		bool hangs = sscanf(line, "hang %63s", call) == 1;
+		pthread_mutex_lock(&gate_mutex);
+		hanging = "none";
+		for (size_t i = 0; hangs && i < sizeof(calls) / sizeof(calls[0]); i++) {
+			hanging = strcmp(call, calls[i]) == 0 ? calls[i] : hanging;
+		}
+		pthread_cond_broadcast(&gate_changed);
+		pthread_mutex_unlock(&gate_mutex);
+		puts("done");
+		fflush(stdout);
+	}
+	return NULL;
 }
 
 /* ---- names ---- */
@@ -269,6 +325,10 @@ static int lossy_setxattr(const char *path, const char *name, const char *value,
 
 static int lossy_getattr(const char *path, struct stat *status, struct fuse_file_info *info)
 {
+	int hung = gate("stat");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	const struct inode *inode = inode_of(path, info);
 	if (!inode) {
@@ -290,6 +350,10 @@ static int lossy_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, o
 			 struct fuse_file_info *info, enum fuse_readdir_flags flags)
 {
 	(void)offset, (void)flags;
+	int hung = gate("open");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	const struct inode *inode = inode_of(path, info);
 	for (const struct entry *entry = inode ? inode->entries : NULL; entry;
@@ -301,6 +365,10 @@ static int lossy_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, o
 
 static int lossy_open(const char *path, struct fuse_file_info *info)
 {
+	int hung = gate("open");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	struct inode *inode = find(path);
 	info->fh = (uint64_t)(uintptr_t)inode;
@@ -314,6 +382,10 @@ static int lossy_create(const char *path, mode_t mode, struct fuse_file_info *in
 {
 	struct inode *inode = NULL;
 	(void)mode;
+	int hung = gate("open");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	int error = make(path, false, &inode);
 	info->fh = (uint64_t)(uintptr_t)inode;
@@ -324,6 +396,10 @@ static int lossy_mkdir(const char *path, mode_t mode)
 {
 	struct inode *inode;
 	(void)mode;
+	int hung = gate("open");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	return locked(make(path, true, &inode));
 }
@@ -331,6 +407,10 @@ static int lossy_mkdir(const char *path, mode_t mode)
 static int lossy_unlink(const char *path)
 {
 	const char *name;
+	int hung = gate("unlink");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	struct inode *directory = directory_of(path, &name);
 	struct entry **at = directory ? entry_of(directory, name) : NULL;
@@ -344,6 +424,10 @@ static int lossy_unlink(const char *path)
 static int lossy_rename(const char *from, const char *to, unsigned flags)
 {
 	const char *name, *wanted;
+	int hung = gate("rename");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	struct inode *source = directory_of(from, &name), *target = directory_of(to, &wanted);
 	int error = fault(FAULT_RENAME);
@@ -377,6 +461,10 @@ static int resize(struct inode *inode, size_t size)
 
 static int lossy_truncate(const char *path, off_t size, struct fuse_file_info *info)
 {
+	int hung = gate("write");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	struct inode *inode = inode_of(path, info);
 	return locked(inode ? resize(inode, (size_t)size) : -ENOENT);
@@ -385,6 +473,10 @@ static int lossy_truncate(const char *path, off_t size, struct fuse_file_info *i
 static int lossy_read(const char *path, char *buffer, size_t size, off_t offset,
 		      struct fuse_file_info *info)
 {
+	int hung = gate("read");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	const struct inode *inode = inode_of(path, info);
 	size_t start = (size_t)offset < inode->now.size ? (size_t)offset : inode->now.size;
@@ -396,6 +488,10 @@ static int lossy_read(const char *path, char *buffer, size_t size, off_t offset,
 static int lossy_write(const char *path, const char *buffer, size_t size, off_t offset,
 		       struct fuse_file_info *info)
 {
+	int hung = gate("write");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	struct inode *inode = inode_of(path, info);
 	size_t end = (size_t)offset + size;
@@ -413,6 +509,10 @@ static int lossy_write(const char *path, const char *buffer, size_t size, off_t 
 static int lossy_flush(const char *path, struct fuse_file_info *info)
 {
 	(void)path, (void)info;
+	int hung = gate("close");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	return locked(fault(FAULT_CLOSE));
 }
@@ -420,6 +520,10 @@ static int lossy_flush(const char *path, struct fuse_file_info *info)
 static int lossy_fsync(const char *path, int data_only, struct fuse_file_info *info)
 {
 	(void)data_only;
+	int hung = gate("fsync");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	int error = fault(FAULT_FSYNC);
 	if (!error) {
@@ -431,6 +535,10 @@ static int lossy_fsync(const char *path, int data_only, struct fuse_file_info *i
 static int lossy_utimens(const char *path, const struct timespec times[2],
 			 struct fuse_file_info *info)
 {
+	int hung = gate("write");
+	if (hung) {
+		return hung;
+	}
 	pthread_mutex_lock(&mutex);
 	struct inode *inode = inode_of(path, info);
 	if (inode && times[1].tv_nsec != UTIME_OMIT) {
@@ -439,11 +547,25 @@ static int lossy_utimens(const char *path, const struct timespec times[2],
 	return locked(inode ? 0 : -ENOENT);
 }
 
+/* A signal of libfuse wakes up the thread of a call that is interrupted. */
+static void on_signal(int signal)
+{
+	(void)signal;
+}
+
 static void *lossy_init(struct fuse_conn_info *connection, struct fuse_config *config)
 {
 	(void)connection;
+	pthread_t thread;
 	config->hard_remove = 1;
+	config->nullpath_ok = 1; /* of an open file that was removed */
+	config->intr = 1;
+	signal(SIGUSR1, on_signal);
 	config->entry_timeout = config->attr_timeout = 0;
+	if (pthread_create(&thread, NULL, obey, NULL)) {
+		abort();
+	}
+	pthread_detach(thread);
 	return NULL;
 }
 
@@ -468,6 +590,7 @@ int main(int argc, char *argv[])
 		.utimens = lossy_utimens,
 		.setxattr = lossy_setxattr,
 	};
-	char *arguments[] = {argv[0], "-f", argc > 1 ? argv[1] : NULL, NULL};
-	return argc == 2 ? fuse_main(3, arguments, &calls, NULL) : 2;
+	char *arguments[] = {argv[0], "-f", "-o", "max_threads=64", argc > 1 ? argv[1] : NULL,
+			     NULL};
+	return argc == 2 ? fuse_main(5, arguments, &calls, NULL) : 2;
 }

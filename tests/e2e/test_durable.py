@@ -6,37 +6,20 @@ from __future__ import annotations
 import errno
 import os
 import random
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from daemon import is_mounted, poll_until
-from lab import Lab, end_process
-
-LOSSY = Path(__file__).resolve().parents[2] / "build" / "check" / "tests" / "disk" / "lossy"
-
+from daemon import poll_until
+from disks import Disk, running_disk
+from lab import Lab
 
 @pytest.fixture
-def disk(lab: Lab) -> Iterator[Path]:
-    """A file system of lossy.c."""
-    assert LOSSY.exists(), f"{LOSSY} was not built"
-    path = lab.folder / "disk"
-    path.mkdir()
-    process = subprocess.Popen([LOSSY, path])
-    poll_until(lambda: is_mounted(path), what="mounted")
-    yield path
-    lab.close()  # the daemons have files open there
-    subprocess.run(["fusermount3", "-u", "-z", path], check=True)
-    end_process(process)
-
-
-def cut(disk: Path, seed: int, left: Path) -> dict[str, bytes]:
-    """The files that a power cut would leave now: their names and contents."""
-    os.setxattr(disk, "user.cut", f"{seed} {left}".encode())
-    return {path.name: path.read_bytes() for path in left.rglob("*") if path.is_file()}
+def disk(lab: Lab) -> Iterator[Disk]:
+    with running_disk(lab) as disk:
+        yield disk
 
 
 def content_of(name: str) -> bytes:
@@ -52,8 +35,8 @@ def send_for_ever(target: Path, writer: int, sent: set[str], stop: threading.Eve
         sent.add(name)  # close has succeeded
 
 
-def cut_often(lab: Lab, disk: Path, cuts: int) -> None:
-    sender, receiver = lab.pair("", f"inbox={disk}/inbox")
+def cut_often(lab: Lab, disk: Disk, cuts: int) -> None:
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
     sent: set[str] = set()
     stop = threading.Event()
     target = sender.contact(receiver)
@@ -65,7 +48,7 @@ def cut_often(lab: Lab, disk: Path, cuts: int) -> None:
         poll_until(lambda: len(sent) >= goal, what="more files")
         promised = set(sent)
         seed = 0 if number % 2 else chance.randrange(1, 1 << 31)
-        left = cut(disk, seed, lab.folder / f"left-{number}")
+        left = disk.cut(seed, lab.folder / f"left-{number}")
         lost = promised - left.keys()
         assert not lost, f"cut {number}: {sorted(lost)}, acknowledged, of {len(promised)}"
         for name, content in left.items():
@@ -79,26 +62,26 @@ def cut_often(lab: Lab, disk: Path, cuts: int) -> None:
 
 
 @pytest.mark.once
-def test_power_cut(lab: Lab, disk: Path) -> None:
+def test_power_cut(lab: Lab, disk: Disk) -> None:
     cut_often(lab, disk, 15)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_power_cut_200_times(lab: Lab, disk: Path) -> None:
+def test_power_cut_200_times(lab: Lab, disk: Disk) -> None:
     cut_often(lab, disk, 200)
 
 
 @pytest.mark.once
-def test_failing_disk(lab: Lab, disk: Path) -> None:
+def test_failing_disk(lab: Lab, disk: Disk) -> None:
     """Each error of each call is the sender's, once; and the next file comes."""
-    sender, receiver = lab.pair("", f"inbox={disk}/inbox")
-    folder = disk / "inbox" / sender.account.jid
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    folder = disk.path / "inbox" / sender.account.jid
     source = lab.random_file(20_000)
     for call in ("write", "fsync", "rename", "close"):
         for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
             name = f"{call}-{errno.errorcode[code]}"
-            os.setxattr(disk, "user.fault", f"{call} {code} 1".encode())
+            disk.fail(call, code, 1)
             done = lab.run("cp", source, sender.contact(receiver) / name)
             assert done.returncode == 1, f"{name}: cp succeeded"
             assert (folder / f"{name}.part").exists(), name
@@ -109,7 +92,7 @@ def test_failing_disk(lab: Lab, disk: Path) -> None:
             done = lab.run("cp", source, sender.contact(receiver) / f"after-{name}")
             assert done.returncode == 0, done.stderr
             assert (folder / f"after-{name}").read_bytes() == source.read_bytes()
-            os.setxattr(disk, "user.fault", f"{call} {code} 0".encode())
+            disk.fail(call, code, 0)
 
 
 @pytest.mark.once
@@ -125,28 +108,28 @@ def test_another_file_of_that_name(lab: Lab, disk: Path) -> None:
 
 @pytest.mark.once
 @pytest.mark.parametrize("form", ["si", "jingle"])
-def test_power_cut_of_offered_files(lab: Lab, disk: Path, form: str) -> None:
-    sender, receiver = lab.pair(f"spool={lab.folder}/spool", f"inbox={disk}/inbox")
+def test_power_cut_of_offered_files(lab: Lab, disk: Disk, form: str) -> None:
+    sender, receiver = lab.pair(f"spool={lab.folder}/spool", f"inbox={disk.path}/inbox")
     os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
     sizes = (1, 100_000, 4096, 300_000) + ((0,) if form == "jingle" else ())
     for number, size in enumerate(sizes):  # SI acknowledges nothing of an empty file
         source = lab.random_file(size)
         done = lab.run("cp", source, sender.contact(receiver) / f"f{number}")
         assert done.returncode == 0, done.stderr
-        left = cut(disk, 0, lab.folder / f"left-{number}")
+        left = disk.cut(0, lab.folder / f"left-{number}")
         assert left[f"f{number}"] == source.read_bytes()
 
 
 @pytest.mark.once
-def test_power_cut_of_a_plain_peer(lab: Lab, disk: Path) -> None:
+def test_power_cut_of_a_plain_peer(lab: Lab, disk: Disk) -> None:
     """The acknowledgement of a block may be all that the peer waits for."""
-    mount, peer = lab.with_raw(f"inbox={disk}/inbox")
+    mount, peer = lab.with_raw(f"inbox={disk.path}/inbox")
     assert peer.open(mount.jid, "s").get("type") == "result"
     content = b""
     for seq in range(5):
         block = os.urandom(1000)
         assert peer.data(mount.jid, "s", seq, block).get("type") == "result"
         content += block
-        assert cut(disk, 0, lab.folder / f"left-{seq}") == {"s.part": content}
+        assert disk.cut(0, lab.folder / f"left-{seq}") == {"s.part": content}
     assert peer.close(mount.jid, "s").get("type") == "result"
-    assert cut(disk, 0, lab.folder / "left") == {"s": content}
+    assert disk.cut(0, lab.folder / "left") == {"s": content}

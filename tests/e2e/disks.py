@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Disks of tests/disk/lossy.c, which lose, fail or hang as they are told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon import is_mounted, poll_until
+from lab import Lab, end_process
+
+LOSSY = Path(__file__).resolve().parents[2] / "build" / "check" / "tests" / "disk" / "lossy"
+
+
+class Disk:
+    def __init__(self, path: Path):
+        assert LOSSY.exists(), f"{LOSSY} was not built"
+        self.path = path
+        path.mkdir()
+        self.process = subprocess.Popen(
+            [LOSSY, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        poll_until(lambda: is_mounted(path), what="mounted")
+
+    def _command(self, line: str) -> None:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == b"done\n"
+
+    def hang(self, call: str = "all") -> None:
+        """Each call of that kind hangs from now on."""
+        self._command(f"hang {call}")
+
+    def go(self) -> None:
+        self._command("go")
+
+    def cut(self, seed: int, left: Path) -> dict[str, bytes]:
+        """The files that a power cut would leave now: their names and contents."""
+        os.setxattr(self.path, "user.cut", f"{seed} {left}".encode())
+        return {path.name: path.read_bytes() for path in left.rglob("*") if path.is_file()}
+
+    def fail(self, call: str, code: int, count: int) -> None:
+        """The next `count` calls of that kind fail."""
+        os.setxattr(self.path, "user.fault", f"{call} {code} {count}".encode())
+
+
+@contextlib.contextmanager
+def running_disk(lab: Lab) -> Iterator[Disk]:
+    disk = Disk(lab.folder / "disk")
+    try:
+        yield disk
+        disk.go()
+        lab.close()  # the daemons have files open there
+    finally:
+        subprocess.run(["fusermount3", "-u", "-z", disk.path], check=True)
+        end_process(disk.process)
