@@ -5,6 +5,7 @@
 
 #include "account/dispatch.h"
 #include "account/file.h"
+#include "account/handle.h"
 #include "account/inbox_file.h"
 #include "account/shutdown.h"
 #include "account/status.h"
@@ -50,6 +51,7 @@ struct hub *hub_create(const struct stream_config *config, unsigned max_streams,
 		return NULL;
 	}
 	pthread_mutex_init(&hub->mutex, NULL);
+	pthread_cond_init(&hub->delivered, NULL);
 	return hub;
 }
 
@@ -66,6 +68,7 @@ void hub_destroy(struct hub *hub)
 {
 	if (hub) {
 		account_finish(&hub->account);
+		pthread_cond_destroy(&hub->delivered);
 		pthread_mutex_destroy(&hub->mutex);
 		close(hub->fd);
 		free(hub->failure);
@@ -128,8 +131,12 @@ static struct outcome take_outcome(struct hub *hub, int64_t now_ms)
 	struct account *account = &hub->account;
 	struct outcome outcome = {.done = dispatch_take_done(account, now_ms)};
 	struct op *op;
+	hub->delivering += outcome.done != NULL;
 	DL_FOREACH (outcome.done, op) {
 		struct request *request = (struct request *)op;
+		if (op->result == HANDLE_IN_INBOX && request->parked) {
+			continue; /* hub_disk_wait is next: a signal until then counts */
+		}
 		if (request->parked) {
 			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash */
 			HASH_DEL(hub->parked, request);
@@ -173,17 +180,35 @@ void hub_end(struct hub *hub, int64_t now_ms)
 		hub->inbox.receive(hub->inbox.context, hub, arrival);
 		free(arrival);
 	}
+	if (!outcome.done) {
+		return;
+	}
 	while (outcome.done) {
 		struct op *op = outcome.done;
 		DL_DELETE(outcome.done, op);
 		struct request *request = (struct request *)op;
 		request->deliver(request);
 	}
+	pthread_mutex_lock(&hub->mutex);
+	if (--hub->delivering == 0) {
+		pthread_cond_broadcast(&hub->delivered);
+	}
+	pthread_mutex_unlock(&hub->mutex);
+}
+
+/* As hub_begin, for a call that frees handles which another thread may be about to answer with. */
+static int64_t begin_alone(struct hub *hub)
+{
+	int64_t now_ms = hub_begin(hub);
+	while (hub->delivering > 0) {
+		pthread_cond_wait(&hub->delivered, &hub->mutex);
+	}
+	return now_ms;
 }
 
 void hub_end_with(struct hub *hub, struct request *request, int64_t now_ms)
 {
-	if (request->op.list) {
+	if (request->op.list && !request->parked) {
 		HASH_ADD(hh, hub->parked, op.token, sizeof(request->op.token), request);
 		request->parked = request->hh.tbl != NULL;
 		if (!request->parked) {
@@ -368,7 +393,7 @@ void hub_status_line(struct hub *hub, char *line, size_t size)
 
 void hub_stop(struct hub *hub, bool unmounted)
 {
-	int64_t now_ms = hub_begin(hub);
+	int64_t now_ms = begin_alone(hub);
 	shutdown_begin(&hub->account, unmounted, now_ms);
 	hub_end(hub, now_ms);
 }
@@ -383,7 +408,8 @@ bool hub_is_drained(struct hub *hub)
 
 void hub_abandon(struct hub *hub)
 {
-	int64_t now_ms = hub_begin(hub);
+	int64_t now_ms = begin_alone(hub);
+	hub->abandoned = true;
 	shutdown_abandon(&hub->account, now_ms);
 	hub_end(hub, now_ms);
 }

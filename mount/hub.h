@@ -26,12 +26,14 @@
 #include <uthash.h>
 
 struct handle;
+struct inbox_reader; /* inbox_ops.h */
 
 /* A call that may wait. */
 struct request {
 	struct op op;	   /* first: the core knows only this */
 	UT_hash_handle hh; /* hub.parked, by op.token */
 	bool parked;
+	bool interrupted;			  /* between two waits: the next one ends at once */
 	uint64_t note;				  /* the submitter's own (hub_is_parked) */
 	void (*deliver)(struct request *request); /* exactly once; the request is its own then */
 };
@@ -62,7 +64,7 @@ struct hub_inbox {
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum access accept,
 		       const char *jid, struct owner owner);
 
-/* Handles that were open at the end and still have a spool or a descriptor: a list, the caller's.
+/* Handles that were open at the end and still have a spool or a reader: a list, the caller's.
  * After hub_abandon. */
 struct handle *hub_take_orphans(struct hub *hub);
 
@@ -160,11 +162,6 @@ void hub_release(struct hub *hub, struct handle *handle);
  * O_NONBLOCK, hub_is_spooled is true only after that call. */
 bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin);
 bool hub_is_unoffered(struct hub *hub, struct handle *handle);
-int hub_resize_spooled(struct hub *hub, struct handle *handle, uint64_t size);
-uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *request, uint64_t size,
-		   const struct digest *md5);
-uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t size,
-			      const struct digest *md5);
 void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request);
 void hub_upload_write(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
 void hub_upload_end(struct hub *hub, uint64_t number, int error);
@@ -178,15 +175,57 @@ int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error)
 int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *name, uint64_t size,
 			   const struct timespec *modified);
 
-/* inbox_file_path, and the file's descriptor if hub_set_inbox_fd was called, or -1. */
-int hub_inbox_path(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd);
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle);
-/* -1: it has none any more. Returns the one that it has: another thread may have been first. */
-int hub_set_inbox_fd(struct hub *hub, struct handle *handle, int fd);
 int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path,
 			size_t size);
 void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
 			    const struct stat *status);
+
+/* ---- calls that wait for a disk ---- */
+
+/* Delivers the request with an error, instead. */
+void hub_disk_fail(struct hub *hub, struct request *request, int error);
+
+/* The request is the hub's until it is delivered: by one of the calls below that end it, or with
+ * -EINTR, or with -ECONNABORTED when the mount ends. `handle`: that it is for, or NULL. What is in
+ * op.data is the call's. Before, and not after, the disk is given its token. */
+void hub_disk_wait(struct hub *hub, struct handle *handle, struct request *request);
+
+bool hub_waits_for_disk(struct hub *hub, uint64_t token);
+
+/* Whether the call still waits; *bytes, if not NULL: op.data, the caller's now. */
+bool hub_disk_take(struct hub *hub, uint64_t token, uint8_t **bytes);
+
+/* Ends the call with `result`; takes `bytes` over, the data of a read, or NULL. False: it does not
+ * wait any more, and `bytes` is still the caller's. */
+bool hub_disk_end(struct hub *hub, uint64_t token, ssize_t result, uint8_t *bytes);
+
+/* Before the spool is written to: `size` is that of now. Takes op.data to *bytes. -ECANCELED: the
+ * call does not wait any more; or spool_file_resize's errors. */
+int hub_spool_begin(struct hub *hub, uint64_t token, uint64_t size, uint8_t **bytes);
+
+/* And after: the size is now `size`. As hub_disk_end. */
+bool hub_spool_end(struct hub *hub, uint64_t token, ssize_t result, uint64_t size);
+
+/* spool_file_offer; the call waits for its end. 0, too: it does not wait any more. */
+uint64_t hub_offer(struct hub *hub, uint64_t token, uint64_t size, const struct digest *md5);
+
+/* release_unattended and release_handle, of the handle with that sid, if it is still there: no
+ * process has it any more. */
+uint64_t hub_offer_left(struct hub *hub, const char *sid, uint64_t size, const struct digest *md5);
+void hub_release_left(struct hub *hub, const char *sid);
+
+/* inbox_file_path. -ECANCELED: the call does not wait any more. */
+int hub_inbox_path(struct hub *hub, uint64_t token, char *path, size_t size);
+
+/* Ends an open; takes `reader` over. As hub_disk_end. */
+bool hub_inbox_opened(struct hub *hub, uint64_t token, struct inbox_reader *reader);
+
+/* Returns the reader that the handle has then: another thread may have been first. NULL: the mount
+ * has ended, and the handle is gone. */
+struct inbox_reader *hub_add_inbox_reader(struct hub *hub, struct handle *handle,
+					  struct inbox_reader *reader);
+struct inbox_reader *hub_take_inbox_reader(struct hub *hub, struct handle *handle);
 
 /* node_path of the node that `handle` has opened. */
 int hub_path(struct hub *hub, const struct handle *handle, char *path, size_t size);

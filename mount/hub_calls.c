@@ -255,32 +255,6 @@ bool hub_is_unoffered(struct hub *hub, struct handle *handle)
 	return left;
 }
 
-int hub_resize_spooled(struct hub *hub, struct handle *handle, uint64_t size)
-{
-	int64_t now_ms = hub_begin(hub);
-	int error = spool_file_resize(handle, size);
-	hub_end(hub, now_ms);
-	return error;
-}
-
-uint64_t hub_offer(struct hub *hub, struct handle *handle, struct request *request, uint64_t size,
-		   const struct digest *md5)
-{
-	int64_t now_ms = hub_begin(hub);
-	uint64_t number = spool_file_offer(&hub->account, handle, &request->op, size, md5, now_ms);
-	hub_end_with(hub, request, now_ms);
-	return number;
-}
-
-uint64_t hub_offer_unattended(struct hub *hub, struct handle *handle, uint64_t size,
-			      const struct digest *md5)
-{
-	int64_t now_ms = hub_begin(hub);
-	uint64_t number = release_unattended(&hub->account, handle, size, md5, now_ms);
-	hub_end(hub, now_ms);
-	return number;
-}
-
 /* The three calls of an upload cannot be interrupted: no process waits in them. */
 void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request)
 {
@@ -349,32 +323,12 @@ int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *nam
 	return error;
 }
 
-int hub_inbox_path(struct hub *hub, const struct handle *handle, char *path, size_t size, int *fd)
-{
-	hub_begin(hub);
-	int length = inbox_file_path(handle, path, size);
-	*fd = handle->inbox_fd;
-	hub_unlock(hub);
-	return length;
-}
-
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle)
 {
 	hub_begin(hub);
 	bool complete = inbox_file_is_complete(handle);
 	hub_unlock(hub);
 	return complete;
-}
-
-int hub_set_inbox_fd(struct hub *hub, struct handle *handle, int fd)
-{
-	hub_begin(hub);
-	if (fd < 0 || handle->inbox_fd < 0) {
-		handle->inbox_fd = fd;
-	}
-	fd = handle->inbox_fd;
-	hub_unlock(hub);
-	return fd;
 }
 
 int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path, size_t size)
@@ -424,7 +378,9 @@ void hub_interrupt(struct hub *hub, uint64_t token)
 	int64_t now_ms = hub_begin(hub);
 	struct request *request;
 	HASH_FIND(hh, hub->parked, &token, sizeof(token), request);
-	if (request) {
+	if (request && !request->op.list) {
+		request->interrupted = true;
+	} else if (request) {
 		file_interrupt(&hub->account, &request->op);
 	}
 	hub_end(hub, now_ms);

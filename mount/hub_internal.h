@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hub_internal - the part that both files of the hub share: hub.c (the lock, the XMPP thread's
- * events, the main thread's loop) and hub_calls.c (calls of the file system).
+ * hub_internal - the part that the files of the hub share: hub.c (the lock, the XMPP thread's
+ * events, the main thread's loop), hub_calls.c (calls of the file system) and hub_disk.c (those
+ * that wait for a disk).
  *
  * Threads: as hub.h has it.
  */
@@ -20,11 +21,14 @@ struct hub {
 	bool watches_status;
 
 	pthread_mutex_t mutex;
+	pthread_cond_t delivered; /* delivering is 0 */
 	/* Under it: */
 	struct account account;
 	struct request *parked; /* uthash, by op.token */
 	enum hub_state state;
 	char *failure;
+	bool abandoned;		/* by hub_abandon */
+	unsigned delivering;	/* threads that deliver results, and use their handles */
 	unsigned known_streams; /* how many the main thread has been told of */
 	int64_t waits_until_ms; /* the main thread; INT64_MIN while it is awake */
 };

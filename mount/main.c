@@ -4,14 +4,14 @@
  *
  *     kernel --- /dev/fuse ---> ops --+                +--- client <--- TLS ---> server
  *                  main thread        +----> hub <-----+    XMPP thread
- *                                            |  the one mutex
- *                                         account
+ *                                         |  |  the one mutex
+ *                                   account  +----- disk: a pool of threads per disk
  *
  * The files, from the outside in:
  *
  *   mount/     the daemon
  *     main      start and end               daemonize the process in the background
- *     hub       where the two threads meet: the lock
+ *     hub       where the threads meet: the lock
  *     log       lines on stderr or syslog   caller    the process behind a request: its signals
  *     notify    the service manager         writers   processes that have a file open for writing
  *     suspend   whether the machine could sleep   proc      reads /proc
@@ -32,7 +32,10 @@
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     how many bytes it may hold
  *     transfer  an upload or a download, piece by piece
- *     worker    a thread for disk calls     syncer    makes files durable
+ *     pool      threads for the calls of a disk
+ *     worker    a thread that does all that waits together
+ *     syncer    makes files durable         thread    starts one
+ *     task      what they are given
  *   src/account/ the account as a file system: no I/O, no thread
  *     dispatch  what comes off the wire     timer     what happens as time passes
  *     shutdown  the end of the mount
@@ -99,6 +102,8 @@
 #include "mount/daemonize.h"
 #include "mount/disk/download.h"
 #include "mount/disk/inbox.h"
+#include "mount/disk/inbox_ops.h"
+#include "mount/disk/pool.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
@@ -129,7 +134,7 @@
 /* From connecting to the roster: a silent server must not hold mount(8) up for ever. */
 #define CONNECT_TIMEOUT_MS 30000
 
-/* How long a disk may take to store the files that are complete when the mount has ended. */
+/* How long a disk may take to end its calls when the mount has ended. */
 #define DISK_TIMEOUT_MS 3000
 
 /* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
@@ -222,9 +227,14 @@ static int run_session(const struct options *options, const struct mainloop *loo
 
 /* Takes *password over: libstrophe has the only copy then. */
 static int run(const struct options *options, char **password, struct fuse_session *session,
-	       struct hub *hub, struct interrupts *interrupts, int ready_fd)
+	       const struct call_context *context, int ready_fd)
 {
-	struct mainloop loop = {.hub = hub, .interrupts = interrupts};
+	struct hub *hub = context->hub;
+	struct mainloop loop = {
+		.hub = hub,
+		.interrupts = context->interrupts,
+		.inbox = context->inbox,
+	};
 	int status = EXIT_FAILURE;
 
 	loop.signal_fd = block_signals();
@@ -289,9 +299,14 @@ static char *spool_directory(const struct options *options)
 }
 
 /* With the privileges of the user that we run as. */
-static int open_inbox(const struct options *options, struct call_context *context)
+static int open_disks(const struct options *options, struct call_context *context)
 {
 	int error = 0;
+	context->spool.pool = pool_create();
+	if (!context->spool.pool) {
+		log_error("cannot start a thread");
+		return -1;
+	}
 	if (!options->inbox) {
 		return 0;
 	}
@@ -305,27 +320,34 @@ static int open_inbox(const struct options *options, struct call_context *contex
 	return 0;
 }
 
-/* Closes the spools and descriptors of files that were still open at the end. */
+/* Closes the spools and readers of files that were still open at the end. */
 static void free_orphans(struct hub *hub)
 {
 	struct handle *handle, *next, *orphans = hub_take_orphans(hub);
 	DL_FOREACH_SAFE (orphans, handle, next) {
 		spool_ops_close(handle);
-		if (handle->inbox_fd >= 0) {
-			close(handle->inbox_fd);
-		}
+		inbox_ops_drop(handle);
 		free(handle);
 	}
 }
 
 /* After hub_abandon. A disk that does not answer must not hold up the end of the daemon: the mount
  * is gone already. */
-static void end_inbox(const struct options *options, struct inbox *inbox)
+static void end_disks(const struct options *options, const struct call_context *context)
 {
-	unsigned left = inbox_drain(inbox, hub_now_ms() + DISK_TIMEOUT_MS);
-	if (left > 0) {
+	int64_t until_ms = hub_now_ms() + DISK_TIMEOUT_MS;
+	unsigned files = 0;
+	bool hangs = !inbox_drain(context->inbox, until_ms, &files);
+	if (hangs) {
 		log_error("%s: the disk does not answer: %u file%s not stored", options->inbox,
-			  left, left > 1 ? "s are" : " is");
+			  files, files == 1 ? " is" : "s are");
+	}
+	unsigned calls = context->spool.pool ? pool_drain(context->spool.pool, until_ms) : 0;
+	if (calls > 0) {
+		log_error("%s: the disk does not answer: %u call%s left", context->spool.directory,
+			  calls, calls == 1 ? " is" : "s are");
+	}
+	if (hangs || calls > 0) {
 		_exit(EXIT_FAILURE);
 	}
 }
@@ -355,7 +377,7 @@ static int start(struct options *options, char **password)
 	struct call_context context = {
 		.hub = hub,
 		.mountpoint = options->mountpoint,
-		.spool = spool,
+		.spool.directory = spool,
 		.interrupts = &interrupts,
 	};
 	proc_start();
@@ -367,18 +389,19 @@ static int start(struct options *options, char **password)
 	}
 	if (session) {
 		if ((!options->other_user || mount_for(options, session) == 0) &&
-		    open_inbox(options, &context) == 0) {
-			status = run(options, password, session, hub, &interrupts, ready_fd);
+		    open_disks(options, &context) == 0) {
+			status = run(options, password, session, &context, ready_fd);
 		}
 		fuse_session_unmount(session); /* if it still is */
 		fuse_session_destroy(session);
 	}
 	interrupts_finish(&interrupts);
 	proc_stop();
-	end_inbox(options, context.inbox);
 	free_orphans(hub);
+	end_disks(options, &context);
 	hub_destroy(hub);
 	inbox_destroy(context.inbox);
+	pool_destroy(context.spool.pool);
 	free(spool);
 	return status;
 }

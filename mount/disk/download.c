@@ -433,7 +433,7 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 	atomic_fetch_add(&inbox->downloads, 1);
 	download->transfer.step = step;
 	download->transfer.end = end;
-	download->transfer.worker = inbox->worker;
+	download->transfer.pool = inbox->pool;
 	download->inbox = inbox;
 	download->hub = hub;
 	download->ino = arrival->ino;

@@ -7,10 +7,10 @@
  *
  * The hub is told of the end, and the peer with it, when the file and its name are durable.
  *
- *     inbox's worker     create NAME.part; write each piece            tell the hub
+ *     inbox's pool       create NAME.part; write each piece            tell the hub
  *     inbox's syncer                                  sync, rename, sync
  *
- * Threads: each download is a transfer, in the inbox's worker.
+ * Threads: each download is a transfer, in the inbox's pool.
  * Source:  DESIGN section 2.
  */
 #ifndef MOUNT_DISK_DOWNLOAD_H

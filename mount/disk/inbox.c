@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 /* ---- what is in it ---- */
 
@@ -96,9 +97,9 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, in
 		return NULL;
 	}
 	inbox->fd = fd;
-	inbox->worker = worker_create(NULL);
+	inbox->pool = pool_create();
 	inbox->syncer = syncs ? syncer_create() : NULL;
-	if (!inbox->worker || (syncs && !inbox->syncer)) {
+	if (!inbox->pool || (syncs && !inbox->syncer)) {
 		*error = -EAGAIN;
 		inbox_destroy(inbox);
 		return NULL;
@@ -106,28 +107,36 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, in
 	atomic_init(&inbox->downloads, 0);
 	atomic_init(&inbox->made, 1);
 	atomic_init(&inbox->durable, 0);
+	atomic_init(&inbox->hangs, false);
 	quota_init(&inbox->quota, quota, bytes_in, inbox);
 	*error = 0;
 	return inbox;
 }
 
-unsigned inbox_drain(struct inbox *inbox, int64_t until_ms)
+bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files)
 {
-	/* The worker gives to the syncer, and the syncer to the worker. */
-	while (inbox && atomic_load(&inbox->downloads) > 0) {
-		if (!worker_drain(inbox->worker, until_ms) ||
-		    (inbox->syncer && !worker_drain(inbox->syncer, until_ms))) {
-			return atomic_load(&inbox->downloads);
+	*files = 0;
+	/* The pool gives to the syncer, and the syncer to the pool. */
+	do {
+		if (inbox && (pool_drain(inbox->pool, until_ms) > 0 ||
+			      (inbox->syncer && !worker_drain(inbox->syncer, until_ms)))) {
+			*files = atomic_load(&inbox->downloads);
+			return false;
 		}
-	}
-	return 0;
+	} while (inbox && atomic_load(&inbox->downloads) > 0);
+	return true;
 }
 
 void inbox_destroy(struct inbox *inbox)
 {
 	if (inbox) {
 		worker_destroy(inbox->syncer);
-		worker_destroy(inbox->worker);
+		pool_destroy(inbox->pool);
+		while (inbox->waits) {
+			struct inbox_wait *wait = inbox->waits;
+			DL_DELETE(inbox->waits, wait);
+			free(wait);
+		}
 		close(inbox->fd);
 		free(inbox);
 	}

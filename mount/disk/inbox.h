@@ -7,13 +7,13 @@
  *
  * Units:   bytes.
  * Errors:  0 or -errno.
- * Threads: any, without the hub's lock; inbox_create before they start, inbox_destroy after they
- *          end.
- * Source:  DESIGN section 2.
+ * Threads: the pool's and the syncer's, without the hub's lock; inbox_create before they start,
+ * inbox_destroy after they end. Source:  DESIGN section 2.
  */
 #ifndef MOUNT_DISK_INBOX_H
 #define MOUNT_DISK_INBOX_H
 
+#include "mount/disk/pool.h"
 #include "mount/disk/quota.h"
 #include "mount/disk/worker.h"
 
@@ -21,25 +21,34 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+/* A call that waits for a moment only. */
+struct inbox_wait {
+	struct inbox_wait *prev, *next; /* inbox.waits, oldest first */
+	uint64_t token;
+	int64_t due_ms;
+};
+
 struct inbox {
 	int fd; /* the directory */
 	struct quota quota;
-	struct worker *worker; /* writes files */
+	struct pool *pool;     /* does all that touches the disk, but for the syncs */
 	struct worker *syncer; /* makes them durable; NULL: nobody does */
 	atomic_uint downloads; /* files that are being received */
 	/* Directories made in it; and how many of them were made before its last sync. Another
 	 * daemon may have made one and not synced it, so at first there is one. */
 	atomic_uint made, durable;
+	struct inbox_wait *waits; /* main thread */
+	atomic_bool hangs;	  /* a call has waited for too long */
 };
 
 /* `directory`, absolute, is made with mode 0700 if it is not there. `quota`: most bytes in it; 0:
  * no limit. `syncs`: a file is durable before it has its name. NULL and *error. */
 struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, int *error);
 
-/* After hub_abandon: waits until every file has come to its end. Returns how many have not, at
- * `until_ms` of CLOCK_MONOTONIC: the disk does not answer, and the inbox must not be destroyed.
- * NULL-safe. */
-unsigned inbox_drain(struct inbox *inbox, int64_t until_ms);
+/* After hub_abandon: waits until every file has come to its end, and every call. False, at
+ * `until_ms` of CLOCK_MONOTONIC: the disk does not answer, and the inbox must not be destroyed;
+ * *files: how many have not come to their end. NULL-safe. */
+bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files);
 
 /* Every file must have come to its end. NULL-safe. */
 void inbox_destroy(struct inbox *inbox);

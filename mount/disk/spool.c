@@ -3,6 +3,8 @@
 
 #include "mount/disk/spool.h"
 
+#include "mount/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -14,7 +16,14 @@
 
 struct spool {
 	atomic_uint references;
-	int fd;
+	/* Immutable. */
+	struct pool *pool;
+	struct lane *lane;
+	const char *directory;
+	/* Its tasks'. */
+	struct task closing;
+	int fd;	   /* -1: there is no file yet */
+	int error; /* spool_fail */
 	uint64_t size;
 	struct hash *hash; /* of all bytes so far; NULL: they did not come in order */
 	struct digest md5;
@@ -73,26 +82,62 @@ static int open_nameless(const char *directory)
 	return fd >= 0 ? fd : error;
 }
 
-struct spool *spool_create(const char *directory, int *error)
+struct spool *spool_create(struct pool *pool, const char *directory)
 {
-	*error = make_directory(directory);
-	if (*error) {
-		return NULL;
-	}
 	struct spool *spool = calloc(1, sizeof(*spool));
-	if (!spool) {
-		*error = -ENOMEM;
-		return NULL;
-	}
-	spool->fd = open_nameless(directory);
-	if (spool->fd < 0) {
-		*error = spool->fd;
+	struct lane *lane = pool ? lane_create(pool) : NULL;
+	if (!spool || (pool && !lane)) {
+		lane_destroy(pool, lane);
 		free(spool);
 		return NULL;
 	}
 	atomic_init(&spool->references, 1);
+	spool->pool = pool;
+	spool->lane = lane;
+	spool->directory = directory;
+	spool->fd = -1;
 	spool->hash = hash_create(HASH_MD5); /* without it, the file is offered without */
 	return spool;
+}
+
+int spool_open(struct spool *spool)
+{
+	if (spool->fd >= 0) {
+		return 0;
+	}
+	int error = make_directory(spool->directory);
+	if (!error) {
+		spool->fd = open_nameless(spool->directory);
+		error = spool->fd < 0 ? spool->fd : 0;
+	}
+	if (error) {
+		log_error("%s: %s", spool->directory, strerror(-error));
+	}
+	return error;
+}
+
+void spool_submit(struct spool *spool, struct task *task)
+{
+	if (spool->pool) {
+		pool_submit(spool->pool, spool->lane, task);
+	} else {
+		task->run(task);
+	}
+}
+
+struct pool *spool_pool(const struct spool *spool)
+{
+	return spool->pool;
+}
+
+void spool_fail(struct spool *spool, int error)
+{
+	spool->error = error;
+}
+
+int spool_error(const struct spool *spool)
+{
+	return spool->error;
 }
 
 struct spool *spool_hold(struct spool *spool)
@@ -101,12 +146,22 @@ struct spool *spool_hold(struct spool *spool)
 	return spool;
 }
 
+static void close_spool(struct task *task)
+{
+	struct spool *spool = (struct spool *)((char *)task - offsetof(struct spool, closing));
+	if (spool->fd >= 0) {
+		close(spool->fd);
+	}
+	hash_destroy(spool->hash);
+	lane_destroy(spool->pool, spool->lane);
+	free(spool);
+}
+
 void spool_release(struct spool *spool)
 {
 	if (spool && atomic_fetch_sub(&spool->references, 1) == 1) {
-		close(spool->fd);
-		hash_destroy(spool->hash);
-		free(spool);
+		spool->closing.run = close_spool;
+		spool_submit(spool, &spool->closing);
 	}
 }
 
@@ -140,8 +195,9 @@ int spool_write(struct spool *spool, const void *bytes, size_t length, uint64_t 
 	const char *at = bytes;
 	size_t left = length;
 	uint64_t to = offset;
-	if (length == 0) {
-		return 0; /* wherever: it makes no file longer */
+	int error = spool_open(spool);
+	if (error || length == 0) {
+		return error; /* no bytes, wherever: they make no file longer */
 	}
 	while (left > 0) {
 		ssize_t written = pwrite(spool->fd, at, left, (off_t)to);
@@ -165,8 +221,9 @@ int spool_write(struct spool *spool, const void *bytes, size_t length, uint64_t 
 
 int spool_resize(struct spool *spool, uint64_t size)
 {
-	if (ftruncate(spool->fd, (off_t)size)) {
-		return -errno;
+	int error = spool_open(spool);
+	if (error || ftruncate(spool->fd, (off_t)size)) {
+		return error ? error : -errno;
 	}
 	if (size != spool->size) {
 		drop_md5(spool);
@@ -177,7 +234,10 @@ int spool_resize(struct spool *spool, uint64_t size)
 
 ssize_t spool_read(const struct spool *spool, void *bytes, size_t length, uint64_t offset)
 {
-	ssize_t result;
+	ssize_t result = 0;
+	if (spool->fd < 0) {
+		return 0;
+	}
 	do {
 		result = pread(spool->fd, bytes, length, (off_t)offset);
 	} while (result < 0 && errno == EINTR);

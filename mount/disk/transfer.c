@@ -13,14 +13,14 @@ static bool run(struct transfer *transfer)
 	return false;
 }
 
-/* Between two steps, the worker does what else waits. */
+/* Between two steps, the thread does what else waits. */
 static void run_task(struct task *task)
 {
 	struct transfer *transfer =
 		(struct transfer *)((char *)task - offsetof(struct transfer, task));
-	struct worker *worker = transfer->worker;
+	struct pool *pool = transfer->pool;
 	if (run(transfer)) {
-		worker_submit(worker, task);
+		pool_submit(pool, NULL, task);
 	}
 }
 
@@ -30,9 +30,9 @@ static void add_turn(struct transfer *transfer)
 	if (atomic_fetch_add(&transfer->turns, 1) > 0) {
 		return; /* the thread that runs a step goes on */
 	}
-	if (transfer->worker) {
+	if (transfer->pool) {
 		transfer->task.run = run_task;
-		worker_submit(transfer->worker, &transfer->task);
+		pool_submit(transfer->pool, NULL, &transfer->task);
 		return;
 	}
 	while (run(transfer)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * transfer - moves a file between disk and stream: a request that is submitted again for each
- * piece. Its steps are tasks of the disk's worker.
+ * piece. Its steps are tasks of the disk's pool.
  *
  * A request may be delivered while it is submitted, or at any time by another thread. Steps of a
  * transfer never overlap, and no step is made from inside another one: with a fast peer they would
@@ -12,12 +12,12 @@
  *        delivered here: noted          delivered here: noted, A is in a step
  *     the step has ended: next step     returns
  *
- * Threads: the worker's; without one, that which delivers. One step at a time.
+ * Threads: the pool's; without one, that which delivers. One step at a time.
  */
 #ifndef MOUNT_DISK_TRANSFER_H
 #define MOUNT_DISK_TRANSFER_H
 
-#include "mount/disk/worker.h"
+#include "mount/disk/pool.h"
 #include "mount/hub.h"
 
 #include <stdatomic.h>
@@ -25,8 +25,8 @@
 struct transfer {
 	struct request request; /* first */
 	struct task task;
-	struct worker *worker; /* in which the steps are made; NULL: where it is delivered */
-	atomic_uint turns;     /* deliveries without their step yet, and the running step */
+	struct pool *pool; /* in which the steps are made; NULL: where it is delivered */
+	atomic_uint turns; /* deliveries without their step yet, and the running step */
 	/*
 	 * Called after each delivery: request.op.result is that of the last submission. True: the
 	 * request was submitted again. False: this was the last step, and `end` is called, which

@@ -59,6 +59,7 @@ int upload_start(struct hub *hub, uint64_t number, struct spool *spool)
 	}
 	upload->transfer.step = step;
 	upload->transfer.end = end;
+	upload->transfer.pool = spool_pool(spool);
 	upload->hub = hub;
 	upload->number = number;
 	upload->spool = spool_hold(spool);

@@ -2,9 +2,7 @@
 /*
  * upload - sends a spooled file to the peer that has accepted it.
  *
- * It reads from the spool outside the lock, in the thread that delivered the previous piece.
- *
- * Threads: any.
+ * Threads: any; the spool is read in its pool.
  */
 #ifndef MOUNT_DISK_UPLOAD_H
 #define MOUNT_DISK_UPLOAD_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/worker.h"
 
+#include "mount/disk/thread.h"
+
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <utlist.h>
@@ -18,15 +19,6 @@ struct worker {
 	struct task *waiting;
 	bool busy, stops;
 };
-
-static void run_each(struct task *tasks)
-{
-	while (tasks) {
-		struct task *task = tasks;
-		DL_DELETE(tasks, task);
-		task->run(task);
-	}
-}
 
 static void *run(void *context)
 {
@@ -49,17 +41,6 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* With all signals blocked: those that end the daemon are the main thread's. */
-static int start_thread(struct worker *worker)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int error = pthread_create(&worker->thread, NULL, run, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -error;
-}
-
 static void finish(struct worker *worker)
 {
 	pthread_cond_destroy(&worker->changed);
@@ -74,13 +55,13 @@ struct worker *worker_create(void (*work)(struct task *tasks))
 	if (!worker) {
 		return NULL;
 	}
-	worker->work = work ? work : run_each;
+	worker->work = work;
 	pthread_mutex_init(&worker->mutex, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&worker->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
-	if (start_thread(worker)) {
+	if (thread_start(&worker->thread, run, worker)) {
 		finish(worker);
 		return NULL;
 	}

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker - a thread for the calls of one disk, which may take as long as they like.
+ * worker - a thread that does all tasks together that wait for it: a batch.
  *
- * It is given tasks by any thread, and answers as the other threads do: a task ends with a call of
- * the hub, or the delivery of a request. Until its turn comes a task waits in a queue; a thread
- * that submits one never waits.
+ * It is given tasks by any thread. Until its turn comes a task waits in a queue; a thread that
+ * submits one never waits.
  *
  * Errors:  0 or -errno.
  * Threads: any; worker_destroy when no other thread uses the worker any more.
@@ -12,21 +11,16 @@
 #ifndef MOUNT_DISK_WORKER_H
 #define MOUNT_DISK_WORKER_H
 
+#include "mount/disk/task.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-/* The submitter's until it is submitted, and again once it runs. */
-struct task {
-	struct task *prev, *next; /* worker.waiting */
-	void (*run)(struct task *task);
-};
 
 struct worker;
 
 /*
  * Starts the thread, which blocks all signals. `work` gets every task that waits, oldest first, and
- * runs each exactly once; NULL: one after the other. NULL when memory is short or there is no
- * thread.
+ * runs each exactly once. NULL when memory is short or there is no thread.
  */
 struct worker *worker_create(void (*work)(struct task *tasks));
 

@@ -25,9 +25,10 @@ static bool is_barrier(enum op_kind kind)
 	return kind == OP_OPEN || kind == OP_FLUSH;
 }
 
+/* Nor one that waits for a disk, where calls are not interrupted by default. */
 static void interrupt(const struct call_context *context, bool barrier, uint64_t token, pid_t pid)
 {
-	if (barrier) {
+	if (barrier || hub_waits_for_disk(context->hub, token)) {
 		interrupts_add(context->interrupts, token, pid);
 	} else {
 		hub_interrupt(context->hub, token);
@@ -37,7 +38,7 @@ static void interrupt(const struct call_context *context, bool barrier, uint64_t
 /* The call may be over and freed: its token says so, a pointer could not. */
 static void on_interrupt(fuse_req_t req, void *data)
 {
-	interrupt(call_context_of(req), false, (uint64_t)(uintptr_t)data, 0);
+	interrupt(call_context_of(req), false, (uint64_t)(uintptr_t)data, fuse_req_ctx(req)->pid);
 }
 
 static void on_interrupt_of_barrier(fuse_req_t req, void *data)
@@ -45,11 +46,11 @@ static void on_interrupt_of_barrier(fuse_req_t req, void *data)
 	interrupt(call_context_of(req), true, (uint64_t)(uintptr_t)data, fuse_req_ctx(req)->pid);
 }
 
-struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
-			void (*deliver)(struct request *))
+static struct call *begin(fuse_req_t req, size_t bytes, enum op_kind kind, size_t size,
+			  bool nonblock, void (*deliver)(struct request *))
 {
 	static uint64_t last_token; /* main thread */
-	struct call *call = calloc(1, sizeof(*call));
+	struct call *call = calloc(1, bytes);
 	if (!call) {
 		fuse_reply_err(req, ENOMEM);
 		return NULL;
@@ -59,13 +60,45 @@ struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool non
 	call->request.deliver = deliver;
 	call->req = req;
 	call->hub = call_hub_of(req);
-	if (is_barrier(kind)) {
-		interrupts_prepare(call_context_of(req)->interrupts, &call->request);
-	}
 	/* Called before the hub knows the call, and never under the hub's lock: libfuse holds a
 	 * lock of the request around the callback. */
 	fuse_req_interrupt_func(req, is_barrier(kind) ? on_interrupt_of_barrier : on_interrupt,
 				(void *)(uintptr_t)token);
+	return call;
+}
+
+static void prepare(struct call *call)
+{
+	interrupts_prepare(call_context_of(call->req)->interrupts, &call->request);
+}
+
+struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
+			void (*deliver)(struct request *))
+{
+	struct call *call = begin(req, sizeof(*call), kind, size, nonblock, deliver);
+	if (call && is_barrier(kind)) {
+		prepare(call);
+	}
+	return call;
+}
+
+struct call *call_begin_disk(fuse_req_t req, enum op_kind kind, size_t size,
+			     void (*deliver)(struct request *))
+{
+	struct call *call = begin(req, sizeof(*call), kind, size, false, deliver);
+	if (call) {
+		prepare(call);
+	}
+	return call;
+}
+
+struct call *call_begin_sized(fuse_req_t req, size_t bytes, enum op_kind kind,
+			      void (*deliver)(struct request *))
+{
+	struct call *call = begin(req, bytes, kind, 0, false, deliver);
+	if (call) {
+		prepare(call);
+	}
 	return call;
 }
 

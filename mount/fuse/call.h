@@ -9,6 +9,7 @@
 #define MOUNT_FUSE_CALL_H
 
 #include "account/handle.h"
+#include "mount/disk/spool_ops.h"
 #include "mount/fuse/interrupts.h"
 #include "mount/hub.h"
 
@@ -18,8 +19,8 @@
 struct call_context {
 	struct hub *hub;
 	const char *mountpoint; /* absolute, without links */
-	const char *spool;	/* directory of what is spooled (spool.h) */
-	struct inbox *inbox;	/* or NULL */
+	struct spool_place spool;
+	struct inbox *inbox; /* or NULL */
 	struct interrupts *interrupts;
 };
 
@@ -30,7 +31,7 @@ struct call {
 	bool reads;	       /* open */
 	uint64_t opened;       /* open: when it came (writers.h); 0: not for writing */
 	off_t offset;	       /* read */
-	struct handle *handle; /* flush */
+	struct handle *handle; /* read, flush, setattr */
 	pid_t pid;	       /* open, flush */
 };
 
@@ -52,6 +53,13 @@ struct handle *call_handle_of(const struct fuse_file_info *info);
 /* NULL: memory is short, and ENOMEM is answered. */
 struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
 			void (*deliver)(struct request *));
+
+/* The same, of a call that waits for a disk only; and of one that is the first member of a struct
+ * of `bytes`, whose rest is zero. */
+struct call *call_begin_disk(fuse_req_t req, enum op_kind kind, size_t size,
+			     void (*deliver)(struct request *));
+struct call *call_begin_sized(fuse_req_t req, size_t bytes, enum op_kind kind,
+			      void (*deliver)(struct request *));
 
 /* Before the call is submitted, and after. */
 struct early_signal call_early_signal(const struct call *call);

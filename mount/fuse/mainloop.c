@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/fuse/mainloop.h"
 
+#include "mount/disk/inbox_ops.h"
 #include "mount/log.h"
 #include "mount/notify.h"
 #include "mount/writers.h"
@@ -169,6 +170,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 	for (;;) {
 		int64_t deadline_ms = min_ms(prepare(loop), until_ms);
 		deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
+		deadline_ms = min_ms(deadline_ms, inbox_ops_deadline(loop->inbox));
 		deadline_ms = min_ms(deadline_ms, report_status(loop, &status_ms));
 		if (stopping && (hub_is_drained(loop->hub) || hub_now_ms() >= until_ms)) {
 			break;
@@ -185,6 +187,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 			mounted = serve(session, &buffer);
 			look_at_processes(&look_ms);
 		}
+		inbox_ops_tick(loop->inbox, loop->hub);
 		interrupts_tick(loop->interrupts); /* an interrupt that has come counts first */
 		stopping = stopping || !mounted;
 		if (stopping && until_ms == INT64_MAX) {

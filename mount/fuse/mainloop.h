@@ -10,6 +10,7 @@
 #ifndef MOUNT_FUSE_MAINLOOP_H
 #define MOUNT_FUSE_MAINLOOP_H
 
+#include "mount/disk/inbox.h"
 #include "mount/fuse/interrupts.h"
 #include "mount/hub.h"
 #include "xmpp/client.h"
@@ -21,7 +22,8 @@ struct mainloop {
 	struct hub *hub;
 	struct client *client;
 	struct interrupts *interrupts;
-	int signal_fd; /* signalfd of those that end the daemon */
+	struct inbox *inbox; /* or NULL */
+	int signal_fd;	     /* signalfd of those that end the daemon */
 };
 
 /* Waits until the account is online. False: connecting failed, or a signal came (*interrupted). */

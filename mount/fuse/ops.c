@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/fuse/ops.h"
 
-#include "mount/disk/inbox.h"
+#include "mount/disk/inbox_ops.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
 #include "mount/fuse/ops_files.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -63,31 +64,63 @@ static void op_init_session(void *userdata, struct fuse_conn_info *connection)
 	connection->max_write = MAX_WRITE;
 }
 
-/* A file of the inbox may also be changed, moved or removed in the directory itself. */
-static void refresh_inbox_file(const struct call_context *context, fuse_ino_t parent,
-			       const char *name)
+/* The call of a name in a directory, which may wait for the inbox's disk. */
+struct name_call {
+	struct call call; /* first */
+	fuse_ino_t parent;
+	char name[NAME_MAX + 1];
+};
+
+static struct name_call *name_call_begin(fuse_req_t req, fuse_ino_t parent, const char *name,
+					 void (*deliver)(struct request *))
 {
-	char path[PATH_MAX];
-	struct stat status;
-	if (!context->inbox ||
-	    hub_find_inbox_file(context->hub, parent, name, path, sizeof(path)) <= 0) {
-		return;
+	struct call *call = call_begin_sized(req, sizeof(struct name_call), OP_READ, deliver);
+	struct name_call *name_call = (struct name_call *)call;
+	if (name_call) {
+		name_call->parent = parent;
+		snprintf(name_call->name, sizeof(name_call->name), "%s", name);
 	}
-	int error = inbox_stat(context->inbox, path, &status);
-	if (error == -ENOENT) {
-		hub_unlink(context->hub, parent, name);
-	} else if (!error) {
-		hub_refresh_inbox_file(context->hub, parent, name, &status);
-	}
+	return name_call;
+}
+
+/* Whether it is a complete file of the inbox; *path: of it. */
+static bool is_in_inbox(fuse_req_t req, fuse_ino_t parent, const char *name, char path[PATH_MAX])
+{
+	const struct call_context *context = call_context_of(req);
+	return context->inbox &&
+	       hub_find_inbox_file(context->hub, parent, name, path, PATH_MAX) > 0;
+}
+
+static void reply_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct stat attributes;
+	enum tree_pace pace;
+	int error = hub_lookup(call_hub_of(req), parent, name, &attributes, &pace);
+	reply_entry(req, error, &attributes, pace);
+}
+
+/* Whatever the disk says: if nothing, or a signal has come, what is known already is the answer. */
+static void deliver_lookup(struct request *request)
+{
+	struct name_call *name_call = (struct name_call *)request;
+	reply_lookup(name_call->call.req, name_call->parent, name_call->name);
+	call_end(&name_call->call);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct stat attributes;
-	enum tree_pace pace;
-	refresh_inbox_file(call_context_of(req), parent, name);
-	int error = hub_lookup(call_hub_of(req), parent, name, &attributes, &pace);
-	reply_entry(req, error, &attributes, pace);
+	char path[PATH_MAX];
+	if (!is_in_inbox(req, parent, name, path)) {
+		reply_lookup(req, parent, name);
+		return;
+	}
+	struct name_call *name_call = name_call_begin(req, parent, name, deliver_lookup);
+	if (name_call) {
+		struct early_signal early = call_early_signal(&name_call->call);
+		inbox_ops_look_up(call_context_of(req)->inbox, call_hub_of(req),
+				  &name_call->call.request, parent, name, path);
+		call_apply(early);
+	}
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
@@ -108,11 +141,58 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	}
 }
 
+static void reply_changed(fuse_req_t req, fuse_ino_t ino, struct handle *handle,
+			  const struct changes *changes)
+{
+	struct stat attributes;
+	int error = hub_set_attributes(call_hub_of(req), ino, handle, changes, &attributes);
+	if (error) {
+		fuse_reply_err(req, -error);
+	} else {
+		fuse_reply_attr(req, &attributes, ATTRIBUTE_TIMEOUT_S);
+	}
+}
+
+struct resize_call {
+	struct call call; /* first */
+	fuse_ino_t ino;
+	struct changes changes; /* the others */
+};
+
+static void deliver_resize(struct request *request)
+{
+	struct resize_call *resize = (struct resize_call *)request;
+	struct call *call = &resize->call;
+	if (request->op.result < 0) {
+		fuse_reply_err(call->req, (int)-request->op.result);
+	} else {
+		reply_changed(call->req, resize->ino, call->handle, &resize->changes);
+	}
+	call_end(call);
+}
+
+static void resize_spooled(fuse_req_t req, fuse_ino_t ino, struct handle *handle,
+			   struct changes changes)
+{
+	struct call *call =
+		call_begin_sized(req, sizeof(struct resize_call), OP_WRITE, deliver_resize);
+	struct resize_call *resize = (struct resize_call *)call;
+	if (call) {
+		struct early_signal early = call_early_signal(call);
+		changes.size = false;
+		call->handle = handle;
+		resize->ino = ino;
+		resize->changes = changes;
+		spool_ops_resize(call->hub, &call_context_of(req)->spool, handle, &call->request,
+				 (uint64_t)changes.values.st_size);
+		call_apply(early);
+	}
+}
+
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int which,
 		       struct fuse_file_info *info)
 {
 	const struct call_context *context = call_context_of(req);
-	struct stat attributes;
 	struct handle *handle = info ? call_handle_of(info) : NULL;
 	struct changes changes = {
 		.mode = which & FUSE_SET_ATTR_MODE,
@@ -129,19 +209,11 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *values, int 
 	if (which & FUSE_SET_ATTR_MTIME_NOW) {
 		clock_gettime(CLOCK_REALTIME, &changes.values.st_mtim);
 	}
-	int error = 0;
 	/* truncate to 0 does not begin a session */
 	if (changes.size && handle && hub_is_spooled(context->hub, handle, values->st_size > 0)) {
-		changes.size = false;
-		error = spool_ops_resize(context->hub, context->spool, handle,
-					 (uint64_t)values->st_size);
-	}
-	error = error ? error
-		      : hub_set_attributes(context->hub, ino, handle, &changes, &attributes);
-	if (error) {
-		fuse_reply_err(req, -error);
+		resize_spooled(req, ino, handle, changes);
 	} else {
-		fuse_reply_attr(req, &attributes, ATTRIBUTE_TIMEOUT_S);
+		reply_changed(req, ino, handle, &changes);
 	}
 }
 
@@ -168,16 +240,31 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	reply_entry(req, error, &attributes, TREE_STANZAS);
 }
 
+static void deliver_unlink(struct request *request)
+{
+	struct name_call *name_call = (struct name_call *)request;
+	struct call *call = &name_call->call;
+	int error = (int)request->op.result;
+	fuse_reply_err(
+		call->req,
+		-(error ? error : hub_unlink(call->hub, name_call->parent, name_call->name)));
+	call_end(call);
+}
+
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct call_context *context = call_context_of(req);
 	char path[PATH_MAX];
-	int error = 0;
-	if (context->inbox &&
-	    hub_find_inbox_file(context->hub, parent, name, path, sizeof(path)) > 0) {
-		error = inbox_remove(context->inbox, path);
+	if (!is_in_inbox(req, parent, name, path)) {
+		fuse_reply_err(req, -hub_unlink(call_hub_of(req), parent, name));
+		return;
 	}
-	fuse_reply_err(req, -(error ? error : hub_unlink(context->hub, parent, name)));
+	struct name_call *name_call = name_call_begin(req, parent, name, deliver_unlink);
+	if (name_call) {
+		struct early_signal early = call_early_signal(&name_call->call);
+		inbox_ops_remove(call_context_of(req)->inbox, call_hub_of(req),
+				 &name_call->call.request, path);
+		call_apply(early);
+	}
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -13,6 +13,7 @@
 #include <linux/fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 /* ---- answers ---- */
@@ -24,32 +25,15 @@ static void deliver_status(struct request *request)
 	call_end(call);
 }
 
-static void reply_bytes(fuse_req_t req, char *bytes, ssize_t length)
-{
-	if (length < 0) {
-		fuse_reply_err(req, (int)-length);
-	} else {
-		fuse_reply_buf(req, bytes, (size_t)length);
-	}
-	free(bytes);
-}
-
-static void reply_inbox_file(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
-{
-	const struct call_context *context = call_context_of(req);
-	char *bytes = malloc(size);
-	reply_bytes(
-		req, bytes,
-		bytes ? inbox_ops_read(context->inbox, context->hub, handle, bytes, size, offset)
-		      : -ENOMEM);
-}
-
 static void deliver_read(struct request *request)
 {
 	struct call *call = call_of(request);
 	if (request->op.result == HANDLE_IN_INBOX) {
-		reply_inbox_file(call->req, request->op.context, request->op.size, call->offset);
-	} else if (request->op.result < 0) {
+		inbox_ops_read(call_context_of(call->req)->inbox, call->hub, call->handle, request,
+			       call->offset);
+		return;
+	}
+	if (request->op.result < 0) {
 		fuse_reply_err(call->req, (int)-request->op.result);
 	} else {
 		fuse_reply_buf(call->req, (const char *)request->op.data,
@@ -72,7 +56,7 @@ static void deliver_write(struct request *request)
 static void release(const struct call_context *context, struct handle *handle)
 {
 	inbox_ops_close(context->hub, handle);
-	spool_ops_release(context->hub, context->spool, handle);
+	spool_ops_release(context->hub, &context->spool, handle);
 }
 
 /* A file for writing only is seekable, so that forward gaps and appending work. A file for reading
@@ -88,21 +72,13 @@ static uint32_t open_flags(struct hub *hub, const struct handle *handle)
 	return hub_is_complete_inbox_file(hub, handle) ? 0 : FOPEN_DIRECT_IO;
 }
 
-static void deliver_open(struct request *request)
+/* Everything that the open needs is there. */
+static void deliver_opened(struct request *request)
 {
 	struct call *call = call_of(request);
 	struct handle *handle = request->op.context;
 	if (request->op.result < 0) {
 		fuse_reply_err(call->req, (int)-request->op.result);
-		call_end(call);
-		return;
-	}
-	const struct call_context *context = call_context_of(call->req);
-	int error = handle->inbox_file ? inbox_ops_open(context->inbox, context->hub, handle) : 0;
-	if (error) {
-		/* The file was removed from the inbox. */
-		fuse_reply_err(call->req, -error);
-		release(context, handle);
 		call_end(call);
 		return;
 	}
@@ -115,9 +91,21 @@ static void deliver_open(struct request *request)
 	};
 	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) == -ENOENT) {
 		/* The open was interrupted: the kernel will not release it. */
-		release(context, handle);
+		release(call_context_of(call->req), handle);
 	}
 	call_end(call);
+}
+
+static void deliver_open(struct request *request)
+{
+	struct call *call = call_of(request);
+	struct handle *handle = request->op.context;
+	if (request->op.result == 0 && handle->inbox_file) {
+		request->deliver = deliver_opened;
+		inbox_ops_open(call_context_of(call->req)->inbox, call->hub, handle, request);
+	} else {
+		deliver_opened(request);
+	}
 }
 
 /* ---- files ---- */
@@ -169,56 +157,80 @@ static int check_stream_read(const struct fuse_file_info *info, off_t offset)
 	return offset != 0 ? -ESPIPE : 0;
 }
 
-static void read_spooled(fuse_req_t req, size_t size, off_t offset,
-			 const struct fuse_file_info *info)
+static void read_spooled(fuse_req_t req, size_t size, off_t offset, struct handle *handle)
 {
-	char *bytes = malloc(size);
-	reply_bytes(req, bytes,
-		    bytes ? spool_ops_read(call_handle_of(info), bytes, size, (uint64_t)offset)
-			  : -ENOMEM);
+	const struct call_context *context = call_context_of(req);
+	struct call *call = call_begin_disk(req, OP_READ, size, deliver_read);
+	if (call) {
+		struct early_signal early = call_early_signal(call);
+		spool_ops_read(call->hub, &context->spool, handle, &call->request,
+			       (uint64_t)offset);
+		call_apply(early);
+	}
 }
 
 void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	      struct fuse_file_info *info)
 {
+	struct handle *handle = call_handle_of(info);
 	(void)ino;
 	int error = check_stream_read(info, offset);
 	if (error) {
 		fuse_reply_err(req, -error);
 		return;
 	}
-	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
-		if (call_handle_of(info)->is_stream) {
+	if (hub_is_spooled(call_hub_of(req), handle, false)) {
+		if (handle->is_stream) {
 			fuse_reply_err(req, EACCES); /* as of any stream: it is only sent */
 		} else {
-			read_spooled(req, size, offset, info);
+			read_spooled(req, size, offset, handle);
 		}
 		return;
 	}
 	struct call *call = call_begin(req, OP_READ, size, info->flags & O_NONBLOCK, deliver_read);
 	if (call) {
 		struct early_signal early = call_early_signal(call);
-		call->offset = offset;
-		hub_read(call->hub, call_handle_of(info), &call->request);
+		bool is_next = handle->node->kind == NODE_NEXT;
+		call->handle = handle;
+		call->offset = is_next ? -1 : offset;
+		if (is_next || handle->inbox_file) {
+			interrupts_prepare(call_context_of(req)->interrupts, &call->request);
+		}
+		hub_read(call->hub, handle, &call->request);
 		call_apply(early);
 	}
+}
+
+static void write_spooled(fuse_req_t req, const char *bytes, size_t size, off_t offset,
+			  const struct fuse_file_info *info)
+{
+	const struct call_context *context = call_context_of(req);
+	struct handle *handle = call_handle_of(info);
+	struct call *call = call_begin_disk(req, OP_WRITE, size, deliver_write);
+	if (!call) {
+		return;
+	}
+	struct op *op = &call->request.op;
+	op->data = malloc(size);
+	if (!op->data && size > 0) {
+		op->result = -ENOMEM;
+		deliver_write(&call->request);
+		return;
+	}
+	memcpy(op->data, bytes, size);
+	struct early_signal early = call_early_signal(call);
+	/* With O_NONBLOCK the format may be known only now: the kernel has no offsets. */
+	spool_ops_write(context->hub, &context->spool, handle, &call->request, (uint64_t)offset,
+			info->flags & O_APPEND || handle->is_stream);
+	call_apply(early);
 }
 
 void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
 	       struct fuse_file_info *info)
 {
-	const struct call_context *context = call_context_of(req);
 	(void)ino;
-	if (hub_is_spooled(context->hub, call_handle_of(info), true)) {
-		/* With O_NONBLOCK the format may be known only now: the kernel has no offsets. */
-		bool appends = info->flags & O_APPEND || call_handle_of(info)->is_stream;
-		int error = spool_ops_write(context->hub, context->spool, call_handle_of(info),
-					    bytes, size, (uint64_t)offset, appends);
-		if (error) {
-			fuse_reply_err(req, -error);
-		} else {
-			fuse_reply_write(req, size);
-		}
+	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), true)) {
+		write_spooled(req, bytes, size, offset, info);
 		return;
 	}
 	struct call *call =
@@ -240,7 +252,7 @@ static void flush_spooled(struct call *call)
 		return;
 	}
 	struct early_signal early = call_early_signal(call);
-	spool_ops_offer(call->hub, context->spool, call->handle, &call->request);
+	spool_ops_offer(call->hub, &context->spool, call->handle, &call->request);
 	call_apply(early);
 }
 

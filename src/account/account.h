@@ -51,17 +51,19 @@ struct account {
 	const struct preset *presets; /* of directories, the caller's; or NULL */
 	char *jid;		      /* ours: normal form; full once we were online */
 	bool online;
-	char *reason;		/* why not, for `status`; or NULL */
-	int64_t retry_ms;	/* when the next attempt to connect is made; 0: never */
-	bool stopping;		/* no new session is begun */
-	struct handle *handles; /* open files */
-	unsigned unattended;	/* how many of them are unattended (release.h) */
-	struct handle *orphans; /* released by shutdown_abandon, with a spool or a descriptor that
-				   is still open */
-	struct op *pollers;	/* OP_POLL, parked; context: the handle */
-	struct query *queries;	/* of routing.c */
-	bool has_inbox;		/* arrivals go into the inbox (inbox_file.h) */
-	bool inbox_syncs;	/* what is acknowledged as the end is durable there */
+	char *reason;		 /* why not, for `status`; or NULL */
+	int64_t retry_ms;	 /* when the next attempt to connect is made; 0: never */
+	bool stopping;		 /* no new session is begun */
+	struct handle *handles;	 /* open files */
+	unsigned unattended;	 /* how many of them are unattended (release.h) */
+	struct handle *orphans;	 /* released by shutdown_abandon, with a spool or a reader of
+				    the inbox that is still open */
+	struct op *pollers;	 /* OP_POLL, parked; context: the handle */
+	struct op *disk_waiters; /* calls that wait for a disk, parked; context: the handle or NULL
+				  */
+	struct query *queries;	 /* of routing.c */
+	bool has_inbox;		 /* arrivals go into the inbox (inbox_file.h) */
+	bool inbox_syncs;	 /* what is acknowledged as the end is durable there */
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
 	uint64_t last_query, last_arrival;
 	int64_t expiry_ms; /* no name expires before this */

@@ -328,5 +328,9 @@ void file_interrupt(struct account *account, struct op *op)
 	if (op->kind == OP_FLUSH && handle && handle->last_flush == op->token) {
 		handle->killed = true;
 	}
+	if (op->list == &account->disk_waiters) {
+		account_complete(account, op, -EINTR); /* nothing has happened yet */
+		return;
+	}
 	op_interrupt(op, &account->ibb.effects.done);
 }

@@ -15,7 +15,6 @@ struct handle *handle_create(struct account *account, struct node *node, int fla
 	}
 	int access = flags & O_ACCMODE;
 	handle->node = node;
-	handle->inbox_fd = -1;
 	handle->readable = access != O_WRONLY;
 	handle->writable = access != O_RDONLY;
 	/* In both directions there are no offsets (FOPEN_STREAM). */
@@ -32,7 +31,7 @@ void handle_destroy(struct account *account, struct handle *handle)
 	account->unattended -= handle->unattended;
 	free(handle->peer);
 	free(handle->text);
-	if (handle->spool || handle->inbox_fd >= 0) {
+	if (handle->spool || handle->inbox_reader) {
 		/* Their owners close them at the end (hub_take_orphans). */
 		DL_APPEND(account->orphans, handle);
 	} else {

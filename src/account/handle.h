@@ -54,11 +54,10 @@ struct handle {
 	enum format format;  /* FORMAT_SI or FORMAT_JINGLE */
 	bool unattended;     /* no process has it open: released when its offer is over */
 	struct spool *spool; /* main thread: what was written; NULL: nothing yet */
-	int spool_error;     /* main thread: why a write failed; it is never offered */
 
 	/* ARRIVED, NEXT: a file in the inbox (inbox_file.h). */
-	struct node *inbox_file; /* or NULL */
-	int inbox_fd;		 /* its descriptor, or -1; inbox_ops.c's, under the lock */
+	struct node *inbox_file;	   /* or NULL */
+	struct inbox_reader *inbox_reader; /* inbox_ops.c's, under the lock; or NULL */
 
 	/* STATUS: the whole text. INCOMING: the current line. */
 	char *text;
@@ -71,8 +70,8 @@ struct handle {
 struct handle *handle_create(struct account *account, struct node *node, int flags,
 			     const char *sid);
 
-/* Frees the handle. If it has a spool or a descriptor, which only the disk's part can close, it
- * goes to account->orphans instead. */
+/* Frees the handle. If it has a spool or a reader, which only the disk's part can close, it goes
+ * to account->orphans instead. */
 void handle_destroy(struct account *account, struct handle *handle);
 
 /* The stream that it reads or writes, or NULL. */

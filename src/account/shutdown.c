@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <utlist.h>
 
-/* Closes every open file. A pending open fails. Unattended handles stay until their offer is over.
+/* Closes every open file. A pending open fails, and so does every call that waits for a disk.
+ * Unattended handles stay until their offer is over.
  */
 static void close_files(struct account *account, int64_t now_ms)
 {
 	struct handle *handle, *next;
+	op_complete_all(&account->disk_waiters, -ECONNABORTED, &account->ibb.effects.done);
 	DL_FOREACH (account->handles, handle) {
 		struct stream *stream = handle->attached ? handle->attached->file.stream : NULL;
 		if (stream && stream->state < STREAM_OPEN) {

@@ -628,6 +628,25 @@ static void test_interrupted_read(void **state)
 	scene_finish(&scene);
 }
 
+/* Also of a write: it is not known what the disk has done with it. */
+static void test_interrupted_at_the_disk(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start_with_phone(&scene);
+	struct call calls[2] = {0};
+	op_init(&calls[0].op, OP_WRITE, 1000, 5, false);
+	op_init(&calls[1].op, OP_FLUSH, 1001, 0, false);
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		op_park(&calls[i].op, &scene.account.disk_waiters);
+		file_interrupt(&scene.account, &calls[i].op);
+		scene_settle(&scene);
+		assert_result(&calls[i], -EINTR);
+	}
+	assert_null(scene.account.disk_waiters);
+	scene_finish(&scene);
+}
+
 /* ---- in both directions ---- */
 
 static void test_both_directions(void **state)
@@ -790,6 +809,7 @@ int main(void)
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_second_reader),
 		cmocka_unit_test(test_interrupted_read),
+		cmocka_unit_test(test_interrupted_at_the_disk),
 		cmocka_unit_test(test_both_directions),
 		cmocka_unit_test(test_nothing_written_back),
 		cmocka_unit_test(test_too_many_streams),

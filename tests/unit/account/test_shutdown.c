@@ -201,12 +201,38 @@ static void test_abandon(void **state)
 	scene_finish(&scene);
 }
 
+/* A call that waits for a disk is answered before its file is closed. */
+static void test_disk(void **state)
+{
+	(void)state;
+	static const bool unmounted[] = {false, true};
+	for (size_t i = 0; i < COUNT(unmounted); i++) {
+		struct scene scene;
+		struct call open = {0};
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		op_init(&open.op, OP_OPEN, 1000, 0, false);
+		open.op.context = scene_opened(&scene, "status", O_RDONLY);
+		op_park(&open.op, &scene.account.disk_waiters);
+		shutdown_begin(&scene.account, unmounted[i], scene.now_ms);
+		scene_settle(&scene);
+		assert_int_equal(call_is_done(&open), unmounted[i]);
+		shutdown_abandon(&scene.account, scene.now_ms);
+		scene_settle(&scene);
+		assert_result(&open, -ECONNABORTED);
+		assert_null(open.op.context); /* it has no handle any more */
+		assert_null(scene.account.handles);
+		scene_finish(&scene);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stop),	       cmocka_unit_test(test_stop_when_unmounted),
 		cmocka_unit_test(test_stop_when_idle), cmocka_unit_test(test_release_after_stop),
-		cmocka_unit_test(test_abandon),
+		cmocka_unit_test(test_abandon),	       cmocka_unit_test(test_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

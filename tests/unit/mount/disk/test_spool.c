@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "failing_malloc.h"
 #include "mount/disk/spool.h"
+#include "mount/log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,11 +9,13 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,6 +27,11 @@ static const char *path_of(const char *name)
 	static char path[sizeof(top) + 64];
 	snprintf(path, sizeof(path), "%s/%s", top, name);
 	return path;
+}
+
+void log_error(const char *format, ...)
+{
+	(void)format;
 }
 
 static int make_top(void **state)
@@ -41,10 +49,8 @@ static int remove_top(void **state)
 
 static struct spool *create(void)
 {
-	int error = -1;
-	struct spool *spool = spool_create(top, &error);
+	struct spool *spool = spool_create(NULL, top);
 	assert_non_null(spool);
-	assert_int_equal(error, 0);
 	assert_int_equal(spool_size(spool), 0);
 	return spool;
 }
@@ -101,12 +107,13 @@ static void test_default_directory(void **state)
 static void test_directory(void **state)
 {
 	(void)state;
-	int error = -1;
 	char deep[PATH_MAX];
 	snprintf(deep, sizeof(deep), "%s", path_of("a/b/c"));
-	struct spool *spool = spool_create(deep, &error);
+	struct spool *spool = spool_create(NULL, deep);
 	assert_non_null(spool);
 	struct stat status;
+	assert_int_equal(stat(deep, &status), -1); /* nothing is asked of the disk yet */
+	assert_int_equal(spool_open(spool), 0);
 	assert_int_equal(stat(deep, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0700);
 	DIR *directory = opendir(deep);
@@ -124,10 +131,14 @@ static void test_directory(void **state)
 
 	FILE *file = fopen(path_of("file"), "w");
 	fclose(file);
-	assert_null(spool_create(path_of("file"), &error));
-	assert_int_equal(error, -ENOTDIR);
-	assert_null(spool_create(path_of("file/in"), &error));
-	assert_int_equal(error, -ENOTDIR);
+	static const char *const names[] = {"file", "file/in"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		spool = spool_create(NULL, path_of(names[i]));
+		assert_int_equal(spool_open(spool), -ENOTDIR);
+		assert_int_equal(spool_write(spool, "x", 1, 0), -ENOTDIR);
+		assert_int_equal(spool_resize(spool, 1), -ENOTDIR);
+		spool_release(spool);
+	}
 	unlink(path_of("file"));
 	spool_release(NULL);
 }
@@ -254,20 +265,67 @@ static void test_memory(void **state)
 	(void)state;
 	size_t n = 0;
 	do {
-		int error = 0;
 		failing_malloc_arm(++n);
-		struct spool *spool = spool_create(top, &error);
+		struct spool *spool = spool_create(NULL, top);
 		if (spool) {
 			write_text(spool, "Hello", 0);
 			assert_content(spool, "Hello", 5);
 			/* Without memory for it there is no digest, and never a wrong one. */
 			const struct digest *md5 = spool_md5(spool);
 			assert_true(!md5 || md5->bytes[0] == 0x8b);
-		} else {
-			assert_int_equal(error, -ENOMEM);
 		}
 		spool_release(spool);
 	} while (failing_malloc_disarm());
+}
+
+struct writer {
+	struct task task; /* first */
+	struct spool *spool;
+	uint64_t offset;
+	atomic_bool *wrong;
+};
+
+static void run_writer(struct task *task)
+{
+	const struct writer *writer = (struct writer *)task;
+	if (spool_size(writer->spool) != writer->offset ||
+	    spool_write(writer->spool, "x", 1, writer->offset)) {
+		atomic_store(writer->wrong, true);
+	}
+}
+
+/* Its tasks run one at a time, in order, in the pool, which also closes it. */
+static void test_pool(void **state)
+{
+	static struct writer writers[500];
+	atomic_bool wrong = false;
+	struct pool *pool = pool_create();
+	(void)state;
+	struct spool *spool = spool_create(pool, top);
+	assert_ptr_equal(spool_pool(spool), pool);
+	for (unsigned i = 0; i < 500; i++) {
+		writers[i] = (struct writer){
+			.task.run = run_writer, .spool = spool, .offset = i, .wrong = &wrong};
+		spool_submit(spool, &writers[i].task);
+	}
+	spool_release(spool_hold(spool));
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_int_equal(pool_drain(pool, ((int64_t)now.tv_sec + 60) * 1000), 0);
+	assert_false(atomic_load(&wrong));
+	assert_int_equal(spool_size(spool), 500);
+	spool_release(spool);
+	pool_destroy(pool);
+}
+
+static void test_fail(void **state)
+{
+	(void)state;
+	struct spool *spool = create();
+	assert_int_equal(spool_error(spool), 0);
+	spool_fail(spool, -EIO);
+	assert_int_equal(spool_error(spool), -EIO);
+	spool_release(spool);
 }
 
 int main(void)
@@ -281,6 +339,8 @@ int main(void)
 		cmocka_unit_test(test_md5_of_more),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_fail),
 	};
 	return cmocka_run_group_tests(tests, make_top, remove_top);
 }

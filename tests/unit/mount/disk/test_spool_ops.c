@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,12 +22,17 @@
 
 static char directory[] = "/tmp/spool_ops-XXXXXX";
 
+/* Is held while the disk hangs. */
+static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
+
 /* Calls to the hub, and its answers. */
 static struct {
+	struct request *waiting; /* hub_disk_wait */
+	bool is_interrupted;	 /* as soon as it is at work */
 	int resize_error;
-	uint64_t size; /* hub_resize_spooled */
+	uint64_t size; /* as the hub knows it */
 	bool is_left;
-	unsigned offers, leaves, releases, ends;
+	unsigned offers, leaves, left_releases, releases, ends;
 	uint64_t offered; /* bytes */
 	bool with_md5;
 	char bytes[64]; /* sent */
@@ -36,11 +42,69 @@ static struct {
 	bool written, may_write;
 } hub;
 
-int hub_resize_spooled(struct hub *unused, struct handle *handle, uint64_t size)
+static void interrupt(void)
+{
+	struct request *request = hub.waiting;
+	hub.waiting = NULL;
+	request->op.result = -EINTR;
+	request->deliver(request);
+}
+
+static bool end(ssize_t result)
+{
+	struct request *request = hub.waiting;
+	if (hub.is_interrupted) {
+		interrupt();
+		return false;
+	}
+	assert_non_null(request);
+	hub.waiting = NULL;
+	request->op.result = result;
+	request->deliver(request);
+	return true;
+}
+
+void hub_disk_wait(struct hub *unused, struct handle *handle, struct request *request)
 {
 	(void)unused, (void)handle;
-	hub.size = hub.resize_error ? hub.size : size;
-	return hub.resize_error;
+	assert_null(hub.waiting);
+	hub.waiting = request;
+}
+
+bool hub_disk_take(struct hub *unused, uint64_t token, uint8_t **bytes)
+{
+	(void)unused, (void)bytes;
+	assert_int_equal(token, 1);
+	return hub.waiting != NULL;
+}
+
+bool hub_disk_end(struct hub *unused, uint64_t token, ssize_t result, uint8_t *bytes)
+{
+	(void)unused;
+	assert_int_equal(token, 1);
+	hub.waiting->op.data = bytes;
+	return end(result);
+}
+
+int hub_spool_begin(struct hub *unused, uint64_t token, uint64_t size, uint8_t **bytes)
+{
+	(void)unused;
+	assert_int_equal(token, 1);
+	if (!hub.waiting || hub.resize_error) {
+		return hub.waiting ? hub.resize_error : -ECANCELED;
+	}
+	hub.size = size;
+	*bytes = hub.waiting->op.data;
+	hub.waiting->op.data = NULL;
+	return 0;
+}
+
+bool hub_spool_end(struct hub *unused, uint64_t token, ssize_t result, uint64_t size)
+{
+	(void)unused;
+	assert_int_equal(token, 1);
+	hub.size = result < 0 || hub.is_interrupted ? hub.size : size;
+	return end(result);
 }
 
 bool hub_is_unoffered(struct hub *unused, struct handle *handle)
@@ -55,24 +119,31 @@ void hub_release(struct hub *unused, struct handle *handle)
 	hub.releases++;
 }
 
-uint64_t hub_offer(struct hub *unused, struct handle *handle, struct request *request,
-		   uint64_t size, const struct digest *md5)
+uint64_t hub_offer(struct hub *unused, uint64_t token, uint64_t size, const struct digest *md5)
 {
-	(void)unused, (void)handle;
+	(void)unused;
+	assert_int_equal(token, 1);
 	hub.offered = size;
 	hub.with_md5 = md5 != NULL;
-	request->op.result = 0;
-	request->deliver(request);
+	end(0);
 	return ++hub.offers > 1 ? 0 : 7;
 }
 
-uint64_t hub_offer_unattended(struct hub *unused, struct handle *handle, uint64_t size,
-			      const struct digest *md5)
+uint64_t hub_offer_left(struct hub *unused, const char *sid, uint64_t size,
+			const struct digest *md5)
 {
-	(void)unused, (void)handle, (void)md5;
+	(void)unused, (void)md5;
+	assert_string_equal(sid, "its sid");
 	hub.offered = size;
 	hub.leaves++;
 	return 7;
+}
+
+void hub_release_left(struct hub *unused, const char *sid)
+{
+	(void)unused;
+	assert_string_equal(sid, "its sid");
+	hub.left_releases++;
 }
 
 void hub_upload_wait(struct hub *unused, uint64_t number, struct request *request)
@@ -125,36 +196,81 @@ void log_error(const char *format, ...)
 	(void)format;
 }
 
-/* A close. */
-struct closing {
+static const struct spool_place place = {.directory = directory};
+
+/* A call. */
+struct call {
 	struct request request; /* first */
 	unsigned delivered;
 };
 
 static void deliver(struct request *request)
 {
-	((struct closing *)request)->delivered++;
+	((struct call *)request)->delivered++;
+}
+
+static struct call call_of(enum op_kind kind, size_t size)
+{
+	struct call call = {.request.deliver = deliver};
+	op_init(&call.request.op, kind, 1, size, false);
+	return call;
+}
+
+static ssize_t result_of(struct call *call)
+{
+	assert_int_equal(call->delivered, 1);
+	op_finish(&call->request.op);
+	return call->request.op.result;
+}
+
+static ssize_t offer_at(const struct spool_place *where, struct handle *handle)
+{
+	struct call call = call_of(OP_FLUSH, 0);
+	spool_ops_offer(NULL, where, handle, &call.request);
+	return result_of(&call);
 }
 
 static ssize_t offer(struct handle *handle)
 {
-	struct closing closing = {.request.deliver = deliver};
-	op_init(&closing.request.op, OP_FLUSH, 1, 0, false);
-	spool_ops_offer(NULL, directory, handle, &closing.request);
-	assert_int_equal(closing.delivered, 1);
-	return closing.request.op.result;
+	return offer_at(&place, handle);
+}
+
+/* 0 or an error. */
+static int write_at(const struct spool_place *where, struct handle *handle, const char *text,
+		    uint64_t offset, bool append)
+{
+	struct call call = call_of(OP_WRITE, strlen(text));
+	call.request.op.data = (uint8_t *)strdup(text);
+	spool_ops_write(NULL, where, handle, &call.request, offset, append);
+	ssize_t result = result_of(&call);
+	assert_true(result < 0 || result == (ssize_t)strlen(text));
+	return result < 0 ? (int)result : 0;
 }
 
 static int write_text(struct handle *handle, const char *text, uint64_t offset, bool append)
 {
-	return spool_ops_write(NULL, directory, handle, text, strlen(text), offset, append);
+	return write_at(&place, handle, text, offset, append);
 }
 
-static void assert_read(const struct handle *handle, const char *expected)
+static int resize_at(const struct spool_place *where, struct handle *handle, uint64_t size)
 {
-	char bytes[64];
-	assert_int_equal(spool_ops_read(handle, bytes, sizeof(bytes), 0), strlen(expected));
-	assert_memory_equal(bytes, expected, strlen(expected));
+	struct call call = call_of(OP_WRITE, 0);
+	spool_ops_resize(NULL, where, handle, &call.request, size);
+	return (int)result_of(&call);
+}
+
+static int resize(struct handle *handle, uint64_t size)
+{
+	return resize_at(&place, handle, size);
+}
+
+static void assert_read(struct handle *handle, const char *expected)
+{
+	struct call call = call_of(OP_READ, 64);
+	spool_ops_read(NULL, &place, handle, &call.request, 0);
+	assert_int_equal(call.request.op.result, strlen(expected));
+	assert_memory_equal(call.request.op.data, expected, strlen(expected));
+	result_of(&call);
 }
 
 static int setup(void **state)
@@ -168,8 +284,7 @@ static void test_write_and_offer(void **state)
 {
 	(void)state;
 	struct handle handle = {0};
-	char byte;
-	assert_int_equal(spool_ops_read(&handle, &byte, 1, 0), 0);
+	assert_read(&handle, "");
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	assert_int_equal(hub.size, 5);
 	assert_int_equal(write_text(&handle, ", world", 0, true), 0);
@@ -185,7 +300,7 @@ static void test_write_and_offer(void **state)
 	/* Each of several processes closes the file. */
 	assert_int_equal(offer(&handle), 0);
 	assert_int_equal(hub.ends, 1);
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 	assert_int_equal(hub.releases, 1);
 }
 
@@ -193,16 +308,16 @@ static void test_resize(void **state)
 {
 	(void)state;
 	struct handle handle = {0};
-	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 7), 0);
+	assert_int_equal(resize(&handle, 7), 0);
 	assert_int_equal(hub.size, 7);
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	assert_int_equal(hub.size, 7);
-	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 5), 0);
+	assert_int_equal(resize(&handle, 5), 0);
 	assert_read(&handle, "Hello");
-	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 5), 0);
+	assert_int_equal(resize(&handle, 5), 0);
 	assert_int_equal(offer(&handle), 0);
 	assert_false(hub.with_md5);
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 }
 
 /* Nothing was written. */
@@ -213,16 +328,16 @@ static void test_empty(void **state)
 	assert_int_equal(offer(&handle), 0);
 	assert_int_equal(hub.offered, 0);
 	assert_int_equal(hub.ends, 1);
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 }
 
 static void test_leave(void **state)
 {
 	(void)state;
-	struct handle handle = {0};
+	struct handle handle = {.sid = "its sid"};
 	hub.is_left = true;
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 	assert_int_equal(hub.releases, 0);
 	assert_int_equal(hub.leaves, 1);
 	assert_int_equal(hub.offered, 5);
@@ -237,26 +352,71 @@ static void test_too_late(void **state)
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	hub.resize_error = -ECONNRESET;
 	assert_int_equal(write_text(&handle, "J", 0, false), -ECONNRESET);
-	assert_int_equal(spool_ops_resize(NULL, directory, &handle, 1), -ECONNRESET);
+	assert_int_equal(resize(&handle, 1), -ECONNRESET);
 	assert_read(&handle, "Hello");
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 }
 
 static void test_no_directory(void **state)
 {
 	(void)state;
-	struct handle handle = {0};
-	const char *path = "/dev/null/spool";
-	assert_int_equal(spool_ops_write(NULL, path, &handle, "H", 1, 0, false), -ENOTDIR);
-	assert_int_equal(spool_ops_resize(NULL, path, &handle, 1), -ENOTDIR);
-	struct closing closing = {.request.deliver = deliver};
-	spool_ops_offer(NULL, path, &handle, &closing.request);
-	assert_int_equal(closing.delivered, 1);
-	assert_int_equal(closing.request.op.result, -ENOTDIR);
+	struct handle handle = {.sid = "its sid"};
+	const struct spool_place nowhere = {.directory = "/dev/null/spool"};
+	assert_int_equal(write_at(&nowhere, &handle, "H", 0, false), -ENOTDIR);
+	assert_int_equal(resize_at(&nowhere, &handle, 1), -ENOTDIR);
+	assert_int_equal(offer_at(&nowhere, &handle), -ENOTDIR);
 	hub.is_left = true;
-	spool_ops_release(NULL, path, &handle);
+	spool_ops_release(NULL, &nowhere, &handle);
 	assert_int_equal(hub.offers + hub.leaves, 0);
-	assert_int_equal(hub.releases, 1);
+	assert_int_equal(hub.left_releases, 1);
+}
+
+/* A call that a signal has ended had no effect: it may be repeated. */
+static void test_interrupted(void **state)
+{
+	(void)state;
+	struct handle handle = {0};
+	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
+	hub.is_interrupted = true;
+	assert_int_equal(write_text(&handle, ", world", 0, true), -EINTR);
+	assert_int_equal(resize(&handle, 100), -EINTR);
+	assert_int_equal(hub.size, 5);
+	hub.is_interrupted = false;
+	assert_read(&handle, "Hello");
+	assert_int_equal(write_text(&handle, ", world", 0, true), 0);
+	assert_read(&handle, "Hello, world");
+	assert_int_equal(hub.size, 12);
+	spool_ops_release(NULL, &place, &handle);
+}
+
+static void hold_disk(struct task *task)
+{
+	(void)task;
+	pthread_mutex_lock(&disk);
+	pthread_mutex_unlock(&disk);
+}
+
+/* One that a signal has ended before its turn came is not made at all. */
+static void test_interrupted_before(void **state)
+{
+	(void)state;
+	struct handle handle = {0};
+	struct spool_place slow = {.pool = pool_create(), .directory = directory};
+	struct task holds = {.run = hold_disk};
+	struct call call = call_of(OP_WRITE, 5);
+	call.request.op.data = (uint8_t *)strdup("Hello");
+	handle.spool = spool_create(slow.pool, directory);
+	pthread_mutex_lock(&disk);
+	spool_submit(handle.spool, &holds);
+	spool_ops_write(NULL, &slow, &handle, &call.request, 0, false);
+	assert_int_equal(call.delivered, 0);
+	interrupt();
+	assert_int_equal(result_of(&call), -EINTR);
+	pthread_mutex_unlock(&disk);
+	assert_int_equal(pool_drain(slow.pool, INT32_MAX), 0);
+	assert_int_equal(spool_size(handle.spool), 0);
+	spool_ops_close(&handle);
+	pool_destroy(slow.pool);
 }
 
 /* Writes `handle` beyond the longest file that the process may write, as on a full disk. */
@@ -277,15 +437,16 @@ static void fill(struct handle *handle)
 static void test_full(void **state)
 {
 	(void)state;
-	struct handle handle = {0};
+	struct handle handle = {.sid = "its sid"};
 	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
 	fill(&handle);
 	assert_int_equal(hub.size, 5);
 	assert_int_equal(offer(&handle), -EFBIG);
 	hub.is_left = true;
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 	assert_int_equal(hub.offers + hub.leaves, 0);
-	assert_int_equal(hub.releases, 1);
+	assert_int_equal(hub.left_releases, 1);
+	hub.is_left = false;
 
 	/* This holds whatever the writer does then. */
 	handle = (struct handle){0};
@@ -293,7 +454,7 @@ static void test_full(void **state)
 	fill(&handle);
 	assert_int_equal(write_text(&handle, ", world", 5, false), 0);
 	assert_int_equal(offer(&handle), -EFBIG);
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 }
 
 static void test_goes_on(void **state)
@@ -316,7 +477,7 @@ static void test_goes_on(void **state)
 	hub.path = "f";
 	memset(longest, '/', sizeof(longest) - 1);
 	assert_false(spool_ops_is_still_open(NULL, longest, &handle, 42));
-	spool_ops_release(NULL, directory, &handle);
+	spool_ops_release(NULL, &place, &handle);
 }
 
 static int make_directory(void **state)
@@ -340,6 +501,8 @@ int main(void)
 		cmocka_unit_test_setup(test_leave, setup),
 		cmocka_unit_test_setup(test_too_late, setup),
 		cmocka_unit_test_setup(test_no_directory, setup),
+		cmocka_unit_test_setup(test_interrupted, setup),
+		cmocka_unit_test_setup(test_interrupted_before, setup),
 		cmocka_unit_test_setup(test_full, setup),
 		cmocka_unit_test_setup(test_goes_on, setup),
 	};

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+#include <utlist.h>
 
 #include <cmocka.h>
 
@@ -37,10 +38,19 @@ static void count(struct task *task)
 	counted->thread = pthread_self();
 }
 
+static void run_all(struct task *tasks)
+{
+	while (tasks) {
+		struct task *task = tasks;
+		DL_DELETE(tasks, task);
+		task->run(task);
+	}
+}
+
 static void test_in_order(void **state)
 {
 	static struct counted tasks[TASKS];
-	struct worker *worker = worker_create(NULL);
+	struct worker *worker = worker_create(run_all);
 	(void)state;
 	assert_non_null(worker);
 	for (unsigned i = 0; i < TASKS; i++) {
@@ -61,7 +71,7 @@ static void test_end(void **state)
 {
 	static struct counted tasks[TASKS];
 	(void)state;
-	struct worker *worker = worker_create(NULL);
+	struct worker *worker = worker_create(run_all);
 	assert_non_null(worker);
 	for (unsigned i = 0; i < TASKS; i++) {
 		tasks[i].task.run = count;
@@ -85,7 +95,7 @@ static void test_hanging_disk(void **state)
 {
 	struct task task = {.run = hang};
 	(void)state;
-	struct worker *worker = worker_create(NULL);
+	struct worker *worker = worker_create(run_all);
 	assert_non_null(worker);
 	pthread_mutex_lock(&disk);
 	worker_submit(worker, &task);

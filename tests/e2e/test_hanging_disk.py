@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""A disk that hangs, under the inbox or the spool, holds up only those who wait for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon import Mount, is_mounted, poll_until
+from disks import Disk, running_disk
+from lab import Lab, wait_blocked
+from rawpeer import NS_PING, RawPeer, payload
+
+# What waits for a disk that hangs waits for ever. The rest takes no time, but on a busy machine.
+AT_ONCE = 30
+END_SECONDS = 10
+
+
+@pytest.fixture
+def disk(lab: Lab) -> Iterator[Disk]:
+    with running_disk(lab) as disk:
+        yield disk
+
+
+def crowd(lab: Lab, sender_options: str, receiver_options: str) -> tuple[Mount, Mount, RawPeer]:
+    """Two mounts, and a third account, which all see each other."""
+    first, second, third = lab.accounts("alice", "bob", "carol")
+    sender, receiver = lab.mount(first, sender_options), lab.mount(second, receiver_options)
+    peer = lab.raw(third)
+    for mount, other in ((sender, receiver), (receiver, sender), (sender, peer), (receiver, peer)):
+        mount.wait_online(other.jid)
+    return sender, receiver, peer
+
+
+def goes_on(lab: Lab, mount: Mount, peer: RawPeer) -> None:
+    """All that needs no disk: names, status, pings, and a stream in each direction."""
+    for what in (["ls", "-l", mount.path], ["ls", "-lR", mount.contact(peer)]):
+        done = lab.run(*what, timeout=AT_ONCE)
+        assert done.returncode == 0, done.stderr
+    assert "\nconnection  online\n" in lab.run("cat", mount.path / "status", timeout=AT_ONCE).stdout
+    assert peer.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get").get("type") == "result"
+    source = lab.random_file(100_000, "another")
+    done = lab.run("cp", source, mount.contact(peer) / "another", timeout=AT_ONCE)
+    assert done.returncode == 0, done.stderr
+    sid = payload(peer.wait_open()).get("sid")
+    assert sid and peer.received(sid) == source.read_bytes()
+
+
+def ends_by(process: subprocess.Popen, number: signal.Signals) -> None:
+    process.send_signal(number)
+    assert process.wait(AT_ONCE) == -number
+
+
+def test_inbox(lab: Lab, disk: Disk) -> None:
+    spool = lab.folder / "spool"
+    sender, receiver, peer = crowd(lab, f"spool={spool}", f"inbox={disk.path}/inbox")
+    target, folder = sender.contact(receiver), receiver.incoming(sender, "known").parent
+    known, late = lab.random_file(50_000, "known"), lab.random_file(700_000, "late")
+    for name in ("known", "doomed"):
+        assert lab.run("cp", known, target / name).returncode == 0
+    with open(folder / "known", "rb", buffering=0) as reader:
+        disk.hang()
+        sending = lab.spawn("cp", late, target / "late")
+        opening = [lab.spawn("cat", folder / "known") for _ in range(2)]
+        reading = lab.spawn("cat", stdin=reader)
+        wait_blocked(sending.pid)
+        names = lab.run("ls", "-l", folder, timeout=AT_ONCE)
+        assert names.returncode == 0 and " 50000 " in names.stdout, names
+        goes_on(lab, receiver, peer)
+        wait_blocked(*(process.pid for process in opening))
+        assert reading.poll() is None
+        ends_by(opening[0], signal.SIGINT)
+        ends_by(reading, signal.SIGTERM)
+        removed = lab.run("rm", "-f", folder / "doomed", timeout=AT_ONCE)
+        assert removed.returncode == 1 and "timed out" in removed.stderr, removed
+        assert sending.poll() is None and opening[1].poll() is None
+        disk.go()
+        assert sending.wait(60) == 0
+        assert opening[1].communicate(timeout=60)[0] == known.read_bytes()
+        assert os.pread(reader.fileno(), 100_000, 0) == known.read_bytes()
+    poll_until((disk.path / "inbox" / sender.account.jid / "late").exists, what="it has its name")
+    assert (folder / "late").read_bytes() == late.read_bytes()
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "close"])
+def test_inbox_that_hangs_in(lab: Lab, disk: Disk, call: str) -> None:
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    source = lab.random_file(300_000)
+    disk.hang(call)
+    sending = [lab.spawn("cp", source, sender.contact(receiver) / f"f{n}") for n in range(6)]
+    wait_blocked(*(process.pid for process in sending))
+    assert lab.run("ls", receiver.incoming(sender).parent, timeout=AT_ONCE).returncode == 0
+    disk.go()
+    assert [process.wait(60) for process in sending] == [0] * 6
+    for n in range(6):
+        assert receiver.incoming(sender, f"f{n}").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("call", ["open", "write", "read"])
+def test_spool(lab: Lab, disk: Disk, call: str) -> None:
+    """Of "read", that of the upload: the close waits."""
+    sender, receiver, peer = crowd(
+        lab, f"spool={disk.path}/spool", f"inbox={lab.folder}/inbox,spool={lab.folder}/spool"
+    )
+    os.setxattr(sender.contact(receiver), "user.ibb.format", b"jingle")
+    os.setxattr(sender.contact(peer), "user.ibb.format", b"raw")
+    target = sender.contact(receiver)
+    sources = [lab.random_file(300_000, f"source{n}") for n in range(6)]
+    disk.hang(call)
+    sending = [
+        lab.spawn("cp", source, target / f"f{n}") for n, source in enumerate(sources)
+    ]
+    wait_blocked(*(process.pid for process in sending))
+    goes_on(lab, sender, peer)
+    assert lab.run("ls", "-l", target, timeout=AT_ONCE).returncode == 0
+    ends_by(sending[0], signal.SIGINT)
+    ends_by(sending[5], signal.SIGTERM)
+    disk.go()
+    assert [process.wait(60) for process in sending[1:5]] == [0] * 4
+    for n in range(1, 5):
+        assert receiver.incoming(sender, f"f{n}").read_bytes() == sources[n].read_bytes()
+    assert lab.run("cp", sources[0], target / "again").returncode == 0
+    assert receiver.incoming(sender, "again").read_bytes() == sources[0].read_bytes()
+
+
+def foreground(lab: Lab, mount: Mount) -> subprocess.Popen:
+    """The daemon again, whose lines can be read."""
+    mount.stop()
+    process = lab.spawn(
+        mount.command()[0], "-f", *mount.command()[1:], env=mount.environment(), text=True
+    )
+    poll_until(lambda: is_mounted(mount.path), what="the mount")
+    return process
+
+
+def write_some(path: Path) -> int:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"x" * 100_000)
+    return fd
+
+
+@pytest.mark.parametrize("place", ["inbox", "spool"])
+@pytest.mark.parametrize("how", ["signal", "unmount"])
+def test_end(lab: Lab, disk: Disk, place: str, how: str) -> None:
+    """Within ten seconds, with a line about what is left."""
+    sender, receiver = lab.pair(
+        f"spool={disk.path}/spool", f"inbox={disk.path if place == 'inbox' else lab.folder}/inbox"
+    )
+    which, other = (receiver, sender) if place == "inbox" else (sender, receiver)
+    if place == "spool":
+        os.setxattr(sender.contact(receiver), "user.ibb.format", b"jingle")
+    process = foreground(lab, which)
+    sender.wait_online(receiver.jid)
+    if place == "spool":
+        os.setxattr(sender.contact(receiver), "user.ibb.format", b"jingle")
+    disk.hang()
+    sending = lab.spawn("cp", lab.random_file(300_000), sender.contact(receiver) / "f")
+    wait_blocked(sending.pid)
+    started = time.monotonic()
+    if how == "signal":
+        process.terminate()
+    else:
+        subprocess.run(["fusermount3", "-u", "-z", which.path], check=True, timeout=AT_ONCE)
+        if place == "spool":
+            sending.kill()  # what is detached ends with the last process that uses it
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < END_SECONDS + AT_ONCE / 2
+    assert process.returncode == 1, err
+    assert f"{disk.path}/{place}: the disk does not answer: " in err, err
+    assert not is_mounted(which.path)
+    assert sending.wait(60) != 0
+    assert which.reports() == ""
+    assert other.reports() == ""
