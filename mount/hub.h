@@ -172,8 +172,8 @@ void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct 
 void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request);
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path);
 int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error);
-int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *name, uint64_t size,
-			   const struct timespec *modified);
+int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *folder,
+			   const char *name, uint64_t size, const struct timespec *modified);
 
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle);
 int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path,

@@ -4,6 +4,7 @@
  */
 #include "mount/hub_internal.h"
 
+#include "account/creation.h"
 #include "account/directory.h"
 #include "account/file.h"
 #include "account/inbox_file.h"
@@ -59,7 +60,8 @@ int hub_mkdir(struct hub *hub, uint64_t parent, const char *name, struct owner o
 {
 	int64_t now_ms = hub_begin(hub);
 	struct node *directory = find(hub, parent), *node;
-	int error = directory ? directory_mkdir(&hub->account, directory, name, &node) : -ENOENT;
+	int error =
+		directory ? creation_mkdir(&hub->account, directory, name, now_ms, &node) : -ENOENT;
 	if (!error) {
 		node->uid = owner.uid;
 		node->gid = owner.gid;
@@ -314,11 +316,12 @@ int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error)
 	return result;
 }
 
-int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *name, uint64_t size,
-			   const struct timespec *modified)
+int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *folder,
+			   const char *name, uint64_t size, const struct timespec *modified)
 {
 	int64_t now_ms = hub_begin(hub);
-	int error = inbox_file_restore(&hub->account, contact, name, size, modified);
+	int error =
+		inbox_file_restore(&hub->account, contact, folder, name, size, modified, now_ms);
 	hub_end(hub, now_ms);
 	return error;
 }

@@ -31,6 +31,7 @@
  *     upload    sends it to the peer
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     how many bytes it may hold
+ *     folder    directories in it, by paths
  *     transfer  an upload or a download, piece by piece
  *     pool      threads for the calls of a disk
  *     worker    a thread that does all that waits together
@@ -44,6 +45,7 @@
  *     file      open, read, write, flush    release   the end of an open file
  *     poll      who waits for something new
  *     routing   which resource a stream goes to
+ *     creation  what mkdir makes          folder     folders in in/
  *     directory which directories there are, and calls on them
  *     incoming  `incoming` and `next`       format    how a file reaches a peer
  *     spool_file files that are spooled, and offered as a whole

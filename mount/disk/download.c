@@ -6,6 +6,7 @@
 #include "account/inbox_file.h"
 #include "account/name.h"
 #include "ibb/utf8.h"
+#include "mount/disk/folder.h"
 #include "mount/disk/syncer.h"
 #include "mount/disk/transfer.h"
 #include "mount/log.h"
@@ -30,8 +31,8 @@
 
 #define SUFFIX ".part"
 
-/* "CONTACT/NAME", and the suffix. */
-#define PATH_SIZE (2 * NAME_MAX_BYTES + 2 + sizeof(SUFFIX))
+/* "CONTACT/FOLDER/NAME", and the suffix. */
+#define PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(SUFFIX))
 
 /* What the next step does. */
 enum stage {
@@ -54,7 +55,7 @@ struct download {
 	unsigned made;	  /* inbox.made, when it was synced */
 	bool named;	  /* it has its name on disk */
 	int directory, fd;
-	char contact[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
+	char contact[NAME_MAX_BYTES + 1], folder[NAME_FOLDER_SIZE], name[NAME_MAX_BYTES + 1];
 	char partial[NAME_MAX_BYTES + 1];
 };
 
@@ -93,7 +94,8 @@ static int create(struct download *download, const char *name)
 	return -EEXIST;
 }
 
-static int open_file(struct download *download, const char *name)
+/* Opens the contact's directory, which is made if it is missing. */
+static int open_contact(const struct download *download)
 {
 	int inbox = download->inbox->fd;
 	if (mkdirat(inbox, download->contact, 0700) == 0) {
@@ -101,14 +103,64 @@ static int open_file(struct download *download, const char *name)
 	} else if (errno != EEXIST) {
 		return -errno;
 	}
-	download->directory =
-		openat(inbox, download->contact, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return download->directory >= 0 ? create(download, name) : -errno;
+	int fd = openat(inbox, download->contact, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+/* Likewise, the file's folder in it. */
+static int open_directory(struct download *download)
+{
+	struct inbox *inbox = download->inbox;
+	char wanted[NAME_FOLDER_SIZE];
+	int contact = open_contact(download);
+	if (contact < 0 || download->folder[0] == '\0') {
+		return contact;
+	}
+	strcpy(wanted, download->folder);
+	int fd = folder_make(contact, wanted, inbox->syncer != NULL, &inbox->quota,
+			     download->folder, sizeof(download->folder));
+	close(contact);
+	return fd;
+}
+
+/* Removes the directories of the file's folder that are empty. */
+static void prune(const struct download *download)
+{
+	char path[PATH_SIZE];
+	snprintf(path, sizeof(path), "%s%s%s", download->contact,
+		 download->folder[0] != '\0' ? "/" : "", download->folder);
+	folder_prune(download->inbox->fd, path, &download->inbox->quota);
+}
+
+static int open_file(struct download *download, const char *name)
+{
+	int error;
+	do {
+		if (download->directory >= 0) {
+			close(download->directory);
+		}
+		download->directory = open_directory(download);
+		error = download->directory >= 0 ? create(download, name) : download->directory;
+		/* ENOENT: rm has emptied the folder, and removed it. */
+	} while (error == -ENOENT && download->folder[0] != '\0' && download->directory >= 0);
+	if (error) {
+		prune(download);
+	}
+	return error;
 }
 
 static void path_of(const struct download *download, const char *name, char path[PATH_SIZE])
 {
-	snprintf(path, PATH_SIZE, "%s/%s", download->contact, name);
+	snprintf(path, PATH_SIZE, "%s/%s%s%s", download->contact, download->folder,
+		 download->folder[0] != '\0' ? "/" : "", name);
+}
+
+/* A line in the log. */
+static void warn(const struct download *download, const char *name, const char *why)
+{
+	char path[PATH_SIZE];
+	path_of(download, name, path);
+	log_warning("%s: %s", path, why);
 }
 
 /* Never replaces another file. 0 or -errno. */
@@ -270,8 +322,7 @@ static void unname(struct download *download)
 		download->named = false;
 		if (renameat2(directory, download->name, directory, download->partial,
 			      RENAME_NOREPLACE)) {
-			log_warning("%s/%s: %s", download->contact, download->name,
-				    strerror(errno));
+			warn(download, download->name, strerror(errno));
 		}
 	}
 }
@@ -286,10 +337,11 @@ static void fail(struct download *download, int error, bool of_disk)
 		 * remains. */
 		quota_remove(&download->inbox->quota, download->written);
 		unlinkat(download->directory, download->partial, 0);
+		prune(download);
 		download->reserved -= download->written;
 		download->written = 0;
 	} else {
-		log_warning("%s/%s: %s", download->contact, download->partial, strerror(-error));
+		warn(download, download->partial, strerror(-error));
 	}
 }
 
@@ -312,6 +364,7 @@ static void conclude(struct download *download)
 		/* It was removed from the mount meanwhile. */
 		quota_remove(&inbox->quota, download->written);
 		unlinkat(download->directory, download->name, 0);
+		prune(download);
 	}
 }
 
@@ -319,7 +372,7 @@ static void conclude(struct download *download)
 
 static bool decline(const struct download *download, const char *why)
 {
-	log_warning("%s/%s: %s", download->contact, download->name, why);
+	warn(download, download->name, why);
 	hub_download_decline(download->hub, download->ino);
 	return false;
 }
@@ -441,6 +494,7 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 	download->announced = arrival->size > 0 ? (uint64_t)arrival->size : 0;
 	download->directory = download->fd = -1;
 	snprintf(download->contact, sizeof(download->contact), "%s", arrival->contact);
+	snprintf(download->folder, sizeof(download->folder), "%s", arrival->folder);
 	snprintf(download->name, sizeof(download->name), "%s", arrival->name);
 	transfer_start(&download->transfer);
 	/* cppcheck-suppress memleak ; the transfer's */
@@ -454,19 +508,20 @@ static bool is_partial(const char *name)
 	return length > suffix && strcmp(name + length - suffix, SUFFIX) == 0;
 }
 
-static void restore(void *context, const char *contact, const char *name, const struct stat *status)
+static void restore(void *context, const char *contact, const char *folder, const char *name,
+		    const struct stat *status)
 {
-	if (name[0] != '.' && !is_partial(name)) {
+	if (S_ISREG(status->st_mode) && name[0] != '.' && !is_partial(name)) {
 		/* Directories that are no JID are ignored. */
-		hub_restore_inbox_file(context, contact, name, (uint64_t)status->st_size,
+		hub_restore_inbox_file(context, contact, folder, name, (uint64_t)status->st_size,
 				       &status->st_mtim);
 	}
 }
 
 void download_attach(struct inbox *inbox, struct hub *hub)
 {
-	inbox_for_each(inbox, restore, hub);
 	hub_set_inbox(hub, (struct hub_inbox){.context = inbox,
 					      .syncs = inbox->syncer != NULL,
 					      .receive = receive});
+	inbox_for_each(inbox, restore, hub);
 }

@@ -1,54 +1,112 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/inbox.h"
 
+#include "account/name.h"
+#include "mount/disk/folder.h"
 #include "mount/disk/syncer.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
 
 /* ---- what is in it ---- */
 
+/* A directory that is being read. */
+struct place {
+	const char *contact;
+	char path[NAME_FOLDER_SIZE]; /* of the folder, below that of the contact */
+	unsigned depth;
+};
+
+struct visitor {
+	void (*visit)(void *context, const char *contact, const char *folder, const char *name,
+		      const struct stat *status);
+	void *context;
+};
+
+static void visit_below(int fd, struct place *place, const struct visitor *visitor);
+
+static void visit_folder(int above, struct place *place, const char *name,
+			 const struct visitor *visitor)
+{
+	size_t length = strlen(place->path);
+	if (name[0] == '.' || place->depth == NAME_MAX_FOLDER_DEPTH ||
+	    length + 1 + strlen(name) >= sizeof(place->path)) {
+		return;
+	}
+	snprintf(place->path + length, sizeof(place->path) - length, "%s%s", length > 0 ? "/" : "",
+		 name);
+	place->depth++;
+	visit_below(openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), place,
+		    visitor);
+	place->depth--;
+	place->path[length] = '\0';
+}
+
+/* Closes `fd`, which may be negative. */
+static void visit_below(int fd, struct place *place, const struct visitor *visitor)
+{
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *file;
+	struct stat status;
+	if (!directory) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return;
+	}
+	while ((file = readdir(directory))) {
+		if (fstatat(fd, file->d_name, &status, AT_SYMLINK_NOFOLLOW)) {
+			continue;
+		}
+		bool is_folder = S_ISDIR(status.st_mode) && file->d_name[0] != '.';
+		if (is_folder || S_ISREG(status.st_mode)) {
+			visitor->visit(visitor->context, place->contact, place->path, file->d_name,
+				       &status);
+		}
+		if (is_folder) {
+			visit_folder(fd, place, file->d_name, visitor);
+		}
+	}
+	closedir(directory);
+}
+
 void inbox_for_each(struct inbox *inbox,
-		    void (*visit)(void *context, const char *contact, const char *name,
-				  const struct stat *status),
+		    void (*visit)(void *context, const char *contact, const char *folder,
+				  const char *name, const struct stat *status),
 		    void *context)
 {
+	const struct visitor visitor = {.visit = visit, .context = context};
 	int fd = openat(inbox->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *contacts = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *contact, *file;
-	struct stat status;
+	struct dirent *contact;
 	while (contacts && (contact = readdir(contacts))) {
 		if (contact->d_name[0] == '.') {
 			continue;
 		}
-		fd = openat(inbox->fd, contact->d_name,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		DIR *files = fd >= 0 ? fdopendir(fd) : NULL;
-		while (files && (file = readdir(files))) {
-			if (fstatat(fd, file->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-			    S_ISREG(status.st_mode)) {
-				visit(context, contact->d_name, file->d_name, &status);
-			}
-		}
-		if (files) {
-			closedir(files);
-		}
+		struct place place = {.contact = contact->d_name};
+		visit_below(openat(inbox->fd, contact->d_name,
+				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+			    &place, &visitor);
 	}
 	if (contacts) {
 		closedir(contacts);
 	}
 }
 
-static void count(void *context, const char *contact, const char *name, const struct stat *status)
+static void count(void *context, const char *contact, const char *folder, const char *name,
+		  const struct stat *status)
 {
 	uint64_t *bytes = context;
-	(void)contact, (void)name;
-	*bytes += (uint64_t)status->st_size;
+	(void)contact, (void)folder, (void)name;
+	*bytes += S_ISDIR(status->st_mode) ? FOLDER_BYTES : (uint64_t)status->st_size;
 }
 
 static uint64_t bytes_in(void *inbox)
@@ -146,26 +204,63 @@ void inbox_destroy(struct inbox *inbox)
 
 int inbox_open(const struct inbox *inbox, const char *path)
 {
-	int fd = openat(inbox->fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return fd >= 0 ? fd : -errno;
+	const char *name;
+	int above = folder_open_above(inbox->fd, path, &name);
+	if (above < 0) {
+		return above;
+	}
+	int fd = openat(above, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int result = fd >= 0 ? fd : -errno;
+	close(above);
+	return result;
+}
+
+/* The status of `name` in `above`, which is closed; a negative one is the error. */
+static int stat_in(int above, const char *name, struct stat *status)
+{
+	if (above < 0) {
+		return above;
+	}
+	int result = fstatat(above, name, status, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+	close(above);
+	return result;
 }
 
 int inbox_stat(const struct inbox *inbox, const char *path, struct stat *status)
 {
-	return fstatat(inbox->fd, path, status, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+	const char *name;
+	int above = folder_open_above(inbox->fd, path, &name);
+	int error = stat_in(above, name, status);
+	/* A link in place of a directory: the file is not there. */
+	return error == -ELOOP || error == -ENOTDIR ? -ENOENT : error;
+}
+
+static int unlink_file(int above, const char *name, struct quota *quota)
+{
+	struct stat status;
+	if (fstatat(above, name, &status, AT_SYMLINK_NOFOLLOW)) {
+		return errno == ENOENT ? 0 : -errno;
+	}
+	quota_remove(quota, (uint64_t)status.st_size);
+	if (unlinkat(above, name, 0) == 0) {
+		return 0;
+	}
+	int error = -errno;
+	quota_restore(quota, (uint64_t)status.st_size);
+	return error;
 }
 
 int inbox_remove(struct inbox *inbox, const char *path)
 {
-	struct stat status;
-	if (fstatat(inbox->fd, path, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-		quota_remove(&inbox->quota, (uint64_t)status.st_size);
-		if (unlinkat(inbox->fd, path, 0) == 0) {
-			return 0;
-		}
-		int error = -errno;
-		quota_restore(&inbox->quota, (uint64_t)status.st_size);
-		return error;
+	char folder[PATH_MAX];
+	const char *name;
+	int above = folder_open_above(inbox->fd, path, &name);
+	if (above < 0) {
+		return above == -EACCES ? above : 0; /* it is not there */
 	}
-	return errno == ENOENT ? 0 : -errno;
+	int error = unlink_file(above, name, &inbox->quota);
+	close(above);
+	snprintf(folder, sizeof(folder), "%.*s", (int)(name - path) - 1, path);
+	folder_prune(inbox->fd, folder, &inbox->quota);
+	return error;
 }

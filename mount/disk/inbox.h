@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox - a directory on disk that receives everything: DIR/CONTACT/NAME.
+ * inbox - a directory on disk that receives everything: DIR/CONTACT/NAME, DIR/CONTACT/FOLDER/NAME.
  *
  * Nothing outside DIR is written: names come from the tree, so each is one directory entry, and
  * symbolic links are not followed below DIR. Files are received by download.c.
@@ -53,10 +53,11 @@ bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files);
 /* Every file must have come to its end. NULL-safe. */
 void inbox_destroy(struct inbox *inbox);
 
-/* Calls `visit` for each regular file of each directory in the inbox. */
+/* Calls `visit` for each regular file and each folder below the directory of each contact; `folder`
+ * is the path of the one that it is in, or "". */
 void inbox_for_each(struct inbox *inbox,
-		    void (*visit)(void *context, const char *contact, const char *name,
-				  const struct stat *status),
+		    void (*visit)(void *context, const char *contact, const char *folder,
+				  const char *name, const struct stat *status),
 		    void *context);
 
 /* For reading; `path` is below the directory. A descriptor, or -errno. */
@@ -65,7 +66,7 @@ int inbox_open(const struct inbox *inbox, const char *path);
 /* The status of the file at `path`: 0 or -errno. */
 int inbox_stat(const struct inbox *inbox, const char *path, struct stat *status);
 
-/* Takes a file out. */
+/* Takes a file out, and its folder if that is empty then. */
 int inbox_remove(struct inbox *inbox, const char *path);
 
 #endif

@@ -5,6 +5,7 @@
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
 #include "mount/fuse/ops_files.h"
+#include "mount/log.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -237,6 +238,10 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct stat attributes;
 	(void)mode;
 	int error = hub_mkdir(call_hub_of(req), parent, name, owner_of(req), &attributes);
+	if (error == -EOPNOTSUPP) {
+		log_warning("%s: the peer accepts no folders; an archive can be sent: tar -c %s",
+			    name, name);
+	}
 	reply_entry(req, error, &attributes, TREE_STANZAS);
 }
 

@@ -78,14 +78,42 @@ int account_accept(struct account *account, struct node *node, int64_t now_ms)
 	return error;
 }
 
-void account_drop(struct account *account, struct node *node, int64_t now_ms)
+void account_expire_folder(struct account *account, struct node *folder, int64_t now_ms)
 {
+	const struct node *above = node_above_folders(folder);
+	bool received = above && above->kind == NODE_IN;
+	account_expire_at(account, folder,
+			  now_ms + (received ? ACCOUNT_FINISHED_MS : ACCOUNT_FOLDER_MS));
+}
+
+void account_remove(struct account *account, struct node *node, int64_t now_ms)
+{
+	struct node *parent = node->parent, *child, *next;
+	DL_FOREACH_SAFE (node->children, child, next) {
+		account_remove(account, child, now_ms);
+	}
 	if (node->file.stream && node->handles > 0) {
 		ibb_abort(&account->ibb, node->file.stream, -ECONNRESET);
 	} else if (node->file.stream || node->file.offer) {
 		account_finish_file(account, node, false, now_ms);
 	}
 	tree_detach(&account->tree, node);
+	if (parent && parent->kind == NODE_FOLDER && !parent->children) {
+		account_expire_folder(account, parent, now_ms);
+	}
+}
+
+void account_drop(struct account *account, struct node *node, int64_t now_ms)
+{
+	struct node *parent = node->parent;
+	const struct node *above = node_above_folders(parent);
+	bool received = above && above->kind == NODE_IN;
+	account_remove(account, node, now_ms);
+	while (received && parent->kind == NODE_FOLDER && !parent->children) {
+		node = parent;
+		parent = node->parent;
+		tree_detach(&account->tree, node);
+	}
 }
 
 /* ---- the connection ---- */

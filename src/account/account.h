@@ -34,9 +34,9 @@ enum access {
 struct inbox_arrival {
 	struct inbox_arrival *prev, *next; /* account.arrivals */
 	uint64_t ino;
-	int64_t size;		    /* as offered, or -1 */
-	int64_t date;		    /* likewise, or METADATA_NO_DATE */
-	const char *contact, *name; /* as in the tree */
+	int64_t size;			     /* as offered, or -1 */
+	int64_t date;			     /* likewise, or METADATA_NO_DATE */
+	const char *contact, *folder, *name; /* as in the tree; of no folder: "" */
 };
 
 struct handle;
@@ -65,6 +65,7 @@ struct account {
 	bool has_inbox;		 /* arrivals go into the inbox (inbox_file.h) */
 	bool inbox_syncs;	 /* what is acknowledged as the end is durable there */
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
+	bool present;			/* presence that the server had at our login has come */
 	uint64_t last_query, last_arrival;
 	int64_t expiry_ms; /* no name expires before this */
 };
@@ -73,6 +74,10 @@ struct account {
  * that of a file that was made and never opened. */
 #define ACCOUNT_FINISHED_MS 60000
 #define ACCOUNT_UNOPENED_MS 10000
+
+/* How long a folder of ours stays that is empty while nothing is sent to its contact: tar and rsync
+ * set the times of a folder at their end. */
+#define ACCOUNT_FOLDER_MS 3600000
 
 /* All names are checked at once, so a name may stay this much longer. */
 #define ACCOUNT_EXPIRY_MS 1000
@@ -113,8 +118,15 @@ int account_accept(struct account *account, struct node *node, int64_t now_ms);
 void account_finish_file(struct account *account, struct node *node, bool good_order,
 			 int64_t now_ms);
 
-/* Removes a name from the tree; its stream is aborted. */
+/* Removes a name from the tree, with all below it; streams are aborted. A folder that is empty then
+ * stays for a while: ACCOUNT_FOLDER_MS, or ACCOUNT_FINISHED_MS in in/. */
+void account_remove(struct account *account, struct node *node, int64_t now_ms);
+
+/* Likewise, but a folder in in/ that is empty then is removed, too. */
 void account_drop(struct account *account, struct node *node, int64_t now_ms);
+
+/* Begins the time after which `folder` expires, if it is empty then. */
+void account_expire_folder(struct account *account, struct node *folder, int64_t now_ms);
 
 /* The name of `node` expires at `when_ms`. */
 void account_expire_at(struct account *account, struct node *node, int64_t when_ms);

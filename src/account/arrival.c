@@ -2,6 +2,7 @@
 #include "account/arrival.h"
 
 #include "account/directory.h"
+#include "account/folder.h"
 #include "account/inbox_file.h"
 #include "account/incoming.h"
 #include "account/name.h"
@@ -9,41 +10,32 @@
 
 #include <string.h>
 
-/* Whether a new stream must get another name. The name of a stream that was read to its end is free
- * at once: names must not depend on time. */
-static bool is_taken(struct account *account, const struct node *in, const char *name)
-{
-	struct node *node = tree_child(&account->tree, in, name);
-	if (node && node->kind == NODE_ARRIVED && !node->file.stream && !node->file.offer &&
-	    !node->inbox.state && node->handles == 0) {
-		tree_detach(&account->tree, node);
-		node = NULL;
-	}
-	return node != NULL;
-}
-
-/* A name in in/ for a stream or an offer of `peer`; NULL when memory is short, or its JID is too
- * long. */
-static struct node *add_arrival(struct account *account, const char *peer, const char *title)
+/* A name in in/, or in a folder there, for a stream or an offer of `peer`; NULL when memory is
+ * short, its JID is too long, or there are too many folders. */
+static struct node *add_arrival(struct account *account, const char *peer, const char *title,
+				const char *path, int64_t now_ms)
 {
 	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
 	char bare[JID_MAX + 1];
 	size_t length = jid_bare_length(peer);
-	struct node *contact = NULL, *node = NULL;
+	char folder[NAME_MAX_FOLDER_BYTES + 1] = "";
+	struct node *contact = NULL, *place = NULL, *node = NULL;
 
 	if (length <= JID_MAX) {
 		memcpy(bare, peer, length);
 		bare[length] = '\0';
 		contact = directory_show_contact(account, bare, NULL);
 	}
-	if (contact) {
-		struct node *in = tree_only(contact, NODE_IN);
+	if (contact && name_folder_from_wire(folder, path) == 0) {
+		place = folder_place(account, tree_only(contact, NODE_IN), folder, now_ms);
+	}
+	if (place) {
 		name_from_wire(wanted, title);
 		strcpy(name, wanted);
-		for (unsigned n = 2; is_taken(account, in, name); n++) {
+		for (unsigned n = 2; folder_is_taken(account, place, name); n++) {
 			name_number(name, wanted, n);
 		}
-		node = tree_add(&account->tree, in, NODE_ARRIVED, name, NULL);
+		node = tree_add(&account->tree, place, NODE_ARRIVED, name, NULL);
 	}
 	if (node) {
 		node->file.arrival = ++account->last_arrival;
@@ -62,7 +54,8 @@ static void hand_over(struct account *account, struct node *node, int64_t now_ms
 void arrival_add_stream(struct account *account, struct stream *stream, int64_t now_ms)
 {
 	struct node *node =
-		add_arrival(account, stream->peer, stream->name ? stream->name : stream->sid);
+		add_arrival(account, stream->peer, stream->name ? stream->name : stream->sid,
+			    stream->folder ? stream->folder : "", now_ms);
 	if (!node) {
 		ibb_release(&account->ibb, stream, false, now_ms);
 		return;
@@ -75,7 +68,8 @@ void arrival_add_stream(struct account *account, struct stream *stream, int64_t 
 void arrival_add_offer(struct account *account, struct offer *offer, int64_t now_ms)
 {
 	bool named = offer->name && offer->name[0] != '\0';
-	struct node *node = add_arrival(account, offer->peer, named ? offer->name : offer->id);
+	struct node *node =
+		add_arrival(account, offer->peer, named ? offer->name : offer->id, "", now_ms);
 	if (!node) {
 		offer_release(&account->offers, offer, now_ms);
 		return;

@@ -35,12 +35,11 @@ static bool is_open_below(const struct node *directory)
 	return false;
 }
 
-/* Whether a stream or an offer below it is not over. */
-static bool has_sessions(const struct node *directory)
+bool directory_has_sessions(const struct node *directory)
 {
 	struct node *child;
 	DL_FOREACH (directory->children, child) {
-		if (child->file.stream || child->file.offer || has_sessions(child)) {
+		if (child->file.stream || child->file.offer || directory_has_sessions(child)) {
 			return true;
 		}
 	}
@@ -118,11 +117,24 @@ static bool is_waited_for(const struct account *account, const struct node *dire
 	DL_FOREACH (directory->children, child) {
 		const struct stream *stream = child->file.stream;
 		bool unrouted = stream && stream->state == STREAM_NEW && account_is_away(account);
-		if (unrouted || (stream && stream->resumption.suspended)) {
+		if (unrouted || (stream && stream->resumption.suspended) ||
+		    is_waited_for(account, child)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+/* Aborts the streams below it of which nothing was sent yet. */
+static void abort_unsent(struct account *account, const struct node *directory)
+{
+	struct node *child;
+	DL_FOREACH (directory->children, child) {
+		if (child->file.stream && child->file.stream->state == STREAM_NEW) {
+			ibb_abort(&account->ibb, child->file.stream, -EHOSTDOWN);
+		}
+		abort_unsent(account, child);
+	}
 }
 
 /* The directory of a resource that has become unavailable is removed, unless mkdir made it or a
@@ -132,15 +144,8 @@ void directory_hide_resource(struct account *account, struct node *contact, cons
 {
 	struct node *node = find_resource(contact, jid);
 	if (node && !node->directory.made && !is_waited_for(account, node)) {
-		struct node *child, *next;
-		DL_FOREACH_SAFE (node->children, child, next) {
-			if (child->file.stream && child->file.stream->state == STREAM_NEW) {
-				/* Nothing was sent yet. */
-				ibb_abort(&account->ibb, child->file.stream, -EHOSTDOWN);
-			}
-			account_drop(account, child, now_ms);
-		}
-		tree_detach(&account->tree, node);
+		abort_unsent(account, node);
+		account_drop(account, node, now_ms);
 	}
 }
 
@@ -211,15 +216,16 @@ static void hide_left_over(struct account *account, struct node *resource)
 
 void directory_tidy(struct account *account, struct node *directory)
 {
-	struct node *contact = directory;
+	struct node *contact = directory, *resource = NULL;
 	while (contact && contact->kind != NODE_CONTACT) {
+		resource = contact->kind == NODE_RESOURCE ? contact : resource;
 		contact = contact->parent;
 	}
 	if (!contact) {
 		return;
 	}
-	if (directory->kind == NODE_RESOURCE) {
-		hide_left_over(account, directory);
+	if (resource) {
+		hide_left_over(account, resource);
 	}
 	hide_unwanted(account, contact);
 }
@@ -255,8 +261,7 @@ void directory_hide_resources(struct account *account, int64_t now_ms)
 
 /* ---- calls on the tree ---- */
 
-/* Whether the directory was removed while a process is still in it. */
-static bool is_detached(const struct node *directory)
+bool directory_is_detached(const struct node *directory)
 {
 	return !directory->parent && directory->kind != NODE_ROOT;
 }
@@ -268,10 +273,14 @@ int directory_mknod(struct account *account, struct node *parent, const char *na
 	if (error) {
 		return error;
 	}
-	if (is_detached(parent)) {
+	if (directory_is_detached(parent)) {
 		return -ENOENT;
 	}
-	if (!S_ISREG(mode) || (parent->kind != NODE_CONTACT && parent->kind != NODE_RESOURCE)) {
+	const struct node *above = node_above_folders(parent);
+	if (!above) {
+		return -ENOENT;
+	}
+	if (!S_ISREG(mode) || (above->kind != NODE_CONTACT && above->kind != NODE_RESOURCE)) {
 		return -EPERM;
 	}
 	if (tree_child(&account->tree, parent, name)) {
@@ -287,17 +296,13 @@ int directory_mknod(struct account *account, struct node *parent, const char *na
 	return 0;
 }
 
-/* The bare JID that `name` stands for; the caller's. -EINVAL, -ENAMETOOLONG, -ENOMEM. */
-static int parse_contact(const char *name, char **jid)
+/* The JID that `name` stands for; the caller's. -EINVAL, -ENAMETOOLONG, -ENOMEM. */
+static int parse_address(const char *name, char **jid)
 {
 	char text[NAME_MAX_BYTES + 1];
 	int error = name_to_jid(text, name);
 	if (!error) {
 		error = jid_normalize(text, jid);
-	}
-	if (!error && jid_resource(*jid)) {
-		free(*jid);
-		error = -EINVAL;
 	}
 	return error;
 }
@@ -306,21 +311,46 @@ struct node *directory_lookup(struct account *account, const struct node *parent
 {
 	struct node *node = tree_child(&account->tree, parent, name);
 	char *jid;
-	if (!node && parent->kind == NODE_ROOT && parse_contact(name, &jid) == 0) {
+	if (!node && parent->kind == NODE_ROOT && parse_address(name, &jid) == 0) {
 		node = tree_contact(&account->tree, jid);
+		if (node && jid_resource(jid)) {
+			node = find_resource(node, jid);
+		}
 		free(jid);
 	}
 	return node;
 }
 
-static int make_contact(struct account *account, const char *name, struct node **node)
+/* Makes the directory of a full JID, and that of its contact if there is none. */
+static int make_full(struct account *account, const char *jid, struct node **node)
+{
+	char bare[JID_MAX + 1];
+	snprintf(bare, sizeof(bare), "%.*s", (int)jid_bare_length(jid), jid);
+	struct node *contact = tree_contact(&account->tree, bare);
+	if (contact && find_resource(contact, jid)) {
+		return -EEXIST;
+	}
+	if (!contact) {
+		contact = directory_show_contact(account, bare, NULL);
+		if (!contact) {
+			return -ENOMEM;
+		}
+		contact->directory.made = true;
+	}
+	*node = add_directory(account, contact, NODE_RESOURCE, jid_resource(jid), jid);
+	return *node ? 0 : -ENOMEM;
+}
+
+static int make_address(struct account *account, const char *name, struct node **node)
 {
 	char *jid;
-	int error = parse_contact(name, &jid);
+	int error = parse_address(name, &jid);
 	if (error) {
 		return error;
 	}
-	if (tree_contact(&account->tree, jid)) {
+	if (jid_resource(jid)) {
+		error = make_full(account, jid, node);
+	} else if (tree_contact(&account->tree, jid)) {
 		error = -EEXIST;
 	} else {
 		*node = directory_show_contact(account, jid, name);
@@ -367,7 +397,7 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 	if (error) {
 		return error;
 	}
-	if (is_detached(parent)) {
+	if (directory_is_detached(parent)) {
 		return -ENOENT;
 	}
 	if (tree_child(&account->tree, parent, name)) {
@@ -375,7 +405,7 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 	}
 	switch (parent->kind) {
 	case NODE_ROOT:
-		error = make_contact(account, name, node);
+		error = make_address(account, name, node);
 		break;
 	case NODE_CONTACT:
 		error = make_resource(account, parent, name, node);
@@ -389,33 +419,42 @@ int directory_mkdir(struct account *account, struct node *parent, const char *na
 	return error;
 }
 
+/* Whether something is in a folder that does not expire by itself soon. */
+static bool has_stored(const struct node *folder)
+{
+	const struct node *child;
+	DL_FOREACH (folder->children, child) {
+		if (child->kind == NODE_FOLDER || child->inbox.state) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int directory_rmdir(struct account *account, struct node *parent, const char *name, int64_t now_ms)
 {
 	struct node *node = directory_lookup(account, parent, name);
-	struct node *child, *next;
 	if (!node) {
 		return -ENOENT;
 	}
 	if (!node_is_directory(node)) {
 		return -ENOTDIR;
 	}
-	if (!node->directory.made || (node->kind == NODE_CONTACT && is_known(account, node))) {
+	bool made = node->kind == NODE_FOLDER || node->directory.made;
+	if (!made || (node->kind == NODE_CONTACT && is_known(account, node))) {
 		return -EBUSY;
 	}
-	if (is_open_below(node) || has_sessions(node)) {
+	if (is_open_below(node) || directory_has_sessions(node) ||
+	    (node->kind == NODE_FOLDER && has_stored(node))) {
 		return -ENOTEMPTY;
 	}
+	parent = node->parent; /* which a name with "%2F" is not in */
 	node->directory.made = false;
 	if (node->kind == NODE_RESOURCE &&
 	    roster_find_resource(&account->roster, node->directory.jid)) {
 		return 0; /* the resource is online */
 	}
-	DL_FOREACH_SAFE (node->children, child, next) {
-		if (child->kind == NODE_OUTGOING) {
-			account_drop(account, child, now_ms);
-		}
-	}
-	tree_detach(&account->tree, node);
+	account_remove(account, node, now_ms);
 	directory_tidy(account, parent);
 	return 0;
 }
@@ -432,7 +471,7 @@ int directory_unlink(struct account *account, struct node *parent, const char *n
 	if (node->kind != NODE_OUTGOING && node->kind != NODE_ARRIVED) {
 		return -EPERM;
 	}
-	account_drop(account, node, now_ms);
+	account_remove(account, node, now_ms);
 	directory_tidy(account, parent);
 	return 0;
 }

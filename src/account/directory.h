@@ -40,22 +40,31 @@ void directory_hide_resources(struct account *account, int64_t now_ms);
 void directory_tidy(struct account *account, struct node *directory);
 void directory_tidy_all(struct account *account);
 
+/* Whether a stream or an offer below it is not over. */
+bool directory_has_sessions(const struct node *directory);
+
+/* Whether the directory was removed while a process is still in it. */
+bool directory_is_detached(const struct node *directory);
+
 /* ---- calls on the tree; `node` as found by tree_find ---- */
 
 /* The child of that name. In the root, any spelling of an address finds its directory: the one that
- * has the same normal form. NULL: there is none. */
+ * has the same normal form; that of a full JID finds the resource's. NULL: there is none. */
 struct node *directory_lookup(struct account *account, const struct node *parent, const char *name);
 
 /* -EPERM, -EILSEQ, -ENAMETOOLONG (name_check), -EEXIST, -ENOMEM; -EPERM outside a contact's or a
- * resource's directory; -ENOENT: `parent` has gone. */
+ * resource's directory and the folders in it; -ENOENT: `parent` has gone. */
 int directory_mknod(struct account *account, struct node *parent, const char *name, mode_t mode,
 		    int64_t now_ms, struct node **node);
 
-/* -EINVAL: no JID; -EEXIST; -EPERM below a resource or in/; -ENOENT: `parent` has gone; -ENOMEM. */
+/* A contact or, by a name with "%2F", a resource of one, in the root; a resource in the directory
+ * of a contact. Folders are creation.c's. -EINVAL: no JID; -EEXIST; -EPERM elsewhere; -ENOENT:
+ * `parent` has gone; -ENOMEM. */
 int directory_mkdir(struct account *account, struct node *parent, const char *name,
 		    struct node **node);
 
-/* -EBUSY: not made by mkdir; -ENOTEMPTY: streams in it; -ENOENT. */
+/* -EBUSY: neither made by mkdir nor a folder; -ENOTEMPTY: streams in it; or, in a folder, folders,
+ * or files of the inbox; -ENOENT. */
 int directory_rmdir(struct account *account, struct node *parent, const char *name, int64_t now_ms);
 
 /* Declines a waiting stream; aborts a running one at both ends. -ENOENT, -EISDIR, -EPERM. */

@@ -4,6 +4,7 @@
 #include "account/access.h"
 #include "account/arrival.h"
 #include "account/directory.h"
+#include "account/name.h"
 #include "account/poll.h"
 #include "account/release.h"
 #include "account/routing.h"
@@ -155,8 +156,27 @@ static void answer_info(struct account *account, const struct msg *msg, int64_t 
 	effects_send(&account->ibb.effects, &answer); /* no memory: the peer sends it again */
 }
 
+/* What is received instead of an <open/> in a folder whose path cannot be. */
+static struct msg refuse_folder(const struct msg *open)
+{
+	return (struct msg){
+		.kind = MSG_UNKNOWN,
+		.peer = open->peer,
+		.id = open->id,
+		.size = -1,
+		.condition = CONDITION_BAD_REQUEST,
+		.error_type = condition_type(CONDITION_BAD_REQUEST),
+	};
+}
+
 void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us)
 {
+	char folder[NAME_MAX_FOLDER_BYTES + 1];
+	struct msg refused;
+	if (msg->kind == MSG_OPEN && msg->folder && name_folder_from_wire(folder, msg->folder)) {
+		refused = refuse_folder(msg);
+		msg = &refused;
+	}
 	int64_t now_ms = now_us / 1000;
 	bool allowed = access_is_allowed(account, msg);
 

@@ -2,6 +2,7 @@
 #include "account/inbox_file.h"
 
 #include "account/directory.h"
+#include "account/folder.h"
 #include "account/incoming.h"
 #include "account/name.h"
 #include "xmpp/jid.h"
@@ -14,7 +15,7 @@
 
 static const struct node *contact_of(const struct node *node)
 {
-	return node->parent->parent; /* above in/ */
+	return node_above_folders(node->parent)->parent; /* above in/ */
 }
 
 /* Jingle has a word for the end, and of another ibbfs the last writer waits for the answer to
@@ -33,14 +34,21 @@ static void defer_acknowledgements(const struct account *account, const struct n
 int inbox_file_add(struct account *account, struct node *node)
 {
 	const char *contact = contact_of(node)->name;
+	char folder[NAME_FOLDER_SIZE];
 	size_t contact_size = strlen(contact) + 1, name_size = strlen(node->name) + 1;
-	struct inbox_arrival *arrival = calloc(1, sizeof(*arrival) + contact_size + name_size);
+	if (node_folder_path(node->parent, folder, sizeof(folder)) < 0) {
+		return -ENOMEM;
+	}
+	size_t folder_size = strlen(folder) + 1;
+	struct inbox_arrival *arrival =
+		calloc(1, sizeof(*arrival) + contact_size + name_size + folder_size);
 	if (!arrival) {
 		return -ENOMEM;
 	}
 	char *at = (char *)(arrival + 1);
 	arrival->contact = memcpy(at, contact, contact_size);
 	arrival->name = memcpy(at + contact_size, node->name, name_size);
+	arrival->folder = memcpy(at + contact_size + name_size, folder, folder_size);
 	arrival->ino = node->ino;
 	arrival->size = node->file.offer ? node->file.offer->size
 					 : node->file.stream->session.announced_size;
@@ -174,8 +182,9 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 	return 0;
 }
 
-int inbox_file_restore(struct account *account, const char *contact, const char *name,
-		       uint64_t size, const struct timespec *modified)
+int inbox_file_restore(struct account *account, const char *contact, const char *folder,
+		       const char *name, uint64_t size, const struct timespec *modified,
+		       int64_t now_ms)
 {
 	char text[NAME_MAX_BYTES + 1], *jid = NULL, *path = NULL;
 	int error = name_to_jid(text, contact);
@@ -189,17 +198,18 @@ int inbox_file_restore(struct account *account, const char *contact, const char 
 	struct node *directory = directory_show_contact(account, jid, NULL);
 	struct node *in = directory ? tree_only(directory, NODE_IN) : NULL;
 	free(jid);
+	in = in ? folder_place(account, in, folder, now_ms) : NULL;
 	if (!in || tree_child(&account->tree, in, name)) {
 		return in ? -EEXIST : -ENOMEM;
 	}
-	size_t path_size = strlen(contact) + strlen(name) + 2;
+	size_t path_size = strlen(contact) + strlen(folder) + strlen(name) + 3;
 	path = malloc(path_size);
 	struct node *node = path ? tree_add(&account->tree, in, NODE_ARRIVED, name, NULL) : NULL;
 	if (!node) {
 		free(path);
 		return -ENOMEM;
 	}
-	snprintf(path, path_size, "%s/%s", contact, name);
+	snprintf(path, path_size, "%s/%s%s%s", contact, folder, folder[0] != '\0' ? "/" : "", name);
 	node->inbox.path = path;
 	node->inbox.state = INBOX_COMPLETE;
 	node->file.opened = true;

@@ -62,10 +62,11 @@ int inbox_file_name(struct account *account, uint64_t ino, const char *path);
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms);
 
-/* A file that was in the inbox before we started, by the names of its directory and its own.
- * -EINVAL: the directory is no JID; -EEXIST, -ENOMEM. */
-int inbox_file_restore(struct account *account, const char *contact, const char *name,
-		       uint64_t size, const struct timespec *modified);
+/* A file that was in the inbox before we started, by the names of its directory and its own, and
+ * the path of its folder ("": none). -EINVAL: the directory is no JID; -EEXIST, -ENOMEM. */
+int inbox_file_restore(struct account *account, const char *contact, const char *folder,
+		       const char *name, uint64_t size, const struct timespec *modified,
+		       int64_t now_ms);
 
 /* ---- for the file system ---- */
 

@@ -7,28 +7,43 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-/* A line of `incoming`: contact's directory, "/in/", name, newline. */
-#define LINE_SIZE (2 * NAME_MAX_BYTES + 8)
+/* A line of `incoming`: contact's directory, "/in/", folder, '/', name, newline. */
+#define LINE_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 8)
 
 /* ---- incoming ---- */
 
-/* The oldest stream that was not yet listed to `handle`. */
+/* Whether `node` is older than the best so far, which may be NULL. */
+static bool is_older(const struct node *node, const struct node *best)
+{
+	return !best || node->file.arrival < best->file.arrival;
+}
+
+/* The oldest stream in `in` that was not yet listed to `handle`, or `found` if that is older. */
+static struct node *next_line_in(const struct handle *handle, const struct node *in,
+				 struct node *found)
+{
+	struct node *node;
+	DL_FOREACH (in->children, node) {
+		if (node->kind == NODE_FOLDER) {
+			found = next_line_in(handle, node, found);
+		} else if (node->kind == NODE_ARRIVED && node->file.arrival > handle->last_line &&
+			   (!node->file.opened || node->file.arrival > handle->first_line) &&
+			   node->inbox.state != INBOX_RECEIVING && is_older(node, found)) {
+			found = node;
+		}
+	}
+	return found;
+}
+
+/* Likewise, of all contacts. */
 static struct node *next_line(const struct account *account, const struct handle *handle)
 {
-	struct node *found = NULL, *contact, *node;
+	struct node *found = NULL, *contact;
 	DL_FOREACH (account->tree.root->children, contact) {
 		struct node *in =
 			contact->kind == NODE_CONTACT ? tree_only(contact, NODE_IN) : NULL;
-		if (!in) {
-			continue;
-		}
-		DL_FOREACH (in->children, node) {
-			if (node->kind == NODE_ARRIVED && node->file.arrival > handle->last_line &&
-			    (!node->file.opened || node->file.arrival > handle->first_line) &&
-			    node->inbox.state != INBOX_RECEIVING &&
-			    (!found || node->file.arrival < found->file.arrival)) {
-				found = node;
-			}
+		if (in) {
+			found = next_line_in(handle, in, found);
 		}
 	}
 	return found;
@@ -96,19 +111,24 @@ static bool is_takeable(const struct node *node)
 				 : node->file.stream || node->file.offer;
 }
 
-struct node *incoming_next(const struct node *next)
+/* The oldest one in `in`, or `found` if that is older. */
+static struct node *next_in(const struct node *in, struct node *found)
 {
-	struct node *found = NULL, *node;
-	if (next->parent) {
-		DL_FOREACH (next->parent->children, node) {
-			if (node->kind == NODE_ARRIVED && is_takeable(node) && node->handles == 0 &&
-			    !node->file.opened &&
-			    (!found || node->file.arrival < found->file.arrival)) {
-				found = node;
-			}
+	struct node *node;
+	DL_FOREACH (in->children, node) {
+		if (node->kind == NODE_FOLDER) {
+			found = next_in(node, found);
+		} else if (node->kind == NODE_ARRIVED && is_takeable(node) && node->handles == 0 &&
+			   !node->file.opened && is_older(node, found)) {
+			found = node;
 		}
 	}
 	return found;
+}
+
+struct node *incoming_next(const struct node *next)
+{
+	return next->parent ? next_in(next->parent, NULL) : NULL;
 }
 
 void incoming_read_next(struct account *account, struct handle *handle, struct op *op,
@@ -168,7 +188,7 @@ void incoming_announce(struct account *account, struct node *node, int64_t now_m
 	struct op *op, *waiters;
 	/* The first reader of `next` gets the stream; further reads of the same open file are reads
 	 * of that stream then. Every reader of `incoming` gets the line. */
-	waiters = take_waiters(tree_only(node->parent, NODE_NEXT));
+	waiters = take_waiters(tree_only(node_above_folders(node->parent), NODE_NEXT));
 	while ((op = next_waiter(&waiters))) {
 		incoming_read_next(account, op->context, op, now_ms);
 	}

@@ -251,6 +251,43 @@ void name_from_wire(char *name, const char *wire)
 	build(name, *wire != '\0' ? wire : "unnamed", ESCAPE_UNSAFE, "");
 }
 
+bool name_take_part(const char **folder, char part[NAME_MAX_BYTES + 1])
+{
+	size_t length = strcspn(*folder, "/");
+	if (length == 0) {
+		return false;
+	}
+	snprintf(part, NAME_MAX_BYTES + 1, "%.*s", (int)length, *folder);
+	*folder += length + ((*folder)[length] == '/');
+	return true;
+}
+
+int name_folder_from_wire(char *folder, const char *wire)
+{
+	char part[NAME_MAX_FOLDER_BYTES + 1], name[NAME_MAX_BYTES + 1];
+	size_t used = 0;
+	unsigned depth = 0;
+	if (strlen(wire) > NAME_MAX_FOLDER_BYTES) {
+		return -ENAMETOOLONG;
+	}
+	folder[0] = '\0';
+	while (*(wire += strspn(wire, "/")) != '\0') {
+		size_t length = strcspn(wire, "/");
+		memcpy(part, wire, length);
+		part[length] = '\0';
+		wire += length;
+		name_from_wire(name, part);
+		size_t room = NAME_MAX_FOLDER_BYTES + 1 - used;
+		size_t added = strlen(name) + (used > 0);
+		if (added >= room || ++depth > NAME_MAX_FOLDER_DEPTH) {
+			return -ENAMETOOLONG;
+		}
+		snprintf(folder + used, room, "%s%s", used > 0 ? "/" : "", name);
+		used += added;
+	}
+	return 0;
+}
+
 void name_number(char *numbered, const char *name, unsigned n)
 {
 	char infix[sizeof " ()" + 3 * sizeof n];

@@ -16,6 +16,13 @@
 
 #define NAME_MAX_BYTES 255
 
+/* The path of a folder below a contact's directory: names with a '/' between them. */
+#define NAME_MAX_FOLDER_BYTES 1023
+#define NAME_MAX_FOLDER_DEPTH 32
+
+/* Room for such a path with a number in each of its names (name_number), and NUL. */
+#define NAME_FOLDER_SIZE 1536
+
 /*
  * Writes `wire`, a file's name as a peer gave it, as a name that a directory can hold. These
  * become "%XX", byte by byte, capital hex:
@@ -32,6 +39,17 @@
  * empty name becomes "unnamed". `name` has room for NAME_MAX_BYTES + 1.
  */
 void name_from_wire(char *name, const char *wire);
+
+/*
+ * Writes `wire`, the path of a folder as a peer gave it, with each name in it as name_from_wire
+ * would: so ".." is a name like any other. Empty names are left out; the path may be empty then.
+ * -ENAMETOOLONG: it has more bytes or names than a path can have, and `folder` is undefined.
+ * `folder` has room for NAME_MAX_FOLDER_BYTES + 1.
+ */
+int name_folder_from_wire(char *folder, const char *wire);
+
+/* Takes the first name off the path *folder. False: it is empty. */
+bool name_take_part(const char **folder, char part[NAME_MAX_BYTES + 1]);
 
 /* `name` with " (N)" before its extension ("a (2).txt"), cut to NAME_MAX_BYTES in the same way. */
 void name_number(char *numbered, const char *name, unsigned n);

@@ -54,19 +54,44 @@ void node_touch(struct node *node)
 	node->changed = node->modified;
 }
 
-int node_path(const struct node *node, char *path, size_t size)
+const struct node *node_above_folders(const struct node *directory)
 {
-	if (node->kind == NODE_ROOT) {
+	while (directory && directory->kind == NODE_FOLDER) {
+		directory = directory->parent;
+	}
+	return directory;
+}
+
+/* Of `node` below `top`. */
+static int path_below(const struct node *top, const struct node *node, char *path, size_t size)
+{
+	if (node == top) {
+		path[0] = '\0';
 		return 0;
 	}
 	if (!node->parent) {
 		return -1;
 	}
-	int above = node_path(node->parent, path, size);
+	int above = path_below(top, node->parent, path, size);
 	if (above < 0) {
 		return -1;
 	}
 	int length = snprintf(path + above, size - (size_t)above, "%s%s", above > 0 ? "/" : "",
 			      node->name);
 	return length < 0 || (size_t)above + (size_t)length >= size ? -1 : above + length;
+}
+
+int node_path(const struct node *node, char *path, size_t size)
+{
+	const struct node *root = node;
+	while (root->parent) {
+		root = root->parent;
+	}
+	return root->kind == NODE_ROOT ? path_below(root, node, path, size) : -1;
+}
+
+int node_folder_path(const struct node *directory, char *path, size_t size)
+{
+	const struct node *top = node_above_folders(directory);
+	return top ? path_below(top, directory, path, size) : -1;
 }

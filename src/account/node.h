@@ -26,6 +26,7 @@ enum node_kind {
 	NODE_CONTACT,
 	NODE_RESOURCE,
 	NODE_IN,
+	NODE_FOLDER, /* below a CONTACT or RESOURCE: of ours; below IN: of the contact's */
 	NODE_NEXT,
 	NODE_OUTGOING, /* a stream of ours */
 	NODE_ARRIVED,  /* a stream of the contact's */
@@ -64,7 +65,7 @@ struct node {
 	unsigned handles; /* open files */
 
 	struct directory directory; /* ROOT, CONTACT, RESOURCE */
-	struct stream_file file;    /* OUTGOING, ARRIVED */
+	struct stream_file file;    /* OUTGOING, ARRIVED; expires_ms: FOLDER, too */
 	struct inbox_entry inbox;   /* ARRIVED */
 	struct op *waiters;	    /* NEXT, INCOMING: reads parked until something arrives */
 
@@ -94,6 +95,14 @@ void node_change(struct node *node, const struct changes *changes);
 
 /* Sets the time of the last change, and of the last modification, to now. */
 void node_touch(struct node *node);
+
+/* The nearest directory, from `directory` on upwards, that is no folder. NULL: a folder on the way
+ * is detached. */
+const struct node *node_above_folders(const struct node *directory);
+
+/* Writes the path of a folder below that directory; "" if `directory` is no folder. -1 as
+ * node_path. */
+int node_folder_path(const struct node *directory, char *path, size_t size);
 
 /* Writes the path below the root, "alice@example.org/in/photo.jpg"; returns its length, -1 if it
  * is detached or `size` is too small. */

@@ -2,6 +2,7 @@
 #include "account/routing.h"
 
 #include "account/attribute.h"
+#include "account/name.h"
 #include "account/spool_file.h"
 #include "xmpp/jid.h"
 
@@ -59,6 +60,14 @@ static void abort_stream(struct account *account, struct handle *handle, int err
 	ibb_abort(&account->ibb, handle->node->file.stream, error);
 }
 
+/* Tells the stream of `node`, which is in a folder, its path. */
+static int name_folder(const struct node *node)
+{
+	char path[NAME_FOLDER_SIZE];
+	int length = node_folder_path(node->parent, path, sizeof(path));
+	return length < 0 ? -ENAMETOOLONG : stream_set_folder(node->file.stream, path);
+}
+
 static void open_to(struct account *account, struct handle *handle, const char *peer,
 		    unsigned features, int64_t now_ms)
 {
@@ -66,6 +75,10 @@ static void open_to(struct account *account, struct handle *handle, const char *
 	enum format format;
 	handle->routing.active = false;
 	int error = format_choose(attribute_format(node->parent), features, &format);
+	if (!error && node->parent->kind == NODE_FOLDER) {
+		error = format == FORMAT_RAW && features & FEATURE_FOLDERS ? name_folder(node)
+									   : -EOPNOTSUPP;
+	}
 	if (!error && format == FORMAT_RAW) {
 		error = ibb_open(&account->ibb, node->file.stream, peer, features, node->name,
 				 now_ms);
@@ -123,7 +136,9 @@ static int route_to_contact(struct account *account, struct handle *handle, cons
 			    int64_t now_ms)
 {
 	const struct contact *contact = roster_find(&account->roster, jid);
-	unsigned wanted = format_features(attribute_format(handle->node->parent));
+	unsigned wanted = handle->node->parent->kind == NODE_FOLDER
+				  ? FEATURE_FOLDERS
+				  : format_features(attribute_format(handle->node->parent));
 	struct routing *routing = &handle->routing;
 	struct resource *resource;
 	bool settled = true;
@@ -169,7 +184,7 @@ static int route_to_resource(struct account *account, struct handle *handle, con
 
 static void route(struct account *account, struct handle *handle, int64_t now_ms)
 {
-	const struct node *directory = handle->node->parent;
+	const struct node *directory = node_above_folders(handle->node->parent);
 	int error;
 
 	if (!directory) {
@@ -183,6 +198,75 @@ static void route(struct account *account, struct handle *handle, int64_t now_ms
 		abort_stream(account, handle, error);
 	}
 }
+
+/* ---- folders ---- */
+
+/* Before our server has answered a ping, presence that it has sent may be on its way. */
+static int check_offline(struct account *account, int64_t now_ms)
+{
+	const struct query *query;
+	if (account->present) {
+		return -EHOSTDOWN;
+	}
+	DL_FOREACH (account->queries, query) {
+		if (query->jid[0] == '\0') {
+			return 0;
+		}
+	}
+	return send_query(account, "", now_ms);
+}
+
+/* Whether files in folders can be sent to it or, if it is being asked, perhaps can. */
+static bool may_take_folders(struct account *account, struct resource *resource, int64_t now_ms,
+			     int *error)
+{
+	if (resource->features_state != FEATURES_KNOWN && !resource->announced) {
+		return false; /* every ibbfs says in its presence that it is one */
+	}
+	return !has_known_features(account, resource, now_ms, error) ||
+	       resource->features & FEATURE_FOLDERS;
+}
+
+static int check_contact(struct account *account, const char *jid, int64_t now_ms)
+{
+	const struct contact *contact = roster_find(&account->roster, jid);
+	struct resource *resource;
+	bool found = false;
+	int error = 0;
+	if (!contact || !contact->resources) {
+		return check_offline(account, now_ms);
+	}
+	DL_FOREACH (contact->resources, resource) {
+		found = may_take_folders(account, resource, now_ms, &error) || found;
+	}
+	return found ? error : -EOPNOTSUPP;
+}
+
+static int check_resource(struct account *account, const char *jid, int64_t now_ms)
+{
+	struct resource *resource = roster_find_resource(&account->roster, jid);
+	int error = 0;
+	if (!resource) {
+		return -EPERM;
+	}
+	return may_take_folders(account, resource, now_ms, &error) ? error : -EOPNOTSUPP;
+}
+
+int routing_check_folders(struct account *account, const struct node *directory, int64_t now_ms)
+{
+	const struct node *above = node_above_folders(directory);
+	enum format format = attribute_format(directory);
+	if (!account->online || account->stopping) {
+		return -ENETDOWN;
+	}
+	if (format != FORMAT_AUTO && format != FORMAT_RAW) {
+		return -EOPNOTSUPP;
+	}
+	return above->kind == NODE_RESOURCE ? check_resource(account, above->directory.jid, now_ms)
+					    : check_contact(account, above->directory.jid, now_ms);
+}
+
+/* ---- streams ---- */
 
 void routing_start(struct account *account, struct handle *handle, int64_t now_ms)
 {
@@ -225,11 +309,14 @@ static void take_answer(struct account *account, struct query *query, unsigned f
 		/* The resource is online, whatever the answer says. */
 		resource->features = features & ~(unsigned)FEATURE_SILENT;
 	}
+	if (query->jid[0] == '\0') {
+		account->present = true;
+	}
 	DL_FOREACH (account->handles, handle) {
 		if (!is_waiting(handle)) {
 			continue;
 		}
-		const struct node *directory = handle->node->parent;
+		const struct node *directory = node_above_folders(handle->node->parent);
 		if (query->jid[0] == '\0') {
 			/* A later ping has its own answer. */
 			handle->routing.server_answered |=
@@ -282,6 +369,7 @@ bool routing_answer(struct account *account, const struct msg *answer, int64_t n
 static void forget_queries(struct account *account)
 {
 	struct query *query, *next;
+	account->present = false;
 	DL_FOREACH_SAFE (account->queries, query, next) {
 		DL_DELETE(account->queries, query);
 		free(query);

@@ -22,6 +22,12 @@
  * aborts it with -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT. */
 void routing_start(struct account *account, struct handle *handle, int64_t now_ms);
 
+/* Whether files in folders can be sent to `directory`: a contact's, a resource's or a folder of
+ * ours. 0: they can or, while an ibbfs of another version is queried, may. -EOPNOTSUPP: no peer
+ * that is online takes folders; -EHOSTDOWN: none is online; -EPERM: the presence of the resource is
+ * not seen; -ENETDOWN, -ENOMEM. */
+int routing_check_folders(struct account *account, const struct node *directory, int64_t now_ms);
+
 /* Chooses again for every stream that waits, if we are online: a contact has changed. */
 void routing_continue(struct account *account, int64_t now_ms);
 

@@ -18,12 +18,23 @@ int64_t timer_deadline(const struct account *account)
 	return account->expiry_ms < deadline ? account->expiry_ms : deadline;
 }
 
+/* Whether it does not expire: it holds something, or is ours and something is being sent to the
+ * contact. */
+static bool is_needed(const struct node *folder)
+{
+	const struct node *above = node_above_folders(folder);
+	return folder->children || (above->kind != NODE_IN && directory_has_sessions(above));
+}
+
 /* Removes the names below `directory` that have expired. */
 static void expire(struct account *account, struct node *directory, int64_t now_ms)
 {
 	struct node *child, *next;
 	DL_FOREACH_SAFE (directory->children, child, next) {
-		if (child->file.expires_ms <= now_ms) {
+		if (child->kind == NODE_FOLDER && is_needed(child)) {
+			account_expire_folder(account, child, now_ms);
+			expire(account, child, now_ms); /* which may remove it */
+		} else if (child->file.expires_ms <= now_ms) {
 			account_drop(account, child, now_ms);
 		} else if (child->file.expires_ms < account->expiry_ms) {
 			account->expiry_ms = child->file.expires_ms;

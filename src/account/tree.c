@@ -28,6 +28,7 @@ static mode_t initial_mode(enum node_kind kind)
 	case NODE_CONTACT:
 	case NODE_RESOURCE:
 	case NODE_IN:
+	case NODE_FOLDER:
 		return MODE_DIRECTORY;
 	case NODE_INCOMING:
 	case NODE_STATUS:
@@ -46,6 +47,7 @@ static void destroy(struct tree *tree, struct node *node)
 	/* The table is not used after its last entry. */
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	HASH_DEL(tree->nodes, node);
+	tree->folders -= node->kind == NODE_FOLDER;
 	stream_file_finish(&node->file);
 	free(node->inbox.path);
 	free(node->directory.jid);
@@ -80,6 +82,7 @@ static struct node *create(struct tree *tree, enum node_kind kind, const char *n
 		return NULL;
 	}
 	tree->last_ino++;
+	tree->folders += kind == NODE_FOLDER;
 	return node;
 }
 
@@ -236,10 +239,12 @@ enum tree_pace tree_pace(const struct node *directory, const struct node *node)
 	if (node && (node->kind == NODE_CONTACT || node->kind == NODE_IN)) {
 		return TREE_ROSTER;
 	}
-	if (directory->kind != NODE_CONTACT && directory->kind != NODE_RESOURCE) {
+	const struct node *above = node_above_folders(directory);
+	if (!above || (above->kind != NODE_CONTACT && above->kind != NODE_RESOURCE)) {
 		return TREE_STANZAS;
 	}
 	/* A peer that declines removes the name. */
 	bool waits = node && node->file.stream && node->file.stream->state < STREAM_OPEN;
-	return !node || (node->kind == NODE_OUTGOING && !waits) ? TREE_CALLS : TREE_STANZAS;
+	bool ours = node && (node->kind == NODE_OUTGOING || node->kind == NODE_FOLDER);
+	return !node || (ours && !waits) ? TREE_CALLS : TREE_STANZAS;
 }

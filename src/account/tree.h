@@ -6,6 +6,9 @@
  *                                      / OUTGOING
  *                                      / IN / NEXT, ARRIVED
  *
+ * FOLDERs, in each other, may be between a CONTACT or a RESOURCE and an OUTGOING, and between IN
+ * and an ARRIVED.
+ *
  * The tree only knows places; directory.c and file.c have the calls. A node lives until it is
  * detached from its parent, the kernel has forgotten it and no file of it is open.
  *
@@ -29,7 +32,8 @@ struct tree {
 	struct node *names; /* uthash, by directory and name: of all that have a parent */
 	struct node *root, *incoming;
 	uint64_t last_ino;
-	uid_t uid; /* of every new node */
+	size_t folders; /* nodes that are FOLDERs */
+	uid_t uid;	/* of every new node */
 	gid_t gid;
 	mode_t mask;
 };
@@ -55,8 +59,9 @@ struct node *tree_contact(const struct tree *tree, const char *jid);
 /* The child of `parent` of that kind, or NULL; for the kinds of which there is one. */
 struct node *tree_only(const struct node *parent, enum node_kind kind);
 
-/* A new child; a directory for ROOT, CONTACT, RESOURCE, IN, else a regular file, with the times
- * of now and with `jid` copied, which may be NULL. A CONTACT comes with its in/ and in/next. */
+/* A new child; a directory for ROOT, CONTACT, RESOURCE, IN, FOLDER, else a regular file, with the
+ * times of now and with `jid` copied, which may be NULL. A CONTACT comes with its in/ and in/next.
+ */
 struct node *tree_add(struct tree *tree, struct node *parent, enum node_kind kind, const char *name,
 		      const char *jid);
 

@@ -69,8 +69,8 @@ struct msg *msg_create(const struct msg *template)
 	/* One allocation: the message, its data, its strings. */
 	size_t memory = sizeof(struct msg) + template->data_length + string_size(template->peer) +
 			string_size(template->id) + string_size(template->sid) +
-			string_size(template->name) + string_size(template->node) +
-			metadata_size(template->metadata);
+			string_size(template->name) + string_size(template->folder) +
+			string_size(template->node) + metadata_size(template->metadata);
 	struct msg *msg = malloc(memory);
 	if (msg == NULL) {
 		return NULL;
@@ -87,6 +87,7 @@ struct msg *msg_create(const struct msg *template)
 	msg->id = copy_string(&at, template->id);
 	msg->sid = copy_string(&at, template->sid);
 	msg->name = copy_string(&at, template->name);
+	msg->folder = copy_string(&at, template->folder);
 	msg->node = copy_string(&at, template->node);
 	if (template->metadata != NULL) {
 		copy_metadata(msg, &at, template->metadata);

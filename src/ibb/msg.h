@@ -52,6 +52,8 @@ enum feature {
 	FEATURE_JINGLE = 1 << 5,	 /* Jingle file transfer :5 and its transport IBB */
 	FEATURE_TOLD = 1 << 6,		 /* the peer has answered */
 	FEATURE_JINGLE_CRASHES = 1 << 7, /* FEATURE_JINGLE is said by a client that dies of it */
+	FEATURE_FOLDERS = 1 << 8,	 /* MSG_NAMESPACE_FOLDERS: files may be in folders */
+	FEATURE_ANNOUNCED = 1 << 9, /* of presence: it is an ibbfs, with other features than ours */
 };
 
 /* Application-specific conditions (RFC 6120 section 8.3.4) of an error that we send. */
@@ -66,8 +68,9 @@ enum detail {
 };
 
 /* The namespace of what two ibbfs say to each other; documented in docs/wire.md. */
-#define MSG_NAMESPACE	     "urn:ibbfs:0"
-#define MSG_NAMESPACE_RESUME "urn:ibbfs:resume:0"
+#define MSG_NAMESPACE	      "urn:ibbfs:0"
+#define MSG_NAMESPACE_RESUME  "urn:ibbfs:resume:0"
+#define MSG_NAMESPACE_FOLDERS "urn:ibbfs:folders:0"
 
 struct msg {
 	struct msg *prev, *next; /* effects.messages */
@@ -85,8 +88,9 @@ struct msg {
 	uint32_t block_size;  /* open: 1 to 65535 */
 	enum carrier carrier; /* open; data */
 	const char *name;     /* open: the file's name, UTF-8, or NULL */
-	int64_t size;	      /* open: the file's size; close: bytes sent before it; or -1 */
-	bool resumable;	      /* open: the sender can resume the stream (FEATURE_RESUME) */
+	const char *folder; /* open: the path of its folder, UTF-8, as the peer gave it; or NULL */
+	int64_t size;	    /* open: the file's size; close: bytes sent before it; or -1 */
+	bool resumable;	    /* open: the sender can resume the stream (FEATURE_RESUME) */
 
 	uint16_t seq;	     /* data; resume, and the result that answers it: expected next */
 	bool has_seq;	     /* resume, result: `seq` is said */

@@ -40,6 +40,18 @@ void stream_await(struct stream *stream, int64_t now_ms)
 	}
 }
 
+int stream_set_folder(struct stream *stream, const char *folder)
+{
+	assert(stream->state == STREAM_NEW);
+	char *copy = stream_copy_string(folder);
+	if (!copy) {
+		return -ENOMEM;
+	}
+	free(stream->folder);
+	stream->folder = copy;
+	return 0;
+}
+
 int stream_open(struct stream *stream, const char *peer, unsigned features, const char *name,
 		int64_t now_ms)
 {
@@ -83,7 +95,9 @@ int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 	assert(stream->state == STREAM_NEW);
 	stream->peer = stream->session.expected ? stream->peer : stream_copy_string(open->peer);
 	stream->name = open->name ? utf8_copy(open->name, MAX_NAME) : NULL;
-	if (!stream->peer || (open->name && !stream->name) ||
+	/* The account has checked its length. */
+	stream->folder = open->folder ? stream_copy_string(open->folder) : NULL;
+	if (!stream->peer || (open->name && !stream->name) || (open->folder && !stream->folder) ||
 	    effects_send_result(stream->effects, open->peer, open->id)) {
 		return -ENOMEM;
 	}

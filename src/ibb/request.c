@@ -69,6 +69,7 @@ int stream_send_open(struct stream *stream)
 		.block_size = stream->session.block_size,
 		.carrier = stream->session.carrier,
 		.name = stream->session.features & FEATURE_IBBFS ? stream->name : NULL,
+		.folder = stream->session.features & FEATURE_FOLDERS ? stream->folder : NULL,
 		.size = -1,
 		/* With messages it only says that MSG_RESUME may be used as a probe. */
 		.resumable =

@@ -285,6 +285,7 @@ void stream_destroy(struct stream *stream)
 	sender_finish(&stream->outgoing.sender);
 	receiver_finish(&stream->incoming.receiver);
 	limits_charge(stream->limits, 0, 0, &stream->incoming.charged);
+	free(stream->folder);
 	free(stream->name);
 	free(stream->peer);
 	free(stream->sid);

@@ -169,16 +169,17 @@ struct stream_resumption {
 };
 
 struct stream {
-	/* Immutable; `peer` and `name` once the stream is opened or accepted. */
+	/* Immutable; `peer`, `name` and `folder` once the stream is opened or accepted. */
 	const struct stream_config *config;
 	struct effects *effects;
 	struct limits *limits;
 	struct block_size *auto_size;
 	uint64_t number;
 	bool is_incoming;
-	char *peer; /* full JID; NULL while NEW, unless expected */
-	char *name; /* of the file; or NULL */
-	char *sid;  /* changed by stream_reopen */
+	char *peer;   /* full JID; NULL while NEW, unless expected */
+	char *name;   /* of the file; or NULL */
+	char *folder; /* the path of its folder; or NULL */
+	char *sid;    /* changed by stream_reopen */
 
 	enum stream_state state;
 	int error;		  /* BROKEN: -errno for its users */
@@ -233,6 +234,10 @@ bool stream_has_block(const struct stream *stream);
 int64_t stream_deadline(const struct stream *stream);
 
 /* ---- opening.c ---- */
+
+/* NEW: the path of the file's folder (copied), which is sent to a peer with FEATURE_FOLDERS.
+ * -ENOMEM. */
+int stream_set_folder(struct stream *stream, const char *folder);
 
 /*
  * NEW: sends <open/> to `peer`, a full JID (copied). The name (copied; may be NULL) is sent to a

@@ -45,6 +45,7 @@ enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struc
 	if (file) {
 		decode_file(codec, file, msg);
 	}
+	msg->folder = codec_decode_phrase(codec, open, "folder", MSG_NAMESPACE_FOLDERS);
 	msg->resumable = element_child(open, "resume", MSG_NAMESPACE_RESUME) != NULL;
 	return CONDITION_NONE;
 }
@@ -142,13 +143,18 @@ void codec_add_open(struct codec *codec, const struct msg *msg)
 	writer_add(writer, "'");
 	writer_add_attribute(writer, "sid", msg->sid);
 	writer_add_attribute(writer, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
-	if (!msg->name && !msg->resumable) {
+	if (!msg->name && !msg->folder && !msg->resumable) {
 		writer_add(writer, "/>");
 		return;
 	}
 	writer_add(writer, ">");
 	if (msg->name) {
 		add_file(writer, msg);
+	}
+	if (msg->folder) {
+		writer_add(writer, "<folder xmlns='" MSG_NAMESPACE_FOLDERS "'>");
+		writer_add_escaped(writer, msg->folder);
+		writer_add(writer, "</folder>");
 	}
 	if (msg->resumable) {
 		writer_add(writer, "<resume xmlns='" MSG_NAMESPACE_RESUME "'/>");

@@ -20,10 +20,10 @@ static const struct identity own_identity = {"client", "bot", "ibbfs"};
 
 /* In the order of their bytes. Nothing in them needs an escape in XML. */
 static const char *const own_features[] = {
-	NAMESPACE_CAPS,	      NAMESPACE_INFO,	NAMESPACE_IBB,	      NAMESPACE_SI,
-	NAMESPACE_SI_FILE,    MSG_NAMESPACE,	MSG_NAMESPACE_RESUME, NAMESPACE_SHA_1,
-	NAMESPACE_SHA_256,    NAMESPACE_HASHES, NAMESPACE_JINGLE,     NAMESPACE_JINGLE_FILE,
-	NAMESPACE_JINGLE_IBB, NAMESPACE_PING,
+	NAMESPACE_CAPS,	       NAMESPACE_INFO,	     NAMESPACE_IBB,	    NAMESPACE_SI,
+	NAMESPACE_SI_FILE,     MSG_NAMESPACE,	     MSG_NAMESPACE_FOLDERS, MSG_NAMESPACE_RESUME,
+	NAMESPACE_SHA_1,       NAMESPACE_SHA_256,    NAMESPACE_HASHES,	    NAMESPACE_JINGLE,
+	NAMESPACE_JINGLE_FILE, NAMESPACE_JINGLE_IBB, NAMESPACE_PING,
 };
 
 /* What open_memstream gathered in *text; NULL when memory was short. */

@@ -186,17 +186,21 @@ static int presence_priority(xmpp_stanza_t *stanza)
 }
 
 /* XEP-0115 section 5.4: our own verification string stands for our own features. The features
- * behind another one are not known before a disco#info request. */
+ * behind another one are not known before a disco#info request; but the node says whether it is an
+ * ibbfs. */
 static unsigned presence_features(const struct session *session, xmpp_stanza_t *stanza)
 {
 	xmpp_stanza_t *c = xmpp_stanza_get_child_by_name_and_ns(stanza, "c", NAMESPACE_CAPS);
 	const char *hash = c != NULL ? xmpp_stanza_get_attribute(c, "hash") : NULL;
 	const char *ver = c != NULL ? xmpp_stanza_get_attribute(c, "ver") : NULL;
 
-	return hash != NULL && ver != NULL && strcmp(hash, "sha-1") == 0 &&
-			       strcmp(ver, session->codec.ver) == 0
-		       ? FEATURES_OWN
-		       : 0;
+	const char *node = c != NULL ? xmpp_stanza_get_attribute(c, "node") : NULL;
+
+	if (hash != NULL && ver != NULL && strcmp(hash, "sha-1") == 0 &&
+	    strcmp(ver, session->codec.ver) == 0) {
+		return FEATURES_OWN;
+	}
+	return node != NULL && strcmp(node, MSG_NAMESPACE) == 0 ? FEATURE_ANNOUNCED : 0;
 }
 
 static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)

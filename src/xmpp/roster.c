@@ -136,7 +136,9 @@ static int add_resource(struct roster *roster, const char *jid, int priority)
 
 static void learn(struct resource *resource, unsigned features)
 {
-	if (resource && features) {
+	if (resource && features == FEATURE_ANNOUNCED) {
+		resource->announced = true;
+	} else if (resource && features) {
 		resource->features_state = FEATURES_KNOWN;
 		resource->features = features;
 	}

@@ -27,6 +27,7 @@ struct resource {
 	int priority;
 	enum features_state features_state;
 	unsigned features; /* enum feature */
+	bool announced;	   /* FEATURE_ANNOUNCED was in a presence */
 	char jid[];	   /* full; bare if presence comes from the bare JID, as behind a gateway */
 };
 
@@ -54,8 +55,9 @@ void roster_settle(struct roster *roster);
 int roster_item(struct roster *roster, const char *jid, bool removed);
 
 /* Presence. A JID came online, changed its priority or went offline; if a bare JID goes offline,
- * all its resources do. `features`: of the capabilities in the presence; 0: a disco#info request is
- * needed. Known features are kept until the resource goes offline. -ENOMEM. */
+ * all its resources do. `features`: of the capabilities in the presence; 0 or
+ * FEATURE_ANNOUNCED: a disco#info request is needed. Known features are kept until the resource
+ * goes offline. -ENOMEM. */
 int roster_presence(struct roster *roster, const char *jid, bool available, int priority,
 		    unsigned features);
 

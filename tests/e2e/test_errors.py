@@ -81,7 +81,7 @@ def test_contact_offline(lab: Lab) -> None:
 def test_resource_that_is_not_there(lab: Lab) -> None:
     """Its presence could not be seen; the server reports that it is offline."""
     alice, bob = lab.pair()
-    (alice.contact(bob) / "typo").mkdir()
+    (alice.path / f"{bob.account.jid}%2Ftypo").mkdir()
     expect_open(lab, alice.contact(bob) / "typo" / "file", errno.EHOSTDOWN)
 
 
@@ -352,7 +352,7 @@ def test_what_a_stream_cannot_be(lab: Lab) -> None:
         lambda: os.link(contact / "file", contact / "link"),
         lambda: os.rename(contact / "file", contact / "other"),
         lambda: os.mkfifo(contact / "fifo"),
-        lambda: os.mkdir(contact / "raw" / "deeper"),
+        lambda: os.mkdir(contact / "in" / "deeper"),
     ]
     for call in calls:
         with pytest.raises(OSError) as failure:

@@ -152,7 +152,8 @@ class Collector:
             result = errno.errorcode[error.errno]
         with self.news:
             self.running -= 1
-            self.arrived.append((re.sub(r" \(\d+\)$", "", path.name), result))
+            name = str(path.relative_to(self.mount.path)).partition("/in/")[2]
+            self.arrived.append((re.sub(r" \(\d+\)$", "", name), result))
             self.news.notify_all()
 
     def take(self, sender: Mount) -> list[Arrived]:
@@ -200,6 +201,8 @@ class Desk:
                 for path in folder.iterdir():
                     if path.is_file() and path.name != "next":
                         path.unlink()
+                    elif path.name == "tree":
+                        shutil.rmtree(path)
 
 
 @contextlib.contextmanager

@@ -115,6 +115,29 @@ static void try_wire(const char *wire)
 	}
 }
 
+/* A path is below the directory that it begins in, and each part is a name. */
+static void try_folder(const char *wire)
+{
+	char path[NAME_MAX_FOLDER_BYTES + 1], again[NAME_MAX_FOLDER_BYTES + 1];
+	char part[NAME_MAX_BYTES + 1];
+	int error = name_folder_from_wire(path, wire);
+	FUZZ_CHECK(error == 0 || error == -ENAMETOOLONG);
+	if (error) {
+		return;
+	}
+	unsigned depth = 0;
+	size_t length = 0;
+	const char *rest = path;
+	while (name_take_part(&rest, part)) {
+		check_name(part);
+		length += strlen(part) + (depth > 0);
+		depth++;
+	}
+	FUZZ_CHECK(rest[0] == '\0' && length == strlen(path));
+	FUZZ_CHECK(depth <= NAME_MAX_FOLDER_DEPTH && length <= NAME_MAX_FOLDER_BYTES);
+	FUZZ_CHECK(name_folder_from_wire(again, path) == 0);
+}
+
 static void try_number(const char *wire, unsigned n, unsigned m)
 {
 	char name[NAME_MAX_BYTES + 1], first[NAME_MAX_BYTES + 1], second[NAME_MAX_BYTES + 1];
@@ -178,6 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	unsigned n = bytes[0] * 16777259U, m = bytes[1] * 16777259U;
 	char *string = fuzz_string(bytes + 2, length - 2);
 	try_wire(string);
+	try_folder(string);
 	try_number(string, n, m);
 	try_jid(string);
 	try_mkdir(string);

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-#define ALL_FEATURES (FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SI | FEATURE_JINGLE)
+#define ALL_FEATURES                                                                   \
+	(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SI | \
+	 FEATURE_JINGLE)
 
 static xmpp_ctx_t *context;
 /* One for received stanzas; one for their copies in pieces, and for sent ones. */
@@ -141,6 +143,7 @@ void stanza_check(const struct msg *msg)
 	FUZZ_CHECK(msg->sid || !has_sid(msg->kind));
 	FUZZ_CHECK(!msg->sid || has_sid(msg->kind) || msg->kind == MSG_BOUNCE);
 	FUZZ_CHECK(!msg->name || (msg->kind == MSG_OPEN && touch(msg->name) >= 1));
+	FUZZ_CHECK(!msg->folder || (msg->kind == MSG_OPEN && touch(msg->folder) >= 1));
 	FUZZ_CHECK(msg->size >= -1 &&
 		   (msg->size == -1 || msg->kind == MSG_OPEN || msg->kind == MSG_CLOSE));
 	if (msg->kind == MSG_OPEN) {
@@ -204,6 +207,7 @@ void stanza_check_equal(const struct msg *a, const struct msg *b)
 	FUZZ_CHECK(a->kind == b->kind);
 	FUZZ_CHECK(equal(a->id, b->id) && equal(a->sid, b->sid));
 	FUZZ_CHECK(equal(a->name, b->name) && equal(a->node, b->node));
+	FUZZ_CHECK(equal(a->folder, b->folder));
 	FUZZ_CHECK(a->block_size == b->block_size && a->carrier == b->carrier);
 	FUZZ_CHECK(a->size == b->size && a->seq == b->seq && a->reset == b->reset);
 	FUZZ_CHECK(a->data_length == b->data_length && !a->data == !b->data);

@@ -431,9 +431,63 @@ static void test_from_wire_is_good(void **state)
 	}
 }
 
+static void test_folders(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *wire, *folder;
+	} rows[] = {
+		{"photos", "photos"},
+		{"photos/2024", "photos/2024"},
+		{"/photos//2024/", "photos/2024"},
+		{"", ""},
+		{"///", ""},
+		{"..", "%2E."},
+		{"a/../../b", "a/%2E./%2E./b"},
+		{"./.ssh", "%2E/%2Essh"},
+		{" a / b ", "%20a%20/%20b%20"},
+		{"a\nb/c", "a%0Ab/c"},
+	};
+	char folder[NAME_MAX_FOLDER_BYTES + 1], part[NAME_MAX_BYTES + 1];
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(name_folder_from_wire(folder, rows[i].wire), 0);
+		assert_string_equal(folder, rows[i].folder);
+	}
+	const char *rest = "a/b";
+	assert_true(name_take_part(&rest, part));
+	assert_string_equal(part, "a");
+	assert_true(name_take_part(&rest, part));
+	assert_string_equal(part, "b");
+	assert_false(name_take_part(&rest, part));
+}
+
+static void test_limits_of_folders(void **state)
+{
+	(void)state;
+	static const struct {
+		struct text wire;
+		int error;
+	} rows[] = {
+		{{"", "d/", NAME_MAX_FOLDER_DEPTH, ""}, 0},
+		{{"", "d/", NAME_MAX_FOLDER_DEPTH, "d"}, -ENAMETOOLONG},
+		{{"", "0123456789/", 93, ""}, -ENAMETOOLONG},
+		{{"", "n", NAME_MAX_FOLDER_BYTES, ""}, 0}, /* one name, which is cut */
+		{{"", "n", NAME_MAX_FOLDER_BYTES + 1, ""}, -ENAMETOOLONG},
+		{{"", "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01/", 31, ""}, 0},
+		{{"", "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01/", 31, ""}, -ENAMETOOLONG},
+	};
+	char wire[4096], folder[NAME_MAX_FOLDER_BYTES + 1];
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(name_folder_from_wire(folder, spell(&rows[i].wire, wire)),
+				 rows[i].error);
+		assert_true(rows[i].error || strlen(folder) <= NAME_MAX_FOLDER_BYTES);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_folders),	   cmocka_unit_test(test_limits_of_folders),
 		cmocka_unit_test(test_from_wire),  cmocka_unit_test(test_from_wire_cut),
 		cmocka_unit_test(test_number),	   cmocka_unit_test(test_jid),
 		cmocka_unit_test(test_jid_length), cmocka_unit_test(test_to_jid),

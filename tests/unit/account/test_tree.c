@@ -55,6 +55,8 @@ static void test_pace(void **state)
 	struct node *resource = add(&tree, contact, NODE_RESOURCE, "phone", "a@x/phone");
 	struct node *in = tree_only(contact, NODE_IN);
 	struct node *outgoing = add(&tree, contact, NODE_OUTGOING, "f", NULL);
+	struct node *folder = add(&tree, contact, NODE_FOLDER, "d", NULL);
+	struct node *received = add(&tree, in, NODE_FOLDER, "d", NULL);
 	const struct {
 		const struct node *directory, *node;
 		enum tree_pace pace;
@@ -71,6 +73,11 @@ static void test_pace(void **state)
 		{in, add(&tree, in, NODE_ARRIVED, "f", NULL), TREE_STANZAS},
 		{in, tree_only(in, NODE_NEXT), TREE_STANZAS},
 		{in, NULL, TREE_STANZAS},
+		{contact, folder, TREE_CALLS},
+		{folder, add(&tree, folder, NODE_OUTGOING, "f", NULL), TREE_CALLS},
+		{folder, NULL, TREE_CALLS},
+		{in, received, TREE_STANZAS},
+		{received, NULL, TREE_STANZAS},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		assert_int_equal(tree_pace(rows[i].directory, rows[i].node), rows[i].pace);

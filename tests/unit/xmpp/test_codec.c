@@ -16,6 +16,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define RESUME	      "urn:ibbfs:resume:0"
+#define FOLDERS	      "urn:ibbfs:folders:0"
 #define IBB	      "http://jabber.org/protocol/ibb"
 #define INFO	      "http://jabber.org/protocol/disco#info"
 #define STANZAS	      "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -38,6 +39,7 @@
 	"<feature var='" SI "'/>"                                              \
 	"<feature var='http://jabber.org/protocol/si/profile/file-transfer'/>" \
 	"<feature var='urn:ibbfs:0'/>"                                         \
+	"<feature var='urn:ibbfs:folders:0'/>"                                 \
 	"<feature var='urn:ibbfs:resume:0'/>"                                  \
 	"<feature var='urn:xmpp:hash-function-text-names:sha-1'/>"             \
 	"<feature var='urn:xmpp:hash-function-text-names:sha-256'/>"           \
@@ -46,7 +48,7 @@
 	"<feature var='urn:xmpp:jingle:apps:file-transfer:5'/>"                \
 	"<feature var='urn:xmpp:jingle:transports:ibb:1'/>"                    \
 	"<feature var='urn:xmpp:ping'/>"
-#define OUR_VER "H79EnCaRKJmV5t6y1rABPj0txDQ="
+#define OUR_VER "xIQYLjXVGI9/o/7nMZNcOceYA1I="
 
 /* The 240 bytes of XEP-0047's examples, which break the text into lines. */
 #define LINE_1 "qANQR1DBwU4DX7jmYZnncmUQB/9KuKBddzQH+tZ1ZywKK0yHKnq57kWq+RFtQdCJ"
@@ -85,6 +87,7 @@ static void assert_msg(const struct msg *msg, const struct msg *expected, const 
 	assert_int_equal(msg->block_size, expected->block_size);
 	assert_int_equal(msg->carrier, expected->carrier);
 	assert_string_same(msg->name, expected->name);
+	assert_string_same(msg->folder, expected->folder);
 	assert_int_equal(msg->size, expected->size);
 	assert_int_equal(msg->seq, expected->seq);
 	assert_int_equal(msg->has_seq, expected->has_seq);
@@ -313,6 +316,8 @@ static void test_xep_block(void **state)
 #define OPENED(bytes)	   BRACED(.kind = MSG_OPEN, .sid = "s", .block_size = bytes, .size = -1)
 #define FILE_OPEN(content) SET("<open xmlns='" IBB "' sid='s' block-size='1'>" content "</open>")
 #define FILE_OF(content)   FILE_OPEN("<file xmlns='" METADATA "'>" content "</file>")
+#define IN_FOLDER(path) \
+	BRACED(.kind = MSG_OPEN, .sid = "s", .block_size = 1, .folder = path, .size = -1)
 #define FILE_OPENED(text, bytes) \
 	BRACED(.kind = MSG_OPEN, .sid = "s", .block_size = 1, .name = text, .size = bytes)
 
@@ -352,6 +357,11 @@ static const struct row opens[] = {
 	 FILE_OPENED("n", INT64_MAX)},
 	{FILE_OF("<name>&lt;&amp;&#10;&#233;<!-- x -->y</name>"), FILE_OPENED("<&\n\xc3\xa9y", -1)},
 	{FILE_OF("<name>n</name><size>9223372036854775808</size>"), FILE_OPENED("n", -1)},
+	{FILE_OPEN("<folder xmlns='" FOLDERS "'>a/&lt;../b<!-- x --> c</folder>"),
+	 IN_FOLDER("a/<../b c")},
+	{FILE_OPEN("<folder xmlns='" FOLDERS "'/>"), IN_FOLDER(NULL)},
+	{FILE_OPEN("<folder xmlns='" FOLDERS "'>a<x/></folder>"), IN_FOLDER(NULL)},
+	{FILE_OPEN("<folder>a</folder>"), IN_FOLDER(NULL)},
 	{FILE_OF("<name>n</name><size>18446744073709551617</size>"), FILE_OPENED("n", -1)},
 	{FILE_OF("<name>n</name><size>-1</size>"), FILE_OPENED("n", -1)},
 	{FILE_OF("<name>n</name><size>1.5</size>"), FILE_OPENED("n", -1)},
@@ -479,7 +489,8 @@ static const struct row answers[] = {
 	{RESULT("<resume seq='7'/>"), {.kind = MSG_RESULT, .size = -1}},
 	{RESULT("<query xmlns='" INFO "'/>"), CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'>" OUR_INFO "</query>"),
-	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SI | FEATURE_JINGLE)},
+	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SI |
+		 FEATURE_JINGLE)},
 	{RESULT("\n<query xmlns='" INFO "' node='n'>\n<feature/>\n<feature var='" IBB
 		"'/></query>"),
 	 CAPABLE(FEATURE_IBB)},
@@ -698,6 +709,18 @@ static const struct row encodings[] = {
 	  .block_size = 65535,
 	  .carrier = CARRIER_MESSAGE,
 	  .name = "n",
+	  .size = -1}},
+	{"<iq type='set' id='1' to='a@b/c'><open xmlns='" IBB
+	 "' block-size='1' sid='s' stanza='iq'>"
+	 "<file xmlns='" METADATA "'><name>n</name></file><folder xmlns='" FOLDERS
+	 "'>a/" NASTY_ESCAPED "</folder></open></iq>",
+	 {.kind = MSG_OPEN,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .sid = "s",
+	  .block_size = 1,
+	  .name = "n",
+	  .folder = "a/" NASTY,
 	  .size = -1}},
 	{"<iq type='set' id='" NASTY_ESCAPED "' to='a@b/" NASTY_ESCAPED "'><open xmlns='" IBB "'"
 	 " block-size='1' sid='" NASTY_ESCAPED "' stanza='iq'><file xmlns='" METADATA

@@ -304,7 +304,15 @@ static void test_capabilities(void **state)
 	assert_int_equal(roster_presence(&roster, "a@x/1", true, 5, FEATURE_IBBFS), 0);
 	assert_int_equal(resource->features, FEATURE_IBBFS);
 	assert_int_equal(roster_presence(&roster, "a@x/2", true, 0, 0), 0);
-	assert_int_equal(roster_find_resource(&roster, "a@x/2")->features_state, FEATURES_UNKNOWN);
+	resource = roster_find_resource(&roster, "a@x/2");
+	assert_int_equal(resource->features_state, FEATURES_UNKNOWN);
+	assert_false(resource->announced);
+	/* What a program is says nothing of its features; a later presence does not take it back.
+	 */
+	assert_int_equal(roster_presence(&roster, "a@x/2", true, 0, FEATURE_ANNOUNCED), 0);
+	assert_int_equal(roster_presence(&roster, "a@x/2", true, 0, 0), 0);
+	assert_int_equal(resource->features_state, FEATURES_UNKNOWN);
+	assert_true(resource->announced);
 	roster_finish(&roster);
 }
 

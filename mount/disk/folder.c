@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/disk/folder.h"
+
+#include "account/name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int enter(int directory, const char *name)
+{
+	int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+int folder_open(int top, const char *path)
+{
+	char part[NAME_MAX_BYTES + 1];
+	int fd = enter(top, ".");
+	while (fd >= 0 && name_take_part(&path, part)) {
+		int next = enter(fd, part);
+		close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+int folder_open_above(int top, const char *path, const char **name)
+{
+	char above[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t length = slash ? (size_t)(slash - path) : 0;
+	if (length >= sizeof(above)) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(above, path, length);
+	above[length] = '\0';
+	*name = slash ? slash + 1 : path;
+	return folder_open(top, above);
+}
+
+/* A new directory; -EEXIST. */
+static int make_one(int directory, const char *name, bool syncs, struct quota *quota)
+{
+	if (!quota_reserve(quota, FOLDER_BYTES)) {
+		return -EDQUOT;
+	}
+	if (mkdirat(directory, name, 0700)) {
+		int error = -errno;
+		quota_cancel(quota, FOLDER_BYTES);
+		return error;
+	}
+	quota_write(quota, FOLDER_BYTES);
+	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
+	int error = !syncs || fsync(directory) == 0 || errno == EINVAL ? 0 : -errno;
+	if (error && unlinkat(directory, name, AT_REMOVEDIR) == 0) {
+		quota_remove(quota, FOLDER_BYTES);
+	}
+	return error;
+}
+
+/* The directory `wanted`, or the first of "WANTED (2)" ... that can be one; writes its name. */
+static int make_numbered(int directory, const char *wanted, bool syncs, struct quota *quota,
+			 char name[NAME_MAX_BYTES + 1])
+{
+	strcpy(name, wanted);
+	for (unsigned n = 2; n < 10000; n++) {
+		int fd = enter(directory, name);
+		if (fd == -ENOENT) {
+			int error = make_one(directory, name, syncs, quota);
+			fd = error && error != -EEXIST ? error : enter(directory, name);
+		}
+		if (fd != -ENOTDIR && fd != -ELOOP) {
+			return fd;
+		}
+		name_number(name, wanted, n);
+	}
+	return -EEXIST;
+}
+
+/* Adds a name to a path. -ENAMETOOLONG. */
+static int append(char *path, size_t size, const char *name)
+{
+	size_t used = strlen(path);
+	if (used + 1 + strlen(name) >= size) {
+		return -ENAMETOOLONG;
+	}
+	snprintf(path + used, size - used, "%s%s", used > 0 ? "/" : "", name);
+	return 0;
+}
+
+int folder_make(int top, const char *path, bool syncs, struct quota *quota, char *made, size_t size)
+{
+	char part[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
+	int fd = enter(top, ".");
+	made[0] = '\0';
+	while (fd >= 0 && name_take_part(&path, part)) {
+		int next = make_numbered(fd, part, syncs, quota, name);
+		close(fd);
+		fd = next;
+		int error = fd >= 0 ? append(made, size, name) : 0;
+		if (error) {
+			close(fd);
+			fd = error;
+		}
+	}
+	return fd;
+}
+
+void folder_prune(int top, const char *path, struct quota *quota)
+{
+	char left[PATH_MAX];
+	char *slash;
+	snprintf(left, sizeof(left), "%s", path);
+	while ((slash = strrchr(left, '/'))) {
+		const char *name;
+		int fd = folder_open_above(top, left, &name);
+		int failed = fd < 0 || unlinkat(fd, name, AT_REMOVEDIR);
+		if (fd >= 0) {
+			close(fd);
+		}
+		if (failed) {
+			break;
+		}
+		quota_remove(quota, FOLDER_BYTES);
+		*slash = '\0';
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * folder - directories below a directory, by paths: no name in them may be a symbolic link.
+ *
+ * Units:   bytes; paths have no '/' at their ends, and no empty names.
+ * Errors:  -errno; -ELOOP or -ENOTDIR: a name in the path is no directory.
+ * Threads: any.
+ */
+#ifndef MOUNT_DISK_FOLDER_H
+#define MOUNT_DISK_FOLDER_H
+
+#include "mount/disk/quota.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a directory counts in a quota. */
+#define FOLDER_BYTES 4096
+
+/* A descriptor of the directory at `path` below `top`; "" is `top` itself. */
+int folder_open(int top, const char *path);
+
+/* Likewise, of the directory that the last name of `path` is in; *name is that name. */
+int folder_open_above(int top, const char *path, const char **name);
+
+/* Likewise; makes what is missing, with mode 0700, and durable if `syncs`. What is made counts in
+ * `quota`. A name that something else has gets a number. Writes the path that is there then, also
+ * of a part if it fails, to `made`, of `size` bytes. -EDQUOT, -ENAMETOOLONG. */
+int folder_make(int top, const char *path, bool syncs, struct quota *quota, char *made,
+		size_t size);
+
+/* Removes the directory at `path`, and those above it, if they are empty; never the first one. */
+void folder_prune(int top, const char *path, struct quota *quota);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * creation - what mkdir makes: a contact, a resource, or a folder that is sent.
+ *
+ * In the directory of a peer whose presence we see, mkdir makes a folder. The path of the files in
+ * it goes to the peer with their names. In that of a peer whose presence we do not see, it names a
+ * resource.
+ *
+ * Units:   ms of the caller's monotonic clock.
+ * Errors:  0 or -errno, as FUSE wants it.
+ * Threads: none; the caller serialises (the hub's lock).
+ * Source:  DESIGN section 2; mkdir(2).
+ */
+#ifndef ACCOUNT_CREATION_H
+#define ACCOUNT_CREATION_H
+
+#include "account/account.h"
+
+/* As directory_mkdir. For a folder likewise -EPERM, -EILSEQ, -ENAMETOOLONG (also of the whole
+ * path), -EEXIST, -ENOENT; and what routing_check_folders says. */
+int creation_mkdir(struct account *account, struct node *parent, const char *name, int64_t now_ms,
+		   struct node **node);
+
+#endif
