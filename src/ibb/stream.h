@@ -326,8 +326,8 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
  * As stream_flush by the last writer: once everything is delivered, <close/> is sent, and `op`
  * waits for its answer. Then a peer that stores what it receives has stored it. Completes `op` with
  * -ENOSPC if the peer had no room, -ECONNRESET if it could not store it, or with the stream's
- * error. Only of a peer with FEATURE_IBBFS, and if nobody is reading and nothing of what has arrived
- * by then is unread: such a stream does not end in good order. Else it is stream_flush.
+ * error. Only of a peer with FEATURE_IBBFS, and if nobody is reading and nothing of what has
+ * arrived by then is unread: such a stream does not end in good order. Else it is stream_flush.
  */
 void stream_finish_writing(struct stream *stream, struct op *op, int64_t now_ms);
 
