@@ -92,20 +92,9 @@ static struct node *add_directory(struct account *account, struct node *parent, 
 	return place(account, parent, kind, name, jid);
 }
 
-static struct node *find_resource(const struct node *contact, const char *jid)
-{
-	struct node *node;
-	DL_FOREACH (contact->children, node) {
-		if (node->kind == NODE_RESOURCE && strcmp(node->directory.jid, jid) == 0) {
-			return node;
-		}
-	}
-	return NULL;
-}
-
 void directory_show_resource(struct account *account, struct node *contact, const char *jid)
 {
-	if (jid_resource(jid) && !find_resource(contact, jid)) {
+	if (jid_resource(jid) && !tree_resource(&account->tree, jid)) {
 		add_directory(account, contact, NODE_RESOURCE, jid_resource(jid), jid);
 	}
 }
@@ -139,10 +128,9 @@ static void abort_unsent(struct account *account, const struct node *directory)
 
 /* The directory of a resource that has become unavailable is removed, unless mkdir made it or a
  * stream in it waits. */
-void directory_hide_resource(struct account *account, struct node *contact, const char *jid,
-			     int64_t now_ms)
+void directory_hide_resource(struct account *account, const char *jid, int64_t now_ms)
 {
-	struct node *node = find_resource(contact, jid);
+	struct node *node = tree_resource(&account->tree, jid);
 	if (node && !node->directory.made && !is_waited_for(account, node)) {
 		abort_unsent(account, node);
 		account_drop(account, node, now_ms);
@@ -252,8 +240,7 @@ void directory_hide_resources(struct account *account, int64_t now_ms)
 	DL_FOREACH (account->tree.root->children, contact) {
 		DL_FOREACH_SAFE (contact->children, node, next) {
 			if (node->kind == NODE_RESOURCE) {
-				directory_hide_resource(account, contact, node->directory.jid,
-							now_ms);
+				directory_hide_resource(account, node->directory.jid, now_ms);
 			}
 		}
 	}
@@ -380,7 +367,7 @@ static int make_resource(struct account *account, struct node *contact, const ch
 	if (error) {
 		return error;
 	}
-	if (find_resource(contact, jid)) {
+	if (tree_resource(&account->tree, jid)) {
 		error = -EEXIST;
 	} else {
 		*node = place(account, contact, NODE_RESOURCE, name, jid);

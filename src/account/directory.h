@@ -29,8 +29,7 @@ void directory_show_own(struct account *account);
 /* The resource `jid` has become available, or unavailable. A bare JID, from which the presence of a
  * contact behind a gateway comes, has no directory of its own. */
 void directory_show_resource(struct account *account, struct node *contact, const char *jid);
-void directory_hide_resource(struct account *account, struct node *contact, const char *jid,
-			     int64_t now_ms);
+void directory_hide_resource(struct account *account, const char *jid, int64_t now_ms);
 
 /* All resources have become unavailable. */
 void directory_hide_resources(struct account *account, int64_t now_ms);

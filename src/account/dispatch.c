@@ -87,7 +87,7 @@ static void resource_gone(struct account *account, const char *jid, int64_t now_
 	ibb_peer_gone(&account->ibb, jid, now_ms);
 	offers_peer_gone(&account->offers, jid);
 	if (contact) {
-		directory_hide_resource(account, contact, jid, now_ms);
+		directory_hide_resource(account, jid, now_ms);
 		directory_tidy(account, contact);
 	}
 }

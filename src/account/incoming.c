@@ -39,6 +39,9 @@ static struct node *next_line_in(const struct handle *handle, const struct node 
 static struct node *next_line(const struct account *account, const struct handle *handle)
 {
 	struct node *found = NULL, *contact;
+	if (handle->last_line >= account->last_arrival) {
+		return NULL; /* at once, however many contacts there are */
+	}
 	DL_FOREACH (account->tree.root->children, contact) {
 		struct node *in =
 			contact->kind == NODE_CONTACT ? tree_only(contact, NODE_IN) : NULL;

@@ -34,8 +34,9 @@ enum node_kind {
 
 /* The fields of directories. */
 struct directory {
-	char *jid; /* CONTACT: bare; RESOURCE: full */
-	bool made; /* CONTACT, RESOURCE: by mkdir */
+	UT_hash_handle by_jid; /* tree.jids; not while it is detached */
+	char *jid;	       /* CONTACT: bare; RESOURCE: full */
+	bool made;	       /* CONTACT, RESOURCE: by mkdir */
 	struct defaults defaults;
 };
 

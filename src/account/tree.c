@@ -115,6 +115,7 @@ void tree_finish(struct tree *tree)
 {
 	struct node *node, *next;
 	HASH_CLEAR(by_name, tree->names);
+	HASH_CLEAR(directory.by_jid, tree->jids);
 	HASH_ITER (hh, tree->nodes, node, next) {
 		node->children = NULL;
 		destroy(tree, node);
@@ -148,12 +149,15 @@ struct node *tree_child(const struct tree *tree, const struct node *parent, cons
 struct node *tree_contact(const struct tree *tree, const char *jid)
 {
 	struct node *node;
-	DL_FOREACH (tree->root->children, node) {
-		if (node->kind == NODE_CONTACT && jid_same_bare(node->directory.jid, jid)) {
-			return node;
-		}
-	}
-	return NULL;
+	HASH_FIND(directory.by_jid, tree->jids, jid, jid_bare_length(jid), node);
+	return node;
+}
+
+struct node *tree_resource(const struct tree *tree, const char *jid)
+{
+	struct node *node;
+	HASH_FIND(directory.by_jid, tree->jids, jid, strlen(jid), node);
+	return node && node->kind == NODE_RESOURCE ? node : NULL;
 }
 
 struct node *tree_only(const struct node *parent, enum node_kind kind)
@@ -193,6 +197,15 @@ struct node *tree_add(struct tree *tree, struct node *parent, enum node_kind kin
 		destroy(tree, node);
 		return NULL;
 	}
+	if (jid) {
+		HASH_ADD_KEYPTR(directory.by_jid, tree->jids, node->directory.jid, strlen(jid),
+				node);
+		if (!node->directory.by_jid.tbl) {
+			HASH_DELETE(by_name, tree->names, node);
+			destroy(tree, node);
+			return NULL;
+		}
+	}
 	node->parent = parent;
 	DL_APPEND(parent->children, node);
 	if (kind == NODE_CONTACT) {
@@ -216,6 +229,9 @@ void tree_detach(struct tree *tree, struct node *node)
 		node_touch(node->parent);
 		DL_DELETE(node->parent->children, node);
 		HASH_DELETE(by_name, tree->names, node);
+		if (node->directory.jid) {
+			HASH_DELETE(directory.by_jid, tree->jids, node);
+		}
 		node->parent = NULL;
 	}
 	release(tree, node);

@@ -30,6 +30,7 @@
 struct tree {
 	struct node *nodes; /* uthash, by ino */
 	struct node *names; /* uthash, by directory and name: of all that have a parent */
+	struct node *jids;  /* uthash, by directory.jid: of CONTACT and RESOURCE likewise */
 	struct node *root, *incoming;
 	uint64_t last_ino;
 	size_t folders; /* nodes that are FOLDERs */
@@ -55,6 +56,9 @@ struct node *tree_child(const struct tree *tree, const struct node *parent, cons
 
 /* The child of the root that is the directory of the bare or full JID, or NULL. */
 struct node *tree_contact(const struct tree *tree, const char *jid);
+
+/* The directory of exactly that full JID, or NULL. */
+struct node *tree_resource(const struct tree *tree, const char *jid);
 
 /* The child of `parent` of that kind, or NULL; for the kinds of which there is one. */
 struct node *tree_only(const struct node *parent, enum node_kind kind);
