@@ -11,6 +11,7 @@
 #include "account/status.h"
 #include "account/timer.h"
 #include "mount/log.h"
+#include "xmpp/jid.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -277,8 +278,12 @@ static void on_roster_item(void *context, const char *jid, bool removed)
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
-	dispatch_roster_item(&hub->account, jid, removed);
+	bool full = dispatch_roster_item(&hub->account, jid, removed);
 	hub_end(hub, now_ms);
+	if (full) {
+		log_warning("the roster has more than %d contacts: some have no directory",
+			    ROSTER_MAX_CONTACTS);
+	}
 }
 
 static void on_presence(void *context, const char *jid, bool available, int priority,
@@ -286,8 +291,12 @@ static void on_presence(void *context, const char *jid, bool available, int prio
 {
 	struct hub *hub = context;
 	int64_t now_ms = hub_begin(hub);
-	dispatch_presence(&hub->account, jid, available, priority, features, now_ms);
+	bool surplus = dispatch_presence(&hub->account, jid, available, priority, features, now_ms);
 	hub_end(hub, now_ms);
+	if (surplus) {
+		log_warning("%.*s: too many resources are online: some have no directory",
+			    (int)jid_bare_length(jid), jid);
+	}
 }
 
 static void on_receive(void *context, const struct msg *msg)

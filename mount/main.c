@@ -46,6 +46,7 @@
  *     poll      who waits for something new
  *     routing   which resource a stream goes to
  *     creation  what mkdir makes          folder     folders in in/
+ *     surplus   resources that a contact has too many of
  *     directory which directories there are, and calls on them
  *     incoming  `incoming` and `next`       format    how a file reaches a peer
  *     spool_file files that are spooled, and offered as a whole

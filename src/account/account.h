@@ -47,6 +47,7 @@ struct account {
 	struct offers offers;
 	struct tree tree;
 	struct roster roster;
+	bool is_roster_full; /* the user was told so */
 	enum access accept;
 	const struct preset *presets; /* of directories, the caller's; or NULL */
 	char *jid;		      /* ours: normal form; full once we were online */

@@ -9,6 +9,7 @@
 #include "account/release.h"
 #include "account/routing.h"
 #include "account/shutdown.h"
+#include "account/surplus.h"
 #include "xmpp/jid.h"
 
 #include <errno.h>
@@ -65,20 +66,24 @@ void dispatch_roster_reset(struct account *account, int64_t now_ms)
 	directory_hide_resources(account, now_ms);
 }
 
-void dispatch_roster_item(struct account *account, const char *jid, bool removed)
+bool dispatch_roster_item(struct account *account, const char *jid, bool removed)
 {
 	/* When memory is short, a contact is missing until the next connection. */
-	if (roster_item(&account->roster, jid, removed)) {
-		return;
+	int error = roster_item(&account->roster, jid, removed);
+	if (error) {
+		bool first = error == -ENOSPC && !account->is_roster_full;
+		account->is_roster_full |= first;
+		return first;
 	}
 	if (!removed) {
 		directory_show_contact(account, jid, NULL);
-		return;
+		return false;
 	}
 	struct node *contact = tree_contact(&account->tree, jid);
 	if (contact) {
 		directory_tidy(account, contact);
 	}
+	return false;
 }
 
 static void resource_gone(struct account *account, const char *jid, int64_t now_ms)
@@ -86,17 +91,21 @@ static void resource_gone(struct account *account, const char *jid, int64_t now_
 	struct node *contact = tree_contact(&account->tree, jid);
 	ibb_peer_gone(&account->ibb, jid, now_ms);
 	offers_peer_gone(&account->offers, jid);
+	const struct resource *resource = roster_find_resource(&account->roster, jid);
+	if (resource) {
+		routing_forget(account, resource);
+	}
 	if (contact) {
 		directory_hide_resource(account, jid, now_ms);
 		directory_tidy(account, contact);
 	}
 }
 
-void dispatch_presence(struct account *account, const char *jid, bool available, int priority,
+bool dispatch_presence(struct account *account, const char *jid, bool available, int priority,
 		       unsigned features, int64_t now_ms)
 {
 	if (strcmp(jid, account->jid) == 0) {
-		return; /* ours: no file is sent from here to here */
+		return false; /* ours: no file is sent from here to here */
 	}
 	struct node *contact = tree_contact(&account->tree, jid);
 
@@ -114,14 +123,16 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 	const struct contact *known = roster_find(&account->roster, jid);
 	if (available && !(known && known->listed) && !(contact && contact->directory.made) &&
 	    !account_is_own(account, jid)) {
-		return; /* presence of strangers is not stored */
+		return false; /* presence of strangers is not stored */
 	}
 	if (roster_presence(&account->roster, jid, available, priority, features)) {
-		return;
+		return false;
 	}
+	bool surplus =
+		available && surplus_forget(account, roster_find(&account->roster, jid), now_ms);
 	if (available && !contact && jid_resource(jid) && account_is_own(account, jid)) {
 		directory_show_own(account);
-	} else if (available && contact) {
+	} else if (available && contact && roster_find_resource(&account->roster, jid)) {
 		directory_show_resource(account, contact, jid);
 	} else if (!available) {
 		directory_tidy(account, tree_contact(&account->tree, jid));
@@ -130,6 +141,7 @@ void dispatch_presence(struct account *account, const char *jid, bool available,
 		ibb_peer_back(&account->ibb, jid, now_ms);
 	}
 	routing_continue(account, now_ms);
+	return surplus;
 }
 
 /* ---- stanzas ---- */

@@ -20,9 +20,11 @@ void dispatch_offline(struct account *account, const char *reason, int64_t retry
 
 void dispatch_roster_reset(struct account *account, int64_t now_ms);
 
-void dispatch_roster_item(struct account *account, const char *jid, bool removed);
+/* Returns whether this is the first contact for which the roster has no room. */
+bool dispatch_roster_item(struct account *account, const char *jid, bool removed);
 
-void dispatch_presence(struct account *account, const char *jid, bool available, int priority,
+/* Returns whether the contact has more resources than are kept, for the first time. */
+bool dispatch_presence(struct account *account, const char *jid, bool available, int priority,
 		       unsigned features, int64_t now_ms);
 
 void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us);

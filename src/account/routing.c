@@ -16,6 +16,10 @@
 /* A peer that does not answer in time counts as one without service discovery. */
 #define QUERY_TIMEOUT_MS 10000
 
+/* How many resources a stream asks before it takes one of those that have answered: others may come
+ * and go. */
+#define MAX_ASKED (2 * ROSTER_MAX_RESOURCES)
+
 /* A query in flight: disco#info of a peer, or, with jid "", a ping to our own server. */
 struct query {
 	struct query *prev, *next; /* account.queries */
@@ -104,17 +108,19 @@ static int route_to_unseen(struct account *account, struct handle *handle, const
 	return 0;
 }
 
-/* Whether the features of a resource are known; queries them if not. */
-static bool has_known_features(struct account *account, struct resource *resource, int64_t now_ms,
-			       int *error)
+/* Queries the features of a resource for `routing`, unless they are known or were queried. */
+static int ask(struct account *account, struct routing *routing, struct resource *resource,
+	       int64_t now_ms)
 {
-	if (resource->features_state == FEATURES_UNKNOWN) {
-		*error = send_query(account, resource->jid, now_ms);
-		if (!*error) {
+	int error = 0;
+	if (resource->features_state == FEATURES_UNKNOWN && routing->asked < MAX_ASKED) {
+		error = send_query(account, resource->jid, now_ms);
+		if (!error) {
 			resource->features_state = FEATURES_ASKED;
+			routing->asked++;
 		}
 	}
-	return resource->features_state == FEATURES_KNOWN;
+	return error;
 }
 
 /* Whether `resource`, whose features are not known yet, would be chosen if it had the wanted ones.
@@ -146,12 +152,14 @@ static int route_to_contact(struct account *account, struct handle *handle, cons
 
 	if (contact && contact->resources) {
 		DL_FOREACH (contact->resources, resource) {
-			if (!has_known_features(account, resource, now_ms, &error) &&
+			int failed = ask(account, routing, resource, now_ms);
+			error = error ? error : failed;
+			if (resource->features_state == FEATURES_ASKED &&
 			    could_be_better(contact, resource, wanted)) {
 				settled = false;
 			}
 		}
-		if (settled) {
+		if (settled && !error) {
 			resource = roster_choose(contact, wanted);
 			open_to(account, handle, resource->jid, resource->features, now_ms);
 		}
@@ -172,11 +180,11 @@ static int route_to_resource(struct account *account, struct handle *handle, con
 			     int64_t now_ms)
 {
 	struct resource *resource = roster_find_resource(&account->roster, jid);
-	int error = 0;
 	if (!resource) {
 		return route_to_unseen(account, handle, jid, now_ms);
 	}
-	if (has_known_features(account, resource, now_ms, &error)) {
+	int error = ask(account, &handle->routing, resource, now_ms);
+	if (!error && resource->features_state != FEATURES_ASKED) {
 		open_to(account, handle, jid, resource->features, now_ms);
 	}
 	return error;
@@ -373,6 +381,28 @@ static void forget_queries(struct account *account)
 	DL_FOREACH_SAFE (account->queries, query, next) {
 		DL_DELETE(account->queries, query);
 		free(query);
+	}
+}
+
+void routing_forget(struct account *account, const struct resource *resource)
+{
+	struct query *query, *next;
+	struct handle *handle;
+	if (resource->features_state != FEATURES_ASKED) {
+		return;
+	}
+	DL_FOREACH_SAFE (account->queries, query, next) {
+		if (strcmp(query->jid, resource->jid) == 0) {
+			DL_DELETE(account->queries, query);
+			free(query);
+		}
+	}
+	DL_FOREACH (account->handles, handle) {
+		const struct node *directory = handle->node->parent;
+		if (is_waiting(handle) && directory &&
+		    strcmp(directory->directory.jid, resource->jid) == 0) {
+			handle->routing.peer_asked = false; /* it may have shared the query */
+		}
 	}
 }
 

@@ -4,7 +4,8 @@
  *
  * A contact's directory stands for its best resource that is online. Service discovery (disco#info)
  * says whether a resource can take a stream, and whether it is an ibbfs; it is queried when the
- * first stream is opened. The answer is valid while the resource is online.
+ * first stream is opened. The answer is valid while the resource is online. There is one query at a
+ * time for each resource that the roster has, and so many for one stream: both are bounded.
  *
  * Presence and files travel independently, so a contact that seems offline may just have become
  * available. Before EHOSTDOWN, our own server is pinged; presence that it sent before its answer
@@ -33,6 +34,9 @@ void routing_continue(struct account *account, int64_t now_ms);
 
 /* Whether `answer` belongs to a query of this file; if so, it is handled. */
 bool routing_answer(struct account *account, const struct msg *answer, int64_t now_ms);
+
+/* `resource` is about to be forgotten, and so is the query for its features. */
+void routing_forget(struct account *account, const struct resource *resource);
 
 /* Drops all queries; aborts every stream that waits with `error`. */
 void routing_cancel(struct account *account, int error);

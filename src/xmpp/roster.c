@@ -12,12 +12,21 @@
 #include <string.h>
 #include <utlist.h>
 
-static void drop_resources(struct contact *contact)
+#define STREAM_FEATURES (FEATURE_IBB | FEATURE_SI | FEATURE_JINGLE)
+
+void roster_forget(struct roster *roster, struct contact *contact, struct resource *resource)
+{
+	roster->pooled -= contact->count > ROSTER_SHARE;
+	contact->count--;
+	DL_DELETE(contact->resources, resource);
+	free(resource);
+}
+
+static void drop_resources(struct roster *roster, struct contact *contact)
 {
 	struct resource *resource, *next;
 	DL_FOREACH_SAFE (contact->resources, resource, next) {
-		DL_DELETE(contact->resources, resource);
-		free(resource);
+		roster_forget(roster, contact, resource);
 	}
 }
 
@@ -30,28 +39,39 @@ static void drop_if_unknown(struct roster *roster, struct contact *contact)
 	}
 }
 
-/* A contact without anything, for the bare JID in `jid`. NULL when memory is short. */
-static struct contact *add_contact(struct roster *roster, const char *jid)
+/* The contact of the bare JID in `jid`; a new one has nothing. -ENOSPC, -EINVAL, -ENOMEM. */
+static int find_or_add(struct roster *roster, const char *jid, struct contact **found)
 {
 	size_t length = jid_bare_length(jid);
+	*found = roster_find(roster, jid);
+	if (*found) {
+		return 0;
+	}
+	if (length > JID_MAX) {
+		return -EINVAL;
+	}
+	if (HASH_COUNT(roster->contacts) >= ROSTER_MAX_CONTACTS) {
+		return -ENOSPC;
+	}
 	struct contact *contact = calloc(1, sizeof(*contact) + length + 1);
 	if (!contact) {
-		return NULL;
+		return -ENOMEM;
 	}
 	memcpy(contact->jid, jid, length);
 	HASH_ADD_KEYPTR(hh, roster->contacts, contact->jid, length, contact);
 	if (!contact->hh.tbl) {
 		free(contact);
-		return NULL;
+		return -ENOMEM;
 	}
-	return contact;
+	*found = contact;
+	return 0;
 }
 
 void roster_finish(struct roster *roster)
 {
 	struct contact *contact, *next;
 	HASH_ITER (hh, roster->contacts, contact, next) {
-		drop_resources(contact);
+		drop_resources(roster, contact);
 		/* The table is not used after its last entry. */
 		/* NOLINTNEXTLINE(clang-analyzer-*) */
 		HASH_DEL(roster->contacts, contact);
@@ -64,7 +84,7 @@ void roster_reset(struct roster *roster)
 	struct contact *contact, *next;
 	HASH_ITER (hh, roster->contacts, contact, next) {
 		contact->stale = true;
-		drop_resources(contact);
+		drop_resources(roster, contact);
 		drop_if_unknown(roster, contact);
 	}
 }
@@ -91,11 +111,9 @@ int roster_item(struct roster *roster, const char *jid, bool removed)
 		}
 		return 0;
 	}
-	if (!contact) {
-		contact = add_contact(roster, jid);
-	}
-	if (!contact) {
-		return -ENOMEM;
+	int error = find_or_add(roster, jid, &contact);
+	if (error) {
+		return error;
 	}
 	contact->listed = true;
 	contact->stale = false;
@@ -116,21 +134,24 @@ static struct resource *find_resource(const struct contact *contact, const char 
 static int add_resource(struct roster *roster, const char *jid, int priority)
 {
 	size_t size = strlen(jid) + 1;
+	struct contact *contact;
+	if (size > JID_MAX + 1) {
+		return -EINVAL;
+	}
 	struct resource *resource = calloc(1, sizeof(*resource) + size);
 	if (!resource) {
 		return -ENOMEM;
 	}
-	struct contact *contact = roster_find(roster, jid);
-	if (!contact) {
-		contact = add_contact(roster, jid);
-	}
-	if (!contact) {
+	int error = find_or_add(roster, jid, &contact);
+	if (error) {
 		free(resource);
-		return -ENOMEM;
+		return error;
 	}
 	memcpy(resource->jid, jid, size);
 	resource->priority = priority;
 	DL_PREPEND(contact->resources, resource);
+	contact->count++;
+	roster->pooled += contact->count > ROSTER_SHARE;
 	return 0;
 }
 
@@ -163,10 +184,9 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 		return 0;
 	}
 	if (resource && jid_resource(jid)) {
-		DL_DELETE(contact->resources, resource);
-		free(resource);
+		roster_forget(roster, contact, resource);
 	} else if (contact && !jid_resource(jid)) {
-		drop_resources(contact);
+		drop_resources(roster, contact);
 	}
 	if (contact) {
 		drop_if_unknown(roster, contact);
@@ -196,12 +216,36 @@ static int rank(const struct resource *resource, unsigned features)
 	return resource->features & features ? 2 : 0;
 }
 
+/* Whether `resource` is better for a stream than `other`, whose presence is more recent. */
+static bool is_better(const struct resource *resource, const struct resource *other,
+		      unsigned features)
+{
+	int difference = rank(resource, features) - rank(other, features);
+	return difference > 0 || (difference == 0 && resource->priority > other->priority);
+}
+
+bool roster_is_crowded(const struct roster *roster, const struct contact *contact)
+{
+	return contact->count > ROSTER_MAX_RESOURCES ||
+	       (contact->count > ROSTER_SHARE && roster->pooled > ROSTER_POOL);
+}
+
+struct resource *roster_surplus(const struct contact *contact)
+{
+	struct resource *worst = NULL, *resource;
+	DL_FOREACH (contact->resources, resource) {
+		if (!resource->used && (!worst || !is_better(resource, worst, STREAM_FEATURES))) {
+			worst = resource;
+		}
+	}
+	return worst;
+}
+
 struct resource *roster_choose(const struct contact *contact, unsigned features)
 {
 	struct resource *best = NULL, *resource;
 	DL_FOREACH (contact->resources, resource) {
-		int difference = best ? rank(resource, features) - rank(best, features) : 1;
-		if (difference > 0 || (difference == 0 && resource->priority > best->priority)) {
+		if (!best || is_better(resource, best, features)) {
 			best = resource;
 		}
 	}

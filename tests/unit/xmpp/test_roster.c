@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "failing_malloc.h"
 #include "ibb/msg.h"
+#include "xmpp/jid.h"
 #include "xmpp/roster.h"
 
 #include <errno.h>
@@ -316,13 +317,180 @@ static void test_capabilities(void **state)
 	roster_finish(&roster);
 }
 
+/* ---- limits ---- */
+
+/* "NUMBER@x/NUMBER" */
+static const char *name(char jid[64], unsigned contact, unsigned resource)
+{
+	snprintf(jid, 64, "%u@x/%u", contact, resource);
+	return jid;
+}
+
+/* As the account does it. */
+static void come_and_settle(struct roster *roster, const char *jid, int priority)
+{
+	come(roster, jid, priority);
+	struct contact *contact = roster_find(roster, jid);
+	if (roster_is_crowded(roster, contact)) {
+		struct resource *surplus = roster_surplus(contact);
+		assert_non_null(surplus);
+		roster_forget(roster, contact, surplus);
+	}
+	assert_false(roster_is_crowded(roster, contact));
+}
+
+static void test_resources_of_one_contact(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+	char jid[64];
+	list(&roster, "1@x");
+	for (unsigned i = 0; i < 2 * ROSTER_MAX_RESOURCES; i++) {
+		come_and_settle(&roster, name(jid, 1, i), 0);
+	}
+	assert_int_equal(count_resources(&roster, "1@x"), ROSTER_MAX_RESOURCES);
+	/* The oldest ones went. */
+	assert_null(roster_find_resource(&roster, name(jid, 1, ROSTER_MAX_RESOURCES - 1)));
+	assert_non_null(roster_find_resource(&roster, name(jid, 1, ROSTER_MAX_RESOURCES)));
+	/* One that is sent again is not the oldest any more, and nothing goes. */
+	come_and_settle(&roster, name(jid, 1, ROSTER_MAX_RESOURCES), 0);
+	come_and_settle(&roster, "1@x/new", 0);
+	assert_non_null(roster_find_resource(&roster, name(jid, 1, ROSTER_MAX_RESOURCES)));
+	assert_null(roster_find_resource(&roster, name(jid, 1, ROSTER_MAX_RESOURCES + 1)));
+	go(&roster, "1@x");
+	assert_int_equal(roster.pooled, 0);
+	assert_int_equal(roster_find(&roster, "1@x")->count, 0);
+	roster_finish(&roster);
+}
+
+/* Those that can take a stream stay, then those with a high priority. */
+static void test_surplus(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *jid;
+		int priority;
+		enum features_state state;
+		unsigned features;
+		bool used;
+	} rows[] = {
+		/* In the order in which they go. */
+		{"a@x/1", 9, FEATURES_KNOWN, FEATURE_TOLD, false},
+		{"a@x/2", -5, FEATURES_UNKNOWN, 0, false},
+		{"a@x/3", 0, FEATURES_ASKED, 0, false},
+		{"a@x/4", 0, FEATURES_UNKNOWN, 0, false},
+		{"a@x/5", 1, FEATURES_UNKNOWN, 0, false},
+		{"a@x/6", -9, FEATURES_KNOWN, FEATURE_SI, false},
+		{"a@x/7", 0, FEATURES_KNOWN, FEATURE_JINGLE, false},
+		{"a@x/8", 9, FEATURES_KNOWN, FEATURE_IBB, false},
+		{"a@x/9", -9, FEATURES_KNOWN, 0, true},
+	};
+	struct roster roster = {0};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		come(&roster, rows[i].jid, rows[i].priority);
+		struct resource *resource = roster_find_resource(&roster, rows[i].jid);
+		resource->features_state = rows[i].state;
+		resource->features = rows[i].features;
+		resource->used = rows[i].used;
+	}
+	struct contact *contact = roster_find(&roster, "a@x");
+	for (size_t i = 0; i + 1 < COUNT(rows); i++) {
+		struct resource *surplus = roster_surplus(contact);
+		assert_string_equal(surplus->jid, rows[i].jid);
+		roster_forget(&roster, contact, surplus);
+	}
+	assert_null(roster_surplus(contact));
+	assert_int_equal(contact->count, 1);
+	roster_finish(&roster);
+}
+
+/* Contacts with many resources take nothing from the share of others. */
+static void test_resources_of_all(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+	char jid[64];
+	unsigned contacts = 2 * ROSTER_POOL / ROSTER_MAX_RESOURCES;
+	for (unsigned i = 0; i < contacts; i++) {
+		for (unsigned j = 0; j < ROSTER_MAX_RESOURCES + 1; j++) {
+			come_and_settle(&roster, name(jid, i, j), 0);
+		}
+	}
+	unsigned total = 0;
+	for (unsigned i = 0; i < contacts; i++) {
+		unsigned count = roster_find(&roster, name(jid, i, 0))->count;
+		assert_in_range(count, ROSTER_SHARE, ROSTER_MAX_RESOURCES);
+		total += count;
+	}
+	assert_int_equal(total, contacts * ROSTER_SHARE + ROSTER_POOL);
+	for (unsigned i = 0; i < ROSTER_SHARE; i++) {
+		come_and_settle(&roster, name(jid, contacts, i), 0);
+	}
+	assert_int_equal(count_resources(&roster, jid), ROSTER_SHARE);
+	/* What one gives back, another one gets. */
+	come_and_settle(&roster, name(jid, contacts, ROSTER_SHARE), 0);
+	assert_int_equal(count_resources(&roster, jid), ROSTER_SHARE);
+	go(&roster, "0@x");
+	come_and_settle(&roster, name(jid, contacts, ROSTER_SHARE + 1), 0);
+	assert_int_equal(count_resources(&roster, jid), ROSTER_SHARE + 1);
+	roster_reset(&roster);
+	assert_int_equal(roster.pooled, 0);
+	roster_finish(&roster);
+}
+
+static void test_contacts(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+	char jid[64];
+	for (unsigned i = 0; i < ROSTER_MAX_CONTACTS; i++) {
+		snprintf(jid, sizeof(jid), "%u@x", i);
+		list(&roster, jid);
+	}
+	assert_int_equal(roster_item(&roster, "new@x", false), -ENOSPC);
+	assert_int_equal(roster_presence(&roster, "new@x/1", true, 0, 0), -ENOSPC);
+	assert_null(roster_find(&roster, "new@x"));
+	list(&roster, "7@x");
+	come(&roster, "7@x/1", 0);
+	assert_int_equal(roster_item(&roster, "8@x", true), 0);
+	list(&roster, "new@x");
+	assert_int_equal(HASH_COUNT(roster.contacts), ROSTER_MAX_CONTACTS);
+	roster_finish(&roster);
+}
+
+/* No server sends such a JID. */
+static void test_long_jids(void **state)
+{
+	(void)state;
+	struct roster roster = {0};
+	char jid[JID_MAX + 2];
+	memset(jid, 'a', sizeof(jid));
+	jid[JID_MAX + 1] = '\0';
+	assert_int_equal(roster_item(&roster, jid, false), -EINVAL);
+	jid[1] = '/';
+	assert_int_equal(roster_presence(&roster, jid, true, 0, 0), -EINVAL);
+	assert_null(roster.contacts);
+	jid[JID_MAX] = '\0';
+	come(&roster, jid, 0);
+	assert_non_null(roster_find_resource(&roster, jid));
+	roster_finish(&roster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_items),	     cmocka_unit_test(test_presence),
-		cmocka_unit_test(test_reset),	     cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_items),
+		cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_choose),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_resources_of_one_contact),
+		cmocka_unit_test(test_surplus),
+		cmocka_unit_test(test_resources_of_all),
+		cmocka_unit_test(test_contacts),
+		cmocka_unit_test(test_long_jids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
