@@ -70,11 +70,12 @@
  *     element   parses a stanza           writer    serialises one
  *     text      numbers and dates in it   stream_features of the server: its limits
  *     interpose symbol interposition, for
- *       reparse_deferral of expat           stanza_limits depth and elements of a stanza
+ *       reparse_deferral of expat           stanza_limits depth, elements and bytes of a stanza
  *       stanza_log its cost                 channel_binding of the login to TLS
  *       tls       ALPN, the name, version
  *     trace     stanzas for the debugger, without secrets
  *     jid       addresses                 roster    contacts, their resources and features
+ *     roster_feed takes the items out of a roster
  *   src/offer/ files that are offered: likewise
  *     offers    all offers of an account  offer      one of them
  *     incoming  files offered to us       outgoing   files that we offer

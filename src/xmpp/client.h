@@ -65,7 +65,8 @@ struct client_events {
 	void (*offline)(void *context, const char *line, bool final, int64_t retry_ms);
 
 	/* roster_item: a contact was added, changed or removed; `jid` is bare. roster_reset: the
-	 * roster of a new connection follows. */
+	 * roster of a new connection follows. The items are reported while their stanza is parsed.
+	 */
 	void (*roster_reset)(void *context);
 	void (*roster_item)(void *context, const char *jid, bool removed);
 

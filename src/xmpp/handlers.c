@@ -41,13 +41,16 @@ static void answer(struct session *session, xmpp_stanza_t *request, enum conditi
 	session_flush(session);
 }
 
-/* Whether the stanza is our own account's: an absent "from" means just that (RFC 6120 section
- * 8.1.2.1). */
+/* Whether a stanza of that sender is our own account's: an absent "from" means just that (RFC 6120
+ * section 8.1.2.1). */
+static bool is_account(const struct session *session, const char *from)
+{
+	return from == NULL || strcmp(from, session->account) == 0;
+}
+
 static bool is_from_account(const struct session *session, xmpp_stanza_t *stanza)
 {
-	const char *from = xmpp_stanza_get_from(stanza);
-
-	return from == NULL || strcmp(from, session->account) == 0;
+	return is_account(session, xmpp_stanza_get_from(stanza));
 }
 
 static bool is_from_server(const struct session *session, xmpp_stanza_t *stanza)
@@ -57,6 +60,40 @@ static bool is_from_server(const struct session *session, xmpp_stanza_t *stanza)
 	return is_from_account(session, stanza) || strcmp(from, session->domain) == 0;
 }
 
+/* ---- the roster ---- */
+
+/* The answer to our request, or a push. RFC 6121 section 2.1.6: a roster push of anybody else is
+ * forged. It is answered like a request that we do not know. */
+static bool is_roster_wanted(void *context, const char *from, const char *type, const char *id)
+{
+	const struct session *session = context;
+
+	if (type == NULL || !is_account(session, from)) {
+		return false;
+	}
+	if (strcmp(type, "set") == 0) {
+		return session->state >= SESSION_ROSTER;
+	}
+	return strcmp(type, "result") == 0 && session->state == SESSION_ROSTER && id != NULL &&
+	       strcmp(id, SESSION_ID_ROSTER) == 0;
+}
+
+static void on_roster_item(void *context, const char *jid, const char *subscription)
+{
+	struct session *session = context;
+	bool removed = subscription != NULL && strcmp(subscription, "remove") == 0;
+
+	if (session->config->debug && session->config->log != NULL) {
+		/* In libstrophe's line it is missing. */
+		char line[128];
+		snprintf(line, sizeof(line), "roster %s %.100s", removed ? "without" : "with", jid);
+		session->config->log(line);
+	}
+	session->events->roster_item(session->events->context, jid, removed);
+}
+
+/* Where expat's functions could not be interposed (negotiation_end warns of it), the items are
+ * here. */
 static void report_items(struct session *session, xmpp_stanza_t *query)
 {
 	xmpp_stanza_t *item = query != NULL ? xmpp_stanza_get_children(query) : NULL;
@@ -64,11 +101,10 @@ static void report_items(struct session *session, xmpp_stanza_t *query)
 	for (; item != NULL; item = xmpp_stanza_get_next(item)) {
 		const char *name = xmpp_stanza_get_name(item);
 		const char *jid = xmpp_stanza_get_attribute(item, "jid");
-		const char *subscription = xmpp_stanza_get_attribute(item, "subscription");
 
 		if (name != NULL && strcmp(name, "item") == 0 && jid != NULL) {
-			bool removed = subscription != NULL && strcmp(subscription, "remove") == 0;
-			session->events->roster_item(session->events->context, jid, removed);
+			on_roster_item(session, jid,
+				       xmpp_stanza_get_attribute(item, "subscription"));
 		}
 	}
 }
@@ -76,7 +112,6 @@ static void report_items(struct session *session, xmpp_stanza_t *query)
 /* `query` is NULL if the server answered with an error: it has no rosters. */
 static void handle_roster(struct session *session, xmpp_stanza_t *query)
 {
-	session->events->roster_reset(session->events->context);
 	report_items(session, query);
 	send_presence(session);
 	session_ping(session, SESSION_ID_READY);
@@ -147,9 +182,7 @@ static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 		return 1;
 	}
 	session->has_traffic = true;
-	/* RFC 6121 section 2.1.6: a roster push of anybody else is forged. It is answered like a
-	 * request that we do not know. */
-	bool own = strcmp(type, "set") == 0 && is_from_account(session, stanza);
+	bool own = request && is_roster_wanted(session, xmpp_stanza_get_from(stanza), type, NULL);
 	xmpp_stanza_t *push = own ? xmpp_stanza_get_child_by_ns(stanza, XMPP_NS_ROSTER) : NULL;
 	if (push != NULL) {
 		report_items(session, push);
@@ -232,4 +265,9 @@ void handlers_add(struct session *session)
 	xmpp_handler_add(session->conn, on_iq, NULL, "iq", NULL, session);
 	xmpp_handler_add(session->conn, on_message, NULL, "message", NULL, session);
 	xmpp_handler_add(session->conn, on_presence, NULL, "presence", NULL, session);
+	session->roster_feed = (struct roster_feed){
+		.context = session,
+		.is_wanted = is_roster_wanted,
+		.item = on_roster_item,
+	};
 }

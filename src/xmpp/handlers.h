@@ -13,7 +13,8 @@
 
 #include "xmpp/session.h"
 
-/* Registers the handlers of every stanza at session->conn, for as long as that exists. */
+/* Registers the handlers of every stanza at session->conn, for as long as that exists, and sets
+ * session->roster_feed. */
 void handlers_add(struct session *session);
 
 #endif

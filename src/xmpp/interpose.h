@@ -26,6 +26,7 @@
 	X(XML_ParserCreate_MM)         \
 	X(XML_ParserReset)             \
 	X(XML_ParserFree)              \
+	X(XML_Parse)                   \
 	X(XML_SetUserData)             \
 	X(XML_SetElementHandler)       \
 	X(XML_SetCharacterDataHandler) \

@@ -5,6 +5,7 @@
 
 #include "xmpp/jid.h"
 #include "xmpp/negotiation.h"
+#include "xmpp/stanza_limits.h"
 #include "xmpp/stanza_log.h"
 #include "xmpp/tls.h"
 
@@ -166,6 +167,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 		negotiation_end(session);
 		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
 		session->events->login(session->events->context, begin_write_buffer(session));
+		session->events->roster_reset(session->events->context);
 		session_send_text(session, get, sizeof(get) - 1);
 	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
 		if (was_reset(session) && error != ETIMEDOUT) {
@@ -339,6 +341,10 @@ int session_connect(struct session *session, const struct connection *connection
 void session_run(struct session *session)
 {
 	xmpp_run_once(session->ctx, 0);
+	if (stanza_limits_take_failure() && session->state >= SESSION_ROSTER) {
+		cause_set(&session->cause, CAUSE_NOT_XMPP, NULL);
+		socket_shutdown(&session->socket);
+	}
 }
 
 bool session_is_open(const struct session *session)

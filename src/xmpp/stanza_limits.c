@@ -17,79 +17,139 @@ typedef void (*text_handler)(void *context, const char *text, int length);
 void XML_SetUserData(void *parser, void *context);
 void XML_SetElementHandler(void *parser, start_handler start, end_handler end);
 void XML_SetCharacterDataHandler(void *parser, text_handler text);
+int XML_Parse(void *parser, const char *text, int length, int is_final);
 void XML_ParserFree(void *parser);
+
+#define XML_STATUS_ERROR 0
+
+/* The buffer for text that stays: enough for the usual block. */
+#define KEPT_TEXT_BYTES ((size_t)16 * 1024)
+
+/* U+FFFD */
+static const char cut_mark[] = "\xEF\xBF\xBD";
 
 /* A parser, and the handlers that get what is left of its events. */
 struct filter {
 	struct filter *prev, *next; /* parsers */
 	void *parser;
 
-	struct login_sink sink; /* libstrophe's handlers */
-	struct login *login;	/* the events pass through it first; or NULL */
+	struct login_sink sink;	    /* libstrophe's handlers */
+	struct login *login;	    /* the events pass through it first; or NULL */
+	struct roster_feed *roster; /* gets the items of rosters; or NULL */
 
 	unsigned depth;	   /* elements that are open, with that of the XMPP stream */
 	unsigned elements; /* of the stanza */
-	unsigned dropped;  /* dropped elements that are open */
-	bool own;	   /* the stanza is from our server or account */
+	size_t bytes;	   /* likewise */
+	char *text;	   /* gathered since the last tag */
+	size_t text_length, text_size;
+	unsigned marked;  /* bits: the open elements, by depth, whose text ends in cut_mark */
+	unsigned dropped; /* dropped elements that are open */
+	size_t unparsed;  /* bytes that expat got since the last event */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct filter *parsers; /* under it */
 
 static _Thread_local struct login *login_of_thread;
+static _Thread_local struct roster_feed *roster_of_thread;
+static _Thread_local bool has_failed;
 
-void stanza_limits_set_login(struct login *login)
+void stanza_limits_set_login(struct login *login, struct roster_feed *roster)
 {
 	login_of_thread = login;
+	roster_of_thread = roster;
+}
+
+bool stanza_limits_take_failure(void)
+{
+	bool failed = has_failed;
+	has_failed = false;
+	return failed;
 }
 
 /* ---- what expat calls ---- */
 
-static const char *attribute(const char **attributes, const char *name)
+static size_t size_of(const char *name, const char **attributes)
 {
-	for (; *attributes; attributes += 2) {
-		if (strcmp(attributes[0], name) == 0) {
-			return attributes[1];
-		}
+	size_t size = strlen(name);
+	for (; *attributes; attributes++) {
+		size += strlen(*attributes);
 	}
-	return NULL;
+	return size;
 }
 
-/* Whether the stanza comes from our own server or account: it has no "from", or that of the
- * account. The server sets the true "from" in every other stanza. */
-static bool is_own(const char **attributes)
-{
-	const char *from = attribute(attributes, "from");
-	const char *to = attribute(attributes, "to");
-	if (!from) {
-		return true;
-	}
-	size_t length = strlen(from);
-	return to && strncmp(to, from, length) == 0 && (to[length] == '/' || to[length] == '\0');
-}
-
-static bool is_too_much(const struct filter *filter)
+/* Whether an element of so many bytes is to be dropped. */
+static bool is_too_much(const struct filter *filter, size_t bytes)
 {
 	if (filter->depth <= 1) {
 		return false; /* the XMPP stream, or a stanza */
 	}
-	return filter->depth > STANZA_MAX_DEPTH + 1 ||
-	       (!filter->own && filter->elements > STANZA_MAX_ELEMENTS);
+	return filter->depth > STANZA_MAX_DEPTH + 1 || filter->elements > STANZA_MAX_ELEMENTS ||
+	       filter->bytes + bytes > STANZA_MAX_BYTES;
+}
+
+static void pass_text(struct filter *filter, const char *text, int length)
+{
+	if (filter->login) {
+		login_text(filter->login, &filter->sink, text, length);
+	} else {
+		filter->sink.text(filter->sink.context, text, length);
+	}
+}
+
+/* At each tag: expat reports every line apart, and libstrophe appends in a time that grows with
+ * what is there. */
+static void pass_gathered(struct filter *filter)
+{
+	if (filter->text_length > 0) {
+		pass_text(filter, filter->text, (int)filter->text_length);
+		filter->text_length = 0;
+	}
+	if (filter->text_size > KEPT_TEXT_BYTES) {
+		free(filter->text);
+		filter->text = NULL;
+		filter->text_size = 0;
+	}
+}
+
+static void gather(struct filter *filter, const char *text, size_t length)
+{
+	size_t needed = filter->text_length + length;
+	if (needed > filter->text_size) {
+		size_t size = needed * 2 > KEPT_TEXT_BYTES ? needed * 2 : KEPT_TEXT_BYTES;
+		char *larger = realloc(filter->text, size);
+		if (!larger) {
+			pass_gathered(filter);
+			pass_text(filter, text, (int)length);
+			return;
+		}
+		filter->text = larger;
+		filter->text_size = size;
+	}
+	memcpy(filter->text + filter->text_length, text, length);
+	filter->text_length = needed;
 }
 
 static void on_start(void *context, const char *name, const char **attributes)
 {
 	struct filter *filter = context;
-	if (filter->dropped > 0 || is_too_much(filter)) {
+	filter->unparsed = 0;
+	size_t bytes = size_of(name, attributes);
+	if (filter->dropped > 0 ||
+	    (filter->roster && roster_feed_take(filter->roster, filter->depth, name, attributes)) ||
+	    is_too_much(filter, bytes)) {
 		filter->dropped++;
 		return;
 	}
 	if (filter->depth <= 1) {
 		filter->elements = 0;
-		filter->own = is_own(attributes);
+		filter->bytes = 0;
+		filter->marked = 0;
 	}
+	pass_gathered(filter);
 	filter->depth++;
 	filter->elements++;
+	filter->bytes += bytes;
 	if (filter->login) {
 		login_start(filter->login, &filter->sink, name, attributes);
 	} else {
@@ -100,10 +160,12 @@ static void on_start(void *context, const char *name, const char **attributes)
 static void on_end(void *context, const char *name)
 {
 	struct filter *filter = context;
+	filter->unparsed = 0;
 	if (filter->dropped > 0) {
 		filter->dropped--;
 		return;
 	}
+	pass_gathered(filter);
 	filter->depth--;
 	if (filter->login) {
 		login_end(filter->login, &filter->sink, name);
@@ -115,13 +177,21 @@ static void on_end(void *context, const char *name)
 static void on_text(void *context, const char *text, int length)
 {
 	struct filter *filter = context;
+	filter->unparsed = 0;
 	if (filter->dropped > 0) {
 		return;
 	}
-	if (filter->login) {
-		login_text(filter->login, &filter->sink, text, length);
+	if (filter->depth <= 1) {
+		pass_text(filter, text, length); /* between stanzas; nobody stores it */
+	} else if (filter->bytes + (size_t)length <= STANZA_MAX_BYTES) {
+		filter->bytes += (size_t)length;
+		gather(filter, text, (size_t)length);
 	} else {
-		filter->sink.text(filter->sink.context, text, length);
+		filter->bytes = STANZA_MAX_BYTES; /* no element follows, so no mark is lost */
+		if (!(filter->marked & 1u << filter->depth)) {
+			filter->marked |= 1u << filter->depth;
+			gather(filter, cut_mark, sizeof(cut_mark) - 1);
+		}
 	}
 }
 
@@ -160,11 +230,14 @@ INTERPOSED void XML_SetUserData(void *parser, void *context)
 	if (filter) {
 		filter->sink = (struct login_sink){.context = context};
 		filter->login = login_of_thread;
+		filter->roster = roster_of_thread;
 		if (filter->login) {
 			login_open(filter->login);
 		}
 		filter->depth = 0;
 		filter->dropped = 0;
+		filter->unparsed = 0;
+		filter->text_length = 0;
 	}
 	if (set) {
 		set(parser, context);
@@ -205,6 +278,22 @@ INTERPOSED void XML_SetCharacterDataHandler(void *parser, text_handler text)
 	}
 }
 
+INTERPOSED int XML_Parse(void *parser, const char *text, int length, int is_final)
+{
+	int (*parse)(void *, const char *, int, int);
+	interpose(INTERPOSED_XML_Parse, (void **)&parse);
+	struct filter *filter = filter_of(parser, false);
+	int status = XML_STATUS_ERROR;
+	if (parse && (!filter || filter->unparsed <= STANZA_MAX_TAG_BYTES)) {
+		if (filter) {
+			filter->unparsed += (size_t)length; /* an event sets it to 0 */
+		}
+		status = parse(parser, text, length, is_final);
+	}
+	has_failed |= status == XML_STATUS_ERROR;
+	return status;
+}
+
 INTERPOSED void XML_ParserFree(void *parser)
 {
 	void (*free_parser)(void *);
@@ -214,6 +303,7 @@ INTERPOSED void XML_ParserFree(void *parser)
 		pthread_mutex_lock(&mutex);
 		DL_DELETE(parsers, filter);
 		pthread_mutex_unlock(&mutex);
+		free(filter->text);
 		free(filter);
 	}
 	if (free_parser) {

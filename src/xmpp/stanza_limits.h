@@ -1,33 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stanza_limits - limits the depth and the elements of a stanza, before libstrophe builds its tree.
+ * stanza_limits - limits what a stanza holds, before libstrophe builds its tree.
  *
  * A server limits the bytes of a stanza, but 256 KiB hold 37,000 nested elements, and libstrophe
  * frees them by recursion. They also hold 100,000 siblings, and libstrophe walks along all of them
  * to append the next one, which takes ten seconds and more. So an element is dropped, with its
  * content, if it is nested in more than STANZA_MAX_DEPTH others of the stanza, or if more than
  * STANZA_MAX_ELEMENTS came before it. The rest is handled, and answered, as if it were the stanza.
- * A stanza of our own server or account may have any number of elements, as a roster has.
  *
- * Four functions of expat are interposed. So expat's events pass through here, and through the
+ * Our own server may also be broken, and limit nothing. What is beyond STANZA_MAX_BYTES of a stanza
+ * is dropped: elements, and text. Text that was cut ends in U+FFFD, so that nobody takes it for the
+ * whole. A tag cannot be cut, and expat gathers it first. If it is longer than
+ * STANZA_MAX_TAG_BYTES, the parser fails.
+ *
+ * Text is gathered up to the next tag, as libstrophe also walks along all of it to append a line.
+ *
+ * A roster may have any number of items: they are reported one by one (roster_feed.h).
+ *
+ * Five functions of expat are interposed. So expat's events pass through here, and through the
  * login (login.h), on their way to libstrophe.
  *
  * Threads: any; a parser in one at a time.
- * Source:  expat.h; RFC 6120 section 8.1.2.1 ("from" of stanzas of the own account); libstrophe
- *          0.14.0, stanza.c. 0.12.2 was measured to free and to append as slowly.
+ * Source:  expat.h; libstrophe 0.14.0, stanza.c. 0.12.2 was measured to free and to append as
+ *          slowly.
  */
 #ifndef XMPP_STANZA_LIMITS_H
 #define XMPP_STANZA_LIMITS_H
 
 #include "xmpp/login.h"
+#include "xmpp/roster_feed.h"
 
 /* The deepest element that we understand is nested in six: iq, si, feature, x, field, option,
  * value. */
 #define STANZA_MAX_DEPTH    15
 #define STANZA_MAX_ELEMENTS 1000
 
-/* From the next stream on, the events of this thread's parsers pass through `login`, too, which
- * must outlive the parsers. NULL: they do not. */
-void stanza_limits_set_login(struct login *login);
+/* Names, attributes and text. The longest block has 87,384 characters. */
+#define STANZA_MAX_BYTES ((size_t)1024 * 1024)
+
+/* What expat gets without an event, so also a comment or the like. */
+#define STANZA_MAX_TAG_BYTES ((size_t)1024 * 1024)
+
+/* From the next stream on, the events of this thread's parsers pass through `login`, too, and the
+ * items of rosters go to `roster`. Both must outlive the parsers. NULL: they do not. */
+void stanza_limits_set_login(struct login *login, struct roster_feed *roster);
+
+/* Whether a parser of this thread has failed since the last call: what it gets is no XML, or has a
+ * tag that is too long. libstrophe says so to the server, but goes on reading. */
+bool stanza_limits_take_failure(void);
 
 #endif

@@ -49,6 +49,7 @@ LARGE_STANZAS = {
     "mixed": "x<a/>" * 50_000,
     "attributes": "<a " + " ".join(f"b{i}=''" for i in range(9_000)) + "/>",
     "text": "x" * 250_000,
+    "lines": "\n" * 250_000,
     "name": f"<{'a' * 250_000}/>",
 }
 

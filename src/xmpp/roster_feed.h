@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * roster_feed - takes the items out of a roster while it is parsed.
+ *
+ * A roster is one stanza, however many contacts it has. libstrophe would build its tree first: a
+ * kilobyte for each contact, and in a time that grows with the square of their number. So it gets
+ * the stanza without its items, and these are reported one by one.
+ *
+ * Names are expat's, with the namespace before a separator.
+ *
+ * Threads: that of the parser.
+ * Source:  RFC 6121 sections 2.1.3 (result) and 2.1.6 (push).
+ */
+#ifndef XMPP_ROSTER_FEED_H
+#define XMPP_ROSTER_FEED_H
+
+#include <stdbool.h>
+
+struct roster_feed {
+	void *context;
+
+	/* Whether the items of a roster in such an <iq/> are wanted; arguments that it does not
+	 * have are NULL. */
+	bool (*is_wanted)(void *context, const char *from, const char *type, const char *id);
+
+	/* `subscription` may be NULL. */
+	void (*item)(void *context, const char *jid, const char *subscription);
+
+	/* private, of the stanza that is open */
+	bool in_iq, in_query;
+};
+
+/* An element begins; `depth`: 1 for a stanza. Returns whether it is an item that is reported: it is
+ * to be left out with all that is in it. */
+bool roster_feed_take(struct roster_feed *feed, unsigned depth, const char *name,
+		      const char **attributes);
+
+#endif
