@@ -175,6 +175,10 @@ int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error)
 int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *folder,
 			   const char *name, uint64_t size, const struct timespec *modified);
 
+/* inbox_file_next, inbox_file_remove. */
+bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size);
+void hub_remove_inbox_file(struct hub *hub, uint64_t ino);
+
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle);
 int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path,
 			size_t size);

@@ -326,6 +326,21 @@ int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *fol
 	return error;
 }
 
+bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size)
+{
+	hub_begin(hub);
+	bool found = inbox_file_next(&hub->account.tree, ino, path, size);
+	hub_unlock(hub);
+	return found;
+}
+
+void hub_remove_inbox_file(struct hub *hub, uint64_t ino)
+{
+	int64_t now_ms = hub_begin(hub);
+	inbox_file_remove(&hub->account, ino, now_ms);
+	hub_end(hub, now_ms);
+}
+
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle)
 {
 	hub_begin(hub);

@@ -30,7 +30,7 @@
  *     spool     a file that will be offered spool_ops calls on it
  *     upload    sends it to the peer
  *     inbox     a directory that receives   inbox_ops calls on files in it
- *     download  receives a file there       quota     how many bytes it may hold
+ *     download  receives a file there       quota     what it spends of the disk
  *     folder    directories in it, by paths
  *     transfer  an upload or a download, piece by piece
  *     pool      threads for the calls of a disk
@@ -314,8 +314,12 @@ static int open_disks(const struct options *options, struct call_context *contex
 	if (!options->inbox) {
 		return 0;
 	}
-	context->inbox = inbox_create(options->inbox, options->inbox_quota,
-				      options->inbox_sync == INBOX_SYNC_YES, &error);
+	struct usage limit = {
+		.files = options->inbox_files > 0 ? options->inbox_files : INBOX_MAX_FILES,
+		.bytes = options->inbox_quota,
+	};
+	context->inbox =
+		inbox_create(options->inbox, limit, options->inbox_sync == INBOX_SYNC_YES, &error);
 	if (!context->inbox) {
 		log_error("%s: %s", options->inbox, strerror(-error));
 		return -1;

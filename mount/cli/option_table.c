@@ -307,6 +307,7 @@ static const struct option table[] = {
 	{"spool=", take_path, FIELD(spool), .path = true},
 	{"inbox=", take_path, FIELD(inbox), .path = true},
 	{"inbox_quota=", take_bytes, FIELD(inbox_quota), "must be 1 to 1048576G", 1024 * TIB},
+	{"inbox_files=", take_unsigned, FIELD(inbox_files), "must be 1 to 100000000", 100000000},
 	{"inbox_sync=", take_word, FIELD(inbox_sync), "must be yes or no", .words = sync_words},
 	{"uid=", .take = take_uid},
 	{"gid=", .take = take_gid},

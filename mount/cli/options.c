@@ -68,6 +68,10 @@ static int check_folders(const struct options *options)
 		log_error("-o inbox_quota=: needs -o inbox=");
 		return -1;
 	}
+	if (options->inbox_files > 0 && !options->inbox) {
+		log_error("-o inbox_files=: needs -o inbox=");
+		return -1;
+	}
 	if (options->inbox_sync == INBOX_SYNC_NO && !options->inbox) {
 		log_error("-o inbox_sync=: needs -o inbox=");
 		return -1;

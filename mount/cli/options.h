@@ -53,6 +53,7 @@ struct options {
 	char *spool;	      /* absolute; NULL: spool_default_directory */
 	char *inbox;	      /* absolute; NULL: none */
 	uint64_t inbox_quota; /* 0: no limit */
+	unsigned inbox_files; /* 0: INBOX_MAX_FILES */
 	enum inbox_sync inbox_sync;
 	uid_t uid; /* the user that it runs as */
 	gid_t gid;

@@ -44,6 +44,7 @@ const char usage_text[] =
 	"                           (default: ~/.cache/ibbfs)\n"
 	"    -o inbox=DIR           receive everything at once, into DIR/CONTACT/NAME\n"
 	"    -o inbox_quota=N       most bytes in the inbox, K, M or G (default: no limit)\n"
+	"    -o inbox_files=N       most files in the inbox (default: 16384)\n"
 	"    -o inbox_sync=no       acknowledge a file before it is on disk for good\n"
 	"    -o uid=USER, gid=GROUP run as these if started by root (default: the caller)\n"
 	"    -o umask=N             permissions that files do not have, octal (default: 077)\n"

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,10 +51,11 @@ struct download {
 	struct hub *hub;
 	uint64_t ino;
 	int64_t date;
-	uint64_t announced, written, reserved;
-	uint64_t started; /* bytes whose write-back has begun */
-	unsigned made;	  /* inbox.made, when it was synced */
-	bool named;	  /* it has its name on disk */
+	uint64_t announced, written;
+	struct usage reserved, spent; /* of the quota; on disk */
+	uint64_t started;	      /* bytes whose write-back has begun */
+	unsigned made;		      /* inbox.made, when it was synced */
+	bool named;		      /* it has its name on disk */
 	int directory, fd;
 	char contact[NAME_MAX_BYTES + 1], folder[NAME_FOLDER_SIZE], name[NAME_MAX_BYTES + 1];
 	char partial[NAME_MAX_BYTES + 1];
@@ -100,6 +102,7 @@ static int open_contact(const struct download *download)
 	int inbox = download->inbox->fd;
 	if (mkdirat(inbox, download->contact, 0700) == 0) {
 		atomic_fetch_add(&download->inbox->made, 1);
+		quota_add(&download->inbox->quota, quota_file(&download->inbox->quota, 0));
 	} else if (errno != EEXIST) {
 		return -errno;
 	}
@@ -210,15 +213,56 @@ static void start_write_back(struct download *download)
 	}
 }
 
+/* Reserves what the file needs to have that size. -EDQUOT. */
+static int reserve(struct download *download, uint64_t size)
+{
+	struct quota *quota = &download->inbox->quota;
+	struct usage needed = quota_file(quota, size), *reserved = &download->reserved;
+	if (needed.bytes > reserved->bytes) {
+		struct usage more = {needed.files - reserved->files,
+				     needed.bytes - reserved->bytes};
+		if (!quota_reserve(quota, more)) {
+			return -EDQUOT;
+		}
+		*reserved = needed;
+	}
+	return 0;
+}
+
+/* The file has that size now. */
+static void spend(struct download *download, uint64_t size)
+{
+	struct quota *quota = &download->inbox->quota;
+	struct usage now = quota_file(quota, size), *spent = &download->spent;
+	quota_write(quota, (struct usage){now.files - spent->files, now.bytes - spent->bytes});
+	*spent = now;
+}
+
+/* It is removed. */
+static void give_back(struct download *download)
+{
+	struct usage *reserved = &download->reserved, *spent = &download->spent;
+	quota_remove(&download->inbox->quota, *spent);
+	reserved->files -= spent->files;
+	reserved->bytes -= spent->bytes;
+	*spent = (struct usage){0};
+}
+
+/* What is reserved, and not written. */
+static void give_up_rest(struct download *download)
+{
+	const struct usage *reserved = &download->reserved, *spent = &download->spent;
+	quota_cancel(&download->inbox->quota, (struct usage){reserved->files - spent->files,
+							     reserved->bytes - spent->bytes});
+}
+
 static int write_piece(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
 	uint64_t end = download->written + length;
-	if (end > download->reserved) {
-		if (!quota_reserve(&download->inbox->quota, end - download->reserved)) {
-			return -EDQUOT;
-		}
-		download->reserved = end;
+	int error = reserve(download, end);
+	if (error) {
+		return error;
 	}
 	while (done < length) {
 		ssize_t written = write(download->fd, op->data + done, length - done);
@@ -228,7 +272,7 @@ static int write_piece(struct download *download, const struct op *op)
 		done += written > 0 ? (size_t)written : 0;
 	}
 	download->written = end;
-	quota_write(&download->inbox->quota, length);
+	spend(download, end);
 	start_write_back(download);
 	return 0;
 }
@@ -335,10 +379,9 @@ static void fail(struct download *download, int error, bool of_disk)
 	if (result == -ENOENT || (download->written == 0 && !of_disk)) {
 		/* The file was removed from the mount, or nothing of it has come: no .part file
 		 * remains. */
-		quota_remove(&download->inbox->quota, download->written);
+		give_back(download);
 		unlinkat(download->directory, download->partial, 0);
 		prune(download);
-		download->reserved -= download->written;
 		download->written = 0;
 	} else {
 		warn(download, download->partial, strerror(-error));
@@ -362,7 +405,7 @@ static void conclude(struct download *download)
 	path_of(download, download->name, path);
 	if (hub_download_end(download->hub, download->ino, path, 0) == -ENOENT) {
 		/* It was removed from the mount meanwhile. */
-		quota_remove(&inbox->quota, download->written);
+		give_back(download);
 		unlinkat(download->directory, download->name, 0);
 		prune(download);
 	}
@@ -370,27 +413,52 @@ static void conclude(struct download *download)
 
 /* ---- the steps ---- */
 
-static bool decline(const struct download *download, const char *why)
+static bool decline(const struct download *download, int error)
 {
-	warn(download, download->name, why);
+	/* Who sends more than fits may go on sending: the first line says it. */
+	if (error != -EDQUOT || quota_tell(&download->inbox->quota)) {
+		warn(download, download->name,
+		     error == -EDQUOT ? "does not fit in the inbox" : strerror(-error));
+	}
 	hub_download_decline(download->hub, download->ino);
 	return false;
+}
+
+/* When the directory was counted, files may have been missing: their names are removed. So there
+ * are no more names than files may be in the inbox, and a few. */
+static void forget_missing(const struct download *download)
+{
+	struct inbox *inbox = download->inbox;
+	struct hub *hub = download->hub;
+	unsigned counts = quota_counts(&inbox->quota);
+	char path[PATH_MAX];
+	uint64_t ino = 0, missing = 0;
+	if (atomic_exchange(&inbox->pruned, counts) == counts) {
+		return;
+	}
+	while (hub_next_inbox_file(hub, &ino, path, sizeof(path))) {
+		hub_remove_inbox_file(hub, missing); /* the search went on from it */
+		struct stat status;
+		missing = inbox_stat(inbox, path, &status) == -ENOENT ? ino : 0;
+	}
+	hub_remove_inbox_file(hub, missing);
 }
 
 /* Makes a file for an arrival, or declines it when there is no room. */
 static bool begin(struct download *download)
 {
 	char path[PATH_SIZE], name[NAME_MAX_BYTES + 1];
-	uint64_t size = download->announced;
-	if (!quota_reserve(&download->inbox->quota, size)) {
-		return decline(download, "does not fit in the inbox");
-	}
-	download->reserved = size;
-	strcpy(name, download->name);
-	int error = open_file(download, name);
+	int error = reserve(download, download->announced);
+	forget_missing(download);
 	if (error) {
-		return decline(download, strerror(-error));
+		return decline(download, error);
 	}
+	strcpy(name, download->name);
+	error = open_file(download, name);
+	if (error) {
+		return decline(download, error);
+	}
+	spend(download, 0);
 	download->stage = STAGE_TRANSFER;
 	path_of(download, download->partial, path);
 	transfer_renew(&download->transfer, OP_FLUSH, 0);
@@ -458,7 +526,7 @@ static void end(struct transfer *transfer)
 {
 	struct download *download = (struct download *)transfer;
 	struct inbox *inbox = download->inbox;
-	quota_cancel(&inbox->quota, download->reserved - download->written);
+	give_up_rest(download);
 	if (download->fd >= 0) {
 		close(download->fd);
 	}
@@ -511,7 +579,7 @@ static bool is_partial(const char *name)
 static void restore(void *context, const char *contact, const char *folder, const char *name,
 		    const struct stat *status)
 {
-	if (S_ISREG(status->st_mode) && name[0] != '.' && !is_partial(name)) {
+	if (name && S_ISREG(status->st_mode) && name[0] != '.' && !is_partial(name)) {
 		/* Directories that are no JID are ignored. */
 		hub_restore_inbox_file(context, contact, folder, name, (uint64_t)status->st_size,
 				       &status->st_mtim);

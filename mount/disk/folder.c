@@ -46,19 +46,19 @@ int folder_open_above(int top, const char *path, const char **name)
 /* A new directory; -EEXIST. */
 static int make_one(int directory, const char *name, bool syncs, struct quota *quota)
 {
-	if (!quota_reserve(quota, FOLDER_BYTES)) {
+	if (!quota_reserve(quota, quota_file(quota, 0))) {
 		return -EDQUOT;
 	}
 	if (mkdirat(directory, name, 0700)) {
 		int error = -errno;
-		quota_cancel(quota, FOLDER_BYTES);
+		quota_cancel(quota, quota_file(quota, 0));
 		return error;
 	}
-	quota_write(quota, FOLDER_BYTES);
+	quota_write(quota, quota_file(quota, 0));
 	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
 	int error = !syncs || fsync(directory) == 0 || errno == EINVAL ? 0 : -errno;
 	if (error && unlinkat(directory, name, AT_REMOVEDIR) == 0) {
-		quota_remove(quota, FOLDER_BYTES);
+		quota_remove(quota, quota_file(quota, 0));
 	}
 	return error;
 }
@@ -126,7 +126,7 @@ void folder_prune(int top, const char *path, struct quota *quota)
 		if (failed) {
 			break;
 		}
-		quota_remove(quota, FOLDER_BYTES);
+		quota_remove(quota, quota_file(quota, 0));
 		*slash = '\0';
 	}
 }

@@ -14,9 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a directory counts in a quota. */
-#define FOLDER_BYTES 4096
-
 /* A descriptor of the directory at `path` below `top`; "" is `top` itself. */
 int folder_open(int top, const char *path);
 
@@ -24,8 +21,8 @@ int folder_open(int top, const char *path);
 int folder_open_above(int top, const char *path, const char **name);
 
 /* Likewise; makes what is missing, with mode 0700, and durable if `syncs`. What is made counts in
- * `quota`. A name that something else has gets a number. Writes the path that is there then, also
- * of a part if it fails, to `made`, of `size` bytes. -EDQUOT, -ENAMETOOLONG. */
+ * `quota` like an empty file. A name that something else has gets a number. Writes the path that is
+ * there then, also of a part if it fails, to `made`, of `size` bytes. -EDQUOT, -ENAMETOOLONG. */
 int folder_make(int top, const char *path, bool syncs, struct quota *quota, char *made,
 		size_t size);
 

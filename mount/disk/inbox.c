@@ -13,8 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <utlist.h>
+
+#define MAX_BLOCK   65536
+#define USUAL_BLOCK 4096
 
 /* ---- what is in it ---- */
 
@@ -87,33 +91,56 @@ void inbox_for_each(struct inbox *inbox,
 	int fd = openat(inbox->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *contacts = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *contact;
+	struct stat status;
 	while (contacts && (contact = readdir(contacts))) {
 		if (contact->d_name[0] == '.') {
 			continue;
 		}
 		struct place place = {.contact = contact->d_name};
-		visit_below(openat(inbox->fd, contact->d_name,
-				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-			    &place, &visitor);
+		fd = openat(inbox->fd, contact->d_name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && fstat(fd, &status) == 0) {
+			visit(context, contact->d_name, "", NULL, &status);
+		}
+		visit_below(fd, &place, &visitor);
 	}
 	if (contacts) {
 		closedir(contacts);
 	}
 }
 
+/* A count of what the inbox spends. */
+struct counting {
+	const struct quota *quota;
+	struct usage *found;
+};
+
 static void count(void *context, const char *contact, const char *folder, const char *name,
 		  const struct stat *status)
 {
-	uint64_t *bytes = context;
+	const struct counting *counting = context;
+	bool is_directory = S_ISDIR(status->st_mode);
+	struct usage usage =
+		quota_file(counting->quota, is_directory ? 0 : (uint64_t)status->st_size);
 	(void)contact, (void)folder, (void)name;
-	*bytes += S_ISDIR(status->st_mode) ? FOLDER_BYTES : (uint64_t)status->st_size;
+	counting->found->files += usage.files;
+	counting->found->bytes += usage.bytes;
 }
 
-static uint64_t bytes_in(void *inbox)
+static void usage_of(void *context, struct usage *found)
 {
-	uint64_t bytes = 0;
-	inbox_for_each(inbox, count, &bytes);
-	return bytes;
+	struct inbox *inbox = context;
+	inbox_for_each(inbox, count, &(struct counting){&inbox->quota, found});
+}
+
+/* The blocks of the file system. Network file systems name the size of a transfer, which may be a
+ * MiB. */
+static uint64_t block_of(int fd)
+{
+	struct statvfs status;
+	bool is_known =
+		fstatvfs(fd, &status) == 0 && status.f_frsize > 0 && status.f_frsize <= MAX_BLOCK;
+	return is_known ? status.f_frsize : USUAL_BLOCK;
 }
 
 /* Makes the directory; its own name is durable. A descriptor or -errno. */
@@ -141,7 +168,7 @@ static int open_directory(const char *directory)
 	return fd;
 }
 
-struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, int *error)
+struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs, int *error)
 {
 	int fd = open_directory(directory);
 	if (fd < 0) {
@@ -155,6 +182,7 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, in
 		return NULL;
 	}
 	inbox->fd = fd;
+	quota_init(&inbox->quota, limit, block_of(fd), usage_of, inbox);
 	inbox->pool = pool_create();
 	inbox->syncer = syncs ? syncer_create() : NULL;
 	if (!inbox->pool || (syncs && !inbox->syncer)) {
@@ -163,10 +191,10 @@ struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, in
 		return NULL;
 	}
 	atomic_init(&inbox->downloads, 0);
+	atomic_init(&inbox->pruned, 0);
 	atomic_init(&inbox->made, 1);
 	atomic_init(&inbox->durable, 0);
 	atomic_init(&inbox->hangs, false);
-	quota_init(&inbox->quota, quota, bytes_in, inbox);
 	*error = 0;
 	return inbox;
 }
@@ -190,6 +218,7 @@ void inbox_destroy(struct inbox *inbox)
 	if (inbox) {
 		worker_destroy(inbox->syncer);
 		pool_destroy(inbox->pool);
+		quota_finish(&inbox->quota);
 		while (inbox->waits) {
 			struct inbox_wait *wait = inbox->waits;
 			DL_DELETE(inbox->waits, wait);
@@ -241,12 +270,13 @@ static int unlink_file(int above, const char *name, struct quota *quota)
 	if (fstatat(above, name, &status, AT_SYMLINK_NOFOLLOW)) {
 		return errno == ENOENT ? 0 : -errno;
 	}
-	quota_remove(quota, (uint64_t)status.st_size);
+	struct usage usage = quota_file(quota, (uint64_t)status.st_size);
+	quota_remove(quota, usage);
 	if (unlinkat(above, name, 0) == 0) {
 		return 0;
 	}
 	int error = -errno;
-	quota_restore(quota, (uint64_t)status.st_size);
+	quota_add(quota, usage);
 	return error;
 }
 

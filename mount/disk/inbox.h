@@ -21,6 +21,10 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+/* The most files and directories in it, unless another number is given. Each name costs memory,
+ * too. */
+#define INBOX_MAX_FILES 16384
+
 /* A call that waits for a moment only. */
 struct inbox_wait {
 	struct inbox_wait *prev, *next; /* inbox.waits, oldest first */
@@ -34,6 +38,7 @@ struct inbox {
 	struct pool *pool;     /* does all that touches the disk, but for the syncs */
 	struct worker *syncer; /* makes them durable; NULL: nobody does */
 	atomic_uint downloads; /* files that are being received */
+	atomic_uint pruned;    /* of quota_counts: names without a file were removed then */
 	/* Directories made in it; and how many of them were made before its last sync. Another
 	 * daemon may have made one and not synced it, so at first there is one. */
 	atomic_uint made, durable;
@@ -41,9 +46,9 @@ struct inbox {
 	atomic_bool hangs;	  /* a call has waited for too long */
 };
 
-/* `directory`, absolute, is made with mode 0700 if it is not there. `quota`: most bytes in it; 0:
- * no limit. `syncs`: a file is durable before it has its name. NULL and *error. */
-struct inbox *inbox_create(const char *directory, uint64_t quota, bool syncs, int *error);
+/* `directory`, absolute, is made with mode 0700 if it is not there. `limit`: of quota_init.
+ * `syncs`: a file is durable before it has its name. NULL and *error. */
+struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs, int *error);
 
 /* After hub_abandon: waits until every file has come to its end, and every call. False, at
  * `until_ms` of CLOCK_MONOTONIC: the disk does not answer, and the inbox must not be destroyed;
@@ -54,7 +59,8 @@ bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files);
 void inbox_destroy(struct inbox *inbox);
 
 /* Calls `visit` for each regular file and each folder below the directory of each contact; `folder`
- * is the path of the one that it is in, or "". */
+ * is the path of the one that it is in, or "". Also for the directory itself, where `name` is NULL.
+ */
 void inbox_for_each(struct inbox *inbox,
 		    void (*visit)(void *context, const char *contact, const char *folder,
 				  const char *name, const struct stat *status),

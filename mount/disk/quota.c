@@ -3,81 +3,171 @@
 
 #include <time.h>
 
-/* Counting takes time, so peers must not be able to cause it often. */
+/* Peers must not be able to cause much counting: it is begun once a second at most, and takes a
+ * twentieth of the time, unless once a minute is more. */
 #define COUNT_AGAIN_MS 1000
+#define COUNT_LATER_MS 60000
+#define COUNT_PART     20
 
-void quota_init(struct quota *quota, uint64_t limit, uint64_t (*count)(void *context),
-		void *context)
-{
-	quota->limit = limit;
-	quota->count = count;
-	quota->context = context;
-	atomic_init(&quota->used, count(context));
-	atomic_init(&quota->awaited, 0);
-	atomic_init(&quota->counted_ms, 0);
-}
-
-static bool fits(const struct quota *quota, uint64_t used, uint64_t bytes)
-{
-	return quota->limit == 0 || (used <= quota->limit && bytes <= quota->limit - used);
-}
-
-/* Counts the bytes in use: files may have been removed in the directory itself. */
-static void count_again(struct quota *quota)
+static int64_t now_ms(void)
 {
 	struct timespec time;
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	int64_t now_ms = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-	int64_t counted_ms = atomic_load(&quota->counted_ms);
-	if ((counted_ms > 0 && now_ms - counted_ms < COUNT_AGAIN_MS) ||
-	    !atomic_compare_exchange_strong(&quota->counted_ms, &counted_ms, now_ms)) {
+	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* ---- amounts ---- */
+
+static void add(struct usage *usage, struct usage more)
+{
+	usage->files += more.files;
+	usage->bytes += more.bytes;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Not below 0: what others have put there may be removed, too. */
+static void subtract(struct usage *usage, struct usage part)
+{
+	usage->files = less(usage->files, part.files);
+	usage->bytes = less(usage->bytes, part.bytes);
+}
+
+static bool is_within(uint64_t used, uint64_t more, uint64_t limit)
+{
+	/* Whoever needs nothing more may go on. */
+	return limit == 0 || more == 0 || (used <= limit && more <= limit - used);
+}
+
+static bool fits(const struct quota *quota, struct usage more)
+{
+	return is_within(quota->used.files, more.files, quota->limit.files) &&
+	       is_within(quota->used.bytes, more.bytes, quota->limit.bytes);
+}
+
+struct usage quota_file(const struct quota *quota, uint64_t size)
+{
+	uint64_t blocks = size / quota->block + (size % quota->block > 0);
+	return (struct usage){.files = 1, .bytes = (blocks > 0 ? blocks : 1) * quota->block};
+}
+
+/* ---- counting ---- */
+
+void quota_init(struct quota *quota, struct usage limit, uint64_t block,
+		void (*count)(void *context, struct usage *found), void *context)
+{
+	*quota = (struct quota){
+		.limit = limit,
+		.block = block,
+		.count = count,
+		.context = context,
+	};
+	pthread_mutex_init(&quota->mutex, NULL);
+	count(context, &quota->used);
+}
+
+void quota_finish(struct quota *quota)
+{
+	pthread_mutex_destroy(&quota->mutex);
+}
+
+/* Until the next count, after one that took so long. */
+static int64_t pause_ms(int64_t took_ms)
+{
+	int64_t pause = took_ms * COUNT_PART;
+	pause = pause > COUNT_AGAIN_MS ? pause : COUNT_AGAIN_MS;
+	return pause < COUNT_LATER_MS ? pause : COUNT_LATER_MS;
+}
+
+/* Counts, without the mutex. Files of other threads may count twice meanwhile, but are never
+ * missed: what was reserved before is added, and so is what is reserved since. If a file was
+ * removed, it is not known whether it was found, and the count is void. */
+static void count_again_locked(struct quota *quota)
+{
+	int64_t begun_ms = now_ms();
+	if (quota->is_counting || begun_ms < quota->count_from_ms) {
 		return;
 	}
-	/* In this order, bytes of another thread may count twice, but are never missed. That thread
-	 * changes `awaited` before it reserves, and after it has written or cancelled. A
-	 * reservation or a cancellation makes the exchange fail. */
-	uint64_t used = atomic_load(&quota->used);
-	uint64_t found = atomic_load(&quota->awaited);
-	found += quota->count(quota->context);
-	atomic_compare_exchange_strong(&quota->used, &used, found);
-}
-
-bool quota_reserve(struct quota *quota, uint64_t bytes)
-{
-	if (!fits(quota, atomic_load(&quota->used), bytes)) {
-		count_again(quota);
+	unsigned removals = quota->removals;
+	struct usage used = quota->used, found = quota->awaited;
+	quota->is_counting = true;
+	pthread_mutex_unlock(&quota->mutex);
+	quota->count(quota->context, &found);
+	pthread_mutex_lock(&quota->mutex);
+	quota->is_counting = false;
+	if (quota->removals == removals) {
+		add(&found, quota->used);
+		subtract(&found, used);
+		quota->used = found;
 	}
-	atomic_fetch_add(&quota->awaited, bytes);
-	uint64_t used = atomic_load(&quota->used);
-	do {
-		if (!fits(quota, used, bytes)) {
-			atomic_fetch_sub(&quota->awaited, bytes);
-			return false;
-		}
-	} while (!atomic_compare_exchange_weak(&quota->used, &used, used + bytes));
-	return true;
+	quota->counts++;
+	quota->count_from_ms = now_ms() + pause_ms(now_ms() - begun_ms);
 }
 
-void quota_write(struct quota *quota, uint64_t bytes)
+unsigned quota_counts(struct quota *quota)
 {
-	atomic_fetch_sub(&quota->awaited, bytes);
+	pthread_mutex_lock(&quota->mutex);
+	unsigned counts = quota->counts;
+	pthread_mutex_unlock(&quota->mutex);
+	return counts;
 }
 
-void quota_remove(struct quota *quota, uint64_t bytes)
+/* ---- what comes and goes ---- */
+
+bool quota_reserve(struct quota *quota, struct usage usage)
 {
-	uint64_t used = atomic_load(&quota->used);
-	while (!atomic_compare_exchange_weak(&quota->used, &used,
-					     used > bytes ? used - bytes : 0)) {
+	pthread_mutex_lock(&quota->mutex);
+	if (!fits(quota, usage)) {
+		count_again_locked(quota);
 	}
+	bool has_room = fits(quota, usage);
+	if (has_room) {
+		add(&quota->used, usage);
+		add(&quota->awaited, usage);
+		quota->is_told = false;
+	}
+	pthread_mutex_unlock(&quota->mutex);
+	return has_room;
 }
 
-void quota_restore(struct quota *quota, uint64_t bytes)
+bool quota_tell(struct quota *quota)
 {
-	atomic_fetch_add(&quota->used, bytes);
+	pthread_mutex_lock(&quota->mutex);
+	bool first = !quota->is_told;
+	quota->is_told = true;
+	pthread_mutex_unlock(&quota->mutex);
+	return first;
 }
 
-void quota_cancel(struct quota *quota, uint64_t bytes)
+void quota_write(struct quota *quota, struct usage usage)
 {
-	quota_remove(quota, bytes);
-	atomic_fetch_sub(&quota->awaited, bytes);
+	pthread_mutex_lock(&quota->mutex);
+	subtract(&quota->awaited, usage);
+	pthread_mutex_unlock(&quota->mutex);
+}
+
+void quota_cancel(struct quota *quota, struct usage usage)
+{
+	pthread_mutex_lock(&quota->mutex);
+	subtract(&quota->used, usage);
+	subtract(&quota->awaited, usage);
+	pthread_mutex_unlock(&quota->mutex);
+}
+
+void quota_remove(struct quota *quota, struct usage usage)
+{
+	pthread_mutex_lock(&quota->mutex);
+	subtract(&quota->used, usage);
+	quota->removals++;
+	pthread_mutex_unlock(&quota->mutex);
+}
+
+void quota_add(struct quota *quota, struct usage usage)
+{
+	pthread_mutex_lock(&quota->mutex);
+	add(&quota->used, usage);
+	pthread_mutex_unlock(&quota->mutex);
 }

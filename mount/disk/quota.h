@@ -1,41 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quota - how many bytes a directory holds and may hold, with those that are reserved.
+ * quota - what a directory spends of its disk, and may spend, with what is reserved.
  *
- * Units:   bytes.
+ * A file spends whole blocks, and at least one: its name and inode take room, too. So files without
+ * bytes are counted as well. What comes and goes is added up. The directory itself is counted only
+ * at first, and when there seems to be no room: files may have been taken out of it by hand.
+ *
  * Threads: any.
  */
 #ifndef MOUNT_DISK_QUOTA_H
 #define MOUNT_DISK_QUOTA_H
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct quota {
-	uint64_t limit;			  /* 0: none */
-	uint64_t (*count)(void *context); /* what is in the directory now */
-	void *context;
-	atomic_uint_fast64_t used;	/* written or reserved */
-	atomic_uint_fast64_t awaited;	/* reserved, and not written yet */
-	atomic_int_fast64_t counted_ms; /* when it was counted last */
+struct usage {
+	uint64_t files; /* with directories */
+	uint64_t bytes; /* whole blocks */
 };
 
-/* Counts for the first time. */
-void quota_init(struct quota *quota, uint64_t limit, uint64_t (*count)(void *context),
-		void *context);
+struct quota {
+	struct usage limit; /* 0: none */
+	uint64_t block;
+	void (*count)(void *context, struct usage *found); /* adds what is in the directory now */
+	void *context;
 
-/* Reserves `bytes`. False: there is no room. */
-bool quota_reserve(struct quota *quota, uint64_t bytes);
+	pthread_mutex_t mutex;
+	/* Under it: */
+	struct usage used;    /* written or reserved */
+	struct usage awaited; /* reserved, and not written yet */
+	unsigned counts;      /* how often it was counted */
+	unsigned removals;
+	bool is_counting;
+	bool is_told;	       /* see quota_tell */
+	int64_t count_from_ms; /* it is not counted again before */
+};
 
-/* That many of the reserved bytes are written. */
-void quota_write(struct quota *quota, uint64_t bytes);
+/* Counts for the first time; `block` is a size in bytes. */
+void quota_init(struct quota *quota, struct usage limit, uint64_t block,
+		void (*count)(void *context, struct usage *found), void *context);
+void quota_finish(struct quota *quota);
 
-/* That many of the reserved bytes will not be written. */
-void quota_cancel(struct quota *quota, uint64_t bytes);
+/* What a file of that size spends. */
+struct usage quota_file(const struct quota *quota, uint64_t size);
 
-/* A file of that size is removed; or its removal has failed. */
-void quota_remove(struct quota *quota, uint64_t bytes);
-void quota_restore(struct quota *quota, uint64_t bytes);
+/* Reserves it. False: there is no room. */
+bool quota_reserve(struct quota *quota, struct usage usage);
+
+/* Whether the user is to be told that there is no room: once, until there was room again. */
+bool quota_tell(struct quota *quota);
+
+/* So much of what is reserved is written. */
+void quota_write(struct quota *quota, struct usage usage);
+
+/* So much of what is reserved will not be written. */
+void quota_cancel(struct quota *quota, struct usage usage);
+
+/* So much is removed; or it is there, whether there was room or not. */
+void quota_remove(struct quota *quota, struct usage usage);
+void quota_add(struct quota *quota, struct usage usage);
+
+/* How often the directory was counted: by then, files may have been missing. */
+unsigned quota_counts(struct quota *quota);
 
 #endif

@@ -16,9 +16,9 @@ _ibbfs_accounts() {
 _ibbfs_names() {
 	printf '%s\n' password_file= password_stdin server= tls= cafile= capath= block_size= stanza= \
 		window= buffer= buffer_total= max_streams= accept= timeout= reconnect= answer_timeout= \
-		spool= inbox= inbox_quota= inbox_sync= uid= gid= umask= fsname= subtype= allow_other \
-		allow_root auto_unmount default_permissions max_read= context= fscontext= defcontext= \
-		rootcontext= ro rw suid nosuid dev nodev exec noexec async sync dirsync atime noatime debug
+		spool= inbox= inbox_quota= inbox_files= inbox_sync= uid= gid= umask= fsname= subtype= \
+		allow_other allow_root auto_unmount default_permissions max_read= context= fscontext= \
+		defcontext= rootcontext= ro rw suid nosuid dev nodev exec noexec async sync dirsync atime noatime debug
 }
 
 # _ibbfs_values NAME START: the values of option NAME that begin with START

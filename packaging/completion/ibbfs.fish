@@ -39,6 +39,7 @@ function __ibbfs_names
         answer_timeout= 'how long a person may take to accept' \
         spool= 'where files that are offered are spooled' \
         inbox= 'receive everything into this directory' inbox_quota= 'most bytes in the inbox' \
+        inbox_files= 'most files in the inbox' \
         inbox_sync= 'whether the end of a file is on disk before it is acknowledged' \
         uid= 'run as this user' gid= 'run as this group' \
         umask= 'permissions that files do not have' fsname= 'name in the list of mounts' \

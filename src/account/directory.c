@@ -301,7 +301,7 @@ struct node *directory_lookup(struct account *account, const struct node *parent
 	if (!node && parent->kind == NODE_ROOT && parse_address(name, &jid) == 0) {
 		node = tree_contact(&account->tree, jid);
 		if (node && jid_resource(jid)) {
-			node = find_resource(node, jid);
+			node = tree_resource(&account->tree, jid);
 		}
 		free(jid);
 	}
@@ -314,7 +314,7 @@ static int make_full(struct account *account, const char *jid, struct node **nod
 	char bare[JID_MAX + 1];
 	snprintf(bare, sizeof(bare), "%.*s", (int)jid_bare_length(jid), jid);
 	struct node *contact = tree_contact(&account->tree, bare);
-	if (contact && find_resource(contact, jid)) {
+	if (tree_resource(&account->tree, jid)) {
 		return -EEXIST;
 	}
 	if (!contact) {

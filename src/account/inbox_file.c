@@ -219,6 +219,33 @@ int inbox_file_restore(struct account *account, const char *contact, const char 
 	return 0;
 }
 
+bool inbox_file_next(const struct tree *tree, uint64_t *ino, char *path, size_t size)
+{
+	/* The table has its nodes in the order of their numbers. */
+	const struct node *last = tree_find(tree, *ino);
+	const struct node *node = last ? last->hh.next : tree->nodes;
+	while (node &&
+	       (node->ino <= *ino || !node->parent || node->inbox.state != INBOX_COMPLETE)) {
+		node = node->hh.next;
+	}
+	if (!node) {
+		return false;
+	}
+	*ino = node->ino;
+	snprintf(path, size, "%s", node->inbox.path);
+	return true;
+}
+
+void inbox_file_remove(struct account *account, uint64_t ino, int64_t now_ms)
+{
+	struct node *node = tree_find(&account->tree, ino);
+	if (node && node->parent && node->inbox.state == INBOX_COMPLETE) {
+		struct node *in = node->parent;
+		account_drop(account, node, now_ms);
+		directory_tidy(account, in);
+	}
+}
+
 /* ---- for the file system ---- */
 
 int inbox_file_path(const struct handle *handle, char *path, size_t size)

@@ -68,6 +68,13 @@ int inbox_file_restore(struct account *account, const char *contact, const char 
 		       const char *name, uint64_t size, const struct timespec *modified,
 		       int64_t now_ms);
 
+/* The path of the complete file with the lowest number above *ino, which is set to it. False: there
+ * is none. */
+bool inbox_file_next(const struct tree *tree, uint64_t *ino, char *path, size_t size);
+
+/* A complete file is not on disk any more: its name is removed. */
+void inbox_file_remove(struct account *account, uint64_t ino, int64_t now_ms);
+
 /* ---- for the file system ---- */
 
 /* The path of the file that `handle` reads; returns its length as snprintf does. -ENOENT: it reads

@@ -225,19 +225,21 @@ static int check_offline(struct account *account, int64_t now_ms)
 }
 
 /* Whether files in folders can be sent to it or, if it is being asked, perhaps can. */
-static bool may_take_folders(struct account *account, struct resource *resource, int64_t now_ms,
-			     int *error)
+static bool may_take_folders(struct account *account, struct routing *routing,
+			     struct resource *resource, int64_t now_ms, int *error)
 {
 	if (resource->features_state != FEATURES_KNOWN && !resource->announced) {
 		return false; /* every ibbfs says in its presence that it is one */
 	}
-	return !has_known_features(account, resource, now_ms, error) ||
-	       resource->features & FEATURE_FOLDERS;
+	int failed = ask(account, routing, resource, now_ms);
+	*error = *error ? *error : failed;
+	return resource->features_state != FEATURES_KNOWN || resource->features & FEATURE_FOLDERS;
 }
 
 static int check_contact(struct account *account, const char *jid, int64_t now_ms)
 {
 	const struct contact *contact = roster_find(&account->roster, jid);
+	struct routing routing = {0};
 	struct resource *resource;
 	bool found = false;
 	int error = 0;
@@ -245,7 +247,7 @@ static int check_contact(struct account *account, const char *jid, int64_t now_m
 		return check_offline(account, now_ms);
 	}
 	DL_FOREACH (contact->resources, resource) {
-		found = may_take_folders(account, resource, now_ms, &error) || found;
+		found = may_take_folders(account, &routing, resource, now_ms, &error) || found;
 	}
 	return found ? error : -EOPNOTSUPP;
 }
@@ -253,11 +255,12 @@ static int check_contact(struct account *account, const char *jid, int64_t now_m
 static int check_resource(struct account *account, const char *jid, int64_t now_ms)
 {
 	struct resource *resource = roster_find_resource(&account->roster, jid);
+	struct routing routing = {0};
 	int error = 0;
 	if (!resource) {
 		return -EPERM;
 	}
-	return may_take_folders(account, resource, now_ms, &error) ? error : -EOPNOTSUPP;
+	return may_take_folders(account, &routing, resource, now_ms, &error) ? error : -EOPNOTSUPP;
 }
 
 int routing_check_folders(struct account *account, const struct node *directory, int64_t now_ms)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
+import itertools
 import os
 import subprocess
 import time
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import Mount, bare, poll_until
 from lab import Lab
-from rawpeer import NS_IBB, NS_IBBFS, RawPeer, Stanza, condition
+from rawpeer import NS_IBB, NS_IBBFS, RawPeer, Stanza, condition, is_kind
 from test_attributes import attribute
 
 FORMS = ["raw", "si", "jingle"]
@@ -351,6 +352,49 @@ def test_quota_is_of_what_is_there(lab: Lab) -> None:
     poll_until((folder / "b").exists, what="the file has its name")
     done = lab.run("cp", lab.random_file(60_000), sender.contact(receiver) / "c")
     assert "Connection refused" in done.stderr
+
+
+def flood(peer: RawPeer, to: str, names: list[str], content: bytes) -> None:
+    """A stream for each name, without waiting; each request is answered."""
+    asked = len(peer.find(is_kind("result", "error")))
+    for name in names:
+        peer.open(to, name, wait=False)
+        if content:
+            peer.data(to, name, 0, content, wait=False)
+        peer.close(to, name, wait=False)
+    requests = len(names) * (3 if content else 2)
+    peer.wait_for(is_kind("result", "error"), count=asked + requests, timeout=60)
+
+
+def is_stored(peer: RawPeer, to: str, name: str, content: bytes) -> bool:
+    flood(peer, to, [name], content)
+    return peer.find(is_kind("result", "error"))[-1].get("type") == "result"
+
+
+@pytest.mark.parametrize(
+    "options, content", [("inbox_files=100", b""), ("inbox_files=100", b"x"), ("inbox_quota=400K", b"x")]
+)
+def test_small_files_without_end(lab: Lab, options: str, content: bytes) -> None:
+    """A file counts, and a block at least, as the directory of the contact does. What is taken out
+    by hand gives room back, and its name is gone."""
+    inbox = lab.folder / "inbox"
+    mount, peer = lab.with_raw(f"inbox={inbox},{options}")
+    folder, listing = inbox / bare(peer), mount.contact(peer) / "in"
+    for batch in range(3):
+        flood(peer, mount.jid, [f"f{batch}-{i}" for i in range(100)], content)
+    stored = os.listdir(folder)
+    assert len(stored) == 99
+    assert sorted(os.listdir(listing)) == sorted([*stored, "next"])
+    for name in stored[:50]:
+        (folder / name).rename(lab.folder / name)
+    numbers = itertools.count()
+    poll_until(
+        lambda: is_stored(peer, mount.jid, f"again{next(numbers)}", content),
+        what="the inbox is counted again",
+    )
+    kept = os.listdir(folder)
+    assert len(kept) == 50
+    assert sorted(os.listdir(listing)) == sorted([*kept, "next"])
 
 
 def test_feed_tells_of_what_is_whole(lab: Lab) -> None:

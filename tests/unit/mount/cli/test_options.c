@@ -359,6 +359,9 @@ static void test_bad(void **state)
 
 		{{"a@b", "dir", "-o", "tls=off"}, "-o tls=off: needs -o server="},
 		{{"a@b", "dir", "-o", "inbox_quota=1G"}, "-o inbox_quota=: needs -o inbox="},
+		{{"a@b", "dir", "-o", "inbox_files=9"}, "-o inbox_files=: needs -o inbox="},
+		{{"a@b", "dir", "-o", "inbox=/x,inbox_files=0"}, "must be 1 to 100000000"},
+		{{"a@b", "dir", "-o", "inbox=/x,inbox_files=1K"}, "must be 1 to 100000000"},
 		{{"a@b", "dir", "-o", "inbox_sync=no"}, "-o inbox_sync=: needs -o inbox="},
 		{{"a@b", "dir", "-o", "inbox=/x,inbox_sync=maybe"}, "must be yes or no"},
 		{{"a@b", "dir", "-o", "inbox=dir"}, "dir: is within the mount point"},
@@ -552,6 +555,7 @@ static void test_help_names_every_option(void **state)
 		"spool=",
 		"inbox=",
 		"inbox_quota=",
+		"inbox_files=",
 		"umask=",
 		"inbox_sync=",
 	};

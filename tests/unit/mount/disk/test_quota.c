@@ -7,99 +7,258 @@
 
 #include <cmocka.h>
 
+#define BLOCK 10
+
+/* What is in the directory; and what happens while it is counted. */
 struct directory {
-	uint64_t bytes;
+	struct usage usage;
 	unsigned counted;
+	struct quota *quota;
+	struct usage reserved, cancelled, removed;
 };
 
-static uint64_t count(void *context)
+static void count(void *context, struct usage *found)
 {
 	struct directory *directory = context;
 	directory->counted++;
-	return directory->bytes;
+	found->files += directory->usage.files;
+	found->bytes += directory->usage.bytes;
+	if (directory->reserved.bytes > 0) {
+		assert_true(quota_reserve(directory->quota, directory->reserved));
+	}
+	if (directory->cancelled.bytes > 0) {
+		quota_cancel(directory->quota, directory->cancelled);
+	}
+	if (directory->removed.bytes > 0) {
+		quota_remove(directory->quota, directory->removed);
+	}
+}
+
+static struct usage usage(uint64_t files, uint64_t bytes)
+{
+	return (struct usage){.files = files, .bytes = bytes};
+}
+
+static void start(struct quota *quota, struct usage limit, struct directory *directory)
+{
+	quota_init(quota, limit, BLOCK, count, directory);
+	assert_int_equal(directory->counted, 1);
+	directory->quota = quota;
+}
+
+/* Whole blocks, and one for a file without bytes. */
+static void test_file(void **state)
+{
+	static const struct {
+		uint64_t size, bytes;
+	} cases[] = {{0, 10}, {1, 10}, {9, 10}, {10, 10}, {11, 20}, {1000, 1000}, {1001, 1010}};
+	struct directory directory = {0};
+	struct quota quota;
+	(void)state;
+	start(&quota, usage(0, 0), &directory);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct usage file = quota_file(&quota, cases[i].size);
+		assert_int_equal(file.files, 1);
+		assert_int_equal(file.bytes, cases[i].bytes);
+	}
+	quota_finish(&quota);
 }
 
 /* Existing files count. */
-static void test_limit(void **state)
+static void test_limits(void **state)
 {
-	struct directory directory = {.bytes = 60};
+	struct directory directory = {.usage = {6, 60}};
 	struct quota quota;
 	(void)state;
-	quota_init(&quota, 100, count, &directory);
-	assert_int_equal(directory.counted, 1);
-	assert_true(quota_reserve(&quota, 40));
-	assert_false(quota_reserve(&quota, 1));
-	assert_true(quota_reserve(&quota, 0));
+	start(&quota, usage(0, 100), &directory);
+	assert_true(quota_reserve(&quota, usage(1000, 40)));
+	assert_false(quota_reserve(&quota, usage(0, 1)));
+	assert_true(quota_reserve(&quota, usage(0, 0)));
+	quota_finish(&quota);
+
+	directory = (struct directory){.usage = {6, 60}};
+	start(&quota, usage(10, 0), &directory);
+	assert_true(quota_reserve(&quota, usage(4, UINT64_MAX / 4)));
+	assert_false(quota_reserve(&quota, usage(1, 0)));
+	assert_true(quota_reserve(&quota, usage(0, UINT64_MAX / 4))); /* a file goes on */
+	quota_finish(&quota);
+
+	directory = (struct directory){.usage = {6, 60}};
+	start(&quota, usage(10, 100), &directory);
+	assert_false(quota_reserve(&quota, usage(1, 41)));
+	assert_false(quota_reserve(&quota, usage(5, 10)));
+	assert_true(quota_reserve(&quota, usage(4, 40)));
+	quota_finish(&quota);
 }
 
 static void test_no_limit(void **state)
 {
-	struct directory directory = {.bytes = 60};
+	struct directory directory = {.usage = {6, 60}};
 	struct quota quota;
 	(void)state;
-	quota_init(&quota, 0, count, &directory);
-	assert_true(quota_reserve(&quota, UINT64_MAX / 2));
-	assert_true(quota_reserve(&quota, UINT64_MAX / 4));
+	start(&quota, usage(0, 0), &directory);
+	assert_true(quota_reserve(&quota, usage(1, UINT64_MAX / 2)));
+	assert_true(quota_reserve(&quota, usage(1, UINT64_MAX / 4)));
+	assert_int_equal(directory.counted, 1);
+	quota_finish(&quota);
 }
 
-/* Cancelled bytes and removed files give room back. */
+/* More than the limit may be there: what others have put there, and directories. */
+static void test_beyond_the_limit(void **state)
+{
+	struct directory directory = {.usage = {11, 110}};
+	struct quota quota;
+	(void)state;
+	start(&quota, usage(10, 100), &directory);
+	assert_false(quota_reserve(&quota, usage(1, 10)));
+	quota_remove(&quota, usage(1, 10));
+	assert_false(quota_reserve(&quota, usage(1, 10)));
+	quota_remove(&quota, usage(1, 10));
+	assert_true(quota_reserve(&quota, usage(1, 10)));
+	quota_add(&quota, usage(1, 10));
+	quota_remove(&quota, usage(1, 10));
+	assert_false(quota_reserve(&quota, usage(1, 10)));
+	quota_remove(&quota, usage(100, 1000)); /* it cannot be less than nothing */
+	assert_true(quota_reserve(&quota, usage(10, 100)));
+	assert_false(quota_reserve(&quota, usage(1, 10)));
+	quota_finish(&quota);
+}
+
+/* What is cancelled and removed gives room back. */
 static void test_room_again(void **state)
 {
 	struct directory directory = {0};
 	struct quota quota;
 	(void)state;
-	quota_init(&quota, 100, count, &directory);
-	assert_true(quota_reserve(&quota, 100));
-	quota_write(&quota, 30);
-	directory.bytes = 30;
-	assert_false(quota_reserve(&quota, 1));
-	quota_cancel(&quota, 70);
-	assert_true(quota_reserve(&quota, 70));
-	quota_cancel(&quota, 70);
-	quota_remove(&quota, 30);
-	assert_true(quota_reserve(&quota, 100));
-	quota_cancel(&quota, 100);
-	quota_restore(&quota, 30);
-	assert_false(quota_reserve(&quota, 71));
-	assert_true(quota_reserve(&quota, 70));
+	start(&quota, usage(10, 100), &directory);
+	assert_true(quota_reserve(&quota, usage(10, 100)));
+	quota_write(&quota, usage(3, 30));
+	directory.usage = usage(3, 30);
+	assert_false(quota_reserve(&quota, usage(1, 1)));
+	quota_cancel(&quota, usage(7, 70));
+	assert_true(quota_reserve(&quota, usage(7, 70)));
+	quota_cancel(&quota, usage(7, 70));
+	quota_remove(&quota, usage(3, 30));
+	assert_true(quota_reserve(&quota, usage(10, 100)));
+	quota_cancel(&quota, usage(10, 100));
+	quota_add(&quota, usage(3, 30));
+	assert_false(quota_reserve(&quota, usage(1, 71)));
+	assert_false(quota_reserve(&quota, usage(8, 10)));
+	assert_true(quota_reserve(&quota, usage(7, 70)));
+	quota_finish(&quota);
 }
 
 /* A file removed in the directory itself is noticed when room is needed, but not each time. */
 static void test_counted_again(void **state)
 {
-	struct directory directory = {.bytes = 100};
+	struct directory directory = {.usage = {1, 100}};
 	struct quota quota;
 	(void)state;
-	quota_init(&quota, 100, count, &directory);
-	assert_false(quota_reserve(&quota, 1));
+	start(&quota, usage(10, 100), &directory);
+	assert_int_equal(quota_counts(&quota), 0);
+	assert_false(quota_reserve(&quota, usage(1, 1)));
 	assert_int_equal(directory.counted, 2);
-	directory.bytes = 0;
-	assert_false(quota_reserve(&quota, 1)); /* within a second */
+	assert_int_equal(quota_counts(&quota), 1);
+	directory.usage = usage(0, 0);
+	assert_false(quota_reserve(&quota, usage(1, 1))); /* within a second */
 	assert_int_equal(directory.counted, 2);
+	quota_finish(&quota);
+}
+
+/* The number of files that come changes nothing. */
+static void test_not_counted_while_there_is_room(void **state)
+{
+	struct directory directory = {0};
+	struct quota quota;
+	(void)state;
+	start(&quota, usage(1000, 10000), &directory);
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_true(quota_reserve(&quota, usage(1, 10)));
+		quota_write(&quota, usage(1, 10));
+	}
+	assert_int_equal(directory.counted, 1);
+	directory.usage = usage(1000, 10000);
+	assert_false(quota_reserve(&quota, usage(1, 10)));
+	assert_int_equal(directory.counted, 2);
+	quota_finish(&quota);
 }
 
 /* Reserved bytes that are not written yet count in addition to the files in the directory. */
 static void test_counted_while_written(void **state)
 {
-	struct directory directory = {.bytes = 50};
+	struct directory directory = {.usage = {5, 50}};
 	struct quota quota;
 	(void)state;
-	quota_init(&quota, 100, count, &directory);
-	assert_true(quota_reserve(&quota, 40));
-	directory.bytes = 10;
-	assert_true(quota_reserve(&quota, 50)); /* 10 + 40 + 50 */
+	start(&quota, usage(0, 100), &directory);
+	assert_true(quota_reserve(&quota, usage(1, 40)));
+	directory.usage = usage(1, 10);
+	assert_true(quota_reserve(&quota, usage(1, 50))); /* 10 + 40 + 50 */
 	assert_int_equal(directory.counted, 2);
-	assert_false(quota_reserve(&quota, 1));
+	assert_false(quota_reserve(&quota, usage(0, 1)));
+	quota_finish(&quota);
+}
+
+/* So does what other threads reserve while it is counted; what they cancel does not. */
+static void test_changed_while_counted(void **state)
+{
+	struct directory directory = {.usage = {5, 50}};
+	struct quota quota;
+	(void)state;
+	start(&quota, usage(0, 100), &directory);
+	assert_true(quota_reserve(&quota, usage(1, 40)));
+	directory.usage = usage(1, 10);
+	directory.reserved = usage(1, 7);
+	directory.cancelled = usage(0, 30);
+	assert_true(quota_reserve(&quota, usage(1, 73))); /* 10 + 40 + 7 - 30 + 73 */
+	assert_false(quota_reserve(&quota, usage(0, 1)));
+	quota_finish(&quota);
+}
+
+/* A file that is removed meanwhile may have been counted, or not: the count is void. */
+static void test_removed_while_counted(void **state)
+{
+	struct directory directory = {.usage = {10, 100}};
+	struct quota quota;
+	(void)state;
+	start(&quota, usage(0, 100), &directory);
+	directory.usage = usage(0, 0);
+	directory.removed = usage(1, 20);
+	assert_false(quota_reserve(&quota, usage(1, 21)));
+	assert_int_equal(directory.counted, 2);
+	assert_true(quota_reserve(&quota, usage(1, 20)));
+	quota_finish(&quota);
+}
+
+static void test_tell_once(void **state)
+{
+	struct directory directory = {0};
+	struct quota quota;
+	(void)state;
+	start(&quota, usage(0, 10), &directory);
+	assert_false(quota_reserve(&quota, usage(1, 11)));
+	assert_true(quota_tell(&quota));
+	assert_false(quota_reserve(&quota, usage(1, 11)));
+	assert_false(quota_tell(&quota));
+	assert_true(quota_reserve(&quota, usage(1, 10)));
+	assert_false(quota_reserve(&quota, usage(1, 10)));
+	assert_true(quota_tell(&quota));
+	quota_finish(&quota);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_no_limit),
+		cmocka_unit_test(test_beyond_the_limit),
 		cmocka_unit_test(test_room_again),
 		cmocka_unit_test(test_counted_again),
+		cmocka_unit_test(test_not_counted_while_there_is_room),
 		cmocka_unit_test(test_counted_while_written),
+		cmocka_unit_test(test_changed_while_counted),
+		cmocka_unit_test(test_removed_while_counted),
+		cmocka_unit_test(test_tell_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
