@@ -4,7 +4,7 @@
     server = LoginServer(folder, offers=("SCRAM-SHA-1", "PLAIN"), refuses={"PLAIN": "aborted"})
 
 It counts all elements of a client: `server.auths` are the mechanisms of each <auth/>. After a login
-with the right password it sends an empty roster and answers pings, as a mount needs.
+with the right password it sends its roster and answers pings, as a mount needs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import ssl
 import struct
 import threading
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -31,6 +32,7 @@ NS_SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 NS_BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 NS_BINDINGS = "urn:xmpp:sasl-cb:0"
 NS_CLIENT = "jabber:client"
+NS_ROSTER = "jabber:iq:roster"
 
 USER, PASSWORD = "alice", "right"
 STARTTLS = f"<starttls xmlns='{NS_TLS}'><required/></starttls>"
@@ -67,6 +69,7 @@ class LoginServer:
         after_features: str = "",  # behind the features of the encrypted stream
         resets: bool = False,  # the connection, when it gets an <auth/>
         after_login: str = f"<bind xmlns='{NS_BIND}'/>",  # features
+        roster: Iterable[str] = (),  # its items
         host: str = HOST,
     ):
         self.host, self.starttls = host, starttls
@@ -76,11 +79,14 @@ class LoginServer:
         self.before_tls, self.with_proceed = before_tls, with_proceed
         self.resets = resets
         self.after_features, self.after_login, self.tls = after_features, after_login, tls
+        self.roster = roster
+        self.client: Connection | None = None  # the last one that has logged in
         self.auths: list[str] = []
         self.headers: list[str] = []  # of SCRAM: "n", "y", "p=..."
         self.logins = 0
         self.stanzas: list[str] = []  # names of all that came in
         self.ends = 0  # streams that the client has ended in order
+        self.log = ""  # nothing to say when a test fails
         folder.mkdir()
         make_certificates(folder, host)
         self.cafile = folder / "ca.crt"
@@ -120,6 +126,7 @@ class LoginServer:
             while not self._log_in(client):
                 pass
             client.header(self.after_login)
+            self.client = client
             self._answer(client)
 
     def _log_in(self, client: Connection) -> bool:
@@ -201,6 +208,8 @@ class LoginServer:
                 if stanza.find(f"{{{NS_BIND}}}bind") is not None:
                     resource = stanza.findtext(f".//{{{NS_BIND}}}resource")
                     child = f"<bind xmlns='{NS_BIND}'><jid>{USER}@{self.host}/{resource}</jid></bind>"
+                if stanza.find(f"{{{NS_ROSTER}}}query") is not None:
+                    child = f"<query xmlns='{NS_ROSTER}'>{''.join(self.roster)}</query>"
                 client.send(f"<iq type='result' id={quoteattr(stanza.get('id'))}>{child}</iq>")
         self.ends += 1
         client.send("</stream:stream>")
@@ -210,6 +219,7 @@ class Connection:
     def __init__(self, plain: socket.socket, server: LoginServer):
         self.socket = plain
         self.server = server
+        self._sending = threading.Lock()
         self._new_stream()
 
     def __enter__(self) -> Connection:
@@ -229,7 +239,8 @@ class Connection:
         self._depth = 0
 
     def send(self, xml: str) -> None:
-        self.socket.sendall(xml.encode())
+        with self._sending:
+            self.socket.sendall(xml.encode())
 
     def header(self, features: str, more: str = "") -> None:
         """Takes the client's stream header, and answers with ours and the features."""
