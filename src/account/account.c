@@ -66,6 +66,11 @@ void account_finish_file(struct account *account, struct node *node, bool good_o
 		ibb_release(&account->ibb, stream, good_order, now_ms);
 	}
 	account_expire_at(account, node, now_ms + ACCOUNT_FINISHED_MS);
+	account->finished++;
+	if (account->finished > ACCOUNT_MANY_FINISHED &&
+	    account->expiry_ms > now_ms + ACCOUNT_EXPIRY_MS) {
+		account->expiry_ms = now_ms + ACCOUNT_EXPIRY_MS;
+	}
 }
 
 int account_accept(struct account *account, struct node *node, int64_t now_ms)

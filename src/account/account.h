@@ -69,6 +69,7 @@ struct account {
 	bool present;			/* presence that the server had at our login has come */
 	uint64_t last_query, last_arrival;
 	int64_t expiry_ms; /* no name expires before this */
+	unsigned finished; /* files, since all names were checked */
 };
 
 /* How long a name stays: that of a finished file, because install, mc and gio use it again; and
@@ -79,6 +80,11 @@ struct account {
 /* How long a folder of ours stays that is empty while nothing is sent to its contact: tar and rsync
  * set the times of a folder at their end. */
 #define ACCOUNT_FOLDER_MS 3600000
+
+/* If so many files have finished since the names were last checked, none stays longer than this:
+ * peers that send many files must not fill our memory with their names. */
+#define ACCOUNT_MANY_FINISHED 4096
+#define ACCOUNT_HURRY_MS      2000
 
 /* All names are checked at once, so a name may stay this much longer. */
 #define ACCOUNT_EXPIRY_MS 1000
@@ -115,7 +121,7 @@ bool account_is_own(const struct account *account, const char *jid);
 /* Accepts the offer that arrived as `node`, if it is one: `node` has a stream then. */
 int account_accept(struct account *account, struct node *node, int64_t now_ms);
 
-/* Ends the session of `node`; its name stays for ACCOUNT_FINISHED_MS. */
+/* Ends the session of `node`; its name stays for ACCOUNT_FINISHED_MS, or ACCOUNT_HURRY_MS. */
 void account_finish_file(struct account *account, struct node *node, bool good_order,
 			 int64_t now_ms);
 
