@@ -194,6 +194,23 @@ static void test_size(void **state)
 	tree_finish(&tree);
 }
 
+/* But for ctime. Field by field: on some machines the struct has padding. */
+static void assert_unchanged(const struct stat *before, const struct stat *after)
+{
+	assert_int_equal(before->st_ino, after->st_ino);
+	assert_int_equal(before->st_mode, after->st_mode);
+	assert_int_equal(before->st_nlink, after->st_nlink);
+	assert_int_equal(before->st_uid, after->st_uid);
+	assert_int_equal(before->st_gid, after->st_gid);
+	assert_int_equal(before->st_size, after->st_size);
+	assert_int_equal(before->st_blocks, after->st_blocks);
+	assert_int_equal(before->st_blksize, after->st_blksize);
+	assert_int_equal(before->st_atim.tv_sec, after->st_atim.tv_sec);
+	assert_int_equal(before->st_atim.tv_nsec, after->st_atim.tv_nsec);
+	assert_int_equal(before->st_mtim.tv_sec, after->st_mtim.tv_sec);
+	assert_int_equal(before->st_mtim.tv_nsec, after->st_mtim.tv_nsec);
+}
+
 static void test_change(void **state)
 {
 	(void)state;
@@ -217,8 +234,7 @@ static void test_change(void **state)
 	node_change(contact, &changes);
 	node_attributes(contact, &after);
 	assert_true(after.st_ctim.tv_sec > 0);
-	after.st_ctim = before.st_ctim;
-	assert_memory_equal(&before, &after, sizeof(before));
+	assert_unchanged(&before, &after);
 
 	/* Each field alone; a directory stays a directory. */
 	changes.mode = true;

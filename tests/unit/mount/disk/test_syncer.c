@@ -19,7 +19,8 @@
 
 #include <cmocka.h>
 
-#define FOREVER INT64_MAX / 2
+/* In ms; the longest that a time_t of 32 bits holds. */
+#define FOREVER ((int64_t)INT32_MAX * 1000)
 
 /* Of the descriptors in these tests, those from 100 on are directories: 100 and 101 are the same.
  */
