@@ -15,8 +15,21 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Whether descriptor `fd` of process `pid` may be written to. */
-static bool is_for_writing(const char *pid, const char *fd)
+/* A file; `ino` 0: whatever its inode. */
+struct wanted {
+	const char *name; /* or its path, which begins with a slash */
+	uint64_t ino;
+};
+
+/* Linux tells the inode since 5.14. */
+static bool has_inode(const char *fdinfo, uint64_t ino)
+{
+	const char *line = strstr(fdinfo, "\nino:");
+	return !line || strtoull(line + 5, NULL, 10) == ino;
+}
+
+/* Whether descriptor `fd` of process `pid` may be written to, and is of that inode. */
+static bool is_for_writing(const char *pid, const char *fd, uint64_t ino)
 {
 	char path[64], text[512];
 	unsigned flags;
@@ -26,7 +39,8 @@ static bool is_for_writing(const char *pid, const char *fd)
 		return false;
 	}
 	const char *line = strstr(text, "flags:");
-	return line && sscanf(line, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY;
+	return line && sscanf(line, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY &&
+	       (ino == 0 || has_inode(text, ino));
 }
 
 /* Whether the link to an open file leads to `wanted`: a path or, without a slash, a name. */
@@ -45,7 +59,7 @@ enum sight {
 
 /* Links in /proc are read, not followed: they may lead into our own mount, and only this thread
  * could answer. */
-static enum sight look_at(const char *pid, const char *wanted)
+static enum sight look_at(const char *pid, struct wanted wanted)
 {
 	char path[64], target[PATH_MAX];
 	struct dirent *entry;
@@ -64,7 +78,8 @@ static enum sight look_at(const char *pid, const char *wanted)
 			continue;
 		}
 		target[length] = '\0';
-		if (is_that(target, wanted) && is_for_writing(pid, entry->d_name)) {
+		if (is_that(target, wanted.name) &&
+		    is_for_writing(pid, entry->d_name, wanted.ino)) {
 			sight = WRITES;
 		} else if (strncmp(target, "socket:", 7) == 0) {
 			sight = SHARES;
@@ -74,21 +89,21 @@ static enum sight look_at(const char *pid, const char *wanted)
 	return sight;
 }
 
-static enum sight look_at_pid(pid_t pid, const char *name)
+static enum sight look_at_pid(pid_t pid, struct wanted wanted)
 {
 	char text[16];
 	snprintf(text, sizeof(text), "%d", (int)pid);
-	return look_at(text, name);
+	return look_at(text, wanted);
 }
 
 bool writers_include(pid_t pid, const char *name)
 {
-	enum sight sight = look_at_pid(pid, name);
+	enum sight sight = look_at_pid(pid, (struct wanted){name, 0});
 	return sight == WRITES || sight == HIDDEN;
 }
 
 /* Whether a process other than ours writes to `wanted`; `otherwise`: if no process can be seen. */
-static bool is_written(const char *wanted, bool otherwise)
+static bool is_written(struct wanted wanted, bool otherwise)
 {
 	struct dirent *entry;
 	bool found = false;
@@ -107,7 +122,7 @@ static bool is_written(const char *wanted, bool otherwise)
 
 bool writers_exist(const char *path)
 {
-	return is_written(path, false);
+	return is_written((struct wanted){path, 0}, false);
 }
 
 /* ---- the last one ---- */
@@ -159,11 +174,11 @@ static bool is_process(pid_t pid)
 }
 
 /* Whether a process that was started after the open has the descriptor. */
-static bool has_heir(const char *name, uint64_t opened, uint64_t now)
+static bool has_heir(struct wanted wanted, uint64_t opened, uint64_t now)
 {
 	for (uint64_t each = opened + 1; each <= now; each++) {
 		pid_t heir = (pid_t)(each & UINT32_MAX);
-		if (heir != getpid() && is_process(heir) && look_at_pid(heir, name) == WRITES) {
+		if (heir != getpid() && is_process(heir) && look_at_pid(heir, wanted) == WRITES) {
 			return true;
 		}
 	}
@@ -172,11 +187,12 @@ static bool has_heir(const char *name, uint64_t opened, uint64_t now)
 
 bool writers_was_last(pid_t pid, const char *name, struct writers_open *opened)
 {
-	enum sight sight = look_at_pid(pid, name);
+	struct wanted wanted = {name, opened->ino};
+	enum sight sight = look_at_pid(pid, wanted);
 	if (sight == WRITES || sight == HIDDEN) {
 		return false;
 	}
-	enum sight of_opener = opened->pid == pid ? sight : look_at_pid(opened->pid, name);
+	enum sight of_opener = opened->pid == pid ? sight : look_at_pid(opened->pid, wanted);
 	if (of_opener == WRITES) {
 		return false;
 	}
@@ -184,6 +200,6 @@ bool writers_was_last(pid_t pid, const char *name, struct writers_open *opened)
 		opened->moment = 0;
 	}
 	uint64_t now = writers_look();
-	return is_near(opened->moment, now) ? !has_heir(name, opened->moment, now)
-					    : !is_written(name, true);
+	return is_near(opened->moment, now) ? !has_heir(wanted, opened->moment, now)
+					    : !is_written(wanted, true);
 }

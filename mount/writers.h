@@ -24,6 +24,7 @@ bool writers_include(pid_t pid, const char *name);
 struct writers_open {
 	pid_t pid;	 /* the process, or thread, that it was */
 	uint64_t moment; /* of writers_look, before it returned; 0: unknown */
+	uint64_t ino;	 /* of the file; 0: unknown */
 };
 
 /* This moment, in terms of the processes that have been started. To be called once a second at
@@ -32,8 +33,8 @@ uint64_t writers_look(void);
 
 /* Whether `pid`, which has just closed a descriptor of the open file called `name`, was the last
  * that could write to it, as far as can be seen. False if the open files of `pid` cannot be seen.
- * Any file of that name counts: the same one may be reached by another path, as through a
- * container's mounts.
+ * Any file of that name and inode counts: the same one may be reached by another path, as through
+ * a container's mounts.
  *
  * A descriptor is inherited by processes that are started after the open, or it passes through a
  * socket. So only those, the opener and `pid` are searched, until one that closes the file, or the

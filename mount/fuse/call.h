@@ -33,6 +33,7 @@ struct call {
 	off_t offset;	       /* read */
 	struct handle *handle; /* read, flush, setattr */
 	pid_t pid;	       /* open, flush */
+	fuse_ino_t ino;	       /* flush */
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when

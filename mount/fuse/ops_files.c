@@ -261,7 +261,7 @@ static void flush_spooled(struct call *call)
 static bool is_last_close(struct call *call)
 {
 	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
-	struct writers_open opened = {call->handle->opener, call->handle->opened};
+	struct writers_open opened = {call->handle->opener, call->handle->opened, call->ino};
 	bool last = hub_can_finish(call->hub, call->handle) &&
 		    hub_path(call->hub, call->handle, path, sizeof(path)) >= 0 &&
 		    writers_was_last(call->pid, strrchr(path, '/') + 1, &opened);
@@ -300,13 +300,13 @@ static void begin_close(struct request *request, bool killed)
 
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	(void)ino;
 	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
 	if (!call) {
 		return;
 	}
 	call->handle = call_handle_of(info);
 	call->pid = fuse_req_ctx(req)->pid;
+	call->ino = ino;
 	enum caller_fate fate = call->handle->writable ? caller_fate(call->pid) : CALLER_STAYS;
 	if (fate == CALLER_UNKNOWN) {
 		struct early_signal early = call_early_signal(call);

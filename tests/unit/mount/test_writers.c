@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,7 +37,7 @@ static int teardown(void **state)
 
 static bool was_last(pid_t pid, pid_t opener, uint64_t moment)
 {
-	struct writers_open opened = {opener, moment};
+	struct writers_open opened = {.pid = opener, .moment = moment};
 	return writers_was_last(pid, strrchr(path, '/') + 1, &opened);
 }
 
@@ -121,12 +122,40 @@ static void test_socket(void **state)
 	assert_false(is_last(plain, sharing));
 	assert_true(is_last(plain, plain));
 	/* It may have passed the descriptor on; that is remembered. */
-	struct writers_open opened = {plain, writers_look()};
+	struct writers_open opened = {.pid = plain, .moment = writers_look()};
 	assert_false(writers_was_last(sharing, strrchr(path, '/') + 1, &opened));
 	assert_false(writers_was_last(plain, strrchr(path, '/') + 1, &opened));
 	child_stop(sharing, leashes[2]);
 	child_stop(plain, leashes[1]);
 	child_stop(older, leashes[0]);
+}
+
+/* A file of the same name, in another directory. */
+static void test_other_file(void **state)
+{
+	(void)state;
+	char directory[] = "/tmp/writers-XXXXXX", other[64];
+	const char *name = strrchr(path, '/') + 1;
+	struct stat status;
+	int leash;
+	assert_int_equal(stat(path, &status), 0);
+	assert_non_null(mkdtemp(directory));
+	snprintf(other, sizeof(other), "%s/%s", directory, name);
+	int fd = open(other, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	pid_t pid = child_start(other, O_WRONLY, &leash);
+	struct writers_open opened = {.pid = pid};
+	assert_false(writers_was_last(pid, name, &opened));
+	opened.ino = status.st_ino;
+	assert_true(writers_was_last(pid, name, &opened));
+	child_stop(pid, leash);
+	pid = child_start(path, O_WRONLY, &leash);
+	opened.pid = pid;
+	assert_false(writers_was_last(pid, name, &opened));
+	child_stop(pid, leash);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(rmdir(directory), 0);
 }
 
 /* With the reserve, /proc can be read when no descriptor is left. */
@@ -162,9 +191,8 @@ static void test_no_descriptor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_is_written),
-		cmocka_unit_test(test_was_last),
-		cmocka_unit_test(test_socket),
+		cmocka_unit_test(test_is_written),    cmocka_unit_test(test_was_last),
+		cmocka_unit_test(test_socket),	      cmocka_unit_test(test_other_file),
 		cmocka_unit_test(test_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
