@@ -96,10 +96,10 @@ def test_failing_disk(lab: Lab, disk: Disk) -> None:
 
 
 @pytest.mark.once
-def test_another_file_of_that_name(lab: Lab, disk: Path) -> None:
+def test_another_file_of_that_name(lab: Lab, disk: Disk) -> None:
     """It is open for writing, on another file system: the close waits for the end all the same."""
-    sender, receiver = lab.pair("", f"inbox={disk}/inbox")
-    os.setxattr(disk, "user.fault", f"rename {errno.ENOSPC} 1".encode())
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    disk.fail("rename", errno.ENOSPC, 1)
     source = lab.random_file(20_000)
     with open(lab.folder / "f", "wb"):
         done = lab.run("cp", source, sender.contact(receiver) / "f")
