@@ -238,6 +238,7 @@ static int run(const struct options *options, char **password, struct fuse_sessi
 		.hub = hub,
 		.interrupts = context->interrupts,
 		.inbox = context->inbox,
+		.spool = context->spool.pool,
 	};
 	int status = EXIT_FAILURE;
 

@@ -24,6 +24,9 @@
 /* Downloads at the same time: each has descriptors, and libstrophe needs one below 1024. */
 #define MAX_DOWNLOADS 256
 
+/* How often a folder that was removed meanwhile is made again. */
+#define MAX_TRIES 10
+
 /* Bytes that are read from a stream at once. */
 #define PIECE ((size_t)256 * 1024)
 
@@ -137,15 +140,18 @@ static void prune(const struct download *download)
 
 static int open_file(struct download *download, const char *name)
 {
-	int error;
-	do {
+	char folder[NAME_FOLDER_SIZE];
+	int error = -ENOENT;
+	strcpy(folder, download->folder);
+	/* ENOENT: rm has emptied the folder, or one above it, and removed it. */
+	for (int i = 0; i < MAX_TRIES && error == -ENOENT; i++) {
 		if (download->directory >= 0) {
 			close(download->directory);
 		}
+		strcpy(download->folder, folder);
 		download->directory = open_directory(download);
 		error = download->directory >= 0 ? create(download, name) : download->directory;
-		/* ENOENT: rm has emptied the folder, and removed it. */
-	} while (error == -ENOENT && download->folder[0] != '\0' && download->directory >= 0);
+	}
 	if (error) {
 		prune(download);
 	}

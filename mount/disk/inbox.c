@@ -285,8 +285,11 @@ int inbox_remove(struct inbox *inbox, const char *path)
 	char folder[PATH_MAX];
 	const char *name;
 	int above = folder_open_above(inbox->fd, path, &name);
+	if (above == -ENOENT || above == -ENOTDIR || above == -ELOOP) {
+		return 0; /* it is not there */
+	}
 	if (above < 0) {
-		return above == -EACCES ? above : 0; /* it is not there */
+		return above;
 	}
 	int error = unlink_file(above, name, &inbox->quota);
 	close(above);

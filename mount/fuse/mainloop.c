@@ -19,6 +19,9 @@
 /* How long streams may take to deliver the rest when the mount ends. */
 #define DRAIN_MS 5000
 
+/* How long the spool's disk may take when the mount ends, to have offered what was closed. */
+#define SPOOL_MS 500
+
 /* A service manager is told of changes, and they are looked for, at most this often. */
 #define STATUS_MS 1000
 
@@ -192,6 +195,8 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		stopping = stopping || !mounted;
 		if (stopping && until_ms == INT64_MAX) {
 			notify_stopping();
+			/* What was closed just now is offered before nothing new is begun. */
+			pool_drain(loop->spool, hub_now_ms() + SPOOL_MS);
 			hub_stop(loop->hub, !mounted);
 			until_ms = hub_now_ms() + DRAIN_MS;
 		}

@@ -23,6 +23,7 @@ struct mainloop {
 	struct client *client;
 	struct interrupts *interrupts;
 	struct inbox *inbox; /* or NULL */
+	struct pool *spool;  /* that of the spool */
 	int signal_fd;	     /* signalfd of those that end the daemon */
 };
 

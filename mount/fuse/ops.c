@@ -250,9 +250,12 @@ static void deliver_unlink(struct request *request)
 	struct name_call *name_call = (struct name_call *)request;
 	struct call *call = &name_call->call;
 	int error = (int)request->op.result;
-	fuse_reply_err(
-		call->req,
-		-(error ? error : hub_unlink(call->hub, name_call->parent, name_call->name)));
+	if (!error) {
+		error = hub_unlink(call->hub, name_call->parent, name_call->name);
+		/* Whoever has looked for the file since has found that it is gone. */
+		error = error == -ENOENT ? 0 : error;
+	}
+	fuse_reply_err(call->req, -error);
 	call_end(call);
 }
 

@@ -40,7 +40,8 @@ static struct node *enter(struct account *account, struct node *parent, const ch
 		}
 		name_number(name, wanted, n);
 	}
-	if (!account->has_inbox && account->tree.folders >= FOLDER_MAX_COUNT) {
+	size_t most = account->has_inbox ? FOLDER_MAX_COUNT_OF_INBOX : FOLDER_MAX_COUNT;
+	if (account->tree.folders >= most) {
 		return NULL;
 	}
 	struct node *folder = tree_add(&account->tree, parent, NODE_FOLDER, name, NULL);

@@ -13,9 +13,11 @@
 
 #include "account/account.h"
 
-/* Folders in the tree at once, if there is no inbox, which has a quota. Finished names stay for a
- * minute, and without this a peer's folders would need far more memory than its files. */
-#define FOLDER_MAX_COUNT 4096
+/* Folders of peers in the tree at once; and with an inbox, where those of files that have come to
+ * nothing stay as long. Finished names stay for a minute, and without this a peer's folders would
+ * need far more memory than its files. */
+#define FOLDER_MAX_COUNT	  4096
+#define FOLDER_MAX_COUNT_OF_INBOX 16384
 
 /* The folder at `path`, as name_folder_from_wire writes it, below `in`; made where it is missing.
  * "" is `in` itself. NULL: there are too many, or memory is short. */

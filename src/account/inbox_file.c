@@ -241,6 +241,9 @@ void inbox_file_remove(struct account *account, uint64_t ino, int64_t now_ms)
 	struct node *node = tree_find(&account->tree, ino);
 	if (node && node->parent && node->inbox.state == INBOX_COMPLETE) {
 		struct node *in = node->parent;
+		while (in && in->kind == NODE_FOLDER) {
+			in = in->parent; /* folders that become empty go with the file */
+		}
 		account_drop(account, node, now_ms);
 		directory_tidy(account, in);
 	}

@@ -37,6 +37,7 @@ struct directory {
 	UT_hash_handle by_jid; /* tree.jids; not while it is detached */
 	char *jid;	       /* CONTACT: bare; RESOURCE: full */
 	bool made;	       /* CONTACT, RESOURCE: by mkdir */
+	bool of_peer;	       /* FOLDER: it is below an IN */
 	struct defaults defaults;
 };
 
@@ -65,7 +66,7 @@ struct node {
 	uint64_t lookups; /* that the kernel has not forgotten */
 	unsigned handles; /* open files */
 
-	struct directory directory; /* ROOT, CONTACT, RESOURCE */
+	struct directory directory; /* ROOT, CONTACT, RESOURCE, FOLDER */
 	struct stream_file file;    /* OUTGOING, ARRIVED; expires_ms: FOLDER, too */
 	struct inbox_entry inbox;   /* ARRIVED */
 	struct op *waiters;	    /* NEXT, INCOMING: reads parked until something arrives */

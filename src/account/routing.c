@@ -401,7 +401,7 @@ void routing_forget(struct account *account, const struct resource *resource)
 		}
 	}
 	DL_FOREACH (account->handles, handle) {
-		const struct node *directory = handle->node->parent;
+		const struct node *directory = node_above_folders(handle->node->parent);
 		if (is_waiting(handle) && directory &&
 		    strcmp(directory->directory.jid, resource->jid) == 0) {
 			handle->routing.peer_asked = false; /* it may have shared the query */

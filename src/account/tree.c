@@ -47,7 +47,7 @@ static void destroy(struct tree *tree, struct node *node)
 	/* The table is not used after its last entry. */
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	HASH_DEL(tree->nodes, node);
-	tree->folders -= node->kind == NODE_FOLDER;
+	tree->folders -= node->directory.of_peer;
 	stream_file_finish(&node->file);
 	free(node->inbox.path);
 	free(node->directory.jid);
@@ -82,7 +82,6 @@ static struct node *create(struct tree *tree, enum node_kind kind, const char *n
 		return NULL;
 	}
 	tree->last_ino++;
-	tree->folders += kind == NODE_FOLDER;
 	return node;
 }
 
@@ -208,6 +207,11 @@ struct node *tree_add(struct tree *tree, struct node *parent, enum node_kind kin
 	}
 	node->parent = parent;
 	DL_APPEND(parent->children, node);
+	if (kind == NODE_FOLDER) {
+		const struct node *above = node_above_folders(parent);
+		node->directory.of_peer = above && above->kind == NODE_IN;
+		tree->folders += node->directory.of_peer;
+	}
 	if (kind == NODE_CONTACT) {
 		struct node *in = tree_add(tree, node, NODE_IN, "in", NULL);
 		if (!in || !tree_add(tree, in, NODE_NEXT, "next", NULL)) {

@@ -33,7 +33,7 @@ struct tree {
 	struct node *jids;  /* uthash, by directory.jid: of CONTACT and RESOURCE likewise */
 	struct node *root, *incoming;
 	uint64_t last_ino;
-	size_t folders; /* nodes that are FOLDERs */
+	size_t folders; /* nodes that are FOLDERs below an IN */
 	uid_t uid;	/* of every new node */
 	gid_t gid;
 	mode_t mask;

@@ -134,6 +134,24 @@ static void test_which_resource(void **state)
 	scene_finish(&scene);
 }
 
+/* An open waits for the features of a resource, which goes offline. */
+static void test_resource_that_goes(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	assert_int_equal(make(&scene, "a@x/f"), 0);
+	comes(&scene, "a@x/other", 5, FEATURE_ANNOUNCED);
+	struct call *call = scene_open(&scene, "a@x/f/x", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/other");
+	assert_waits(call);
+	scene_goes(&scene, "a@x/other");
+	scene_sent(&scene, MSG_OPEN, SCENE_PHONE);
+	scene_result(&scene);
+	assert_result(call, 0);
+	scene_finish(&scene);
+}
+
 static void test_nobody_there(void **state)
 {
 	(void)state;
@@ -281,11 +299,11 @@ static void test_expiry(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_folders),		cmocka_unit_test(test_the_path_travels),
-		cmocka_unit_test(test_which_resource),	cmocka_unit_test(test_nobody_there),
-		cmocka_unit_test(test_resources),	cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_only_as_streams), cmocka_unit_test(test_removal),
-		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_folders),	       cmocka_unit_test(test_the_path_travels),
+		cmocka_unit_test(test_which_resource), cmocka_unit_test(test_resource_that_goes),
+		cmocka_unit_test(test_nobody_there),   cmocka_unit_test(test_resources),
+		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_only_as_streams),
+		cmocka_unit_test(test_removal),	       cmocka_unit_test(test_expiry),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

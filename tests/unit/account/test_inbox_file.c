@@ -10,12 +10,18 @@
 
 #include <cmocka.h>
 
-static void restore(struct scene *scene, const char *contact, const char *name)
+static void restore_in(struct scene *scene, const char *contact, const char *folder,
+		       const char *name)
 {
 	const struct timespec modified = {.tv_sec = 1};
-	assert_int_equal(
-		inbox_file_restore(&scene->account, contact, "", name, 1, &modified, scene->now_ms),
-		0);
+	assert_int_equal(inbox_file_restore(&scene->account, contact, folder, name, 1, &modified,
+					    scene->now_ms),
+			 0);
+}
+
+static void restore(struct scene *scene, const char *contact, const char *name)
+{
+	restore_in(scene, contact, "", name);
 }
 
 static void assert_next(const struct scene *scene, uint64_t *ino, const char *expected)
@@ -72,11 +78,27 @@ static void test_remove(void **state)
 	scene_finish(&scene);
 }
 
+/* The last file of a folder, of a contact that has nothing else. */
+static void test_remove_from_folder(void **state)
+{
+	struct scene scene;
+	uint64_t ino = 0;
+	(void)state;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	restore_in(&scene, "b@x", "p/q", "1");
+	assert_next(&scene, &ino, "b@x/p/q/1");
+	assert_exists(&scene, "b@x/in/p/q/1");
+	inbox_file_remove(&scene.account, ino, scene.now_ms);
+	assert_no(&scene, "b@x");
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_remove_from_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
