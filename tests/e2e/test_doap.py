@@ -24,6 +24,7 @@ SOURCES = {
     "urn:ietf:params:xml:ns:xmpp-stanzas": None,
     "urn:ietf:params:xml:ns:xmpp-tls": None,
     "jabber:iq:auth": None,  # XEP-0078, which is filtered
+    "jabber:iq:roster": None,  # RFC 6121
     "http://prosody.im": None,  # the node of a server's capabilities
     "urn:ibbfs:0": None,  # docs/wire.md
     "urn:ibbfs:resume:0": None,
