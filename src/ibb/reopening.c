@@ -8,9 +8,9 @@
  *
  * Three things say that the block was not carried:
  *
- *     an error     policy-violation, not-acceptable, or resource-constraint that is not of type
- * wait silence      the peer answers a question that was sent after the block, and not the block a
- * connection of ours that breaks while the block is in flight
+ * - an error: policy-violation, not-acceptable, or resource-constraint that is not of type wait
+ * - silence: the peer answers a question that was sent after the block, and not the block
+ * - a connection of ours that breaks while the block is in flight
  *
  * A message has no answer. If it is dropped, nobody knows; the other two hold for both carriers.
  */
