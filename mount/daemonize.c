@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* close_range */
+#define _GNU_SOURCE /* closefrom */
 
 #include "mount/daemonize.h"
 
@@ -27,10 +27,11 @@ int daemonize_open_standard(void)
 static int close_inherited(int fd)
 {
 	int first = dup2(fd, STDERR_FILENO + 1);
-	if (first < 0 || close_range((unsigned)first + 1, ~0U, 0)) {
-		log_error("inherited files: %s", strerror(errno));
+	if (first < 0) {
+		log_error("dup2: %s", strerror(errno));
 		return -1;
 	}
+	closefrom(first + 1);
 	fcntl(first, F_SETFD, FD_CLOEXEC);
 	return first;
 }

@@ -171,7 +171,7 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
 		stream = ibb_find(ibb, msg->peer, msg->sid);
 	}
-	if (stream) {
+	if (stream && !stream->session.lost) {
 		receive_for_stream(ibb, stream, msg, now_ms);
 		return;
 	}
@@ -270,9 +270,10 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	if (parse_id(msg->id, &id)) {
 		HASH_FIND(links.by_number, ibb->by_number, &id.number, sizeof(id.number), stream);
 	}
-	/* An answer counts only from the recipient of the request, and for its session. */
+	/* An answer counts only from the recipient of the request, and for its session; it counts
+	 * no more when that is lost, as every byte is sent again. */
 	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0 ||
-	    id.session != stream->session.reopened + 1) {
+	    id.session != stream->session.reopened + 1 || stream->session.lost) {
 		return;
 	}
 	bool success = msg->kind == MSG_RESULT;

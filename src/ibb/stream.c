@@ -116,7 +116,7 @@ bool stream_can_reopen(const struct stream *stream)
 {
 	return stream->state == STREAM_OPEN && !stream->is_incoming && !stream->session.resumable &&
 	       !stream->session.negotiated && !stream->session.close_pending &&
-	       stream->outgoing.sender.carried == 0 && stream->incoming.receiver.received == 0;
+	       stream->outgoing.sender.carried == 0 && stream->incoming.receiver.blocks == 0;
 }
 
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms)

@@ -8,8 +8,8 @@
 /* The two clocks are read one after the other. */
 #define NOISE_MS 1000
 
-/* Some year: the timer is only there to be cancelled. */
-#define NEVER_S ((time_t)1 << 31)
+/* The timer is only there to be cancelled; now and then it expires. */
+#define YEAR_S (365 * 86400)
 
 #ifndef TFD_TIMER_CANCEL_ON_SET
 #define TFD_TIMER_CANCEL_ON_SET (1 << 1)
@@ -30,9 +30,9 @@ static int64_t slept_ms(void)
 
 static void arm(const struct sleep_watch *watch)
 {
-	struct itimerspec never = {.it_value.tv_sec = NEVER_S};
+	struct itimerspec late = {.it_value.tv_sec = time(NULL) + YEAR_S};
 
-	timerfd_settime(watch->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+	timerfd_settime(watch->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &late, NULL);
 }
 
 void sleep_watch_init(struct sleep_watch *watch)

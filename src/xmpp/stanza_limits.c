@@ -284,7 +284,8 @@ INTERPOSED int XML_Parse(void *parser, const char *text, int length, int is_fina
 	interpose(INTERPOSED_XML_Parse, (void **)&parse);
 	struct filter *filter = filter_of(parser, false);
 	int status = XML_STATUS_ERROR;
-	if (parse && (!filter || filter->unparsed <= STANZA_MAX_TAG_BYTES)) {
+	if (parse && (!filter || (filter->unparsed <= STANZA_MAX_TAG_BYTES &&
+				  filter->dropped <= STANZA_MAX_DROPPED))) {
 		if (filter) {
 			filter->unparsed += (size_t)length; /* an event sets it to 0 */
 		}

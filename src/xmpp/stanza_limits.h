@@ -11,7 +11,9 @@
  * Our own server may also be broken, and limit nothing. What is beyond STANZA_MAX_BYTES of a stanza
  * is dropped: elements, and text. Text that was cut ends in U+FFFD, so that nobody takes it for the
  * whole. A tag cannot be cut, and expat gathers it first. If it is longer than
- * STANZA_MAX_TAG_BYTES, the parser fails.
+ * STANZA_MAX_TAG_BYTES, the parser fails. So it does if more than STANZA_MAX_DROPPED elements that
+ * are dropped are nested, as expat remembers each. It also remembers every name that it has seen on
+ * a connection, which has no limit here.
  *
  * Text is gathered up to the next tag, as libstrophe also walks along all of it to append a line.
  *
@@ -40,6 +42,9 @@
 
 /* What expat gets without an event, so also a comment or the like. */
 #define STANZA_MAX_TAG_BYTES ((size_t)1024 * 1024)
+
+/* Elements that are dropped and open: more than a stanza of 256 KiB has. */
+#define STANZA_MAX_DROPPED 100000
 
 /* From the next stream on, the events of this thread's parsers pass through `login`, too, and the
  * items of rosters go to `roster`. Both must outlive the parsers. NULL: they do not. */

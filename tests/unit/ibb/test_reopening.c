@@ -226,6 +226,23 @@ static void test_broken_connection_once(void **state)
 	PLAY(9000, steps);
 }
 
+/* What comes before the streams hear of the next connection: the session is lost all the same. */
+static void test_answer_for_a_lost_session(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j; reading s; j: result o1.0; write s w 9000; flush s f",
+		 "o1.0 open j s 9000; w=9000; d1.0 data j s 0 9000"},
+		{"disconnect; j: result d1.0; j: data s i1 0 1; j: close s i2; state s",
+		 "i1 error j item-not-found cancel; i2 error j item-not-found cancel; suspended"},
+		{"connect; j: result o1-2.0",
+		 "c1.0 close j s; o1-2.0 open j s-2 4096; d1-2.0 data j s-2 0 4096; "
+		 "d1-2.1 data j s-2 1 4096; d1-2.2 data j s-2 2 808"},
+		{"reset s", "f=ECONNRESET; c1-2.0 close j s-2"},
+	};
+	PLAY(9000, steps);
+}
+
 static void test_broken_connection_for_good(void **state)
 {
 	(void)state;
@@ -318,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_another_ibbfs),
 		cmocka_unit_test(test_broken_connection),
 		cmocka_unit_test(test_broken_connection_once),
+		cmocka_unit_test(test_answer_for_a_lost_session),
 		cmocka_unit_test(test_broken_connection_for_good),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_forgotten),

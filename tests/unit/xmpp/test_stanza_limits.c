@@ -299,6 +299,26 @@ static void test_long_tag(void **state)
 	}
 }
 
+/* expat remembers every open element, also of those that are dropped. */
+static void test_nested_without_end(void **state)
+{
+	(void)state;
+	static char piece[3 * 4096 + 1];
+	struct stream stream;
+	size_t fed = 0;
+	for (size_t i = 0; i < sizeof(piece) - 1; i += 3) {
+		memcpy(piece + i, "<a>", 3);
+	}
+	begin(&stream);
+	assert_true(feed(&stream, "<message>"));
+	while (fed < 4 * (size_t)STANZA_MAX_DROPPED && feed(&stream, piece)) {
+		fed += 4096;
+	}
+	assert_true(stanza_limits_take_failure());
+	assert_in_range(fed, STANZA_MAX_DROPPED, STANZA_MAX_DROPPED + 2 * 4096);
+	XML_ParserFree(stream.parser);
+}
+
 /* ---- rosters ---- */
 
 static bool is_wanted(void *user, const char *from, const char *type, const char *id)
@@ -352,10 +372,15 @@ static void test_roster(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_depth),	     cmocka_unit_test(test_elements),
-		cmocka_unit_test(test_what_is_left), cmocka_unit_test(test_text_between),
-		cmocka_unit_test(test_bytes),	     cmocka_unit_test(test_text_is_cut),
-		cmocka_unit_test(test_each_stanza),  cmocka_unit_test(test_long_tag),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_what_is_left),
+		cmocka_unit_test(test_text_between),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_text_is_cut),
+		cmocka_unit_test(test_each_stanza),
+		cmocka_unit_test(test_long_tag),
+		cmocka_unit_test(test_nested_without_end),
 		cmocka_unit_test(test_roster),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
