@@ -15,6 +15,9 @@ from lab import Lab
 
 ASLEEP = Path(__file__).resolve().parents[2] / "build" / "check" / "tests" / "clock" / "libasleep.so"
 
+# What is preloaded has to be a sanitizer's own.
+pytestmark = pytest.mark.large
+
 # The server is given up after so many seconds, if the machine has not slept (src/xmpp/keepalive.c).
 SILENCE_S = 20
 
@@ -38,8 +41,6 @@ class Sleeper:
 
 @pytest.fixture
 def sleeper(lab: Lab) -> Iterator[Sleeper]:
-    if lab.build.name != "plain":
-        pytest.skip("what is preloaded has to be a sanitizer's own")
     sleeper = Sleeper(lab.folder / "asleep")
     yield sleeper
     os.close(sleeper.woken)
