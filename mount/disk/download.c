@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* renameat2, sync_file_range */
+#define _GNU_SOURCE /* sync_file_range */
 
 #include "mount/disk/download.h"
 
 #include "account/inbox_file.h"
 #include "account/name.h"
-#include "ibb/utf8.h"
+#include "mount/disk/claim.h"
 #include "mount/disk/folder.h"
+#include "mount/disk/partial.h"
 #include "mount/disk/syncer.h"
 #include "mount/disk/transfer.h"
 #include "mount/log.h"
@@ -33,10 +34,8 @@
 /* Bytes after which their write-back begins, so that the sync at the end is short. */
 #define WRITE_BACK ((uint64_t)8 * 1024 * 1024)
 
-#define SUFFIX ".part"
-
 /* "CONTACT/FOLDER/NAME", and the suffix. */
-#define PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(SUFFIX))
+#define PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(PARTIAL_SUFFIX))
 
 /* What the next step does. */
 enum stage {
@@ -55,49 +54,12 @@ struct download {
 	uint64_t ino;
 	int64_t date;
 	uint64_t announced, written;
-	struct usage reserved, spent; /* of the quota; on disk */
-	uint64_t started;	      /* bytes whose write-back has begun */
-	unsigned made;		      /* inbox.made, when it was synced */
-	bool named;		      /* it has its name on disk */
-	int directory, fd;
-	char contact[NAME_MAX_BYTES + 1], folder[NAME_FOLDER_SIZE], name[NAME_MAX_BYTES + 1];
-	char partial[NAME_MAX_BYTES + 1];
+	struct claim claim;
+	uint64_t started; /* bytes whose write-back has begun */
+	unsigned made;	  /* inbox.made, when it was synced */
+	struct partial file;
+	char contact[NAME_MAX_BYTES + 1], folder[NAME_FOLDER_SIZE];
 };
-
-/* "NAME.part", cut to the longest name that there can be. */
-static void make_partial(char partial[NAME_MAX_BYTES + 1], const char *name)
-{
-	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(SUFFIX));
-	snprintf(partial, NAME_MAX_BYTES + 1, "%.*s" SUFFIX, (int)length, name);
-}
-
-static bool is_there(int directory, const char *name)
-{
-	struct stat status;
-	return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* The first of NAME, NAME (2) ... that is free, and NAME.part of it. 0 or -errno. */
-static int create(struct download *download, const char *name)
-{
-	for (unsigned n = 1; n < 10000; n++) {
-		if (n == 1) {
-			strcpy(download->name, name);
-		} else {
-			name_number(download->name, name, n);
-		}
-		if (is_there(download->directory, download->name)) {
-			continue;
-		}
-		make_partial(download->partial, download->name);
-		download->fd = openat(download->directory, download->partial,
-				      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (download->fd >= 0 || errno != EEXIST) {
-			return download->fd >= 0 ? 0 : -errno;
-		}
-	}
-	return -EEXIST;
-}
 
 /* Opens the contact's directory, which is made if it is missing. */
 static int open_contact(const struct download *download)
@@ -145,12 +107,13 @@ static int open_file(struct download *download, const char *name)
 	strcpy(folder, download->folder);
 	/* ENOENT: rm has emptied the folder, or one above it, and removed it. */
 	for (int i = 0; i < MAX_TRIES && error == -ENOENT; i++) {
-		if (download->directory >= 0) {
-			close(download->directory);
+		if (download->file.directory >= 0) {
+			close(download->file.directory);
 		}
 		strcpy(download->folder, folder);
-		download->directory = open_directory(download);
-		error = download->directory >= 0 ? create(download, name) : download->directory;
+		download->file.directory = open_directory(download);
+		error = download->file.directory >= 0 ? partial_create(&download->file, name)
+						      : download->file.directory;
 	}
 	if (error) {
 		prune(download);
@@ -172,113 +135,33 @@ static void warn(const struct download *download, const char *name, const char *
 	log_warning("%s: %s", path, why);
 }
 
-/* Never replaces another file. 0 or -errno. */
-static int rename_to(const struct download *download, const char *name)
-{
-	int directory = download->directory;
-	if (renameat2(directory, download->partial, directory, name, RENAME_NOREPLACE) == 0) {
-		return 0;
-	}
-	if (errno != EINVAL && errno != ENOSYS) {
-		return -errno;
-	}
-	/* A file system without RENAME_NOREPLACE: link does not replace either. */
-	if (linkat(directory, download->partial, directory, name, 0) == 0) {
-		unlinkat(directory, download->partial, 0);
-		return 0;
-	}
-	if (errno == EEXIST || is_there(directory, name)) {
-		return -EEXIST;
-	}
-	/* Some network file systems have no links either. */
-	return renameat(directory, download->partial, directory, name) == 0 ? 0 : -errno;
-}
-
-/* Gives the file its name. 0 or -errno. */
-static int rename_file(struct download *download)
-{
-	char wanted[NAME_MAX_BYTES + 1];
-	strcpy(wanted, download->name);
-	for (unsigned n = 2; n < 10000; n++) {
-		int error = rename_to(download, download->name);
-		if (error != -EEXIST) {
-			return error;
-		}
-		name_number(download->name, wanted, n);
-	}
-	return -EEXIST;
-}
-
 static void start_write_back(struct download *download)
 {
 	uint64_t length = download->written - download->started;
 	if (download->inbox->syncer && length >= WRITE_BACK) {
-		sync_file_range(download->fd, (off64_t)download->started, (off64_t)length,
+		sync_file_range(download->file.fd, (off64_t)download->started, (off64_t)length,
 				SYNC_FILE_RANGE_WRITE); /* an error is fdatasync's, too */
 		download->started = download->written;
 	}
-}
-
-/* Reserves what the file needs to have that size. -EDQUOT. */
-static int reserve(struct download *download, uint64_t size)
-{
-	struct quota *quota = &download->inbox->quota;
-	struct usage needed = quota_file(quota, size), *reserved = &download->reserved;
-	if (needed.bytes > reserved->bytes) {
-		struct usage more = {needed.files - reserved->files,
-				     needed.bytes - reserved->bytes};
-		if (!quota_reserve(quota, more)) {
-			return -EDQUOT;
-		}
-		*reserved = needed;
-	}
-	return 0;
-}
-
-/* The file has that size now. */
-static void spend(struct download *download, uint64_t size)
-{
-	struct quota *quota = &download->inbox->quota;
-	struct usage now = quota_file(quota, size), *spent = &download->spent;
-	quota_write(quota, (struct usage){now.files - spent->files, now.bytes - spent->bytes});
-	*spent = now;
-}
-
-/* It is removed. */
-static void give_back(struct download *download)
-{
-	struct usage *reserved = &download->reserved, *spent = &download->spent;
-	quota_remove(&download->inbox->quota, *spent);
-	reserved->files -= spent->files;
-	reserved->bytes -= spent->bytes;
-	*spent = (struct usage){0};
-}
-
-/* What is reserved, and not written. */
-static void give_up_rest(struct download *download)
-{
-	const struct usage *reserved = &download->reserved, *spent = &download->spent;
-	quota_cancel(&download->inbox->quota, (struct usage){reserved->files - spent->files,
-							     reserved->bytes - spent->bytes});
 }
 
 static int write_piece(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
 	uint64_t end = download->written + length;
-	int error = reserve(download, end);
+	int error = claim_reserve(&download->claim, end);
 	if (error) {
 		return error;
 	}
 	while (done < length) {
-		ssize_t written = write(download->fd, op->data + done, length - done);
+		ssize_t written = write(download->file.fd, op->data + done, length - done);
 		if (written < 0 && errno != EINTR) {
 			return -errno;
 		}
 		done += written > 0 ? (size_t)written : 0;
 	}
 	download->written = end;
-	spend(download, end);
+	claim_spend(&download->claim, end);
 	start_write_back(download);
 	return 0;
 }
@@ -288,30 +171,20 @@ static struct download *download_of(struct sync *sync)
 	return (struct download *)((char *)sync - offsetof(struct download, sync));
 }
 
-/* A file system may report only now that a write has failed. */
-static int close_file(struct download *download)
-{
-	int fd = download->fd;
-	download->fd = -1;
-	/* EINTR: Linux has closed it. */
-	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
-}
-
 /* Its bytes are durable, or need not be: the file gets its name, and readers find it there. 0 or
  * -errno. */
 static int name_file(struct sync *sync)
 {
 	struct download *download = download_of(sync);
 	char path[PATH_SIZE];
-	int error = close_file(download);
+	int error = partial_close(&download->file);
 	if (!error) {
-		error = rename_file(download);
+		error = partial_rename(&download->file);
 	}
 	if (error) {
 		return error;
 	}
-	download->named = true;
-	path_of(download, download->name, path);
+	path_of(download, download->file.name, path);
 	return hub_download_name(download->hub, download->ino, path);
 }
 
@@ -328,8 +201,8 @@ static void submit_sync(struct download *download, int (*name)(struct sync *sync
 	struct inbox *inbox = download->inbox;
 	download->made = atomic_load(&inbox->made);
 	download->sync = (struct sync){
-		.fd = download->fd,
-		.directory = download->directory,
+		.fd = download->file.fd,
+		.directory = download->file.directory,
 		.above = download->made > atomic_load(&inbox->durable) ? inbox->fd : -1,
 		.name = name,
 		.done = deliver_sync,
@@ -352,7 +225,7 @@ static void finish(struct download *download)
 	struct inbox *inbox = download->inbox;
 	if (download->date != METADATA_NO_DATE) {
 		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = download->date}};
-		futimens(download->fd, times); /* a date out of range is ignored */
+		futimens(download->file.fd, times); /* a date out of range is ignored */
 	}
 	download->stage = STAGE_CONCLUDE;
 	transfer_renew(&download->transfer, OP_FLUSH, 0);
@@ -364,33 +237,23 @@ static void finish(struct download *download)
 	}
 }
 
-/* Takes back the name that the file has: it may not be durable. */
-static void unname(struct download *download)
-{
-	int directory = download->directory;
-	if (download->named) {
-		download->named = false;
-		if (renameat2(directory, download->name, directory, download->partial,
-			      RENAME_NOREPLACE)) {
-			warn(download, download->name, strerror(errno));
-		}
-	}
-}
-
 /* `of_disk`: the file could not be stored; otherwise its stream has failed. */
 static void fail(struct download *download, int error, bool of_disk)
 {
-	unname(download);
+	int failed = partial_unname(&download->file);
+	if (failed) {
+		warn(download, download->file.name, strerror(-failed));
+	}
 	int result = hub_download_end(download->hub, download->ino, "", error);
 	if (result == -ENOENT || (download->written == 0 && !of_disk)) {
 		/* The file was removed from the mount, or nothing of it has come: no .part file
 		 * remains. */
-		give_back(download);
-		unlinkat(download->directory, download->partial, 0);
+		claim_give_back(&download->claim);
+		unlinkat(download->file.directory, download->file.part, 0);
 		prune(download);
 		download->written = 0;
 	} else {
-		warn(download, download->partial, strerror(-error));
+		warn(download, download->file.part, strerror(-error));
 	}
 }
 
@@ -408,11 +271,11 @@ static void conclude(struct download *download)
 	while (durable < download->made &&
 	       !atomic_compare_exchange_weak(&inbox->durable, &durable, download->made)) {
 	}
-	path_of(download, download->name, path);
+	path_of(download, download->file.name, path);
 	if (hub_download_end(download->hub, download->ino, path, 0) == -ENOENT) {
 		/* It was removed from the mount meanwhile. */
-		give_back(download);
-		unlinkat(download->directory, download->name, 0);
+		claim_give_back(&download->claim);
+		unlinkat(download->file.directory, download->file.name, 0);
 		prune(download);
 	}
 }
@@ -423,7 +286,7 @@ static bool decline(const struct download *download, int error)
 {
 	/* Who sends more than fits may go on sending: the first line says it. */
 	if (error != -EDQUOT || quota_tell(&download->inbox->quota)) {
-		warn(download, download->name,
+		warn(download, download->file.name,
 		     error == -EDQUOT ? "does not fit in the inbox" : strerror(-error));
 	}
 	hub_download_decline(download->hub, download->ino);
@@ -454,19 +317,19 @@ static void forget_missing(const struct download *download)
 static bool begin(struct download *download)
 {
 	char path[PATH_SIZE], name[NAME_MAX_BYTES + 1];
-	int error = reserve(download, download->announced);
+	int error = claim_reserve(&download->claim, download->announced);
 	forget_missing(download);
 	if (error) {
 		return decline(download, error);
 	}
-	strcpy(name, download->name);
+	strcpy(name, download->file.name);
 	error = open_file(download, name);
 	if (error) {
 		return decline(download, error);
 	}
-	spend(download, 0);
+	claim_spend(&download->claim, 0);
 	download->stage = STAGE_TRANSFER;
-	path_of(download, download->partial, path);
+	path_of(download, download->file.part, path);
 	transfer_renew(&download->transfer, OP_FLUSH, 0);
 	hub_download_begin(download->hub, download->ino, path, &download->transfer.request);
 	return true;
@@ -532,13 +395,8 @@ static void end(struct transfer *transfer)
 {
 	struct download *download = (struct download *)transfer;
 	struct inbox *inbox = download->inbox;
-	give_up_rest(download);
-	if (download->fd >= 0) {
-		close(download->fd);
-	}
-	if (download->directory >= 0) {
-		close(download->directory);
-	}
+	claim_finish(&download->claim);
+	partial_finish(&download->file);
 	op_finish(&transfer->request.op);
 	free(download);
 	atomic_fetch_sub(&inbox->downloads, 1); /* the inbox may go now */
@@ -566,26 +424,20 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 	download->ino = arrival->ino;
 	download->date = arrival->date;
 	download->announced = arrival->size > 0 ? (uint64_t)arrival->size : 0;
-	download->directory = download->fd = -1;
+	claim_init(&download->claim, &inbox->quota);
+	partial_init(&download->file, arrival->name);
 	snprintf(download->contact, sizeof(download->contact), "%s", arrival->contact);
 	snprintf(download->folder, sizeof(download->folder), "%s", arrival->folder);
-	snprintf(download->name, sizeof(download->name), "%s", arrival->name);
 	transfer_start(&download->transfer);
 	/* cppcheck-suppress memleak ; the transfer's */
 }
 
 /* ---- what was there before ---- */
 
-static bool is_partial(const char *name)
-{
-	size_t length = strlen(name), suffix = strlen(SUFFIX);
-	return length > suffix && strcmp(name + length - suffix, SUFFIX) == 0;
-}
-
 static void restore(void *context, const char *contact, const char *folder, const char *name,
 		    const struct stat *status)
 {
-	if (name && S_ISREG(status->st_mode) && name[0] != '.' && !is_partial(name)) {
+	if (name && S_ISREG(status->st_mode) && name[0] != '.' && !partial_is_name(name)) {
 		/* Directories that are no JID are ignored. */
 		hub_restore_inbox_file(context, contact, folder, name, (uint64_t)status->st_size,
 				       &status->st_mtim);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * claim - what one file that is being received takes of a quota.
+ *
+ * Units:   bytes of the file; of the quota, whole blocks.
+ * Threads: one at a time; the quota is that of any.
+ */
+#ifndef MOUNT_DISK_CLAIM_H
+#define MOUNT_DISK_CLAIM_H
+
+#include "mount/disk/quota.h"
+
+struct claim {
+	struct quota *quota;
+	struct usage reserved; /* with what is spent */
+	struct usage spent;    /* on disk */
+};
+
+void claim_init(struct claim *claim, struct quota *quota);
+
+/* Reserves what the file needs to have that size. -EDQUOT. */
+int claim_reserve(struct claim *claim, uint64_t size);
+
+/* The file has that size now, for which there is room. */
+void claim_spend(struct claim *claim, uint64_t size);
+
+/* The file is removed. */
+void claim_give_back(struct claim *claim);
+
+/* What is reserved will not be written. */
+void claim_finish(struct claim *claim);
+
+#endif

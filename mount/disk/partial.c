@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* renameat2 */
+
+#include "mount/disk/partial.h"
+
+#include "ibb/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void partial_init(struct partial *partial, const char *name)
+{
+	*partial = (struct partial){.directory = -1, .fd = -1};
+	snprintf(partial->name, sizeof(partial->name), "%s", name);
+}
+
+void partial_finish(struct partial *partial)
+{
+	if (partial->fd >= 0) {
+		close(partial->fd);
+	}
+	if (partial->directory >= 0) {
+		close(partial->directory);
+	}
+}
+
+/* "NAME.part", cut to the longest name that there can be. */
+static void make_part(char part[NAME_MAX_BYTES + 1], const char *name)
+{
+	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(PARTIAL_SUFFIX));
+	snprintf(part, NAME_MAX_BYTES + 1, "%.*s" PARTIAL_SUFFIX, (int)length, name);
+}
+
+static bool is_there(int directory, const char *name)
+{
+	struct stat status;
+	return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int partial_create(struct partial *partial, const char *name)
+{
+	for (unsigned n = 1; n < 10000; n++) {
+		if (n == 1) {
+			strcpy(partial->name, name);
+		} else {
+			name_number(partial->name, name, n);
+		}
+		if (is_there(partial->directory, partial->name)) {
+			continue;
+		}
+		make_part(partial->part, partial->name);
+		partial->fd = openat(partial->directory, partial->part,
+				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (partial->fd >= 0 || errno != EEXIST) {
+			return partial->fd >= 0 ? 0 : -errno;
+		}
+	}
+	return -EEXIST;
+}
+
+/* Never replaces another file. 0 or -errno. */
+static int rename_to(const struct partial *partial, const char *name)
+{
+	int directory = partial->directory;
+	if (renameat2(directory, partial->part, directory, name, RENAME_NOREPLACE) == 0) {
+		return 0;
+	}
+	if (errno != EINVAL && errno != ENOSYS) {
+		return -errno;
+	}
+	/* A file system without RENAME_NOREPLACE: link does not replace either. */
+	if (linkat(directory, partial->part, directory, name, 0) == 0) {
+		unlinkat(directory, partial->part, 0);
+		return 0;
+	}
+	if (errno == EEXIST || is_there(directory, name)) {
+		return -EEXIST;
+	}
+	/* Some network file systems have no links either. */
+	return renameat(directory, partial->part, directory, name) == 0 ? 0 : -errno;
+}
+
+int partial_rename(struct partial *partial)
+{
+	char wanted[NAME_MAX_BYTES + 1];
+	strcpy(wanted, partial->name);
+	for (unsigned n = 2; n < 10000; n++) {
+		int error = rename_to(partial, partial->name);
+		if (error != -EEXIST) {
+			partial->named = !error;
+			return error;
+		}
+		name_number(partial->name, wanted, n);
+	}
+	return -EEXIST;
+}
+
+int partial_close(struct partial *partial)
+{
+	int fd = partial->fd;
+	partial->fd = -1;
+	/* EINTR: Linux has closed it. */
+	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
+}
+
+int partial_unname(struct partial *partial)
+{
+	int directory = partial->directory;
+	bool was_named = partial->named;
+	partial->named = false;
+	return !was_named || renameat2(directory, partial->name, directory, partial->part,
+				       RENAME_NOREPLACE) == 0
+		       ? 0
+		       : -errno;
+}
+
+bool partial_is_name(const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(PARTIAL_SUFFIX);
+	return length > suffix && strcmp(name + length - suffix, PARTIAL_SUFFIX) == 0;
+}
