@@ -50,3 +50,15 @@ void child_stop(pid_t pid, int leash)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
+
+struct rlimit child_take_descriptors(void)
+{
+	struct rlimit limit, old;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	int next = dup(0);
+	assert_true(next > 0);
+	close(next);
+	limit = (struct rlimit){(rlim_t)next, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return old;
+}

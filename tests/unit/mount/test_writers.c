@@ -164,17 +164,11 @@ static void test_no_descriptor(void **state)
 	(void)state;
 	int leash;
 	pid_t pid = child_start(path, O_WRONLY, &leash);
-	struct rlimit limit, old;
 	for (int reserve = 0; reserve < 2; reserve++) {
 		if (reserve) {
 			proc_start();
 		}
-		assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-		int next = dup(0);
-		assert_true(next > 0);
-		close(next);
-		limit = (struct rlimit){(rlim_t)next, old.rlim_max};
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		struct rlimit old = child_take_descriptors();
 		for (int again = 0; again < 2; again++) {
 			assert_int_equal(dup(0), -1);
 			assert_int_equal(writers_exist(path), reserve);
