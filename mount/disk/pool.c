@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 #include <utlist.h>
 
 /* As many files as may hang before the others of the disk wait. */
@@ -97,16 +96,12 @@ static void add_thread_locked(struct pool *pool)
 struct pool *pool_create(void)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
-	pthread_condattr_t attributes;
 	if (!pool) {
 		return NULL;
 	}
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->submitted, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool->drained, &attributes);
-	pthread_condattr_destroy(&attributes);
+	thread_init_condition(&pool->drained);
 	pthread_mutex_lock(&pool->mutex);
 	add_thread_locked(pool);
 	bool started = pool->threads > 0;
@@ -161,11 +156,10 @@ void pool_submit(struct pool *pool, struct lane *lane, struct task *task)
 
 unsigned pool_drain(struct pool *pool, int64_t until_ms)
 {
-	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 	int error = 0;
 	pthread_mutex_lock(&pool->mutex);
 	while (pool->pending > 0 && !error) {
-		error = pthread_cond_timedwait(&pool->drained, &pool->mutex, &until);
+		error = thread_wait(&pool->drained, &pool->mutex, until_ms);
 	}
 	unsigned left = pool->pending;
 	pthread_mutex_unlock(&pool->mutex);

@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <utlist.h>
 
 struct worker {
@@ -51,16 +50,12 @@ static void finish(struct worker *worker)
 struct worker *worker_create(void (*work)(struct task *tasks))
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
-	pthread_condattr_t attributes;
 	if (!worker) {
 		return NULL;
 	}
 	worker->work = work;
 	pthread_mutex_init(&worker->mutex, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&worker->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	thread_init_condition(&worker->changed);
 	if (thread_start(&worker->thread, run, worker)) {
 		finish(worker);
 		return NULL;
@@ -78,11 +73,10 @@ void worker_submit(struct worker *worker, struct task *task)
 
 bool worker_drain(struct worker *worker, int64_t until_ms)
 {
-	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 	int error = 0;
 	pthread_mutex_lock(&worker->mutex);
 	while ((worker->waiting || worker->busy) && !error) {
-		error = pthread_cond_timedwait(&worker->changed, &worker->mutex, &until);
+		error = thread_wait(&worker->changed, &worker->mutex, until_ms);
 	}
 	bool drained = !worker->waiting && !worker->busy;
 	pthread_mutex_unlock(&worker->mutex);
