@@ -9,7 +9,7 @@
 #define NOISE_MS 1000
 
 /* The timer is only there to be cancelled; now and then it expires. */
-#define YEAR_S (365 * 86400)
+#define YEAR_S ((time_t)365 * 86400)
 
 #ifndef TFD_TIMER_CANCEL_ON_SET
 #define TFD_TIMER_CANCEL_ON_SET (1 << 1)
