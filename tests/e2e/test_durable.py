@@ -27,11 +27,14 @@ def content_of(name: str) -> bytes:
 
 
 def send_for_ever(target: Path, writer: int, sent: set[str], stop: threading.Event) -> None:
+    """Half of the writers send into folders, each new for every third file."""
     number = 0
     while not stop.is_set():
         name = f"{writer}-{number}"
+        folder = target / f"folder-{writer}" / str(number // 3) if writer % 2 else target
+        folder.mkdir(parents=True, exist_ok=True)
         number += 1
-        (target / name).write_bytes(content_of(name))
+        (folder / name).write_bytes(content_of(name))
         sent.add(name)  # close has succeeded
 
 
