@@ -77,11 +77,15 @@ def furnish(server: Prosody, account: Account) -> None:
     MNT.mkdir()
 
 
-def make_device() -> None:
-    """/dev/fuse as udev makes it: every user may open it."""
+def make_devices() -> None:
+    """/dev/fuse as udev makes it, so that every user may open it; /dev/autofs."""
     subprocess.run(["umount", "/dev/fuse"], capture_output=True)
     Path("/dev/fuse").unlink(missing_ok=True)
     run("mknod", "-m", "666", "/dev/fuse", "c", "10", "229")
+    number = re.search(r"^ *(\d+) autofs$", Path("/proc/misc").read_text(), re.MULTILINE)
+    assert number, "the kernel has no autofs"
+    if not Path("/dev/autofs").exists():
+        run("mknod", "/dev/autofs", "c", "10", number[1])
 
 
 # ---- each way to mount ----
@@ -158,10 +162,6 @@ def by_automount() -> None:
 
 def by_autofs() -> None:
     """With allow_root, root can look whether the mount is in use, and it expires."""
-    number = re.search(r"^ *(\d+) autofs$", Path("/proc/misc").read_text(), re.MULTILINE)
-    assert number, "the kernel has no autofs"
-    if not Path("/dev/autofs").exists():
-        run("mknod", "/dev/autofs", "c", "10", number[1])
     Path("/etc/auto.ibbfs").write_text("xmpp -fstype=ibbfs,uid=me,allow_root :me@localhost\n")
     Path("/etc/auto.ibbfs.master").write_text("/mnt/auto /etc/auto.ibbfs --timeout=2\n")
     path = Path("/mnt/auto/xmpp")
@@ -203,7 +203,7 @@ runuser -u me -- env XDG_RUNTIME_DIR="/run/user/$(id -u me)" HOME=/home/me bash 
 	systemctl --user reload ibbfs@me@localhost
 	systemctl --user is-active ibbfs@me@localhost
 	systemctl --user stop ibbfs@me@localhost
-	! mountpoint ~/xmpp/me@localhost
+	if mountpoint ~/xmpp/me@localhost; then exit 1; fi
 	systemctl --user show -P Result ibbfs@me@localhost
 	kill $manager
 	wait $manager || true
@@ -223,6 +223,59 @@ def by_unit() -> None:
     assert re.search(r"^me@localhost/ibbfs-\w+: online, 0 streams$", said, re.MULTILINE), said
     assert re.search(r"^active$", said, re.MULTILINE), said
     assert re.search(r"^success$", said, re.MULTILINE), said
+
+
+# ---- a system that has booted ----
+
+BOOT = """
+set -eu
+mount --make-rprivate /
+umount -R /sys/fs/cgroup 2>/dev/null || true
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system
+cat >/run/systemd/system/check.service <<-'END'
+	[Unit]
+	Wants=remote-fs.target
+	After=remote-fs.target
+	SuccessAction=exit-force
+	FailureAction=exit-force
+
+	[Service]
+	Type=oneshot
+	ExecStart=bash /srv/booted.sh
+	StandardOutput=file:/srv/booted.out
+	StandardError=inherit
+	TimeoutStartSec=60
+END
+exec env -i container=check PATH=/usr/sbin:/usr/bin:/sbin:/bin \\
+	/lib/systemd/systemd --system --unit=check.service --log-target=console --log-level=warning
+"""
+
+BOOTED = """
+set -eux
+systemctl is-active mnt-xmpp.automount
+if systemctl is-active mnt-xmpp.mount; then exit 1; fi
+ls /mnt/xmpp
+systemctl is-active mnt-xmpp.mount
+while systemctl is-active --quiet mnt-xmpp.mount; do sleep 0.1; done
+runuser -u me -- ls /mnt/xmpp
+systemctl stop mnt-xmpp.mount
+systemctl stop mnt-xmpp.automount
+! mountpoint /mnt/xmpp
+"""
+
+
+def by_booted_automount() -> None:
+    """systemd mounts at the first access, unmounts an idle mount, and mounts again."""
+    options = "noauto,_netdev,x-systemd.automount,x-systemd.idle-timeout=2,allow_root,uid=me"
+    set_fstab(f"me@localhost {MNT} fuse.ibbfs {options} 0 0")
+    Path("/srv/booted.sh").write_text(BOOTED)
+    spaces = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "--mount-proc", "--kill-child"]
+    done = subprocess.run([*spaces, "bash", "-c", BOOT], capture_output=True, text=True, timeout=120)
+    said = Path("/srv/booted.out").read_text()
+    assert done.returncode == 0, done.stdout + done.stderr + said
+    assert len(re.findall(r"^alice@localhost$", said, re.MULTILINE)) == 2, said
 
 
 # ---- what else is in the package ----
@@ -248,18 +301,18 @@ def documentation() -> None:
 
 
 def main() -> None:
-    folder = Path("/tmp/server")
+    folder = Path("/srv/server")
     folder.mkdir()
     server = Prosody(folder)
     account = server.add_account("me", ("alice@localhost",))
     server.add_account("alice", ("me@localhost",))
     server.start()
     try:
-        make_device()
+        make_devices()
         furnish(server, account)
         for check in (
             *(by_command, by_mount, by_fstab_as_user, by_fstab_as_root, by_automount, by_autofs),
-            by_unit,
+            *(by_unit, by_booted_automount),
             *(completions, documentation),
         ):
             print(f"{check.__name__} ...", flush=True)
