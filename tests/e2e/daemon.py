@@ -233,7 +233,7 @@ class Mount:
         if left:
             subprocess.run(["fusermount3", "-uz", self.path], timeout=20)
         assert status == wanted, f"exit status of {self.path}: {status}\n{self.diagnosis()}"
-        assert not (left and wanted == 0), "the daemon left its mount behind"
+        assert not (left and wanted == 0), f"the daemon left its mount\n{self.diagnosis()}"
         assert self.reports() == "", self.reports()
 
     def stderr(self) -> str:
