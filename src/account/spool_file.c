@@ -139,12 +139,10 @@ void spool_file_send(struct account *account, uint64_t number, struct op *op, co
 		     int64_t now_ms)
 {
 	struct offer *offer = find(account, number);
-	int error =
-		offer ? offer_update_digest(&account->offers, offer, bytes, op->size) : -ECONNRESET;
-	if (error) {
-		account_complete(account, op, error);
+	if (offer) {
+		offer_write(&account->offers, offer, op, bytes, now_ms);
 	} else {
-		stream_write(offer->stream, op, bytes, now_ms);
+		account_complete(account, op, -ECONNRESET);
 	}
 }
 

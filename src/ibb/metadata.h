@@ -31,7 +31,9 @@ struct file_metadata {
 	/* SI: MD5, or HASH_NONE. Jingle: the strongest <hash/> that we know; with <hash-used/> an
 	 * algorithm without length: the digest comes later. */
 	struct digest digest;
-	/* The part of the file that is asked for, in an answer to <si/>, or session-accept. */
+	/* There is a <range/>. In an offer without offset and length: a part of the file may be
+	 * asked for. In an answer to <si/>, or session-accept: that part. */
+	bool has_range;
 	uint64_t offset;
 	uint64_t length; /* 0: to the end */
 };

@@ -73,7 +73,7 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 	}
 	/* Before the peer can know: its <open/> may precede the answer to our session-accept. */
 	struct stream *stream =
-		ibb_expect(offers->ibb, offer->peer, offer->sid, offer->size, error);
+		ibb_expect(offers->ibb, offer->peer, offer->sid, offer->length, error);
 	if (!stream) {
 		/* Two offers with the same sid. */
 		*error = *error == -EEXIST ? -EPROTO : *error;
@@ -102,7 +102,7 @@ static int check(struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
 	struct digest digest;
-	if (offer->size >= 0 && stream->incoming.receiver.received != (uint64_t)offer->size) {
+	if (offer->length >= 0 && stream->incoming.receiver.received != (uint64_t)offer->length) {
 		return -ECONNRESET;
 	}
 	if (offer->checksum.digest.length == 0) {
@@ -151,8 +151,8 @@ static void conclude(struct offers *offers, struct offer *offer, int64_t now_ms)
 /* The digest of a file that is too short would say nothing. */
 static bool waits_for_digest(const struct offer *offer)
 {
-	bool whole = offer->size < 0 ||
-		     offer->stream->incoming.receiver.received == (uint64_t)offer->size;
+	bool whole = offer->length < 0 ||
+		     offer->stream->incoming.receiver.received == (uint64_t)offer->length;
 	return whole && offer->checksum.digest.algorithm != HASH_NONE &&
 	       offer->checksum.digest.length == 0;
 }

@@ -190,8 +190,8 @@ static int failure(enum jingle_reason reason, bool accepted)
 static bool has_sent_all(const struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
-	return stream && offer->state >= OFFER_TRANSFERRING &&
-	       offer->checksum.hashed == (uint64_t)offer->size && !stream->outgoing.writers &&
+	return stream && offer->state >= OFFER_TRANSFERRING && offer_is_written(offer) &&
+	       !stream->outgoing.writers &&
 	       stream->outgoing.sender.in_flight == stream->outgoing.sender.out.length;
 }
 
@@ -201,7 +201,8 @@ static bool has_received_all(const struct offer *offer)
 	const struct stream *stream = offer->stream;
 	return stream && offer->state >= OFFER_TRANSFERRING &&
 	       (stream->session.close_received ||
-		(offer->size >= 0 && stream->incoming.receiver.received == (uint64_t)offer->size));
+		(offer->length >= 0 &&
+		 stream->incoming.receiver.received == (uint64_t)offer->length));
 }
 
 static void receive_terminate(struct offers *offers, struct offer *offer, enum jingle_reason reason)
@@ -224,20 +225,22 @@ static void receive_terminate(struct offers *offers, struct offer *offer, enum j
 static bool matches(const struct offer *offer, const struct metadata *metadata)
 {
 	return metadata->has_ibb && strcmp(metadata->transport_sid, offer->sid) == 0 &&
-	       metadata->block_size > 0 && metadata->block_size <= offer->session.block_size &&
-	       metadata->file.offset == 0;
+	       metadata->block_size > 0 && metadata->block_size <= offer->session.block_size;
 }
 
 static void receive_accept(struct offers *offers, struct offer *offer,
 			   const struct metadata *metadata, int64_t now_ms)
 {
 	offer->session.answered = true;
-	if (matches(offer, metadata)) {
-		offer->session.block_size = metadata->block_size;
-		offer_accepted(offers, offer, metadata->block_size, now_ms);
-	} else {
+	if (!matches(offer, metadata)) {
 		offer_fail(offers, offer, -EPROTONOSUPPORT);
 		terminate(offers, offer, JINGLE_FAILED_TRANSPORT);
+	} else if (!offer_take_range(offer, &metadata->file)) {
+		offer_fail(offers, offer, -EPROTO);
+		terminate(offers, offer, JINGLE_FAILED_APPLICATION);
+	} else {
+		offer->session.block_size = metadata->block_size;
+		offer_accepted(offers, offer, metadata->block_size, now_ms);
 	}
 }
 
@@ -252,13 +255,20 @@ static void receive_checksum(struct offer *offer, const struct digest *digest)
 
 /* ---- session-initiate ---- */
 
+/* XEP-0234 section 6.4: the sender of a file may offer a part of it. */
+static bool is_whole(const struct file_metadata *file)
+{
+	return file->offset == 0 && (file->length == 0 || (int64_t)file->length == file->size);
+}
+
 /* Why a session is refused; JINGLE_NO_REASON: it is not. */
 static enum jingle_reason objection(const struct metadata *metadata)
 {
 	if (metadata->is_encrypted) {
 		return JINGLE_SECURITY_ERROR;
 	}
-	if (metadata->contents != 1 || !metadata->has_file || metadata->from_responder) {
+	if (metadata->contents != 1 || !metadata->has_file || metadata->from_responder ||
+	    !is_whole(&metadata->file)) {
 		return JINGLE_UNSUPPORTED_APPLICATIONS;
 	}
 	return metadata->has_ibb && metadata->block_size > 0 ? JINGLE_NO_REASON

@@ -74,6 +74,7 @@ struct offer *offer_create(struct offers *offers, const struct offer_protocol *p
 	offer->format = protocol->format;
 	offer->number = ++offers->last_number;
 	offer->size = file->size;
+	offer->length = file->size;
 	offer->date = file->date;
 	offer->checksum.digest = file->digest;
 	offer->deadline_ms = STREAM_NO_DEADLINE;
@@ -188,6 +189,7 @@ struct file_metadata offer_file(const struct offer *offer)
 		.date = offer->date,
 		.media_type = offer->media_type,
 		.digest = offer->checksum.digest,
+		.has_range = !offer->is_incoming,
 	};
 }
 

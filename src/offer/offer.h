@@ -60,7 +60,7 @@ struct offer_session {
 struct offer_checksum {
 	struct digest digest; /* that the file must have; length 0: none is known (yet) */
 	struct hash *hash;    /* of the bytes received or sent so far */
-	uint64_t hashed;      /* outgoing: bytes */
+	uint64_t hashed;      /* outgoing: bytes of the file */
 };
 
 struct offer {
@@ -81,6 +81,10 @@ struct offer {
 	char *name; /* of the file; or NULL */
 	int64_t size, date;
 	char *media_type; /* outgoing; or NULL */
+
+	/* The part of the file that its bytestream carries: at first, the whole. */
+	uint64_t offset;
+	int64_t length; /* -1: the size is not known */
 
 	enum offer_state state;
 	int error;	       /* FAILED: -errno for the users of the file */
@@ -109,12 +113,14 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
  * offer for which nobody waits is cancelled. */
 void offer_wait(struct offers *offers, struct offer *offer, struct op *op);
 
-/* Outgoing, TRANSFERRING: before `length` bytes are written to the stream, adds them to the digest.
- * -EPROTO: more bytes than were offered. */
-int offer_update_digest(struct offers *offers, struct offer *offer, const void *bytes,
-			size_t length);
+/* Outgoing, TRANSFERRING: the next op->size bytes of the file. The digest is that of all of them;
+ * those in the part that the peer asks for are written to the stream (stream_write). Completes `op`
+ * with an error, -EPROTO if there are more bytes than were offered; or else when more are wanted.
+ */
+void offer_write(struct offers *offers, struct offer *offer, struct op *op, const void *bytes,
+		 int64_t now_ms);
 
-/* Outgoing, TRANSFERRING: every byte is written. Closes the stream (stream_close). */
+/* Outgoing, TRANSFERRING: that was the whole file. Closes the stream (stream_close). */
 void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms);
 
 /* DONE or FAILED. */

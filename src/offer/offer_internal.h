@@ -107,9 +107,16 @@ struct offer *offer_send(struct offers *offers, const struct offer_protocol *pro
 			 const char *peer, const struct file_metadata *file, struct stream *stream,
 			 int64_t now_ms);
 
+/* Outgoing, WAITING: takes over the part that the peer asks for, if it does. False: the file has no
+ * such part. */
+bool offer_take_range(struct offer *offer, const struct file_metadata *asked);
+
 /* Outgoing, WAITING: the peer has accepted. Opens the bytestream. */
 void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_size,
 		    int64_t now_ms);
+
+/* Outgoing: whether the stream was given every byte that it is to carry. */
+bool offer_is_written(const struct offer *offer);
 
 /* Not over: follows the state of its bytestream. */
 void offer_follow_incoming(struct offers *offers, struct offer *offer, int64_t now_ms);

@@ -39,6 +39,20 @@ void offer_wait(struct offers *offers, struct offer *offer, struct op *op)
 	}
 }
 
+bool offer_take_range(struct offer *offer, const struct file_metadata *asked)
+{
+	uint64_t size = (uint64_t)offer->size;
+	if (!asked->has_range || size == 0) {
+		return asked->offset == 0 && asked->length == 0;
+	}
+	if (asked->offset >= size || asked->length > size - asked->offset) {
+		return false;
+	}
+	offer->offset = asked->offset;
+	offer->length = (int64_t)(asked->length > 0 ? asked->length : size - asked->offset);
+	return true;
+}
+
 void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
@@ -51,8 +65,9 @@ void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_s
 	}
 }
 
-int offer_update_digest(struct offers *offers, struct offer *offer, const void *bytes,
-			size_t length)
+/* Before the bytes are written: a receiver may end the session once it has the last one. */
+static int update_digest(struct offers *offers, struct offer *offer, const void *bytes,
+			 size_t length)
 {
 	if (length > (uint64_t)offer->size - offer->checksum.hashed) {
 		return -EPROTO;
@@ -63,7 +78,6 @@ int offer_update_digest(struct offers *offers, struct offer *offer, const void *
 	}
 	int error = hash_update(offer->checksum.hash, bytes, length);
 	if (!error && offer->checksum.hashed == (uint64_t)offer->size) {
-		/* Before the last byte: a receiver may end the session once it has that. */
 		error = hash_finish(offer->checksum.hash, &offer->checksum.digest);
 		if (!error) {
 			offer->protocol->send_checksum(offers, offer);
@@ -72,15 +86,43 @@ int offer_update_digest(struct offers *offers, struct offer *offer, const void *
 	return error;
 }
 
+/* Moves *begin and *end, places in the file, to those of the bytes between them that the peer asks
+ * for. */
+static void clip(const struct offer *offer, uint64_t *begin, uint64_t *end)
+{
+	uint64_t first = offer->offset, last = first + (uint64_t)offer->length;
+	*begin = *begin > first ? *begin : first;
+	*end = *end < last ? *end : last;
+}
+
+void offer_write(struct offers *offers, struct offer *offer, struct op *op, const void *bytes,
+		 int64_t now_ms)
+{
+	uint64_t place = offer->checksum.hashed, begin = place, end = place + op->size;
+	int error = update_digest(offers, offer, bytes, op->size);
+	clip(offer, &begin, &end);
+	if (error || begin >= end) {
+		op_complete(op, error, &offers->ibb->effects.done);
+		return;
+	}
+	op->size = (size_t)(end - begin);
+	stream_write(offer->stream, op, (const uint8_t *)bytes + (begin - place), now_ms);
+}
+
 void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
 	if (offer_is_over(offer)) {
 		return;
 	}
 	if (offer->size == 0) {
-		offer_update_digest(offers, offer, "", 0);
+		update_digest(offers, offer, "", 0);
 	}
 	stream_close(offer->stream, true, now_ms);
+}
+
+bool offer_is_written(const struct offer *offer)
+{
+	return stream_written(offer->stream) == (uint64_t)offer->length;
 }
 
 /* Why the bytestream broke. A peer that closes it early does not want the file. */
@@ -133,7 +175,7 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	}
 	/* A peer may close the bytestream because it has the file. */
 	bool closed = stream->state == STREAM_CLOSED && !stream->session.close_sent;
-	bool whole = offer->checksum.hashed == (uint64_t)offer->size && stream_is_delivered(stream);
+	bool whole = offer_is_written(offer) && stream_is_delivered(stream);
 	if (offer->state < OFFER_CHECKING &&
 	    (stream->state == STREAM_BROKEN || (closed && !whole))) {
 		offer_abort(offers, offer, stream_failure(stream));

@@ -100,9 +100,9 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 		return;
 	}
 	offer->session.answered = true;
-	/* Only the whole file was offered. */
 	bool accepted = answer->kind == MSG_RESULT && answer->metadata &&
-			answer->metadata->has_ibb && answer->metadata->file.offset == 0;
+			answer->metadata->has_ibb &&
+			offer_take_range(offer, &answer->metadata->file);
 	if (offer_is_over(offer)) {
 		offer->session.ended = true;
 		if (accepted) {

@@ -38,18 +38,19 @@ void codec_decode_date(const char *text, struct file_metadata *file)
 	}
 }
 
-/* XEP-0096 section 3, XEP-0234 section 6.4: an attribute that is absent is 0, which as a length is
- * the rest of the file. */
+/* XEP-0096 section 3, XEP-0234 section 5: the length is that of the rest of the file if it is
+ * absent. Nobody can mean a range without a byte. */
 bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_metadata *file)
 {
 	xmpp_stanza_t *range = element_child(parent, "range", namespace);
+	file->has_range = range != NULL;
 	if (!range) {
 		return true;
 	}
 	const char *offset = xmpp_stanza_get_attribute(range, "offset");
 	const char *length = xmpp_stanza_get_attribute(range, "length");
 	return (!offset || text_to_number(offset, INT64_MAX, &file->offset)) &&
-	       (!length || text_to_number(length, INT64_MAX, &file->length));
+	       (!length || (text_to_number(length, INT64_MAX, &file->length) && file->length > 0));
 }
 
 const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, const char *name,
@@ -75,14 +76,19 @@ void codec_add_element(struct writer *writer, const char *name, const char *text
 
 void codec_add_range(struct writer *writer, const struct file_metadata *file)
 {
-	if (file->offset == 0 && file->length == 0) {
+	if (!file->has_range) {
 		return;
 	}
-	writer_add(writer, "<range offset='");
-	writer_add_number(writer, (int64_t)file->offset);
-	if (file->length > 0) {
-		writer_add(writer, "' length='");
-		writer_add_number(writer, (int64_t)file->length);
+	writer_add(writer, "<range");
+	if (file->offset > 0) {
+		writer_add(writer, " offset='");
+		writer_add_number(writer, (int64_t)file->offset);
+		writer_add(writer, "'");
 	}
-	writer_add(writer, "'/>");
+	if (file->length > 0) {
+		writer_add(writer, " length='");
+		writer_add_number(writer, (int64_t)file->length);
+		writer_add(writer, "'");
+	}
+	writer_add(writer, "/>");
 }

@@ -86,7 +86,7 @@ const char *codec_decode_phrase(struct codec *codec, xmpp_stanza_t *parent, cons
 /* Adds nothing if `text` is NULL. */
 void codec_add_element(struct writer *writer, const char *name, const char *text);
 
-/* Adds nothing if the range is the whole file. */
+/* Adds nothing if there is none. */
 void codec_add_range(struct writer *writer, const struct file_metadata *file);
 
 #endif

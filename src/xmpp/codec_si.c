@@ -66,12 +66,13 @@ static bool decode_file(struct codec *codec, xmpp_stanza_t *element, struct file
 	const char *md5 = xmpp_stanza_get_attribute(element, "hash");
 	size_t length = hash_length(HASH_MD5);
 
-	/* "MUST be present", but QXmpp leaves the size out for an empty file. A <range/> in an
-	 * offer only allows one in the answer. */
+	/* "MUST be present", but QXmpp leaves the size out for an empty file. */
 	file->name = element_attribute(element, "name");
 	if (!file->name || (size && !codec_decode_size(size, file))) {
 		return false;
 	}
+	/* In an offer it only allows one in the answer. */
+	file->has_range = element_child(element, "range", NAMESPACE_SI_FILE) != NULL;
 	codec_decode_date(xmpp_stanza_get_attribute(element, "date"), file);
 	file->description = codec_decode_phrase(codec, element, "desc", NAMESPACE_SI_FILE);
 	if (text_to_bytes(md5, file->digest.bytes, length)) {
@@ -140,6 +141,7 @@ static void add_file(struct writer *writer, const struct file_metadata *file)
 	}
 	writer_add(writer, ">");
 	codec_add_element(writer, "desc", file->description);
+	codec_add_range(writer, file);
 	writer_add(writer, "</file>");
 }
 
@@ -165,7 +167,7 @@ void codec_add_si_answer(struct codec *codec, const struct msg *msg)
 	struct writer *writer = &codec->writer;
 	const struct file_metadata *file = &msg->metadata->file;
 	writer_add(writer, "<si xmlns='" NAMESPACE_SI "'>");
-	if (file->offset > 0 || file->length > 0) {
+	if (file->has_range) {
 		writer_add(writer, "<file xmlns='" NAMESPACE_SI_FILE "'>");
 		codec_add_range(writer, file);
 		writer_add(writer, "</file>");

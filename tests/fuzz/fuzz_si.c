@@ -28,7 +28,7 @@ static void try_offering(const struct msg *offer)
 	stanza_check_sent(&msg);
 }
 
-/* Accepted as a whole and, unlike ours, in part. */
+/* Accepted as a whole, and in part. */
 static void try_accepting(const struct msg *offer)
 {
 	struct metadata metadata = {
@@ -44,6 +44,7 @@ static void try_accepting(const struct msg *offer)
 	};
 	stanza_check_sent(&msg);
 	if (offer->metadata->file.size > 0) {
+		metadata.file.has_range = true;
 		metadata.file.offset = (uint64_t)offer->metadata->file.size;
 		metadata.file.length = (uint64_t)offer->metadata->file.size;
 		stanza_check_sent(&msg);

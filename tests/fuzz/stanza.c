@@ -72,6 +72,7 @@ static void check_file(const struct file_metadata *file)
 	FUZZ_CHECK(file->date == METADATA_NO_DATE ||
 		   (file->date >= TEXT_DATE_MIN && file->date <= TEXT_DATE_MAX));
 	FUZZ_CHECK(file->offset <= INT64_MAX && file->length <= INT64_MAX);
+	FUZZ_CHECK(file->has_range || (file->offset == 0 && file->length == 0));
 	check_digest(&file->digest);
 }
 
@@ -187,7 +188,8 @@ static void check_files_equal(const struct file_metadata *a, const struct file_m
 	FUZZ_CHECK(equal(a->description, b->description));
 	FUZZ_CHECK(a->size == b->size && a->date == b->date);
 	FUZZ_CHECK(digest_equals(&a->digest, &b->digest));
-	FUZZ_CHECK(a->offset == b->offset && a->length == b->length);
+	FUZZ_CHECK(a->has_range == b->has_range && a->offset == b->offset);
+	FUZZ_CHECK(a->length == b->length);
 }
 
 void stanza_check_metadata_equal(const struct metadata *a, const struct metadata *b)

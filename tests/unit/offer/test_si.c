@@ -763,7 +763,8 @@ static void test_outgoing_bad_answers(void **state)
 {
 	(void)state;
 	struct metadata range = scene_file(NULL, METADATA_NO_SIZE), other = range;
-	range.file.offset = 5; /* that was not offered */
+	range.file.has_range = true;
+	range.file.offset = 12; /* there is nothing */
 	other.has_ibb = false;
 	const struct {
 		const struct metadata *metadata;

@@ -93,6 +93,7 @@ static void assert_file_same(const struct file_metadata *file, const struct file
 	assert_int_equal(file->digest.algorithm, expected->digest.algorithm);
 	assert_int_equal(file->digest.length, expected->digest.length);
 	assert_memory_equal(file->digest.bytes, expected->digest.bytes, HASH_MAX_BYTES);
+	assert_int_equal(file->has_range, expected->has_range);
 	assert_int_equal(file->offset, expected->offset);
 	assert_int_equal(file->length, expected->length);
 }

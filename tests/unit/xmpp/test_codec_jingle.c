@@ -121,7 +121,8 @@ static const struct recorded recorded[] = {
 	  .content = "a-file-offer",
 	  FIRST_FILE,
 	  .file = FILE_OF(.name = "to x_used_desc.bin", .size = 10240, .media_type = OCTETS,
-			  .description = "a description", .digest = PROMISE(HASH_SHA_256)),
+			  .description = "a description", .has_range = true,
+			  .digest = PROMISE(HASH_SHA_256)),
 	  OVER_IBB("i436476b9a5", 4096)}},
 	{"libervia-0.9.0-terminate-failed",
 	 "jdb41a8ab2e",
@@ -340,10 +341,10 @@ static const struct row files[] = {
 	{OF_FILE("<name/><media-type/><desc/><thumbnail xmlns='x'/>"), PLAIN},
 	{OF_FILE("<name>n<x/></name><desc>d<x/></desc>"), PLAIN},
 
-	{OF_FILE("<range/>"), PLAIN},
-	{OF_FILE("<range offset='5'/>"), OFFERED(.offset = 5)},
+	{OF_FILE("<range/>"), OFFERED(.has_range = true)},
+	{OF_FILE("<range offset='5'/>"), OFFERED(.has_range = true, .offset = 5)},
 	{OF_FILE("<range length='9223372036854775807' offset='9223372036854775807'/>"),
-	 OFFERED(.offset = INT64_MAX, .length = INT64_MAX)},
+	 OFFERED(.has_range = true, .offset = INT64_MAX, .length = INT64_MAX)},
 
 	{OF_FILE(HASH("md5", EMPTY_MD5)), OFFERED(.digest = DIGEST(HASH_MD5, MD5_BYTES))},
 	{OF_FILE(HASH("sha-512", EMPTY_SHA_512)),
@@ -372,7 +373,8 @@ static const struct row files[] = {
 	/* Libervia: the base64 of the digits. */
 	{OF_FILE(HASH("sha-1", "ZGEzOWEzZWU1ZTZiNGIwZDMyNTViZmVmOTU2MDE4OTBhZmQ4MDcwOQ==")), PLAIN},
 	/* The digest of a part is not that of the file. */
-	{OF_FILE("<range offset='1'>" HASH("sha-1", EMPTY_SHA_1) "</range>"), OFFERED(.offset = 1)},
+	{OF_FILE("<range offset='1'>" HASH("sha-1", EMPTY_SHA_1) "</range>"),
+	 OFFERED(.has_range = true, .offset = 1)},
 
 	{INITIATE(CONTENT(NAMED, DESCRIPTION("") BY_IBB)), NOT_A_FILE},
 	{INITIATE(CONTENT(NAMED, BY_IBB)), NOT_A_FILE},
@@ -554,6 +556,8 @@ static void test_misshapen(void **state)
 		OF_FILE("<range offset=''/>"),
 		OF_FILE("<range offset='-1'/>"),
 		OF_FILE("<range offset='1' length='x'/>"),
+		OF_FILE("<range offset='1' length='0'/>"),
+		OF_FILE("<range length='-1'/>"),
 		OF_FILE("<range offset='18446744073709551616'/>"),
 		SESSION("session-accept",
 			CONTENT(NAMED, DESCRIPTION("<file><size>x</size></file>") BY_IBB)),
@@ -655,7 +659,7 @@ static const struct row encodings[] = {
 	  .from_responder = true,
 	  FIRST_FILE,
 	  OVER_IBB(NASTY, 4096),
-	  .file = FILE_OF(.size = METADATA_NO_SIZE, .offset = 5, .length = 7)}},
+	  .file = FILE_OF(.size = METADATA_NO_SIZE, .has_range = true, .offset = 5, .length = 7)}},
 	{HEAD("session-terminate") "><reason><unsupported-transports/></reason>" TAIL,
 	 ENDED(JINGLE_UNSUPPORTED_TRANSPORTS)},
 	{HEAD("session-terminate") ">" TAIL, ENDED(JINGLE_NO_REASON)},

@@ -112,6 +112,7 @@ static const struct recorded recorded[] = {
 	 MSG_SI,
 	 "si875ef2d4ac",
 	 {.file = {.name = "to-peer si_rng.bin",
+		   .has_range = true,
 		   .size = 10240,
 		   .date = METADATA_NO_DATE,
 		   .media_type = OCTETS},
@@ -138,7 +139,8 @@ static const struct recorded recorded[] = {
 	{"psi-plus-1.4.554-offer",
 	 MSG_SI,
 	 "ft_bc8f",
-	 {.file = {.name = "ps.bin", .size = 10000, .date = METADATA_NO_DATE}, .has_ibb = true}},
+	 {.file = {.name = "ps.bin", .size = 10000, .date = METADATA_NO_DATE, .has_range = true},
+	  .has_ibb = true}},
 	{"qxmpp-1.4.0-accept",
 	 MSG_RESULT,
 	 NULL,
@@ -241,9 +243,10 @@ static const struct offer offers[] = {
 	{OF_FILE("", "<desc xmlns='x'>x</desc>"), PLAIN},
 	{OF_FILE("", "\n<desc>&lt;x\n&#233;</desc><desc>y</desc>"),
 	 WITH(.size = METADATA_NO_SIZE, .description = "<x\n\xc3\xa9")},
-	/* The range of an offer is ignored. */
-	{OF_FILE("", "<range/>"), PLAIN},
-	{OF_FILE("", "<range offset='5' length='x'/>"), PLAIN},
+	/* The attributes of a range in an offer mean nothing. */
+	{OF_FILE("", "<range/>"), WITH(.size = METADATA_NO_SIZE, .has_range = true)},
+	{OF_FILE("", "<range offset='5' length='x'/>"),
+	 WITH(.size = METADATA_NO_SIZE, .has_range = true)},
 	{OFFER(IDS, FILE(" name='../&#10;/&#x202e;'", ""), FOR_IBB),
 	 {.file = {.name = "../\n/\xe2\x80\xae",
 		   .size = METADATA_NO_SIZE,
@@ -376,15 +379,17 @@ static void test_id_length(void **state)
 #define RANGE(attributes)  FILE("", "<range" attributes "/>")
 #define CHOSEN		   SUBMIT(METHODS(VALUE(IBB)))
 #define RANGED(attributes) ANSWER(RANGE(attributes) CHOSEN)
-#define PART(from, most)                           \
+#define PART(is_there, from, most)                 \
 	true,                                      \
 	{                                          \
 		.file = {.size = METADATA_NO_SIZE, \
 			 .date = METADATA_NO_DATE, \
+			 .has_range = is_there,    \
 			 .offset = from,           \
 			 .length = most},          \
 		.has_ibb = true                    \
 	}
+#define WHOLE PART(false, 0, 0)
 #define REFUSED                                                               \
 	true,                                                                 \
 	{                                                                     \
@@ -396,17 +401,17 @@ static const struct {
 	bool has_metadata;
 	struct metadata metadata;
 } answers[] = {
-	{ANSWER(CHOSEN), PART(0, 0)},
+	{ANSWER(CHOSEN), WHOLE},
 	{RESULT("\n<x/>\n<si xmlns='" SI "' id='x' profile='" PROFILE "'>\n" CHOSEN "\n</si>"),
-	 PART(0, 0)},
-	{ANSWER(SUBMIT("<field var='stream-method'>\n" VALUE(IBB) "<value/>\n</field>")),
-	 PART(0, 0)},
-	{ANSWER(FILE("", "") CHOSEN), PART(0, 0)},
-	{RANGED(""), PART(0, 0)},
-	{RANGED(" offset='0'"), PART(0, 0)},
-	{RANGED(" offset='2147483648'"), PART(2147483648U, 0)},
-	{RANGED(" length='7'"), PART(0, 7)},
-	{RANGED(" length='0' offset='9223372036854775807'"), PART(INT64_MAX, 0)},
+	 WHOLE},
+	{ANSWER(SUBMIT("<field var='stream-method'>\n" VALUE(IBB) "<value/>\n</field>")), WHOLE},
+	{ANSWER(FILE("", "") CHOSEN), WHOLE},
+	{RANGED(""), PART(true, 0, 0)},
+	{RANGED(" offset='0'"), PART(true, 0, 0)},
+	{RANGED(" offset='2147483648'"), PART(true, 2147483648U, 0)},
+	{RANGED(" length='7'"), PART(true, 0, 7)},
+	{RANGED(" length='9223372036854775807' offset='9223372036854775807'"),
+	 PART(true, INT64_MAX, INT64_MAX)},
 
 	{ANSWER(""), REFUSED},
 	{ANSWER(FEATURE("")), REFUSED},
@@ -452,6 +457,8 @@ static void test_wrong_ranges(void **state)
 		RANGED(" offset='x'"),
 		RANGED(" offset='1' length='x'"),
 		RANGED(" length=''"),
+		RANGED(" length='0'"),
+		RANGED(" offset='1' length='0'"),
 		RANGED(" offset='9223372036854775808'"),
 		RANGED(" length='18446744073709551617'"),
 	};
@@ -522,13 +529,19 @@ static const struct {
 	 "'><range offset='5'/></file>" ENCODED_CHOICE,
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE, .offset = 5},
+	 {.file = {.size = METADATA_NO_SIZE,
+		   .date = METADATA_NO_DATE,
+		   .has_range = true,
+		   .offset = 5},
 	  .has_ibb = true}},
 	{"<iq type='result' id='1' to='a@b/c'><si xmlns='" SI "'><file xmlns='" PROFILE
-	 "'><range offset='0' length='7'/></file>" ENCODED_CHOICE,
+	 "'><range length='7'/></file>" ENCODED_CHOICE,
 	 MSG_RESULT,
 	 NULL,
-	 {.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE, .length = 7},
+	 {.file = {.size = METADATA_NO_SIZE,
+		   .date = METADATA_NO_DATE,
+		   .has_range = true,
+		   .length = 7},
 	  .has_ibb = true}},
 };
 
