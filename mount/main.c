@@ -131,10 +131,9 @@
 
 #define EXIT_USAGE 2
 
-/* The bandwidth-delay product of a server with 36 MB/s and a round-trip time of 200 ms. The window
- * is in memory until it is acknowledged; with it, a daemon that sends one file stays below 16 MiB.
- */
-#define DEFAULT_WINDOW ((size_t)7 * 1024 * 1024)
+/* No limit in practice, as a window grows no further than the bandwidth-delay product: that of a
+ * server with 160 MB/s, a round-trip time of 200 ms, and a queue of as much again. */
+#define DEFAULT_WINDOW ((size_t)64 * 1024 * 1024)
 
 /* From connecting to the roster: a silent server must not hold mount(8) up for ever. */
 #define CONNECT_TIMEOUT_MS 30000

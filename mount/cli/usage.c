@@ -26,7 +26,7 @@ const char usage_text[] =
 	"    -o block_size=auto     the largest that server and peer accept, if that is faster\n"
 	"    -o stanza=iq|message   what carries blocks (default: iq)\n"
 	"    -o window=N            most bytes sent and not yet acknowledged, per stream,\n"
-	"                           1 to 64M (default: 7M; a stream uses what it needs)\n"
+	"                           1 to 64M (default: 64M; a stream uses what it needs)\n"
 	"    -o buffer=N            most bytes received and not yet read, per stream,\n"
 	"                           1 to 1G (default: 1M)\n"
 	"    -o buffer_total=N      most bytes received and not yet read, of all streams,\n"

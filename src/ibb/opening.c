@@ -169,7 +169,8 @@ void stream_open_accepted(struct stream *stream, int64_t now_ms)
 	stream->resumption.give_up_ms = 0;
 	stream->timers.retries = 0;
 	window_set_initial_rtt(&stream->outgoing.window,
-			       (now_ms - stream->session.open_sent_ms) * 1000);
+			       (now_ms - stream->session.open_sent_ms) * 1000,
+			       stream->effects->streams);
 	if (sender_is_empty(&stream->outgoing.sender)) {
 		stream_set_idle(stream, now_ms);
 	} else {

@@ -96,9 +96,8 @@ void path_cache_learn(struct path_cache *cache, const char *jid, const struct wi
 	if (!peer) {
 		return;
 	}
-	/* A stream that shared the path, or was still in slow start, gives a lower bound only. */
-	if (!is_known(cache, peer) || (alone && !window->slow_start) ||
-	    metrics.rate > peer->metrics.rate) {
+	metrics.is_least = metrics.is_least || !alone;
+	if (!is_known(cache, peer) || !metrics.is_least || metrics.rate > peer->metrics.rate) {
 		peer->metrics = metrics;
 		peer->learnt_ms = cache->now_ms;
 	}

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/window.h"
 
-/* Four blocks of the default size; 32 where a round takes long. */
-#define INITIAL_SIZE	      ((size_t)16 * 1024)
-#define INITIAL_SIZE_LONG_RTT ((size_t)128 * 1024)
+/* The initial window is the bandwidth-delay product of a modest rate: three round trips of slow
+ * start then reach 160 MB/s at any distance. It is at least four blocks of the default size. It has
+ * a bound, as a server may carry much less, and has to queue the rest. */
+#define INITIAL_RATE	 2.5 /* bytes per microsecond */
+#define INITIAL_SIZE	 ((size_t)16 * 1024)
+#define MAX_INITIAL_SIZE ((size_t)512 * 1024)
 
 /* The smallest window, in blocks: each of the three programs on the path can have one in hand. */
 #define MIN_BLOCKS 4
@@ -17,9 +20,13 @@
 #define MIN_SAMPLES 16
 #define LONG_RTT_US 5000
 
-/* Slow start goes on while a round is faster than the best before it by this factor; it ends after
- * so many rounds that are not. */
-#define SPEEDUP		1.25
+/* In slow start each acknowledged byte makes room for so many more: the window is doubled in a
+ * round, or quadrupled where the RTT is long. */
+#define GROWTH		1
+#define GROWTH_LONG_RTT 3
+
+/* Slow start ends after so many rounds in which the window has not grown by this factor. */
+#define LEAST_GROWTH	1.25
 #define MAX_FLAT_ROUNDS 2
 
 void window_init(struct window *window, size_t max)
@@ -31,11 +38,18 @@ void window_init(struct window *window, size_t max)
 	};
 }
 
-void window_set_initial_rtt(struct window *window, int64_t rtt_us)
+static size_t clamp(double size, size_t least, size_t max)
 {
-	if (rtt_us >= LONG_RTT_US && window->slow_start && window->size < INITIAL_SIZE_LONG_RTT) {
-		window->size =
-			window->max < INITIAL_SIZE_LONG_RTT ? window->max : INITIAL_SIZE_LONG_RTT;
+	size = size > (double)least ? size : (double)least;
+	return size < (double)max ? (size_t)size : max;
+}
+
+void window_set_initial_rtt(struct window *window, int64_t rtt_us, unsigned streams)
+{
+	double size = INITIAL_RATE * (double)rtt_us / (streams > 0 ? streams : 1);
+	if (window->slow_start && size > (double)window->size) {
+		size_t max = window->max < MAX_INITIAL_SIZE ? window->max : MAX_INITIAL_SIZE;
+		window->size = clamp(size, 0, max);
 	}
 }
 
@@ -48,7 +62,10 @@ void window_note_limited(struct window *window)
 
 static void begin_round(struct window *window, uint64_t first_block)
 {
-	window->round = (struct window_round){.first_block = first_block};
+	window->round = (struct window_round){
+		.first_block = first_block,
+		.first_size = window->size,
+	};
 }
 
 static bool has_long_rtt(const struct window *window)
@@ -59,8 +76,7 @@ static bool has_long_rtt(const struct window *window)
 static bool is_round_over(const struct window *window, size_t block_size)
 {
 	size_t least = has_long_rtt(window) ? 1 : MIN_SAMPLES;
-	/* In slow start, half of them were sent at once when the window grew, and say enough. */
-	size_t blocks = window->size / block_size / (window->slow_start ? 2 : 1);
+	size_t blocks = window->round.first_size / block_size;
 	return window->round.samples >= (blocks > least ? blocks : least);
 }
 
@@ -112,21 +128,28 @@ static bool is_starved(const struct window *window, size_t least)
 	return window->rounds >= WINDOW_ROUNDS;
 }
 
-static size_t clamp(double size, size_t least, size_t max)
+/* ---- slow start ---- */
+
+/* `bytes` were acknowledged. The window grows while there is no queue, or one that has half of the
+ * length that it may have: what is in flight already will make it longer. */
+static void grow(struct window *window, size_t bytes, int64_t rtt_us)
 {
-	size = size > (double)least ? size : (double)least;
-	return size < (double)max ? (size_t)size : max;
+	int64_t allowance_us = target_rtt_us(window) - window->min_rtt_us;
+	if (window->round.limited && rtt_us <= window->min_rtt_us + allowance_us / 2) {
+		size_t growth = has_long_rtt(window) ? GROWTH_LONG_RTT : GROWTH;
+		window->size =
+			clamp((double)window->size + (double)(growth * bytes), 0, window->max);
+	}
 }
 
-static size_t slow_start_size(struct window *window, double rate, double best)
+static void check_growth(struct window *window)
 {
-	if (rate >= SPEEDUP * best) {
-		window->flat_rounds = 0;
-		return window->size * (has_long_rtt(window) ? 4 : 2);
-	}
-	window->slow_start = ++window->flat_rounds < MAX_FLAT_ROUNDS;
-	return window->size;
+	double least = LEAST_GROWTH * (double)window->round.first_size;
+	window->flat_rounds = (double)window->size < least ? window->flat_rounds + 1 : 0;
+	window->slow_start = window->flat_rounds < MAX_FLAT_ROUNDS;
 }
+
+/* ---- the end of a round ---- */
 
 static void record_round(struct window *window, double rate, int64_t rtt_us)
 {
@@ -136,26 +159,32 @@ static void record_round(struct window *window, double rate, int64_t rtt_us)
 	window->rounds++;
 }
 
-/* A window-limited round is over; returns the new size. */
-static double next_size(struct window *window, size_t least)
+/* A window-limited round is over. */
+static void end_round(struct window *window, size_t least)
 {
-	double rate = window->round.rate_sum / window->round.samples;
-	double best = best_rate(window);
-	size_t size = window->slow_start ? slow_start_size(window, rate, best) : 0;
-
-	record_round(window, rate, window->round.min_rtt_us);
+	record_round(window, window->round.rate_sum / window->round.samples,
+		     window->round.min_rtt_us);
 	if (is_path_longer(window) || is_starved(window, least)) {
 		window->min_rtt_us = window->round.min_rtt_us;
 	}
-	return window->slow_start ? (double)size
-				  : best_rate(window) * (double)target_rtt_us(window);
+	if (window->slow_start) {
+		check_growth(window);
+	}
+	if (!window->slow_start) {
+		double size = best_rate(window) * (double)target_rtt_us(window);
+		window->size = clamp(size, least, window->max);
+	}
 }
 
 struct window_metrics window_learned(const struct window *window)
 {
 	/* After a reduction the rate says nothing of the path. */
 	double rate = window->unreduced_size > 0 ? 0 : best_rate(window);
-	return (struct window_metrics){.rate = rate, .min_rtt_us = window->min_rtt_us};
+	return (struct window_metrics){
+		.rate = rate,
+		.min_rtt_us = window->min_rtt_us,
+		.is_least = window->slow_start,
+	};
 }
 
 void window_restore(struct window *window, const struct window_metrics *metrics, int64_t rtt_us,
@@ -169,7 +198,7 @@ void window_restore(struct window *window, const struct window_metrics *metrics,
 		return;
 	}
 	window->size = clamp(size, window->size, window->max);
-	/* Recorded as a round: the window grows if it is faster than that. */
+	window->slow_start = metrics->is_least;
 	record_round(window, rate, min_rtt_us);
 }
 
@@ -210,6 +239,9 @@ void window_measure(struct window *window, const struct window_sample *sample)
 	if (window->shared != sample->shared) {
 		change_sharing(window, sample);
 	}
+	if (window->slow_start) {
+		grow(window, sample->bytes, rtt_us);
+	}
 	if (sample->number < window->round.first_block) {
 		return;
 	}
@@ -222,9 +254,8 @@ void window_measure(struct window *window, const struct window_sample *sample)
 		return;
 	}
 	size_t before = window->size;
-	size_t least = MIN_BLOCKS * sample->block_size;
 	if (window->round.limited) {
-		window->size = clamp(next_size(window, least), least, window->max);
+		end_round(window, MIN_BLOCKS * sample->block_size);
 	}
 	begin_round(window, window->size != before ? sample->next : sample->number + 1);
 }

@@ -10,14 +10,16 @@
  *
  * The allowance covers scheduling delays of busy machines. It is larger while no other stream waits
  * for the connection. Rate and RTT are sampled with each acknowledged block. The window begins
- * small, unless metrics of an earlier stream to the same peer are known. In slow start it is
- * doubled in each round, or quadrupled where the RTT is long, while that raises the rate.
+ * small, unless metrics of an earlier stream to the same peer are known. In slow start it grows
+ * with each acknowledged block, twofold in a round, or fourfold where the RTT is long, until the
+ * RTT shows that a queue begins.
  *
  * Units:   bytes; microseconds of the caller's monotonic clock.
  * Errors:  none.
  * Threads: none; the caller serialises.
  * Source:  N. Cardwell et al.: BBR, ACM Queue 14 (2016); without its pacing, as there is no timer
  *          fine enough, and without its drained phases, as XMPP has no losses to take for a queue.
+ *          RFC 9406 (HyStart++): slow start that ends by the RTT.
  */
 #ifndef IBB_WINDOW_H
 #define IBB_WINDOW_H
@@ -31,6 +33,7 @@
 /* The round being measured: blocks sent since the size was last changed. */
 struct window_round {
 	uint64_t first_block; /* its number */
+	size_t first_size;    /* of the window */
 	uint32_t samples;
 	double rate_sum; /* of the samples */
 	int64_t min_rtt_us;
@@ -44,7 +47,7 @@ struct window {
 	bool slow_start;
 	bool shared;		     /* by the last sample */
 	size_t unreduced_size;	     /* before window_reduce; 0: it was never reduced */
-	unsigned flat_rounds;	     /* slow start: rounds in which a larger size was no faster */
+	unsigned flat_rounds;	     /* slow start: rounds in which the window hardly grew */
 	size_t block_size;	     /* in the rounds below; 0: there was none */
 	unsigned rounds;	     /* in these rings, of which the last WINDOW_ROUNDS are kept */
 	double rates[WINDOW_ROUNDS]; /* bytes per microsecond */
@@ -59,7 +62,8 @@ struct window_sample {
 	uint64_t next;	 /* the number of the next block to be sent */
 	int64_t sent_us;
 	int64_t now_us;
-	uint64_t delivered; /* bytes acknowledged between the two, this block included */
+	size_t bytes;	    /* acknowledged now */
+	uint64_t delivered; /* bytes acknowledged since it was sent, these included */
 	size_t block_size;  /* the current one */
 	bool shared;	    /* other streams use the connection */
 };
@@ -68,17 +72,18 @@ struct window_sample {
 struct window_metrics {
 	double rate; /* bytes per microsecond; 0: unknown */
 	int64_t min_rtt_us;
+	bool is_least; /* the path may be faster */
 };
 
 void window_init(struct window *window, size_t max);
 
-/* Before the first block: another request took `rtt_us`. */
-void window_set_initial_rtt(struct window *window, int64_t rtt_us);
+/* Before the first block: another request took `rtt_us`. `streams` share the path, this one
+ * included. */
+void window_set_initial_rtt(struct window *window, int64_t rtt_us, unsigned streams);
 
 struct window_metrics window_learned(const struct window *window);
 
-/* After window_set_initial_rtt, with the same `rtt_us`: begins with what is known of the path,
- * which `streams` now share, this one included. */
+/* After window_set_initial_rtt, with the same values: begins with what is known of the path. */
 void window_restore(struct window *window, const struct window_metrics *metrics, int64_t rtt_us,
 		    unsigned streams);
 

@@ -12,7 +12,8 @@
 /* The least that is buffered ahead of the window. */
 #define WRITE_AHEAD ((size_t)64 * 1024)
 
-/* Writes are taken over up to this far beyond the window; later ones stay in their op. */
+/* Writes are taken over up to this far beyond what is buffered ahead; later ones stay in their op.
+ */
 #define WRITE_SLACK ((size_t)1024 * 1024)
 
 /* Zeros of a gap appended at a time. */
@@ -121,7 +122,7 @@ void stream_write_behind(struct stream *stream, struct op *op, uint64_t gap, con
 		op_complete(op, error, done);
 		return;
 	}
-	if (sender->out.length > stream->config->window + WRITE_SLACK || stream->outgoing.writers ||
+	if (sender->out.length > write_ahead(stream) + WRITE_SLACK || stream->outgoing.writers ||
 	    stream->outgoing.gap > 0) {
 		park_with_bytes(stream, op, bytes);
 		return;

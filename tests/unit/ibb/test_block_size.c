@@ -82,6 +82,7 @@ static void acknowledge_oldest(struct path *path)
 		.next = path->sent,
 		.sent_us = block->sent_us,
 		.now_us = path->now_us,
+		.bytes = block->length,
 		.delivered = path->delivered - block->delivered,
 		.block_size = next_length(path),
 	};

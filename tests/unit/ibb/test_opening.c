@@ -291,7 +291,9 @@ static void test_auto_block_size(void **state)
 		{"j: result d1.0.1; j: result d1.1.1; j: result d1.2.1", "f=0"},
 		{"write s d 70000; flush s g", "d1.3.1 data j s 3 32768"},
 		{"limit 10000; j: result d1.3.1",
-		 "d=70000; d1.4.1 data j s 4 7113; d1.5.1 data j s 5 7113"},
+		 "d=70000; d1.4.1 data j s 4 7113; d1.5.1 data j s 5 7113; "
+		 "d1.6.1 data j s 6 7113; d1.7.1 data j s 7 7113; d1.8.1 data j s 8 7113; "
+		 "d1.9.1 data j s 9 1667"},
 	};
 	struct stream_config config = script_config;
 	struct script script;

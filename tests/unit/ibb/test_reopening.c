@@ -48,7 +48,7 @@ static void test_error(void **state)
 		{"j: data s i1 0 1; j: data s-2 i2 0 1",
 		 "i1 error j item-not-found cancel; i2 error j item-not-found cancel"},
 		/* from here on it is an error like any other */
-		{"j: result d1-3.0", "d1-3.4 data j s-2-3 4 4096"},
+		{"j: result d1-3.0", "d1-3.4 data j s-2-3 4 4096; d1-3.5 data j s-2-3 5 4096"},
 		{"j: error d1-3.1 policy-violation", "w=EACCES; f=EACCES; c1-3.0 close j s-2-3"},
 		/* what was learnt is remembered, of this domain */
 		{"dial t j; dial u k; j: result o2.0", "o2.0 open j t 4096; o3.0 open k u 65535"},

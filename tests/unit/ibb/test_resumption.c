@@ -620,7 +620,7 @@ static void test_silence_about_a_long_block(void **state)
 		{"j: result p1.0 seq=0; wait 3000", "p1.2 resume j s"},
 		{"j: result p1.1 seq=0", ""},
 		{"j: result p1.2 seq=0", "d1.0.1 data j s 0 16383"},
-		{"j: result d1.0.1", "d1.1.1 data j s 1 16383"},
+		{"j: result d1.0.1", "d1.1.1 data j s 1 16383; d1.2.1 data j s 2 16383"},
 		/* a length that has passed is not asked about; another block may be lost as ever */
 		{"wait 3000; wait 27000", "p1.0 resume j s; a1.1.1 data j s 1 16383"},
 		/* the domain of the peer is remembered */

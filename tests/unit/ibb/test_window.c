@@ -9,7 +9,8 @@
 #include <cmocka.h>
 
 #define BLOCK 4096
-#define MAX   ((size_t)8 * 1024 * 1024)
+#define MAX   ((size_t)64 * 1024 * 1024)
+#define MOST  (MAX / BLOCK) /* blocks in flight */
 
 /* A path: `service_us` for each block at its bottleneck, `delay_us` for the rest of it. */
 struct path {
@@ -17,8 +18,8 @@ struct path {
 	int64_t service_us, delay_us;
 	bool shared;
 	int64_t now_us;
-	int64_t sent_us[4096];	  /* of the blocks in flight, by number */
-	uint64_t delivered[4096]; /* when they were sent */
+	int64_t sent_us[MOST];	  /* of the blocks in flight, by number */
+	uint64_t delivered[MOST]; /* when they were sent */
 	uint64_t sent, acknowledged;
 	int64_t free_us; /* when the bottleneck is free again */
 	int64_t max_rtt_us;
@@ -28,8 +29,8 @@ static void send_blocks(struct path *path)
 {
 	while (path->sent == path->acknowledged ||
 	       (path->sent - path->acknowledged + 1) * BLOCK <= path->window.size) {
-		path->sent_us[path->sent % 4096] = path->now_us;
-		path->delivered[path->sent % 4096] = path->acknowledged;
+		path->sent_us[path->sent % MOST] = path->now_us;
+		path->delivered[path->sent % MOST] = path->acknowledged;
 		path->sent++;
 	}
 	window_note_limited(&path->window);
@@ -37,7 +38,7 @@ static void send_blocks(struct path *path)
 
 static void acknowledge_oldest(struct path *path)
 {
-	int64_t sent_us = path->sent_us[path->acknowledged % 4096];
+	int64_t sent_us = path->sent_us[path->acknowledged % MOST];
 	int64_t begin_us = sent_us + path->delay_us;
 	path->free_us = (begin_us > path->free_us ? begin_us : path->free_us) + path->service_us;
 	path->now_us = path->free_us > path->now_us ? path->free_us : path->now_us;
@@ -48,7 +49,8 @@ static void acknowledge_oldest(struct path *path)
 		.next = path->sent,
 		.sent_us = sent_us,
 		.now_us = path->now_us,
-		.delivered = (path->acknowledged + 1 - path->delivered[path->acknowledged % 4096]) *
+		.bytes = BLOCK,
+		.delivered = (path->acknowledged + 1 - path->delivered[path->acknowledged % MOST]) *
 			     BLOCK,
 		.block_size = BLOCK,
 		.shared = path->shared,
@@ -78,11 +80,16 @@ static void test_small_at_the_start(void **state)
 	(void)state;
 	struct path path = start(MAX, 100, 0);
 	assert_int_equal(path.window.size, 4 * BLOCK);
-	window_set_initial_rtt(&path.window, 4999);
+	window_set_initial_rtt(&path.window, 1000, 1);
 	assert_int_equal(path.window.size, 4 * BLOCK);
-	window_set_initial_rtt(&path.window, 5000);
-	assert_int_equal(path.window.size, 32 * BLOCK);
+	window_set_initial_rtt(&path.window, 40000, 10);
+	assert_int_equal(path.window.size, 4 * BLOCK);
+	window_set_initial_rtt(&path.window, 40000, 1);
+	assert_int_equal(path.window.size, 100000);
+	window_set_initial_rtt(&path.window, 10000000, 1);
+	assert_int_equal(path.window.size, 128 * BLOCK);
 	path = start(1000, 100, 0);
+	window_set_initial_rtt(&path.window, 40000, 1);
 	assert_int_equal(path.window.size, 1000);
 }
 
@@ -141,16 +148,41 @@ static void test_makes_room(void **state)
 	assert_true(path.window.size > alone / 10 * 9);
 }
 
-/* 4 MiB at an RTT of 200 ms, after at most 5 round trips. */
-static void test_grows_fast_far_away(void **state)
+/* At any distance the path is full in the fourth round trip, and its queue stays short. */
+static void test_grows_fast(void **state)
+{
+	static const struct {
+		int64_t rtt_us, max_rtt_us;
+	} rows[] = {{10000, 40000}, {40000, 120000}, {200000, 600000}};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct path path = start(MAX, 40, rows[i].rtt_us); /* 100 MB/s */
+		window_set_initial_rtt(&path.window, rows[i].rtt_us, 1);
+		while (path.window.size / BLOCK < (size_t)rows[i].rtt_us / 40) {
+			run(&path, 1);
+		}
+		if (path.now_us > 35 * rows[i].rtt_us / 10) {
+			fail_msg("row %zu: full after %jd", i, (intmax_t)path.now_us);
+		}
+		run(&path, 30000);
+		if (path.max_rtt_us > rows[i].max_rtt_us) {
+			fail_msg("row %zu: longest RTT %jd", i, (intmax_t)path.max_rtt_us);
+		}
+	}
+}
+
+/* A server that limits the rate has to queue what it gets: the window does not grow. */
+static void test_does_not_grow_into_a_queue(void **state)
 {
 	(void)state;
-	struct path path = start(MAX, 20, 200000);
-	window_set_initial_rtt(&path.window, 200000);
-	while (path.window.size < MAX / 2) {
+	struct path path = start(MAX, 400000, 200000); /* 10 kB/s */
+	window_set_initial_rtt(&path.window, 200000, 1);
+	size_t first = path.window.size;
+	for (int i = 0; i < 1000; i++) {
 		run(&path, 1);
+		assert_true(path.window.size <= first + 4 * BLOCK);
 	}
-	assert_true(path.now_us < 5 * 200000);
+	assert_true(path.window.size <= 8 * BLOCK);
 }
 
 /* The next stream begins with the window of an earlier one, and still measures. */
@@ -177,7 +209,7 @@ static void test_recalls(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct path path = start(MAX, rows[i].service_us, rows[i].delay_us);
 		path.shared = true;
-		window_set_initial_rtt(&path.window, rows[i].delay_us);
+		window_set_initial_rtt(&path.window, rows[i].delay_us, 1);
 		size_t before = path.window.size;
 		window_restore(&path.window, &metrics, rows[i].delay_us, rows[i].streams);
 		assert_true(path.window.size >= before);
@@ -234,7 +266,7 @@ static void test_not_full(void **state)
 	for (uint64_t number = 0; number < 1000; number++) {
 		int64_t sent_us = (int64_t)number * 1000;
 		struct window_sample sample = {number, number + 1, sent_us, sent_us + 300,
-					       BLOCK,  BLOCK,	   false};
+					       BLOCK,  BLOCK,	   BLOCK,   false};
 		window_measure(&window, &sample);
 	}
 	assert_int_equal(window.size, size);
@@ -280,8 +312,8 @@ static void test_no_time_at_all(void **state)
 	window_init(&window, MAX);
 	for (uint64_t number = 0; number < 1000; number++) {
 		window_note_limited(&window);
-		struct window_sample sample = {number, number + 4, 10,	 number % 2 ? 10 : 5,
-					       BLOCK,  BLOCK,	   false};
+		struct window_sample sample = {number, number + 4, 10,	  number % 2 ? 10 : 5,
+					       BLOCK,  BLOCK,	   BLOCK, false};
 		window_measure(&window, &sample);
 		assert_true(window.size >= BLOCK && window.size <= MAX);
 	}
@@ -320,7 +352,8 @@ int main(void)
 		cmocka_unit_test(test_small_at_the_start),
 		cmocka_unit_test(test_finds_its_size),
 		cmocka_unit_test(test_makes_room),
-		cmocka_unit_test(test_grows_fast_far_away),
+		cmocka_unit_test(test_grows_fast),
+		cmocka_unit_test(test_does_not_grow_into_a_queue),
 		cmocka_unit_test(test_recalls),
 		cmocka_unit_test(test_nothing_to_recall),
 		cmocka_unit_test(test_no_more_than_it_may),
