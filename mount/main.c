@@ -96,7 +96,7 @@
  *     msg       a stanza for the core     effects    stanzas to send, completed calls
  *     metadata  of an offered file        hash       its digest
  *     op        a call that waits         queue      bytes, first in, first out
- *     condition stanza errors and errnos  base64
+ *     condition stanza errors and errnos  base64, and base64_vector for most of it
  *     utf8      text that is too long
  */
 #include "account/handle.h"

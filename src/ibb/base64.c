@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ibb/base64.h"
 
+#include "ibb/base64_vector.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -27,7 +29,10 @@ static const uint8_t values[256] = {
 
 size_t base64_encode(char *text, const uint8_t *bytes, size_t length)
 {
-	char *at = text;
+	size_t done = base64_vector_encode(text, bytes, length);
+	char *at = text + BASE64_ENCODED(done);
+	bytes += done;
+	length -= done;
 	for (; length >= 3; length -= 3, bytes += 3, at += 4) {
 		at[0] = alphabet[bytes[0] >> 2];
 		at[1] = alphabet[(bytes[0] << 4 & 0x30) | bytes[1] >> 4];
@@ -73,7 +78,9 @@ static ssize_t decode_strict(uint8_t *bytes, const char *text, size_t length)
 	}
 	bool padded = length > 0 && text[length - 1] == '=';
 	const char *end = text + length - (padded ? 4 : 0);
-	uint8_t *at = bytes;
+	size_t done = base64_vector_decode(bytes, text, length);
+	text += done;
+	uint8_t *at = bytes + done / 4 * 3;
 	uint8_t valid = VALID;
 	for (; text < end; text += 4, at += 3) {
 		uint8_t a = values[(uint8_t)text[0]], b = values[(uint8_t)text[1]];
