@@ -10,6 +10,7 @@
 #include "account/shutdown.h"
 #include "account/status.h"
 #include "account/timer.h"
+#include "clock.h"
 #include "mount/log.h"
 #include "xmpp/jid.h"
 
@@ -18,21 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t hub_now_ms(void)
-{
-	return now_us() / 1000;
-}
 
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum access accept,
 		       const char *jid, struct owner owner)
@@ -104,7 +92,7 @@ void hub_set_presets(struct hub *hub, const struct preset *presets)
 int64_t hub_begin(struct hub *hub)
 {
 	pthread_mutex_lock(&hub->mutex);
-	return hub_now_ms();
+	return clock_now_ms();
 }
 
 static void wake_main(struct hub *hub)
@@ -302,7 +290,7 @@ static void on_presence(void *context, const char *jid, bool available, int prio
 static void on_receive(void *context, const struct msg *msg)
 {
 	struct hub *hub = context;
-	int64_t received_us = now_us();
+	int64_t received_us = clock_now_us();
 	int64_t now_ms = hub_begin(hub);
 	dispatch_receive(&hub->account, msg, received_us);
 	hub_end(hub, now_ms);
@@ -319,7 +307,7 @@ static void on_drained(void *context)
 static struct msg *on_next(void *context)
 {
 	struct hub *hub = context;
-	int64_t sent_us = now_us();
+	int64_t sent_us = clock_now_us();
 	int64_t now_ms = hub_begin(hub);
 	struct msg *msg = account_next(&hub->account, sent_us);
 	hub_end(hub, now_ms);

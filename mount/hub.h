@@ -87,8 +87,6 @@ void hub_set_umask(struct hub *hub, mode_t mask);
 /* From now on new directories have these defaults, the caller's; before client_start. */
 void hub_set_presets(struct hub *hub, const struct preset *presets);
 
-int64_t hub_now_ms(void);
-
 /* ---- for the main thread's loop ---- */
 
 /* Becomes readable when the deadline is earlier or the state has changed; hub_begin_wait resets it.

@@ -38,6 +38,8 @@
  *     worker    a thread that does all that waits together
  *     syncer    makes files durable         thread    starts one
  *     task      what they are given
+ *   src/       below all of the parts in it
+ *     clock     the time by which everything waits
  *   src/account/ the account as a file system: no I/O, no thread
  *     dispatch  what comes off the wire     timer     what happens as time passes
  *     shutdown  the end of the mount
@@ -100,6 +102,7 @@
  *     utf8      text that is too long
  */
 #include "account/handle.h"
+#include "clock.h"
 #include "mount/cli/home.h"
 #include "mount/cli/options.h"
 #include "mount/cli/password.h"
@@ -344,7 +347,7 @@ static void free_orphans(struct hub *hub)
  * is gone already. */
 static void end_disks(const struct options *options, const struct call_context *context)
 {
-	int64_t until_ms = hub_now_ms() + DISK_TIMEOUT_MS;
+	int64_t until_ms = clock_now_ms() + DISK_TIMEOUT_MS;
 	unsigned files = 0;
 	bool hangs = !inbox_drain(context->inbox, until_ms, &files);
 	if (hangs) {

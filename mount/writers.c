@@ -3,6 +3,7 @@
 
 #include "mount/writers.h"
 
+#include "clock.h"
 #include "mount/proc.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A file; `ino` 0: whatever its inode. */
@@ -139,20 +139,13 @@ bool writers_exist(const char *path)
 static uint64_t era, newest;
 static int64_t looked_ms;
 
-static int64_t clock_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 uint64_t writers_look(void)
 {
 	char text[128];
 	const char *last =
 		proc_read("/proc/loadavg", text, sizeof(text)) ? strrchr(text, ' ') : NULL;
 	uint64_t pid = last ? strtoul(last, NULL, 10) : 0;
-	int64_t now_ms = clock_ms();
+	int64_t now_ms = clock_now_ms();
 	if (pid < newest || now_ms - looked_ms > PAUSE_MS) {
 		era++;
 	}

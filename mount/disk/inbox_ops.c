@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/inbox_ops.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -278,7 +280,7 @@ static void wait_for(struct name_job *job, struct request *request)
 		drop_first(inbox);
 	}
 	wait->token = request->op.token;
-	wait->due_ms = hub_now_ms() + INBOX_OPS_PATIENCE_MS;
+	wait->due_ms = clock_now_ms() + INBOX_OPS_PATIENCE_MS;
 	DL_APPEND(inbox->waits, wait);
 	hub_disk_wait(hub, NULL, request);
 	pool_submit(inbox->pool, NULL, &job->task);
@@ -344,7 +346,7 @@ static void give_up(struct inbox *inbox, struct hub *hub, uint64_t token)
 
 void inbox_ops_tick(struct inbox *inbox, struct hub *hub)
 {
-	int64_t now_ms = hub_now_ms();
+	int64_t now_ms = clock_now_ms();
 	while (inbox && inbox->waits && inbox->waits->due_ms <= now_ms) {
 		give_up(inbox, hub, inbox->waits->token);
 		drop_first(inbox);

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/quota.h"
 
-#include <time.h>
+#include "clock.h"
 
 /* Peers must not be able to cause much counting: it is begun once a second at most, and takes a
  * twentieth of the time, unless once a minute is more. */
 #define COUNT_AGAIN_MS 1000
 #define COUNT_LATER_MS 60000
 #define COUNT_PART     20
-
-static int64_t now_ms(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
 
 /* ---- amounts ---- */
 
@@ -87,7 +80,7 @@ static int64_t pause_ms(int64_t took_ms)
  * removed, it is not known whether it was found, and the count is void. */
 static void count_again_locked(struct quota *quota)
 {
-	int64_t begun_ms = now_ms();
+	int64_t begun_ms = clock_now_ms();
 	if (quota->is_counting || begun_ms < quota->count_from_ms) {
 		return;
 	}
@@ -104,7 +97,7 @@ static void count_again_locked(struct quota *quota)
 		quota->used = found;
 	}
 	quota->counts++;
-	quota->count_from_ms = now_ms() + pause_ms(now_ms() - begun_ms);
+	quota->count_from_ms = clock_now_ms() + pause_ms(clock_now_ms() - begun_ms);
 }
 
 unsigned quota_counts(struct quota *quota)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/fuse/interrupts.h"
 
+#include "clock.h"
 #include "mount/caller.h"
 #include "mount/suspend.h"
 
@@ -82,7 +83,7 @@ void interrupts_hold(struct interrupts *interrupts, struct request *request,
 	*held = (struct held){
 		.request = request,
 		.begin = begin,
-		.due_ms = hub_now_ms() + HOLD_MS,
+		.due_ms = clock_now_ms() + HOLD_MS,
 	};
 	DL_APPEND(interrupts->held, held);
 }
@@ -108,7 +109,7 @@ static bool waits_on(const struct interrupts *interrupts, const struct waiting *
 	 * kernel does not count that of a hibernation. */
 	if (caller_pending(waiting->pid) != CALLER_STAYS ||
 	    suspend_failures(interrupts->suspend_fd) != failures ||
-	    (waiting->check_ms > 0 && hub_now_ms() - waiting->check_ms > FROZEN_MS)) {
+	    (waiting->check_ms > 0 && clock_now_ms() - waiting->check_ms > FROZEN_MS)) {
 		hub_interrupt(interrupts->hub, waiting->token);
 		return false;
 	}
@@ -118,7 +119,7 @@ static bool waits_on(const struct interrupts *interrupts, const struct waiting *
 static void check(struct interrupts *interrupts, struct waiting *waiting)
 {
 	if (waits_on(interrupts, waiting)) {
-		waiting->check_ms = hub_now_ms() + CHECK_MS;
+		waiting->check_ms = clock_now_ms() + CHECK_MS;
 	} else {
 		remove_waiting(interrupts, waiting);
 	}
@@ -158,7 +159,7 @@ int64_t interrupts_deadline(const struct interrupts *interrupts)
 void interrupts_tick(struct interrupts *interrupts)
 {
 	struct waiting *waiting, *next;
-	int64_t now_ms = hub_now_ms();
+	int64_t now_ms = clock_now_ms();
 	while (interrupts->held && interrupts->held->due_ms <= now_ms) {
 		begin_held(interrupts, interrupts->held, false);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/fuse/mainloop.h"
 
+#include "clock.h"
 #include "mount/disk/inbox_ops.h"
 #include "mount/log.h"
 #include "mount/notify.h"
@@ -41,7 +42,7 @@ static int64_t min_ms(int64_t a, int64_t b)
 /* Prepares to wait: events before this are seen by the caller, later ones make hub_fd readable. */
 static int64_t prepare(const struct mainloop *loop)
 {
-	return min_ms(hub_begin_wait(loop->hub), client_watch(loop->client, hub_now_ms()));
+	return min_ms(hub_begin_wait(loop->hub), client_watch(loop->client, clock_now_ms()));
 }
 
 static void wait_until(const struct mainloop *loop, struct pollfd *fds, nfds_t count,
@@ -49,7 +50,7 @@ static void wait_until(const struct mainloop *loop, struct pollfd *fds, nfds_t c
 {
 	int64_t left_ms = -1;
 	if (deadline_ms != INT64_MAX) {
-		left_ms = deadline_ms - hub_now_ms();
+		left_ms = deadline_ms - clock_now_ms();
 		left_ms = left_ms < 0 ? 0 : min_ms(left_ms, INT_MAX);
 	}
 	if (poll(fds, count, (int)left_ms) < 0) {
@@ -70,7 +71,7 @@ static bool take_signal(const struct mainloop *loop, const struct pollfd *fd)
 		return false;
 	}
 	if (info.ssi_signo == SIGHUP && notify_is_enabled()) {
-		notify_reloaded(hub_now_ms() * 1000);
+		notify_reloaded(clock_now_ms() * 1000);
 		return false;
 	}
 	return true;
@@ -92,7 +93,7 @@ static int64_t report_status(const struct mainloop *loop, int64_t *next_ms)
 	if (!notify_is_enabled()) {
 		return INT64_MAX;
 	}
-	int64_t now_ms = hub_now_ms();
+	int64_t now_ms = clock_now_ms();
 	if (now_ms < *next_ms) {
 		return *next_ms;
 	}
@@ -148,7 +149,7 @@ static bool serve(struct fuse_session *session, struct fuse_buf *buffer)
 /* While there are requests, the processes that come with them can be told from older ones. */
 static void look_at_processes(int64_t *next_ms)
 {
-	int64_t now_ms = hub_now_ms();
+	int64_t now_ms = clock_now_ms();
 	if (now_ms >= *next_ms) {
 		*next_ms = now_ms + LOOK_MS;
 		writers_look();
@@ -175,7 +176,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
 		deadline_ms = min_ms(deadline_ms, inbox_ops_deadline(loop->inbox));
 		deadline_ms = min_ms(deadline_ms, report_status(loop, &status_ms));
-		if (stopping && (hub_is_drained(loop->hub) || hub_now_ms() >= until_ms)) {
+		if (stopping && (hub_is_drained(loop->hub) || clock_now_ms() >= until_ms)) {
 			break;
 		}
 		wait_until(loop, fds, mounted ? 3 : 2, deadline_ms);
@@ -196,9 +197,9 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		if (stopping && until_ms == INT64_MAX) {
 			notify_stopping();
 			/* What was closed just now is offered before nothing new is begun. */
-			pool_drain(loop->spool, hub_now_ms() + SPOOL_MS);
+			pool_drain(loop->spool, clock_now_ms() + SPOOL_MS);
 			hub_stop(loop->hub, !mounted);
-			until_ms = hub_now_ms() + DRAIN_MS;
+			until_ms = clock_now_ms() + DRAIN_MS;
 		}
 	}
 	interrupts_end_all(loop->interrupts);

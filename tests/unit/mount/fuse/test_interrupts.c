@@ -2,6 +2,7 @@
 /* interrupts, with a hub, a clock and callers of the test's own. */
 #include "mount/fuse/interrupts.h"
 
+#include "clock.h"
 #include "mount/caller.h"
 #include "mount/suspend.h"
 
@@ -16,7 +17,7 @@ static enum caller_fate pending;
 static unsigned looks;
 static int begun; /* 1: not interrupted, 2: interrupted */
 
-int64_t hub_now_ms(void)
+int64_t clock_now_ms(void)
 {
 	return now_ms;
 }
