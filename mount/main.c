@@ -13,8 +13,9 @@
  *     main      start and end               daemonize the process in the background
  *     hub       where the threads meet: the lock
  *     log       lines on stderr or syslog   caller    the process behind a request: its signals
- *     notify    the service manager         writers   processes that have a file open for writing
+ *     notify    the service manager         writers   whether a close is the last one of a file
  *     suspend   whether the machine could sleep   proc      reads /proc
+ *     descriptors which of some files a process has open for writing
  *   mount/cli/  the command line
  *     options   the whole of it             option_table every option there is
  *     config    the account's file          value     of one option
@@ -25,7 +26,7 @@
  *   mount/fuse/ what the kernel asks for; only here is libfuse
  *     mainloop  the main thread             ops       libfuse's operations, on names
  *     ops_files those on open files         call      one that may wait
- *     interrupts which signals end a wait
+ *     interrupts which signals end a wait   closes    flushes that come together
  *   mount/disk/ files on disk
  *     spool     a file that will be offered spool_ops calls on it
  *     upload    sends it to the peer
@@ -115,6 +116,7 @@
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
+#include "mount/fuse/closes.h"
 #include "mount/fuse/mainloop.h"
 #include "mount/fuse/ops.h"
 #include "mount/hub.h"
@@ -240,6 +242,7 @@ static int run(const struct options *options, char **password, struct fuse_sessi
 	struct mainloop loop = {
 		.hub = hub,
 		.interrupts = context->interrupts,
+		.closes = context->closes,
 		.inbox = context->inbox,
 		.spool = context->spool.pool,
 	};
@@ -384,13 +387,14 @@ static int start(struct options *options, char **password)
 		return status;
 	}
 	struct interrupts interrupts;
+	struct closes closes = {0};
 	hub_set_umask(hub, options->umask);
 	hub_set_presets(hub, options->presets);
 	struct call_context context = {
 		.hub = hub,
-		.mountpoint = options->mountpoint,
 		.spool.directory = spool,
 		.interrupts = &interrupts,
+		.closes = &closes,
 	};
 	proc_start();
 	interrupts_init(&interrupts, hub);

@@ -6,135 +6,19 @@
 #include "clock.h"
 #include "mount/proc.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A file; `ino` 0: whatever its inode. */
-struct wanted {
-	const char *name; /* or its path, which begins with a slash */
-	uint64_t ino;
-};
-
-/* Linux tells the inode since 5.14. */
-static bool has_inode(const char *fdinfo, uint64_t ino)
-{
-	const char *line = strstr(fdinfo, "\nino:");
-	return !line || strtoull(line + 5, NULL, 10) == ino;
-}
-
-/* Whether descriptor `fd` of process `pid` may be written to, and is of that inode. */
-static bool is_for_writing(const char *pid, const char *fd, uint64_t ino)
-{
-	char path[64], text[512];
-	unsigned flags;
-
-	snprintf(path, sizeof(path), "/proc/%.16s/fdinfo/%.16s", pid, fd);
-	if (!proc_read(path, text, sizeof(text))) {
-		return false;
-	}
-	const char *line = strstr(text, "flags:");
-	return line && sscanf(line, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY &&
-	       (ino == 0 || has_inode(text, ino));
-}
-
-/* Whether the link to an open file leads to `wanted`: a path or, without a slash, a name. */
-static bool is_that(const char *target, const char *wanted)
-{
-	const char *slash = strrchr(target, '/');
-	return strcmp(wanted[0] == '/' || !slash ? target : slash + 1, wanted) == 0;
-}
-
-enum sight {
-	HIDDEN, /* its open files may not be seen, or it has ended */
-	WRITES, /* has the file open for writing */
-	SHARES, /* does not, but has a socket, through which descriptors pass */
-	CLOSED,
-};
-
-/* Links in /proc are read, not followed: they may lead into our own mount, and only this thread
- * could answer. */
-static enum sight look_at(const char *pid, struct wanted wanted)
-{
-	char path[64], target[PATH_MAX];
-	struct dirent *entry;
-	enum sight sight = CLOSED;
-
-	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
-	DIR *directory = proc_open_directory(path);
-	if (!directory) {
-		return HIDDEN;
-	}
-	while (sight != WRITES && (entry = readdir(directory))) {
-		ssize_t length =
-			/* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): a real dirfd */
-			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
-		if (length <= 0) {
-			continue;
-		}
-		target[length] = '\0';
-		if (is_that(target, wanted.name) &&
-		    is_for_writing(pid, entry->d_name, wanted.ino)) {
-			sight = WRITES;
-		} else if (strncmp(target, "socket:", 7) == 0) {
-			sight = SHARES;
-		}
-	}
-	proc_close_directory(directory);
-	return sight;
-}
-
-static enum sight look_at_pid(pid_t pid, struct wanted wanted)
-{
-	char text[16];
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	return look_at(text, wanted);
-}
-
-bool writers_include(pid_t pid, const char *name)
-{
-	enum sight sight = look_at_pid(pid, (struct wanted){name, 0});
-	return sight == WRITES || sight == HIDDEN;
-}
-
-/* Whether a process other than ours writes to `wanted`; `otherwise`: if no process can be seen. */
-static bool is_written(struct wanted wanted, bool otherwise)
-{
-	struct dirent *entry;
-	bool found = false;
-	DIR *processes = proc_open_directory("/proc");
-
-	while (processes && !found && (entry = readdir(processes))) {
-		long pid = strtol(entry->d_name, NULL, 10); /* 0: it is none */
-		found = pid > 0 && pid != (long)getpid() &&
-			look_at(entry->d_name, wanted) == WRITES;
-	}
-	if (processes) {
-		proc_close_directory(processes);
-	}
-	return processes ? found : otherwise;
-}
-
-bool writers_exist(const char *path)
-{
-	return is_written((struct wanted){path, 0}, false);
-}
-
-/* ---- the last one ---- */
+/* ---- moments ---- */
 
 /* Numbers of processes rise until they begin again at the lowest. In one era they have not begun
  * again: the machine cannot start as many processes as there are numbers in so short a time. */
 #define ERA_SHIFT 32
 #define PAUSE_MS  1000
-
-/* With more numbers than this, of which most have no process any more, to look at all processes
- * takes less. */
-#define MANY 1000
 
 static uint64_t era, newest;
 static int64_t looked_ms;
@@ -154,11 +38,105 @@ uint64_t writers_look(void)
 	return pid > 0 ? era << ERA_SHIFT | pid : 0;
 }
 
-/* Whether the processes that were started between the two are known, and few. */
-static bool is_near(uint64_t moment, uint64_t now)
+static bool is_of_era(uint64_t moment, uint64_t now)
 {
-	return moment > 0 && moment >> ERA_SHIFT == now >> ERA_SHIFT && now - moment <= MANY;
+	return moment > 0 && moment >> ERA_SHIFT == now >> ERA_SHIFT;
 }
+
+/* When the process was started, if in the era of `now`. */
+static uint64_t start_of(pid_t pid, uint64_t now)
+{
+	return now >> ERA_SHIFT << ERA_SHIFT | (uint64_t)pid;
+}
+
+static pid_t process_of(uint64_t moment)
+{
+	return (pid_t)(moment & UINT32_MAX);
+}
+
+/* ---- closes, of which a bit stands for each ---- */
+
+struct batch {
+	struct writers_close *closes;
+	size_t count;
+	struct wanted wanted;
+	/* Of each close the process and the opener, but each of them once. */
+	struct look {
+		pid_t pid;
+		uint64_t table; /* 0: unknown */
+		struct sight sight;
+	} looks[2 * WRITERS_MOST];
+	size_t look_count;
+	uint64_t undecided; /* of these, other processes are searched */
+};
+
+static uint64_t bit(size_t index)
+{
+	return UINT64_C(1) << index;
+}
+
+static void want_all(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct writers_close *close = &batch->closes[i];
+		descriptors_want(&batch->wanted, close->name, close->ino, bit(i));
+	}
+}
+
+/* The closes among `which` that a process begun at `moment` may have inherited the file of. */
+static uint64_t opened_before(const struct batch *batch, uint64_t which, uint64_t moment)
+{
+	uint64_t before = 0;
+	for (size_t i = 0; i < batch->count; i++) {
+		before |= *batch->closes[i].opened < moment ? bit(i) : 0;
+	}
+	return which & before;
+}
+
+/* ---- the process that closes, and the opener ---- */
+
+static struct sight look_once(struct batch *batch, pid_t pid, uint64_t table)
+{
+	for (size_t i = 0; i < batch->look_count; i++) {
+		const struct look *look = &batch->looks[i];
+		if (look->pid == pid || (table != 0 && look->table == table)) {
+			return look->sight;
+		}
+	}
+	struct look *look = &batch->looks[batch->look_count++];
+	*look = (struct look){pid, table, descriptors_look(pid, &batch->wanted)};
+	return look->sight;
+}
+
+static void look_at_owners(struct batch *batch, size_t index)
+{
+	struct writers_close *close = &batch->closes[index];
+	struct sight closer = look_once(batch, close->pid, close->table);
+	close->left = closer.visible ? WRITERS_NONE : WRITERS_UNKNOWN;
+	if (closer.writes & bit(index)) {
+		close->left = WRITERS_SOME;
+	}
+	if (close->left == WRITERS_SOME || (!closer.visible && !close->searches)) {
+		return;
+	}
+	struct sight opener = descriptors_are_shared(close->opener, close->pid)
+				      ? closer
+				      : look_once(batch, close->opener, 0);
+	if (opener.writes & bit(index)) {
+		close->left = WRITERS_SOME;
+		return;
+	}
+	if (closer.shares || opener.shares || !closer.visible || !opener.visible) {
+		*close->opened = 0;
+	}
+	batch->undecided |= bit(index);
+}
+
+/* ---- other processes ---- */
+
+/* With more numbers than this, of which most have no process any more, to list the processes takes
+ * less. */
+#define MANY 1000
 
 /* Whether the number is a process's, and not one of another thread, or nobody's. */
 static bool is_process(pid_t pid)
@@ -166,33 +144,83 @@ static bool is_process(pid_t pid)
 	return syscall(SYS_tgkill, pid, pid, 0) == 0 || errno != ESRCH;
 }
 
-/* Whether a process that was started after the open has the descriptor. */
-static bool has_heir(struct wanted wanted, uint64_t opened, uint64_t now)
+static uint64_t look_for(const struct batch *batch, uint64_t which, pid_t pid)
 {
-	for (uint64_t each = opened + 1; each <= now; each++) {
-		pid_t heir = (pid_t)(each & UINT32_MAX);
-		if (heir != getpid() && is_process(heir) && look_at_pid(heir, wanted) == WRITES) {
-			return true;
-		}
-	}
-	return false;
+	return which && pid != getpid() ? descriptors_look(pid, &batch->wanted).writes & which : 0;
 }
 
-bool writers_was_last(pid_t pid, const char *name, struct writers_open *opened)
+/* Which of `heritable` processes have that were started after `first`. Rising numbers do not miss
+ * a process that is started meanwhile by one that ends then. */
+static uint64_t search_numbers(const struct batch *batch, uint64_t heritable, uint64_t first,
+			       uint64_t now)
 {
-	struct wanted wanted = {name, opened->ino};
-	enum sight sight = look_at_pid(pid, wanted);
-	if (sight == WRITES || sight == HIDDEN) {
+	uint64_t found = 0;
+	for (uint64_t each = first + 1; each <= now && found != heritable; each++) {
+		if (is_process(process_of(each))) {
+			found |= look_for(batch, opened_before(batch, heritable, each),
+					  process_of(each));
+		}
+		if (each == now) {
+			uint64_t later = writers_look();
+			now = is_of_era(later, now) ? later : now;
+		}
+	}
+	return found;
+}
+
+/* Which closes have a writer: among `heritable`, one that was started after the open. False: that
+ * cannot be found out. */
+static bool search_list(const struct batch *batch, uint64_t heritable, uint64_t now,
+			uint64_t *found)
+{
+	struct dirent *entry;
+	uint64_t others = batch->undecided & ~heritable;
+	DIR *processes = proc_open_directory("/proc");
+	if (!processes) {
 		return false;
 	}
-	enum sight of_opener = opened->pid == pid ? sight : look_at_pid(opened->pid, wanted);
-	if (of_opener == WRITES) {
-		return false;
+	while (*found != batch->undecided && (entry = readdir(processes))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10); /* 0: it is none */
+		uint64_t which = others | opened_before(batch, heritable, start_of(pid, now));
+		*found |= pid > 0 ? look_for(batch, which, pid) : 0;
 	}
-	if (sight == SHARES || of_opener != CLOSED) {
-		opened->moment = 0;
+	proc_close_directory(processes);
+	return true;
+}
+
+/* Of the closes that are undecided. */
+static bool search(const struct batch *batch, uint64_t *found)
+{
+	uint64_t now = writers_look(), first = now, heritable = 0;
+	for (size_t i = 0; i < batch->count; i++) {
+		uint64_t opened = *batch->closes[i].opened;
+		if (batch->undecided & bit(i) && is_of_era(opened, now)) {
+			heritable |= bit(i);
+			first = opened < first ? opened : first;
+		}
 	}
-	uint64_t now = writers_look();
-	return is_near(opened->moment, now) ? !has_heir(wanted, opened->moment, now)
-					    : !is_written(wanted, true);
+	if (heritable != batch->undecided || now - first > MANY) {
+		return search_list(batch, heritable, now, found);
+	}
+	*found = search_numbers(batch, heritable, first, now);
+	return true;
+}
+
+void writers_judge(struct writers_close *closes, size_t count)
+{
+	struct batch batch = {.closes = closes, .count = count};
+	uint64_t found = 0;
+	assert(count <= WRITERS_MOST);
+	want_all(&batch);
+	for (size_t i = 0; i < count; i++) {
+		look_at_owners(&batch, i);
+	}
+	bool searched = !batch.undecided || search(&batch, &found);
+	for (size_t i = 0; i < count; i++) {
+		if (found & bit(i)) {
+			closes[i].left = WRITERS_SOME;
+		} else if (batch.undecided & bit(i) && !searched) {
+			closes[i].left = WRITERS_UNKNOWN;
+		}
+	}
 }

@@ -4,10 +4,8 @@
 #include "account/handle.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/upload.h"
-#include "mount/writers.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,19 +172,6 @@ void spool_ops_read(struct hub *hub, const struct spool_place *place, struct han
 }
 
 /* ---- close ---- */
-
-bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const struct handle *handle,
-			     pid_t pid)
-{
-	char path[PATH_MAX];
-	int length = snprintf(path, sizeof(path), "%s/", mountpoint);
-	if (length < 0 || (size_t)length >= sizeof(path) ||
-	    hub_path(hub, handle, path + length, sizeof(path) - (size_t)length) < 0) {
-		return false; /* removed: other writers cannot be found */
-	}
-	return writers_exist(path) ||
-	       (!handle->spool && writers_include(pid, strrchr(path, '/') + 1));
-}
 
 /* Uploads `spool` to the peer of offer `number`. */
 static void upload(struct hub *hub, uint64_t number, struct spool *spool)

@@ -20,7 +20,6 @@
 #include "mount/hub.h"
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 /* Where spools are; immutable. */
 struct spool_place {
@@ -37,12 +36,6 @@ void spool_ops_resize(struct hub *hub, const struct spool_place *place, struct h
 /* Up to op.size bytes. */
 void spool_ops_read(struct hub *hub, const struct spool_place *place, struct handle *handle,
 		    struct request *request, uint64_t offset);
-
-/* `pid` has closed a descriptor: whether any process can still write through one. A shell opens a
- * file once for many commands, each of which closes it. If /proc does not show it, more is expected
- * while nothing was written: a shell begins with two descriptors. */
-bool spool_ops_is_still_open(struct hub *hub, const char *mountpoint, const struct handle *handle,
-			     pid_t pid);
 
 /* Offers the file, and uploads it once the peer has accepted. The request is delivered when the
  * upload ends. */

@@ -18,10 +18,17 @@
 /* The session's userdata, which every call needs; immutable. */
 struct call_context {
 	struct hub *hub;
-	const char *mountpoint; /* absolute, without links */
 	struct spool_place spool;
 	struct inbox *inbox; /* or NULL */
 	struct interrupts *interrupts;
+	struct closes *closes;
+};
+
+/* What a close does, besides waiting for what was written. */
+enum close_end {
+	CLOSE_SHARED, /* nothing: others may write */
+	CLOSE_LAST,   /* ends the stream, or offers the file */
+	CLOSE_KILLED, /* breaks the stream, if it is the last one: a signal kills the process */
 };
 
 struct call {
@@ -33,7 +40,12 @@ struct call {
 	off_t offset;	       /* read */
 	struct handle *handle; /* read, flush, setattr */
 	pid_t pid;	       /* open, flush */
-	fuse_ino_t ino;	       /* flush */
+
+	/* flush */
+	struct call *prev, *next; /* closes.calls */
+	uint64_t table;		  /* the kernel's number of the caller's descriptor table */
+	fuse_ino_t ino;
+	enum close_end ending;
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when

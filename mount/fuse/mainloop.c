@@ -193,6 +193,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		}
 		inbox_ops_tick(loop->inbox, loop->hub);
 		interrupts_tick(loop->interrupts); /* an interrupt that has come counts first */
+		closes_begin(loop->closes);
 		stopping = stopping || !mounted;
 		if (stopping && until_ms == INT64_MAX) {
 			notify_stopping();
@@ -203,5 +204,6 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		}
 	}
 	interrupts_end_all(loop->interrupts);
+	closes_begin(loop->closes);
 	free(buffer.mem);
 }

@@ -11,6 +11,7 @@
 #define MOUNT_FUSE_MAINLOOP_H
 
 #include "mount/disk/inbox.h"
+#include "mount/fuse/closes.h"
 #include "mount/fuse/interrupts.h"
 #include "mount/hub.h"
 #include "xmpp/client.h"
@@ -22,6 +23,7 @@ struct mainloop {
 	struct hub *hub;
 	struct client *client;
 	struct interrupts *interrupts;
+	struct closes *closes;
 	struct inbox *inbox; /* or NULL */
 	struct pool *spool;  /* that of the spool */
 	int signal_fd;	     /* signalfd of those that end the daemon */

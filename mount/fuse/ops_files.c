@@ -5,11 +5,11 @@
 #include "mount/disk/inbox_ops.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
+#include "mount/fuse/closes.h"
 #include "mount/writers.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,60 +242,10 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, o
 	}
 }
 
-/* The close that seems to be the last one offers the file. */
-static void flush_spooled(struct call *call)
-{
-	const struct call_context *context = call_context_of(call->req);
-	if (spool_ops_is_still_open(context->hub, context->mountpoint, call->handle, call->pid)) {
-		call->request.op.result = 0;
-		deliver_status(&call->request);
-		return;
-	}
-	struct early_signal early = call_early_signal(call);
-	spool_ops_offer(call->hub, &context->spool, call->handle, &call->request);
-	call_apply(early);
-}
-
-/* Whether the close ends the stream. Where that cannot be seen, the stream ends with the release,
- * and nobody waits for it. */
-static bool is_last_close(struct call *call)
-{
-	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
-	struct writers_open opened = {call->handle->opener, call->handle->opened, call->ino};
-	bool last = hub_can_finish(call->hub, call->handle) &&
-		    hub_path(call->hub, call->handle, path, sizeof(path)) >= 0 &&
-		    writers_was_last(call->pid, strrchr(path, '/') + 1, &opened);
-	call->handle->opened = opened.moment;
-	return last;
-}
-
-static void flush(struct call *call, bool killed)
-{
-	struct early_signal early = call_early_signal(call);
-	hub_flush(call->hub, call->handle, &call->request, killed);
-	call_apply(early);
-}
-
-static void finish(struct call *call)
-{
-	struct early_signal early = call_early_signal(call);
-	hub_finish(call->hub, call->handle, &call->request);
-	call_apply(early);
-}
-
-/* One of the closes. */
-static void begin_close(struct request *request, bool killed)
+static void add_close(struct request *request, bool killed)
 {
 	struct call *call = call_of(request);
-	if (killed) {
-		flush(call, true);
-	} else if (hub_is_spooled(call->hub, call->handle, false)) {
-		flush_spooled(call);
-	} else if (is_last_close(call)) {
-		finish(call);
-	} else {
-		flush(call, false);
-	}
+	closes_add(call_context_of(call->req)->closes, call, killed);
 }
 
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
@@ -306,14 +256,15 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	}
 	call->handle = call_handle_of(info);
 	call->pid = fuse_req_ctx(req)->pid;
+	call->table = info->lock_owner;
 	call->ino = ino;
 	enum caller_fate fate = call->handle->writable ? caller_fate(call->pid) : CALLER_STAYS;
 	if (fate == CALLER_UNKNOWN) {
 		struct early_signal early = call_early_signal(call);
-		interrupts_hold(call_context_of(req)->interrupts, &call->request, begin_close);
+		interrupts_hold(call_context_of(req)->interrupts, &call->request, add_close);
 		call_apply(early);
 	} else {
-		begin_close(&call->request, fate == CALLER_ENDS);
+		add_close(&call->request, fate == CALLER_ENDS);
 	}
 }
 
@@ -327,8 +278,9 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 	}
 	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
 	if (call) {
-		call->handle = call_handle_of(info);
-		flush(call, false);
+		struct early_signal early = call_early_signal(call);
+		hub_flush(call->hub, call_handle_of(info), &call->request, false);
+		call_apply(early);
 	}
 }
 

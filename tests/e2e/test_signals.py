@@ -299,6 +299,42 @@ def test_signals_that_end_a_process(
     assert took < MACHINE_SECONDS, f"{took:.3f} s"
 
 
+CLOSE = """
+import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.siginterrupt(signal.SIGINT, True)
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"x")
+print("ready", flush=True)
+sys.stdin.readline()
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.close(fd), ctypes.get_errno(), flush=True)
+"""
+
+
+def test_a_signal_that_comes_with_the_close(scene: Scene) -> None:
+    """The daemon reads both before it begins the closes that have come together."""
+    callers = []
+    for name in ("one", "other"):
+        path = scene.mount.contact(scene.bob) / name
+        process = scene.lab.spawn(
+            sys.executable, "-c", CLOSE, path, text=True, stdin=subprocess.PIPE
+        )
+        callers.append(Caller("close", "caught", process))
+        assert process.stdout.readline() == "ready\n"
+    os.kill(scene.mount.pid, signal.SIGSTOP)
+    try:
+        poll_until(lambda: state(scene.mount.pid) == "T", what="a stopped daemon")
+        begin(callers)
+        send(callers[:1], signal.SIGINT)
+        wait_interrupted(callers[0].pid)
+    finally:
+        os.kill(scene.mount.pid, signal.SIGCONT)
+    assert callers[0].result() == (-1, errno.EINTR)
+    stay_in_call(callers[1:])
+    expect_success(scene, callers[1:], "a signal for another one")
+
+
 # ---- tracers, freezers, sleep ----
 
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* writers, of processes that the test makes. */
-#define _GNU_SOURCE /* O_PATH */
-
 #include "mount/proc.h"
 #include "mount/writers.h"
 
 #include "child.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,17 +15,24 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 static char path[] = "/tmp/writers-XXXXXX";
+static uint64_t ino;
 
 static int setup(void **state)
 {
 	(void)state;
+	struct stat status;
 	int fd = mkstemp(path);
-	return fd >= 0 ? close(fd) : -1;
+	if (fd < 0 || fstat(fd, &status)) {
+		return -1;
+	}
+	ino = status.st_ino;
+	return close(fd);
 }
 
 static int teardown(void **state)
@@ -35,77 +41,144 @@ static int teardown(void **state)
 	return unlink(path);
 }
 
-static bool was_last(pid_t pid, pid_t opener, uint64_t moment)
+static struct writers_close close_of(pid_t pid, pid_t opener, uint64_t *opened)
 {
-	struct writers_open opened = {.pid = opener, .moment = moment};
-	return writers_was_last(pid, strrchr(path, '/') + 1, &opened);
+	return (struct writers_close){
+		.pid = pid,
+		.table = (uint64_t)pid + 1,
+		.opener = opener,
+		.opened = opened,
+		.name = strrchr(path, '/') + 1,
+		.ino = ino,
+	};
 }
 
-static void test_is_written(void **state)
+static enum writers_left left_by(pid_t pid, pid_t opener, uint64_t *opened)
+{
+	struct writers_close close = close_of(pid, opener, opened);
+	writers_judge(&close, 1);
+	return close.left;
+}
+
+/* Where it does not matter which process opened the file, as all are searched. */
+static enum writers_left left_of_all(pid_t pid)
+{
+	uint64_t unknown = 0;
+	return left_by(pid, pid, &unknown);
+}
+
+/* Judges just after the opens at `opened`. On a busy machine, a second may pass until then: then
+ * all processes are searched, so it is tried again. */
+static void judge_soon(struct writers_close *closes, size_t count, uint64_t *opened)
+{
+	closes[0].left = WRITERS_SOME;
+	for (int i = 0; i < 100 && closes[0].left == WRITERS_SOME; i++) {
+		*opened = writers_look();
+		writers_judge(closes, count);
+	}
+}
+
+static enum writers_left left_soon(pid_t pid, pid_t opener)
+{
+	uint64_t opened;
+	struct writers_close close = close_of(pid, opener, &opened);
+	judge_soon(&close, 1, &opened);
+	return close.left;
+}
+
+static void test_all(void **state)
 {
 	(void)state;
-	static const struct {
-		int flags;
-		bool expected;
-	} rows[] = {
-		{-1, false},	{O_RDONLY, false}, {O_WRONLY, true},
-		{O_RDWR, true}, {O_PATH, false},   {O_WRONLY | O_APPEND | O_CLOEXEC, true},
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int leash;
-		pid_t pid = child_start(path, rows[i].flags, &leash);
-		assert_int_equal(writers_exist(path), rows[i].expected);
-		assert_false(writers_exist("/tmp"));
-		assert_int_equal(writers_include(pid, strrchr(path, '/') + 1), rows[i].expected);
-		assert_false(writers_include(pid, "child"));
-		assert_int_equal(was_last(pid, pid, 0), !rows[i].expected);
-		assert_int_equal(was_last(getpid(), getpid(), 0), !rows[i].expected);
-		child_stop(pid, leash);
-		assert_false(writers_exist(path));
-	}
-	assert_true(writers_include(0, "f")); /* nobody that we see */
-	assert_false(was_last(0, 0, 0));
-	/* We ourselves do not count. */
+	int leashes[2];
+	pid_t plain = child_start("", -1, &leashes[0]);
+	assert_int_equal(left_of_all(plain), WRITERS_NONE);
+	pid_t pid = child_start(path, O_RDWR, &leashes[1]);
+	assert_int_equal(left_of_all(plain), WRITERS_SOME);
+	assert_int_equal(left_of_all(pid), WRITERS_SOME);
+	child_stop(pid, leashes[1]);
+	/* We ourselves are the daemon, which does not count. */
 	int fd = open(path, O_WRONLY);
-	assert_false(writers_exist(path));
+	assert_int_equal(left_of_all(plain), WRITERS_NONE);
 	close(fd);
-}
-
-/* The same just after an open by `opener`. If very many processes have been started meanwhile, all
- * are searched: then it is asked again. */
-static bool is_last(pid_t pid, pid_t opener)
-{
-	bool last = false;
-	for (int i = 0; i < 100 && !last; i++) {
-		last = was_last(pid, opener, writers_look());
-	}
-	return last;
+	child_stop(plain, leashes[0]);
 }
 
 /* A descriptor is inherited, or it passes through a socket. */
-static void test_was_last(void **state)
+static void test_heirs(void **state)
 {
 	(void)state;
 	int leashes[2];
 	pid_t older = child_start(path, O_WRONLY, &leashes[0]);
 	pid_t pid = child_start("", -1, &leashes[1]);
 	/* It was started before the open, so it cannot have inherited the descriptor. */
-	assert_true(is_last(pid, pid));
-	assert_false(is_last(pid, older));
-	assert_false(is_last(older, pid));
-	/* What an opener that has ended left to others cannot be known. */
-	assert_false(is_last(pid, 0));
-	assert_false(was_last(pid, pid, 0));
-	child_stop(older, leashes[0]);
-	assert_true(is_last(pid, 0));
-
+	assert_int_equal(left_soon(pid, pid), WRITERS_NONE);
 	uint64_t moment = writers_look();
+	assert_int_equal(left_by(pid, older, &moment), WRITERS_SOME);
+	assert_int_equal(left_by(older, pid, &moment), WRITERS_SOME);
+	/* What an opener that has ended left to others cannot be known. */
+	assert_int_equal(left_by(pid, 0, &moment), WRITERS_SOME);
+	assert_int_equal(moment, 0);
+	child_stop(older, leashes[0]);
+	assert_int_equal(left_by(pid, 0, &moment), WRITERS_NONE);
+
+	moment = writers_look();
 	pid_t heir = child_start(path, O_WRONLY, &leashes[0]);
-	assert_false(was_last(pid, pid, moment));
-	assert_false(was_last(heir, pid, moment));
+	assert_int_equal(left_by(pid, pid, &moment), WRITERS_SOME);
+	assert_int_equal(left_by(heir, pid, &moment), WRITERS_SOME);
 	child_stop(heir, leashes[0]);
-	assert_true(was_last(pid, pid, moment));
+	assert_int_equal(left_by(pid, pid, &moment), WRITERS_NONE);
 	child_stop(pid, leashes[1]);
+}
+
+static void *do_nothing(void *unused)
+{
+	return unused;
+}
+
+/* More processes than would be tried number by number: those that were started since are told from
+ * older ones in the list of all. */
+static void test_many_numbers(void **state)
+{
+	(void)state;
+	int leashes[3];
+	pid_t older = child_start(path, O_WRONLY, &leashes[0]);
+	pid_t pid = child_start("", -1, &leashes[1]);
+	uint64_t opened;
+	struct writers_close close = close_of(pid, pid, &opened);
+	int tries = 0;
+	do {
+		opened = writers_look();
+		for (int i = 0; i < 1100; i++) {
+			pthread_t thread;
+			assert_int_equal(pthread_create(&thread, NULL, do_nothing, NULL), 0);
+			pthread_join(thread, NULL);
+			writers_look();
+		}
+		writers_judge(&close, 1);
+	} while (close.left != WRITERS_NONE && ++tries < 10); /* their numbers began again */
+	assert_int_equal(close.left, WRITERS_NONE);
+	pid_t heir = child_start(path, O_WRONLY, &leashes[2]);
+	assert_int_equal(left_by(pid, pid, &opened), WRITERS_SOME);
+	child_stop(heir, leashes[2]);
+	child_stop(pid, leashes[1]);
+	child_stop(older, leashes[0]);
+}
+
+static void test_not_visible(void **state)
+{
+	(void)state;
+	uint64_t moment = writers_look();
+	struct writers_close close = close_of(0, getpid(), &moment);
+	int leash;
+	pid_t pid = child_start(path, O_WRONLY, &leash);
+	writers_judge(&close, 1);
+	assert_int_equal(close.left, WRITERS_UNKNOWN);
+	close.searches = true;
+	writers_judge(&close, 1);
+	assert_int_equal(close.left, WRITERS_SOME);
+	child_stop(pid, leash);
+	writers_judge(&close, 1);
+	assert_int_equal(close.left, WRITERS_UNKNOWN);
 }
 
 static void test_socket(void **state)
@@ -118,52 +191,129 @@ static void test_socket(void **state)
 	assert_true(fd >= 0);
 	pid_t sharing = child_start("", -1, &leashes[2]);
 	close(fd);
-	assert_false(is_last(sharing, sharing));
-	assert_false(is_last(plain, sharing));
-	assert_true(is_last(plain, plain));
+	uint64_t moment = writers_look();
+	assert_int_equal(left_by(plain, sharing, &moment), WRITERS_SOME);
+	assert_int_equal(left_soon(plain, plain), WRITERS_NONE);
 	/* It may have passed the descriptor on; that is remembered. */
-	struct writers_open opened = {.pid = plain, .moment = writers_look()};
-	assert_false(writers_was_last(sharing, strrchr(path, '/') + 1, &opened));
-	assert_false(writers_was_last(plain, strrchr(path, '/') + 1, &opened));
+	moment = writers_look();
+	assert_int_equal(left_by(sharing, plain, &moment), WRITERS_SOME);
+	assert_int_equal(moment, 0);
+	assert_int_equal(left_by(plain, plain, &moment), WRITERS_SOME);
 	child_stop(sharing, leashes[2]);
 	child_stop(plain, leashes[1]);
 	child_stop(older, leashes[0]);
 }
 
-/* A file of the same name, in another directory. */
-static void test_other_file(void **state)
+/* Takes a descriptor from the socket, and has it until the other end is closed. */
+static pid_t start_receiver(int sockets[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		close(sockets[1]);
+		return pid;
+	}
+	close(sockets[0]);
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	bool ready = recvmsg(sockets[1], &message, 0) == 1 && send(sockets[1], "", 1, 0) == 1;
+	_exit(ready && recv(sockets[1], &byte, 1, 0) == 0 ? 0 : 1);
+}
+
+static void pass(int socket, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(fd))] = {0};
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(socket, &message, 0), 1);
+	assert_int_equal(recv(socket, &byte, 1, 0), 1);
+}
+
+/* What was seen of processes does not hold for a later close: a descriptor may have been inherited
+ * or passed since, also by a process that was seen without it. */
+static void test_nothing_is_kept(void **state)
 {
 	(void)state;
-	char directory[] = "/tmp/writers-XXXXXX", other[64];
-	const char *name = strrchr(path, '/') + 1;
-	struct stat status;
-	int leash;
-	assert_int_equal(stat(path, &status), 0);
-	assert_non_null(mkdtemp(directory));
-	snprintf(other, sizeof(other), "%s/%s", directory, name);
-	int fd = open(other, O_CREAT | O_WRONLY, 0600);
-	assert_true(fd >= 0);
+	int leash, sockets[2];
+	pid_t receiver = start_receiver(sockets), pid = getpid();
+	uint64_t moment = writers_look();
+	assert_int_equal(left_by(pid, pid, &moment), WRITERS_NONE);
+	pid_t heir = child_start(path, O_WRONLY, &leash);
+	assert_int_equal(left_by(pid, pid, &moment), WRITERS_SOME);
+	child_stop(heir, leash);
+	assert_int_equal(left_by(pid, pid, &moment), WRITERS_NONE);
+
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	pass(sockets[0], fd);
 	close(fd);
-	pid_t pid = child_start(other, O_WRONLY, &leash);
-	struct writers_open opened = {.pid = pid};
-	assert_false(writers_was_last(pid, name, &opened));
-	opened.ino = status.st_ino;
-	assert_true(writers_was_last(pid, name, &opened));
-	child_stop(pid, leash);
-	pid = child_start(path, O_WRONLY, &leash);
-	opened.pid = pid;
-	assert_false(writers_was_last(pid, name, &opened));
-	child_stop(pid, leash);
-	assert_int_equal(unlink(other), 0);
-	assert_int_equal(rmdir(directory), 0);
+	assert_int_equal(left_by(pid, pid, &moment), WRITERS_SOME);
+	close(sockets[0]);
+	int status;
+	assert_int_equal(waitpid(receiver, &status, 0), receiver);
+	assert_int_equal(status, 0);
+	assert_int_equal(left_by(pid, pid, &moment), WRITERS_NONE);
+}
+
+/* Each of the closes that come together is judged by its own file and processes. */
+static void test_together(void **state)
+{
+	(void)state;
+	int leashes[3];
+	pid_t older = child_start(path, O_WRONLY, &leashes[0]);
+	pid_t plain = child_start("", -1, &leashes[1]);
+	uint64_t early = writers_look(), late, unknown = 0;
+	pid_t heir = child_start(path, O_WRONLY, &leashes[2]);
+	struct writers_close closes[WRITERS_MOST] = {
+		close_of(plain, plain, &late), close_of(plain, plain, &early),
+		close_of(older, plain, &late), close_of(plain, older, &late),
+		close_of(heir, plain, &late),  close_of(plain, plain, &unknown),
+		close_of(plain, plain, &late), close_of(plain, plain, &unknown),
+	};
+	closes[6].name = "other";
+	closes[7].ino++; /* in another directory */
+	for (size_t i = 8; i < WRITERS_MOST; i++) {
+		closes[i] = closes[i % 8];
+	}
+	judge_soon(closes, WRITERS_MOST, &late);
+	static const bool last[] = {true, false, false, false, false, false, true, true};
+	for (size_t i = 0; i < WRITERS_MOST; i++) {
+		assert_int_equal(closes[i].left, last[i % 8] ? WRITERS_NONE : WRITERS_SOME);
+	}
+	/* Threads have one table, so the second one is not looked at. */
+	closes[1] = close_of(heir, plain, &late);
+	closes[1].table = closes[0].table;
+	judge_soon(closes, 2, &late);
+	assert_int_equal(closes[0].left, WRITERS_NONE);
+	assert_int_equal(closes[1].left, WRITERS_NONE);
+	child_stop(heir, leashes[2]);
+	child_stop(plain, leashes[1]);
+	child_stop(older, leashes[0]);
 }
 
 /* With the reserve, /proc can be read when no descriptor is left. */
 static void test_no_descriptor(void **state)
 {
 	(void)state;
-	int leash;
-	pid_t pid = child_start(path, O_WRONLY, &leash);
+	int leashes[2];
+	pid_t pid = child_start(path, O_WRONLY, &leashes[0]);
+	pid_t plain = child_start("", -1, &leashes[1]);
 	for (int reserve = 0; reserve < 2; reserve++) {
 		if (reserve) {
 			proc_start();
@@ -171,23 +321,25 @@ static void test_no_descriptor(void **state)
 		struct rlimit old = child_take_descriptors();
 		for (int again = 0; again < 2; again++) {
 			assert_int_equal(dup(0), -1);
-			assert_int_equal(writers_exist(path), reserve);
-			assert_int_equal(writers_include(pid, "child"), !reserve);
-			assert_int_equal(writers_include(pid, strrchr(path, '/') + 1), true);
+			enum writers_left left = reserve ? WRITERS_SOME : WRITERS_UNKNOWN;
+			assert_int_equal(left_of_all(pid), left);
+			assert_int_equal(left_of_all(plain), left);
 			assert_int_equal(dup(0), -1);
 		}
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	}
 	proc_stop();
-	child_stop(pid, leash);
+	child_stop(plain, leashes[1]);
+	child_stop(pid, leashes[0]);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_is_written),    cmocka_unit_test(test_was_last),
-		cmocka_unit_test(test_socket),	      cmocka_unit_test(test_other_file),
-		cmocka_unit_test(test_no_descriptor),
+		cmocka_unit_test(test_all),	     cmocka_unit_test(test_heirs),
+		cmocka_unit_test(test_many_numbers), cmocka_unit_test(test_not_visible),
+		cmocka_unit_test(test_socket),	     cmocka_unit_test(test_nothing_is_kept),
+		cmocka_unit_test(test_together),     cmocka_unit_test(test_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

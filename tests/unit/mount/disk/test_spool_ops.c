@@ -4,10 +4,8 @@
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/log.h"
-#include "mount/writers.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -37,9 +35,6 @@ static struct {
 	bool with_md5;
 	char bytes[64]; /* sent */
 	size_t sent;
-	const char *path; /* of the file, below the root */
-	char asked[PATH_MAX];
-	bool written, may_write;
 } hub;
 
 static void interrupt(void)
@@ -170,25 +165,6 @@ void hub_upload_end(struct hub *unused, uint64_t number, int error)
 	(void)unused, (void)number;
 	assert_int_equal(error, 0);
 	hub.ends++;
-}
-
-int hub_path(struct hub *unused, const struct handle *handle, char *path, size_t size)
-{
-	(void)unused, (void)handle;
-	return hub.path ? snprintf(path, size, "%s", hub.path) : -1;
-}
-
-bool writers_exist(const char *path)
-{
-	snprintf(hub.asked, sizeof(hub.asked), "%s", path);
-	return hub.written;
-}
-
-bool writers_include(pid_t pid, const char *name)
-{
-	assert_int_equal(pid, 42);
-	assert_string_equal(name, "f");
-	return hub.may_write;
 }
 
 void log_error(const char *format, ...)
@@ -457,29 +433,6 @@ static void test_full(void **state)
 	spool_ops_release(NULL, &place, &handle);
 }
 
-static void test_goes_on(void **state)
-{
-	(void)state;
-	static char longest[PATH_MAX];
-	struct handle handle = {0};
-	hub.path = "a@x/f";
-	hub.written = true;
-	assert_true(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
-	assert_string_equal(hub.asked, "/mnt/a@x/f");
-	hub.written = false;
-	assert_false(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
-	hub.may_write = true;
-	assert_true(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
-	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
-	assert_false(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
-	hub.path = NULL; /* removed */
-	assert_false(spool_ops_is_still_open(NULL, "/mnt", &handle, 42));
-	hub.path = "f";
-	memset(longest, '/', sizeof(longest) - 1);
-	assert_false(spool_ops_is_still_open(NULL, longest, &handle, 42));
-	spool_ops_release(NULL, &place, &handle);
-}
-
 static int make_directory(void **state)
 {
 	(void)state;
@@ -504,7 +457,6 @@ int main(void)
 		cmocka_unit_test_setup(test_interrupted, setup),
 		cmocka_unit_test_setup(test_interrupted_before, setup),
 		cmocka_unit_test_setup(test_full, setup),
-		cmocka_unit_test_setup(test_goes_on, setup),
 	};
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

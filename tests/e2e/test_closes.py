@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Closes that the daemon finds together: each waits for the end of its own stream, or leaves it to
+those who still have the file open, whatever the way that they have got it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon import Mount, poll_until
+from lab import Lab, wait_blocked
+from rawpeer import RawPeer, is_kind, payload
+from test_killed import FEATURES, end, name_of
+
+PROGRAM = """
+import array, os, socket, subprocess, sys, threading
+
+folder, names = sys.argv[1], sys.argv[2:]
+here, there = socket.socketpair()
+if os.fork() == 0:  # older than the opens
+    here.close()
+    _, rights, _, _ = there.recvmsg(1, socket.CMSG_SPACE(4))
+    there.send(b"x")
+    there.recv(1)
+    os.write(array.array("i", rights[0][2])[0], b"two")
+    os._exit(0)
+there.close()
+fds = {name: os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT) for name in names}
+for fd in fds.values():
+    os.write(fd, b"one ")
+here.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fds["passed"]]))])
+here.recv(1)
+again = os.dup(fds["twice"])
+fd = fds["inherited"]
+heir = subprocess.Popen(
+    ["sh", "-c", f"read -r line; printf two >&{fd}"], pass_fds=[fd], stdin=subprocess.PIPE
+)
+while os.readlink(f"/proc/{heir.pid}/exe") == os.readlink("/proc/self/exe"):
+    pass  # until exec, it has all of them
+print("ready", flush=True)
+sys.stdin.readline()
+threads = [threading.Thread(target=os.close, args=(fd,)) for fd in fds.values()]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("closed", flush=True)
+sys.stdin.readline()
+os.write(again, b"two")
+os.close(again)
+heir.communicate(b"line")
+here.send(b"x")
+os.wait()
+"""
+ALONE = [f"alone-{n}" for n in range(3)]
+SHARED = ["twice", "inherited", "passed"]
+
+pytestmark = pytest.mark.once
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def sids(peer: RawPeer) -> dict[str, str]:
+    return {name_of(s): payload(s).get("sid") for s in peer.find(is_kind("open"))}
+
+
+def ended(peer: RawPeer) -> dict[str, str]:
+    names = {sid: name for name, sid in sids(peer).items()}
+    closes = [payload(stanza) for stanza in peer.find(is_kind("close"))]
+    return {names[close.get("sid")]: end(close) for close in closes}
+
+
+def close_together(mount: Mount, program: subprocess.Popen) -> None:
+    """While the daemon is stopped, so that it reads all of the flushes at once."""
+    os.kill(mount.pid, signal.SIGSTOP)
+    try:
+        poll_until(lambda: state(mount.pid) == "T", what="a stopped daemon")
+        program.stdin.write("\n")
+        program.stdin.flush()
+        tasks = Path(f"/proc/{program.pid}/task")
+        count = len(ALONE + SHARED) + 1  # and the main thread
+        poll_until(lambda: len(list(tasks.iterdir())) == count, what="a thread per close")
+        wait_blocked(*(int(t.name) for t in tasks.iterdir() if int(t.name) != program.pid))
+    finally:
+        os.kill(mount.pid, signal.SIGCONT)
+
+
+def test_closes_together(lab: Lab) -> None:
+    mount, peer = lab.with_raw(features=FEATURES)
+    program = lab.spawn(
+        *[sys.executable, "-c", PROGRAM, mount.contact(peer), *ALONE, *SHARED],
+        text=True, stdin=subprocess.PIPE,
+    )  # fmt: skip
+    assert program.stdout.readline() == "ready\n", program.communicate()
+    close_together(mount, program)
+    assert program.stdout.readline() == "closed\n", program.communicate()
+    assert ended(peer) == dict.fromkeys(ALONE, "whole")
+
+    program.communicate("\n", timeout=60)
+    assert program.returncode == 0
+    everything = dict.fromkeys(ALONE + SHARED, "whole")
+    poll_until(lambda: ended(peer) == everything, what="the ends of all streams")
+    for name, sid in sids(peer).items():
+        assert peer.received(sid) == (b"one " if name in ALONE else b"one two"), name
