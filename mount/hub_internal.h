@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hub_internal - the part that the files of the hub share: hub.c (the lock, the XMPP thread's
- * events, the main thread's loop), hub_calls.c (calls of the file system) and hub_disk.c (those
- * that wait for a disk).
+ * hub_internal - the part that the files of the hub share: hub.c (the lock, the main thread's
+ * loop), hub_events.c (the XMPP thread's events), hub_calls.c (calls of the file system) and
+ * hub_disk.c (those that wait for a disk).
  *
  * Threads: as hub.h has it.
  */
@@ -41,6 +41,9 @@ void hub_end(struct hub *hub, int64_t now_ms);
 
 /* Likewise, for calls that may park `request`. */
 void hub_end_with(struct hub *hub, struct request *request, int64_t now_ms);
+
+/* Makes hub_fd readable. */
+void hub_wake_main(struct hub *hub);
 
 /* For calls that change nothing. */
 void hub_unlock(struct hub *hub);
