@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of the file system, of the uploads and of the inbox: each is five lines.
+ * Calls of the file system: each is five lines.
  */
 #include "mount/hub_internal.h"
 
@@ -255,90 +255,6 @@ bool hub_is_unoffered(struct hub *hub, struct handle *handle)
 	bool left = spool_file_is_unoffered(handle);
 	hub_unlock(hub);
 	return left;
-}
-
-/* The three calls of an upload cannot be interrupted: no process waits in them. */
-void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request)
-{
-	int64_t now_ms = hub_begin(hub);
-	spool_file_wait(&hub->account, number, &request->op);
-	hub_end(hub, now_ms);
-}
-
-void hub_upload_write(struct hub *hub, uint64_t number, struct request *request, const void *bytes)
-{
-	int64_t now_ms = hub_begin(hub);
-	spool_file_send(&hub->account, number, &request->op, bytes, now_ms);
-	hub_end(hub, now_ms);
-}
-
-void hub_upload_end(struct hub *hub, uint64_t number, int error)
-{
-	int64_t now_ms = hub_begin(hub);
-	spool_file_end(&hub->account, number, error, now_ms);
-	hub_end(hub, now_ms);
-}
-
-void hub_download_decline(struct hub *hub, uint64_t ino)
-{
-	int64_t now_ms = hub_begin(hub);
-	inbox_file_decline(&hub->account, ino, now_ms);
-	hub_end(hub, now_ms);
-}
-
-void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request)
-{
-	int64_t now_ms = hub_begin(hub);
-	inbox_file_begin(&hub->account, ino, path, &request->op, now_ms);
-	hub_end(hub, now_ms);
-}
-
-void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request)
-{
-	int64_t now_ms = hub_begin(hub);
-	inbox_file_read(&hub->account, ino, synced, &request->op);
-	hub_end(hub, now_ms);
-}
-
-int hub_download_name(struct hub *hub, uint64_t ino, const char *path)
-{
-	int64_t now_ms = hub_begin(hub);
-	int error = inbox_file_name(&hub->account, ino, path);
-	hub_end(hub, now_ms);
-	return error;
-}
-
-int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error)
-{
-	int64_t now_ms = hub_begin(hub);
-	int result = inbox_file_end(&hub->account, ino, path, error, now_ms);
-	hub_end(hub, now_ms);
-	return result;
-}
-
-int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *folder,
-			   const char *name, uint64_t size, const struct timespec *modified)
-{
-	int64_t now_ms = hub_begin(hub);
-	int error =
-		inbox_file_restore(&hub->account, contact, folder, name, size, modified, now_ms);
-	hub_end(hub, now_ms);
-	return error;
-}
-
-bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size)
-{
-	hub_begin(hub);
-	bool found = inbox_file_next(&hub->account.tree, ino, path, size);
-	hub_unlock(hub);
-	return found;
-}
-
-void hub_remove_inbox_file(struct hub *hub, uint64_t ino)
-{
-	int64_t now_ms = hub_begin(hub);
-	inbox_file_remove(&hub->account, ino, now_ms);
-	hub_end(hub, now_ms);
 }
 
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle)

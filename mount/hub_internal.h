@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hub_internal - the part that the files of the hub share: hub.c (the lock, the main thread's
- * loop), hub_events.c (the XMPP thread's events), hub_calls.c (calls of the file system) and
- * hub_disk.c (those that wait for a disk).
+ * loop), hub_events.c (the XMPP thread's events), hub_calls.c (calls of the file system),
+ * hub_disk.c (those that wait for a disk) and hub_transfers.c (calls of uploads and of the inbox).
  *
  * Threads: as hub.h has it.
  */
