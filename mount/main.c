@@ -24,8 +24,9 @@
  *     endpoint  HOST[:PORT]                 usage     what --help prints
  *     password  where it comes from         privilege another user than root
  *   mount/fuse/ what the kernel asks for; only here is libfuse
- *     mainloop  the main thread             ops       libfuse's operations, on names
- *     ops_files those on open files         call      one that may wait
+ *     mainloop  the main thread             ops       libfuse's operations
+ *     ops_names those on names              ops_files those on open files
+ *     call      one that may wait
  *     interrupts which signals end a wait   closes    flushes that come together
  *   mount/disk/ files on disk
  *     spool     a file that will be offered spool_ops calls on it
