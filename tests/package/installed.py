@@ -234,6 +234,8 @@ umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system
+# It would leave /etc/.updated.
+ln -s /dev/null /run/systemd/system/systemd-update-done.service
 cat >/run/systemd/system/check.service <<-'END'
 	[Unit]
 	Wants=remote-fs.target
