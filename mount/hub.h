@@ -166,6 +166,8 @@ void hub_upload_end(struct hub *hub, uint64_t number, int error);
 
 /* inbox_file.c's calls, for the inbox. */
 void hub_download_decline(struct hub *hub, uint64_t ino);
+bool hub_download_is_offered(struct hub *hub, uint64_t ino);
+int hub_download_continue(struct hub *hub, uint64_t ino, uint64_t offset, struct hash *hash);
 void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request);
 void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request);
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path);

@@ -36,6 +36,22 @@ void hub_download_decline(struct hub *hub, uint64_t ino)
 	hub_end(hub, now_ms);
 }
 
+bool hub_download_is_offered(struct hub *hub, uint64_t ino)
+{
+	hub_begin(hub);
+	bool offered = inbox_file_is_offered(&hub->account, ino);
+	hub_unlock(hub);
+	return offered;
+}
+
+int hub_download_continue(struct hub *hub, uint64_t ino, uint64_t offset, struct hash *hash)
+{
+	int64_t now_ms = hub_begin(hub);
+	int error = inbox_file_continue(&hub->account, ino, offset, hash);
+	hub_end(hub, now_ms);
+	return error;
+}
+
 void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);

@@ -34,6 +34,7 @@
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     what it spends of the disk
  *     claim     what a file takes of that   partial   NAME.part, until it gets its name
+ *     beginning of an offered file: what is there already
  *     folder    directories in it, by paths
  *     transfer  an upload or a download, piece by piece
  *     pool      threads for the calls of a disk

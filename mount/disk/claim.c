@@ -8,6 +8,11 @@ void claim_init(struct claim *claim, struct quota *quota)
 	*claim = (struct claim){.quota = quota};
 }
 
+void claim_adopt(struct claim *claim, uint64_t size)
+{
+	claim->reserved = claim->spent = quota_file(claim->quota, size);
+}
+
 int claim_reserve(struct claim *claim, uint64_t size)
 {
 	struct quota *quota = claim->quota;

@@ -21,6 +21,9 @@ void claim_init(struct claim *claim, struct quota *quota);
 /* Reserves what the file needs to have that size. -EDQUOT. */
 int claim_reserve(struct claim *claim, uint64_t size);
 
+/* The file is on disk already, and has that size: it is counted. Before any other call. */
+void claim_adopt(struct claim *claim, uint64_t size);
+
 /* The file has that size now, for which there is room. */
 void claim_spend(struct claim *claim, uint64_t size);
 

@@ -5,6 +5,7 @@
 
 #include "account/inbox_file.h"
 #include "account/name.h"
+#include "mount/disk/beginning.h"
 #include "mount/disk/claim.h"
 #include "mount/disk/folder.h"
 #include "mount/disk/partial.h"
@@ -40,6 +41,7 @@
 /* What the next step does. */
 enum stage {
 	STAGE_CREATE,
+	STAGE_READ, /* what is there already of an offered file */
 	STAGE_TRANSFER,
 	STAGE_SYNC,	/* the bytes so far are durable, or could not be made so */
 	STAGE_CONCLUDE, /* the file is durable, or could not be made so */
@@ -58,6 +60,8 @@ struct download {
 	uint64_t started; /* bytes whose write-back has begun */
 	unsigned made;	  /* inbox.made, when it was synced */
 	struct partial file;
+	struct beginning beginning;
+	bool accepted; /* its bytes may come */
 	char contact[NAME_MAX_BYTES + 1], folder[NAME_FOLDER_SIZE];
 };
 
@@ -237,17 +241,32 @@ static void finish(struct download *download)
 	}
 }
 
+/* Whether what is there is no part of the offered file, or the sender does not go on from its end.
+ * Another attempt must not go on from it. */
+static bool is_wrong(const struct download *download, int error, bool of_disk)
+{
+	return !of_disk &&
+	       (error == -EBADMSG || (download->beginning.size > 0 && error == -EPROTO));
+}
+
 /* `of_disk`: the file could not be stored; otherwise its stream has failed. */
 static void fail(struct download *download, int error, bool of_disk)
 {
+	bool wrong = is_wrong(download, error, of_disk);
 	int failed = partial_unname(&download->file);
 	if (failed) {
 		warn(download, download->file.name, strerror(-failed));
 	}
 	int result = hub_download_end(download->hub, download->ino, "", error);
-	if (result == -ENOENT || (download->written == 0 && !of_disk)) {
-		/* The file was removed from the mount, or nothing of it has come: no .part file
-		 * remains. */
+	if (download->beginning.size > 0 && !download->accepted) {
+		return; /* it is as it was */
+	}
+	if (wrong) {
+		warn(download, download->file.part, "it is not what was offered: removed");
+	}
+	if (result == -ENOENT || wrong || (download->written == 0 && !of_disk)) {
+		/* The file was removed from the mount, it is wrong, or nothing of it has come: no
+		 * .part file remains. */
 		claim_give_back(&download->claim);
 		unlinkat(download->file.directory, download->file.part, 0);
 		prune(download);
@@ -313,25 +332,93 @@ static void forget_missing(const struct download *download)
 	hub_remove_inbox_file(hub, missing);
 }
 
+/* The next step follows when the stream is open. */
+static void await_bytes(struct download *download)
+{
+	char path[PATH_SIZE];
+	download->stage = STAGE_TRANSFER;
+	path_of(download, download->file.part, path);
+	transfer_renew(&download->transfer, OP_FLUSH, 0);
+	hub_download_begin(download->hub, download->ino, path, &download->transfer.request);
+}
+
+/* The next step follows at once, behind what else waits for the disk. */
+static void read_beginning(struct download *download)
+{
+	struct request *request = &download->transfer.request;
+	download->stage = STAGE_READ;
+	transfer_renew(&download->transfer, OP_FLUSH, 0);
+	request->op.result = 0;
+	request->deliver(request);
+}
+
+/* Whether there is a part of the file already, of which the rest is asked for. */
+static bool open_beginning(struct download *download, const char *name)
+{
+	char path[PATH_SIZE];
+	const char *last;
+	uint64_t size;
+	struct partial *file = &download->file;
+	if (download->beginning.algorithm == HASH_NONE) {
+		return false;
+	}
+	path_of(download, name, path);
+	file->directory = folder_open_above(download->inbox->fd, path, &last);
+	if (file->directory < 0 ||
+	    !beginning_open(&download->beginning, file, name, download->announced, &size)) {
+		return false;
+	}
+	claim_adopt(&download->claim, size);
+	return true;
+}
+
 /* Makes a file for an arrival, or declines it when there is no room. */
 static bool begin(struct download *download)
 {
-	char path[PATH_SIZE], name[NAME_MAX_BYTES + 1];
+	char name[NAME_MAX_BYTES + 1];
+	strcpy(name, download->file.name);
+	bool is_there = open_beginning(download, name);
 	int error = claim_reserve(&download->claim, download->announced);
 	forget_missing(download);
 	if (error) {
 		return decline(download, error);
 	}
-	strcpy(name, download->file.name);
+	if (is_there) {
+		read_beginning(download);
+		return true;
+	}
 	error = open_file(download, name);
 	if (error) {
 		return decline(download, error);
 	}
 	claim_spend(&download->claim, 0);
-	download->stage = STAGE_TRANSFER;
-	path_of(download, download->file.part, path);
-	transfer_renew(&download->transfer, OP_FLUSH, 0);
-	hub_download_begin(download->hub, download->ino, path, &download->transfer.request);
+	await_bytes(download);
+	return true;
+}
+
+/* Reads a part of what is there already; after the last one, asks for the rest. */
+static bool go_on_reading(struct download *download)
+{
+	struct beginning *beginning = &download->beginning;
+	bool ended = false;
+	/* Its sender may have withdrawn it meanwhile. */
+	int error = hub_download_is_offered(download->hub, download->ino)
+			    ? beginning_read(beginning, &download->file, &ended)
+			    : -ECONNRESET;
+	if (!error && !ended) {
+		read_beginning(download);
+		return true;
+	}
+	if (!error) {
+		download->written = download->started = beginning->size;
+		error = hub_download_continue(download->hub, download->ino, beginning->size,
+					      beginning_take(beginning));
+	}
+	if (error) {
+		fail(download, error, true);
+		return false;
+	}
+	await_bytes(download);
 	return true;
 }
 
@@ -351,6 +438,7 @@ static bool go_on(struct download *download)
 		finish(download);
 		return true;
 	}
+	download->accepted = true;
 	int error = op->kind == OP_READ ? write_piece(download, op) : 0;
 	if (error) {
 		fail(download, error, true);
@@ -380,6 +468,8 @@ static bool step(struct transfer *transfer)
 	switch (download->stage) {
 	case STAGE_CREATE:
 		return begin(download);
+	case STAGE_READ:
+		return go_on_reading(download);
 	case STAGE_TRANSFER:
 		return go_on(download);
 	case STAGE_SYNC:
@@ -396,6 +486,7 @@ static void end(struct transfer *transfer)
 	struct download *download = (struct download *)transfer;
 	struct inbox *inbox = download->inbox;
 	claim_finish(&download->claim);
+	beginning_finish(&download->beginning);
 	partial_finish(&download->file);
 	op_finish(&transfer->request.op);
 	free(download);
@@ -424,6 +515,7 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 	download->ino = arrival->ino;
 	download->date = arrival->date;
 	download->announced = arrival->size > 0 ? (uint64_t)arrival->size : 0;
+	download->beginning.algorithm = arrival->digest;
 	claim_init(&download->claim, &inbox->quota);
 	partial_init(&download->file, arrival->name);
 	snprintf(download->contact, sizeof(download->contact), "%s", arrival->contact);

@@ -9,19 +9,29 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 void partial_init(struct partial *partial, const char *name)
 {
-	*partial = (struct partial){.directory = -1, .fd = -1};
+	*partial = (struct partial){.directory = -1, .fd = -1, .lock = -1};
 	snprintf(partial->name, sizeof(partial->name), "%s", name);
+}
+
+void partial_abandon(struct partial *partial)
+{
+	if (partial->fd >= 0) {
+		close(partial->fd);
+	}
+	partial->fd = -1;
 }
 
 void partial_finish(struct partial *partial)
 {
-	if (partial->fd >= 0) {
-		close(partial->fd);
+	partial_abandon(partial);
+	if (partial->lock >= 0) {
+		close(partial->lock);
 	}
 	if (partial->directory >= 0) {
 		close(partial->directory);
@@ -55,11 +65,51 @@ int partial_create(struct partial *partial, const char *name)
 		make_part(partial->part, partial->name);
 		partial->fd = openat(partial->directory, partial->part,
 				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (partial->fd >= 0 || errno != EEXIST) {
-			return partial->fd >= 0 ? 0 : -errno;
+		if (partial->fd >= 0) {
+			flock(partial->fd, LOCK_EX | LOCK_NB); /* partial_reopen heeds it */
+			return 0;
+		}
+		if (errno != EEXIST) {
+			return -errno;
 		}
 	}
 	return -EEXIST;
+}
+
+/* Whether the open file may be written to: it is the regular file `part`, and nobody else writes to
+ * it. 0 or -errno. */
+static int lock_part(const struct partial *partial, int fd, struct stat *status)
+{
+	struct stat named;
+	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, status)) {
+		return -errno;
+	}
+	/* Before it was locked, it may have got its name. */
+	bool same = fstatat(partial->directory, partial->part, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    named.st_ino == status->st_ino && named.st_dev == status->st_dev;
+	return same && S_ISREG(status->st_mode) && status->st_nlink == 1 ? 0 : -ENOENT;
+}
+
+int64_t partial_reopen(struct partial *partial, const char *name)
+{
+	struct stat status;
+	if (is_there(partial->directory, name)) {
+		return -ENOENT;
+	}
+	make_part(partial->part, name);
+	int fd = openat(partial->directory, partial->part,
+			O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		return -errno;
+	}
+	int error = lock_part(partial, fd, &status);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	strcpy(partial->name, name);
+	partial->fd = fd;
+	return status.st_size;
 }
 
 /* Never replaces another file. 0 or -errno. */
@@ -102,6 +152,8 @@ int partial_rename(struct partial *partial)
 int partial_close(struct partial *partial)
 {
 	int fd = partial->fd;
+	/* The file stays locked until it has its name. */
+	partial->lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	partial->fd = -1;
 	/* EINTR: Linux has closed it. */
 	return close(fd) == 0 || errno == EINTR ? 0 : -errno;

@@ -11,12 +11,14 @@
 #include "account/name.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define PARTIAL_SUFFIX ".part"
 
 struct partial {
 	int directory; /* that it is in, or -1 */
 	int fd;	       /* for writing, or -1 */
+	int lock;      /* partial_close has closed `fd`, and this has its lock; or -1 */
 	bool named;    /* it has its name */
 	char name[NAME_MAX_BYTES + 1], part[NAME_MAX_BYTES + 1];
 };
@@ -29,6 +31,14 @@ void partial_finish(struct partial *partial);
 
 /* Makes the file, in its directory, for the first of NAME, NAME (2) ... that is free. */
 int partial_create(struct partial *partial, const char *name);
+
+/* Opens NAME.part, which was left by an earlier stream, for reading and writing. No other stream
+ * can have it open, of whatever process. Its size in bytes; -ENOENT: there is none, or NAME is
+ * there; -EWOULDBLOCK: another stream writes it. */
+int64_t partial_reopen(struct partial *partial, const char *name);
+
+/* Closes the file, which stays as it is. */
+void partial_abandon(struct partial *partial);
 
 /* A file system may report only now that a write has failed. */
 int partial_close(struct partial *partial);

@@ -34,8 +34,10 @@ enum access {
 struct inbox_arrival {
 	struct inbox_arrival *prev, *next; /* account.arrivals */
 	uint64_t ino;
-	int64_t size;			     /* as offered, or -1 */
-	int64_t date;			     /* likewise, or METADATA_NO_DATE */
+	int64_t size;		    /* as offered, or -1 */
+	int64_t date;		    /* likewise, or METADATA_NO_DATE */
+	enum hash_algorithm digest; /* of an offer of which a part may be asked for; else HASH_NONE
+				     */
 	const char *contact, *folder, *name; /* as in the tree; of no folder: "" */
 };
 

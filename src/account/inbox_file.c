@@ -31,6 +31,13 @@ static void defer_acknowledgements(const struct account *account, const struct n
 	}
 }
 
+/* That which shows whether a file is right of which only the rest was asked for. */
+static enum hash_algorithm digest_of_rest(const struct offer *offer)
+{
+	return offer && offer->has_range && offer->size > 0 ? offer->checksum.digest.algorithm
+							    : HASH_NONE;
+}
+
 int inbox_file_add(struct account *account, struct node *node)
 {
 	const char *contact = contact_of(node)->name;
@@ -52,6 +59,7 @@ int inbox_file_add(struct account *account, struct node *node)
 	arrival->ino = node->ino;
 	arrival->size = node->file.offer ? node->file.offer->size
 					 : node->file.stream->session.announced_size;
+	arrival->digest = digest_of_rest(node->file.offer);
 	arrival->date = node->file.offer ? node->file.offer->date : METADATA_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
 	node->inbox.state = INBOX_RECEIVING;
@@ -97,6 +105,29 @@ static int set_path(struct node *node, const char *path)
 	return 0;
 }
 
+bool inbox_file_is_offered(const struct account *account, uint64_t ino)
+{
+	const struct node *node = find(account, ino);
+	return node && node->file.offer && node->file.offer->state == OFFER_WAITING &&
+	       !account->stopping;
+}
+
+int inbox_file_continue(struct account *account, uint64_t ino, uint64_t offset, struct hash *hash)
+{
+	if (!inbox_file_is_offered(account, ino)) {
+		hash_destroy(hash);
+		return -ECONNRESET;
+	}
+	return offer_continue(find(account, ino)->file.offer, offset, hash) ? 0 : -ECONNRESET;
+}
+
+/* Of the file on disk, so far. */
+static uint64_t size_of(const struct node *node)
+{
+	const struct offer *offer = node->file.offer;
+	return (offer ? offer->offset : 0) + node->file.stream->incoming.receiver.committed;
+}
+
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
 		      int64_t now_ms)
 {
@@ -113,6 +144,7 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 		return;
 	}
 	defer_acknowledgements(account, node);
+	node->file.size = size_of(node);
 	if (node->file.stream->state >= STREAM_OPEN) {
 		account_complete(account, op, 0);
 	} else {
@@ -129,7 +161,7 @@ void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct 
 		return;
 	}
 	stream_commit(stream);
-	node->file.size = stream->incoming.receiver.committed;
+	node->file.size = size_of(node);
 	if (synced) {
 		stream_sync(stream);
 	}

@@ -42,6 +42,12 @@ struct inbox_arrival *inbox_file_take_arrivals(struct account *account);
 /* There is no room: declines the offer, or aborts the stream. */
 void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms);
 
+/* Whether the offer is still to be accepted. */
+bool inbox_file_is_offered(const struct account *account, uint64_t ino);
+
+/* offer_continue. -ECONNRESET: the offer is not to be accepted any more. */
+int inbox_file_continue(struct account *account, uint64_t ino, uint64_t offset, struct hash *hash);
+
 /* The file at `path` below the inbox (copied) is being written. Completes `op` with 0 once its
  * bytes can come. */
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,

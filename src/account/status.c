@@ -45,18 +45,21 @@ static const char *time_text(char cell[CELL], uint64_t seconds)
 	return cell;
 }
 
-/* Bytes that we or the peer have acknowledged. */
-static uint64_t progress(const struct stream *stream)
+/* Bytes that we or the peer have acknowledged, and those of an offered file before them, which were
+ * there already. */
+static uint64_t progress(const struct node *node)
 {
-	return stream->is_incoming ? stream->incoming.receiver.received
-				   : stream->outgoing.sender.acknowledged;
+	const struct stream *stream = node->file.stream;
+	return (node->file.offer ? node->file.offer->offset : 0) +
+	       (stream->is_incoming ? stream->incoming.receiver.received
+				    : stream->outgoing.sender.acknowledged);
 }
 
 /* Bytes per second since the last sample. */
 static uint64_t measure_rate(struct node *node, int64_t now_ms)
 {
 	struct sample *sample = &node->file.sample;
-	uint64_t bytes = progress(node->file.stream);
+	uint64_t bytes = progress(node);
 	int64_t elapsed_ms = now_ms - sample->taken_ms;
 	if (elapsed_ms >= SAMPLE_MS) {
 		sample->rate = (bytes - sample->bytes) * 1000 / (uint64_t)elapsed_ms;
@@ -96,7 +99,7 @@ static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 	struct summary summary = stream_file_summarize(&node->file);
 	char path[2048], done[CELL], total[CELL] = "-", speed[CELL] = "-", left[CELL] = "-";
 	int64_t size = announced(node);
-	uint64_t bytes = stream ? progress(stream) : 0;
+	uint64_t bytes = stream ? progress(node) : 0;
 
 	if (node_path(node, path, sizeof(path)) < 0) {
 		snprintf(path, sizeof(path), "%s (removed)", node->name);

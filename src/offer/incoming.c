@@ -65,6 +65,30 @@ struct offer *offer_receive(struct offers *offers, const struct offer_protocol *
 	return offer;
 }
 
+bool offer_continue(struct offer *offer, uint64_t offset, struct hash *hash)
+{
+	if (offer->state != OFFER_WAITING || !offer->has_range) {
+		hash_destroy(hash);
+		return false;
+	}
+	hash_destroy(offer->checksum.hash);
+	offer->checksum.hash = hash;
+	offer->offset = offset;
+	offer->length = offer->size - (int64_t)offset;
+	return true;
+}
+
+/* The digest of what is received, or was before; none if there is nothing to compare it with. */
+static int begin_digest(struct offer *offer)
+{
+	struct offer_checksum *checksum = &offer->checksum;
+	if (checksum->digest.algorithm != HASH_NONE && !checksum->hash) {
+		checksum->hash = hash_create(checksum->digest.algorithm);
+		return checksum->hash ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
 struct stream *offer_accept(struct offers *offers, struct offer *offer, int *error, int64_t now_ms)
 {
 	if (offer->state != OFFER_WAITING) {
@@ -79,14 +103,9 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 		*error = *error == -EEXIST ? -EPROTO : *error;
 		return NULL;
 	}
-	if (offer->checksum.digest.algorithm != HASH_NONE) {
-		offer->checksum.hash = hash_create(offer->checksum.digest.algorithm);
-		*error = offer->checksum.hash ? 0 : -ENOMEM;
-	}
+	*error = begin_digest(offer);
 	*error = *error ? *error : offer->protocol->accept(offers, offer);
 	if (*error) {
-		hash_destroy(offer->checksum.hash);
-		offer->checksum.hash = NULL;
 		ibb_release(offers->ibb, stream, false, now_ms);
 		return NULL;
 	}
@@ -106,7 +125,8 @@ static int check(struct offer *offer)
 		return -ECONNRESET;
 	}
 	if (offer->checksum.digest.length == 0) {
-		return 0; /* no digest was given */
+		/* None was given. What was there before may be of another file. */
+		return offer->offset > 0 ? -EBADMSG : 0;
 	}
 	int error = hash_finish(offer->checksum.hash, &digest);
 	if (error) {

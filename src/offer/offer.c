@@ -75,6 +75,7 @@ struct offer *offer_create(struct offers *offers, const struct offer_protocol *p
 	offer->number = ++offers->last_number;
 	offer->size = file->size;
 	offer->length = file->size;
+	offer->has_range = file->has_range;
 	offer->date = file->date;
 	offer->checksum.digest = file->digest;
 	offer->deadline_ms = STREAM_NO_DEADLINE;
@@ -189,7 +190,9 @@ struct file_metadata offer_file(const struct offer *offer)
 		.date = offer->date,
 		.media_type = offer->media_type,
 		.digest = offer->checksum.digest,
-		.has_range = !offer->is_incoming,
+		/* We offer any part, and ask for the rest. */
+		.has_range = !offer->is_incoming || offer->offset > 0,
+		.offset = offer->is_incoming ? offer->offset : 0,
 	};
 }
 

@@ -82,7 +82,9 @@ struct offer {
 	int64_t size, date;
 	char *media_type; /* outgoing; or NULL */
 
-	/* The part of the file that its bytestream carries: at first, the whole. */
+	/* The part of the file that its bytestream carries: at first, the whole. Another one may be
+	 * asked for if has_range. */
+	bool has_range;
 	uint64_t offset;
 	int64_t length; /* -1: the size is not known */
 
@@ -108,6 +110,12 @@ struct offers;
 /* Incoming, WAITING: accepts it. The stream of the file, as of ibb_expect, is the caller's, and NEW
  * until the peer opens it. NULL and *error: as of ibb_expect, or that of the offer. */
 struct stream *offer_accept(struct offers *offers, struct offer *offer, int *error, int64_t now_ms);
+
+/* Incoming, WAITING, with has_range: `offset` bytes of the file, less than its size, are there
+ * already, and `hash` (taken over), of the algorithm of the file's digest, is that of them. Only
+ * the rest will be asked for. The digest of the whole must come, and be right. False: the state is
+ * another one. */
+bool offer_continue(struct offer *offer, uint64_t offset, struct hash *hash);
 
 /* Outgoing: completes `op` with 0 when the offer is DONE, with its error when it is FAILED. An
  * offer for which nobody waits is cancelled. */

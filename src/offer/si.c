@@ -17,7 +17,10 @@ static int send_offer(struct offers *offers, struct offer *offer)
 static int send_accept(struct offers *offers, struct offer *offer)
 {
 	struct metadata metadata = {
-		.file = {.size = METADATA_NO_SIZE, .date = METADATA_NO_DATE},
+		.file = {.size = METADATA_NO_SIZE,
+			 .date = METADATA_NO_DATE,
+			 .has_range = offer->offset > 0,
+			 .offset = offer->offset},
 		.has_ibb = true,
 	};
 	struct msg result = {

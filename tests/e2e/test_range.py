@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 
-from jinglepeer import FEATURES, NS_HASHES, accept_offers, is_action, part_of, reason_of
+from daemon import Mount, poll_until
+from jinglepeer import FEATURES, NS_HASHES, accept_offers, is_action, offer, part_of, reason_of
 from lab import Lab
-from rawpeer import is_kind, payload
+from rawpeer import RawPeer, condition, is_kind, payload
+from test_attributes import attribute
 
 SIZE = 20_000
 
@@ -78,3 +82,160 @@ def test_malformed_part_of_ours(lab: Lab, attributes: str) -> None:
     copy.terminate()
     assert copy.wait(20) != 0
     assert reason_of(peer.wait_for(is_action("session-terminate"))) == "cancel"
+
+
+# ---- we receive ----
+
+
+def with_inbox(lab: Lab) -> tuple[Mount, RawPeer, Path]:
+    """And the peer's directory in it."""
+    mount, peer = lab.with_raw(f"inbox={lab.folder}/inbox", features=FEATURES)
+    return mount, peer, lab.folder / "inbox" / peer.jid.split("/")[0]
+
+
+def send(peer: RawPeer, mount: Mount, sid: str, content: bytes) -> None:
+    """A bytestream, as far as `content` goes."""
+    assert peer.open(mount.jid, sid).get("type") == "result"
+    for seq, begin in enumerate(range(0, len(content), 4096)):
+        answer = peer.data(mount.jid, sid, seq, content[begin : begin + 4096])
+        assert answer.get("type") == "result"
+
+
+def break_off(peer: RawPeer, mount: Mount, sid: str, content: bytes, fields: str, end: int) -> None:
+    """Sends the first `end` bytes of the file "f"."""
+    offer(peer, mount.jid, sid, "f", len(content), fields)
+    send(peer, mount, f"{sid}-ibb", content[:end])
+    peer.close(mount.jid, f"{sid}-ibb")
+
+
+def test_rest_of_theirs(lab: Lab) -> None:
+    mount, peer, folder = with_inbox(lab)
+    content = os.urandom(SIZE)
+    fields = "<range/>" + sha_256(content)
+    break_off(peer, mount, "one", content, fields, 12_288)
+    poll_until((folder / "f.part").exists, what="a part is left")
+    assert (folder / "f.part").read_bytes() == content[:12_288]
+    accepted = offer(peer, mount.jid, "two", "f", SIZE, fields)
+    assert part_of(accepted) == {"offset": "12288"}
+    send(peer, mount, "two-ibb", content[12_288:])
+    peer.wait_for(is_action("received"))
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"f": content}
+    assert mount.incoming(peer, "f").read_bytes() == content
+    assert mount.incoming(peer, "f").stat().st_size == SIZE
+
+
+def test_rest_after_restarts(lab: Lab) -> None:
+    """Of a part that is whole but for its name, the last byte is asked for."""
+    mount, peer, folder = with_inbox(lab)
+    content = os.urandom(SIZE)
+    folder.mkdir(parents=True)
+    (folder / "f.part").write_bytes(content)
+    accepted = offer(peer, mount.jid, "one", "f", SIZE, "<range/>" + sha_256(content))
+    assert part_of(accepted) == {"offset": str(SIZE - 1)}
+    mount.stop()
+    mount.start()
+    accepted = offer(peer, mount.jid, "two", "f", SIZE, "<range/>" + sha_256(content))
+    assert part_of(accepted) == {"offset": str(SIZE - 1)}
+    send(peer, mount, "two-ibb", content[-1:])
+    peer.wait_for(is_action("received"))
+    assert (folder / "f").read_bytes() == content
+
+
+NO_RESTS = {
+    "it can send no part": ("", True),
+    "no digest": ("<range/>", False),
+    "a digest that we do not know": (
+        f"<range/><hash-used xmlns='{NS_HASHES}' algo='blake2b-256'/>",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("fields, digest", NO_RESTS.values(), ids=list(NO_RESTS))
+def test_no_rest_of_theirs(lab: Lab, fields: str, digest: bool) -> None:
+    """Nothing would show that the part is of this file: it comes as a whole."""
+    mount, peer, folder = with_inbox(lab)
+    content = os.urandom(SIZE)
+    folder.mkdir(parents=True)
+    (folder / "f.part").write_bytes(content[:1000])
+    fields += sha_256(content) if digest else ""
+    assert part_of(offer(peer, mount.jid, "one", "f", SIZE, fields)) is None
+    send(peer, mount, "one-ibb", content)
+    peer.wait_for(is_action("received"))
+    assert (folder / "f (2)").read_bytes() == content
+    assert (folder / "f.part").read_bytes() == content[:1000]
+
+
+def test_part_of_another_file(lab: Lab) -> None:
+    """The error is the sender's; the next offer of the file begins anew."""
+    mount, peer, folder = with_inbox(lab)
+    content = os.urandom(SIZE)
+    folder.mkdir(parents=True)
+    (folder / "f.part").write_bytes(os.urandom(10_000))
+    fields = "<range/>" + sha_256(content)
+    assert part_of(offer(peer, mount.jid, "one", "f", SIZE, fields)) == {"offset": "10000"}
+    send(peer, mount, "one-ibb", content[10_000:])
+    assert reason_of(peer.wait_for(is_action("session-terminate"))) == "media-error"
+    poll_until(lambda: not (folder / "f.part").exists(), what="the part is removed")
+    assert part_of(offer(peer, mount.jid, "two", "f", SIZE, fields)) is None
+    send(peer, mount, "two-ibb", content)
+    peer.wait_for(is_action("received"))
+    assert (folder / "f").read_bytes() == content
+
+
+def test_peer_that_sends_all_of_it_again(lab: Lab) -> None:
+    """It has offered a part and sends the whole, of which there is more than we asked for."""
+    mount, peer, folder = with_inbox(lab)
+    content = os.urandom(SIZE)
+    folder.mkdir(parents=True)
+    (folder / "f.part").write_bytes(content[:10_000])
+    fields = f"<range/><hash-used xmlns='{NS_HASHES}' algo='sha-256'/>"
+    assert part_of(offer(peer, mount.jid, "one", "f", SIZE, fields)) == {"offset": "10000"}
+    send(peer, mount, "one-ibb", content[:8192])
+    assert condition(peer.data(mount.jid, "one-ibb", 2, content[8192:12_288])) == "bad-request"
+    poll_until(lambda: not (folder / "f.part").exists(), what="the part is removed")
+    assert part_of(offer(peer, mount.jid, "two", "f", SIZE, fields)) is None
+
+
+def test_part_that_is_being_written(lab: Lab) -> None:
+    """Another offer of that name is another file."""
+    mount, peer, folder = with_inbox(lab)
+    content = os.urandom(SIZE)
+    fields = "<range/>" + sha_256(content)
+    offer(peer, mount.jid, "one", "f", SIZE, fields)
+    send(peer, mount, "one-ibb", content[:8192])
+    assert part_of(offer(peer, mount.jid, "two", "f", SIZE, fields)) is None
+    send(peer, mount, "two-ibb", content)
+    peer.wait_for(is_action("received"))
+    assert (folder / "f (2)").read_bytes() == content
+    assert (folder / "f.part").read_bytes() == content[:8192]
+
+
+# ---- both ----
+
+
+@pytest.mark.parametrize("form", ["si", "jingle"])
+def test_cp_again(lab: Lab, form: str) -> None:
+    """Between two mounts, the second cp sends what is missing."""
+    sender, receiver = lab.pair(
+        f"spool={lab.folder}/spool,window=4K", f"inbox={lab.folder}/inbox"
+    )
+    os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
+    size = 2_000_000
+    source = lab.random_file(size)
+    part = lab.folder / "inbox" / sender.account.jid / "f.part"
+    copy = lab.spawn("cp", source, sender.contact(receiver) / "f")
+    poll_until(lambda: part.exists() and part.stat().st_size >= 200_000, what="a part of it")
+    copy.kill()
+    assert copy.wait(20) != 0
+    poll_until(lambda: "streams     0" in receiver.status(), what="the end of that")
+    there = part.stat().st_size
+    assert 200_000 <= there < size
+    done = lab.run("cp", source, sender.contact(receiver) / "f")
+    assert done.returncode == 0, done.stderr
+    kept = part.with_name("f")
+    poll_until(kept.exists, what="the file has its name")
+    assert kept.read_bytes() == source.read_bytes()
+    assert attribute(sender.contact(receiver) / "f", "sent") == str(size - there)
+    assert attribute(receiver.incoming(sender, "f"), "received") == str(size - there)
+    assert not part.exists()

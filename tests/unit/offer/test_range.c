@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of ours of which a peer asks for a part, in both formats. */
+/* Offered files of which a part is transferred: of ours, in both formats; and of a peer's. */
+#include "account/inbox_file.h"
 #include "offer/transfer.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- ours ---- */
 
 static const struct transfer_format si = {.feature = FEATURE_SI};
 static const struct transfer_format jingle = {.feature = FEATURE_JINGLE};
@@ -191,13 +195,163 @@ static void test_empty(void **state)
 	}
 }
 
+/* ---- theirs ---- */
+
+#define PATH "a@x/f.part"
+
+/* The first seven bytes of the file are in the inbox. */
+static struct hash *hash_of_beginning(void)
+{
+	struct hash *hash = hash_create(HASH_SHA_256);
+	assert_non_null(hash);
+	assert_int_equal(hash_update(hash, TEXT, 7), 0);
+	return hash;
+}
+
+/* She offers the file, with `digest`, to the inbox; returns its number. */
+static uint64_t arrives(struct scene *scene, bool has_range, const struct digest *digest,
+			enum hash_algorithm expected)
+{
+	struct metadata metadata = scene_session("f", 12, "t");
+	transfer_start(scene, &jingle);
+	scene->account.has_inbox = true;
+	metadata.file.has_range = has_range;
+	metadata.file.digest = *digest;
+	scene_peer_says(scene, PHONE, "j1", &metadata);
+	scene_sent(scene, MSG_RESULT, PHONE);
+	struct inbox_arrival *arrival = inbox_file_take_arrivals(&scene->account);
+	assert_non_null(arrival);
+	uint64_t ino = arrival->ino;
+	assert_int_equal(arrival->digest, expected);
+	assert_int_equal(arrival->size, 12);
+	free(arrival);
+	assert_true(inbox_file_is_offered(&scene->account, ino));
+	return ino;
+}
+
+static void begin(struct scene *scene, uint64_t ino, struct call *call)
+{
+	*call = (struct call){0};
+	op_init(&call->op, OP_FLUSH, 0, 0, false);
+	inbox_file_begin(&scene->account, ino, PATH, &call->op, scene->now_ms);
+	scene_settle(scene);
+}
+
+static void read_on(struct scene *scene, uint64_t ino, struct call *call)
+{
+	op_finish(&call->op);
+	*call = (struct call){0};
+	op_init(&call->op, OP_READ, 0, 100, false);
+	inbox_file_read(&scene->account, ino, false, &call->op);
+	scene_settle(scene);
+}
+
+static void test_rest(void **state)
+{
+	(void)state;
+	const struct digest promise = {.algorithm = HASH_SHA_256};
+	const struct digest right = transfer_digest(HASH_SHA_256, TEXT);
+	const struct digest wrong = transfer_digest(HASH_SHA_256, "world");
+	const struct {
+		const struct digest *offered, *sent;
+		ssize_t result;
+	} rows[] = {
+		{&right, NULL, 0},	    {&wrong, NULL, -EBADMSG},
+		{&promise, &right, 0},	    {&promise, &wrong, -EBADMSG},
+		{&promise, NULL, -EBADMSG}, /* nothing shows that it is right */
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		struct call call;
+		uint64_t ino = arrives(&scene, true, rows[i].offered, HASH_SHA_256);
+		assert_int_equal(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()),
+				 0);
+		begin(&scene, ino, &call);
+		const struct msg *msg = scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+		assert_true(msg->metadata->file.has_range);
+		assert_int_equal(msg->metadata->file.offset, 7);
+		assert_int_equal(msg->metadata->file.length, 0);
+		scene_result(&scene);
+		assert_int_equal(scene_size(&scene, "a@x/in/f"), 7);
+		scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		assert_result(&call, 0);
+		if (rows[i].sent) {
+			struct metadata checksum = {.action = JINGLE_CHECKSUM,
+						    .file.digest = *rows[i].sent};
+			scene_peer_says(&scene, PHONE, "j1", &checksum);
+			scene_sent(&scene, MSG_RESULT, PHONE);
+		}
+		scene_peer_sends(&scene, PHONE, "t", 0, "world");
+		read_on(&scene, ino, &call);
+		assert_text(&call, "world");
+		read_on(&scene, ino, &call);
+		assert_int_equal(scene_size(&scene, "a@x/in/f"), 12);
+		scene_wait(&scene, OFFER_CHECKSUM_MS);
+		assert_result(&call, rows[i].result);
+		scene_finish(&scene);
+	}
+}
+
+/* What is more than the rest is no block of it. */
+static void test_more_than_the_rest(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call call;
+	const struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
+	uint64_t ino = arrives(&scene, true, &digest, HASH_SHA_256);
+	assert_int_equal(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()), 0);
+	begin(&scene, ino, &call);
+	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	scene_result(&scene);
+	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+	scene_sent(&scene, MSG_RESULT, PHONE);
+	assert_result(&call, 0);
+	read_on(&scene, ino, &call);
+	scene_peer_sends(&scene, PHONE, "t", 0, "Hello, ");
+	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NONE);
+	assert_result(&call, -EPROTO);
+	scene_finish(&scene);
+}
+
+static void test_no_rest(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call call;
+	const struct digest digest = transfer_digest(HASH_SHA_256, TEXT), none = {0};
+	arrives(&scene, true, &none, HASH_NONE);
+	scene_finish(&scene);
+
+	uint64_t ino = arrives(&scene, false, &digest, HASH_NONE);
+	assert_true(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()) < 0);
+	scene_finish(&scene);
+
+	/* It was withdrawn, or accepted, meanwhile. */
+	ino = arrives(&scene, true, &digest, HASH_SHA_256);
+	struct metadata end = {.action = JINGLE_SESSION_TERMINATE, .reason = JINGLE_CANCEL};
+	scene_peer_says(&scene, PHONE, "j1", &end);
+	assert_false(inbox_file_is_offered(&scene.account, ino));
+	assert_true(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()) < 0);
+	scene_finish(&scene);
+
+	ino = arrives(&scene, true, &digest, HASH_SHA_256);
+	begin(&scene, ino, &call);
+	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+	assert_false(scene.sent->metadata->file.has_range);
+	assert_true(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()) < 0);
+	assert_true(inbox_file_continue(&scene.account, 1000, 7, hash_of_beginning()) < 0);
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_ends_early),
-		cmocka_unit_test(test_no_such_part),
-		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_parts),	     cmocka_unit_test(test_ends_early),
+		cmocka_unit_test(test_no_such_part), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_rest),	     cmocka_unit_test(test_more_than_the_rest),
+		cmocka_unit_test(test_no_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* partial and beginning: NAME.part of an earlier stream. */
+#include "mount/disk/beginning.h"
+#include "mount/disk/partial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[] = "/tmp/partial-XXXXXX";
+
+static int make_directory(void **state)
+{
+	(void)state;
+	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+	(void)state;
+	return chdir("/") || rmdir(directory);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void begin(struct partial *partial)
+{
+	partial_init(partial, "f");
+	partial->directory = open(".", O_RDONLY | O_DIRECTORY);
+	assert_true(partial->directory >= 0);
+}
+
+/* What partial_reopen says of "f". */
+static int64_t reopen(void)
+{
+	struct partial partial;
+	begin(&partial);
+	int64_t size = partial_reopen(&partial, "f");
+	assert_int_equal(partial.fd >= 0, size >= 0);
+	partial_finish(&partial);
+	return size;
+}
+
+static void test_reopen(void **state)
+{
+	(void)state;
+	assert_int_equal(reopen(), -ENOENT);
+	write_file("f.part", "Hello");
+	assert_int_equal(reopen(), 5);
+	assert_int_equal(reopen(), 5);
+	write_file("f", "");
+	assert_int_equal(reopen(), -ENOENT); /* it would get another name */
+	unlink("f");
+	link("f.part", "g");
+	assert_int_equal(reopen(), -ENOENT); /* somebody else's, too */
+	unlink("g");
+	rename("f.part", "g");
+	symlink("g", "f.part");
+	assert_int_equal(reopen(), -ELOOP);
+	unlink("f.part");
+	mkdir("f.part", 0700);
+	assert_int_equal(reopen(), -EISDIR);
+	rmdir("f.part");
+	assert_int_equal(mkfifo("f.part", 0600), 0);
+	assert_int_equal(reopen(), -ENOENT);
+	unlink("f.part");
+	unlink("g");
+}
+
+/* From its creation until it has its name, a file has one writer. */
+static void test_one_writer(void **state)
+{
+	(void)state;
+	struct partial partial, other;
+	begin(&partial);
+	assert_int_equal(partial_create(&partial, "f"), 0);
+	assert_int_equal(reopen(), -EWOULDBLOCK);
+	partial_finish(&partial);
+	assert_int_equal(reopen(), 0);
+	begin(&partial);
+	assert_int_equal(partial_reopen(&partial, "f"), 0);
+	assert_int_equal(reopen(), -EWOULDBLOCK);
+	assert_int_equal(partial_close(&partial), 0);
+	assert_int_equal(reopen(), -EWOULDBLOCK);
+	/* Another one that has opened the file before it has its name. */
+	begin(&other);
+	assert_int_equal(partial_rename(&partial), 0);
+	assert_int_equal(reopen(), -ENOENT);
+	assert_int_equal(partial_unname(&partial), 0);
+	partial_finish(&partial);
+	assert_int_equal(partial_reopen(&other, "f"), 0);
+	partial_finish(&other);
+	unlink("f.part");
+}
+
+/* The digest of what is there, for a file of `announced` bytes; *size: that is asked for from. */
+static bool digest(uint64_t announced, struct digest *digest, uint64_t *size)
+{
+	struct beginning beginning = {.algorithm = HASH_SHA_256};
+	struct partial partial;
+	uint64_t on_disk;
+	bool ended = false;
+	begin(&partial);
+	bool is_there = beginning_open(&beginning, &partial, "f", announced, &on_disk);
+	assert_int_equal(is_there, partial.fd >= 0);
+	while (is_there && !ended) {
+		assert_int_equal(beginning_read(&beginning, &partial, &ended), 0);
+	}
+	if (is_there) {
+		*size = beginning.size;
+		assert_int_equal(lseek(partial.fd, 0, SEEK_CUR), *size);
+		struct hash *hash = beginning_take(&beginning);
+		assert_int_equal(hash_finish(hash, digest), 0);
+		hash_destroy(hash);
+	}
+	beginning_finish(&beginning);
+	partial_finish(&partial);
+	return is_there;
+}
+
+static void test_beginning(void **state)
+{
+	(void)state;
+	struct digest found, expected;
+	uint64_t size;
+	const size_t length = (size_t)3 * 1024 * 1024 + 5;
+	char *text = malloc(length + 1);
+	assert_non_null(text);
+	for (size_t i = 0; i < length; i++) {
+		text[i] = (char)('a' + i % 23);
+	}
+	text[length] = '\0';
+	assert_false(digest(10, &found, &size));
+	write_file("f.part", "");
+	assert_false(digest(10, &found, &size));
+	write_file("f.part", text);
+	assert_false(digest(length - 1, &found, &size)); /* it is of another file */
+	assert_false(digest(0, &found, &size));
+	for (size_t more = 0; more < 2; more++) {
+		assert_true(digest(length + more, &found, &size));
+		assert_int_equal(size, length + more - 1); /* a byte is to come */
+		struct hash *hash = hash_create(HASH_SHA_256);
+		assert_int_equal(hash_update(hash, text, (size_t)size), 0);
+		assert_int_equal(hash_finish(hash, &expected), 0);
+		hash_destroy(hash);
+		assert_true(digest_equals(&found, &expected));
+	}
+	write_file("f.part", "x");
+	assert_false(digest(1, &found, &size)); /* that is all of it: nothing is there of it */
+	free(text);
+	unlink("f.part");
+}
+
+/* Somebody cuts it while it is read. */
+static void test_beginning_that_shrinks(void **state)
+{
+	(void)state;
+	struct beginning beginning = {.algorithm = HASH_SHA_256};
+	struct partial partial;
+	uint64_t size;
+	bool ended = true;
+	write_file("f.part", "Hello");
+	begin(&partial);
+	assert_true(beginning_open(&beginning, &partial, "f", 10, &size));
+	assert_int_equal(size, 5);
+	assert_int_equal(truncate("f.part", 4), 0);
+	assert_int_equal(beginning_read(&beginning, &partial, &ended), -EBADMSG);
+	assert_false(ended);
+	beginning_finish(&beginning);
+	partial_finish(&partial);
+	unlink("f.part");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reopen),
+		cmocka_unit_test(test_one_writer),
+		cmocka_unit_test(test_beginning),
+		cmocka_unit_test(test_beginning_that_shrinks),
+	};
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
