@@ -18,8 +18,8 @@
  *     descriptors which of some files a process has open for writing
  *   mount/cli/  the command line
  *     options   the whole of it             option_table every option there is
- *     config    the account's file          value     of one option
- *     home      where that is
+ *     option    what one of them sets       value     of one, from its text
+ *     config    the account's file          home      where that is
  *     argument  JID and mount point         mount_helper arguments of mount(8)
  *     endpoint  HOST[:PORT]                 usage     what --help prints
  *     password  where it comes from         privilege another user than root

@@ -9,18 +9,7 @@
 #ifndef MOUNT_CLI_OPTION_TABLE_H
 #define MOUNT_CLI_OPTION_TABLE_H
 
-#include "mount/cli/options.h"
-
-/* Findings of reading the command line that are no option's value. */
-struct parser {
-	struct options *options;
-	bool done; /* --help, --version */
-	bool fsname, subtype;
-	bool others; /* may use the mount */
-	bool uid, gid;
-	bool password;	   /* its source is on the command line */
-	char *for_libfuse; /* options of a file (config.h), separated by commas; or NULL */
-};
+#include "mount/cli/option.h"
 
 /* Reads options->fuse; options for libfuse stay in it. */
 int option_table_parse(struct parser *parser);
