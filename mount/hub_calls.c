@@ -5,7 +5,7 @@
 #include "mount/hub_internal.h"
 
 #include "account/creation.h"
-#include "account/directory.h"
+#include "account/entry.h"
 #include "account/file.h"
 #include "account/inbox_file.h"
 #include "account/poll.h"
@@ -30,7 +30,7 @@ int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *
 {
 	int64_t now_ms = hub_begin(hub);
 	const struct node *directory = find(hub, parent);
-	struct node *node = directory ? directory_lookup(&hub->account, directory, name) : NULL;
+	struct node *node = directory ? entry_lookup(&hub->account, directory, name) : NULL;
 	*pace = directory ? tree_pace(directory, node) : TREE_STANZAS;
 	if (node) {
 		look_up(node, attributes);
@@ -44,7 +44,7 @@ int hub_mknod(struct hub *hub, uint64_t parent, const char *name, mode_t mode, s
 {
 	int64_t now_ms = hub_begin(hub);
 	struct node *directory = find(hub, parent), *node;
-	int error = directory ? directory_mknod(&hub->account, directory, name, mode, now_ms, &node)
+	int error = directory ? entry_mknod(&hub->account, directory, name, mode, now_ms, &node)
 			      : -ENOENT;
 	if (!error) {
 		node->uid = owner.uid;
@@ -114,7 +114,7 @@ int hub_rmdir(struct hub *hub, uint64_t parent, const char *name)
 {
 	int64_t now_ms = hub_begin(hub);
 	struct node *directory = find(hub, parent);
-	int error = directory ? directory_rmdir(&hub->account, directory, name, now_ms) : -ENOENT;
+	int error = directory ? entry_rmdir(&hub->account, directory, name, now_ms) : -ENOENT;
 	hub_end(hub, now_ms);
 	return error;
 }
@@ -123,7 +123,7 @@ int hub_unlink(struct hub *hub, uint64_t parent, const char *name)
 {
 	int64_t now_ms = hub_begin(hub);
 	struct node *directory = find(hub, parent);
-	int error = directory ? directory_unlink(&hub->account, directory, name, now_ms) : -ENOENT;
+	int error = directory ? entry_unlink(&hub->account, directory, name, now_ms) : -ENOENT;
 	hub_end(hub, now_ms);
 	return error;
 }

@@ -53,7 +53,8 @@
  *     routing   which resource a stream goes to
  *     creation  what mkdir makes          folder     folders in in/
  *     surplus   resources that a contact has too many of
- *     directory which directories there are, and calls on them
+ *     directory which directories there are
+ *     entry     what calls find, make and remove in them
  *     incoming  `incoming` and `next`       format    how a file reaches a peer
  *     spool_file files that are spooled, and offered as a whole
  *     inbox_file files that arrive and go into the inbox

@@ -2,6 +2,7 @@
 #include "account/creation.h"
 
 #include "account/directory.h"
+#include "account/entry.h"
 #include "account/name.h"
 #include "account/routing.h"
 #include "xmpp/jid.h"
@@ -44,7 +45,7 @@ int creation_mkdir(struct account *account, struct node *parent, const char *nam
 		   struct node **node)
 {
 	if (!holds_folders(account, parent) || directory_is_detached(parent)) {
-		return directory_mkdir(account, parent, name, node);
+		return entry_mkdir(account, parent, name, node);
 	}
 	int error = name_check(name);
 	if (!error && tree_child(&account->tree, parent, name)) {

@@ -16,7 +16,7 @@
 
 #include "account/account.h"
 
-/* As directory_mkdir. For a folder likewise -EPERM, -EILSEQ, -ENAMETOOLONG (also of the whole
+/* As entry_mkdir. For a folder likewise -EPERM, -EILSEQ, -ENAMETOOLONG (also of the whole
  * path), -EEXIST, -ENOENT; and what routing_check_folders says. */
 int creation_mkdir(struct account *account, struct node *parent, const char *name, int64_t now_ms,
 		   struct node **node);

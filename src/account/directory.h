@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * directory - which directories exist, and what calls on them mean.
+ * directory - which directories exist.
  *
  * A contact has a directory while it is on the roster, if mkdir made it, and while it holds a file
  * or a process is in it. So has our own account while another resource of it is online. A resource
  * has one while it is online, or if mkdir made it.
  *
  * Units:   ms of the caller's monotonic clock.
- * Errors:  0 or -errno, as FUSE wants it.
+ * Errors:  NULL.
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 2.
  */
@@ -15,8 +15,6 @@
 #define ACCOUNT_DIRECTORY_H
 
 #include "account/account.h"
-
-/* ---- which there are ---- */
 
 /* The directory of a bare JID. If there is none, it is made under `name`, or under the JID's own
  * name if that is NULL, with a directory for each resource that is online. NULL: memory is short,
@@ -39,35 +37,26 @@ void directory_hide_resources(struct account *account, int64_t now_ms);
 void directory_tidy(struct account *account, struct node *directory);
 void directory_tidy_all(struct account *account);
 
+/* A new directory, with the defaults that its preset has. NULL: memory is short. */
+struct node *directory_add(struct account *account, struct node *parent, enum node_kind kind,
+			   const char *name, const char *jid);
+
+/* Likewise, called by `text`, the JID or its resource. If that name is taken ("in" as a resource,
+ * "status" as a domain), the first character is escaped. NULL, too: no name can hold it. */
+struct node *directory_add_jid(struct account *account, struct node *parent, enum node_kind kind,
+			       const char *text, const char *jid);
+
+/* Whether the roster says that the directory of a contact is there: the contact is on it, or is our
+ * own account, under another resource that is online. */
+bool directory_is_known(const struct account *account, const struct node *contact);
+
 /* Whether a stream or an offer below it is not over. */
 bool directory_has_sessions(const struct node *directory);
 
+/* Whether a process has something below it open. */
+bool directory_is_open_below(const struct node *directory);
+
 /* Whether the directory was removed while a process is still in it. */
 bool directory_is_detached(const struct node *directory);
-
-/* ---- calls on the tree; `node` as found by tree_find ---- */
-
-/* The child of that name. In the root, any spelling of an address finds its directory: the one that
- * has the same normal form; that of a full JID finds the resource's. NULL: there is none. */
-struct node *directory_lookup(struct account *account, const struct node *parent, const char *name);
-
-/* -EPERM, -EILSEQ, -ENAMETOOLONG (name_check), -EEXIST, -ENOMEM; -EPERM outside a contact's or a
- * resource's directory and the folders in it; -ENOENT: `parent` has gone. */
-int directory_mknod(struct account *account, struct node *parent, const char *name, mode_t mode,
-		    int64_t now_ms, struct node **node);
-
-/* A contact or, by a name with "%2F", a resource of one, in the root; a resource in the directory
- * of a contact. Folders are creation.c's. -EINVAL: no JID; -EEXIST; -EPERM elsewhere; -ENOENT:
- * `parent` has gone; -ENOMEM. */
-int directory_mkdir(struct account *account, struct node *parent, const char *name,
-		    struct node **node);
-
-/* -EBUSY: neither made by mkdir nor a folder; -ENOTEMPTY: streams in it; or, in a folder, folders,
- * or files of the inbox; -ENOENT. */
-int directory_rmdir(struct account *account, struct node *parent, const char *name, int64_t now_ms);
-
-/* Declines a waiting stream; aborts a running one at both ends. -ENOENT, -EISDIR, -EPERM. */
-int directory_unlink(struct account *account, struct node *parent, const char *name,
-		     int64_t now_ms);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scene.h"
 
-#include "account/directory.h"
+#include "account/entry.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -383,8 +383,8 @@ struct call *scene_open(struct scene *scene, const char *path, int flags)
 	if (!node) {
 		const char *name;
 		struct node *parent = find_parent(scene, path, &name);
-		if (directory_mknod(&scene->account, parent, name, S_IFREG | 0644, scene->now_ms,
-				    &node)) {
+		if (entry_mknod(&scene->account, parent, name, S_IFREG | 0644, scene->now_ms,
+				&node)) {
 			return NULL;
 		}
 	}
@@ -494,7 +494,7 @@ int scene_unlink(struct scene *scene, const char *path)
 {
 	const char *name;
 	struct node *parent = find_parent(scene, path, &name);
-	int error = directory_unlink(&scene->account, parent, name, scene->now_ms);
+	int error = entry_unlink(&scene->account, parent, name, scene->now_ms);
 	scene_settle(scene);
 	return error;
 }
@@ -503,7 +503,7 @@ int scene_mkdir(struct scene *scene, const char *path)
 {
 	const char *name;
 	struct node *parent = find_parent(scene, path, &name), *node;
-	int error = directory_mkdir(&scene->account, parent, name, &node);
+	int error = entry_mkdir(&scene->account, parent, name, &node);
 	scene_settle(scene);
 	return error;
 }
@@ -512,7 +512,7 @@ int scene_rmdir(struct scene *scene, const char *path)
 {
 	const char *name;
 	struct node *parent = find_parent(scene, path, &name);
-	int error = directory_rmdir(&scene->account, parent, name, scene->now_ms);
+	int error = entry_rmdir(&scene->account, parent, name, scene->now_ms);
 	scene_settle(scene);
 	return error;
 }

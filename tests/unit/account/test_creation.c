@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/creation.h"
-#include "account/directory.h"
+#include "account/entry.h"
 #include "account/name.h"
 #include "scene.h"
 
@@ -200,9 +200,9 @@ static void test_resources(void **state)
 		}
 	}
 	const struct node *root = scene.account.tree.root;
-	assert_ptr_equal(directory_lookup(&scene.account, root, "A@X%2Fother"),
+	assert_ptr_equal(entry_lookup(&scene.account, root, "A@X%2Fother"),
 			 scene_find(&scene, "a@x/other"));
-	assert_null(directory_lookup(&scene.account, root, "a@x%2Fnobody"));
+	assert_null(entry_lookup(&scene.account, root, "a@x%2Fnobody"));
 	assert_int_equal(scene_rmdir(&scene, "a@x%2Fother"), 0);
 	assert_no(&scene, "a@x/other");
 	assert_int_equal(scene_rmdir(&scene, "c@y/a%2Fb"), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/defaults.h"
-#include "account/directory.h"
+#include "account/entry.h"
 #include "failing_malloc.h"
 #include "ibb/stream.h"
 #include "scene.h"
@@ -74,8 +74,8 @@ static void test_directories(void **state)
 	scene_comes(&scene, "a@x/phone", 0);
 	scene_comes(&scene, "a@x/laptop", 0);
 	scene_contact(&scene, "status");
-	assert_int_equal(directory_mkdir(&scene.account, scene.account.tree.root, "B@X", &node), 0);
-	assert_int_equal(directory_mkdir(&scene.account, node, "pc", &node), 0);
+	assert_int_equal(entry_mkdir(&scene.account, scene.account.tree.root, "B@X", &node), 0);
+	assert_int_equal(entry_mkdir(&scene.account, node, "pc", &node), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct node *found = scene_find(&scene, rows[i].path);
 		assert_non_null(found);

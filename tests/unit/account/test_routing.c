@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/attribute.h"
-#include "account/directory.h"
+#include "account/entry.h"
 #include "account/routing.h"
 #include "account/spool_file.h"
 #include "scene.h"
@@ -659,9 +659,9 @@ static void test_directory_goes(void **state)
 	/* A file that was looked up before may be opened after; the peer is offline. */
 	scene_comes(&scene, "a@x/r", 0);
 	struct node *directory = scene_find(&scene, "a@x/r"), *node;
-	assert_int_equal(directory_mknod(&scene.account, directory, "g", S_IFREG | 0644,
-					 scene.now_ms, &node),
-			 0);
+	assert_int_equal(
+		entry_mknod(&scene.account, directory, "g", S_IFREG | 0644, scene.now_ms, &node),
+		0);
 	node->lookups = directory->lookups = 1;
 	scene_goes(&scene, "a@x/r");
 	struct call *late = &scene.calls[scene.calls_length++];
@@ -684,9 +684,9 @@ static void test_name_goes(void **state)
 	scene_contact(&scene, "a@x");
 	scene_comes(&scene, "a@x/r", 0);
 	struct node *directory = scene_find(&scene, "a@x"), *node;
-	assert_int_equal(directory_mknod(&scene.account, directory, "g", S_IFREG | 0644,
-					 scene.now_ms, &node),
-			 0);
+	assert_int_equal(
+		entry_mknod(&scene.account, directory, "g", S_IFREG | 0644, scene.now_ms, &node),
+		0);
 	node->lookups = 1;
 	tree_detach(&scene.account.tree, node);
 	struct call *late = &scene.calls[scene.calls_length++];
