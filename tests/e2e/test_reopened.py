@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import jinglepeer
 from daemon import Mount
 from lab import Lab
 from rawpeer import NS_IBB, RawPeer, Stanza, is_kind, payload, result
@@ -21,11 +22,11 @@ LONGEST_BASE64 = 30_000  # 16383 bytes pass
 LONG_BLOCKS = {"max_block_size": 65535}
 
 
-def not_carried(how: str) -> dict[str, Any]:
+def not_carried(how: str, longest_base64: int = LONGEST_BASE64) -> dict[str, Any]:
     """A Prosody that goes on without long blocks."""
     return {
         "modules": ("long_stanzas",),
-        "settings": f'long_stanzas = "{how}"\nlong_stanzas_limit = {LONGEST_BASE64}\n'
+        "settings": f'long_stanzas = "{how}"\nlong_stanzas_limit = {longest_base64}\n'
         f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n',
     }
 
@@ -118,6 +119,29 @@ def test_offered_file(limited_lab: LimitedLab) -> None:
     first, last = peer.find(is_kind("open"))
     assert peer.received(payload(first).get("sid")) == b""
     assert peer.received(payload(last).get("sid")) == source.read_bytes()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "how, error", [("error", "Permission denied"), ("silence", "Connection timed out")]
+)
+def test_file_offered_by_jingle(limited_lab: LimitedLab, how: str, error: str) -> None:
+    """Likewise; an offer by Jingle has blocks of 8192 bytes, and names their size, too."""
+    lab = limited_lab(**not_carried(how, 10_000))
+    options = f"spool={lab.folder}/spool,block_size=65535,timeout=10"
+    mount, peer = lab.with_raw(options, features=jinglepeer.FEATURES)
+    jinglepeer.accept_offers(peer)
+    source = lab.random_file(12 * 8192)  # no block is shorter
+    done = cp(lab, source, mount.contact(peer) / "f")
+    assert done.returncode == 1 and error in done.stderr
+    assert len(peer.find(is_kind("open"))) == 1
+    peer.wait_for(jinglepeer.is_action("session-terminate"))
+    done = cp(lab, source, mount.contact(peer) / "f")
+    assert done.returncode == 0, done.stderr
+    first, last = map(payload, peer.find(is_kind("open")))
+    assert (first.get("block-size"), last.get("block-size")) == ("8192", "4096")
+    assert peer.received(first.get("sid")) == b""
+    assert peer.received(last.get("sid")) == source.read_bytes()
 
 
 @pytest.mark.slow
