@@ -20,6 +20,10 @@
 #define KEEPALIVE_COUNT	     3
 #define USER_TIMEOUT_MS	     30000
 
+/* What TCP cannot send yet waits in the core, where streams take turns, and acknowledgements and
+ * other stanzas overtake blocks. This much keeps TCP busy while the thread wakes up. */
+#define UNSENT_BYTES (128 * 1024)
+
 int socket_init(struct socket *socket)
 {
 	socket->fd = -1;
@@ -46,6 +50,7 @@ static void set_options(int fd)
 		{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT},
 		{IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS},
 		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES},
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
