@@ -199,7 +199,11 @@ WRITING = [
     Tool("rsync --append file bob/"),
     Tool('curl -s -o bob/x "file://$PWD/file"', complaint=""),
     Tool("curl -sS -o bob/x $URL/file", complaint="Failure writing output to destination"),
-    Tool('log=$(wget -nv -O bob/x $URL/file 2>&1) || { echo "$log" >&2; false; }'),
+    # wget looks at the time before it says why: without a time zone, errno is that of /etc/localtime.
+    Tool(
+        'log=$(wget -nv -O bob/x $URL/file 2>&1) || { echo "$log" >&2; false; }',
+        complaint="Cannot write to",
+    ),
     Tool("gio copy file bob/x"),
     Tool("socat -u OPEN:file OPEN:bob/x,creat,wronly"),
     Tool("socat -u OPEN:file CREATE:bob/x"),
