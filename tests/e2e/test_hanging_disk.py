@@ -16,6 +16,7 @@ from daemon import Mount, is_mounted, poll_until
 from disks import Disk, running_disk
 from lab import Lab, wait_blocked
 from rawpeer import NS_PING, RawPeer, payload
+from test_flood import MIBIBYTE, is_sanitized, most_memory
 
 # What waits for a disk that hangs waits for ever. The rest takes no time, but on a busy machine.
 AT_ONCE = 30
@@ -177,3 +178,46 @@ def test_end(lab: Lab, disk: Disk, place: str, how: str) -> None:
     assert sending.wait(60) != 0
     assert which.reports() == ""
     assert other.reports() == ""
+
+
+WRITERS = 4
+
+
+def test_memory_of_an_inbox(lab: Lab, disk: Disk) -> None:
+    """Of what waits for the disk, no more is taken than the windows and the buffers."""
+    window = 256 * 1024
+    sender, receiver = lab.pair(f"window={window}", f"inbox={disk.path}/inbox,buffer={window}")
+    target, large = sender.contact(receiver), lab.random_file(MIBIBYTE, "large")
+    assert lab.run("cp", lab.random_file(10_000), target / "first").returncode == 0
+    disk.hang()
+    before = [most_memory(mount) for mount in (sender, receiver)]
+    copies = [lab.spawn("cp", large, target / f"f{n}") for n in range(WRITERS)]
+    wait_blocked(*[copy.pid for copy in copies])
+    more = [most_memory(mount) - b for mount, b in zip((sender, receiver), before)]
+    if not is_sanitized(sender):
+        assert more[0] < WRITERS * window * 1.25 + MIBIBYTE
+        assert more[1] < WRITERS * window * 2 + MIBIBYTE  # unread, and in flight meanwhile
+    disk.go()
+    for number, copy in enumerate(copies):
+        assert copy.wait(AT_ONCE) == 0
+        kept = disk.path / "inbox" / sender.account.jid / f"f{number}"
+        assert kept.read_bytes() == large.read_bytes()
+
+
+def test_memory_of_a_spool(lab: Lab, disk: Disk) -> None:
+    """A writer waits with one call, of a MiB at most."""
+    sender, receiver = lab.pair(f"spool={disk.path}/spool", "")
+    target, large = sender.contact(receiver), lab.random_file(16 * MIBIBYTE, "large")
+    os.setxattr(target, "user.ibb.format", b"jingle")
+    disk.hang()
+    before = most_memory(sender)
+    writers = [
+        lab.spawn("dd", f"if={large}", f"of={target}/f{n}", "bs=8M", "status=none")
+        for n in range(WRITERS)
+    ]
+    wait_blocked(*[writer.pid for writer in writers])
+    if not is_sanitized(sender):
+        assert most_memory(sender) - before < 2 * WRITERS * MIBIBYTE
+    for writer in writers:
+        ends_by(writer, signal.SIGTERM)
+    disk.go()
