@@ -136,7 +136,7 @@ static void look_at_owners(struct batch *batch, size_t index)
 
 /* With more numbers than this, of which most have no process any more, to list the processes takes
  * less. */
-#define MANY 1000
+#define MANY 250
 
 /* Whether the number is a process's, and not one of another thread, or nobody's. */
 static bool is_process(pid_t pid)
