@@ -76,23 +76,22 @@ int partial_create(struct partial *partial, const char *name)
 	return -EEXIST;
 }
 
-/* Whether the open file may be written to: it is the regular file `part`, and nobody else writes to
- * it. 0 or -errno. */
-static int lock_part(const struct partial *partial, int fd, struct stat *status)
+/* The size of the open file, if it may be written to: it is the regular file `part`, and nobody
+ * else writes to it. Or -errno. */
+static int64_t lock_part(const struct partial *partial, int fd)
 {
-	struct stat named;
-	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, status)) {
+	struct stat status, named;
+	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &status)) {
 		return -errno;
 	}
 	/* Before it was locked, it may have got its name. */
 	bool same = fstatat(partial->directory, partial->part, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    named.st_ino == status->st_ino && named.st_dev == status->st_dev;
-	return same && S_ISREG(status->st_mode) && status->st_nlink == 1 ? 0 : -ENOENT;
+		    named.st_ino == status.st_ino && named.st_dev == status.st_dev;
+	return same && S_ISREG(status.st_mode) && status.st_nlink == 1 ? status.st_size : -ENOENT;
 }
 
 int64_t partial_reopen(struct partial *partial, const char *name)
 {
-	struct stat status;
 	if (is_there(partial->directory, name)) {
 		return -ENOENT;
 	}
@@ -102,14 +101,14 @@ int64_t partial_reopen(struct partial *partial, const char *name)
 	if (fd < 0) {
 		return -errno;
 	}
-	int error = lock_part(partial, fd, &status);
-	if (error) {
+	int64_t size = lock_part(partial, fd);
+	if (size < 0) {
 		close(fd);
-		return error;
+		return size;
 	}
 	strcpy(partial->name, name);
 	partial->fd = fd;
-	return status.st_size;
+	return size;
 }
 
 /* Never replaces another file. 0 or -errno. */
