@@ -3,7 +3,9 @@
 
     soak.py MINUTES IBBFS [SEED]
 
-alice and bob stay; carol is killed now and then, and comes back. Between phases everything is idle,
+alice and bob stay; carol is killed now and then, and comes back, and so is dave, who has an inbox.
+A file for dave is sent until it is there: alice's as a stream, bob's by Jingle. What a broken
+attempt leaves is NAME.part, with a beginning of the file. Between phases everything is idle,
 and memory and descriptors of alice's and bob's daemons are recorded. Status 1 when bytes differ, a
 tool is stuck, a daemon does not end well, or the recorded figures grow.
 """
@@ -30,7 +32,16 @@ from prosody import Prosody
 
 PHASES = 5
 WORKERS = 4
+COLUMNS = (
+    ("whole", 7),
+    ("broken", 7),
+    ("cuts", 6),
+    ("kills", 6),
+    ("stored", 7),
+    ("parts", 6),
+)
 STUCK_SECONDS = 100
+ATTEMPTS = 20  # of a file for the inbox
 MEBIBYTE = 1024 * 1024
 ALLOWED_GROWTH = 1.25  # of memory, from the end of the first phase to that of the last,
 ALLOWED_KIBIBYTES = 2048  # and this much: the allocator's
@@ -61,7 +72,8 @@ class Soak:
     def __init__(self, lab: Lab, seed: int):
         self.lab = lab
         self.random = random.Random(seed)
-        self.alice, self.bob, self.carol = self._mounts()
+        self.alice, self.bob, self.carol, self.dave = self._mounts()
+        self.everybody = [self.alice, self.bob, self.carol, self.dave]
         self.counts: collections.Counter[str] = collections.Counter()
         self.failures: list[str] = []
         self._numbers = iter(range(1, sys.maxsize))
@@ -69,12 +81,15 @@ class Soak:
         self._until = 0.0
 
     def _mounts(self) -> list[Mount]:
-        accounts = self.lab.accounts("alice", "bob", "carol")
-        mounts = [self.lab.mount(a, "timeout=10", via=self.lab.proxy(a)) for a in accounts]
+        accounts = self.lab.accounts("alice", "bob", "carol", "dave")
+        self.inbox = self.lab.folder / "inbox"
+        options = ["timeout=10", "timeout=10", "timeout=10", f"timeout=10,inbox={self.inbox}"]
+        mounts = [self.lab.mount(a, o, via=self.lab.proxy(a)) for a, o in zip(accounts, options)]
         for mount in mounts:
             for other in mounts:
                 if other is not mount:
                     mount.wait_online(other.jid)
+        os.setxattr(mounts[1].contact(mounts[3]), "user.ibb.format", b"jingle")
         return mounts
 
     # ---- phases ----
@@ -83,6 +98,7 @@ class Soak:
         """Memory and descriptors of alice's and bob's daemons after each phase."""
         table = []
         heads = f"{'minute':>7} {'whole':>7} {'broken':>7} {'cuts':>6} {'kills':>6}"
+        heads += f" {'stored':>7} {'parts':>6}"
         print(f"{heads}  memory and descriptors of alice and bob", flush=True)
         start = time.monotonic()
         for _ in range(PHASES):
@@ -92,7 +108,7 @@ class Soak:
             minutes = (time.monotonic() - start) / 60
             numbers = " ".join(
                 f"{self.counts[name]:>{width}}"
-                for name, width in (("whole", 7), ("broken", 7), ("cuts", 6), ("kills", 6))
+                for name, width in COLUMNS
             )
             print(f"{minutes:>7.1f} {numbers}  {held}", flush=True)
         return table
@@ -115,7 +131,7 @@ class Soak:
 
     def _rests(self, mount: Mount) -> bool:
         """Online, without streams; streams that came too late for their reader are refused."""
-        for other in (self.alice, self.bob, self.carol):
+        for other in self.everybody:
             if other is not mount:
                 for path in mount.incoming(other).parent.iterdir():
                     if path.name != "next":
@@ -126,7 +142,7 @@ class Soak:
     # ---- harm ----
 
     def _harm(self) -> None:
-        proxy = self.random.choice([self.alice, self.bob, self.carol]).via
+        proxy = self.random.choice(self.everybody).via
         assert proxy is not None
         kind = self.random.choice(["cut", "cut in a stanza", "strand", "freeze", "stop", "kill"])
         if kind == "cut":
@@ -147,8 +163,9 @@ class Soak:
             time.sleep(self.random.uniform(0.1, 2))
             os.kill(pid, signal.SIGCONT)
         else:
-            self.carol.kill()
-            self._restart(self.carol)
+            mount = self.random.choice([self.carol, self.dave])
+            mount.kill()
+            self._restart(mount)
             self.counts["kills"] += 1
 
     def _restart(self, mount: Mount) -> None:
@@ -173,8 +190,8 @@ class Soak:
             except subprocess.TimeoutExpired as stuck:
                 statuses = "".join(mount.status() for mount in (self.alice, self.bob))
                 self._fail(f"stuck: {stuck.cmd}\n{statuses}")
-            except OSError as error:  # carol's daemon was killed meanwhile
-                if str(self.carol.path) not in str(error):
+            except OSError as error:  # that daemon was killed meanwhile
+                if not any(str(m.path) in str(error) for m in (self.carol, self.dave)):
                     self._fail(str(error))
                 time.sleep(0.1)  # until it is back
 
@@ -187,8 +204,14 @@ class Soak:
             number = next(self._numbers)
             sender, receiver = self.random.sample([self.alice, self.bob, self.carol], 2)
             size = int(2 ** self.random.uniform(0, 22))
-            kind = self.random.choice(["file", "file", "file", "talk", "beginning", "killed"])
+            kinds = ["file", "file", "file", "talk", "beginning", "killed", "stored", "stored"]
+            kind = self.random.choice(kinds)
+            keeper = self.random.choice([self.alice, self.bob])
         source = self.lab.random_file(size, f"{number}-sent")
+        if kind == "stored":
+            self._store(keeper, source, f"{number}")
+            source.unlink()
+            return
         got = self.lab.folder / f"{number}-got"
         there = sender.contact(receiver) / f"{number}"
         here = receiver.incoming(sender, f"{number}")
@@ -204,6 +227,30 @@ class Soak:
             self._judge(kind, source, got, here, write, read)
         for path in (source, got, source.with_name(f"{source.name}.back")):
             path.unlink(missing_ok=True)
+
+    def _store(self, sender: Mount, source: Path, name: str) -> None:
+        """Until cp says that it is in the inbox, and so it is."""
+        kept = self.inbox / sender.account.jid / name
+        part, content = kept.with_name(f"{name}.part"), source.read_bytes()
+        for _ in range(ATTEMPTS):
+            if begin(SEND, source, sender.contact(self.dave) / name).wait(STUCK_SECONDS) == 0:
+                break
+            if part.exists():
+                self.counts["parts"] += 1
+                if not content.startswith(part.read_bytes()):
+                    self._fail(f"{part}: it is no beginning of the file")
+            time.sleep(0.1)
+        else:
+            self._fail(f"{kept}: not in {ATTEMPTS} attempts")
+            return
+        # A number follows a name that an attempt before has left, or whose answer was lost.
+        names = [name, *(f"{name} ({n})" for n in range(2, ATTEMPTS + 2))]
+        found = [path for path in map(kept.with_name, names) if path.exists()]
+        if content not in [path.read_bytes() for path in found]:
+            self._fail(f"{kept}: cp has succeeded, and the file is not there")
+        for path in (*found, *(kept.with_name(f"{n}.part") for n in names)):
+            path.unlink(missing_ok=True)
+        self.counts["stored"] += 1
 
     def _judge(
         self,
