@@ -69,6 +69,13 @@ def package_version(package: str) -> str:
     return answer.stdout or "unknown"
 
 
+def file_system(folder: Path) -> str:
+    answer = subprocess.run(
+        ["findmnt", "-n", "-o", "FSTYPE", "-T", folder], capture_output=True, text=True
+    )
+    return answer.stdout.strip() or "unknown"
+
+
 def os_name() -> str:
     for line in Path("/etc/os-release").read_text().splitlines():
         if line.startswith("PRETTY_NAME="):
@@ -83,6 +90,7 @@ def machine() -> dict[str, str]:
         "memory": f"{memory / 2**30:.0f} GiB",
         "kernel": platform.release(),
         "system": os_name(),
+        "file system of the inbox": file_system(Path(__file__)),
     }
     return about | {package: package_version(package) for package in PACKAGES}
 

@@ -178,20 +178,62 @@ class Ibbfs:
         figures = {"bytes": size, "seconds": seconds, "mb_s": size / 1e6 / seconds}
         return figures | {"cpu_s_per_gb": per_gb(cpu_s, size)} | self._peaks()
 
-    def files(self, count: int, size: int) -> Figures:
-        """One cp of many; read, and compared, after the clock has stopped."""
+    def small_files(self, count: int, size: int) -> list[Path]:
         folder = self.world.folder / f"files-{count}-{size}"
         if not folder.exists():
             folder.mkdir()
             for number in range(count):
                 (folder / f"small{number:04}").write_bytes(os.urandom(size))
-        sources = sorted(folder.iterdir())
+        return sorted(folder.iterdir())
+
+    def files(self, count: int, size: int) -> Figures:
+        """One cp of many; read, and compared, after the clock has stopped."""
+        sources = self.small_files(count, size)
         started = time.monotonic()
         self.world.run("cp", *sources, self.directory)
         seconds = time.monotonic() - started
         for source in sources:
             if self.second.incoming(self.first, source.name).read_bytes() != source.read_bytes():
                 raise RuntimeError(f"ibbfs: {source.name} is not what was sent")
+        return {"files": count, "seconds": seconds, "files_s": count / seconds}
+
+    # ---- into an inbox ----
+
+    def store(self, size: int, kept: Path) -> Figures:
+        """A large file, which is in the directory `kept` when cp has ended."""
+        source, before = self.world.source(size), cpu_seconds(*self.pids)
+        started = time.monotonic()
+        self.world.run("cp", source, self.directory / "large")
+        seconds = time.monotonic() - started
+        cpu_s = cpu_seconds(*self.pids) - before
+        if sha256(kept / "large") != sha256(source):
+            raise RuntimeError("ibbfs: what was stored is not what was sent")
+        self.second.incoming(self.first, "large").unlink()
+        return {
+            "bytes": size,
+            "seconds": seconds,
+            "mb_s": size / 1e6 / seconds,
+            "cpu_s_per_gb": per_gb(cpu_s, size),
+        }
+
+    def store_files(self, count: int, size: int, at_once: int, kept: Path | None) -> Figures:
+        """So many cp at once; `kept`: where the files are then; None: nobody has read them."""
+        sources = self.small_files(count, size)
+        started = time.monotonic()
+        copies = [
+            self.world.spawn("cp", *sources[n::at_once], self.directory) for n in range(at_once)
+        ]
+        for copy in copies:
+            copy.wait(300)
+        seconds = time.monotonic() - started
+        for copy in copies:
+            self.world.check(copy)
+        for source in sources:
+            path = self.second.incoming(self.first, source.name)
+            if (kept / source.name if kept else path).read_bytes() != source.read_bytes():
+                raise RuntimeError(f"ibbfs: {source.name} is not what was sent")
+            if kept:
+                path.unlink()
         return {"files": count, "seconds": seconds, "files_s": count / seconds}
 
     def round_trips(self, count: int, seconds: float, beside: bool) -> Figures:
@@ -350,3 +392,30 @@ def fit_size(
             break
         size = size * 4 if 8 * spent < seconds and 4 * size <= most else size * 2
     return size
+
+
+@dataclass
+class Disk:
+    """What a disk takes, without a network: dd conv=fsync."""
+
+    world: World
+    folder: Path
+    name = "dd"
+
+    def store(self, sources: list[Path]) -> Figures:
+        """One after the other."""
+        self.folder.mkdir(exist_ok=True)
+        dd = 'dd if="$f" of="$d/${f##*/}" bs=1M conv=fsync status=none'
+        script = f"d=$1; shift; for f; do {dd}; done"
+        started = time.monotonic()
+        self.world.run("sh", "-ec", script, "sh", self.folder, *sources)
+        seconds = time.monotonic() - started
+        size = sum(source.stat().st_size for source in sources)
+        shutil.rmtree(self.folder)
+        return {
+            "bytes": size,
+            "files": len(sources),
+            "seconds": seconds,
+            "mb_s": size / 1e6 / seconds,
+            "files_s": len(sources) / seconds,
+        }

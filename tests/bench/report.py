@@ -20,6 +20,9 @@ LABELS = {
     "qxmpp": "QXmpp",
     "prosody": "Prosody",
     "ejabberd": "ejabberd",
+    "synced": "inbox",
+    "unsynced": "inbox, `inbox_sync=no`",
+    "dd": "`dd conv=fsync`",
 }
 NEVER = "not measured"
 DAEMON_MIB = 16  # the memory limit of a daemon
@@ -202,7 +205,23 @@ def server_targets(runs: Runs, server: str) -> list[Target]:
     small = dict(section="files", delay_ms=0, file_bytes=4096)
     ratio = mine.ratio("files_s", "ibbfs", "pump", **small)
     found.append(Target(f"{name}: files of 4 KiB a second / pump's", 0.8, one("", ratio)))
-    return found
+    return found + inbox_targets(mine, name)
+
+
+def inbox_targets(runs: Runs, name: str) -> list[Target]:
+    mine = runs.where(section="inbox")
+    small, large = mine.where(file_bytes=4096), Runs(r for r in mine if r.file_bytes > 4096)
+    pairs = [
+        (f"({count} `cp`)", small.ratio("files_s", "synced", "unsynced", streams=count))
+        for count in kinds(small, "streams")
+    ]
+    ratio = large.ratio("mb_s", "synced", "unsynced")
+    measured = [(where, found) for where, found in pairs if found is not None]
+    what = f"{name}: into an inbox, synced / not"
+    return [
+        Target(f"{what}, files of 4 KiB a second", 0.5, measured),
+        Target(f"{what}, a large file", 0.95, one("", ratio)),
+    ]
 
 
 def targets(runs: Runs) -> str:
@@ -345,12 +364,43 @@ def memory(runs: Runs) -> str:
     return table(head, rows)
 
 
+def inbox(runs: Runs) -> str:
+    rows = []
+    for server in kinds(runs, "server"):
+        for size in sorted(kinds(runs, "file_bytes")):
+            figure, unit = ("files_s", "files/s") if size <= 4096 else ("mb_s", "MB/s")
+            here = runs.where(server=server, file_bytes=size)
+            for count in kinds(here, "streams"):
+                for name in kinds(here.where(streams=count), "implementation"):
+                    mine = here.where(implementation=name, streams=count)
+                    ratios = [
+                        here.ratio(figure, name, other, streams=count)
+                        for other in ("unsynced", "ibbfs", "dd")
+                    ]
+                    rows.append(
+                        [LABELS[server], size_name(size)]
+                        + [f"{mine.median('files') or 1:.0f}", str(count)]
+                        + ["no inbox" if name == "ibbfs" else LABELS[name]]
+                        + [f"{spread(mine, figure)} {unit}", *map(number, ratios)]
+                    )
+    text = (
+        "`cp` into a mount, and the receiver stores the file in its inbox, in the build\n"
+        "directory (the file system is in the table above). When `cp` ends, the file is on disk\n"
+        "or, with `inbox_sync=no`, in the page cache. Without an inbox, a large file is read, and\n"
+        "small ones are not. `dd` writes the same files to the same disk, one process after the\n"
+        "other.\n\n"
+    )
+    head = ["server", "size", "files", "`cp` at once", "", "median (min-max)"]
+    return text + table([*head, "/ `inbox_sync=no`", "/ no inbox", "/ `dd`"], rows)
+
+
 SECTIONS = [
     ("distance", "Throughput over distance", distance),
     ("streams", "Many streams", streams),
     ("files", "Files of all sizes", files),
     ("roundtrips", "Round trips", round_trips),
     ("memory", "Memory", memory),
+    ("inbox", "Into an inbox", inbox),
 ]
 
 

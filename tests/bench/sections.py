@@ -12,7 +12,7 @@ from subprocess import SubprocessError
 from typing import Any
 
 from figures import Run, Runs
-from implementations import Figures, Ibbfs, Peer, Pump, fit_size
+from implementations import Disk, Figures, Ibbfs, Peer, Pump, fit_size
 from world import LARGEST, World
 
 HELD_STREAMS, HELD_BYTES = 1000, 16 * 1024
@@ -43,6 +43,8 @@ class Plan:
     round_trips: int = 1000
     round_trip_seconds: float = 3
     stalled_seconds: float = 8
+    inbox_files: int = 1000
+    copies: tuple[int, ...] = (1, 16)  # at once
 
     def seconds_at(self, delay_ms: int) -> float:
         """At least forty round trips, so that slow start is a small part."""
@@ -71,6 +73,7 @@ QUICK = Plan(
     round_trips=200,
     round_trip_seconds=1,
     stalled_seconds=2,
+    inbox_files=100,
 )
 
 
@@ -276,10 +279,54 @@ def memory(bench: Bench, world: World) -> None:
     bench.attempt(f"{world.name}, a reader that has stopped", stalled_cell, world)
 
 
+# ---- the inbox ----
+
+# Options of the receiver.
+INBOXES = {"synced": "inbox={0}", "unsynced": "inbox={0},inbox_sync=no", "ibbfs": ""}
+
+
+def inbox_cell(bench: Bench, world: World, number: int, name: str) -> None:
+    plan, folder = bench.plan, world.disk / f"{name}-{number}"
+    options = "," + INBOXES[name].format(folder) if INBOXES[name] else ""
+    where = dict(section="inbox", server=world.name, implementation=name, round=number)
+    with world.mounts(4096, 0, options) as (first, second):
+        ibbfs = Ibbfs(world, first, second)
+        kept = folder / first.account.jid if options else None
+        for at_once in plan.copies:
+            bench.measure(
+                lambda: ibbfs.store_files(plan.inbox_files, 4096, at_once, kept),
+                **where,
+                **dict(file_bytes=4096, streams=at_once),
+            )
+        size = plan.large_file
+        bench.measure(
+            lambda: ibbfs.store(size, kept) if kept else ibbfs.transfer(size),
+            **where,
+            file_bytes=size,
+        )
+
+
+def dd_cell(bench: Bench, world: World, number: int) -> None:
+    plan, disk = bench.plan, Disk(world, world.disk / "dd")
+    with world.mounts(4096, 0) as (first, second):
+        small = Ibbfs(world, first, second).small_files(plan.inbox_files, 4096)
+    for sources, size in ((small, 4096), ([world.source(plan.large_file)], plan.large_file)):
+        where = dict(section="inbox", server=world.name, implementation="dd", round=number)
+        bench.measure(lambda: disk.store(sources), **where, file_bytes=size)
+
+
+def inbox(bench: Bench, world: World) -> None:
+    for number in range(bench.plan.rounds):
+        for name in INBOXES:
+            bench.attempt(f"{world.name}, inbox: {name}", inbox_cell, world, number, name)
+        bench.attempt(f"{world.name}, inbox: dd", dd_cell, world, number)
+
+
 SECTIONS: dict[str, Callable[[Bench, World], None]] = {
     "distance": distance,
     "streams": streams,
     "files": files,
     "roundtrips": roundtrips,
     "memory": memory,
+    "inbox": inbox,
 }

@@ -6,7 +6,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,9 @@ class World:
         self._relays: dict[int, int] = {}
         self._numbers = itertools.count()
         self._sources: dict[int, Path] = {}
+        # On the disk that is measured: the folder may be in memory.
+        self.disk = Path(tempfile.mkdtemp(prefix="disk.", dir=build))
+        stack.callback(shutil.rmtree, self.disk, ignore_errors=True)
         self.errors = open(folder / "errors", "ab")
         stack.callback(self.errors.close)
         self.server = SERVERS[name](folder / "server")
@@ -132,16 +137,18 @@ class World:
     # ---- mounts ----
 
     @contextlib.contextmanager
-    def mounts(self, block: int, delay_ms: int) -> Iterator[tuple[Mount, Mount]]:
-        """Fresh mounts of both accounts, which see each other."""
+    def mounts(
+        self, block: int, delay_ms: int, receiver: str = ""
+    ) -> Iterator[tuple[Mount, Mount]]:
+        """Fresh mounts of both accounts, which see each other. `receiver`: options of one."""
         build = Build("bench", self.build / "mount" / "ibbfs")
         with contextlib.ExitStack() as stack:
             both = []
-            for account in self.accounts["ibbfs"]:
+            for account, more in zip(self.accounts["ibbfs"], ("", receiver)):
                 path = self.folder / f"{account.user}-{next(self._numbers)}"
                 server = self.endpoint(delay_ms)
                 # The unread bytes of one contact may be a quarter of all.
-                options = f"block_size={block},max_streams=8192"
+                options = f"block_size={block},max_streams=8192{more}"
                 mount = Mount(build, server, account, "mount", path, options)
                 stack.callback(mount.remove_left_over)
                 stack.callback(mount.stop)
