@@ -94,6 +94,7 @@
  *     writing   writes, flushes           reading    reads, memory
  *     opening   <open/>                   closing    <close/>
  *     resumption of broken connections    reopening  another session, with shorter blocks
+ *     restoring  after a restart
  *     state      suspended, proceeding, over
  *     request   ids, <open/>, probes      stream     the struct, deadlines, lists
  *     sender    bytes until acknowledged  receiver   bytes until read

@@ -11,7 +11,7 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 {
 	struct op **done = &stream->effects->done;
 
-	if (stream_is_over(stream) || stream->state == STREAM_CLOSING) {
+	if (stream_is_over(stream) || stream->state == STREAM_CLOSING || stream->resumption.left) {
 		return;
 	}
 	if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
@@ -178,7 +178,7 @@ bool stream_is_complete(const struct stream *stream)
 void stream_keep(struct stream *stream)
 {
 	stream->incoming.is_durable = true;
-	if (stream->session.close_pending && !stream_is_over(stream)) {
+	if (stream->session.close_pending && !stream_is_over(stream) && !stream->resumption.left) {
 		stream_end(stream, STREAM_CLOSED, 0);
 	}
 }

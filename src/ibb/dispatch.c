@@ -130,7 +130,7 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 static void receive_for_stream(struct ibb *ibb, struct stream *stream, const struct msg *msg,
 			       int64_t now_ms)
 {
-	if (strlen(msg->id) > LIMITS_ID) {
+	if (strlen(msg->id) > LIMITS_ID || stream->resumption.left) {
 		return;
 	}
 	if (msg->kind == MSG_DATA) {
@@ -273,7 +273,8 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 	/* An answer counts only from the recipient of the request, and for its session; it counts
 	 * no more when that is lost, as every byte is sent again. */
 	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0 ||
-	    id.session != stream->session.reopened + 1 || stream->session.lost) {
+	    id.session != stream->session.reopened + 1 || stream->session.lost ||
+	    stream->resumption.left) {
 		return;
 	}
 	bool success = msg->kind == MSG_RESULT;

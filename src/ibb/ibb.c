@@ -196,7 +196,10 @@ bool ibb_is_drained(const struct ibb *ibb)
 {
 	struct stream *stream, *next;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
-		if (!stream->owned && !stream_is_over(stream)) {
+		/* What is about to be stored need not be resumed. */
+		bool ends = stream->session.close_pending && stream->incoming.is_journaled;
+		if ((!stream->owned || ends) && !stream_is_over(stream) &&
+		    !stream->resumption.left) {
 			return false;
 		}
 	}

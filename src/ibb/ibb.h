@@ -66,6 +66,18 @@ int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, int64_t size,
 			  int *error);
 
+/*
+ * stream_restore: before the first connection, which resumes it. NULL and *error: -EEXIST, -ENFILE
+ * (the peer has too many), -EINVAL (the key is too long), -ENOMEM. Owned by the caller until
+ * ibb_release.
+ */
+struct stream *ibb_restore(struct ibb *ibb, const struct stream_facts *facts, int64_t now_ms,
+			   int *error);
+
+/* The end is near: stream_leave of each that is journaled; unless `all`, not of those whose
+ * <close/> is about to be answered. */
+void ibb_leave(struct ibb *ibb, bool all);
+
 /* stream_close. The stream is not the caller's any more, and is freed when it is over. */
 void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_t now_ms);
 

@@ -40,7 +40,8 @@ struct op {
 	struct op *prev, *next; /* *list, or effects.done */
 	struct op **list;	/* where it is parked; NULL while it is not */
 	short seen;		/* poll: the events that the submitter knows of */
-	uint64_t end;		/* flush: the offset that it waits for */
+	uint64_t end;		/* flush: the offset that it waits for; read: how many blocks are
+				   read then, with deferred acknowledgements (stream.h) */
 
 	/* The submitter's after completion. `data` also holds the bytes of a write that could not
 	 * be queued at once. op_finish frees it. */

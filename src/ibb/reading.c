@@ -47,12 +47,19 @@ void stream_release_acknowledgements(struct stream *stream)
 
 /* ---- reads ---- */
 
+static ssize_t read_bytes(struct stream *stream, struct op *op)
+{
+	ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
+	op->end = stream->incoming.receiver.blocks_read;
+	return result;
+}
+
 void stream_complete_reads(struct stream *stream)
 {
 	stream_clear_readable(stream);
 	while (stream->incoming.readers && stream->incoming.receiver.in.length > 0) {
 		struct op *op = stream->incoming.readers;
-		ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
+		ssize_t result = read_bytes(stream, op);
 		op_complete(op, result, &stream->effects->done);
 	}
 	stream_release_acknowledgements(stream);
@@ -62,7 +69,11 @@ void stream_read(struct stream *stream, struct op *op)
 {
 	struct op **done = &stream->effects->done;
 
-	ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
+	if (stream->resumption.left) {
+		op_complete(op, -ESHUTDOWN, done);
+		return;
+	}
+	ssize_t result = read_bytes(stream, op);
 	stream_release_acknowledgements(stream);
 	if (result != 0) {
 		op_complete(op, result, done);
@@ -109,6 +120,11 @@ void stream_sync(struct stream *stream)
 {
 	receiver_sync(&stream->incoming.receiver);
 	stream_release_acknowledgements(stream);
+}
+
+void stream_set_journaled(struct stream *stream, bool journaled)
+{
+	stream->incoming.is_journaled = journaled;
 }
 
 void stream_end_reads(struct stream *stream)

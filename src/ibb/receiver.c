@@ -149,20 +149,57 @@ int receiver_hold_close(struct receiver *receiver, const char *id)
 	return hold_more(receiver, HELD_CLOSE, id, 0, receiver->received);
 }
 
+/* The unread bytes of whole blocks, `size` at most; *blocks: how many are read then. Duplicates are
+ * held behind their first transmission. */
+static size_t count_whole(const struct receiver *receiver, size_t size, uint64_t *blocks)
+{
+	uint64_t read = receiver->received - receiver->in.length, end = read;
+	const struct held_request *held;
+	*blocks = receiver->blocks_read;
+	DL_FOREACH (receiver->held, held) {
+		if (held->kind != HELD_DATA) {
+			continue;
+		}
+		if (held->end > read + size) {
+			break;
+		}
+		uint16_t more = (uint16_t)(held->seq + 1 - (uint16_t)*blocks);
+		if (more > 0 && more <= UINT16_MAX / 2) {
+			*blocks += more;
+			end = held->end > end ? held->end : end;
+		}
+	}
+	return (size_t)(end - read);
+}
+
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)
 {
 	size_t length = receiver->in.length < size ? receiver->in.length : size;
+	uint64_t blocks = 0;
 	if (length == 0) {
 		return 0;
 	}
+	size_t whole = receiver->needs_commit ? count_whole(receiver, length, &blocks) : 0;
+	length = whole > 0 ? whole : length;
 	uint8_t *copy = malloc(length);
 	if (!copy) {
 		return -ENOMEM;
 	}
 	queue_copy(&receiver->in, 0, copy, length);
 	queue_drop(&receiver->in, length);
+	if (whole > 0) {
+		receiver->blocks_read = blocks;
+	}
 	*bytes = copy;
 	return (ssize_t)length;
+}
+
+void receiver_restore(struct receiver *receiver, uint64_t bytes, uint64_t blocks)
+{
+	receiver->received = receiver->committed = bytes;
+	receiver->blocks = receiver->blocks_read = blocks;
+	receiver->seq = (uint16_t)blocks;
+	receiver->needs_commit = true;
 }
 
 void receiver_commit(struct receiver *receiver)

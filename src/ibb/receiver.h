@@ -6,7 +6,9 @@
  * slows a sender with a window to the reader's pace. What it has in flight by then is kept
  * (`held`), up to another `buffer`, and at least 1 MiB. A sender that goes on breaks the stream.
  *
- * With `needs_commit`, bytes are acknowledged only after receiver_commit, when they are written.
+ * With `needs_commit`, bytes are acknowledged only after receiver_commit, when they are written. A
+ * read ends with a block then, so that what is written is whole blocks: after a restart, the peer
+ * can be told which block is expected next (receiver_restore).
  * With `needs_sync`, the last block so far is acknowledged only after receiver_sync, when it is
  * durable.
  *
@@ -52,7 +54,8 @@ struct receiver {
 	struct queue in; /* unread */
 	uint16_t seq;	 /* expected next */
 	uint64_t received;
-	uint64_t blocks;	   /* received */
+	uint64_t blocks;	   /* received; `seq` is their count, modulo 65536 */
+	uint64_t blocks_read;	   /* with needs_commit: whole */
 	struct held_request *held; /* oldest first */
 	size_t held_memory;	   /* beyond the bytes in `in` */
 	bool needs_commit;
@@ -89,10 +92,15 @@ bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
 			   struct effects *effects);
 
 /*
- * Moves up to `size` of the oldest unread bytes to *bytes, the caller's. Returns their count; 0:
+ * Moves up to `size` of the oldest unread bytes to *bytes, the caller's. With `needs_commit`, these
+ * are whole blocks, if they have answers and `size` is enough for one. Returns their count; 0:
  * there are none. -ENOMEM: no byte is lost.
  */
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes);
+
+/* Zeroed: an earlier receiver, with needs_commit, had received so much. Until the first
+ * receiver_commit, nothing is acknowledged but duplicates. */
+void receiver_restore(struct receiver *receiver, uint64_t bytes, uint64_t blocks);
 
 /* Every byte that was read is written. */
 void receiver_commit(struct receiver *receiver);

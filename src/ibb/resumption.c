@@ -18,7 +18,8 @@
 
 void stream_resume(struct stream *stream, int64_t now_ms)
 {
-	if (!stream->resumption.suspended || stream->session.lost || stream_is_over(stream)) {
+	if (!stream->resumption.suspended || stream->session.lost || stream_is_over(stream) ||
+	    stream->resumption.left) {
 		return;
 	}
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
@@ -72,6 +73,18 @@ static void proceed_paced(struct stream *stream, int64_t now_ms)
 	proceed(stream, now_ms);
 }
 
+/*
+ * Whether the peer can expect the block with that seq next. It cannot go back behind a block that
+ * it has acknowledged: after a restart, or a loss of power, it may have lost bytes that are not in
+ * the sender any more.
+ */
+static bool can_expect(const struct stream *stream, const struct msg *resume)
+{
+	const struct sender *sender = &stream->outgoing.sender;
+	uint16_t ahead = (uint16_t)(resume->seq - (uint16_t)sender->oldest);
+	return !resume->has_seq || ahead <= sender->blocks_length;
+}
+
 /* The peer says which block it expects next. Those from there on were lost, perhaps because they
  * were too long. */
 static void cut_anew(struct stream *stream, const struct msg *resume)
@@ -79,9 +92,7 @@ static void cut_anew(struct stream *stream, const struct msg *resume)
 	struct sender *sender = &stream->outgoing.sender;
 	if (resume->has_seq) {
 		uint16_t ahead = (uint16_t)(resume->seq - (uint16_t)sender->oldest);
-		if (ahead <= sender->blocks_length) {
-			sender_note_received(sender, sender->oldest + ahead);
-		}
+		sender_note_received(sender, sender->oldest + ahead);
 		sender_cut_anew(sender, sender->oldest + ahead, stream_max_block(stream));
 	}
 }
@@ -91,7 +102,9 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 	if (!stream->resumption.suspended || stream_is_over(stream)) {
 		return;
 	}
-	if (answer->kind == MSG_RESULT) {
+	if (answer->kind == MSG_RESULT && !can_expect(stream, answer)) {
+		stream_abort(stream, -ECONNRESET);
+	} else if (answer->kind == MSG_RESULT) {
 		cut_anew(stream, answer);
 		proceed_paced(stream, now_ms);
 	} else if (!condition_means_away(answer->condition)) {
@@ -118,6 +131,13 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 				   CONDITION_ITEM_NOT_FOUND);
 		return;
 	}
+	bool awaits_answer = stream->state == STREAM_OPENING || stream->session.close_sent;
+	if (!awaits_answer && !can_expect(stream, resume)) {
+		effects_send_error(stream->effects, resume->peer, resume->id,
+				   CONDITION_ITEM_NOT_FOUND);
+		stream_abort(stream, -ECONNRESET);
+		return;
+	}
 	if (stream->incoming.receiver.received > 0) {
 		effects_send_resumed(stream->effects, resume->peer, resume->id,
 				     stream->incoming.receiver.seq);
@@ -126,8 +146,8 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 		receiver_probe(&stream->incoming.receiver, resume->peer, resume->id,
 			       stream->effects);
 	}
-	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
-		return; /* the answer to that is still to come */
+	if (awaits_answer) {
+		return; /* it is still to come */
 	}
 	if (stream->resumption.suspended) {
 		cut_anew(stream, resume);

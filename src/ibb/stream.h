@@ -145,6 +145,7 @@ struct stream_incoming {
 	bool has_reader;    /* somebody at this end reads, or will */
 	bool is_whole;	    /* expected: nothing more will come, and what has come is right */
 	bool is_durable;    /* stream_keep */
+	bool is_journaled;  /* stream_set_journaled */
 	struct op *readers; /* parked */
 };
 
@@ -166,6 +167,16 @@ struct stream_resumption {
 	int64_t retransmit_ms;	 /* blocks are not retransmitted before, even if the peer asks */
 	bool retransmit_due;	 /* but then they are */
 	unsigned breaks; /* of our connection, in a row, with blocks in flight and none delivered */
+	bool left;	 /* ibb_leave */
+};
+
+/* What is needed to know an incoming stream again after a restart. The carrier is `iq`. */
+struct stream_facts {
+	const char *peer, *sid;
+	uint32_t block_size;
+	int64_t announced_size;
+	uint64_t received; /* bytes of whole blocks; at least what was acknowledged */
+	uint64_t blocks;
 };
 
 struct stream {
@@ -345,7 +356,8 @@ void stream_read(struct stream *stream, struct op *op);
 bool stream_can_read(const struct stream *stream);
 bool stream_is_at_end(const struct stream *stream);
 
-/* Before the first block: bytes are acknowledged only after stream_commit. */
+/* Before the first block: bytes are acknowledged only after stream_commit. A read of at least
+ * STREAM_MAX_BLOCK bytes ends with a block then, and op->end is the count of blocks so far. */
 void stream_defer_acknowledgements(struct stream *stream);
 
 /* Every byte that was read is written. */
@@ -354,6 +366,9 @@ void stream_commit(struct stream *stream);
 /* With deferred acknowledgements, of a peer that may take the acknowledgement of the last block for
  * the end: that waits for stream_sync. */
 void stream_defer_last_acknowledgement(struct stream *stream);
+
+/* Whether it can be resumed by the next process, as what was committed is in a journal. */
+void stream_set_journaled(struct stream *stream, bool journaled);
 
 /* Whether the peer may be waiting for stream_sync: the acknowledgement of the last block so far,
  * all of which are committed, is withheld. Not at the end, where stream_keep follows. */
@@ -411,6 +426,19 @@ void stream_break(struct stream *stream, int error);
  * and nothing has changed: it is NEW or over, or the peers have not agreed on resumption.
  */
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms);
+
+/* ---- restoring.c ---- */
+
+/* Whether it is an incoming one that can be known again after a restart; *facts: of now, borrowed
+ * from it. */
+bool stream_describe(const struct stream *stream, struct stream_facts *facts);
+
+/* NEW: it is as after a broken connection: OPEN, and suspended. -ENOMEM. */
+int stream_restore(struct stream *stream, const struct stream_facts *facts, int64_t now_ms);
+
+/* The next process will resume it: its peer is told nothing more. Reads end in -ESHUTDOWN, and what
+ * comes is dropped without an answer, as if we were offline already. */
+void stream_leave(struct stream *stream);
 
 /* ---- reception.c ---- */
 

@@ -9,7 +9,7 @@
  *     opening    closing  reception  writing  <open/>; <close/>; blocks received; writes
  *     reopening                               sessions whose first block is not carried
  *     resumption delivery                     broken connections; blocks sent
- *     timeout                                 what is overdue
+ *     restoring  timeout                      restarts; what is overdue
  *
  * Threads: none; the caller serialises.
  */

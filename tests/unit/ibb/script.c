@@ -60,6 +60,7 @@ static const char *error_name(int error)
 		{EAGAIN, "EAGAIN"},
 		{ECONNREFUSED, "ECONNREFUSED"},
 		{ECONNRESET, "ECONNRESET"},
+		{EEXIST, "EEXIST"},
 		{EHOSTDOWN, "EHOSTDOWN"},
 		{EHOSTUNREACH, "EHOSTUNREACH"},
 		{EINTR, "EINTR"},
@@ -71,6 +72,7 @@ static const char *error_name(int error)
 		{ENOSPC, "ENOSPC"},
 		{EPROTO, "EPROTO"},
 		{EPROTONOSUPPORT, "EPROTONOSUPPORT"},
+		{ESHUTDOWN, "ESHUTDOWN"},
 		{ETIMEDOUT, "ETIMEDOUT"},
 	};
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -598,6 +600,27 @@ static bool answer(struct script *script, char **words)
 	return true;
 }
 
+/* A stream of 8-byte blocks, of which so many have come. */
+static void restore(struct script *script, char **words)
+{
+	int error = 0;
+	uint64_t blocks = strtoull(words[3], NULL, 10);
+	struct stream_facts facts = {
+		.peer = words[2],
+		.sid = words[1],
+		.block_size = 8,
+		.announced_size = -1,
+		.received = 8 * blocks,
+		.blocks = blocks,
+	};
+	struct stream *stream = ibb_restore(&script->ibb, &facts, script->now_ms, &error);
+	if (!stream) {
+		put_result(script, words[1], error);
+		return;
+	}
+	add_stream(script, words[1], stream)->read = facts.received;
+}
+
 static void act_here(struct script *script, char **words)
 {
 	const char *act = words[0];
@@ -631,6 +654,12 @@ static void act_here(struct script *script, char **words)
 		stream_commit(get_stream(script, words[1])->stream);
 	} else if (strcmp(act, "keep") == 0) {
 		ibb_keep(&script->ibb, get_stream(script, words[1])->stream);
+	} else if (strcmp(act, "restore") == 0) {
+		restore(script, words);
+	} else if (strcmp(act, "journaled") == 0) {
+		stream_set_journaled(get_stream(script, words[1])->stream, true);
+	} else if (strcmp(act, "leave") == 0) {
+		ibb_leave(&script->ibb, words[1] != NULL);
 	} else if (strcmp(act, "gone") == 0) {
 		ibb_peer_gone(&script->ibb, words[1], script->now_ms);
 	} else if (strcmp(act, "back") == 0) {

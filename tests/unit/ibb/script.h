@@ -18,6 +18,7 @@
  *     try-write S OP BYTES; try-read S OP BYTES       O_NONBLOCK
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
  *     defer S; commit S; keep S; full S      it is stored; its disk is full
+ *     restore S PEER BLOCKS; journaled S; leave [all]        restarts
  *     gone PEER; back PEER; disconnect; connect; wait MS
  *     limit BYTES    the server takes no longer stanzas
  *     hold; next; go    messages stay until asked for, one by one; no longer so
