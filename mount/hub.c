@@ -75,6 +75,17 @@ void hub_set_inbox(struct hub *hub, struct hub_inbox inbox)
 	hub->account.inbox_syncs = inbox.syncs;
 }
 
+int hub_set_jid(struct hub *hub, const char *jid)
+{
+	char *copy = strdup(jid);
+	if (!copy) {
+		return -ENOMEM;
+	}
+	free(hub->account.jid);
+	hub->account.jid = copy;
+	return 0;
+}
+
 void hub_set_umask(struct hub *hub, mode_t mask)
 {
 	tree_set_umask(&hub->account.tree, mask);

@@ -27,6 +27,7 @@
 
 struct handle;
 struct inbox_reader; /* inbox_ops.h */
+struct inbox_path;   /* account/inbox_file.h */
 
 /* A call that may wait. */
 struct request {
@@ -80,6 +81,10 @@ void hub_set_client(struct hub *hub, struct client *client);
 
 /* From now on arrivals go into the inbox; before client_start. */
 void hub_set_inbox(struct hub *hub, struct hub_inbox inbox);
+
+/* The full JID that streams of an earlier process were sent to, and that we log in with (copied).
+ * -ENOMEM. Likewise. */
+int hub_set_jid(struct hub *hub, const char *jid);
 
 /* tree_set_umask; before client_start. */
 void hub_set_umask(struct hub *hub, mode_t mask);
@@ -172,8 +177,11 @@ void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct 
 void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request);
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path);
 int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error);
-int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *folder,
-			   const char *name, uint64_t size, const struct timespec *modified);
+void hub_download_set_journaled(struct hub *hub, uint64_t ino, bool journaled);
+int hub_restore_inbox_file(struct hub *hub, const struct inbox_path *path, uint64_t size,
+			   const struct timespec *modified);
+int hub_resume_inbox_file(struct hub *hub, const struct inbox_path *path, const char *part,
+			  const struct stream_facts *facts, uint64_t *ino);
 
 /* inbox_file_next, inbox_file_remove. */
 bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size);

@@ -82,14 +82,29 @@ int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error)
 	return result;
 }
 
-int hub_restore_inbox_file(struct hub *hub, const char *contact, const char *folder,
-			   const char *name, uint64_t size, const struct timespec *modified)
+void hub_download_set_journaled(struct hub *hub, uint64_t ino, bool journaled)
 {
 	int64_t now_ms = hub_begin(hub);
-	int error =
-		inbox_file_restore(&hub->account, contact, folder, name, size, modified, now_ms);
+	inbox_file_set_journaled(&hub->account, ino, journaled);
 	hub_end(hub, now_ms);
-	return error;
+}
+
+int hub_restore_inbox_file(struct hub *hub, const struct inbox_path *path, uint64_t size,
+			   const struct timespec *modified)
+{
+	int64_t now_ms = hub_begin(hub);
+	int result = inbox_file_restore(&hub->account, path, size, modified, now_ms);
+	hub_end(hub, now_ms);
+	return result;
+}
+
+int hub_resume_inbox_file(struct hub *hub, const struct inbox_path *path, const char *part,
+			  const struct stream_facts *facts, uint64_t *ino)
+{
+	int64_t now_ms = hub_begin(hub);
+	int result = inbox_file_resume(&hub->account, path, part, facts, now_ms, ino);
+	hub_end(hub, now_ms);
+	return result;
 }
 
 bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size)

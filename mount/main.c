@@ -35,6 +35,9 @@
  *     download  receives a file there       quota     what it spends of the disk
  *     claim     what a file takes of that   partial   NAME.part, until it gets its name
  *     beginning of an offered file: what is there already
+ *     journal   a stream after a restart    journal_format   its bytes
+ *     restart   what was in the inbox       verification     of a part, by its journal
+ *     checksum  of bytes on disk
  *     folder    directories in it, by paths
  *     transfer  an upload or a download, piece by piece
  *     pool      threads for the calls of a disk
@@ -117,6 +120,7 @@
 #include "mount/disk/inbox.h"
 #include "mount/disk/inbox_ops.h"
 #include "mount/disk/pool.h"
+#include "mount/disk/restart.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
@@ -177,11 +181,11 @@ static void log_client_warning(const char *line)
 	log_warning("%s", line);
 }
 
-static struct client *create_client(const struct options *options, const char *password,
-				    struct hub *hub)
+static struct client *create_client(const struct options *options, const char *jid,
+				    const char *password, struct hub *hub)
 {
 	struct client_config config = {
-		.jid = options->jid,
+		.jid = jid,
 		.password = password,
 		.host = options->server_host,
 		.port = options->server_port,
@@ -239,8 +243,8 @@ static int run_session(const struct options *options, const struct mainloop *loo
 }
 
 /* Takes *password over: libstrophe has the only copy then. */
-static int run(const struct options *options, char **password, struct fuse_session *session,
-	       const struct call_context *context, int ready_fd)
+static int run(const struct options *options, const char *jid, char **password,
+	       struct fuse_session *session, const struct call_context *context, int ready_fd)
 {
 	struct hub *hub = context->hub;
 	struct mainloop loop = {
@@ -253,7 +257,7 @@ static int run(const struct options *options, char **password, struct fuse_sessi
 	int status = EXIT_FAILURE;
 
 	loop.signal_fd = block_signals();
-	loop.client = create_client(options, *password, hub);
+	loop.client = create_client(options, jid, *password, hub);
 	password_wipe(*password);
 	*password = NULL;
 	if (loop.signal_fd < 0 || !loop.client) {
@@ -313,8 +317,8 @@ static char *spool_directory(const struct options *options)
 	return spool_default_directory(NULL, user ? user->pw_dir : "/tmp");
 }
 
-/* With the privileges of the user that we run as. */
-static int open_disks(const struct options *options, struct call_context *context)
+/* With the privileges of the user that we run as. *jid: to log in with, the caller's. */
+static int open_disks(const struct options *options, struct call_context *context, char **jid)
 {
 	int error = 0;
 	context->spool.pool = pool_create();
@@ -323,7 +327,8 @@ static int open_disks(const struct options *options, struct call_context *contex
 		return -1;
 	}
 	if (!options->inbox) {
-		return 0;
+		*jid = strdup(options->jid);
+		return *jid ? 0 : -1;
 	}
 	struct usage limit = {
 		.files = options->inbox_files > 0 ? options->inbox_files : INBOX_MAX_FILES,
@@ -336,7 +341,8 @@ static int open_disks(const struct options *options, struct call_context *contex
 		return -1;
 	}
 	download_attach(context->inbox, context->hub);
-	return 0;
+	*jid = restart_inbox(context->inbox, context->hub, options->jid, options->reconnect_s > 0);
+	return *jid ? 0 : -1;
 }
 
 /* Closes the spools and readers of files that were still open at the end. */
@@ -408,10 +414,12 @@ static int start(struct options *options, char **password)
 		session = fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
 	}
 	if (session) {
+		char *jid = NULL;
 		if ((!options->other_user || mount_for(options, session) == 0) &&
-		    open_disks(options, &context) == 0) {
-			status = run(options, password, session, &context, ready_fd);
+		    open_disks(options, &context, &jid) == 0) {
+			status = run(options, jid, password, session, &context, ready_fd);
 		}
+		free(jid);
 		fuse_session_unmount(session); /* if it still is */
 		fuse_session_destroy(session);
 	}

@@ -8,9 +8,11 @@
 #include "mount/disk/beginning.h"
 #include "mount/disk/claim.h"
 #include "mount/disk/folder.h"
+#include "mount/disk/journal.h"
 #include "mount/disk/partial.h"
 #include "mount/disk/syncer.h"
 #include "mount/disk/transfer.h"
+#include "mount/disk/verification.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -41,7 +43,8 @@
 /* What the next step does. */
 enum stage {
 	STAGE_CREATE,
-	STAGE_READ, /* what is there already of an offered file */
+	STAGE_READ,   /* what is there already of an offered file */
+	STAGE_VERIFY, /* what an earlier process has written */
 	STAGE_TRANSFER,
 	STAGE_SYNC,	/* the bytes so far are durable, or could not be made so */
 	STAGE_CONCLUDE, /* the file is durable, or could not be made so */
@@ -63,6 +66,9 @@ struct download {
 	struct beginning beginning;
 	bool accepted; /* its bytes may come */
 	char contact[NAME_MAX_BYTES + 1], folder[NAME_FOLDER_SIZE];
+	struct journal journal;
+	struct journal_head *head; /* of the journal, until it is begun; or NULL */
+	struct verification verification;
 };
 
 /* Opens the contact's directory, which is made if it is missing. */
@@ -149,6 +155,53 @@ static void start_write_back(struct download *download)
 	}
 }
 
+/* ---- the journal ---- */
+
+/* Without a journal, the stream ends with us. */
+static void begin_journal(struct download *download)
+{
+	struct journal_head *head = download->head;
+	if (!head) {
+		return;
+	}
+	head->contact = download->contact;
+	head->folder = download->folder;
+	head->name = download->file.name;
+	head->part = download->file.part;
+	int error = journal_begin(&download->inbox->journals, &download->journal, head);
+	free(head);
+	download->head = NULL;
+	if (error) {
+		warn(download, download->file.part, strerror(-error));
+	} else {
+		hub_download_set_journaled(download->hub, download->ino, true);
+	}
+}
+
+/* An earlier record must not stay: the bytes will be acknowledged. */
+static void end_journal(struct download *download)
+{
+	if (download->journal.fd >= 0) {
+		hub_download_set_journaled(download->hub, download->ino, false);
+		journal_end(&download->inbox->journals, &download->journal);
+	}
+}
+
+/* The bytes of a read are in the file. */
+static void note(struct download *download, const struct op *op)
+{
+	if (download->journal.fd < 0) {
+		return;
+	}
+	int error = journal_note(&download->journal, op->data, (size_t)op->result, op->end);
+	if (error) {
+		warn(download, download->file.part, strerror(-error));
+		end_journal(download);
+	}
+}
+
+/* ---- the file ---- */
+
 static int write_piece(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
@@ -167,6 +220,7 @@ static int write_piece(struct download *download, const struct op *op)
 	download->written = end;
 	claim_spend(&download->claim, end);
 	start_write_back(download);
+	note(download, op);
 	return 0;
 }
 
@@ -253,7 +307,11 @@ static bool is_wrong(const struct download *download, int error, bool of_disk)
 static void fail(struct download *download, int error, bool of_disk)
 {
 	bool wrong = is_wrong(download, error, of_disk);
+	if (error == -ESHUTDOWN && download->journal.fd >= 0) {
+		return; /* the next process goes on */
+	}
 	int failed = partial_unname(&download->file);
+	end_journal(download);
 	if (failed) {
 		warn(download, download->file.name, strerror(-failed));
 	}
@@ -291,7 +349,9 @@ static void conclude(struct download *download)
 	       !atomic_compare_exchange_weak(&inbox->durable, &durable, download->made)) {
 	}
 	path_of(download, download->file.name, path);
-	if (hub_download_end(download->hub, download->ino, path, 0) == -ENOENT) {
+	int result = hub_download_end(download->hub, download->ino, path, 0);
+	journal_end(&inbox->journals, &download->journal);
+	if (result == -ENOENT) {
 		/* It was removed from the mount meanwhile. */
 		claim_give_back(&download->claim);
 		unlinkat(download->file.directory, download->file.name, 0);
@@ -392,7 +452,34 @@ static bool begin(struct download *download)
 		return decline(download, error);
 	}
 	claim_spend(&download->claim, 0);
+	begin_journal(download);
 	await_bytes(download);
+	return true;
+}
+
+/* The next step of what an earlier process has begun: reads a part of the file. */
+static bool verify(struct download *download)
+{
+	struct partial *file = &download->file;
+	bool ended = false;
+	int error = (int)download->transfer.request.op.result;
+	if (error) {
+		fail(download, error, false);
+		return false;
+	}
+	error = verification_read(&download->verification, file->fd, &ended);
+	/* A piece may have been written without its record. */
+	if (!error && ended &&
+	    (ftruncate(file->fd, (off_t)download->written) ||
+	     lseek(file->fd, (off_t)download->written, SEEK_SET) < 0)) {
+		error = -errno;
+	}
+	if (error) {
+		fail(download, error, true);
+		return false;
+	}
+	await_bytes(download);
+	download->stage = ended ? STAGE_TRANSFER : STAGE_VERIFY;
 	return true;
 }
 
@@ -470,6 +557,8 @@ static bool step(struct transfer *transfer)
 		return begin(download);
 	case STAGE_READ:
 		return go_on_reading(download);
+	case STAGE_VERIFY:
+		return verify(download);
 	case STAGE_TRANSFER:
 		return go_on(download);
 	case STAGE_SYNC:
@@ -489,15 +578,56 @@ static void end(struct transfer *transfer)
 	beginning_finish(&download->beginning);
 	partial_finish(&download->file);
 	op_finish(&transfer->request.op);
+	journal_leave(&download->journal);
+	free(download->head);
 	free(download);
 	atomic_fetch_sub(&inbox->downloads, 1); /* the inbox may go now */
+}
+
+/* What the journal will say of an arrival; NULL: it can have none. */
+static struct journal_head *make_head(const struct inbox_arrival *arrival)
+{
+	size_t own = arrival->own ? strlen(arrival->own) + 1 : 0;
+	size_t peer = arrival->own ? strlen(arrival->peer) + 1 : 0;
+	size_t sid = arrival->own ? strlen(arrival->sid) + 1 : 0;
+	struct journal_head *head = own > 0 ? calloc(1, sizeof(*head) + own + peer + sid) : NULL;
+	if (head) {
+		char *at = (char *)(head + 1);
+		head->own = memcpy(at, arrival->own, own);
+		head->peer = memcpy(at + own, arrival->peer, peer);
+		head->sid = memcpy(at + own + peer, arrival->sid, sid);
+		head->block_size = arrival->block_size;
+		head->announced = arrival->size;
+	}
+	return head;
+}
+
+static struct download *create(struct inbox *inbox, struct hub *hub, const char *contact,
+			       const char *folder, const char *name)
+{
+	struct download *download = calloc(1, sizeof(*download));
+	if (!download) {
+		return NULL;
+	}
+	download->transfer.step = step;
+	download->transfer.end = end;
+	download->transfer.pool = inbox->pool;
+	download->inbox = inbox;
+	download->hub = hub;
+	claim_init(&download->claim, &inbox->quota);
+	partial_init(&download->file, name);
+	journal_init(&download->journal);
+	snprintf(download->contact, sizeof(download->contact), "%s", contact);
+	snprintf(download->folder, sizeof(download->folder), "%s", folder);
+	return download;
 }
 
 /* Begins the download of an arrival (borrowed for the call). */
 static void receive(void *context, struct hub *hub, const struct inbox_arrival *arrival)
 {
 	struct inbox *inbox = context;
-	struct download *download = calloc(1, sizeof(*download));
+	struct download *download =
+		create(inbox, hub, arrival->contact, arrival->folder, arrival->name);
 	bool many = atomic_load(&inbox->downloads) >= MAX_DOWNLOADS;
 	if (!download || many) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name,
@@ -507,33 +637,13 @@ static void receive(void *context, struct hub *hub, const struct inbox_arrival *
 		return;
 	}
 	atomic_fetch_add(&inbox->downloads, 1);
-	download->transfer.step = step;
-	download->transfer.end = end;
-	download->transfer.pool = inbox->pool;
-	download->inbox = inbox;
-	download->hub = hub;
 	download->ino = arrival->ino;
 	download->date = arrival->date;
 	download->announced = arrival->size > 0 ? (uint64_t)arrival->size : 0;
 	download->beginning.algorithm = arrival->digest;
-	claim_init(&download->claim, &inbox->quota);
-	partial_init(&download->file, arrival->name);
-	snprintf(download->contact, sizeof(download->contact), "%s", arrival->contact);
-	snprintf(download->folder, sizeof(download->folder), "%s", arrival->folder);
+	download->head = make_head(arrival);
 	transfer_start(&download->transfer);
 	/* cppcheck-suppress memleak ; the transfer's */
-}
-
-/* ---- what was there before ---- */
-
-static void restore(void *context, const char *contact, const char *folder, const char *name,
-		    const struct stat *status)
-{
-	if (name && S_ISREG(status->st_mode) && name[0] != '.' && !partial_is_name(name)) {
-		/* Directories that are no JID are ignored. */
-		hub_restore_inbox_file(context, contact, folder, name, (uint64_t)status->st_size,
-				       &status->st_mtim);
-	}
 }
 
 void download_attach(struct inbox *inbox, struct hub *hub)
@@ -541,5 +651,65 @@ void download_attach(struct inbox *inbox, struct hub *hub)
 	hub_set_inbox(hub, (struct hub_inbox){.context = inbox,
 					      .syncs = inbox->syncer != NULL,
 					      .receive = receive});
-	inbox_for_each(inbox, restore, hub);
+}
+
+/* ---- what an earlier process has begun ---- */
+
+/* Opens the directory of the file. */
+static int open_existing(const struct download *download)
+{
+	char path[PATH_SIZE];
+	const char *name;
+	path_of(download, "x", path);
+	return folder_open_above(download->inbox->fd, path, &name);
+}
+
+static int reopen(struct download *download)
+{
+	struct partial *file = &download->file;
+	file->directory = open_existing(download);
+	if (file->directory < 0) {
+		return file->directory;
+	}
+	int64_t size = partial_reopen(file, download->file.name);
+	if (size < 0) {
+		return (int)size;
+	}
+	claim_adopt(&download->claim, (uint64_t)size);
+	return 0;
+}
+
+int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *found)
+{
+	const struct journal_head *head = &found->head;
+	const struct inbox_path path = {head->contact, head->folder, head->name};
+	struct download *download = create(inbox, hub, head->contact, head->folder, head->name);
+	struct stream_facts facts = {
+		.peer = head->peer,
+		.sid = head->sid,
+		.block_size = head->block_size,
+		.announced_size = head->announced,
+		.received = found->record.sum.length,
+		.blocks = found->record.blocks,
+	};
+	int error = download ? reopen(download) : -ENOMEM;
+	if (!error) {
+		error = hub_resume_inbox_file(hub, &path, head->part, &facts, &download->ino);
+	}
+	if (error) {
+		if (download) {
+			partial_finish(&download->file);
+		}
+		free(download);
+		return error;
+	}
+	atomic_fetch_add(&inbox->downloads, 1);
+	download->date = METADATA_NO_DATE;
+	download->announced = head->announced > 0 ? (uint64_t)head->announced : 0;
+	download->written = download->started = facts.received;
+	download->journal = found->journal;
+	verification_init(&download->verification, &found->record.sum);
+	download->stage = STAGE_VERIFY;
+	transfer_start(&download->transfer);
+	return 0;
 }

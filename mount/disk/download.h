@@ -10,6 +10,9 @@
  *     inbox's pool       create NAME.part; write each piece            tell the hub
  *     inbox's syncer                                  sync, rename, sync
  *
+ * A stream that can be resumed has a journal: it goes on in the next process, after what has come
+ * was compared with the journal (journal.h).
+ *
  * Threads: each download is a transfer, in the inbox's pool.
  * Source:  DESIGN section 2.
  */
@@ -19,8 +22,11 @@
 #include "mount/disk/inbox.h"
 #include "mount/hub.h"
 
-/* Tells the hub of the files that are in the inbox; from now on all arrivals go into it. Before
- * client_start. */
+/* From now on all arrivals go into the inbox. Before client_start. */
 void download_attach(struct inbox *inbox, struct hub *hub);
+
+/* Goes on with a stream of an earlier process, whose journal is the download's then. Likewise.
+ * 0 or -errno: -ENOENT (the file has gone, or has its name), or hub_resume_inbox_file's. */
+int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *found);
 
 #endif

@@ -183,6 +183,7 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 	}
 	inbox->fd = fd;
 	quota_init(&inbox->quota, limit, block_of(fd), usage_of, inbox);
+	journals_init(&inbox->journals, fd);
 	inbox->pool = pool_create();
 	inbox->syncer = syncs ? syncer_create() : NULL;
 	if (!inbox->pool || (syncs && !inbox->syncer)) {
@@ -219,6 +220,7 @@ void inbox_destroy(struct inbox *inbox)
 		worker_destroy(inbox->syncer);
 		pool_destroy(inbox->pool);
 		quota_finish(&inbox->quota);
+		journals_finish(&inbox->journals);
 		while (inbox->waits) {
 			struct inbox_wait *wait = inbox->waits;
 			DL_DELETE(inbox->waits, wait);

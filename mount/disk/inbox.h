@@ -13,6 +13,7 @@
 #ifndef MOUNT_DISK_INBOX_H
 #define MOUNT_DISK_INBOX_H
 
+#include "mount/disk/journal.h"
 #include "mount/disk/pool.h"
 #include "mount/disk/quota.h"
 #include "mount/disk/worker.h"
@@ -35,6 +36,7 @@ struct inbox_wait {
 struct inbox {
 	int fd; /* the directory */
 	struct quota quota;
+	struct journals journals;
 	struct pool *pool;     /* does all that touches the disk, but for the syncs */
 	struct worker *syncer; /* makes them durable; NULL: nobody does */
 	atomic_uint downloads; /* files that are being received */

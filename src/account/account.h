@@ -39,6 +39,10 @@ struct inbox_arrival {
 	enum hash_algorithm digest; /* of an offer of which a part may be asked for; else HASH_NONE
 				     */
 	const char *contact, *folder, *name; /* as in the tree; of no folder: "" */
+	/* Of a stream that can be resumed after a restart (stream_facts); else NULL. `own`: our
+	 * full JID. */
+	const char *own, *peer, *sid;
+	uint32_t block_size;
 };
 
 struct handle;

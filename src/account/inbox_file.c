@@ -38,24 +38,53 @@ static enum hash_algorithm digest_of_rest(const struct offer *offer)
 							    : HASH_NONE;
 }
 
-int inbox_file_add(struct account *account, struct node *node)
+/* Copies a string to *at, behind which the next one goes. */
+static const char *put_string(char **at, const char *string)
+{
+	char *copy = *at;
+	*at = stpcpy(copy, string) + 1;
+	return copy;
+}
+
+/* `facts`: of a stream that can be resumed after a restart; or NULL. */
+static struct inbox_arrival *make_arrival(const struct account *account, const struct node *node,
+					  const char *folder, const struct stream_facts *facts)
 {
 	const char *contact = contact_of(node)->name;
+	size_t size = strlen(contact) + strlen(node->name) + strlen(folder) + 3;
+	if (facts) {
+		size += strlen(account->jid) + strlen(facts->peer) + strlen(facts->sid) + 3;
+	}
+	struct inbox_arrival *arrival = calloc(1, sizeof(*arrival) + size);
+	if (!arrival) {
+		return NULL;
+	}
+	char *at = (char *)(arrival + 1);
+	arrival->contact = put_string(&at, contact);
+	arrival->name = put_string(&at, node->name);
+	arrival->folder = put_string(&at, folder);
+	if (facts) {
+		arrival->own = put_string(&at, account->jid);
+		arrival->peer = put_string(&at, facts->peer);
+		arrival->sid = put_string(&at, facts->sid);
+		arrival->block_size = facts->block_size;
+	}
+	return arrival;
+}
+
+int inbox_file_add(struct account *account, struct node *node)
+{
+	struct stream_facts facts;
 	char folder[NAME_FOLDER_SIZE];
-	size_t contact_size = strlen(contact) + 1, name_size = strlen(node->name) + 1;
 	if (node_folder_path(node->parent, folder, sizeof(folder)) < 0) {
 		return -ENOMEM;
 	}
-	size_t folder_size = strlen(folder) + 1;
+	bool resumable = node->file.stream && stream_describe(node->file.stream, &facts);
 	struct inbox_arrival *arrival =
-		calloc(1, sizeof(*arrival) + contact_size + name_size + folder_size);
+		make_arrival(account, node, folder, resumable ? &facts : NULL);
 	if (!arrival) {
 		return -ENOMEM;
 	}
-	char *at = (char *)(arrival + 1);
-	arrival->contact = memcpy(at, contact, contact_size);
-	arrival->name = memcpy(at + contact_size, node->name, name_size);
-	arrival->folder = memcpy(at + contact_size + name_size, folder, folder_size);
 	arrival->ino = node->ino;
 	arrival->size = node->file.offer ? node->file.offer->size
 					 : node->file.stream->session.announced_size;
@@ -128,6 +157,23 @@ static uint64_t size_of(const struct node *node)
 	return (offer ? offer->offset : 0) + node->file.stream->incoming.receiver.committed;
 }
 
+/* Why nothing more comes; 0: it may. Of what ends with us, the next process gets the rest. */
+static int stream_error(const struct account *account, const struct stream *stream)
+{
+	if (stream ? stream->resumption.left : account->stopping) {
+		return -ESHUTDOWN;
+	}
+	return stream ? 0 : -ECONNRESET;
+}
+
+void inbox_file_set_journaled(struct account *account, uint64_t ino, bool journaled)
+{
+	const struct node *node = find(account, ino);
+	if (node && node->file.stream) {
+		stream_set_journaled(node->file.stream, journaled);
+	}
+}
+
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
 		      int64_t now_ms)
 {
@@ -136,8 +182,8 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 	if (!error) {
 		error = account_accept(account, node, now_ms);
 	}
-	if (!error && !node->file.stream) {
-		error = -ECONNRESET;
+	if (!error) {
+		error = stream_error(account, node->file.stream);
 	}
 	if (error) {
 		account_complete(account, op, error);
@@ -156,8 +202,9 @@ void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct 
 {
 	struct node *node = find(account, ino);
 	struct stream *stream = node ? node->file.stream : NULL;
-	if (!stream) {
-		account_complete(account, op, node ? -ECONNRESET : -ENOENT);
+	int error = node ? stream_error(account, stream) : -ENOENT;
+	if (error) {
+		account_complete(account, op, error);
 		return;
 	}
 	stream_commit(stream);
@@ -214,40 +261,94 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 	return 0;
 }
 
-int inbox_file_restore(struct account *account, const char *contact, const char *folder,
-		       const char *name, uint64_t size, const struct timespec *modified,
-		       int64_t now_ms)
+/* The JID that a directory in the inbox is named for; the caller's. */
+static int parse_contact(const char *contact, char **jid)
 {
-	char text[NAME_MAX_BYTES + 1], *jid = NULL, *path = NULL;
+	char text[NAME_MAX_BYTES + 1];
+	*jid = NULL;
 	int error = name_to_jid(text, contact);
 	if (!error) {
-		error = jid_normalize(text, &jid);
+		error = jid_normalize(text, jid);
 	}
-	if (error || jid_resource(jid)) {
-		free(jid);
-		return -EINVAL;
+	if (!error && !jid_resource(*jid)) {
+		return 0;
 	}
+	free(*jid);
+	return -EINVAL;
+}
+
+/* A name in in/ for the file `entry` on disk. -EEXIST, -ENOMEM. */
+static int add_file(struct account *account, const char *jid, const struct inbox_path *path,
+		    const char *entry, int64_t now_ms, struct node **node)
+{
 	struct node *directory = directory_show_contact(account, jid, NULL);
 	struct node *in = directory ? tree_only(directory, NODE_IN) : NULL;
-	free(jid);
-	in = in ? folder_place(account, in, folder, now_ms) : NULL;
-	if (!in || tree_child(&account->tree, in, name)) {
+	in = in ? folder_place(account, in, path->folder, now_ms) : NULL;
+	if (!in || tree_child(&account->tree, in, path->name)) {
 		return in ? -EEXIST : -ENOMEM;
 	}
-	size_t path_size = strlen(contact) + strlen(folder) + strlen(name) + 3;
-	path = malloc(path_size);
-	struct node *node = path ? tree_add(&account->tree, in, NODE_ARRIVED, name, NULL) : NULL;
-	if (!node) {
-		free(path);
+	size_t size = strlen(path->contact) + strlen(path->folder) + strlen(entry) + 3;
+	char *text = malloc(size);
+	*node = text ? tree_add(&account->tree, in, NODE_ARRIVED, path->name, NULL) : NULL;
+	if (!*node) {
+		free(text);
 		return -ENOMEM;
 	}
-	snprintf(path, path_size, "%s/%s%s%s", contact, folder, folder[0] != '\0' ? "/" : "", name);
-	node->inbox.path = path;
+	snprintf(text, size, "%s/%s%s%s", path->contact, path->folder,
+		 path->folder[0] != '\0' ? "/" : "", entry);
+	(*node)->inbox.path = text;
+	return 0;
+}
+
+int inbox_file_restore(struct account *account, const struct inbox_path *path, uint64_t size,
+		       const struct timespec *modified, int64_t now_ms)
+{
+	char *jid;
+	struct node *node;
+	int error = parse_contact(path->contact, &jid);
+	if (error) {
+		return error;
+	}
+	error = add_file(account, jid, path, path->name, now_ms, &node);
+	free(jid);
+	if (error) {
+		return error;
+	}
 	node->inbox.state = INBOX_COMPLETE;
 	node->file.opened = true;
 	node->file.size = size;
 	node->modified = *modified;
 	node->file.summary.state = "finished";
+	return 0;
+}
+
+int inbox_file_resume(struct account *account, const struct inbox_path *path, const char *part,
+		      const struct stream_facts *facts, int64_t now_ms, uint64_t *ino)
+{
+	char *jid;
+	struct node *node;
+	int error = parse_contact(path->contact, &jid);
+	if (error) {
+		return error;
+	}
+	error = jid_same_bare(jid, facts->peer) ? add_file(account, jid, path, part, now_ms, &node)
+						: -EINVAL;
+	free(jid);
+	if (error) {
+		return error;
+	}
+	struct stream *stream = ibb_restore(&account->ibb, facts, now_ms, &error);
+	if (!stream) {
+		account_drop(account, node, now_ms);
+		return error;
+	}
+	stream_set_journaled(stream, true);
+	node->inbox.state = INBOX_RECEIVING;
+	node->file.stream = stream;
+	node->file.size = facts->received;
+	node->file.sample.taken_ms = now_ms;
+	node->file.sample.bytes = facts->received;
+	*ino = node->ino;
 	return 0;
 }
 

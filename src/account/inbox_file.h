@@ -48,8 +48,11 @@ bool inbox_file_is_offered(const struct account *account, uint64_t ino);
 /* offer_continue. -ECONNRESET: the offer is not to be accepted any more. */
 int inbox_file_continue(struct account *account, uint64_t ino, uint64_t offset, struct hash *hash);
 
+/* stream_set_journaled, of its stream. */
+void inbox_file_set_journaled(struct account *account, uint64_t ino, bool journaled);
+
 /* The file at `path` below the inbox (copied) is being written. Completes `op` with 0 once its
- * bytes can come. */
+ * bytes can come; with -ESHUTDOWN: the next process will get them. */
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
 		      int64_t now_ms);
 
@@ -58,7 +61,7 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 #define INBOX_FILE_SYNC (-EINPROGRESS)
 
 /* As stream_read; confirms that the bytes of the last read are in the file and, with `synced`, that
- * they are durable. */
+ * they are durable. -ESHUTDOWN as above. */
 void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct op *op);
 
 /* The file, whose bytes are all there, is at `path` now (copied); it may not be durable yet. */
@@ -68,11 +71,23 @@ int inbox_file_name(struct account *account, uint64_t ino, const char *path);
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms);
 
-/* A file that was in the inbox before we started, by the names of its directory and its own, and
- * the path of its folder ("": none). -EINVAL: the directory is no JID; -EEXIST, -ENOMEM. */
-int inbox_file_restore(struct account *account, const char *contact, const char *folder,
-		       const char *name, uint64_t size, const struct timespec *modified,
-		       int64_t now_ms);
+/* ---- what was in the inbox before we started ---- */
+
+/* The names of its directory and its own, and the path of its folder ("": none). */
+struct inbox_path {
+	const char *contact, *folder, *name;
+};
+
+/* A complete file. -EINVAL: the directory is no JID; -EEXIST, -ENOMEM. */
+int inbox_file_restore(struct account *account, const struct inbox_path *path, uint64_t size,
+		       const struct timespec *modified, int64_t now_ms);
+
+/* A stream that an earlier process received, into the file `part` beside `path`: it is resumed when
+ * we are connected. *ino: of its name; inbox_file_begin follows. Likewise, and ibb_restore's. */
+int inbox_file_resume(struct account *account, const struct inbox_path *path, const char *part,
+		      const struct stream_facts *facts, int64_t now_ms, uint64_t *ino);
+
+/* ---- of all files ---- */
 
 /* The path of the complete file with the lowest number above *ino, which is set to it. False: there
  * is none. */

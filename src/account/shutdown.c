@@ -55,6 +55,7 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 	struct node *node, *next;
 	struct handle *handle;
 	account->stopping = true;
+	ibb_leave(&account->ibb, false);
 	routing_cancel(account, -ECONNABORTED);
 	cancel_waiters(account);
 	if (unmounted) {
@@ -71,6 +72,9 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 	HASH_ITER (hh, account->tree.nodes, node, next) {
 		if (node->kind != NODE_ARRIVED || node->handles > 0) {
 			continue;
+		}
+		if (node->file.stream && node->file.stream->incoming.is_journaled) {
+			continue; /* it is left, or about to end */
 		}
 		if (node->file.stream) {
 			ibb_abort(&account->ibb, node->file.stream, -ECONNRESET);
@@ -98,6 +102,7 @@ void shutdown_abandon(struct account *account, int64_t now_ms)
 	struct node *node, *next;
 
 	account->stopping = true;
+	ibb_leave(&account->ibb, true);
 	routing_cancel(account, -ECONNABORTED);
 	cancel_waiters(account);
 	if (account->online) {

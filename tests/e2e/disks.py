@@ -39,9 +39,13 @@ class Disk:
         self._command("go")
 
     def cut(self, seed: int, left: Path) -> dict[str, bytes]:
-        """The files that a power cut would leave now: their names and contents."""
+        """The files that a power cut would leave now, but for journals: their names and contents."""
         os.setxattr(self.path, "user.cut", f"{seed} {left}".encode())
-        return {path.name: path.read_bytes() for path in left.rglob("*") if path.is_file()}
+        return {
+            path.name: path.read_bytes()
+            for path in left.rglob("*")
+            if path.is_file() and path.parent.name != ".ibbfs"
+        }
 
     def fail(self, call: str, code: int, count: int) -> None:
         """The next `count` calls of that kind fail."""

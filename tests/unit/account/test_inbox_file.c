@@ -14,8 +14,8 @@ static void restore_in(struct scene *scene, const char *contact, const char *fol
 		       const char *name)
 {
 	const struct timespec modified = {.tv_sec = 1};
-	assert_int_equal(inbox_file_restore(&scene->account, contact, folder, name, 1, &modified,
-					    scene->now_ms),
+	const struct inbox_path path = {contact, folder, name};
+	assert_int_equal(inbox_file_restore(&scene->account, &path, 1, &modified, scene->now_ms),
 			 0);
 }
 

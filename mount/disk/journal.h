@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * journal - what a stream that is being received is known by after a restart: a small file in a
+ * hidden directory of the inbox.
+ *
+ *     inbox's pool    write a piece to NAME.part; journal_note; tell the hub, which acknowledges
+ *     next process    journal_for_each; NAME.part must have the bytes of the record (download.c)
+ *
+ * Nothing is synced. When a process is killed, or a machine is restarted in order, its writes stay.
+ * After a loss of power, each of them may be on disk or not, in any order. No wrong file comes of
+ * that:
+ *
+ *     bytes are missing that the record has    the checksum of NAME.part differs: it is not resumed
+ *     the record is an earlier one             the peer is told to go back behind what was
+ *                                              acknowledged, and ends the stream (ibb/resumption.c)
+ *     the record is cut                        its own checksum differs: it is not resumed
+ *
+ * Then the peer's write fails, and NAME.part stays as a part. The alternative would be a sync
+ * before each acknowledgement, which costs most of the throughput.
+ *
+ * A journal that is not needed any more is used for the next stream: that costs one write, where a
+ * new file costs the directory an entry. Each is locked by its process, as others may use the
+ * inbox.
+ *
+ * Errors:  0 or -errno.
+ * Threads: any; a journal is that of one at a time.
+ */
+#ifndef MOUNT_DISK_JOURNAL_H
+#define MOUNT_DISK_JOURNAL_H
+
+#include "mount/disk/journal_format.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* In the inbox; no directory of a contact begins with a dot. */
+#define JOURNAL_DIRECTORY ".ibbfs"
+
+/* Journals that wait for the next stream. */
+#define JOURNAL_SPARE 16
+
+struct journal {
+	int fd;		 /* -1: none */
+	unsigned number; /* its name */
+	struct checksum sum;
+};
+
+struct journals {
+	int inbox, directory; /* the inbox's descriptor; or -1 */
+	pthread_mutex_t mutex;
+	/* Under it: */
+	struct journal spare[JOURNAL_SPARE];
+	unsigned spare_length;
+	unsigned next; /* the next name to try */
+};
+
+/* A journal that there was, opened and locked. */
+struct journal_found {
+	struct journal journal;
+	struct journal_head head; /* its strings are in `bytes` */
+	struct journal_record record;
+	time_t written;
+	struct journal_found *next;
+	uint8_t bytes[JOURNAL_MAX_SIZE];
+};
+
+/* `inbox`: a descriptor of the directory, which must stay open. */
+void journals_init(struct journals *journals, int inbox);
+
+/* Removes those that wait. */
+void journals_finish(struct journals *journals);
+
+/* Reads the journals of earlier processes: a list, the caller's, in which each is to be freed.
+ * Those that cannot be used are removed. One that another process has waits for a moment, as it may
+ * be about to end; then it is left alone. */
+struct journal_found *journals_find(struct journals *journals);
+
+void journal_init(struct journal *journal);
+
+/* Begins a journal of a stream that has received nothing. */
+int journal_begin(struct journals *journals, struct journal *journal,
+		  const struct journal_head *head);
+
+/* The next bytes are in the file: all bytes of `blocks` blocks are there. */
+int journal_note(struct journal *journal, const void *bytes, size_t length, uint64_t blocks);
+
+/* It is not needed any more. No effect on one that was not begun. */
+void journal_end(struct journals *journals, struct journal *journal);
+
+/* It is for the next process. Likewise. */
+void journal_leave(struct journal *journal);
+
+#endif

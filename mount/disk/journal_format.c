@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/disk/journal_format.h"
+
+#include "account/name.h"
+#include "mount/disk/partial.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* "ibbfs", version 1. */
+#define MAGIC 0x0001000073666262u
+
+#define MAX_BLOCK 65535
+#define STRINGS	  7
+
+struct record_layout {
+	uint64_t blocks;
+	struct checksum sum;
+	uint64_t check; /* of all before it */
+};
+
+struct head_layout {
+	uint64_t magic;
+	uint32_t length; /* of the strings, each with its NUL, which follow; then the checksum */
+	uint32_t block_size;
+	int64_t announced;
+};
+
+_Static_assert(sizeof(struct record_layout) <= JOURNAL_RECORD_SIZE, "a record has its place");
+
+size_t journal_encode_record(uint8_t bytes[JOURNAL_RECORD_SIZE],
+			     const struct journal_record *record)
+{
+	struct record_layout layout = {.blocks = record->blocks, .sum = record->sum};
+	layout.check = checksum_of(&layout, offsetof(struct record_layout, check));
+	memset(bytes, 0, JOURNAL_RECORD_SIZE);
+	memcpy(bytes, &layout, sizeof(layout));
+	return JOURNAL_RECORD_SIZE;
+}
+
+static void list_strings(const struct journal_head *head, const char *strings[STRINGS])
+{
+	const char *const list[STRINGS] = {head->own,	 head->peer, head->sid, head->contact,
+					   head->folder, head->name, head->part};
+	memcpy(strings, list, sizeof(list));
+}
+
+size_t journal_encode_head(uint8_t bytes[JOURNAL_MAX_SIZE - JOURNAL_RECORD_SIZE],
+			   const struct journal_head *head)
+{
+	const char *strings[STRINGS];
+	struct head_layout layout = {
+		.magic = MAGIC,
+		.block_size = head->block_size,
+		.announced = head->announced,
+	};
+	size_t end = sizeof(layout);
+	list_strings(head, strings);
+	for (size_t i = 0; i < STRINGS; i++) {
+		size_t size = strlen(strings[i]) + 1;
+		if (size > JOURNAL_MAX_SIZE - JOURNAL_RECORD_SIZE - sizeof(uint64_t) - end) {
+			return 0;
+		}
+		memcpy(bytes + end, strings[i], size);
+		end += size;
+	}
+	layout.length = (uint32_t)(end - sizeof(layout));
+	memcpy(bytes, &layout, sizeof(layout));
+	uint64_t check = checksum_of(bytes, end);
+	memcpy(bytes + end, &check, sizeof(check));
+	return end + sizeof(check);
+}
+
+/* ---- parsing ---- */
+
+/* Whether it is the name of one directory entry, and not a hidden one. */
+static bool is_entry(const char *name, size_t length)
+{
+	return length > 0 && length <= NAME_MAX_BYTES && name[0] != '.' &&
+	       !memchr(name, '/', length);
+}
+
+static bool is_folder(const char *folder)
+{
+	size_t size = strlen(folder) + 1;
+	if (size > NAME_FOLDER_SIZE) {
+		return false;
+	}
+	for (const char *at = folder; size > 1;) {
+		size_t length = strcspn(at, "/");
+		if (!is_entry(at, length)) {
+			return false;
+		}
+		at += length;
+		if (*at == '\0') {
+			break;
+		}
+		at++;
+	}
+	return true;
+}
+
+/* Even a checksum that is right does not make a path that leaves the inbox. */
+static bool is_valid(const struct journal_head *head)
+{
+	return strchr(head->own, '/') && strchr(head->peer, '/') && head->sid[0] != '\0' &&
+	       is_entry(head->contact, strlen(head->contact)) && is_folder(head->folder) &&
+	       is_entry(head->name, strlen(head->name)) &&
+	       is_entry(head->part, strlen(head->part)) && partial_is_name(head->part) &&
+	       head->block_size >= 1 && head->block_size <= MAX_BLOCK && head->announced >= -1;
+}
+
+static int parse_record(const uint8_t *bytes, struct journal_record *record)
+{
+	static const uint8_t unused[JOURNAL_RECORD_SIZE];
+	struct record_layout layout;
+	if (memcmp(bytes, unused, sizeof(unused)) == 0) {
+		return -ENODATA;
+	}
+	memcpy(&layout, bytes, sizeof(layout));
+	if (layout.check != checksum_of(&layout, offsetof(struct record_layout, check))) {
+		return -EBADMSG;
+	}
+	*record = (struct journal_record){.blocks = layout.blocks, .sum = layout.sum};
+	return 0;
+}
+
+static int parse_head(const uint8_t *bytes, size_t length, struct journal_head *head)
+{
+	const char *strings[STRINGS];
+	struct head_layout layout;
+	uint64_t check;
+	if (length < sizeof(layout) + sizeof(check)) {
+		return -EBADMSG;
+	}
+	memcpy(&layout, bytes, sizeof(layout));
+	if (layout.magic != MAGIC) {
+		return -EPROTONOSUPPORT;
+	}
+	if (layout.length > length - sizeof(layout) - sizeof(check)) {
+		return -EBADMSG;
+	}
+	size_t end = sizeof(layout) + layout.length;
+	memcpy(&check, bytes + end, sizeof(check));
+	if (check != checksum_of(bytes, end)) {
+		return -EBADMSG;
+	}
+	const uint8_t *at = bytes + sizeof(layout);
+	for (size_t i = 0; i < STRINGS; i++) {
+		const uint8_t *nul = memchr(at, '\0', (size_t)(bytes + end - at));
+		if (!nul) {
+			return -EBADMSG;
+		}
+		strings[i] = (const char *)at;
+		at = nul + 1;
+	}
+	*head = (struct journal_head){
+		.own = strings[0],
+		.peer = strings[1],
+		.sid = strings[2],
+		.contact = strings[3],
+		.folder = strings[4],
+		.name = strings[5],
+		.part = strings[6],
+		.block_size = layout.block_size,
+		.announced = layout.announced,
+	};
+	return is_valid(head) ? 0 : -EBADMSG;
+}
+
+int journal_parse(const uint8_t *bytes, size_t length, struct journal_head *head,
+		  struct journal_record *record)
+{
+	if (length < JOURNAL_RECORD_SIZE) {
+		return length == 0 ? -ENODATA : -EBADMSG;
+	}
+	int error = parse_record(bytes, record);
+	/* The version comes first: a later one may have another record. */
+	int of_head = parse_head(bytes + JOURNAL_RECORD_SIZE, length - JOURNAL_RECORD_SIZE, head);
+	if (error == -ENODATA || of_head) {
+		return error == -ENODATA ? error : of_head;
+	}
+	if (error) {
+		return error;
+	}
+	uint64_t size = record->sum.length;
+	bool fits = head->announced < 0 || size <= (uint64_t)head->announced;
+	/* A product may overflow. */
+	bool is_possible = size / head->block_size <= record->blocks;
+	return fits && is_possible ? 0 : -EBADMSG;
+}

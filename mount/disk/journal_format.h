@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * journal_format - the bytes of a journal: a record of what has come of a stream, and a head that
+ * says which stream it is.
+ *
+ *     offset   0  record: bytes, blocks, checksum of the bytes, checksum of the record; fixed size
+ *            128  head: magic, block size, announced size, strings, checksum of the head
+ *
+ * The record is rewritten for each piece, the head is written once. Numbers are those of the
+ * machine: a journal of one with another byte order has another magic. So has another version.
+ *
+ * Errors:  0 or -errno.
+ * Threads: pure functions.
+ */
+#ifndef MOUNT_DISK_JOURNAL_FORMAT_H
+#define MOUNT_DISK_JOURNAL_FORMAT_H
+
+#include "mount/disk/checksum.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOURNAL_RECORD_SIZE 128
+#define JOURNAL_MAX_SIZE    ((size_t)16 * 1024)
+
+/* Which stream, and where its bytes are. */
+struct journal_head {
+	const char *own;	      /* full JID */
+	const char *peer, *sid;	      /* full JID */
+	const char *contact, *folder; /* directories below the inbox; folder: "" for none */
+	const char *name, *part;      /* the wanted name, and that of the file */
+	uint32_t block_size;
+	int64_t announced; /* the size of the file, or -1 */
+};
+
+/* What has come of it. */
+struct journal_record {
+	uint64_t blocks;
+	struct checksum sum; /* of all bytes of these blocks, which are in the file */
+};
+
+/* Returns the size. */
+size_t journal_encode_record(uint8_t bytes[JOURNAL_RECORD_SIZE],
+			     const struct journal_record *record);
+
+/* Behind the record. Returns the size; 0: there is no room. */
+size_t journal_encode_head(uint8_t bytes[JOURNAL_MAX_SIZE - JOURNAL_RECORD_SIZE],
+			   const struct journal_head *head);
+
+/* A whole file. The strings are those in `bytes`. -ENODATA: it is in no use; -EPROTONOSUPPORT: of
+ * another version; -EBADMSG: cut or damaged. */
+int journal_parse(const uint8_t *bytes, size_t length, struct journal_head *head,
+		  struct journal_record *record);
+
+#endif

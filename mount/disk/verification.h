@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verification - whether a file still begins with the bytes that its journal has, some at a time.
+ *
+ * A part may be long, and the daemon may be told to end meanwhile.
+ *
+ * Errors:  0 or -errno.
+ * Threads: one at a time.
+ */
+#ifndef MOUNT_DISK_VERIFICATION_H
+#define MOUNT_DISK_VERIFICATION_H
+
+#include "mount/disk/checksum.h"
+
+#include <stdbool.h>
+
+struct verification {
+	struct checksum wanted, sum;
+};
+
+void verification_init(struct verification *verification, const struct checksum *wanted);
+
+/* Reads on; *ended: these are the bytes. -EIO: they are not. */
+int verification_read(struct verification *verification, int fd, bool *ended);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* journal: what the next process finds; and journal_format: what it believes. */
+#include "mount/disk/journal.h"
+#include "mount/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+void log_warning(const char *format, ...)
+{
+	(void)format;
+}
+
+static const struct journal_head head = {
+	.own = "me@home.example/ibbfs",
+	.peer = "a@x/phone",
+	.sid = "s1",
+	.contact = "a@x",
+	.folder = "photos/2024",
+	.name = "a.jpg",
+	.part = "a.jpg.part",
+	.block_size = 4096,
+	.announced = -1,
+};
+
+/* ---- the bytes ---- */
+
+struct image {
+	uint8_t bytes[JOURNAL_MAX_SIZE];
+	size_t length;
+};
+
+static struct image image_of(const struct journal_head *of, uint64_t blocks, size_t length)
+{
+	struct image image = {0};
+	static const uint8_t bytes[10000];
+	struct journal_record record = {.blocks = blocks};
+	checksum_init(&record.sum);
+	checksum_add(&record.sum, bytes, length);
+	image.length = journal_encode_record(image.bytes, &record);
+	image.length += journal_encode_head(image.bytes + image.length, of);
+	return image;
+}
+
+static int parse(const struct image *image)
+{
+	struct journal_head found;
+	struct journal_record record;
+	/* In a block of its own, so that an overread is seen. */
+	uint8_t *copy = malloc(image->length + 1);
+	assert_non_null(copy);
+	memcpy(copy, image->bytes, image->length);
+	int error = journal_parse(copy, image->length, &found, &record);
+	free(copy);
+	return error;
+}
+
+static void test_round_trip(void **state)
+{
+	struct image image = image_of(&head, 3, 9000);
+	struct journal_head found;
+	struct journal_record record;
+	(void)state;
+	assert_int_equal(journal_parse(image.bytes, image.length, &found, &record), 0);
+	assert_string_equal(found.own, head.own);
+	assert_string_equal(found.peer, head.peer);
+	assert_string_equal(found.sid, head.sid);
+	assert_string_equal(found.contact, head.contact);
+	assert_string_equal(found.folder, head.folder);
+	assert_string_equal(found.name, head.name);
+	assert_string_equal(found.part, head.part);
+	assert_int_equal(found.block_size, 4096);
+	assert_int_equal(found.announced, -1);
+	assert_int_equal(record.blocks, 3);
+	assert_int_equal(record.sum.length, 9000);
+}
+
+/* Each cut and each bit. */
+static void test_damage(void **state)
+{
+	struct image image = image_of(&head, 3, 9000), spoilt = image;
+	(void)state;
+	for (spoilt.length = 0; spoilt.length < image.length; spoilt.length++) {
+		assert_int_equal(parse(&spoilt), spoilt.length == 0 ? -ENODATA : -EBADMSG);
+	}
+	spoilt = image;
+	for (size_t bit = 0; bit < 8 * image.length; bit++) {
+		spoilt.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		int error = parse(&spoilt);
+		bool is_magic = bit / 8 >= JOURNAL_RECORD_SIZE && bit / 8 < JOURNAL_RECORD_SIZE + 8;
+		/* What fills the record up is never read. */
+		bool is_filling = bit / 8 >= 88 && bit / 8 < JOURNAL_RECORD_SIZE;
+		assert_int_equal(error, is_magic ? -EPROTONOSUPPORT : is_filling ? 0 : -EBADMSG);
+		spoilt.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	memset(spoilt.bytes, 0, JOURNAL_RECORD_SIZE);
+	assert_int_equal(parse(&spoilt), -ENODATA);
+}
+
+/* Its checksums are right, and it is still not believed. */
+static void test_nonsense(void **state)
+{
+	(void)state;
+	static const char *const entries[] = {"", ".", "..", "a/b", ".part"};
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		struct journal_head bad[] = {head, head, head, head};
+		bad[0].contact = bad[1].name = bad[2].part = entries[i];
+		bad[3].folder = i == 0 ? "/a" : i == 3 ? "a/" : entries[i];
+		for (size_t j = 0; j < 4; j++) {
+			struct image image = image_of(&bad[j], 3, 9000);
+			assert_int_equal(parse(&image), -EBADMSG);
+		}
+	}
+	struct journal_head bad[] = {head, head, head, head, head, head, head};
+	bad[0].own = "me@home.example";
+	bad[1].peer = "a@x";
+	bad[2].sid = "";
+	bad[3].block_size = 0;
+	bad[4].block_size = 65536;
+	bad[5].announced = 8999;
+	bad[6].part = "a.jpg";
+	for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
+		struct image image = image_of(&bad[j], 3, 9000);
+		assert_int_equal(parse(&image), -EBADMSG);
+	}
+	struct image image = image_of(&head, 1, 9000); /* more bytes than its blocks can have */
+	assert_int_equal(parse(&image), -EBADMSG);
+}
+
+static void test_too_long(void **state)
+{
+	static uint8_t bytes[JOURNAL_MAX_SIZE - JOURNAL_RECORD_SIZE];
+	static char sid[JOURNAL_MAX_SIZE];
+	struct journal_head long_head = head;
+	(void)state;
+	memset(sid, 'x', sizeof(sid) - 1);
+	long_head.sid = sid;
+	assert_int_equal(journal_encode_head(bytes, &long_head), 0);
+}
+
+/* ---- the files ---- */
+
+struct world {
+	char path[32];
+	int inbox;
+	struct journals journals;
+};
+
+static void start(struct world *world)
+{
+	strcpy(world->path, "/tmp/ibbfs-journal-XXXXXX");
+	assert_non_null(mkdtemp(world->path));
+	world->inbox = open(world->path, O_RDONLY | O_DIRECTORY);
+	assert_true(world->inbox >= 0);
+	journals_init(&world->journals, world->inbox);
+}
+
+static void restart(struct world *world)
+{
+	journals_finish(&world->journals);
+	journals_init(&world->journals, world->inbox);
+}
+
+/* Nothing may be left. */
+static void finish(struct world *world)
+{
+	journals_finish(&world->journals);
+	close(world->inbox);
+	assert_int_equal(rmdir(world->path), 0);
+}
+
+static void test_found_by_the_next(void **state)
+{
+	struct world world;
+	struct journal journal;
+	(void)state;
+	start(&world);
+	assert_null(journals_find(&world.journals));
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	assert_int_equal(journal_note(&journal, "abc", 3, 1), 0);
+	assert_int_equal(journal_note(&journal, "de", 2, 2), 0);
+	journal_leave(&journal);
+	restart(&world);
+	struct journal_found *found = journals_find(&world.journals);
+	assert_non_null(found);
+	assert_null(found->next);
+	assert_string_equal(found->head.sid, "s1");
+	assert_int_equal(found->record.blocks, 2);
+	struct checksum sum;
+	checksum_init(&sum);
+	checksum_add(&sum, "abcde", 5);
+	assert_true(checksum_equals(&sum, &found->record.sum));
+	/* it goes on */
+	assert_int_equal(journal_note(&found->journal, "f", 1, 3), 0);
+	checksum_add(&sum, "f", 1);
+	journal_leave(&found->journal);
+	free(found);
+	found = journals_find(&world.journals);
+	assert_non_null(found);
+	assert_true(checksum_equals(&sum, &found->record.sum));
+	journal_end(&world.journals, &found->journal);
+	free(found);
+	finish(&world);
+}
+
+/* One that has ended is used again, and is none for the next process. */
+static void test_used_again(void **state)
+{
+	struct world world;
+	struct journal first, second;
+	(void)state;
+	start(&world);
+	assert_int_equal(journal_begin(&world.journals, &first, &head), 0);
+	assert_int_equal(journal_note(&first, "abc", 3, 1), 0);
+	unsigned number = first.number;
+	journal_end(&world.journals, &first);
+	journal_end(&world.journals, &first); /* no effect */
+	assert_int_equal(journal_begin(&world.journals, &second, &head), 0);
+	assert_int_equal(second.number, number);
+	assert_int_equal(second.sum.length, 0);
+	journal_end(&world.journals, &second);
+	/* as after SIGKILL */
+	close(world.journals.spare[0].fd);
+	world.journals.spare_length = 0;
+	assert_null(journals_find(&world.journals));
+	finish(&world);
+}
+
+/* Another process has it. */
+static void test_locked(void **state)
+{
+	struct world world;
+	struct journal journal;
+	(void)state;
+	start(&world);
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	assert_null(journals_find(&world.journals));
+	journal_leave(&journal);
+	struct journal_found *found = journals_find(&world.journals);
+	assert_non_null(found);
+	journal_end(&world.journals, &found->journal);
+	free(found);
+	finish(&world);
+}
+
+/* Files that are none are removed, or left alone if they cannot be ours. */
+static void test_garbage(void **state)
+{
+	struct world world;
+	char path[64];
+	(void)state;
+	start(&world);
+	snprintf(path, sizeof(path), "%s/" JOURNAL_DIRECTORY, world.path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/" JOURNAL_DIRECTORY "/%u", world.path, i);
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		fprintf(file, "%0*u", (int)(i * 20000), 5U);
+		assert_int_equal(fclose(file), 0);
+	}
+	assert_null(journals_find(&world.journals));
+	finish(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_found_by_the_next),
+		cmocka_unit_test(test_used_again),
+		cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_garbage),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
