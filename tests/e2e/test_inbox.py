@@ -50,7 +50,8 @@ def test_arrives(lab: Lab, form: str, size: int) -> None:
     for _ in range(2):  # as often as anybody likes
         assert path.read_bytes() == source.read_bytes()
     assert path.stat().st_size == size
-    assert attribute(path, "state") == "finished"
+    # It is finished when its name is durable, too; SI does not make the sender wait for that.
+    poll_until(lambda: attribute(path, "state") == "finished", what="finished")
 
 
 def test_at_any_offset_by_several(lab: Lab) -> None:
