@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/loop.h"
 
-#include "xmpp/readiness.h"
+#include "xmpp/exchange.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,13 +12,6 @@
 
 /* libstrophe's own timers run only inside session_run; it has some while it connects. */
 #define POLL_MS 200
-
-/* The most rounds of libstrophe before a look at the clock and at loop_stop. */
-#define MAX_ROUNDS 256
-
-/* In a long series of rounds `drained` is reported after so many, so that readers need not wait for
- * its end. */
-#define DRAINED_ROUNDS 32
 
 /* The time from loop_stop to the end of the stream; half of it is for unsent stanzas. libstrophe
  * waits 2 s for that end, and then closes the connection rudely. */
@@ -42,93 +35,6 @@ static void write_wakeup(struct loop *loop)
 }
 
 /* ---- one connection ---- */
-
-/* Gives libstrophe what the core wants to send. Whether there was something. */
-static bool send_pending(struct loop *loop)
-{
-	struct session *session = loop->session;
-	bool sent = false;
-
-	while (session_is_open(session) && !session_is_full(session)) {
-		struct msg *msg = loop->session->events->next(loop->session->events->context);
-		if (msg == NULL) {
-			break;
-		}
-		if (session_send(session, msg) < 0) {
-			/* Everything after it would be out of order. */
-			cause_set_errno(&session->cause, CAUSE_INTERNAL, ENOMEM);
-			socket_shutdown(&session->socket);
-		}
-		msg_destroy(msg);
-		sent = true;
-	}
-	if (session->write_buffer.length > 0 && !session_is_full(session)) {
-		/* The core has no more. */
-		session->now_ms = loop_now_ms();
-		session_flush(session);
-		sent = true;
-	}
-	session->has_traffic = session->has_traffic || sent;
-	return sent;
-}
-
-static void report_drained(struct session *session)
-{
-	if (session->received) {
-		session->received = false;
-		session->events->drained(session->events->context);
-	}
-}
-
-/* Whether the last round read or wrote something, or the next one will. */
-static bool is_active(struct session *session, const struct readiness *readiness)
-{
-	if (readiness_is_readable(readiness)) {
-		session->has_input = true;
-		return true;
-	}
-	return readiness_is_writable(readiness) && xmpp_conn_send_queue_len(session->conn) > 0;
-}
-
-/* Reads and writes until both would block; false when there may be more. */
-static bool run_until_blocked(struct loop *loop)
-{
-	struct session *session = loop->session;
-	struct readiness readiness;
-	unsigned idle = 0;
-
-	readiness_begin(&readiness, &session->socket, session->config->tls != CLIENT_TLS_OFF);
-	for (int round = 0; round < MAX_ROUNDS; round++) {
-		if (session->state < SESSION_PRESENT && loop->break_ms < 0 &&
-		    atomic_load(&loop->stopping)) {
-			return true; /* the next call might be the TLS handshake */
-		}
-		if (send_pending(loop)) {
-			idle = 0;
-		}
-		session_run(session);
-		if (session->state == SESSION_OFF) {
-			return true;
-		}
-		readiness_update(&readiness);
-		if (is_active(session, &readiness)) {
-			idle = 0;
-		} else if (idle++ >= readiness.idle_rounds) {
-			/* If a write would block, an edge will come. Bytes that came after the last
-			 * poll were read without being acknowledged. */
-			socket_acknowledge(&session->socket);
-			report_drained(session);
-			return true;
-		} else if (idle > readiness.hidden) {
-			report_drained(session);
-		}
-		if (round % DRAINED_ROUNDS == DRAINED_ROUNDS - 1) {
-			report_drained(session);
-		}
-	}
-	report_drained(session);
-	return false;
-}
 
 static void break_connection(struct loop *loop, int64_t now)
 {
@@ -265,7 +171,7 @@ static void serve(struct loop *loop)
 	struct session *session = loop->session;
 
 	while (session->state != SESSION_OFF) {
-		bool drained = run_until_blocked(loop);
+		bool drained = exchange_run(session, loop->break_ms < 0 ? &loop->stopping : NULL);
 		if (session->state == SESSION_OFF) {
 			break;
 		}
@@ -278,18 +184,19 @@ static void serve(struct loop *loop)
 			break;
 		}
 		/*
-		 * A stanza that is queued after send_pending() found none must not be missed:
+		 * A stanza that is queued after exchange_send_pending() found none must not be
+		 * missed:
 		 *
 		 *     this thread                      the sender
 		 *     asleep = true                    queues it where `next` finds it
-		 *     send_pending() looks again       loop_wake: asleep? then write
+		 *     exchange_send_pending() again    loop_wake: asleep? then write
 		 *     epoll_wait
 		 *
 		 * However the two interleave, one of them sees what the other did.
 		 */
 		if (drained && session_is_open(session) && !session_is_full(session)) {
 			atomic_store(&loop->asleep, true);
-			if (send_pending(loop)) {
+			if (exchange_send_pending(session)) {
 				drained = false;
 			}
 		}
