@@ -68,7 +68,7 @@
  *     name      names off the wire        defaults  settings of new streams
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                loop      what the thread waits for
- *     exchange  writes, and reads
+ *     exchange  writes, and reads         reader    reads in libstrophe's place
  *     session   one connection            handlers  dispatch its stanzas
  *     negotiation of the stream           login     filters it for libstrophe
  *     connector connects a socket         candidates which address is tried, and when

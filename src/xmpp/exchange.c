@@ -9,6 +9,9 @@
 /* The most rounds before the caller looks at the clock again. */
 #define MAX_ROUNDS 256
 
+/* Reads of a round, so that acknowledgements need not wait for long. */
+#define READS 8
+
 /* In a long series of rounds of libstrophe `drained` is reported after so many, so that readers
  * need not wait for its end. */
 #define DRAINED_ROUNDS 32
@@ -48,6 +51,65 @@ static void report_drained(struct session *session)
 	}
 }
 
+/* ---- without libstrophe's reads ---- */
+
+/* Libstrophe writes what is pending. Whether there was something, and all of it was written: then
+ * there may be more. If a write would block, an edge will come. */
+static bool write_pending(struct session *session, bool first)
+{
+	bool sent = exchange_send_pending(session) || xmpp_conn_send_queue_len(session->conn) > 0;
+	if (sent || first) {
+		session_run(session);
+	}
+	return sent && session->state != SESSION_OFF &&
+	       xmpp_conn_send_queue_len(session->conn) == 0;
+}
+
+/* Reads until a read would block, or for long enough. */
+static enum reader_result read_some(struct session *session)
+{
+	enum reader_result result = READER_READ;
+	int reads = 0;
+
+	while (result == READER_READ && session->state != SESSION_OFF && reads < READS) {
+		result = session_read(session);
+		reads += result == READER_READ;
+	}
+	if (reads > 0) {
+		socket_acknowledge(&session->socket);
+	}
+	report_drained(session);
+	return result;
+}
+
+/* As exchange_run, once the reader is ready. */
+static bool run_directly(struct session *session)
+{
+	for (int round = 0; round < MAX_ROUNDS; round++) {
+		bool wrote = write_pending(session, round == 0);
+		if (session->state == SESSION_OFF) {
+			return true;
+		}
+		enum reader_result result = read_some(session);
+		if (session->state == SESSION_OFF) {
+			return true;
+		}
+		if (result == READER_FAILED) {
+			/* Also after a TLS alert without an end of the TCP connection, libstrophe
+			 * must find that there is something to be read. */
+			socket_shutdown(&session->socket);
+			reader_end(&session->reader);
+			return false;
+		}
+		if (result == READER_BLOCKED && !wrote) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- with them ---- */
+
 /* Whether the last round read or wrote something, or the next one will. */
 static bool is_active(struct session *session, const struct readiness *readiness)
 {
@@ -58,7 +120,7 @@ static bool is_active(struct session *session, const struct readiness *readiness
 	return readiness_is_writable(readiness) && xmpp_conn_send_queue_len(session->conn) > 0;
 }
 
-bool exchange_run(struct session *session, const atomic_bool *stopping)
+static bool run_by_libstrophe(struct session *session, const atomic_bool *stopping)
 {
 	struct readiness readiness;
 	unsigned idle = 0;
@@ -93,4 +155,10 @@ bool exchange_run(struct session *session, const atomic_bool *stopping)
 	}
 	report_drained(session);
 	return false;
+}
+
+bool exchange_run(struct session *session, const atomic_bool *stopping)
+{
+	return session->reader.is_ready ? run_directly(session)
+					: run_by_libstrophe(session, stopping);
 }

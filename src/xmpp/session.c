@@ -165,6 +165,8 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 		session->has_traffic = true;
 		cause_forget(&session->cause);
 		negotiation_end(session);
+		reader_begin(&session->reader, session->socket.fd,
+			     session->config->tls != CLIENT_TLS_OFF);
 		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
 		session->events->login(session->events->context, begin_write_buffer(session));
 		session->events->roster_reset(session->events->context);
@@ -174,6 +176,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 			cause_set(&session->cause, CAUSE_LOST, NULL);
 		}
 		cause_end(&session->cause, error, stream_error);
+		reader_end(&session->reader);
 		socket_drop(&session->socket);
 		session->codec.jid = NULL;
 		session->state = SESSION_OFF;
@@ -320,6 +323,7 @@ int session_connect(struct session *session, const struct connection *connection
 			    connection_flags(session->config->tls, connection->direct_tls));
 	session->log.handler = on_log;
 	stanza_log_enable(true); /* libstrophe also serialises the stanzas of its login by it */
+	reader_end(&session->reader);
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;
 	session->logged_in = false;
@@ -338,13 +342,26 @@ int session_connect(struct session *session, const struct connection *connection
 	return -error;
 }
 
-void session_run(struct session *session)
+static void check_parser(struct session *session)
 {
-	xmpp_run_once(session->ctx, 0);
 	if (stanza_limits_take_failure() && session->state >= SESSION_ROSTER) {
 		cause_set(&session->cause, CAUSE_NOT_XMPP, NULL);
 		socket_shutdown(&session->socket);
 	}
+}
+
+void session_run(struct session *session)
+{
+	xmpp_run_once(session->ctx, 0);
+	check_parser(session);
+}
+
+enum reader_result session_read(struct session *session)
+{
+	enum reader_result result = reader_read(&session->reader);
+	session->has_input = session->has_input || result == READER_READ;
+	check_parser(session);
+	return result;
 }
 
 bool session_is_open(const struct session *session)

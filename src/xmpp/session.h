@@ -22,6 +22,7 @@
 #include "xmpp/codec.h"
 #include "xmpp/connector.h"
 #include "xmpp/login.h"
+#include "xmpp/reader.h"
 #include "xmpp/roster_feed.h"
 #include "xmpp/socket.h"
 #include "xmpp/stream_features.h"
@@ -75,6 +76,7 @@ struct session {
 	bool has_traffic; /* a stanza came or was sent, other than our ping and its answer */
 	bool received;	  /* events->receive was called, and events->drained was not since */
 
+	struct reader reader;		  /* ready once logged in */
 	int64_t now_ms;			  /* the caller sets it */
 	struct write_buffer write_buffer; /* the next write */
 };
@@ -93,6 +95,9 @@ int session_connect(struct session *session, const struct connection *connection
 
 /* Runs libstrophe once, without waiting: at most one read. */
 void session_run(struct session *session);
+
+/* The reader is ready: reads once without libstrophe. */
+enum reader_result session_read(struct session *session);
 
 /* Whether the core's messages may be sent. */
 bool session_is_open(const struct session *session);

@@ -52,6 +52,7 @@ static struct filter *parsers; /* under it */
 
 static _Thread_local struct login *login_of_thread;
 static _Thread_local struct roster_feed *roster_of_thread;
+static _Thread_local void *parser_of_thread; /* the last that was used */
 static _Thread_local bool has_failed;
 
 void stanza_limits_set_login(struct login *login, struct roster_feed *roster)
@@ -291,8 +292,19 @@ INTERPOSED int XML_Parse(void *parser, const char *text, int length, int is_fina
 		}
 		status = parse(parser, text, length, is_final);
 	}
+	parser_of_thread = parser;
 	has_failed |= status == XML_STATUS_ERROR;
 	return status;
+}
+
+bool stanza_limits_has_parser(void)
+{
+	return parser_of_thread != NULL;
+}
+
+void stanza_limits_parse(const char *bytes, size_t length)
+{
+	XML_Parse(parser_of_thread, bytes, (int)length, 0);
 }
 
 INTERPOSED void XML_ParserFree(void *parser)

@@ -32,6 +32,9 @@
 #include "xmpp/login.h"
 #include "xmpp/roster_feed.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* The deepest element that we understand is nested in six: iq, si, feature, x, field, option,
  * value. */
 #define STANZA_MAX_DEPTH    15
@@ -49,6 +52,13 @@
 /* From the next stream on, the events of this thread's parsers pass through `login`, too, and the
  * items of rosters go to `roster`. Both must outlive the parsers. NULL: they do not. */
 void stanza_limits_set_login(struct login *login, struct roster_feed *roster);
+
+/* Whether libstrophe has parsed something in this thread. */
+bool stanza_limits_has_parser(void);
+
+/* Parses bytes as if libstrophe had read them, with its parser, which must not be freed yet. A
+ * handler may end the connection. */
+void stanza_limits_parse(const char *bytes, size_t length);
 
 /* Whether a parser of this thread has failed since the last call: what it gets is no XML, or has a
  * tag that is too long. libstrophe says so to the server, but goes on reading. */

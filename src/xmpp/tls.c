@@ -12,15 +12,22 @@ int SSL_connect(void *ssl);
 #define CONTROL_SET_HOST_NAME 55
 #define TYPE_HOST_NAME	      0
 
+static _Thread_local void *connection;
 static _Thread_local int version;
 static _Thread_local bool is_direct;
 static _Thread_local const char *name;
 
 void tls_begin(bool direct, const char *server_name)
 {
+	connection = NULL;
 	version = 0;
 	is_direct = direct;
 	name = server_name;
+}
+
+void *tls_connection(void)
+{
+	return connection;
 }
 
 int tls_version(void)
@@ -70,8 +77,9 @@ INTERPOSED int SSL_connect(void *ssl)
 		set_name(ssl);
 	}
 	int result = connect != NULL ? connect(ssl) : -1;
-	if (result == 1 && get_version != NULL) {
-		version = get_version(ssl);
+	if (result == 1) {
+		connection = ssl;
+		version = get_version != NULL ? get_version(ssl) : 0;
 	}
 	return result;
 }

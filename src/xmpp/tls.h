@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls - ALPN and the server's name in libstrophe's TLS handshake, and the version that was
- * negotiated.
+ * tls - ALPN and the server's name in libstrophe's TLS handshake, and what came of it.
  *
  * libstrophe neither sets ALPN nor tells the version, and asks for an internationalized domain as
  * the JID has it. Its call of SSL_connect is interposed.
@@ -19,6 +18,10 @@
  * protocol "xmpp-client", since one port may serve several protocols. `server_name`: the domain
  * with A-labels, for SNI and the certificate; borrowed until the next call. NULL: libstrophe's. */
 void tls_begin(bool direct, const char *server_name);
+
+/* The SSL of OpenSSL, which libstrophe frees when the connection ends; NULL: the handshake is not
+ * over. */
+void *tls_connection(void);
 
 /* The version of TLS as OpenSSL numbers it; 0: the handshake is not over. */
 int tls_version(void);
