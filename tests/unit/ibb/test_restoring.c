@@ -107,8 +107,7 @@ static void test_left(void **state)
 		{"j: data s x2 0 8; read s a 100; read s b 100", "a=8"},
 		{"leave", "b=ESHUTDOWN"},
 		{"commit s; j: data s x3 1 8; j: resume s x4; j: close s x5", ""},
-		{"read s c 10; abort s; gone j; back j; wait 400",
-		 "c=ESHUTDOWN; r2.0 resume j t"},
+		{"read s c 10; abort s; gone j; back j; wait 400", "c=ESHUTDOWN; r2.0 resume j t"},
 		{"drained; release s; drained", "drained; drained"},
 		{"reset t", "c2.0 close j t"},
 	};
