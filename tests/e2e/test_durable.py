@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import collections
 import errno
 import os
 import random
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,9 @@ import pytest
 from daemon import poll_until
 from disks import Disk, running_disk
 from lab import Lab
+
+OUTLIVED = 20  # cuts
+
 
 @pytest.fixture
 def disk(lab: Lab) -> Iterator[Disk]:
@@ -26,12 +31,17 @@ def content_of(name: str) -> bytes:
     return random.Random(name).randbytes(random.Random(f"size {name}").choice([0, 1, 4096, 300_000]))
 
 
-def send_for_ever(target: Path, writer: int, sent: set[str], stop: threading.Event) -> None:
+def folder_of(name: str) -> str:
     """Half of the writers send into folders, each new for every third file."""
+    writer, number = (int(part) for part in name.split("-"))
+    return f"folder-{writer}/{number // 3}" if writer % 2 else ""
+
+
+def send_for_ever(target: Path, writer: int, sent: set[str], stop: threading.Event) -> None:
     number = 0
     while not stop.is_set():
         name = f"{writer}-{number}"
-        folder = target / f"folder-{writer}" / str(number // 3) if writer % 2 else target
+        folder = target / folder_of(name)
         folder.mkdir(parents=True, exist_ok=True)
         number += 1
         (folder / name).write_bytes(content_of(name))
@@ -45,10 +55,18 @@ def cut_often(lab: Lab, disk: Disk, cuts: int) -> None:
     target = sender.contact(receiver)
     writers = [lab.background(send_for_ever, target, n, sent, stop) for n in range(4)]
     chance = random.Random(cuts)
+    kept = disk.path / "inbox" / sender.account.jid
+    earlier: collections.deque[set[str]] = collections.deque([set()])
     seen = 0
     for number in range(cuts):
         goal = len(sent) + chance.randrange(1, 6)
-        poll_until(lambda: len(sent) >= goal, what="more files")
+        poll_until(
+            lambda: len(sent) >= goal or any(writer.done() for writer in writers),
+            timeout=100,
+            what="more files",
+        )
+        for writer in writers:
+            assert not writer.done(), writer.exception()
         promised = set(sent)
         seed = 0 if number % 2 else chance.randrange(1, 1 << 31)
         left = disk.cut(seed, lab.folder / f"left-{number}")
@@ -57,7 +75,13 @@ def cut_often(lab: Lab, disk: Disk, cuts: int) -> None:
         for name, content in left.items():
             if not name.endswith(".part"):
                 assert content == content_of(name), f"cut {number}: {name} is not whole"
-        seen = len(promised)
+        shutil.rmtree(lab.folder / f"left-{number}")
+        seen += len(promised - earlier[-1])
+        earlier.append(promised)
+        # Each cut copies what is there, so what has survived many is taken out.
+        for name in earlier.popleft() & sent if len(earlier) > OUTLIVED else ():
+            (kept / folder_of(name) / name).unlink()
+            sent.discard(name)
     stop.set()
     for writer in writers:
         writer.result(60)
@@ -70,7 +94,7 @@ def test_power_cut(lab: Lab, disk: Disk) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_power_cut_200_times(lab: Lab, disk: Disk) -> None:
     cut_often(lab, disk, 200)
 
