@@ -150,22 +150,24 @@ static uint64_t look_for(const struct batch *batch, uint64_t which, pid_t pid)
 }
 
 /* Which of `heritable` processes have that were started after `first`. Rising numbers do not miss
- * a process that is started meanwhile by one that ends then. */
-static uint64_t search_numbers(const struct batch *batch, uint64_t heritable, uint64_t first,
-			       uint64_t now)
+ * a process that is started meanwhile by one that ends then. False: there are too many of them. */
+static bool search_numbers(const struct batch *batch, uint64_t heritable, uint64_t first,
+			   uint64_t now, uint64_t *found)
 {
-	uint64_t found = 0;
-	for (uint64_t each = first + 1; each <= now && found != heritable; each++) {
+	for (uint64_t each = first + 1; each <= now && *found != heritable; each++) {
+		if (each - first > MANY) {
+			return false;
+		}
 		if (is_process(process_of(each))) {
-			found |= look_for(batch, opened_before(batch, heritable, each),
-					  process_of(each));
+			*found |= look_for(batch, opened_before(batch, heritable, each),
+					   process_of(each));
 		}
 		if (each == now) {
 			uint64_t later = writers_look();
 			now = is_of_era(later, now) ? later : now;
 		}
 	}
-	return found;
+	return true;
 }
 
 /* Which closes have a writer: among `heritable`, one that was started after the open. False: that
@@ -199,11 +201,11 @@ static bool search(const struct batch *batch, uint64_t *found)
 			first = opened < first ? opened : first;
 		}
 	}
-	if (heritable != batch->undecided || now - first > MANY) {
-		return search_list(batch, heritable, now, found);
+	if (heritable == batch->undecided && now - first <= MANY &&
+	    search_numbers(batch, heritable, first, now, found)) {
+		return true;
 	}
-	*found = search_numbers(batch, heritable, first, now);
-	return true;
+	return search_list(batch, heritable, now, found);
 }
 
 void writers_judge(struct writers_close *closes, size_t count)
