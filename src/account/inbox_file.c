@@ -72,6 +72,15 @@ static struct inbox_arrival *make_arrival(const struct account *account, const s
 	return arrival;
 }
 
+/* -1: it is not known. */
+static int64_t announced_size(const struct node *node)
+{
+	if (node->file.offer) {
+		return node->file.offer->size;
+	}
+	return node->file.stream ? node->file.stream->session.announced_size : -1;
+}
+
 int inbox_file_add(struct account *account, struct node *node)
 {
 	struct stream_facts facts;
@@ -86,8 +95,7 @@ int inbox_file_add(struct account *account, struct node *node)
 		return -ENOMEM;
 	}
 	arrival->ino = node->ino;
-	arrival->size = node->file.offer ? node->file.offer->size
-					 : node->file.stream->session.announced_size;
+	arrival->size = announced_size(node);
 	arrival->digest = digest_of_rest(node->file.offer);
 	arrival->date = node->file.offer ? node->file.offer->date : METADATA_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
