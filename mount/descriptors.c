@@ -3,6 +3,7 @@
 
 #include "mount/descriptors.h"
 
+#include "mount/device.h"
 #include "mount/proc.h"
 
 #include <assert.h>
@@ -52,6 +53,13 @@ static bool has_inode(const char *fdinfo, uint64_t ino)
 	return ino == 0 || !line || strtoull(line + 5, NULL, 10) == ino;
 }
 
+/* Linux tells the mount since 3.15. */
+static bool is_in_our_mount(pid_t pid, const char *fdinfo)
+{
+	const char *line = strstr(fdinfo, "\nmnt_id:");
+	return !line || device_is_ours(pid, strtoul(line + 8, NULL, 10));
+}
+
 static bool is_for_writing(const char *fdinfo)
 {
 	unsigned flags;
@@ -78,7 +86,7 @@ static uint64_t match(const struct wanted *wanted, pid_t pid, const char *fd, co
 	for (; at < wanted->count && strcmp(wanted->files[at].name, name) == 0; at++) {
 		bits |= has_inode(info, wanted->files[at].ino) ? wanted->files[at].bit : 0;
 	}
-	return bits;
+	return bits && is_in_our_mount(pid, info) ? bits : 0;
 }
 
 /* ---- a process ---- */

@@ -26,9 +26,10 @@ struct wanted {
 	uint64_t all; /* their bits */
 };
 
-/* Adds the file called `name`, which has no slash and is borrowed, with that inode, under whatever
- * path: the same file may be reached by another one, as through a container's mounts. `bit` stands
- * for it from now on. `ino` 0: whatever its inode. At most DESCRIPTORS_MOST files. */
+/* Adds the file of our mount called `name`, which has no slash and is borrowed, with that inode,
+ * under whatever path: the same file may be reached by another one, as through a container's
+ * mounts. `bit` stands for it from now on. `ino` 0: whatever its inode. At most DESCRIPTORS_MOST
+ * files. */
 void descriptors_want(struct wanted *wanted, const char *name, uint64_t ino, uint64_t bit);
 
 /* What is seen of a process. */

@@ -16,6 +16,7 @@
  *     notify    the service manager         writers   whether a close is the last one of a file
  *     suspend   whether the machine could sleep   proc      reads /proc
  *     descriptors which of some files a process has open for writing
+ *     device    tells open files of our mount from those of another
  *   mount/cli/  the command line
  *     options   the whole of it             option_table every option there is
  *     option    what one of them sets       value     of one, from its text
@@ -117,6 +118,7 @@
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
 #include "mount/daemonize.h"
+#include "mount/device.h"
 #include "mount/disk/download.h"
 #include "mount/disk/inbox.h"
 #include "mount/disk/inbox_ops.h"
@@ -232,6 +234,7 @@ static int run_session(const struct options *options, const struct mainloop *loo
 	if (!options->other_user && fuse_session_mount(session, options->mountpoint)) {
 		return EXIT_FAILURE; /* libfuse has said why */
 	}
+	device_set(options->mountpoint);
 	int status = EXIT_FAILURE;
 	if (ready_fd < 0 || daemonize_finish(ready_fd)) {
 		mainloop_run(loop, session);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Three: /proc and a directory below it are open while a file there is read. -1: is in use, or
@@ -69,6 +71,25 @@ bool proc_read(const char *path, char *text, size_t size)
 	close_file(fd);
 	text[length > 0 ? length : 0] = '\0';
 	return length > 0;
+}
+
+void proc_find_line(const char *path, bool (*found)(void *context, const char *line), void *context)
+{
+	int fd = open_file(path, 0);
+	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+	char *line = NULL;
+	size_t size = 0;
+	if (fd >= 0 && !file) {
+		close_file(fd);
+	}
+	if (!file) {
+		return;
+	}
+	while (getline(&line, &size, file) > 0 && !found(context, line)) {
+	}
+	free(line);
+	fclose(file);
+	refill_reserve();
 }
 
 DIR *proc_open_directory(const char *path)

@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -131,6 +132,42 @@ def test_another_file_of_that_name(lab: Lab, disk: Disk) -> None:
     with open(lab.folder / "f", "wb"):
         done = lab.run("cp", source, sender.contact(receiver) / "f")
     assert done.returncode == 1
+
+
+def begin(stream: BinaryIO) -> int:
+    """The inode of a file that has bytes now."""
+    stream.write(b"some")
+    stream.flush()
+    return os.fstat(stream.fileno()).st_ino
+
+
+def inode_of(path: Path) -> int:
+    with open(path, "wb") as stream:
+        return begin(stream)
+
+
+@pytest.mark.once
+def test_a_file_of_that_name_in_another_mount(lab: Lab, disk: Disk) -> None:
+    """It even has the same inode."""
+    first, second, third = lab.accounts("alice", "bob", "carol")
+    receiver = lab.mount(second, f"inbox={disk.path}/inbox")
+    sender, other = lab.mount(first), lab.mount(third)
+    for mount in (sender, other):
+        mount.wait_online(receiver.jid)
+    inode_of(other.contact(receiver) / "first")  # so that its next ones are higher
+    inode_of(other.contact(receiver) / "second")
+    names = iter("0123456789")
+    with open(other.contact(receiver) / "f", "wb") as held:
+        inode = begin(held)
+        while (last := inode_of(sender.contact(receiver) / next(names))) < inode - 1:
+            pass
+        assert last == inode - 1
+        disk.fail("rename", errno.ENOSPC, 1)
+        with open(sender.contact(receiver) / "f", "wb") as stream:
+            assert begin(stream) == inode
+            with pytest.raises(OSError) as caught:
+                stream.close()
+        assert caught.value.errno == errno.ENOSPC
 
 
 @pytest.mark.once

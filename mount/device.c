@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/device.h"
+
+#include "mount/proc.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_SIZE 32
+
+static char ours[NUMBER_SIZE]; /* "MAJOR:MINOR", or empty */
+
+/* What a line of mountinfo says. */
+struct mount {
+	unsigned long id;
+	char device[NUMBER_SIZE];
+	char path[PATH_MAX];
+};
+
+/* Undoes the escapes of mountinfo: three octal digits. */
+static void unescape(char *path)
+{
+	char *to = path;
+	for (const char *from = path; *from; to++) {
+		unsigned code;
+		if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
+			*to = (char)code;
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool parse(const char *line, struct mount *mount)
+{
+	_Static_assert(PATH_MAX == 4096 && NUMBER_SIZE == 32, "as below");
+	char *end;
+	mount->id = strtoul(line, &end, 10);
+	if (sscanf(end, "%*u %31s %*s %4095s", mount->device, mount->path) != 2) {
+		return false;
+	}
+	unescape(mount->path);
+	return true;
+}
+
+/* ---- where ours is ---- */
+
+/* A later mount hides an earlier one. */
+static bool note_mount(void *mountpoint, const char *line)
+{
+	struct mount mount;
+	if (parse(line, &mount) && strcmp(mount.path, mountpoint) == 0) {
+		strcpy(ours, mount.device);
+	}
+	return false;
+}
+
+void device_set(const char *mountpoint)
+{
+	ours[0] = '\0';
+	proc_find_line("/proc/self/mountinfo", note_mount, (void *)mountpoint);
+}
+
+/* ---- where another one is ---- */
+
+struct question {
+	unsigned long id;
+	bool other;
+};
+
+static bool answer(void *context, const char *line)
+{
+	struct question *question = context;
+	struct mount mount;
+	if (!parse(line, &mount) || mount.id != question->id) {
+		return false;
+	}
+	question->other = strcmp(mount.device, ours) != 0;
+	return true;
+}
+
+bool device_is_ours(pid_t pid, unsigned long mount_id)
+{
+	char path[64];
+	struct question question = {mount_id, false};
+	if (ours[0]) {
+		snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
+		proc_find_line(path, answer, &question);
+	}
+	return !question.other;
+}

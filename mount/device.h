@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device - tells open files of our mount from those of another one.
+ *
+ * Two mounts may have files with the same name and inode. stat(2) would ask the file system, which
+ * may be our own.
+ *
+ * Threads: the main thread; reads /proc, so never under the hub's lock.
+ * Source:  proc(5), /proc/PID/mountinfo.
+ */
+#ifndef MOUNT_DEVICE_H
+#define MOUNT_DEVICE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Ours is mounted there from now on. Not found, as before: any is taken for ours. */
+void device_set(const char *mountpoint);
+
+/* Whether `mount_id`, as process `pid` sees it, is a mount of our file system, or it cannot be
+ * known. */
+bool device_is_ours(pid_t pid, unsigned long mount_id);
+
+#endif
