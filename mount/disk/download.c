@@ -38,7 +38,7 @@
 #define WRITE_BACK ((uint64_t)8 * 1024 * 1024)
 
 /* "CONTACT/FOLDER/NAME", and the suffix. */
-#define PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(PARTIAL_SUFFIX))
+#define PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(NAME_PART_SUFFIX))
 
 /* What the next step does. */
 enum stage {

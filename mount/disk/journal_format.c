@@ -2,7 +2,6 @@
 #include "mount/disk/journal_format.h"
 
 #include "account/name.h"
-#include "mount/disk/partial.h"
 
 #include <errno.h>
 #include <string.h>
@@ -106,7 +105,7 @@ static bool is_valid(const struct journal_head *head)
 	return strchr(head->own, '/') && strchr(head->peer, '/') && head->sid[0] != '\0' &&
 	       is_entry(head->contact, strlen(head->contact)) && is_folder(head->folder) &&
 	       is_entry(head->name, strlen(head->name)) &&
-	       is_entry(head->part, strlen(head->part)) && partial_is_name(head->part) &&
+	       is_entry(head->part, strlen(head->part)) && name_is_part(head->part) &&
 	       head->block_size >= 1 && head->block_size <= MAX_BLOCK && head->announced >= -1;
 }
 

@@ -41,8 +41,8 @@ void partial_finish(struct partial *partial)
 /* "NAME.part", cut to the longest name that there can be. */
 static void make_part(char part[NAME_MAX_BYTES + 1], const char *name)
 {
-	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(PARTIAL_SUFFIX));
-	snprintf(part, NAME_MAX_BYTES + 1, "%.*s" PARTIAL_SUFFIX, (int)length, name);
+	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(NAME_PART_SUFFIX));
+	snprintf(part, NAME_MAX_BYTES + 1, "%.*s" NAME_PART_SUFFIX, (int)length, name);
 }
 
 static bool is_there(int directory, const char *name)
@@ -167,10 +167,4 @@ int partial_unname(struct partial *partial)
 				       RENAME_NOREPLACE) == 0
 		       ? 0
 		       : -errno;
-}
-
-bool partial_is_name(const char *name)
-{
-	size_t length = strlen(name), suffix = strlen(PARTIAL_SUFFIX);
-	return length > suffix && strcmp(name + length - suffix, PARTIAL_SUFFIX) == 0;
 }

@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PARTIAL_SUFFIX ".part"
-
 struct partial {
 	int directory; /* that it is in, or -1 */
 	int fd;	       /* for writing, or -1 */
@@ -48,8 +46,5 @@ int partial_rename(struct partial *partial);
 
 /* Takes the name back, if the file has it: it may not be durable. */
 int partial_unname(struct partial *partial);
-
-/* Whether a file of that name is one that was being received. */
-bool partial_is_name(const char *name);
 
 #endif

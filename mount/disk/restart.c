@@ -2,9 +2,9 @@
 #include "mount/disk/restart.h"
 
 #include "account/inbox_file.h"
+#include "account/name.h"
 #include "mount/disk/download.h"
 #include "mount/disk/journal.h"
-#include "mount/disk/partial.h"
 #include "mount/log.h"
 #include "xmpp/jid.h"
 
@@ -20,7 +20,7 @@
 static void restore(void *context, const char *contact, const char *folder, const char *name,
 		    const struct stat *status)
 {
-	if (name && S_ISREG(status->st_mode) && name[0] != '.' && !partial_is_name(name)) {
+	if (name && S_ISREG(status->st_mode) && name[0] != '.' && !name_is_part(name)) {
 		const struct inbox_path path = {contact, folder, name};
 		/* Directories that are no JID are ignored. */
 		hub_restore_inbox_file(context, &path, (uint64_t)status->st_size, &status->st_mtim);

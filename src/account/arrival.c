@@ -31,6 +31,9 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 	}
 	if (place) {
 		name_from_wire(wanted, title);
+		if (account->has_inbox) {
+			name_avoid_part(wanted);
+		}
 		strcpy(name, wanted);
 		for (unsigned n = 2; folder_is_taken(account, place, name); n++) {
 			name_number(name, wanted, n);

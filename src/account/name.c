@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define MAX_EXTENSION 16 /* bytes, with the '.'; what is longer is no extension */
 #define MAX_UNIT      12 /* a character of 4 bytes as "%XX%XX%XX%XX" */
@@ -286,6 +287,30 @@ int name_folder_from_wire(char *folder, const char *wire)
 		used += added;
 	}
 	return 0;
+}
+
+/* Where the suffix of a part would be; NULL: it is too short for more than that. */
+static const char *suffix_of(const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(NAME_PART_SUFFIX);
+	return length > suffix ? name + length - suffix : NULL;
+}
+
+bool name_is_part(const char *name)
+{
+	const char *suffix = suffix_of(name);
+	return suffix && strcmp(suffix, NAME_PART_SUFFIX) == 0;
+}
+
+void name_avoid_part(char *name)
+{
+	char longer[NAME_MAX_BYTES + 2];
+	const char *suffix = suffix_of(name);
+	/* Some file systems take small and capital letters for the same. */
+	if (suffix && strcasecmp(suffix, NAME_PART_SUFFIX) == 0) {
+		snprintf(longer, sizeof(longer), "%s_", name);
+		build(name, longer, ESCAPE_NOTHING, "");
+	}
 }
 
 void name_number(char *numbered, const char *name, unsigned n)

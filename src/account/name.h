@@ -48,6 +48,16 @@ void name_from_wire(char *name, const char *wire);
  */
 int name_folder_from_wire(char *folder, const char *wire);
 
+/* What follows the name of a file of the inbox until the file is complete. */
+#define NAME_PART_SUFFIX ".part"
+
+/* Whether a file of that name is one that was being received. */
+bool name_is_part(const char *name);
+
+/* Puts a '_' behind a `name` with that suffix, in capitals or not: no complete file may look like
+ * the part of another one. `name` has room for NAME_MAX_BYTES + 1, and is cut as above. */
+void name_avoid_part(char *name);
+
 /* Takes the first name off the path *folder. False: it is empty. */
 bool name_take_part(const char **folder, char part[NAME_MAX_BYTES + 1]);
 

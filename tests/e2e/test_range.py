@@ -197,6 +197,24 @@ def test_peer_that_sends_all_of_it_again(lab: Lab) -> None:
     assert part_of(offer(peer, mount.jid, "two", "f", SIZE, fields)) is None
 
 
+def test_name_of_a_part(lab: Lab) -> None:
+    """A whole file whose name ends in .part is no part of another one, nor after a restart."""
+    mount, peer, folder = with_inbox(lab)
+    content = os.urandom(SIZE)
+    offer(peer, mount.jid, "one", "f.part", SIZE, sha_256(content))
+    send(peer, mount, "one-ibb", content)
+    peer.wait_for(is_action("received"))
+    mount.stop()
+    mount.start()
+    assert mount.incoming(peer, "f.part_").read_bytes() == content
+    longer = os.urandom(2 * SIZE)
+    fields = "<range/>" + sha_256(longer)
+    assert part_of(offer(peer, mount.jid, "two", "f", len(longer), fields)) is None
+    send(peer, mount, "two-ibb", longer)
+    poll_until((folder / "f").exists, what="the file has its name")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"f.part_": content, "f": longer}
+
+
 def test_part_that_is_being_written(lab: Lab) -> None:
     """Another offer of that name is another file."""
     mount, peer, folder = with_inbox(lab)

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -45,6 +46,38 @@ static void test_names_of_arrivals(void **state)
 	scene_finish(&scene);
 }
 
+/* In an inbox, a whole file must not be taken for the part of another one. */
+static void test_arrival_like_a_part(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *path;
+	} rows[] = {
+		{"x.part", "a@x/in/x.part_"},	   {"x.part", "a@x/in/x (2).part_"},
+		{"X.PART", "a@x/in/X.PART_"},	   {".part", "a@x/in/%2Epart"},
+		{"x.part.gz", "a@x/in/x.part.gz"},
+	};
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene.account.has_inbox = true;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char sid[8];
+		snprintf(sid, sizeof(sid), "s%zu", i);
+		scene_peer_opens(&scene, "a@x/r", sid, rows[i].name);
+		scene_sent(&scene, MSG_RESULT, "a@x/r");
+		assert_non_null(scene_find(&scene, rows[i].path));
+	}
+	scene_finish(&scene);
+
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_peer_opens(&scene, "a@x/r", "s", "x.part");
+	scene_sent(&scene, MSG_RESULT, "a@x/r");
+	assert_non_null(scene_find(&scene, "a@x/in/x.part"));
+	scene_finish(&scene);
+}
+
 /* A peer whose JID is too long for a name is refused. */
 static void test_arrival_without_a_place(void **state)
 {
@@ -71,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_of_arrivals),
+		cmocka_unit_test(test_arrival_like_a_part),
 		cmocka_unit_test(test_arrival_without_a_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

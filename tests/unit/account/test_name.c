@@ -484,6 +484,31 @@ static void test_limits_of_folders(void **state)
 	}
 }
 
+static void test_avoid_part(void **state)
+{
+	(void)state;
+	static const struct {
+		struct text before, after;
+	} rows[] = {
+		{{"x.par", "t", 1, ""}, {"x.part", "_", 1, ""}},
+		{{"x.PaR", "t", 1, ""}, {"x.PaRt", "_", 1, ""}},
+		{{"x.part", "_", 1, ""}, {"x.part", "_", 1, ""}},
+		{{".par", "t", 1, ""}, {".par", "t", 1, ""}},
+		{{"x", "part", 1, ""}, {"x", "part", 1, ""}},
+		{{"", "n", 249, ".part"}, {"", "n", 249, ".part_"}},
+		{{"", "n", 250, ".part"}, {"", "n", 249, ".part_"}},
+	};
+	char name[NAME_MAX_BYTES + 1], expected[NAME_MAX_BYTES + 1];
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		spell(&rows[i].before, name);
+		name_avoid_part(name);
+		assert_string_equal(name, spell(&rows[i].after, expected));
+		assert_false(name_is_part(name));
+	}
+	assert_true(name_is_part("x.part"));
+	assert_false(name_is_part(".part"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_number),	   cmocka_unit_test(test_jid),
 		cmocka_unit_test(test_jid_length), cmocka_unit_test(test_to_jid),
 		cmocka_unit_test(test_check),	   cmocka_unit_test(test_from_wire_is_good),
+		cmocka_unit_test(test_avoid_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
