@@ -32,8 +32,22 @@ void claim_spend(struct claim *claim, uint64_t size)
 {
 	struct quota *quota = claim->quota;
 	struct usage now = quota_file(quota, size), *spent = &claim->spent;
-	quota_write(quota, (struct usage){now.files - spent->files, now.bytes - spent->bytes});
-	*spent = now;
+	if (now.files > spent->files || now.bytes > spent->bytes) {
+		quota_write(quota,
+			    (struct usage){now.files - spent->files, now.bytes - spent->bytes});
+		*spent = now;
+	}
+}
+
+void claim_cut(struct claim *claim, uint64_t size)
+{
+	struct usage now = quota_file(claim->quota, size), *spent = &claim->spent;
+	if (now.bytes < spent->bytes) {
+		uint64_t less = spent->bytes - now.bytes;
+		quota_remove(claim->quota, (struct usage){.bytes = less});
+		claim->reserved.bytes -= less;
+		spent->bytes = now.bytes;
+	}
 }
 
 void claim_give_back(struct claim *claim)

@@ -24,8 +24,11 @@ int claim_reserve(struct claim *claim, uint64_t size);
 /* The file is on disk already, and has that size: it is counted. Before any other call. */
 void claim_adopt(struct claim *claim, uint64_t size);
 
-/* The file has that size now, for which there is room. */
+/* The file has that size now, for which there is room; no effect if it has had more. */
 void claim_spend(struct claim *claim, uint64_t size);
+
+/* The file was cut to that size. */
+void claim_cut(struct claim *claim, uint64_t size);
 
 /* The file is removed. */
 void claim_give_back(struct claim *claim);

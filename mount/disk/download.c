@@ -478,6 +478,9 @@ static bool verify(struct download *download)
 		fail(download, error, true);
 		return false;
 	}
+	if (ended) {
+		claim_cut(&download->claim, download->written);
+	}
 	await_bytes(download);
 	download->stage = ended ? STAGE_TRANSFER : STAGE_VERIFY;
 	return true;
