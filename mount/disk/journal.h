@@ -4,7 +4,7 @@
  * hidden directory of the inbox.
  *
  *     inbox's pool    write a piece to NAME.part; journal_note; tell the hub, which acknowledges
- *     next process    journal_for_each; NAME.part must have the bytes of the record (download.c)
+ *     next process    journals_find; NAME.part must have the bytes of the record (download.c)
  *
  * Nothing is synced. When a process is killed, or a machine is restarted in order, its writes stay.
  * After a loss of power, each of them may be on disk or not, in any order. No wrong file comes of
