@@ -295,18 +295,9 @@ static void finish(struct download *download)
 	}
 }
 
-/* Whether what is there is no part of the offered file, or the sender does not go on from its end.
- * Another attempt must not go on from it. */
-static bool is_wrong(const struct download *download, int error, bool of_disk)
-{
-	return !of_disk &&
-	       (error == -EBADMSG || (download->beginning.size > 0 && error == -EPROTO));
-}
-
 /* `of_disk`: the file could not be stored; otherwise its stream has failed. */
 static void fail(struct download *download, int error, bool of_disk)
 {
-	bool wrong = is_wrong(download, error, of_disk);
 	if (error == -ESHUTDOWN && download->journal.fd >= 0) {
 		return; /* the next process goes on */
 	}
@@ -316,6 +307,7 @@ static void fail(struct download *download, int error, bool of_disk)
 		warn(download, download->file.name, strerror(-failed));
 	}
 	int result = hub_download_end(download->hub, download->ino, "", error);
+	bool wrong = result == -EBADMSG;
 	if (download->beginning.size > 0 && !download->accepted) {
 		return; /* it is as it was */
 	}

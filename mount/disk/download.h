@@ -3,7 +3,8 @@
  * download - receives streams and offers into files of the inbox.
  *
  * A file is written as NAME.part. It gets its name when it is complete and its digest, if one is
- * known, is right. The name never replaces an existing file. An incomplete file stays NAME.part.
+ * known, is right. The name never replaces an existing file. An incomplete file stays NAME.part;
+ * one whose digest is wrong is removed. The rest of an offered file is written to its NAME.part.
  *
  * The hub is told of the end, and the peer with it, when the file and its name are durable.
  *

@@ -233,6 +233,15 @@ int inbox_file_name(struct account *account, uint64_t ino, const char *path)
 	return node ? set_path(node, path) : -ENOENT;
 }
 
+/* Any other fault, such as a lost block or a break, says nothing of the bytes before it. */
+static bool is_wrong(const struct node *node)
+{
+	const struct offer *offer = node->file.offer;
+	const struct stream *stream = node->file.stream;
+	return offer && (offer->checksum.wrong ||
+			 (offer->offset > 0 && stream && stream->incoming.too_long));
+}
+
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms)
 {
@@ -251,6 +260,7 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 		offers_settle(&account->offers, now_ms);
 	}
 	uint64_t size = node->file.size;
+	bool wrong = error && is_wrong(node);
 	if (node->file.stream || node->file.offer) {
 		account_finish_file(account, node, !error, now_ms);
 	}
@@ -260,7 +270,7 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 		node->inbox.path = NULL;
 		node->inbox.state = INBOX_NONE;
 		node->inbox.error = error;
-		return 0;
+		return wrong ? -EBADMSG : 0;
 	}
 	node->file.expires_ms = NODE_NEVER;
 	node->inbox.state = INBOX_COMPLETE;

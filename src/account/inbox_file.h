@@ -67,7 +67,9 @@ void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct 
 /* The file, whose bytes are all there, is at `path` now (copied); it may not be durable yet. */
 int inbox_file_name(struct account *account, uint64_t ino, const char *path);
 
-/* The file is complete, at `path` (copied); or it could not be stored: `error`, negative. */
+/* The file is complete, at `path` (copied); or it could not be stored: `error`, negative. -ENOENT:
+ * it was removed. -EBADMSG, of one with an error: another attempt must not go on from its bytes.
+ * They have another digest than the file, or what was there before is no beginning of it. */
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms);
 

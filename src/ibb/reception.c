@@ -16,7 +16,8 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
 	if (good && stream->session.expected && stream->session.announced_size >= 0 &&
 	    data->data_length >
 		    (uint64_t)stream->session.announced_size - stream->incoming.receiver.received) {
-		return CONDITION_BAD_REQUEST; /* more bytes than were offered */
+		stream->incoming.too_long = true;
+		return CONDITION_BAD_REQUEST;
 	}
 	if (good && !limits_have_room(stream->limits, memory, stream_memory_share(stream),
 				      stream->incoming.charged)) {

@@ -142,6 +142,7 @@ struct stream_incoming {
 	struct receiver receiver;
 	size_t charged;	    /* of the pool in limits */
 	struct hash *hash;  /* of the bytes received; the user's, or NULL */
+	bool too_long;	    /* the peer has sent more bytes than were offered */
 	bool has_reader;    /* somebody at this end reads, or will */
 	bool is_whole;	    /* expected: nothing more will come, and what has come is right */
 	bool is_durable;    /* stream_keep */

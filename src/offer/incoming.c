@@ -120,19 +120,22 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 static int check(struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
+	struct offer_checksum *checksum = &offer->checksum;
 	struct digest digest;
 	if (offer->length >= 0 && stream->incoming.receiver.received != (uint64_t)offer->length) {
 		return -ECONNRESET;
 	}
-	if (offer->checksum.digest.length == 0) {
+	if (checksum->digest.length == 0) {
 		/* None was given. What was there before may be of another file. */
-		return offer->offset > 0 ? -EBADMSG : 0;
+		checksum->wrong = offer->offset > 0;
+	} else {
+		int error = hash_finish(checksum->hash, &digest);
+		if (error) {
+			return error;
+		}
+		checksum->wrong = !digest_equals(&digest, &checksum->digest);
 	}
-	int error = hash_finish(offer->checksum.hash, &digest);
-	if (error) {
-		return error;
-	}
-	return digest_equals(&digest, &offer->checksum.digest) ? 0 : -EBADMSG;
+	return checksum->wrong ? -EBADMSG : 0;
 }
 
 /* Everything has come. */

@@ -61,6 +61,8 @@ struct offer_checksum {
 	struct digest digest; /* that the file must have; length 0: none is known (yet) */
 	struct hash *hash;    /* of the bytes received or sent so far */
 	uint64_t hashed;      /* outgoing: bytes of the file */
+	bool wrong;	      /* incoming: what came has another digest; or none has come for what
+				 was there before */
 };
 
 struct offer {

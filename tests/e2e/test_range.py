@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -108,6 +109,16 @@ def break_off(peer: RawPeer, mount: Mount, sid: str, content: bytes, fields: str
     peer.close(mount.jid, f"{sid}-ibb")
 
 
+def is_free(part: Path) -> bool:
+    """Whether no stream writes it."""
+    with open(part, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
 def test_rest_of_theirs(lab: Lab) -> None:
     mount, peer, folder = with_inbox(lab)
     content = os.urandom(SIZE)
@@ -195,6 +206,30 @@ def test_peer_that_sends_all_of_it_again(lab: Lab) -> None:
     assert condition(peer.data(mount.jid, "one-ibb", 2, content[8192:12_288])) == "bad-request"
     poll_until(lambda: not (folder / "f.part").exists(), what="the part is removed")
     assert part_of(offer(peer, mount.jid, "two", "f", SIZE, fields)) is None
+
+
+def test_rest_that_loses_a_block(lab: Lab) -> None:
+    """What has come before it is continued once more."""
+    mount, peer, folder = with_inbox(lab)
+    content, part = os.urandom(SIZE), folder / "f.part"
+    folder.mkdir(parents=True)
+    part.write_bytes(content[:10_000])
+    fields = "<range/>" + sha_256(content)
+    assert part_of(offer(peer, mount.jid, "one", "f", SIZE, fields)) == {"offset": "10000"}
+    send(peer, mount, "one-ibb", content[10_000:14_096])
+    answer = peer.data(mount.jid, "one-ibb", 2, content[14_096:18_192])
+    assert condition(answer) == "unexpected-request"
+    poll_until(lambda: is_free(part), what="nobody writes it")
+    assert part.read_bytes() == content[:14_096]
+    assert part_of(offer(peer, mount.jid, "two", "f", SIZE, fields)) == {"offset": "14096"}
+
+
+def test_whole_with_a_wrong_digest(lab: Lab) -> None:
+    mount, peer, folder = with_inbox(lab)
+    offer(peer, mount.jid, "one", "f", SIZE, "<range/>" + sha_256(b"another"))
+    send(peer, mount, "one-ibb", os.urandom(SIZE))
+    assert reason_of(peer.wait_for(is_action("session-terminate"))) == "media-error"
+    poll_until(lambda: not folder.exists(), what="nothing is left of it")
 
 
 def test_name_of_a_part(lab: Lab) -> None:

@@ -246,6 +246,12 @@ static void read_on(struct scene *scene, uint64_t ino, struct call *call)
 	scene_settle(scene);
 }
 
+/* Whether what is there must not be continued: -EBADMSG. */
+static int end(struct scene *scene, uint64_t ino, int error)
+{
+	return inbox_file_end(&scene->account, ino, "", error, scene->now_ms);
+}
+
 static void test_rest(void **state)
 {
 	(void)state;
@@ -289,6 +295,9 @@ static void test_rest(void **state)
 		assert_int_equal(scene_size(&scene, "a@x/in/f"), 12);
 		scene_wait(&scene, OFFER_CHECKSUM_MS);
 		assert_result(&call, rows[i].result);
+		if (rows[i].result) {
+			assert_int_equal(end(&scene, ino, -EBADMSG), -EBADMSG);
+		}
 		scene_finish(&scene);
 	}
 }
@@ -312,7 +321,41 @@ static void test_more_than_the_rest(void **state)
 	scene_peer_sends(&scene, PHONE, "t", 0, "Hello, ");
 	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NONE);
 	assert_result(&call, -EPROTO);
+	assert_int_equal(end(&scene, ino, -EPROTO), -EBADMSG);
 	scene_finish(&scene);
+}
+
+/* What was there, and what has come so far, may still be of the file. */
+static void test_rest_that_breaks(void **state)
+{
+	(void)state;
+	const struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
+	for (int terminated = 0; terminated < 2; terminated++) {
+		struct scene scene;
+		struct call call;
+		uint64_t ino = arrives(&scene, true, &digest, HASH_SHA_256);
+		assert_int_equal(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()),
+				 0);
+		begin(&scene, ino, &call);
+		scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
+		scene_result(&scene);
+		scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
+		scene_sent(&scene, MSG_RESULT, PHONE);
+		assert_result(&call, 0);
+		read_on(&scene, ino, &call);
+		if (terminated) {
+			struct metadata metadata = {.action = JINGLE_SESSION_TERMINATE,
+						    .reason = JINGLE_MEDIA_ERROR};
+			scene_peer_says(&scene, PHONE, "j1", &metadata);
+			assert_result(&call, -EBADMSG);
+		} else {
+			scene_peer_sends(&scene, PHONE, "t", 1, "orl");
+			scene_refused(&scene, PHONE, CONDITION_UNEXPECTED_REQUEST, DETAIL_NONE);
+			assert_result(&call, -EPROTO);
+		}
+		assert_int_equal(end(&scene, ino, -EPROTO), 0);
+		scene_finish(&scene);
+	}
 }
 
 static void test_no_rest(void **state)
@@ -348,9 +391,13 @@ static void test_no_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parts),	     cmocka_unit_test(test_ends_early),
-		cmocka_unit_test(test_no_such_part), cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_rest),	     cmocka_unit_test(test_more_than_the_rest),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_ends_early),
+		cmocka_unit_test(test_no_such_part),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_more_than_the_rest),
+		cmocka_unit_test(test_rest_that_breaks),
 		cmocka_unit_test(test_no_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
