@@ -205,20 +205,21 @@ static void note(struct download *download, const struct op *op)
 static int write_piece(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
-	uint64_t end = download->written + length;
-	int error = claim_reserve(&download->claim, end);
+	int error = claim_reserve(&download->claim, download->written + length);
 	if (error) {
 		return error;
 	}
-	while (done < length) {
+	while (!error && done < length) {
 		ssize_t written = write(download->file.fd, op->data + done, length - done);
-		if (written < 0 && errno != EINTR) {
-			return -errno;
-		}
+		error = written < 0 && errno != EINTR ? -errno : 0;
 		done += written > 0 ? (size_t)written : 0;
 	}
-	download->written = end;
-	claim_spend(&download->claim, end);
+	/* After an error, the bytes before it are in the file. */
+	download->written += done;
+	claim_spend(&download->claim, download->written);
+	if (error) {
+		return error;
+	}
 	start_write_back(download);
 	note(download, op);
 	return 0;
