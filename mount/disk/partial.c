@@ -66,10 +66,12 @@ int partial_create(struct partial *partial, const char *name)
 		partial->fd = openat(partial->directory, partial->part,
 				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (partial->fd >= 0) {
-			flock(partial->fd, LOCK_EX | LOCK_NB); /* partial_reopen heeds it */
-			return 0;
-		}
-		if (errno != EEXIST) {
+			/* partial_reopen heeds it, unless nobody can lock here. */
+			if (flock(partial->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+				return 0;
+			}
+			partial_abandon(partial); /* another process has reopened it already */
+		} else if (errno != EEXIST) {
 			return -errno;
 		}
 	}

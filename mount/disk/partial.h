@@ -30,9 +30,9 @@ void partial_finish(struct partial *partial);
 /* Makes the file, in its directory, for the first of NAME, NAME (2) ... that is free. */
 int partial_create(struct partial *partial, const char *name);
 
-/* Opens NAME.part, which was left by an earlier stream, for reading and writing. No other stream
- * can have it open, of whatever process. Its size in bytes; -ENOENT: there is none, or NAME is
- * there; -EWOULDBLOCK: another stream writes it. */
+/* Opens NAME.part, which was left by an earlier stream, for reading and writing, and locks it: no
+ * other stream writes to it, of whatever process. Its size in bytes; -ENOENT: there is none, it is
+ * no regular file or has another name, or NAME is there; -EWOULDBLOCK: another stream writes it. */
 int64_t partial_reopen(struct partial *partial, const char *name);
 
 /* Closes the file, which stays as it is. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* partial and beginning: NAME.part of an earlier stream. */
+#define _GNU_SOURCE /* syscall */
+
 #include "mount/disk/beginning.h"
 #include "mount/disk/partial.h"
 
@@ -10,10 +12,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* The next locks that fail, as when another process was faster. */
+static unsigned taken;
+
+int flock(int fd, int operation)
+{
+	if (taken > 0) {
+		taken--;
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	return (int)syscall(SYS_flock, fd, operation);
+}
 
 static char directory[] = "/tmp/partial-XXXXXX";
 
@@ -107,6 +124,22 @@ static void test_one_writer(void **state)
 	unlink("f.part");
 }
 
+/* Another process has reopened the new file before it was locked. */
+static void test_create_taken(void **state)
+{
+	(void)state;
+	struct partial partial;
+	begin(&partial);
+	taken = 1;
+	assert_int_equal(partial_create(&partial, "f"), 0);
+	assert_string_equal(partial.name, "f (2)");
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(write(partial.fd, "x", 1), 1);
+	partial_finish(&partial);
+	unlink("f.part");
+	assert_int_equal(unlink("f (2).part"), 0);
+}
+
 /* The digest of what is there, for a file of `announced` bytes; *size: that is asked for from. */
 static bool digest(uint64_t announced, struct digest *digest, uint64_t *size)
 {
@@ -190,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reopen),
 		cmocka_unit_test(test_one_writer),
+		cmocka_unit_test(test_create_taken),
 		cmocka_unit_test(test_beginning),
 		cmocka_unit_test(test_beginning_that_shrinks),
 	};
