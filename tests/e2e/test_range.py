@@ -124,7 +124,7 @@ def test_rest_of_theirs(lab: Lab) -> None:
     content = os.urandom(SIZE)
     fields = "<range/>" + sha_256(content)
     break_off(peer, mount, "one", content, fields, 12_288)
-    poll_until((folder / "f.part").exists, what="a part is left")
+    poll_until(lambda: is_free(folder / "f.part"), what="a part is left")
     assert (folder / "f.part").read_bytes() == content[:12_288]
     accepted = offer(peer, mount.jid, "two", "f", SIZE, fields)
     assert part_of(accepted) == {"offset": "12288"}
@@ -229,7 +229,7 @@ def test_whole_with_a_wrong_digest(lab: Lab) -> None:
     offer(peer, mount.jid, "one", "f", SIZE, "<range/>" + sha_256(b"another"))
     send(peer, mount, "one-ibb", os.urandom(SIZE))
     assert reason_of(peer.wait_for(is_action("session-terminate"))) == "media-error"
-    poll_until(lambda: not folder.exists(), what="nothing is left of it")
+    poll_until(lambda: not list(folder.iterdir()), what="nothing is left of it")
 
 
 def test_name_of_a_part(lab: Lab) -> None:
