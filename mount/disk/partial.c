@@ -108,7 +108,7 @@ int64_t partial_reopen(struct partial *partial, const char *name)
 		close(fd);
 		return size;
 	}
-	strcpy(partial->name, name);
+	memmove(partial->name, name, strlen(name) + 1); /* it may be there already */
 	partial->fd = fd;
 	return size;
 }
