@@ -123,6 +123,7 @@ def test_the_copy_just_takes_longer(copy: Pair, how: str) -> None:
     assert it.journals() == []
 
 
+@pytest.mark.large
 def test_again_and_again(copy: Pair) -> None:
     it = copy(freeze=0, size=6 * MEBIBYTE)
     it.bob.via.rate = 3 * MEBIBYTE
