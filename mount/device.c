@@ -69,27 +69,33 @@ void device_set(const char *mountpoint)
 
 struct question {
 	unsigned long id;
-	bool other;
+	bool sees_ours, is_other;
 };
 
 static bool answer(void *context, const char *line)
 {
 	struct question *question = context;
 	struct mount mount;
-	if (!parse(line, &mount) || mount.id != question->id) {
+	if (!parse(line, &mount)) {
 		return false;
 	}
-	question->other = strcmp(mount.device, ours) != 0;
-	return true;
+	bool is_ours = strcmp(mount.device, ours) == 0;
+	question->sees_ours = question->sees_ours || is_ours;
+	question->is_other = mount.id == question->id && !is_ours;
+	return mount.id == question->id;
 }
 
 bool device_is_ours(pid_t pid, unsigned long mount_id)
 {
 	char path[64];
-	struct question question = {mount_id, false};
-	if (ours[0]) {
-		snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
-		proc_find_line(path, answer, &question);
+	struct question question = {.id = mount_id};
+	if (!ours[0]) {
+		return true;
 	}
-	return !question.other;
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
+	if (proc_find_line(path, answer, &question)) {
+		return !question.is_other;
+	}
+	/* It was unmounted while the file was open, or belongs to another name space. */
+	return !question.sees_ours;
 }

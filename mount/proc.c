@@ -73,7 +73,7 @@ bool proc_read(const char *path, char *text, size_t size)
 	return length > 0;
 }
 
-void proc_find_line(const char *path, bool (*found)(void *context, const char *line), void *context)
+bool proc_find_line(const char *path, bool (*found)(void *context, const char *line), void *context)
 {
 	int fd = open_file(path, 0);
 	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -83,13 +83,16 @@ void proc_find_line(const char *path, bool (*found)(void *context, const char *l
 		close_file(fd);
 	}
 	if (!file) {
-		return;
+		return false;
 	}
-	while (getline(&line, &size, file) > 0 && !found(context, line)) {
+	bool done = false;
+	while (!done && getline(&line, &size, file) > 0) {
+		done = found(context, line);
 	}
 	free(line);
 	fclose(file);
 	refill_reserve();
+	return done;
 }
 
 DIR *proc_open_directory(const char *path)

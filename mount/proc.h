@@ -21,8 +21,8 @@ void proc_stop(void);
 /* The beginning of a small file, terminated; false if there is none. `size`: at least 1. */
 bool proc_read(const char *path, char *text, size_t size);
 
-/* Calls `found` with each line until it returns true, if the file can be read. */
-void proc_find_line(const char *path, bool (*found)(void *context, const char *line),
+/* Calls `found` with each line until it returns true; whether it has. */
+bool proc_find_line(const char *path, bool (*found)(void *context, const char *line),
 		    void *context);
 
 /* NULL, and errno: it cannot be opened. */
