@@ -49,7 +49,7 @@ def known_options() -> set[str]:
     source = (ROOT / "mount" / "cli" / "option_table.c").read_text()
     table = re.search(r"table\[\] = \{(.*?)^\};", source, re.MULTILINE | re.DOTALL)[1]
     passed_on = re.search(r"passed_on\[\] = \{(.*?)\};", source, re.DOTALL)[1]
-    names = re.findall(r'^\t\{"([^"-][^"]*)",(?! take_refused)', table, re.MULTILINE)
+    names = re.findall(r'^\t\{"([^"-][^"]*)",(?! option_refused)', table, re.MULTILINE)
     return {n for n in names + re.findall(r'"([^"]+)"', passed_on) if not n.startswith("-")}
 
 
