@@ -38,7 +38,7 @@
  *     beginning of an offered file: what is there already
  *     journal   a stream after a restart    journal_format   its bytes
  *     restart   what was in the inbox       verification     of a part, by its journal
- *     checksum  of bytes on disk
+ *     checksum  of bytes on disk            scan      reads a file, some at a time
  *     folder    directories in it, by paths
  *     transfer  an upload or a download, piece by piece
  *     pool      threads for the calls of a disk

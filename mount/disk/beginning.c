@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/beginning.h"
 
+#include "mount/disk/scan.h"
+
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-/* Bytes that are read at once, and in one call. */
-#define STEP   ((size_t)128 * 1024)
-#define MOMENT ((uint64_t)1024 * 1024)
+/* Bytes that are read in one call of beginning_read. */
+#define STEP ((uint64_t)1024 * 1024)
 
 bool beginning_open(struct beginning *beginning, struct partial *file, const char *name,
 		    uint64_t announced, uint64_t *size)
@@ -31,36 +31,19 @@ bool beginning_open(struct beginning *beginning, struct partial *file, const cha
 	return false;
 }
 
-static int read_step(struct beginning *beginning, int fd, uint8_t *bytes, uint64_t end)
+static int add(void *hash, const uint8_t *bytes, size_t length)
 {
-	uint64_t left = end - beginning->hashed;
-	ssize_t length =
-		pread(fd, bytes, left < STEP ? (size_t)left : STEP, (off_t)beginning->hashed);
-	if (length == 0) {
-		return -EBADMSG; /* somebody has cut it */
-	}
-	if (length < 0) {
-		return errno == EINTR ? 0 : -errno;
-	}
-	beginning->hashed += (uint64_t)length;
-	return hash_update(beginning->hash, bytes, (size_t)length);
+	return hash_update(hash, bytes, length);
 }
 
 int beginning_read(struct beginning *beginning, const struct partial *file, bool *ended)
 {
-	uint64_t left = beginning->size - beginning->hashed;
-	uint64_t end = beginning->hashed + (left < MOMENT ? left : MOMENT);
-	uint8_t *bytes = malloc(STEP);
-	int error = bytes ? 0 : -ENOMEM;
-	while (!error && beginning->hashed < end) {
-		error = read_step(beginning, file->fd, bytes, end);
-	}
-	free(bytes);
-	*ended = !error && end == beginning->size;
-	if (*ended && lseek(file->fd, (off_t)end, SEEK_SET) < 0) {
+	int error = scan(file->fd, &beginning->hashed, beginning->size, STEP, add, beginning->hash);
+	*ended = !error && beginning->hashed == beginning->size;
+	if (*ended && lseek(file->fd, (off_t)beginning->size, SEEK_SET) < 0) {
 		error = -errno;
 	}
-	return error;
+	return error == -ENODATA ? -EBADMSG : error; /* somebody has cut it */
 }
 
 struct hash *beginning_take(struct beginning *beginning)

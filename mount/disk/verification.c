@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/verification.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "mount/disk/scan.h"
 
-/* Bytes that are read in one call of verification_read, and at once. */
-#define STEP  ((size_t)16 * 1024 * 1024)
-#define PIECE ((size_t)256 * 1024)
+#include <errno.h>
+
+/* Bytes that are read in one call of verification_read. */
+#define STEP ((uint64_t)16 * 1024 * 1024)
 
 void verification_init(struct verification *verification, const struct checksum *wanted)
 {
@@ -15,28 +14,21 @@ void verification_init(struct verification *verification, const struct checksum 
 	checksum_init(&verification->sum);
 }
 
-static int read_piece(struct verification *verification, int fd, uint8_t *bytes)
+static int add(void *sum, const uint8_t *bytes, size_t length)
 {
-	struct checksum *sum = &verification->sum;
-	uint64_t left = verification->wanted.length - sum->length;
-	ssize_t length = pread(fd, bytes, left < PIECE ? left : PIECE, (off_t)sum->length);
-	if (length <= 0) {
-		return length < 0 ? -errno : -EIO; /* the file is shorter */
-	}
-	checksum_add(sum, bytes, (size_t)length);
+	checksum_add(sum, bytes, length);
 	return 0;
 }
 
 int verification_read(struct verification *verification, int fd, bool *ended)
 {
-	const struct checksum *wanted = &verification->wanted, *sum = &verification->sum;
-	uint64_t begun = sum->length;
-	uint8_t *bytes = malloc(PIECE);
-	int error = bytes ? 0 : -ENOMEM;
-	while (!error && sum->length < wanted->length && sum->length - begun < STEP) {
-		error = read_piece(verification, fd, bytes);
-	}
-	free(bytes);
+	const struct checksum *wanted = &verification->wanted;
+	struct checksum *sum = &verification->sum;
+	uint64_t at = sum->length;
+	int error = scan(fd, &at, wanted->length, STEP, add, sum);
 	*ended = sum->length == wanted->length;
-	return !error && *ended && !checksum_equals(sum, wanted) ? -EIO : error;
+	if (error == -ENODATA || (!error && *ended && !checksum_equals(sum, wanted))) {
+		error = -EIO;
+	}
+	return error;
 }
