@@ -46,6 +46,7 @@ struct call {
 	uint64_t table;		  /* the kernel's number of the caller's descriptor table */
 	fuse_ino_t ino;
 	enum close_end ending;
+	bool spooled; /* and not KILLED */
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when

@@ -13,6 +13,7 @@
 void closes_add(struct closes *closes, struct call *call, bool killed)
 {
 	call->ending = killed ? CLOSE_KILLED : CLOSE_SHARED;
+	call->spooled = false;
 	DL_APPEND(closes->calls, call);
 }
 
@@ -29,13 +30,13 @@ struct judged {
 static void add(struct judged *judged, struct call *call)
 {
 	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
-	bool spooled = hub_is_spooled(call->hub, call->handle, false);
-	if (!spooled && !hub_can_finish(call->hub, call->handle)) {
+	call->spooled = hub_is_spooled(call->hub, call->handle, false);
+	if (!call->spooled && !hub_can_finish(call->hub, call->handle)) {
 		return;
 	}
 	if (hub_path(call->hub, call->handle, path, sizeof(path)) < 0) {
 		/* It is removed: other writers cannot be found. */
-		call->ending = spooled ? CLOSE_LAST : CLOSE_SHARED;
+		call->ending = call->spooled ? CLOSE_LAST : CLOSE_SHARED;
 		return;
 	}
 	char *name = judged->names[judged->count];
@@ -48,7 +49,7 @@ static void add(struct judged *judged, struct call *call)
 		.opened = &call->handle->opened,
 		.name = name,
 		.ino = call->ino,
-		.searches = spooled,
+		.searches = call->spooled,
 	};
 }
 
@@ -81,14 +82,13 @@ static void judge(struct call *calls, size_t count)
 static void begin(struct call *call)
 {
 	bool killed = call->ending == CLOSE_KILLED, last = call->ending == CLOSE_LAST;
-	bool spooled = !killed && hub_is_spooled(call->hub, call->handle, false);
-	if (spooled && !last) {
+	if (call->spooled && !last) {
 		call->request.op.result = 0;
 		call->request.deliver(&call->request);
 		return;
 	}
 	struct early_signal early = call_early_signal(call);
-	if (spooled) {
+	if (call->spooled) {
 		const struct spool_place *place = &call_context_of(call->req)->spool;
 		spool_ops_offer(call->hub, place, call->handle, &call->request);
 	} else if (last) {
