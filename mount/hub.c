@@ -176,7 +176,6 @@ void hub_end(struct hub *hub, int64_t now_ms)
 		struct inbox_arrival *arrival = outcome.arrivals;
 		DL_DELETE(outcome.arrivals, arrival);
 		hub->inbox.receive(hub->inbox.context, hub, arrival);
-		free(arrival);
 	}
 	if (!outcome.done) {
 		return;

@@ -57,7 +57,8 @@ struct hub;
 struct hub_inbox {
 	void *context;
 	bool syncs; /* it makes files durable */
-	void (*receive)(void *context, struct hub *hub, const struct inbox_arrival *arrival);
+	/* Takes the arrival over. */
+	void (*receive)(void *context, struct hub *hub, struct inbox_arrival *arrival);
 };
 
 /* NULL when memory is short; the arguments are those of account_init. `owner`: of nodes that no

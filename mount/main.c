@@ -35,6 +35,7 @@
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     what it spends of the disk
  *     claim     what a file takes of that   partial   NAME.part, until it gets its name
+ *     download_file its bytes and its end   location  where in the inbox it is
  *     beginning of an offered file: what is there already
  *     journal   a stream after a restart    journal_format   its bytes
  *     restart   what was in the inbox       verification     of a part, by its journal

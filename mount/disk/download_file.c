@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* sync_file_range */
+
+#include "mount/disk/download_internal.h"
+
+#include "mount/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Bytes after which their write-back begins, so that the sync at the end is short. */
+#define WRITE_BACK ((uint64_t)8 * 1024 * 1024)
+
+void download_warn(const struct download *download, const char *name, const char *why)
+{
+	char path[LOCATION_PATH_SIZE];
+	location_path(&download->location, name, path);
+	log_warning("%s: %s", path, why);
+}
+
+/* ---- the journal ---- */
+
+void download_begin_journal(struct download *download)
+{
+	const struct inbox_arrival *arrival = download->arrival;
+	const struct journal_head head = {
+		.own = arrival->own,
+		.peer = arrival->peer,
+		.sid = arrival->sid,
+		.block_size = arrival->block_size,
+		.announced = arrival->size,
+		.contact = download->location.contact,
+		.folder = download->location.folder,
+		.name = download->file.name,
+		.part = download->file.part,
+	};
+	if (!arrival->own) {
+		return;
+	}
+	int error = journal_begin(&download->location.inbox->journals, &download->journal, &head);
+	if (error) {
+		download_warn(download, download->file.part, strerror(-error));
+	} else {
+		hub_download_set_journaled(download->hub, download->ino, true);
+	}
+}
+
+/* An earlier record must not stay: the bytes will be acknowledged. */
+static void end_journal(struct download *download)
+{
+	if (download->journal.fd >= 0) {
+		hub_download_set_journaled(download->hub, download->ino, false);
+		journal_end(&download->location.inbox->journals, &download->journal);
+	}
+}
+
+/* The bytes of a read are in the file. */
+static void note(struct download *download, const struct op *op)
+{
+	if (download->journal.fd < 0) {
+		return;
+	}
+	int error = journal_note(&download->journal, op->data, (size_t)op->result, op->end);
+	if (error) {
+		download_warn(download, download->file.part, strerror(-error));
+		end_journal(download);
+	}
+}
+
+/* ---- bytes ---- */
+
+static void start_write_back(struct download *download)
+{
+	uint64_t length = download->written - download->started;
+	if (download->location.inbox->syncer && length >= WRITE_BACK) {
+		sync_file_range(download->file.fd, (off64_t)download->started, (off64_t)length,
+				SYNC_FILE_RANGE_WRITE); /* an error is fdatasync's, too */
+		download->started = download->written;
+	}
+}
+
+int download_write(struct download *download, const struct op *op)
+{
+	size_t length = (size_t)op->result, done = 0;
+	int error = claim_reserve(&download->claim, download->written + length);
+	if (error) {
+		return error;
+	}
+	while (!error && done < length) {
+		ssize_t written = write(download->file.fd, op->data + done, length - done);
+		error = written < 0 && errno != EINTR ? -errno : 0;
+		done += written > 0 ? (size_t)written : 0;
+	}
+	/* After an error, the bytes before it are in the file. */
+	download->written += done;
+	claim_spend(&download->claim, download->written);
+	if (error) {
+		return error;
+	}
+	start_write_back(download);
+	note(download, op);
+	return 0;
+}
+
+/* ---- syncs and the name ---- */
+
+static struct download *download_of(struct sync *sync)
+{
+	return (struct download *)((char *)sync - offsetof(struct download, sync));
+}
+
+/* Its bytes are durable, or need not be: the file gets its name, and readers find it there. 0 or
+ * -errno. */
+static int name_file(struct sync *sync)
+{
+	struct download *download = download_of(sync);
+	char path[LOCATION_PATH_SIZE];
+	int error = partial_close(&download->file);
+	if (!error) {
+		error = partial_rename(&download->file);
+	}
+	if (error) {
+		return error;
+	}
+	location_path(&download->location, download->file.name, path);
+	return hub_download_name(download->hub, download->ino, path);
+}
+
+static void deliver_sync(struct sync *sync)
+{
+	struct request *request = &download_of(sync)->transfer.request;
+	request->op.result = sync->result;
+	request->deliver(request);
+}
+
+/* `name`: as of struct sync. The next step follows. */
+static void submit_sync(struct download *download, int (*name)(struct sync *sync))
+{
+	struct inbox *inbox = download->location.inbox;
+	download->made = atomic_load(&inbox->made);
+	download->sync = (struct sync){
+		.fd = download->file.fd,
+		.directory = download->file.directory,
+		.above = download->made > atomic_load(&inbox->durable) ? inbox->fd : -1,
+		.name = name,
+		.done = deliver_sync,
+	};
+	syncer_submit(inbox->syncer, &download->sync);
+}
+
+void download_sync(struct download *download)
+{
+	download->stage = STAGE_SYNC;
+	transfer_renew(&download->transfer, OP_FLUSH, 0);
+	submit_sync(download, NULL);
+}
+
+void download_finish(struct download *download)
+{
+	struct sync *sync = &download->sync;
+	struct inbox *inbox = download->location.inbox;
+	if (download->date != METADATA_NO_DATE) {
+		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = download->date}};
+		futimens(download->file.fd, times); /* a date out of range is ignored */
+	}
+	download->stage = STAGE_CONCLUDE;
+	transfer_renew(&download->transfer, OP_FLUSH, 0);
+	if (inbox->syncer) {
+		submit_sync(download, name_file);
+	} else {
+		sync->result = name_file(sync);
+		deliver_sync(sync);
+	}
+}
+
+/* ---- the end ---- */
+
+/* No file of that name remains. */
+static void discard(struct download *download, const char *name)
+{
+	claim_give_back(&download->claim);
+	unlinkat(download->file.directory, name, 0);
+	location_prune(&download->location);
+}
+
+void download_fail(struct download *download, int error, bool of_disk)
+{
+	if (error == -ESHUTDOWN && download->journal.fd >= 0) {
+		return; /* the next process goes on */
+	}
+	int failed = partial_unname(&download->file);
+	end_journal(download);
+	if (failed) {
+		download_warn(download, download->file.name, strerror(-failed));
+	}
+	int result = hub_download_end(download->hub, download->ino, "", error);
+	bool wrong = result == -EBADMSG;
+	if (download->beginning.size > 0 && !download->accepted) {
+		return; /* it is as it was */
+	}
+	if (wrong) {
+		download_warn(download, download->file.part, "it is not what was offered: removed");
+	}
+	if (result == -ENOENT || wrong || (download->written == 0 && !of_disk)) {
+		/* The file was removed from the mount, it is wrong, or nothing of it has come. */
+		discard(download, download->file.part);
+	} else {
+		download_warn(download, download->file.part, strerror(-error));
+	}
+}
+
+void download_conclude(struct download *download)
+{
+	struct inbox *inbox = download->location.inbox;
+	int error = (int)download->transfer.request.op.result;
+	char path[LOCATION_PATH_SIZE];
+	if (error) {
+		download_fail(download, error, true);
+		return;
+	}
+	unsigned durable = atomic_load(&inbox->durable);
+	while (durable < download->made &&
+	       !atomic_compare_exchange_weak(&inbox->durable, &durable, download->made)) {
+	}
+	location_path(&download->location, download->file.name, path);
+	int result = hub_download_end(download->hub, download->ino, path, 0);
+	journal_end(&inbox->journals, &download->journal);
+	if (result == -ENOENT) {
+		discard(download,
+			download->file.name); /* it was removed from the mount meanwhile */
+	}
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * download_internal - the part that the files of the download share: download.c (from the arrival
+ * to the last byte, step by step) and download_file.c (its file: bytes, journal, name).
+ *
+ * Errors:  0 or -errno.
+ * Threads: as download.h has it.
+ */
+#ifndef MOUNT_DISK_DOWNLOAD_INTERNAL_H
+#define MOUNT_DISK_DOWNLOAD_INTERNAL_H
+
+#include "account/inbox_file.h"
+#include "mount/disk/beginning.h"
+#include "mount/disk/claim.h"
+#include "mount/disk/journal.h"
+#include "mount/disk/location.h"
+#include "mount/disk/partial.h"
+#include "mount/disk/syncer.h"
+#include "mount/disk/transfer.h"
+#include "mount/disk/verification.h"
+#include "mount/hub.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the next step does. */
+enum stage {
+	STAGE_CREATE,
+	STAGE_READ,   /* what is there already of an offered file */
+	STAGE_VERIFY, /* what an earlier process has written */
+	STAGE_TRANSFER,
+	STAGE_SYNC,	/* the bytes so far are durable, or could not be made so */
+	STAGE_CONCLUDE, /* the file is durable, or could not be made so */
+};
+
+struct download {
+	struct transfer transfer; /* first */
+	struct sync sync;
+	enum stage stage;
+	struct hub *hub;
+	struct location location;
+	uint64_t ino;
+	int64_t date;
+	uint64_t announced, written;
+	struct claim claim;
+	uint64_t started; /* bytes whose write-back has begun */
+	unsigned made;	  /* inbox.made, when it was synced */
+	struct partial file;
+	struct beginning beginning;
+	bool accepted; /* its bytes may come */
+	struct journal journal;
+	struct inbox_arrival *arrival; /* or NULL: an earlier process has begun it */
+	struct verification verification;
+};
+
+/* A line in the log about `name` there. */
+void download_warn(const struct download *download, const char *name, const char *why);
+
+/* The file is made. Without a journal, the stream ends with us. */
+void download_begin_journal(struct download *download);
+
+/* Writes the bytes of a read, and notes them in the journal. */
+int download_write(struct download *download, const struct op *op);
+
+/* The peer may believe that this was all: STAGE_SYNC follows, when it is durable. */
+void download_sync(struct download *download);
+
+/* Every byte is written: STAGE_CONCLUDE follows, when the file has its name. */
+void download_finish(struct download *download);
+
+/* The file is durable, and has its name, or could not get it: tells the hub. */
+void download_conclude(struct download *download);
+
+/* `of_disk`: the file could not be stored; otherwise its stream has failed. */
+void download_fail(struct download *download, int error, bool of_disk);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/disk/location.h"
+
+#include "mount/disk/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How often a folder that was removed meanwhile is made again. */
+#define MAX_TRIES 10
+
+void location_init(struct location *location, struct inbox *inbox, const char *contact,
+		   const char *folder)
+{
+	location->inbox = inbox;
+	snprintf(location->contact, sizeof(location->contact), "%s", contact);
+	snprintf(location->folder, sizeof(location->folder), "%s", folder);
+}
+
+/* The path of the directory. */
+static void write_path(const struct location *location, char path[LOCATION_PATH_SIZE])
+{
+	snprintf(path, LOCATION_PATH_SIZE, "%s%s%s", location->contact,
+		 location->folder[0] != '\0' ? "/" : "", location->folder);
+}
+
+void location_path(const struct location *location, const char *name, char path[LOCATION_PATH_SIZE])
+{
+	write_path(location, path);
+	size_t length = strlen(path);
+	snprintf(path + length, LOCATION_PATH_SIZE - length, "/%s", name);
+}
+
+/* Opens the contact's directory, which is made if it is missing. */
+static int open_contact(const struct location *location)
+{
+	struct inbox *inbox = location->inbox;
+	if (mkdirat(inbox->fd, location->contact, 0700) == 0) {
+		atomic_fetch_add(&inbox->made, 1);
+		quota_add(&inbox->quota, quota_file(&inbox->quota, 0));
+	} else if (errno != EEXIST) {
+		return -errno;
+	}
+	int fd = openat(inbox->fd, location->contact,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+/* Likewise, the folder in it. */
+static int open_directory(struct location *location)
+{
+	struct inbox *inbox = location->inbox;
+	char wanted[NAME_FOLDER_SIZE];
+	int contact = open_contact(location);
+	if (contact < 0 || location->folder[0] == '\0') {
+		return contact;
+	}
+	strcpy(wanted, location->folder);
+	int fd = folder_make(contact, wanted, inbox->syncer != NULL, &inbox->quota,
+			     location->folder, sizeof(location->folder));
+	close(contact);
+	return fd;
+}
+
+int location_create(struct location *location, struct partial *file, const char *name)
+{
+	char folder[NAME_FOLDER_SIZE];
+	int error = -ENOENT;
+	strcpy(folder, location->folder);
+	/* ENOENT: rm has emptied the folder, or one above it, and removed it. */
+	for (int i = 0; i < MAX_TRIES && error == -ENOENT; i++) {
+		if (file->directory >= 0) {
+			close(file->directory);
+		}
+		strcpy(location->folder, folder);
+		file->directory = open_directory(location);
+		error = file->directory >= 0 ? partial_create(file, name) : file->directory;
+	}
+	if (error) {
+		location_prune(location);
+	}
+	return error;
+}
+
+int location_open(const struct location *location, struct partial *file)
+{
+	char path[LOCATION_PATH_SIZE];
+	write_path(location, path);
+	file->directory = folder_open(location->inbox->fd, path);
+	return file->directory < 0 ? file->directory : 0;
+}
+
+void location_prune(const struct location *location)
+{
+	char path[LOCATION_PATH_SIZE];
+	write_path(location, path);
+	folder_prune(location->inbox->fd, path, &location->inbox->quota);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * location - where in the inbox a file that is received is: CONTACT/FOLDER/, made as it is needed.
+ *
+ * Errors:  0 or -errno.
+ * Threads: one at a time.
+ */
+#ifndef MOUNT_DISK_LOCATION_H
+#define MOUNT_DISK_LOCATION_H
+
+#include "mount/disk/inbox.h"
+#include "mount/disk/partial.h"
+
+/* "CONTACT/FOLDER/NAME", and the suffix. */
+#define LOCATION_PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(NAME_PART_SUFFIX))
+
+struct location {
+	struct inbox *inbox;
+	char contact[NAME_MAX_BYTES + 1], folder[NAME_FOLDER_SIZE]; /* of no folder: "" */
+};
+
+void location_init(struct location *location, struct inbox *inbox, const char *contact,
+		   const char *folder);
+
+/* The path of `name` there, below the inbox. */
+void location_path(const struct location *location, const char *name,
+		   char path[LOCATION_PATH_SIZE]);
+
+/* partial_create; makes the directories that are missing. A folder whose name something else has
+ * gets a number. */
+int location_create(struct location *location, struct partial *file, const char *name);
+
+/* Opens the directory, which must be there, as file->directory. */
+int location_open(const struct location *location, struct partial *file);
+
+/* Removes the directories of the folder that are empty. */
+void location_prune(const struct location *location);
+
+#endif
