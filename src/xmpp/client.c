@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/client.h"
 
+#include "clock.h"
 #include "xmpp/connector.h"
 #include "xmpp/handlers.h"
 #include "xmpp/loop.h"
@@ -136,7 +137,7 @@ static int64_t with_jitter(int64_t delay_ms)
 static void pause_until(struct loop *loop, int64_t until_ms)
 {
 	while (!atomic_load(&loop->stopping) && !loop_take_slept(loop)) {
-		int64_t left_ms = until_ms - loop_now_ms();
+		int64_t left_ms = until_ms - clock_now_ms();
 		if (left_ms <= 0) {
 			break;
 		}
@@ -154,7 +155,7 @@ static void *run(void *argument)
 	bool was_online = false;
 
 	for (;;) {
-		atomic_store(&loop->deadline_ms, loop_now_ms() + timeout_ms);
+		atomic_store(&loop->deadline_ms, clock_now_ms() + timeout_ms);
 		connect_and_serve(client);
 		if (atomic_load(&loop->stopping)) {
 			break;
@@ -166,7 +167,7 @@ static void *run(void *argument)
 		/* A session that is not OFF cannot be connected again. */
 		bool final = !was_online || cause_is_final(&session->cause) ||
 			     session->state != SESSION_OFF;
-		int64_t retry_ms = loop_now_ms() + with_jitter(delay_ms);
+		int64_t retry_ms = clock_now_ms() + with_jitter(delay_ms);
 		delay_ms = delay_ms < BACKOFF_MS	   ? BACKOFF_MS
 			   : delay_ms * 2 < BACKOFF_MAX_MS ? delay_ms * 2
 							   : BACKOFF_MAX_MS;
@@ -187,7 +188,7 @@ int client_start(struct client *client)
 {
 	sigset_t all, before;
 
-	atomic_store(&client->loop.deadline_ms, loop_now_ms() + client->config.connect_timeout_ms);
+	atomic_store(&client->loop.deadline_ms, clock_now_ms() + client->config.connect_timeout_ms);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int error = pthread_create(&client->thread, NULL, run, client);

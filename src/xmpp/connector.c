@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/connector.h"
 
+#include "clock.h"
 #include "xmpp/candidates.h"
-#include "xmpp/loop.h"
 #include "xmpp/resolution.h"
 
 #include <errno.h>
@@ -211,7 +211,7 @@ static void give(struct connector *connector, struct address *address, size_t ra
 	candidates_win(&connector->candidates, address);
 	connector->last = address;
 	connection->silence_ms =
-		longest_silence_ms(&connector->candidates, loop_now_ms() - address->since_ms);
+		longest_silence_ms(&connector->candidates, clock_now_ms() - address->since_ms);
 }
 
 int connector_next(struct connector *connector, int wakeup, int64_t deadline_ms,
@@ -222,7 +222,7 @@ int connector_next(struct connector *connector, int wakeup, int64_t deadline_ms,
 	connector->last = NULL;
 	candidates_hurry(candidates);
 	for (;;) {
-		int64_t now_ms = loop_now_ms();
+		int64_t now_ms = clock_now_ms();
 		size_t rank;
 
 		if (resolution_check(&connector->resolution, now_ms)) {
@@ -311,7 +311,7 @@ struct connector *connector_create(const char *domain, const char *host, uint16_
 	struct connector *connector = calloc(1, sizeof(*connector));
 
 	if (connector != NULL && resolution_init(&connector->resolution, &connector->candidates,
-						 domain, host, port, tls, loop_now_ms()) < 0) {
+						 domain, host, port, tls, clock_now_ms()) < 0) {
 		free(connector);
 		return NULL;
 	}

@@ -9,7 +9,7 @@
  *     SRV records ---> targets ---> addresses ---> sockets
  *             (resolution)                (connector)
  *
- * Units:   ms of loop_now_ms.
+ * Units:   ms of CLOCK_MONOTONIC.
  * Errors:  0 or -errno; connector_explain says why there is no connection.
  * Threads: the XMPP thread.
  * Source:  RFC 6120 section 3.2, RFC 8305.

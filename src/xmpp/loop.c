@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/loop.h"
 
+#include "clock.h"
 #include "xmpp/exchange.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* libstrophe's own timers run only inside session_run; it has some while it connects. */
@@ -19,14 +19,6 @@
 
 #define WATCH_MS 500  /* between two looks of another thread at a connection that is being made */
 #define BREAK_MS 2000 /* for libstrophe to notice that the socket was shut down */
-
-int64_t loop_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void write_wakeup(struct loop *loop)
 {
@@ -80,10 +72,10 @@ static void explain_timeout(struct loop *loop)
 {
 	char text[64];
 
-	loop->no_answer = loop_now_ms() >= atomic_load(&loop->answer_ms);
+	loop->no_answer = clock_now_ms() >= atomic_load(&loop->answer_ms);
 	if (loop->no_answer) {
 		cause_set(&loop->session->cause, CAUSE_TIMEOUT, "no answer");
-	} else if (loop_now_ms() >= atomic_load(&loop->deadline_ms)) {
+	} else if (clock_now_ms() >= atomic_load(&loop->deadline_ms)) {
 		snprintf(text, sizeof(text), "no answer within %lld s",
 			 (long long)loop->session->config->connect_timeout_ms / 1000);
 		cause_set(&loop->session->cause, CAUSE_TIMEOUT, text);
@@ -126,7 +118,7 @@ static void check_keepalive(struct loop *loop, int64_t now)
 static int64_t check(struct loop *loop, bool drained)
 {
 	struct session *session = loop->session;
-	int64_t now = loop_now_ms();
+	int64_t now = clock_now_ms();
 
 	if (session->was_online) {
 		atomic_store(&loop->deadline_ms, INT64_MAX);
@@ -180,7 +172,7 @@ static void serve(struct loop *loop)
 		if (xmpp_conn_send_queue_len(session->conn) > queued) {
 			drained = false;
 		}
-		if (loop->break_ms >= 0 && loop_now_ms() - loop->break_ms > BREAK_MS) {
+		if (loop->break_ms >= 0 && clock_now_ms() - loop->break_ms > BREAK_MS) {
 			break;
 		}
 		/*
@@ -208,7 +200,7 @@ static void serve(struct loop *loop)
 void loop_run(struct loop *loop, const struct connection *connection)
 {
 	struct session *session = loop->session;
-	int64_t now = loop_now_ms();
+	int64_t now = clock_now_ms();
 
 	session->has_input = false;
 	atomic_store(&loop->answer_ms, connection->silence_ms == INT64_MAX

@@ -69,6 +69,4 @@ int64_t loop_watch(struct loop *loop, int64_t now_ms);
 /* Makes loop_run return soon: in order if the stream is up. No other connection will be made. */
 void loop_stop(struct loop *loop);
 
-int64_t loop_now_ms(void);
-
 #endif

@@ -7,7 +7,7 @@
  *
  * What it finds goes to the candidates that it was given.
  *
- * Units:   ms of loop_now_ms.
+ * Units:   ms of CLOCK_MONOTONIC.
  * Errors:  0 or -errno.
  * Threads: the XMPP thread.
  * Source:  RFC 6120 section 3.2, RFC 2782, RFC 8305 section 3, XEP-0368.
