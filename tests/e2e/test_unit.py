@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from booted import SPACES, WORLD
 from lab import Lab
 from test_config import furnish
 
@@ -24,13 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SYSTEMD = Path("/lib/systemd/systemd")
 
 # The manager wants a system that systemd has booted, and cgroups of its own.
-WORLD = """
-set -eu
-mount --make-rshared /
-umount -R /sys/fs/cgroup 2>/dev/null || true
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs tmpfs /run
-mkdir -p /run/systemd/system /run/user/0 /run/user/0/systemd/user
+SCRIPT = """
+mkdir -p /run/user/0/systemd/user
 chmod 700 /run/user/0
 group=$(mktemp -d /sys/fs/cgroup/ibbfs-XXXXXX)
 echo $$ >"$group/cgroup.procs"
@@ -82,10 +78,9 @@ def test_a_user_unit(request: pytest.FixtureRequest, lab: Lab) -> None:
     log = lab.folder / "log"
     text = text.replace("UMask=", f"StandardError=append:{log}\nUMask=")
     unit.write_text(text.replace("@bindir@/ibbfs", str(lab.build.binary)))
-    spaces = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "--mount-proc", "--kill-child"]
-    script = WORLD.replace("{systemd}", str(SYSTEMD))
+    script = WORLD + SCRIPT.replace("{systemd}", str(SYSTEMD))
     done = subprocess.run(
-        [*spaces, "bash", "-c", script, "bash", unit, me.jid],
+        [*SPACES, "bash", "-c", script, "bash", unit, me.jid],
         capture_output=True,
         text=True,
         env=environment,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
+from booted import SPACES, WORLD  # noqa: E402
 from prosody import Prosody  # noqa: E402
 from server import Account  # noqa: E402
 
@@ -180,12 +181,7 @@ def by_autofs() -> None:
 # ---- the unit ----
 
 MANAGER = """
-set -eu
-mount --make-rshared /
-umount -R /sys/fs/cgroup 2>/dev/null || true
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs tmpfs /run
-mkdir -p /run/systemd/system "/run/user/$(id -u me)"
+mkdir -p "/run/user/$(id -u me)"
 chown me "/run/user/$(id -u me)"
 chmod 700 "/run/user/$(id -u me)"
 # The cgroup that the manager may divide.
@@ -217,8 +213,7 @@ exit $status
 def by_unit() -> None:
     unit = Path("/usr/lib/systemd/user/ibbfs@.service")
     assert unit.exists()
-    spaces = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "--mount-proc", "--kill-child"]
-    said = run(*spaces, "bash", "-c", MANAGER)
+    said = run(*SPACES, "bash", "-c", WORLD + MANAGER)
     assert re.search(r"^alice@localhost$", said, re.MULTILINE), said
     assert re.search(r"^me@localhost/ibbfs-\w+: online, 0 streams$", said, re.MULTILINE), said
     assert re.search(r"^active$", said, re.MULTILINE), said
@@ -228,12 +223,6 @@ def by_unit() -> None:
 # ---- a system that has booted ----
 
 BOOT = """
-set -eu
-mount --make-rprivate /
-umount -R /sys/fs/cgroup 2>/dev/null || true
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs tmpfs /run
-mkdir -p /run/systemd/system
 # It would leave /etc/.updated.
 ln -s /dev/null /run/systemd/system/systemd-update-done.service
 cat >/run/systemd/system/check.service <<-'END'
@@ -273,8 +262,8 @@ def by_booted_automount() -> None:
     options = "noauto,_netdev,x-systemd.automount,x-systemd.idle-timeout=2,allow_root,uid=me"
     set_fstab(f"me@localhost {MNT} fuse.ibbfs {options} 0 0")
     Path("/srv/booted.sh").write_text(BOOTED)
-    spaces = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "--mount-proc", "--kill-child"]
-    done = subprocess.run([*spaces, "bash", "-c", BOOT], capture_output=True, text=True, timeout=120)
+    words = [*SPACES, "bash", "-c", WORLD + BOOT]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     said = Path("/srv/booted.out").read_text()
     assert done.returncode == 0, done.stdout + done.stderr + said
     assert len(re.findall(r"^alice@localhost$", said, re.MULTILINE)) == 2, said
