@@ -217,6 +217,26 @@ static void test_socket(void **state)
 	child_stop(older, leashes[0]);
 }
 
+/* A byte, with which a descriptor goes. */
+struct parcel {
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	char byte;
+	struct iovec part;
+	struct msghdr message;
+};
+
+static struct msghdr *pack(struct parcel *parcel)
+{
+	*parcel = (struct parcel){.part = {&parcel->byte, 1}};
+	parcel->message = (struct msghdr){
+		.msg_iov = &parcel->part,
+		.msg_iovlen = 1,
+		.msg_control = parcel->control,
+		.msg_controllen = sizeof(parcel->control),
+	};
+	return &parcel->message;
+}
+
 /* Takes a descriptor from the socket, and has it until the other end is closed. */
 static pid_t start_receiver(int sockets[2])
 {
@@ -228,35 +248,22 @@ static pid_t start_receiver(int sockets[2])
 		return pid;
 	}
 	close(sockets[0]);
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec part = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	bool ready = recvmsg(sockets[1], &message, 0) == 1 && send(sockets[1], "", 1, 0) == 1;
-	_exit(ready && recv(sockets[1], &byte, 1, 0) == 0 ? 0 : 1);
+	struct parcel parcel;
+	bool ready = recvmsg(sockets[1], pack(&parcel), 0) == 1 && send(sockets[1], "", 1, 0) == 1;
+	_exit(ready && recv(sockets[1], &parcel.byte, 1, 0) == 0 ? 0 : 1);
 }
 
 static void pass(int socket, int fd)
 {
-	char byte = 0, control[CMSG_SPACE(sizeof(fd))] = {0};
-	struct iovec part = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	struct parcel parcel;
+	struct msghdr *message = pack(&parcel);
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(socket, &message, 0), 1);
-	assert_int_equal(recv(socket, &byte, 1, 0), 1);
+	assert_int_equal(sendmsg(socket, message, 0), 1);
+	assert_int_equal(recv(socket, &parcel.byte, 1, 0), 1);
 }
 
 /* What was seen of processes does not hold for a later close: a descriptor may have been inherited

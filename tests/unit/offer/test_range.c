@@ -302,22 +302,29 @@ static void test_rest(void **state)
 	}
 }
 
+/* She sends the rest of a file of which we have seven bytes: `call` waits for it. */
+static uint64_t goes_on(struct scene *scene, struct call *call)
+{
+	const struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
+	uint64_t ino = arrives(scene, true, &digest, HASH_SHA_256);
+	assert_int_equal(inbox_file_continue(&scene->account, ino, 7, hash_of_beginning()), 0);
+	begin(scene, ino, call);
+	scene_jingle(scene, JINGLE_SESSION_ACCEPT, PHONE);
+	scene_result(scene);
+	scene_peer_begins(scene, PHONE, "t", SCENE_BLOCK);
+	scene_sent(scene, MSG_RESULT, PHONE);
+	assert_result(call, 0);
+	read_on(scene, ino, call);
+	return ino;
+}
+
 /* What is more than the rest is no block of it. */
 static void test_more_than_the_rest(void **state)
 {
 	(void)state;
 	struct scene scene;
 	struct call call;
-	const struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
-	uint64_t ino = arrives(&scene, true, &digest, HASH_SHA_256);
-	assert_int_equal(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()), 0);
-	begin(&scene, ino, &call);
-	scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
-	scene_result(&scene);
-	scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
-	scene_sent(&scene, MSG_RESULT, PHONE);
-	assert_result(&call, 0);
-	read_on(&scene, ino, &call);
+	uint64_t ino = goes_on(&scene, &call);
 	scene_peer_sends(&scene, PHONE, "t", 0, "Hello, ");
 	scene_refused(&scene, PHONE, CONDITION_BAD_REQUEST, DETAIL_NONE);
 	assert_result(&call, -EPROTO);
@@ -329,20 +336,10 @@ static void test_more_than_the_rest(void **state)
 static void test_rest_that_breaks(void **state)
 {
 	(void)state;
-	const struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
 	for (int terminated = 0; terminated < 2; terminated++) {
 		struct scene scene;
 		struct call call;
-		uint64_t ino = arrives(&scene, true, &digest, HASH_SHA_256);
-		assert_int_equal(inbox_file_continue(&scene.account, ino, 7, hash_of_beginning()),
-				 0);
-		begin(&scene, ino, &call);
-		scene_jingle(&scene, JINGLE_SESSION_ACCEPT, PHONE);
-		scene_result(&scene);
-		scene_peer_begins(&scene, PHONE, "t", SCENE_BLOCK);
-		scene_sent(&scene, MSG_RESULT, PHONE);
-		assert_result(&call, 0);
-		read_on(&scene, ino, &call);
+		uint64_t ino = goes_on(&scene, &call);
 		if (terminated) {
 			struct metadata metadata = {.action = JINGLE_SESSION_TERMINATE,
 						    .reason = JINGLE_MEDIA_ERROR};

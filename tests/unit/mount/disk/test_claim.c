@@ -50,18 +50,25 @@ static void test_spend(void **state)
 	quota_finish(&quota);
 }
 
+/* A part of 40 bytes, and another file that awaits 50. */
+static void start_beside_another(struct quota *quota, struct claim *claim)
+{
+	struct claim other;
+	start(quota, claim, 0);
+	claim_init(&other, quota);
+	assert_int_equal(claim_reserve(&other, 50), 0);
+	quota_add(quota, quota_file(quota, 40)); /* the part, when the directory was counted */
+	claim_adopt(claim, 40);
+	assert_usage(quota, 90, 50);
+}
+
 /* A part is longer than its record, and is cut: what another file awaits stays. */
 static void test_cut(void **state)
 {
 	struct quota quota;
-	struct claim claim, other;
+	struct claim claim;
 	(void)state;
-	start(&quota, &claim, 0);
-	claim_init(&other, &quota);
-	assert_int_equal(claim_reserve(&other, 50), 0);
-	quota_add(&quota, quota_file(&quota, 40)); /* the part, when the directory was counted */
-	claim_adopt(&claim, 40);
-	assert_usage(&quota, 90, 50);
+	start_beside_another(&quota, &claim);
 	claim_cut(&claim, 20);
 	assert_usage(&quota, 70, 50);
 	claim_cut(&claim, 30); /* it is no longer by that */
@@ -80,13 +87,9 @@ static void test_cut(void **state)
 static void test_spend_less(void **state)
 {
 	struct quota quota;
-	struct claim claim, other;
+	struct claim claim;
 	(void)state;
-	start(&quota, &claim, 0);
-	claim_init(&other, &quota);
-	assert_int_equal(claim_reserve(&other, 50), 0);
-	quota_add(&quota, quota_file(&quota, 40));
-	claim_adopt(&claim, 40);
+	start_beside_another(&quota, &claim);
 	claim_spend(&claim, 25);
 	assert_usage(&quota, 90, 50);
 	claim_spend(&claim, 40);
