@@ -252,16 +252,6 @@ def own_lab(
 
 
 @pytest.fixture
-def linked_lab(
-    request: pytest.FixtureRequest, build: Build, server_name: str, tmp_path: Path
-) -> Iterator[Lab]:
-    """A lab at two servers of its own, with a proxy each between them: server.link."""
-    assert server_name == "federation"
-    with running_federation(tmp_path, links=True) as servers:
-        yield from running_lab(request, build, servers, tmp_path)
-
-
-@pytest.fixture
 def limited_lab(
     request: pytest.FixtureRequest, build: Build, tmp_path: Path
 ) -> Iterator[Callable[..., Lab]]:

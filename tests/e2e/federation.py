@@ -17,10 +17,10 @@ HOSTS = ("prosody.example", "ejabberd.example")
 
 
 @contextlib.contextmanager
-def running_federation(folder: Path, links: bool = False) -> Iterator[tuple[Server, Server]]:
+def running_federation(folder: Path) -> Iterator[tuple[Server, Server]]:
     """Each trusts the other by its certificate, of the same CA, and by nothing else.
 
-    With `links`, connections between the servers go through server.link of the target.
+    Connections between the servers go through server.link of the target.
     """
     names = NameServer()
     one = Prosody(folder / "prosody", HOSTS[0], resolver=names.port)
@@ -28,12 +28,11 @@ def running_federation(folder: Path, links: bool = False) -> Iterator[tuple[Serv
     (dead,) = free_ports(1)
     names.add_server("dead.example", dead)
     for server in (one, other):
-        server.link = FaultProxy(server.s2s_port) if links else None
-        names.add_server(server.host, server.link.port if server.link else server.s2s_port)
+        server.link = FaultProxy(server.s2s_port)
+        names.add_server(server.host, server.link.port)
         server.start()
     yield one, other
     for server in (one, other):
         server.stop()
-        if server.link:
-            server.link.stop()
+        server.link.stop()
     names.stop()

@@ -88,10 +88,10 @@ def link_towards(mount: Mount) -> FaultProxy:
 
 @pytest.mark.parametrize("way", ["blocks", "answers"])
 @pytest.mark.parametrize("how", ["cut", "cut in a stanza", "frozen", "refused"])
-def test_a_link_that_breaks(linked_lab: Lab, how: str, way: str) -> None:
+def test_a_link_that_breaks(lab: Lab, how: str, way: str) -> None:
     """The servers' connection breaks, not the clients'; bytes in flight are lost silently."""
-    alice, bob = slow_pair(linked_lab, "timeout=4")
-    transfer = Transfer(linked_lab, alice, bob, 4 * MEBIBYTE)
+    alice, bob = slow_pair(lab, "timeout=4")
+    transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
     link = link_towards(bob if way == "blocks" else alice)
     if how == "cut":
@@ -110,9 +110,9 @@ def test_a_link_that_breaks(linked_lab: Lab, how: str, way: str) -> None:
     transfer.expect_success(90)
 
 
-def test_links_that_break_again_and_again(linked_lab: Lab) -> None:
-    alice, bob = slow_pair(linked_lab, "timeout=4")
-    transfer = Transfer(linked_lab, alice, bob, 6 * MEBIBYTE)
+def test_links_that_break_again_and_again(lab: Lab) -> None:
+    alice, bob = slow_pair(lab, "timeout=4")
+    transfer = Transfer(lab, alice, bob, 6 * MEBIBYTE)
     choose = random.Random(1)
     for number in range(1, 9):
         transfer.wait_progress(number * MEBIBYTE // 2)
@@ -121,10 +121,10 @@ def test_links_that_break_again_and_again(linked_lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("way", ["blocks", "answers"])
-def test_a_link_that_breaks_under_messages(linked_lab: Lab, way: str) -> None:
+def test_a_link_that_breaks_under_messages(lab: Lab, way: str) -> None:
     """The lost blocks cannot be retransmitted: an error at both ends."""
-    alice, bob = slow_pair(linked_lab, "timeout=4,stanza=message")
-    transfer = Transfer(linked_lab, alice, bob, 4 * MEBIBYTE)
+    alice, bob = slow_pair(lab, "timeout=4,stanza=message")
+    transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
     assert link_towards(bob if way == "blocks" else alice).cut() == 1
     if transfer.copy.wait(60) == 0:  # nothing was in flight

@@ -14,7 +14,7 @@ from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING
 from test_broken import expect_reset_read, expect_reset_write
 from test_faults import KIBIBYTE, MEBIBYTE, RESET, Transfer, ended
-from test_resume import known_leak, slow_pair  # noqa: F401 (a fixture)
+from test_resume import EITHER_SERVER, known_leak, slow_pair  # noqa: F401 (a fixture)
 
 WRITE = os.O_WRONLY | os.O_CREAT
 LONG = 40 * MEBIBYTE  # more than passes before a test causes its fault
@@ -71,8 +71,7 @@ def test_a_server_that_does_not_come_back(own_lab: Lab) -> None:
 
 
 @pytest.mark.server("federation", "one of two servers stops")
-@pytest.mark.parametrize("which", ["sender", "receiver"])
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("which, how", EITHER_SERVER)
 def test_one_of_two_servers_does_not_come_back(
     own_lab: Lab, how: signal.Signals, which: str
 ) -> None:

@@ -48,6 +48,7 @@ def test_one_mebibyte(lab: Lab) -> None:
     transfer(lab, alice, bob, 1024 * 1024)
 
 
+@pytest.mark.slow  # test_resume has it with cuts
 @pytest.mark.large
 @pytest.mark.timeout(400)
 def test_seq_wraps(lab: Lab) -> None:
