@@ -242,7 +242,7 @@ int config_read(struct parser *parser, const char *jid)
 {
 	struct config config = {.parser = parser, .home = home_directory()};
 	char *content = NULL;
-	size_t length;
+	size_t length = 0;
 	int found = find_path(&config, jid) ? read_file(config.path, &content, &length) : 0;
 	int error = found > 0 ? take_lines(&config, content, length) : found;
 	free(content);
