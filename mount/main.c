@@ -56,6 +56,7 @@
  *     file      open, read, write, flush    release   the end of an open file
  *     poll      who waits for something new
  *     routing   which resource a stream goes to
+ *     query     what it supports, asked of it
  *     creation  what mkdir makes          folder     folders in in/
  *     surplus   resources that a contact has too many of
  *     directory which directories there are

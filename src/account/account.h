@@ -68,7 +68,7 @@ struct account {
 	struct op *pollers;	 /* OP_POLL, parked; context: the handle */
 	struct op *disk_waiters; /* calls that wait for a disk, parked; context: the handle or NULL
 				  */
-	struct query *queries;	 /* of routing.c */
+	struct query *queries;	 /* that have no answer yet (query.h) */
 	bool has_inbox;		 /* arrivals go into the inbox (inbox_file.h) */
 	bool inbox_syncs;	 /* what is acknowledged as the end is durable there */
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/creation.h"
 
+#include "account/attribute.h"
 #include "account/directory.h"
 #include "account/entry.h"
 #include "account/name.h"
-#include "account/routing.h"
+#include "account/query.h"
 #include "xmpp/jid.h"
 
 #include <errno.h>
 #include <string.h>
+#include <utlist.h>
 
 /* Whether presence says which resources the peer of `contact` has. */
 static bool is_seen(const struct account *account, const struct node *contact)
@@ -41,6 +43,72 @@ static int check_path(const struct node *parent, const char *name)
 	return fits ? 0 : -ENAMETOOLONG;
 }
 
+/* ---- whether a peer takes folders; an answer to a query of it would come later ---- */
+
+/* Before our server has answered a ping, presence may still be in flight. */
+static int check_offline(struct account *account, int64_t now_ms)
+{
+	if (account->present) {
+		return -EHOSTDOWN;
+	}
+	return query_is_pending(account, "") ? 0 : query_server(account, now_ms);
+}
+
+/* Whether the resource takes folders or, while it is queried, may. */
+static bool may_take_folders(struct account *account, struct resource *resource, int64_t now_ms,
+			     int *error)
+{
+	if (resource->features_state != FEATURES_KNOWN && !resource->announced) {
+		return false; /* every ibbfs says in its presence that it is one */
+	}
+	int failed = query_resource(account, resource, now_ms);
+	*error = *error ? *error : failed;
+	return resource->features_state != FEATURES_KNOWN || resource->features & FEATURE_FOLDERS;
+}
+
+static int check_contact(struct account *account, const char *jid, int64_t now_ms)
+{
+	const struct contact *contact = roster_find(&account->roster, jid);
+	struct resource *resource;
+	bool found = false;
+	int error = 0;
+	if (!contact || !contact->resources) {
+		return check_offline(account, now_ms);
+	}
+	DL_FOREACH (contact->resources, resource) {
+		found = may_take_folders(account, resource, now_ms, &error) || found;
+	}
+	return found ? error : -EOPNOTSUPP;
+}
+
+static int check_resource(struct account *account, const char *jid, int64_t now_ms)
+{
+	struct resource *resource = roster_find_resource(&account->roster, jid);
+	int error = 0;
+	if (!resource) {
+		return -EPERM;
+	}
+	return may_take_folders(account, resource, now_ms, &error) ? error : -EOPNOTSUPP;
+}
+
+/* Whether files in folders of `parent` can be sent. 0: they can or, while an ibbfs of another
+ * version is queried, may. */
+static int check_peer(struct account *account, const struct node *parent, int64_t now_ms)
+{
+	const struct node *above = node_above_folders(parent);
+	enum format format = attribute_format(parent);
+	if (!account->online || account->stopping) {
+		return -ENETDOWN;
+	}
+	if (format != FORMAT_AUTO && format != FORMAT_RAW) {
+		return -EOPNOTSUPP;
+	}
+	return above->kind == NODE_RESOURCE ? check_resource(account, above->directory.jid, now_ms)
+					    : check_contact(account, above->directory.jid, now_ms);
+}
+
+/* ---- mkdir ---- */
+
 int creation_mkdir(struct account *account, struct node *parent, const char *name, int64_t now_ms,
 		   struct node **node)
 {
@@ -52,7 +120,7 @@ int creation_mkdir(struct account *account, struct node *parent, const char *nam
 		error = -EEXIST;
 	}
 	error = error ? error : check_path(parent, name);
-	error = error ? error : routing_check_folders(account, parent, now_ms);
+	error = error ? error : check_peer(account, parent, now_ms);
 	if (error) {
 		return error;
 	}

@@ -16,8 +16,9 @@
 
 #include "account/account.h"
 
-/* As entry_mkdir. For a folder likewise -EPERM, -EILSEQ, -ENAMETOOLONG (also of the whole
- * path), -EEXIST, -ENOENT; and what routing_check_folders says. */
+/* As entry_mkdir. For a folder likewise -EPERM (also: the presence of the resource is not seen),
+ * -EILSEQ, -ENAMETOOLONG (also of the whole path), -EEXIST, -ENOENT, -ENOMEM; -EOPNOTSUPP: no peer
+ * that is online takes folders; -EHOSTDOWN: no peer is online; -ENETDOWN. */
 int creation_mkdir(struct account *account, struct node *parent, const char *name, int64_t now_ms,
 		   struct node **node);
 

@@ -3,9 +3,8 @@
  * routing - which resource of a contact a stream goes to: from a directory to a full JID.
  *
  * A contact's directory stands for its best resource that is online. Service discovery (disco#info)
- * says whether a resource can take a stream, and whether it is an ibbfs; it is queried when the
- * first stream is opened. The answer is valid while the resource is online. There is one query at a
- * time for each resource that the roster has, and so many for one stream: both are bounded.
+ * says whether a resource can take a stream, and whether it is an ibbfs. A resource is queried
+ * (query.h) when the first stream is opened; the number of queries for one stream is bounded.
  *
  * Presence and files travel independently, so a contact that seems offline may just have become
  * available. Before EHOSTDOWN, our own server is pinged; presence that it sent before its answer
@@ -23,16 +22,10 @@
  * aborts it with -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT. */
 void routing_start(struct account *account, struct handle *handle, int64_t now_ms);
 
-/* Whether files in folders can be sent to `directory`: a contact's, a resource's or a folder of
- * ours. 0: they can or, while an ibbfs of another version is queried, may. -EOPNOTSUPP: no peer
- * that is online takes folders; -EHOSTDOWN: none is online; -EPERM: the presence of the resource is
- * not seen; -ENETDOWN, -ENOMEM. */
-int routing_check_folders(struct account *account, const struct node *directory, int64_t now_ms);
-
 /* Chooses again for every stream that waits, if we are online: a contact has changed. */
 void routing_continue(struct account *account, int64_t now_ms);
 
-/* Whether `answer` belongs to a query of this file; if so, it is handled. */
+/* Whether `answer` has the id of a query; if so, it is handled. */
 bool routing_answer(struct account *account, const struct msg *answer, int64_t now_ms);
 
 /* `resource` is about to be forgotten, and so is the query for its features. */
@@ -45,8 +38,7 @@ void routing_cancel(struct account *account, int error);
  * queries again. */
 void routing_suspend(struct account *account);
 
-/* A query without an answer in time counts as answered with no features. */
-int64_t routing_deadline(const struct account *account);
+/* A query that has timed out counts as answered with no features (query_deadline). */
 void routing_tick(struct account *account, int64_t now_ms);
 
 #endif

@@ -2,6 +2,7 @@
 #include "account/timer.h"
 
 #include "account/directory.h"
+#include "account/query.h"
 #include "account/routing.h"
 
 #include <utlist.h>
@@ -12,8 +13,8 @@ int64_t timer_deadline(const struct account *account)
 	if (account->offers.deadline_ms < deadline) {
 		deadline = account->offers.deadline_ms;
 	}
-	if (routing_deadline(account) < deadline) {
-		deadline = routing_deadline(account);
+	if (query_deadline(account) < deadline) {
+		deadline = query_deadline(account);
 	}
 	return account->expiry_ms < deadline ? account->expiry_ms : deadline;
 }
