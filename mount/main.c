@@ -94,6 +94,7 @@
  *     offers    all offers of an account  offer      one of them
  *     incoming  files offered to us       outgoing   files that we offer
  *     si        stream initiation         jingle     Jingle file transfer
+ *     jingle_reason why a session of it ends
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account dispatch   what comes in, to its stream
  *     registry  how a stream is found     timeout    keepalive, retries, giving up

@@ -3,6 +3,7 @@
  * Offers by Jingle: a session with one content, a file, and one transport, an in-band bytestream.
  * Source: XEP-0166, XEP-0234, XEP-0261.
  */
+#include "offer/jingle_reason.h"
 #include "offer/offer_internal.h"
 
 #include <errno.h>
@@ -91,19 +92,7 @@ static void send_decline(struct offers *offers, struct offer *offer)
 
 static void send_failed(struct offers *offers, struct offer *offer)
 {
-	switch (offer->error) {
-	case -EBADMSG:
-		terminate(offers, offer, JINGLE_MEDIA_ERROR);
-		break;
-	case -ECANCELED:
-		terminate(offers, offer, JINGLE_CANCEL);
-		break;
-	case -ETIMEDOUT:
-		terminate(offers, offer, JINGLE_TIMEOUT);
-		break;
-	default:
-		terminate(offers, offer, JINGLE_FAILED_TRANSPORT);
-	}
+	terminate(offers, offer, jingle_reason_of(offer->error));
 }
 
 /* XEP-0234 section 8.1, XEP-0166 section 6: the receiver of the file ends the session, but not
@@ -153,38 +142,6 @@ static void answered(struct offers *offers, struct offer *offer, char kind,
 	offer_fail(offers, offer, offer->is_incoming ? -ECONNRESET : error);
 }
 
-/* XEP-0166 section 7.4: what the end of a session means to the users of the file; for an outgoing
- * offer, before or after it was accepted. */
-static int failure(enum jingle_reason reason, bool accepted)
-{
-	switch (reason) {
-	case JINGLE_DECLINE:
-	case JINGLE_BUSY:
-		return -ECONNREFUSED;
-	case JINGLE_CANCEL:
-	case JINGLE_SUCCESS: /* before it has the file */
-		return -ECANCELED;
-	case JINGLE_TIMEOUT:
-		return -ETIMEDOUT;
-	case JINGLE_GONE:
-		return accepted ? -ECONNRESET : -EHOSTDOWN;
-	case JINGLE_SECURITY_ERROR:
-	case JINGLE_UNSUPPORTED_APPLICATIONS:
-	case JINGLE_UNSUPPORTED_TRANSPORTS:
-		return -EPROTONOSUPPORT;
-	case JINGLE_MEDIA_ERROR:
-		return accepted ? -EBADMSG : -ECONNREFUSED;
-	case JINGLE_CONNECTIVITY_ERROR:
-	case JINGLE_FAILED_TRANSPORT:
-		return accepted ? -ECONNRESET : -EPROTONOSUPPORT;
-	case JINGLE_FAILED_APPLICATION:
-	case JINGLE_GENERAL_ERROR:
-	case JINGLE_NO_REASON:
-		break;
-	}
-	return accepted ? -ECONNRESET : -ECONNREFUSED;
-}
-
 /* Whether all bytes were sent. The peer may have the file before the last block is acknowledged,
  * but no earlier. */
 static bool has_sent_all(const struct offer *offer)
@@ -218,7 +175,7 @@ static void receive_terminate(struct offers *offers, struct offer *offer, enum j
 		}
 		return;
 	}
-	offer_fail(offers, offer, failure(reason, offer->state > OFFER_WAITING));
+	offer_fail(offers, offer, jingle_reason_error(reason, offer->state > OFFER_WAITING));
 }
 
 /* Whether session-accept is about our content and transport. */

@@ -3,6 +3,7 @@
  * offer_internal - what the files of an offer need of each other. A file calls only files in rows
  * above its own; incoming and outgoing call a format by the table of functions that it has.
  *
+ *     jingle_reason      errnos of reasons
  *     offer              the struct, its end, stanzas
  *     incoming outgoing  the life of an offer
  *     si       jingle    the two formats

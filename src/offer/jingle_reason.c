@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "offer/jingle_reason.h"
+
+#include <errno.h>
+
+static const struct {
+	int waiting, accepted;
+} errors[] = {
+	[JINGLE_NO_REASON] = {ECONNREFUSED, ECONNRESET},
+	[JINGLE_SUCCESS] = {ECANCELED, ECANCELED}, /* before the peer has the file */
+	[JINGLE_DECLINE] = {ECONNREFUSED, ECONNREFUSED},
+	[JINGLE_BUSY] = {ECONNREFUSED, ECONNREFUSED},
+	[JINGLE_CANCEL] = {ECANCELED, ECANCELED},
+	[JINGLE_CONNECTIVITY_ERROR] = {EPROTONOSUPPORT, ECONNRESET},
+	[JINGLE_FAILED_APPLICATION] = {ECONNREFUSED, ECONNRESET},
+	[JINGLE_FAILED_TRANSPORT] = {EPROTONOSUPPORT, ECONNRESET},
+	[JINGLE_GENERAL_ERROR] = {ECONNREFUSED, ECONNRESET},
+	[JINGLE_GONE] = {EHOSTDOWN, ECONNRESET},
+	[JINGLE_MEDIA_ERROR] = {ECONNREFUSED, EBADMSG},
+	[JINGLE_SECURITY_ERROR] = {EPROTONOSUPPORT, EPROTONOSUPPORT},
+	[JINGLE_TIMEOUT] = {ETIMEDOUT, ETIMEDOUT},
+	[JINGLE_UNSUPPORTED_APPLICATIONS] = {EPROTONOSUPPORT, EPROTONOSUPPORT},
+	[JINGLE_UNSUPPORTED_TRANSPORTS] = {EPROTONOSUPPORT, EPROTONOSUPPORT},
+};
+
+int jingle_reason_error(enum jingle_reason reason, bool accepted)
+{
+	return accepted ? -errors[reason].accepted : -errors[reason].waiting;
+}
+
+enum jingle_reason jingle_reason_of(int error)
+{
+	switch (error) {
+	case -EBADMSG:
+		return JINGLE_MEDIA_ERROR;
+	case -ECANCELED:
+		return JINGLE_CANCEL;
+	case -ETIMEDOUT:
+		return JINGLE_TIMEOUT;
+	default:
+		return JINGLE_FAILED_TRANSPORT;
+	}
+}
