@@ -83,6 +83,24 @@ static void mark_cut(char *text, size_t size)
 	memcpy(text + end, "...", sizeof("..."));
 }
 
+/* Writes `line`, of LOG_LINE_BYTES with room for JOURNAL_PREFIX_BYTES before it. */
+static void write_line(int priority, char *line)
+{
+	size_t bytes = strlen(line);
+
+	line[bytes++] = '\n';
+	if (log_state.to_journal) {
+		line -= JOURNAL_PREFIX_BYTES;
+		bytes += JOURNAL_PREFIX_BYTES;
+		line[0] = '<';
+		line[1] = (char)('0' + priority);
+		line[2] = '>';
+	}
+	if (write(STDERR_FILENO, line, bytes) < 0) {
+		/* There is no other place to report it. */
+	}
+}
+
 __attribute__((format(printf, 2, 0))) static void log_line(int priority, const char *format,
 							   va_list arguments)
 {
@@ -110,19 +128,7 @@ __attribute__((format(printf, 2, 0))) static void log_line(int priority, const c
 	if (log_state.to_syslog) {
 		syslog(priority, "%s", text);
 	} else {
-		size_t bytes = strlen(line);
-
-		line[bytes++] = '\n';
-		if (log_state.to_journal) {
-			line -= JOURNAL_PREFIX_BYTES;
-			bytes += JOURNAL_PREFIX_BYTES;
-			line[0] = '<';
-			line[1] = (char)('0' + priority);
-			line[2] = '>';
-		}
-		if (write(STDERR_FILENO, line, bytes) < 0) {
-			/* There is no other place to report it. */
-		}
+		write_line(priority, line);
 	}
 	errno = saved_errno;
 }

@@ -88,6 +88,17 @@ static size_t strip_mark(char *line, size_t length)
 	return length - mark_length;
 }
 
+/* Waits until a byte can be read from `fd`, with the signal mask `waiting`; then reads it. */
+static ssize_t wait_and_read(int fd, char *byte, const sigset_t *waiting)
+{
+	fd_set readable;
+
+	FD_ZERO(&readable);
+	FD_SET(fd, &readable);
+	ssize_t count = pselect(fd + 1, &readable, NULL, NULL, NULL, waiting);
+	return count < 0 ? count : read(fd, byte, 1);
+}
+
 /*
  * The first line of `fd`, without a byte order mark. It reads byte by byte, so later bytes of a
  * pipe stay there for the next reader. With `waiting`, its signals are unblocked while it waits;
@@ -104,18 +115,8 @@ static char *read_line(int fd, const char *source, const sigset_t *waiting)
 	}
 	/* One byte too many is enough to know that it is too long. */
 	while (length < LINE_BYTES - 1) {
-		ssize_t count = 1;
-
-		if (waiting) {
-			fd_set readable;
-
-			FD_ZERO(&readable);
-			FD_SET(fd, &readable);
-			count = pselect(fd + 1, &readable, NULL, NULL, NULL, waiting);
-		}
-		if (count >= 0) {
-			count = read(fd, line + length, 1);
-		}
+		ssize_t count = waiting ? wait_and_read(fd, line + length, waiting)
+					: read(fd, line + length, 1);
 		if (count < 0 && errno == EINTR && !signal_caught) {
 			continue;
 		}
@@ -226,32 +227,54 @@ static void say(int terminal, const char *text)
 	}
 }
 
-/* One attempt with echo off. NULL and EINTR: *caught is the signal that ended it, and the terminal
- * is restored. */
-static char *prompt_once(int terminal, const char *jid, int *caught)
-{
-	struct termios saved, silent;
-	struct sigaction catching = {.sa_handler = catch_signal}, before[PROMPT_SIGNALS];
-	sigset_t blocked, mask, waiting;
+/* The state of the signals that end a prompt. */
+struct caught_signals {
+	struct sigaction before[PROMPT_SIGNALS];
+	sigset_t mask;	  /* before */
+	sigset_t waiting; /* while the prompt waits */
+};
 
-	if (tcgetattr(terminal, &saved) < 0) {
-		log_error("/dev/tty: %s", strerror(errno));
-		return NULL;
-	}
-	/* The signals are blocked except while it waits: none comes between setting echo off and
-	 * the handler. */
+/* From now on catch_signal gets them. They are blocked except while the prompt waits: none comes
+ * between setting echo off and the handler. */
+static void catch_signals(struct caught_signals *caught)
+{
+	struct sigaction catching = {.sa_handler = catch_signal};
+	sigset_t blocked;
+
 	sigemptyset(&blocked);
 	sigemptyset(&catching.sa_mask);
 	for (size_t i = 0; i < PROMPT_SIGNALS; i++) {
 		sigaddset(&blocked, prompt_signals[i]);
 	}
-	sigprocmask(SIG_BLOCK, &blocked, &mask);
-	waiting = mask;
+	sigprocmask(SIG_BLOCK, &blocked, &caught->mask);
+	caught->waiting = caught->mask;
 	signal_caught = 0;
 	for (size_t i = 0; i < PROMPT_SIGNALS; i++) {
-		sigdelset(&waiting, prompt_signals[i]);
-		sigaction(prompt_signals[i], &catching, &before[i]);
+		sigdelset(&caught->waiting, prompt_signals[i]);
+		sigaction(prompt_signals[i], &catching, &caught->before[i]);
 	}
+}
+
+static void restore_signals(const struct caught_signals *caught)
+{
+	for (size_t i = 0; i < PROMPT_SIGNALS; i++) {
+		sigaction(prompt_signals[i], &caught->before[i], NULL);
+	}
+	sigprocmask(SIG_SETMASK, &caught->mask, NULL);
+}
+
+/* One attempt with echo off. NULL and EINTR: *caught is the signal that ended it, and the terminal
+ * is restored. */
+static char *prompt_once(int terminal, const char *jid, int *caught)
+{
+	struct termios saved, silent;
+	struct caught_signals signals;
+
+	if (tcgetattr(terminal, &saved) < 0) {
+		log_error("/dev/tty: %s", strerror(errno));
+		return NULL;
+	}
+	catch_signals(&signals);
 	silent = saved;
 	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	silent.c_lflag |= ICANON | ISIG;
@@ -266,15 +289,12 @@ static char *prompt_once(int terminal, const char *jid, int *caught)
 		say(terminal, "Password for ");
 		say(terminal, jid);
 		say(terminal, ": ");
-		password = read_line(terminal, "/dev/tty", &waiting);
+		password = read_line(terminal, "/dev/tty", &signals.waiting);
 		error = errno;
 		say(terminal, "\n");
 		tcsetattr(terminal, TCSADRAIN, &saved);
 	}
-	for (size_t i = 0; i < PROMPT_SIGNALS; i++) {
-		sigaction(prompt_signals[i], &before[i], NULL);
-	}
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	restore_signals(&signals);
 	*caught = signal_caught;
 	errno = error;
 	return password;

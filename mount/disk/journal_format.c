@@ -124,6 +124,20 @@ static int parse_record(const uint8_t *bytes, struct journal_record *record)
 	return 0;
 }
 
+/* Finds the strings from `at` to `end`, each with its NUL. False: there are fewer. */
+static bool find_strings(const uint8_t *at, const uint8_t *end, const char *strings[STRINGS])
+{
+	for (size_t i = 0; i < STRINGS; i++) {
+		const uint8_t *nul = memchr(at, '\0', (size_t)(end - at));
+		if (!nul) {
+			return false;
+		}
+		strings[i] = (const char *)at;
+		at = nul + 1;
+	}
+	return true;
+}
+
 static int parse_head(const uint8_t *bytes, size_t length, struct journal_head *head)
 {
 	const char *strings[STRINGS];
@@ -144,14 +158,8 @@ static int parse_head(const uint8_t *bytes, size_t length, struct journal_head *
 	if (check != checksum_of(bytes, end)) {
 		return -EBADMSG;
 	}
-	const uint8_t *at = bytes + sizeof(layout);
-	for (size_t i = 0; i < STRINGS; i++) {
-		const uint8_t *nul = memchr(at, '\0', (size_t)(bytes + end - at));
-		if (!nul) {
-			return -EBADMSG;
-		}
-		strings[i] = (const char *)at;
-		at = nul + 1;
+	if (!find_strings(bytes + sizeof(layout), bytes + end, strings)) {
+		return -EBADMSG;
 	}
 	*head = (struct journal_head){
 		.own = strings[0],

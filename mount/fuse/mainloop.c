@@ -124,6 +124,13 @@ bool mainloop_connect(const struct mainloop *loop, bool *interrupted)
 	}
 }
 
+/* A request may be withdrawn between poll and read, which must not block then. */
+static void set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 /* Serves the kernel's requests; false when the mount is gone. */
 static bool serve(struct fuse_session *session, struct fuse_buf *buffer)
 {
@@ -156,6 +163,25 @@ static void look_at_processes(int64_t *next_ms)
 	}
 }
 
+/* When something other than a descriptor needs the main thread. */
+static int64_t next_deadline(const struct mainloop *loop, int64_t *status_ms)
+{
+	int64_t deadline_ms = prepare(loop);
+	deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
+	deadline_ms = min_ms(deadline_ms, inbox_ops_deadline(loop->inbox));
+	return min_ms(deadline_ms, report_status(loop, status_ms));
+}
+
+/* Begins the end; returns when it must be reached. */
+static int64_t begin_end(const struct mainloop *loop, bool mounted)
+{
+	notify_stopping();
+	/* What was closed just now is offered before nothing new is begun. */
+	pool_drain(loop->spool, clock_now_ms() + SPOOL_MS);
+	hub_stop(loop->hub, !mounted);
+	return clock_now_ms() + DRAIN_MS;
+}
+
 void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 {
 	struct fuse_buf buffer = {0};
@@ -166,16 +192,10 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		{.fd = hub_fd(loop->hub), .events = POLLIN},
 		{.fd = fuse_session_fd(session), .events = POLLIN},
 	};
-	/* A request may be withdrawn between poll and read, which must not block then. */
-	int flags = fcntl(fds[2].fd, F_GETFL);
-	fcntl(fds[2].fd, F_SETFL, flags | O_NONBLOCK);
-
+	set_nonblocking(fds[2].fd);
 	report_ready(loop);
 	for (;;) {
-		int64_t deadline_ms = min_ms(prepare(loop), until_ms);
-		deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
-		deadline_ms = min_ms(deadline_ms, inbox_ops_deadline(loop->inbox));
-		deadline_ms = min_ms(deadline_ms, report_status(loop, &status_ms));
+		int64_t deadline_ms = min_ms(next_deadline(loop, &status_ms), until_ms);
 		if (stopping && (hub_is_drained(loop->hub) || clock_now_ms() >= until_ms)) {
 			break;
 		}
@@ -196,11 +216,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		closes_begin(loop->closes);
 		stopping = stopping || !mounted;
 		if (stopping && until_ms == INT64_MAX) {
-			notify_stopping();
-			/* What was closed just now is offered before nothing new is begun. */
-			pool_drain(loop->spool, clock_now_ms() + SPOOL_MS);
-			hub_stop(loop->hub, !mounted);
-			until_ms = clock_now_ms() + DRAIN_MS;
+			until_ms = begin_end(loop, mounted);
 		}
 	}
 	interrupts_end_all(loop->interrupts);

@@ -172,6 +172,24 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* One character of a tag, outside of its attributes. */
+static void step_in_tag(struct trace_place *place, char c)
+{
+	if (c == '>') {
+		take_tag(place);
+	} else if (c == '/') {
+		place->has_slash = true;
+	} else if (is_space(c)) {
+		place->state = TAG;
+	} else if (place->state == NAME) {
+		append(place->name, sizeof(place->name), c);
+	} else {
+		place->state = ATTRIBUTE;
+		place->attribute[0] = c;
+		place->attribute[1] = '\0';
+	}
+}
+
 /* Goes over one character. */
 static void step(struct trace_place *place, char c)
 {
@@ -189,19 +207,7 @@ static void step(struct trace_place *place, char c)
 		break;
 	case NAME:
 	case TAG:
-		if (c == '>') {
-			take_tag(place);
-		} else if (c == '/') {
-			place->has_slash = true;
-		} else if (is_space(c)) {
-			place->state = TAG;
-		} else if (place->state == NAME) {
-			append(place->name, sizeof(place->name), c);
-		} else {
-			place->state = ATTRIBUTE;
-			place->attribute[0] = c;
-			place->attribute[1] = '\0';
-		}
+		step_in_tag(place, c);
 		break;
 	case ATTRIBUTE:
 		if (c == '=' || is_space(c)) {
