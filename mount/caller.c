@@ -31,8 +31,8 @@ static unsigned long long field_of(const char *stat, int number)
 	return rest ? strtoull(rest, NULL, 10) : 0;
 }
 
-/* /proc/PID/stat shows an exit code of 0 to whoever may not trace the process. The same right is
- * needed for this link, which exists as long as the process closes its files. */
+/* A reader who may not trace the process sees an exit code of 0 in /proc/PID/stat. Reading this
+ * link needs the same right, and the link exists while the process closes its files. */
 static bool shows_exit_code(pid_t pid)
 {
 	char path[64], target[2];
@@ -49,8 +49,8 @@ enum caller_fate caller_fate(pid_t pid)
 	if (!(field_of(text, 9) & PF_SIGNALED)) {
 		return CALLER_STAYS;
 	}
-	/* The threads that end because another one has called exit_group have that flag, too. Their
-	 * exit code tells, as in wait(2). */
+	/* A thread that ends because another one has called exit_group has that flag, too. The exit
+	 * code makes the difference, as in wait(2). */
 	unsigned long long code = field_of(text, 52);
 	bool is_exit = code != 0 ? (code & 0x7f) == 0 : shows_exit_code(pid);
 	return is_exit ? CALLER_STAYS : CALLER_ENDS;

@@ -19,11 +19,12 @@ enum caller_fate {
 /* CALLER_ENDS: a signal is killing `pid`, so a file that it closes now is not closed on purpose. */
 enum caller_fate caller_fate(pid_t pid);
 
-/* CALLER_ENDS: `pid`, which waits in a call, has a pending signal that will end it, or is one of
- * those by which users end a wait and it catches: SIGHUP, SIGINT, SIGQUIT, SIGTERM. */
+/* CALLER_ENDS: a signal is pending for `pid`, which waits in a call. The signal will end the
+ * process, or the process catches it and it is one by which users end a wait: SIGHUP, SIGINT,
+ * SIGQUIT, SIGTERM. */
 enum caller_fate caller_pending(pid_t pid);
 
-/* The same, of the text of /proc/PID/status. */
+/* As caller_pending, for a process with this text in /proc/PID/status. */
 enum caller_fate caller_judge(const char *status);
 
 #endif

@@ -26,21 +26,21 @@ struct wanted {
 	uint64_t all; /* their bits */
 };
 
-/* Adds the file of our mount called `name`, which has no slash and is borrowed, with that inode,
- * under whatever path: the same file may be reached by another one, as through a container's
- * mounts. `bit` stands for it from now on. `ino` 0: whatever its inode. At most DESCRIPTORS_MOST
- * files. */
+/* Adds a file of our mount: the one with this name and inode, under whatever path, as a container's
+ * mounts may show the file under another path. `name` has no slash, and is borrowed. `ino` 0: the
+ * file may have any inode. `bit` stands for the file from now on. At most DESCRIPTORS_MOST files.
+ * */
 void descriptors_want(struct wanted *wanted, const char *name, uint64_t ino, uint64_t bit);
 
-/* What is seen of a process. */
+/* What one look at a process has shown. */
 struct sight {
-	bool visible;	 /* else its open files may not be seen, or it has ended */
+	bool visible;	 /* false: we may not see its open files, or it has ended */
 	bool shares;	 /* it has a socket, through which descriptors pass */
 	uint64_t writes; /* bits of the files that it has open for writing */
 };
 
-/* Looks at the process, or thread, `pid`, until all files are found: if one is not, `shares` is
- * known. */
+/* Looks at the process, or thread, `pid`, until all files are found. `shares` is known only if a
+ * file was not found. */
 struct sight descriptors_look(pid_t pid, const struct wanted *wanted);
 
 /* Whether two threads have the same descriptors, as far as can be seen. */

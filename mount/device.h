@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Ours is mounted there from now on. Not found, as before: any is taken for ours. */
+/* Our file system is mounted there from now on. If the mount is not found, and before this call,
+ * every mount is taken for ours. */
 void device_set(const char *mountpoint);
 
 /* Whether `mount_id`, as process `pid` sees it, is a mount of our file system, or it cannot be

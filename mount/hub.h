@@ -36,7 +36,7 @@ struct request {
 	bool parked;
 	bool interrupted;			  /* between two waits: the next one ends at once */
 	uint64_t note;				  /* the submitter's own (hub_is_parked) */
-	void (*deliver)(struct request *request); /* exactly once; the request is its own then */
+	void (*deliver)(struct request *request); /* exactly once; it owns the request then */
 };
 
 enum hub_state {
@@ -122,8 +122,8 @@ void hub_abandon(struct hub *hub);
 
 /* ---- calls of the file system; -ENOENT for an inode that is not there ---- */
 
-/* Those with `attributes` count a lookup of the node they return. */
-/* *pace: of the name, also with -ENOENT. */
+/* Functions with `attributes` count a lookup of the node that they return. */
+/* *pace is that of the name, with -ENOENT, too. */
 int hub_lookup(struct hub *hub, uint64_t parent, const char *name, struct stat *attributes,
 	       enum tree_pace *pace);
 int hub_mknod(struct hub *hub, uint64_t parent, const char *name, mode_t mode, struct owner owner,
@@ -162,8 +162,8 @@ short hub_poll(struct hub *hub, struct handle *handle, struct request *request);
 
 void hub_release(struct hub *hub, struct handle *handle);
 
-/* spool_file.c's calls. `begin`: it is about to be written to. For a file that was opened with
- * O_NONBLOCK, hub_is_spooled is true only after that call. */
+/* spool_file.c's calls. `begin`: the file is about to be written to. For a file that was opened
+ * with O_NONBLOCK, hub_is_spooled is true only after a call with `begin`. */
 bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin);
 bool hub_is_unoffered(struct hub *hub, struct handle *handle);
 void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request);
@@ -196,12 +196,12 @@ void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
 
 /* ---- calls that wait for a disk ---- */
 
-/* Delivers the request with an error, instead. */
+/* Delivers the request with an error, instead of hub_disk_wait. */
 void hub_disk_fail(struct hub *hub, struct request *request, int error);
 
-/* The request is the hub's until it is delivered: by one of the calls below that end it, or with
- * -EINTR, or with -ECONNABORTED when the mount ends. `handle`: that it is for, or NULL. What is in
- * op.data is the call's. Before, and not after, the disk is given its token. */
+/* The request is the hub's until it is delivered: by one of the calls below that end it, with
+ * -EINTR, or with -ECONNABORTED when the mount ends. `handle` is the handle that the request is
+ * for, or NULL. op.data belongs to the request. To be called before the disk is given the token. */
 void hub_disk_wait(struct hub *hub, struct handle *handle, struct request *request);
 
 bool hub_waits_for_disk(struct hub *hub, uint64_t token);

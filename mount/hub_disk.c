@@ -32,7 +32,7 @@ void hub_disk_wait(struct hub *hub, struct handle *handle, struct request *reque
 	struct account *account = &hub->account;
 	request->op.context = handle;
 	if (request->op.kind == OP_FLUSH && handle) {
-		handle->last_flush = request->op.token; /* if a signal ends it, there was none */
+		handle->last_flush = request->op.token; /* one that a signal ends does not count */
 	}
 	if (hub->abandoned || request->interrupted) {
 		account_complete(account, &request->op, hub->abandoned ? -ECONNABORTED : -EINTR);

@@ -22,7 +22,7 @@ bool notify_is_enabled(void);
 void notify_ready(const char *status);
 void notify_stopping(void);
 
-/* "STATUS=", unless the line is the last one that was sent; whether it was not. */
+/* Sends "STATUS=" with the line, unless that line was the last one sent. Whether it was sent. */
 bool notify_status(const char *status);
 
 /* "RELOADING=1" at this time of CLOCK_MONOTONIC, then "READY=1": there is nothing to reload. */

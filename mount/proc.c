@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Three: /proc and a directory below it are open while a file there is read. -1: is in use, or
- * could not be had. */
+/* Three descriptors: /proc and a directory below it are open while a file there is read. -1: the
+ * descriptor is in use, or could not be opened. */
 static int reserve[3] = {-1, -1, -1};
 static bool has_reserve;
 

@@ -21,7 +21,7 @@ void proc_stop(void);
 /* The beginning of a small file, terminated; false if there is none. `size`: at least 1. */
 bool proc_read(const char *path, char *text, size_t size);
 
-/* Calls `found` with each line until it returns true; whether it has. */
+/* Calls `found` with each line until `found` returns true. Whether it did. */
 bool proc_find_line(const char *path, bool (*found)(void *context, const char *line),
 		    void *context);
 

@@ -22,7 +22,7 @@
 /* The file's descriptor, the caller's; -1 where the kernel cannot sleep, or does not count. */
 int suspend_open(const char *path);
 
-/* 0 for -1. */
+/* 0 if `fd` is -1. */
 uint64_t suspend_failures(int fd);
 
 #endif

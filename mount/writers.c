@@ -15,8 +15,9 @@
 
 /* ---- moments ---- */
 
-/* Numbers of processes rise until they begin again at the lowest. In one era they have not begun
- * again: the machine cannot start as many processes as there are numbers in so short a time. */
+/* The numbers of processes rise, and then begin again at the lowest. An era is a time without such
+ * a new beginning. Between two looks of one era, the machine cannot start as many processes as
+ * there are numbers. */
 #define ERA_SHIFT 32
 #define PAUSE_MS  1000
 
@@ -43,7 +44,7 @@ static bool is_of_era(uint64_t moment, uint64_t now)
 	return moment > 0 && moment >> ERA_SHIFT == now >> ERA_SHIFT;
 }
 
-/* When the process was started, if in the era of `now`. */
+/* When the process was started, if that was in the era of `now`. */
 static uint64_t start_of(pid_t pid, uint64_t now)
 {
 	return now >> ERA_SHIFT << ERA_SHIFT | (uint64_t)pid;
@@ -60,14 +61,14 @@ struct batch {
 	struct writers_close *closes;
 	size_t count;
 	struct wanted wanted;
-	/* Of each close the process and the opener, but each of them once. */
+	/* The process and the opener of each close; no process twice. */
 	struct look {
 		pid_t pid;
 		uint64_t table; /* 0: unknown */
 		struct sight sight;
 	} looks[2 * WRITERS_MOST];
 	size_t look_count;
-	uint64_t undecided; /* of these, other processes are searched */
+	uint64_t undecided; /* closes for which other processes are searched */
 };
 
 static uint64_t bit(size_t index)
@@ -83,7 +84,8 @@ static void want_all(struct batch *batch)
 	}
 }
 
-/* The closes among `which` that a process begun at `moment` may have inherited the file of. */
+/* The closes among `which` whose file was open when a process was started at `moment`: it may have
+ * inherited the descriptor. */
 static uint64_t opened_before(const struct batch *batch, uint64_t which, uint64_t moment)
 {
 	uint64_t before = 0;
@@ -134,11 +136,11 @@ static void look_at_owners(struct batch *batch, size_t index)
 
 /* ---- other processes ---- */
 
-/* With more numbers than this, of which most have no process any more, to list the processes takes
- * less. */
+/* Beyond so many numbers, listing /proc is faster than trying each number: most of the processes
+ * have ended. */
 #define MANY 250
 
-/* Whether the number is a process's, and not one of another thread, or nobody's. */
+/* Whether a process has this number; a thread may have it, or nobody. */
 static bool is_process(pid_t pid)
 {
 	return syscall(SYS_tgkill, pid, pid, 0) == 0 || errno != ESRCH;
@@ -149,8 +151,9 @@ static uint64_t look_for(const struct batch *batch, uint64_t which, pid_t pid)
 	return which && pid != getpid() ? descriptors_look(pid, &batch->wanted).writes & which : 0;
 }
 
-/* Which of `heritable` processes have that were started after `first`. Rising numbers do not miss
- * a process that is started meanwhile by one that ends then. False: there are too many of them. */
+/* Finds the closes among `heritable` whose file is open in a process that was started after
+ * `first`. The numbers are tried in rising order, so that no process is missed that is started
+ * meanwhile by one that then ends. False: there are too many numbers. */
 static bool search_numbers(const struct batch *batch, uint64_t heritable, uint64_t first,
 			   uint64_t now, uint64_t *found)
 {
@@ -170,8 +173,8 @@ static bool search_numbers(const struct batch *batch, uint64_t heritable, uint64
 	return true;
 }
 
-/* Which closes have a writer: among `heritable`, one that was started after the open. False: that
- * cannot be found out. */
+/* Finds the closes whose file is open in any process; of `heritable`, only processes started after
+ * the open are searched. False: /proc cannot be read. */
 static bool search_list(const struct batch *batch, uint64_t heritable, uint64_t now,
 			uint64_t *found)
 {
@@ -190,7 +193,7 @@ static bool search_list(const struct batch *batch, uint64_t heritable, uint64_t 
 	return true;
 }
 
-/* Of the closes that are undecided. */
+/* Finds the undecided closes that have a writer. */
 static bool search(const struct batch *batch, uint64_t *found)
 {
 	uint64_t now = writers_look(), first = now, heritable = 0;

@@ -2,16 +2,16 @@
 /*
  * writers - whether a close is the last one of a file, or another process still writes to it.
  *
- * A descriptor is inherited by processes that are started after the open, or it passes through a
- * socket. So only those, the opener and the process that closes are searched, until one of the
- * latter two has a socket: from then on all processes are. A process that has passed the descriptor
- * to one older than the open, and has closed the socket, is not noticed: then the writes of the
- * other one fail.
+ * A process has a descriptor of the file because it opened the file, was started after the open and
+ * inherited it, or received it through a socket. So three kinds of processes are searched: the
+ * opener, the process that closes, and those started after the open. Once the opener or the process
+ * that closes has a socket, all processes are searched. A process that was older than the open and
+ * received the descriptor through a socket that is closed again is not found: its writes will fail.
  *
- * The kernel asks for a flush when the descriptor has gone from the table of its process. So what
- * is seen of a process holds for all closes whose flush was read from /dev/fuse before, and of
- * closes that come together each process is looked at once: to look at one with a thousand
- * descriptors takes milliseconds. Nothing that was seen is kept for a later close.
+ * The kernel sends a flush when the descriptor has gone from the table of its process. So one look
+ * at a process is valid for every close whose flush was read from /dev/fuse before. Closes that
+ * come together share one look at each process, as a look at a process with a thousand descriptors
+ * takes milliseconds. No look is kept for a later close.
  *
  * Threads: the main thread; reads /proc, so never under the hub's lock.
  * Source:  proc(5), /proc/loadavg; unix(7), SCM_RIGHTS; the kernel's filp_flush (fs/open.c).
@@ -26,8 +26,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* This moment, in terms of the processes that have been started. To be called once a second at
- * least; after a longer pause, moments before it cannot be compared with later ones. */
+/* This moment, by the processes that have been started. To be called once a second at least:
+ * moments before a longer pause cannot be compared with moments after it. */
 uint64_t writers_look(void);
 
 enum writers_left {

@@ -27,7 +27,7 @@ struct config {
 
 /* ---- the file ---- */
 
-/* False: the path is too long, as that of a file cannot be. */
+/* False: the path is longer than that of any file can be. */
 static bool find_path(struct config *config, const char *jid)
 {
 	const char *folder = getenv("XDG_CONFIG_HOME");
@@ -155,7 +155,8 @@ static int take_setting(struct config *config, const char *name, const char *val
 	return error ? -1 : 0;
 }
 
-/* A working directory means nothing to a file: a path is absolute, or begins with "~/". */
+/* A path in the file cannot be relative to a working directory: it is absolute, or begins with
+ * "~/". */
 static int take_option(const struct config *config, const char *name, const char *value)
 {
 	char argument[ARGUMENT_BYTES];

@@ -9,8 +9,8 @@
 #ifndef MOUNT_CLI_HOME_H
 #define MOUNT_CLI_HOME_H
 
-/* HOME, unless it is no absolute path or belongs to somebody else; then the user database's. Valid
- * until the next query of that. */
+/* HOME, or the directory in the user database if HOME is no absolute path or belongs to another
+ * user. Valid until the next call that reads the user database. */
 const char *home_directory(void);
 
 #endif

@@ -154,7 +154,7 @@ static const char *const ignored[] = {
 	"nodiratime",
 	"lazytime",
 	"nolazytime",
-	/* What FUSE 2 had, and is always so in FUSE 3. */
+	/* Options of FUSE 2; FUSE 3 always behaves so. */
 	"nonempty",
 	"big_writes",
 	"large_read",

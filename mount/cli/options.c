@@ -45,12 +45,12 @@ static int check_user(struct parser *parser)
 		log_error("-o uid=, -o gid=: only root can run it as somebody else");
 		return -1;
 	}
-	/* Root as the user counts too, to drop its supplementary groups. */
+	/* Also if the other user is root: the supplementary groups are dropped. */
 	options->other_user = (parser->uid || parser->gid) && geteuid() == 0;
 	return 0;
 }
 
-/* The daemon would wait for calls that only it can answer. */
+/* Refuses a directory in the mount: the daemon would wait for calls that only it can answer. */
 static int check_folder(const struct options *options, const char *name, const char *folder)
 {
 	size_t length = strlen(options->mountpoint);
@@ -115,8 +115,8 @@ static int add_names(const struct parser *parser, struct fuse_args *fuse)
 		error = fuse_opt_add_opt(&list, "default_permissions");
 	}
 	if (!error && parser->options->other_user) {
-		/* Root mounts, and mount.fuse3(8) passes suid and dev then; but the content comes
-		 * from a process of that user. */
+		/* As root mounts, mount.fuse3(8) passes suid and dev. But the content comes from a
+		 * process of the other user. */
 		error = fuse_opt_add_opt(&list, "nosuid,nodev");
 	}
 	if (!error && list) {

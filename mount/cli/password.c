@@ -41,8 +41,8 @@ void password_wipe(char *password)
 	}
 }
 
-/* Takes `line` of `length` bytes over, strips a '\r' from its end; NULL after a line that begins
- * with `source`. */
+/* Takes over `line`, of `length` bytes, and strips a '\r' from its end. NULL after a line on
+ * standard error that begins with `source`. */
 static char *check_take(char *line, size_t length, const char *source)
 {
 	const char *wrong = NULL;

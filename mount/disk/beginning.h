@@ -3,7 +3,7 @@
  * beginning - what is there already of a file that is offered: the NAME.part that an earlier offer
  * has left, and the digest of its bytes.
  *
- * Whether they are bytes of this file is seen at its end: by the digest of the whole.
+ * Whether these bytes belong to the offered file shows at its end, by the digest of the whole.
  *
  * Units:   bytes.
  * Errors:  0 or -errno.

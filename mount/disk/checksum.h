@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checksum - whether bytes on disk are those that were written, for bytes that come piece by piece.
+ * checksum - shows whether bytes on disk are those that were written. The bytes are added piece by
+ * piece.
  *
- * It finds what accidents do: a loss of power, a file that was edited meanwhile. It is no
- * protection from somebody who wants two files to have the same checksum. It costs a tenth of a
- * digest, as every byte that is received is summed up.
+ * It detects accidents: a loss of power, or a file that was edited meanwhile. It does not protect
+ * from somebody who makes two files with the same checksum. Every byte that is received is added,
+ * so it must be cheap: it costs a tenth of a digest.
  *
  * Four lanes each take every fourth word of 8 bytes. A step of a lane is a bijection, so a change
  * of one word always changes the sum.
@@ -34,7 +35,7 @@ void checksum_add(struct checksum *sum, const void *bytes, size_t length);
 
 bool checksum_equals(const struct checksum *a, const struct checksum *b);
 
-/* All of it in one number. */
+/* The checksum of these bytes, as one number. */
 uint64_t checksum_of(const void *bytes, size_t length);
 
 #endif

@@ -18,13 +18,14 @@ struct claim {
 
 void claim_init(struct claim *claim, struct quota *quota);
 
-/* Reserves what the file needs to have that size. -EDQUOT. */
+/* Reserves what a file of that size takes. -EDQUOT. */
 int claim_reserve(struct claim *claim, uint64_t size);
 
 /* The file is on disk already, and has that size: it is counted. Before any other call. */
 void claim_adopt(struct claim *claim, uint64_t size);
 
-/* The file has that size now, for which there is room; no effect if it has had more. */
+/* The file, for which this much is reserved, has that size now. No effect if it had a larger size
+ * before. */
 void claim_spend(struct claim *claim, uint64_t size);
 
 /* The file was cut to that size. */

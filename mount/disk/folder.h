@@ -20,9 +20,10 @@ int folder_open(int top, const char *path);
 /* Likewise, of the directory that the last name of `path` is in; *name is that name. */
 int folder_open_above(int top, const char *path, const char **name);
 
-/* Likewise; makes what is missing, with mode 0700, and durable if `syncs`. What is made counts in
- * `quota` like an empty file. A name that something else has gets a number. Writes the path that is
- * there then, also of a part if it fails, to `made`, of `size` bytes. -EDQUOT, -ENAMETOOLONG. */
+/* As folder_open; makes the directories that are missing, with mode 0700, and durable if `syncs`.
+ * Each counts in `quota` like an empty file. If something else has a name, the directory's name
+ * gets a number. Writes the path as it is then to `made`, of `size` bytes; after a failure, the
+ * path of what was made. -EDQUOT, -ENAMETOOLONG. */
 int folder_make(int top, const char *path, bool syncs, struct quota *quota, char *made,
 		size_t size);
 

@@ -8,7 +8,8 @@
  * Units:   bytes.
  * Errors:  0 or -errno.
  * Threads: the pool's and the syncer's, without the hub's lock; inbox_create before they start,
- * inbox_destroy after they end. Source:  DESIGN section 2.
+ *          inbox_destroy after they end.
+ * Source:  DESIGN section 2.
  */
 #ifndef MOUNT_DISK_INBOX_H
 #define MOUNT_DISK_INBOX_H

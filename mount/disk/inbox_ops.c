@@ -81,8 +81,8 @@ static void reader_release(struct inbox_reader *reader)
 	}
 }
 
-/* That of the handle, which gets one if it has none: a reference. NULL when memory is short, or the
- * mount has ended. */
+/* A reference to the reader of the handle, which gets one if it has none. NULL when memory is
+ * short, or the mount has ended. */
 static struct inbox_reader *reader_of(struct inbox *inbox, struct hub *hub, struct handle *handle)
 {
 	struct inbox_reader *made = reader_create(inbox);
@@ -231,7 +231,7 @@ static void run_look_up(struct task *task)
 	struct name_job *job = (struct name_job *)task;
 	struct stat status;
 	int error = inbox_stat(job->inbox, job->path, &status);
-	/* What is said late may be of an earlier file of that name. */
+	/* A late answer of the disk may be about an earlier file of that name. */
 	if (hub_disk_take(job->hub, job->token, NULL)) {
 		if (error == -ENOENT) {
 			hub_unlink(job->hub, job->parent, job->name);
@@ -268,7 +268,7 @@ static void wait_for(struct name_job *job, struct request *request)
 	struct inbox *inbox = job->inbox;
 	struct hub *hub = job->hub;
 	struct inbox_wait *wait = calloc(1, sizeof(*wait));
-	/* Each of many names would wait. */
+	/* While the disk hangs, no call waits: otherwise ls would wait for each of many names. */
 	if (!wait || atomic_load(&inbox->hangs)) {
 		int error = wait ? -ETIMEDOUT : -ENOMEM;
 		free(wait);
@@ -333,7 +333,8 @@ int64_t inbox_ops_deadline(const struct inbox *inbox)
 	return inbox && inbox->waits ? inbox->waits->due_ms : INT64_MAX;
 }
 
-/* The job may end just now, and its last act is to reset `hangs`. */
+/* Sets `hangs` before it gives the job up: the job, which may end just now, resets it at its end.
+ * */
 static void give_up(struct inbox *inbox, struct hub *hub, uint64_t token)
 {
 	if (hub_waits_for_disk(hub, token)) {

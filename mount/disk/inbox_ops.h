@@ -39,7 +39,7 @@ void inbox_ops_read(struct inbox *inbox, struct hub *hub, struct handle *handle,
 /* The handle is about to be released. */
 void inbox_ops_close(struct hub *hub, struct handle *handle);
 
-/* Likewise, of a handle that the hub has released. */
+/* As inbox_ops_close, for a handle that the hub has released. */
 void inbox_ops_drop(struct handle *handle);
 
 /* Brings `name` in directory `parent`, which is the file at `path`, up to date: it may have been

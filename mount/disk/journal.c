@@ -16,7 +16,7 @@
 
 #define NAME_SIZE 16
 
-/* How long a process that was told to end may take for it, before its journals are left alone. */
+/* How often a lock is tried: another process may be about to end, and 2 s are enough for that. */
 #define LOCK_TRIES    100
 #define BETWEEN_TRIES ((struct timespec){.tv_nsec = 20000000})
 
@@ -59,7 +59,7 @@ void journals_finish(struct journals *journals)
 	pthread_mutex_destroy(&journals->mutex);
 }
 
-/* ---- one that is written ---- */
+/* ---- a journal that is written ---- */
 
 static int open_directory(struct journals *journals)
 {
@@ -169,9 +169,10 @@ void journal_leave(struct journal *journal)
 	}
 }
 
-/* ---- those of earlier processes ---- */
+/* ---- journals of earlier processes ---- */
 
-/* False: a process that has not ended has it. *tries: left, for all journals together. */
+/* False: a process that has not ended has the lock. *tries: how many are left, for all journals
+ * together. */
 static bool lock(int fd, unsigned *tries)
 {
 	while (flock(fd, LOCK_EX | LOCK_NB)) {
@@ -209,7 +210,7 @@ static int read_journal(struct journal_found *found)
 	return error;
 }
 
-/* NULL: it is none, it cannot be used, or another process has it. */
+/* NULL: the file is no journal, cannot be used, or is locked by another process. */
 static struct journal_found *open_journal(struct journals *journals, const char *name,
 					  unsigned *tries)
 {

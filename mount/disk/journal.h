@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * journal - what a stream that is being received is known by after a restart: a small file in a
- * hidden directory of the inbox.
+ * journal - a small file, in a hidden directory of the inbox, by which the next process resumes a
+ * stream that is being received.
  *
  *     inbox's pool    write a piece to NAME.part; journal_note; tell the hub, which acknowledges
  *     next process    journals_find; NAME.part must have the bytes of the record (download.c)
@@ -19,8 +19,8 @@
  * before each acknowledgement, which costs most of the throughput.
  *
  * A journal that is not needed any more is used for the next stream: that costs one write, where a
- * new file costs the directory an entry. Each is locked by its process, as others may use the
- * inbox.
+ * new file costs the directory an entry. Each process locks its journals, as several processes may
+ * use an inbox.
  *
  * Errors:  0 or -errno.
  * Threads: any; a journal is that of one at a time.
@@ -55,7 +55,7 @@ struct journals {
 	unsigned next; /* the next name to try */
 };
 
-/* A journal that there was, opened and locked. */
+/* A journal of an earlier process, opened and locked. */
 struct journal_found {
 	struct journal journal;
 	struct journal_head head; /* its strings are in `bytes` */
@@ -68,12 +68,12 @@ struct journal_found {
 /* `inbox`: a descriptor of the directory, which must stay open. */
 void journals_init(struct journals *journals, int inbox);
 
-/* Removes those that wait. */
+/* Removes the journals that wait for the next stream. */
 void journals_finish(struct journals *journals);
 
-/* Reads the journals of earlier processes: a list, the caller's, in which each is to be freed.
- * Those that cannot be used are removed. One that another process has waits for a moment, as it may
- * be about to end; then it is left alone. */
+/* Reads the journals of earlier processes. Returns a list, whose members the caller frees. Journals
+ * that cannot be used are removed. A journal that another process has locked is waited for, for a
+ * moment: that process may be about to end. Then the journal is left to it. */
 struct journal_found *journals_find(struct journals *journals);
 
 void journal_init(struct journal *journal);
@@ -85,10 +85,10 @@ int journal_begin(struct journals *journals, struct journal *journal,
 /* The next bytes are in the file: all bytes of `blocks` blocks are there. */
 int journal_note(struct journal *journal, const void *bytes, size_t length, uint64_t blocks);
 
-/* It is not needed any more. No effect on one that was not begun. */
+/* The journal is not needed any more. No effect if it was not begun. */
 void journal_end(struct journals *journals, struct journal *journal);
 
-/* It is for the next process. Likewise. */
+/* The journal is left for the next process. No effect if it was not begun. */
 void journal_leave(struct journal *journal);
 
 #endif

@@ -33,7 +33,7 @@ struct journal_head {
 	int64_t announced; /* the size of the file, or -1 */
 };
 
-/* What has come of it. */
+/* What has come of the stream. */
 struct journal_record {
 	uint64_t blocks;
 	struct checksum sum; /* of all bytes of these blocks, which are in the file */
@@ -43,12 +43,12 @@ struct journal_record {
 size_t journal_encode_record(uint8_t bytes[JOURNAL_RECORD_SIZE],
 			     const struct journal_record *record);
 
-/* Behind the record. Returns the size; 0: there is no room. */
+/* The bytes that follow the record. Returns their count; 0: there is no room. */
 size_t journal_encode_head(uint8_t bytes[JOURNAL_MAX_SIZE - JOURNAL_RECORD_SIZE],
 			   const struct journal_head *head);
 
-/* A whole file. The strings are those in `bytes`. -ENODATA: it is in no use; -EPROTONOSUPPORT: of
- * another version; -EBADMSG: cut or damaged. */
+/* Parses a whole file. The strings of `head` are borrowed from `bytes`. -ENODATA: the journal is
+ * not in use; -EPROTONOSUPPORT: it is of another version; -EBADMSG: it is cut or damaged. */
 int journal_parse(const uint8_t *bytes, size_t length, struct journal_head *head,
 		  struct journal_record *record);
 

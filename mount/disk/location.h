@@ -26,8 +26,8 @@ void location_init(struct location *location, struct inbox *inbox, const char *c
 void location_path(const struct location *location, const char *name,
 		   char path[LOCATION_PATH_SIZE]);
 
-/* partial_create; makes the directories that are missing. A folder whose name something else has
- * gets a number. */
+/* As partial_create; makes the directories that are missing. If something else has the name of a
+ * folder, the folder's name gets a number. */
 int location_create(struct location *location, struct partial *file, const char *name);
 
 /* Opens the directory, which must be there, as file->directory. */

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-/* As many files as may hang before the others of the disk wait. */
+/* So many files may hang before calls on other files wait. */
 #define MAX_THREADS 4
 
 /* Under the pool's lock. */
 struct lane {
-	struct task *waiting; /* behind the one that is ready or runs */
-	bool busy;	      /* one is ready or runs */
+	struct task *waiting; /* after the task that is ready or runs */
+	bool busy;	      /* a task is ready or runs */
 	bool closed;	      /* freed when it is not busy any more */
 };
 

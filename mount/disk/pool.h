@@ -2,14 +2,14 @@
 /*
  * pool - a few threads for the calls of one disk, which may take as long as they like.
  *
- * It is given tasks by any thread, and answers as the other threads do: a task ends with a call of
- * the hub, or the delivery of a request. Until its turn comes a task waits in a queue; a thread
- * that submits one never waits. A disk that hangs holds up the threads of its pool, and no others.
+ * Any thread submits tasks, and never waits for them: a task waits in a queue until its turn comes.
+ * It ends with a call of the hub, or with the delivery of a request. A disk that hangs holds up the
+ * threads of its pool, and no others.
  *
  * Tasks of one lane, which are the calls on one file, run one at a time, in the order of their
  * submission. Tasks without a lane, and of different lanes, run in any order.
  *
- * Threads are started as they are needed: of a disk that is fast, one is enough.
+ * A thread is started when it is needed. One is enough for a disk that is fast.
  *
  * Units:   ms of CLOCK_MONOTONIC.
  * Threads: any; pool_destroy when no other thread uses the pool any more.
@@ -30,7 +30,8 @@ struct pool *pool_create(void);
 /* NULL when memory is short. */
 struct lane *lane_create(struct pool *pool);
 
-/* No task may be submitted to it any more; those that were still run. NULL-safe. */
+/* No task may be submitted to the lane any more; tasks that were submitted before still run.
+ * NULL-safe. */
 void lane_destroy(struct pool *pool, struct lane *lane);
 
 /* `lane`: or NULL. */

@@ -3,8 +3,8 @@
 
 #include "clock.h"
 
-/* Peers must not be able to cause much counting: it is begun once a second at most, and takes a
- * twentieth of the time, unless once a minute is more. */
+/* Peers must not be able to cause much counting. A count begins at most once a second, and counting
+ * takes at most a twentieth of the time; but once a minute is always allowed. */
 #define COUNT_AGAIN_MS 1000
 #define COUNT_LATER_MS 60000
 #define COUNT_PART     20
@@ -22,7 +22,7 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
-/* Not below 0: what others have put there may be removed, too. */
+/* Not below 0: files that others have put there may be removed, too. */
 static void subtract(struct usage *usage, struct usage part)
 {
 	usage->files = less(usage->files, part.files);
@@ -31,7 +31,7 @@ static void subtract(struct usage *usage, struct usage part)
 
 static bool is_within(uint64_t used, uint64_t more, uint64_t limit)
 {
-	/* Whoever needs nothing more may go on. */
+	/* A claim that needs nothing more is always granted. */
 	return limit == 0 || more == 0 || (used <= limit && more <= limit - used);
 }
 
@@ -67,7 +67,7 @@ void quota_finish(struct quota *quota)
 	pthread_mutex_destroy(&quota->mutex);
 }
 
-/* Until the next count, after one that took so long. */
+/* The time until the next count, if the last one took `took_ms`. */
 static int64_t pause_ms(int64_t took_ms)
 {
 	int64_t pause = took_ms * COUNT_PART;
@@ -75,9 +75,9 @@ static int64_t pause_ms(int64_t took_ms)
 	return pause < COUNT_LATER_MS ? pause : COUNT_LATER_MS;
 }
 
-/* Counts, without the mutex. Files of other threads may count twice meanwhile, but are never
- * missed: what was reserved before is added, and so is what is reserved since. If a file was
- * removed, it is not known whether it was found, and the count is void. */
+/* Counts without the mutex. A file that another thread writes meanwhile may be counted twice, but
+ * is never missed: the sum has what was reserved before the count and what was reserved since. If a
+ * file was removed meanwhile, the count may or may not have found it, and is void. */
 static void count_again_locked(struct quota *quota)
 {
 	int64_t begun_ms = clock_now_ms();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quota - what a directory spends of its disk, and may spend, with what is reserved.
+ * quota - how much of its disk a directory uses, has reserved, and may use.
  *
- * A file spends whole blocks, and at least one: its name and inode take room, too. So files without
- * bytes are counted as well. What comes and goes is added up. The directory itself is counted only
- * at first, and when there seems to be no room: files may have been taken out of it by hand.
+ * A file uses whole blocks, and at least one, as its name and inode take room, too. The sums follow
+ * the files that come and go. The directory itself is counted at first, and again when there seems
+ * to be no room: files may have been taken out of it by hand.
  *
  * Threads: any.
  */
@@ -42,7 +42,7 @@ void quota_init(struct quota *quota, struct usage limit, uint64_t block,
 		void (*count)(void *context, struct usage *found), void *context);
 void quota_finish(struct quota *quota);
 
-/* What a file of that size spends. */
+/* What a file of that size uses. */
 struct usage quota_file(const struct quota *quota, uint64_t size);
 
 /* Reserves it. False: there is no room. */
@@ -57,11 +57,11 @@ void quota_write(struct quota *quota, struct usage usage);
 /* So much of what is reserved will not be written. */
 void quota_cancel(struct quota *quota, struct usage usage);
 
-/* So much is removed; or it is there, whether there was room or not. */
+/* quota_remove: so much is removed. quota_add: so much is there, whether there was room or not. */
 void quota_remove(struct quota *quota, struct usage usage);
 void quota_add(struct quota *quota, struct usage usage);
 
-/* How often the directory was counted: by then, files may have been missing. */
+/* How often the directory was counted. After a count, files may turn out to be missing. */
 unsigned quota_counts(struct quota *quota);
 
 #endif

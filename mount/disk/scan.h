@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan - reads what a file has already, from its first byte on, some at a time: a part may be long,
- * and the daemon may be told to end meanwhile.
+ * scan - reads the bytes that a file has already, from its first byte on, some at a time: a part
+ * may be long, and the daemon may be told to end meanwhile.
  *
  * Units:   bytes.
  * Errors:  0 or -errno; -ENODATA: the file has fewer bytes.

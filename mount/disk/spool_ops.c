@@ -87,7 +87,7 @@ static void end_write(struct job *job, int error, ssize_t result, uint64_t befor
 	}
 	if (!hub_spool_end(job->hub, job->token, error ? error : result, spool_size(spool)) &&
 	    !error && spool_size(spool) != before) {
-		/* A signal has ended the call: it has failed, and may be repeated. */
+		/* A signal has ended the call, which may be repeated: its effect is undone. */
 		spool_resize(spool, before);
 	}
 }
@@ -128,7 +128,7 @@ static void run_resize(struct task *task)
 	int error = hub_spool_begin(job->hub, job->token, before, &bytes);
 	if (error != -ECANCELED) {
 		error = error ? error : spool_resize(spool, job->offset);
-		/* What a smaller size has cut off is not there any more. */
+		/* Bytes that a smaller size has cut off cannot come back. */
 		end_write(job, error, 0, job->offset < before ? job->offset : before);
 	}
 	job_destroy(job);

@@ -20,7 +20,7 @@ static int sync_directory(int fd)
 	return fsync(fd) == 0 || errno == EINVAL ? 0 : -errno;
 }
 
-/* The earlier file of the batch with which the directory was synced, or NULL. */
+/* The earlier file of the batch for which this file's directory was synced, or NULL. */
 static const struct sync *leader_of(struct task *tasks, const struct sync *sync)
 {
 	struct task *task;
@@ -36,8 +36,8 @@ static const struct sync *leader_of(struct task *tasks, const struct sync *sync)
 	return NULL;
 }
 
-/* The entries of the directories in which the files of the batch are: each directory once, and its
- * failure is that of all. */
+/* Syncs the directories of the batch's files, each directory once. If that fails, all its files
+ * fail. */
 static void sync_directories(struct task *tasks, int (*directory_of)(const struct sync *sync))
 {
 	struct task *task;
@@ -75,7 +75,8 @@ static void work(struct task *tasks)
 {
 	struct task *task, *next;
 	DL_FOREACH (tasks, task) {
-		/* Only starts it, for all to be in one transaction. Errors are fdatasync's. */
+		/* Only starts the write-back, so that all files are in one transaction. fdatasync
+		 * reports errors. */
 		sync_file_range(sync_of(task)->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	}
 	DL_FOREACH (tasks, task) {

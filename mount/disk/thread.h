@@ -15,7 +15,7 @@
 /* Starts one with all signals blocked: those that end the daemon are the main thread's. */
 int thread_start(pthread_t *thread, void *(*run)(void *context), void *context);
 
-/* One to wait for until a time. */
+/* Initialises a condition variable for thread_wait. */
 void thread_init_condition(pthread_cond_t *condition);
 
 /* As pthread_cond_timedwait, whose error it returns. */

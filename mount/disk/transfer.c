@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* One step. Whether another one is due. */
+/* Makes one step. Whether another one is due. */
 static bool run(struct transfer *transfer)
 {
 	if (transfer->step(transfer)) {
@@ -13,7 +13,7 @@ static bool run(struct transfer *transfer)
 	return false;
 }
 
-/* Between two steps, the thread does what else waits. */
+/* The next step is another task, so that other tasks of the pool run between two steps. */
 static void run_task(struct task *task)
 {
 	struct transfer *transfer =

@@ -12,7 +12,7 @@
  *        delivered here: noted          delivered here: noted, A is in a step
  *     the step has ended: next step     returns
  *
- * Threads: the pool's; without one, that which delivers. One step at a time.
+ * Threads: the pool's; without a pool, the thread that delivers. One step at a time.
  */
 #ifndef MOUNT_DISK_TRANSFER_H
 #define MOUNT_DISK_TRANSFER_H

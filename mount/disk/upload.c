@@ -28,7 +28,7 @@ static bool step(struct transfer *transfer)
 		return true;
 	}
 	if (request->op.result < 0) {
-		/* If the offer is not over, as when memory was short, it is now. */
+		/* Ends the offer if it is not over, as when memory was short. */
 		hub_upload_end(upload->hub, upload->number, (int)request->op.result);
 		return false;
 	}

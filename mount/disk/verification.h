@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verification - whether a file still begins with the bytes that its journal has, some at a time.
+ * verification - whether a file still begins with the bytes that its journal has. They are read
+ * some at a time.
  *
  * A part may be long, and the daemon may be told to end meanwhile.
  *

@@ -2,8 +2,7 @@
 /*
  * worker - a thread that does all tasks together that wait for it: a batch.
  *
- * It is given tasks by any thread. Until its turn comes a task waits in a queue; a thread that
- * submits one never waits.
+ * Any thread submits tasks, and never waits for them: a task waits in a queue until its turn comes.
  *
  * Errors:  0 or -errno.
  * Threads: any; worker_destroy when no other thread uses the worker any more.

@@ -19,13 +19,13 @@ struct handle *call_handle_of(const struct fuse_file_info *info)
 	return (struct handle *)(uintptr_t)info->fh;
 }
 
-/* Nobody repeats such a call. */
+/* No tool repeats such a call when it was interrupted. */
 static bool is_barrier(enum op_kind kind)
 {
 	return kind == OP_OPEN || kind == OP_FLUSH;
 }
 
-/* Nor one that waits for a disk, where calls are not interrupted by default. */
+/* A call that waits for a disk is not repeated either: other file systems do not interrupt it. */
 static void interrupt(const struct call_context *context, bool barrier, uint64_t token, pid_t pid)
 {
 	if (barrier || hub_waits_for_disk(context->hub, token)) {

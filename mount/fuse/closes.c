@@ -53,8 +53,8 @@ static void add(struct judged *judged, struct call *call)
 	};
 }
 
-/* Where writers cannot be seen, a stream ends with the release, and nobody waits for it. A spooled
- * file is offered if something was written: a shell begins with two descriptors. */
+/* If writers cannot be seen, a stream ends with the release, and no call waits for its end. A
+ * spooled file is offered if something was written: a shell begins with two descriptors. */
 static bool is_last(const struct call *call, enum writers_left left)
 {
 	return left == WRITERS_NONE || (left == WRITERS_UNKNOWN && call->handle->spool);

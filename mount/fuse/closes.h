@@ -2,10 +2,10 @@
 /*
  * closes - flushes, of which the last one of an open file ends its stream or offers the file.
  *
- * Which one is the last is asked for all that can be read from /dev/fuse together (writers.h), so a
- * flush waits for the requests that are there already, and those are few. Flushes stay in order. A
- * write may overtake a flush of another descriptor, whose caller has not been answered either: then
- * the flush is for that write, too.
+ * Whether a flush is the last one is found out for all flushes together that can be read from
+ * /dev/fuse (writers.h). So a flush waits for the requests that are there already; these are few.
+ * Flushes stay in order. A write may overtake a flush of another descriptor, as neither caller has
+ * an answer yet. Then the flush waits for that write, too.
  *
  * Threads: the main thread, without the hub's lock.
  */

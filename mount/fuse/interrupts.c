@@ -12,12 +12,13 @@
 /* How often pending signals are looked at: a call ends within 100 ms of a signal. */
 #define CHECK_MS 50
 
-/* From the flush of a caller that is not visible to its interrupt. The kernel needs microseconds if
- * a processor is free. */
+/* How long the flush of a caller that is not visible is held. The kernel interrupts a flush within
+ * microseconds if a processor is free. */
 #define HOLD_MS 30
 
-/* Longer than a busy machine delays a check. The kernel freezes the daemon with all others, for 20
- * seconds, when it tries to sleep and a process does not freeze. */
+/* A check that comes so late shows that the daemon was frozen: a busy machine delays it by less.
+ * When the machine is to sleep and a process does not freeze, the kernel freezes all others for 20
+ * s. */
 #define FROZEN_MS 10000
 
 struct waiting {
@@ -77,7 +78,7 @@ void interrupts_hold(struct interrupts *interrupts, struct request *request,
 {
 	struct held *held = malloc(sizeof(*held));
 	if (!held) {
-		begin(request, true); /* not knowing is not well */
+		begin(request, true); /* out of memory: the caller counts as killed */
 		return;
 	}
 	*held = (struct held){
@@ -104,9 +105,9 @@ static bool waits_on(const struct interrupts *interrupts, const struct waiting *
 	if (!hub_is_parked(interrupts->hub, waiting->token, &failures)) {
 		return false;
 	}
-	/* Of a caller that is not visible, the signal is not known: it may be the one that ends it.
-	 * A machine that could not go to sleep since the call began will be told to again. The
-	 * kernel does not count that of a hibernation. */
+	/* The signal of a caller that is not visible may be one that ends it. If the machine could
+	 * not go to sleep since the call began, it will try again, and the call must not keep it
+	 * awake. The kernel does not count failed hibernations; a late check shows them. */
 	if (caller_pending(waiting->pid) != CALLER_STAYS ||
 	    suspend_failures(interrupts->suspend_fd) != failures ||
 	    (waiting->check_ms > 0 && clock_now_ms() - waiting->check_ms > FROZEN_MS)) {

@@ -2,16 +2,17 @@
 /*
  * interrupts - calls that a signal may end, and what the signal was.
  *
- * The kernel sends one FUSE_INTERRUPT per request, whatever the signal: also when it stops the
- * caller, when a tracer attaches or a freezer wants it, and when the caller catches a signal that
- * it will not care about. A read or a write that is interrupted is repeated by every tool. Nobody
- * repeats a close, and an open or an fsync hardly anybody. So these end only if the signal ends the
- * caller, or is one by which users end a wait. Otherwise they wait on, and the caller's pending
- * signals are looked at again from time to time: no second interrupt comes.
+ * The kernel sends one FUSE_INTERRUPT per request, whatever the reason: a signal that stops the
+ * caller, a tracer that attaches, a freezer, or a signal that the caller catches and ignores. Every
+ * tool repeats a read or a write that was interrupted. No tool repeats a close, and hardly any
+ * repeats an open or an fsync. So open, close and fsync end only if the signal ends the caller, or
+ * is one by which users end a wait. Otherwise the call waits on. As no second interrupt comes, the
+ * caller's pending signals are looked at again from time to time.
  *
- * A caller that is being killed flushes its files like one that ends well. If nothing else shows
- * the difference, the interrupt does: a signal is pending, so the kernel interrupts the flush as
- * soon as it waits. That flush is held for a moment, so that the interrupt can come.
+ * A caller that is being killed flushes its files like one that exits in good order. If /proc does
+ * not show the difference, the interrupt does: while a signal is pending, the kernel interrupts the
+ * flush as soon as it waits. So the flush of a caller that is not visible is held for a moment, in
+ * which the interrupt can come.
  *
  * Units:   ms of CLOCK_MONOTONIC.
  * Threads: the main thread, without the hub's lock.

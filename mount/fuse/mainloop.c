@@ -20,10 +20,11 @@
 /* How long streams may take to deliver the rest when the mount ends. */
 #define DRAIN_MS 5000
 
-/* How long the spool's disk may take when the mount ends, to have offered what was closed. */
+/* How long the spool's disk may take, when the mount ends, until the files that were closed are
+ * offered. */
 #define SPOOL_MS 500
 
-/* A service manager is told of changes, and they are looked for, at most this often. */
+/* The shortest time between two lines of status for the service manager. */
 #define STATUS_MS 1000
 
 #define STATUS_BYTES 512
@@ -39,7 +40,8 @@ static int64_t min_ms(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* Prepares to wait: events before this are seen by the caller, later ones make hub_fd readable. */
+/* Prepares to wait: the caller sees events that came before, and later ones make hub_fd readable.
+ * */
 static int64_t prepare(const struct mainloop *loop)
 {
 	return min_ms(hub_begin_wait(loop->hub), client_watch(loop->client, clock_now_ms()));
@@ -61,8 +63,8 @@ static void wait_until(const struct mainloop *loop, struct pollfd *fds, nfds_t c
 	hub_tick(loop->hub);
 }
 
-/* Whether there is a signal to end. A service manager reloads with SIGHUP, as nothing has to be
- * loaded again; else SIGHUP says that the terminal is gone. */
+/* Whether a signal to end has come. SIGHUP of a service manager is a reload, for which there is
+ * nothing to do; without a service manager, SIGHUP says that the terminal is gone. */
 static bool take_signal(const struct mainloop *loop, const struct pollfd *fd)
 {
 	struct signalfd_siginfo info;
@@ -86,7 +88,8 @@ static void report_ready(const struct mainloop *loop)
 	}
 }
 
-/* Tells the service manager of a change, or when it may be told; *next_ms: not before. */
+/* Tells the service manager the status, but not before *next_ms. Returns when to call this again.
+ * */
 static int64_t report_status(const struct mainloop *loop, int64_t *next_ms)
 {
 	char line[STATUS_BYTES];
@@ -153,7 +156,7 @@ static bool serve(struct fuse_session *session, struct fuse_buf *buffer)
 	return true;
 }
 
-/* While there are requests, the processes that come with them can be told from older ones. */
+/* While there are requests, processes that are started can be told from older ones (writers.h). */
 static void look_at_processes(int64_t *next_ms)
 {
 	int64_t now_ms = clock_now_ms();

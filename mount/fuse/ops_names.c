@@ -9,8 +9,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* How long a name holds. Each call looks up its path name by name, and cp does so three times
- * before it opens a file: half the cost of a small file. */
+/* How long the kernel caches a name. Each call looks up its path name by name. cp does so three
+ * times before it opens a file: without the cache, that is half of the cost of a small file. */
 static double name_timeout_s(enum tree_pace pace)
 {
 	switch (pace) {
@@ -81,7 +81,8 @@ static void reply_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_entry(req, error, &attributes, pace);
 }
 
-/* Whatever the disk says: if nothing, or a signal has come, what is known already is the answer. */
+/* Answers with what is known, whatever the result: if the disk did not answer, or a signal has
+ * come, the tree is as before. */
 static void deliver_lookup(struct request *request)
 {
 	struct name_call *name_call = (struct name_call *)request;
@@ -143,7 +144,8 @@ static void deliver_unlink(struct request *request)
 	int error = (int)request->op.result;
 	if (!error) {
 		error = hub_unlink(call->hub, name_call->parent, name_call->name);
-		/* Whoever has looked for the file since has found that it is gone. */
+		/* Another lookup may have noticed meanwhile that the file is gone, and removed the
+		 * name. */
 		error = error == -ENOENT ? 0 : error;
 	}
 	fuse_reply_err(call->req, -error);

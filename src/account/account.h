@@ -135,7 +135,7 @@ void account_finish_file(struct account *account, struct node *node, bool good_o
  * stays for a while: ACCOUNT_FOLDER_MS, or ACCOUNT_FINISHED_MS in in/. */
 void account_remove(struct account *account, struct node *node, int64_t now_ms);
 
-/* Likewise, but a folder in in/ that is empty then is removed, too. */
+/* As account_remove, but a folder in in/ that is empty then is removed, too. */
 void account_drop(struct account *account, struct node *node, int64_t now_ms);
 
 /* Begins the time after which `folder` expires, if it is empty then. */

@@ -99,7 +99,7 @@ void directory_show_resource(struct account *account, struct node *contact, cons
 	}
 }
 
-/* Whether a stream in it waits for the resource to come back. */
+/* Whether a stream in the directory waits for the resource to come back. */
 static bool is_waited_for(const struct account *account, const struct node *directory)
 {
 	struct node *child;
@@ -114,7 +114,7 @@ static bool is_waited_for(const struct account *account, const struct node *dire
 	return false;
 }
 
-/* Aborts the streams below it of which nothing was sent yet. */
+/* Aborts the streams below the directory of which nothing was sent yet. */
 static void abort_unsent(struct account *account, const struct node *directory)
 {
 	struct node *child;

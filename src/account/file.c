@@ -265,7 +265,7 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 	}
 	if (handle && handle->writable && handle->readable) {
 		handle->disk = true;
-		return -ESPIPE; /* dd seek= writes the zeros itself then */
+		return -ESPIPE; /* then dd seek= writes the zeros itself */
 	}
 	if (!handle || !handle->writable) {
 		return -ESPIPE;

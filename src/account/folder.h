@@ -13,9 +13,9 @@
 
 #include "account/account.h"
 
-/* Folders of peers in the tree at once; and with an inbox, where those of files that have come to
- * nothing stay as long. Finished names stay for a minute, and without this a peer's folders would
- * need far more memory than its files. */
+/* The most folders of peers in the tree at once; with an inbox there are more, as folders stay
+ * there whose files have failed. Finished names stay for a minute, and without this limit a peer's
+ * folders would need far more memory than its files. */
 #define FOLDER_MAX_COUNT	  4096
 #define FOLDER_MAX_COUNT_OF_INBOX 16384
 

@@ -35,12 +35,12 @@ static struct node *next_line_in(const struct handle *handle, const struct node 
 	return found;
 }
 
-/* Likewise, of all contacts. */
+/* The oldest stream of all contacts that was not yet listed to `handle`, or NULL. */
 static struct node *next_line(const struct account *account, const struct handle *handle)
 {
 	struct node *found = NULL, *contact;
 	if (handle->last_line >= account->last_arrival) {
-		return NULL; /* at once, however many contacts there are */
+		return NULL; /* makes the call cheap, however many contacts there are */
 	}
 	DL_FOREACH (account->tree.root->children, contact) {
 		struct node *in =

@@ -2,7 +2,7 @@
 /*
  * listing - the entries of a directory when it was opened.
  *
- * Threads: made under the hub's lock; then its owner's alone.
+ * Threads: made under the hub's lock; then it belongs to one thread.
  */
 #ifndef ACCOUNT_LISTING_H
 #define ACCOUNT_LISTING_H

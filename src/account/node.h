@@ -102,8 +102,8 @@ void node_touch(struct node *node);
  * is detached. */
 const struct node *node_above_folders(const struct node *directory);
 
-/* Writes the path of a folder below that directory; "" if `directory` is no folder. -1 as
- * node_path. */
+/* Writes the path of the folder `directory`, below the nearest directory that is no folder; "" if
+ * `directory` is no folder. -1 as node_path. */
 int node_folder_path(const struct node *directory, char *path, size_t size);
 
 /* Writes the path below the root, "alice@example.org/in/photo.jpg"; returns its length, -1 if it

@@ -50,9 +50,9 @@ short poll_start(struct account *account, struct handle *handle, struct op *op)
 {
 	short now = ready(account, handle);
 	if (op) {
-		/* In the kernel all who poll an open file are one queue: a notification wakes up
-		 * each of them, to poll again for its own events. So the last poll stands for those
-		 * before it, and there is one to be notified, however often they poll. */
+		/* In the kernel, all pollers of an open file are in one queue: a notification wakes
+		 * up each of them, and each polls again for its own events. So the last poll stands
+		 * for all earlier ones, and one notification is enough. */
 		const struct op *earlier;
 		DL_FOREACH (account->pollers, earlier) {
 			if (earlier->context == handle) {

@@ -19,7 +19,8 @@ static bool ends_well(const struct handle *handle, const struct stream *stream)
 	    (handle->killed || handle->refused || !stream_is_delivered(stream))) {
 		return false;
 	}
-	/* Every close flushes. What was written after the last one was closed by nobody. */
+	/* Every close flushes. If something was written after the last flush, no close came after
+	 * it. */
 	if (handle->writable && handle->used && !handle->flushed) {
 		return false;
 	}

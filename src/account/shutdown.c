@@ -74,7 +74,7 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 			continue;
 		}
 		if (node->file.stream && node->file.stream->incoming.is_journaled) {
-			continue; /* it is left, or about to end */
+			continue; /* nobody has it open, or it is about to end */
 		}
 		if (node->file.stream) {
 			ibb_abort(&account->ibb, node->file.stream, -ECONNRESET);

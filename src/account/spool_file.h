@@ -35,7 +35,8 @@ int spool_file_resize(struct handle *handle, uint64_t size);
 uint64_t spool_file_offer(struct account *account, struct handle *handle, struct op *op,
 			  uint64_t size, const struct digest *md5, int64_t now_ms);
 
-/* Offers the file, without an op. 0: node->file.offer is set; or why it cannot be offered. */
+/* As spool_file_offer, but no op waits. 0: node->file.offer is set; or why the file cannot be
+ * offered. */
 int spool_file_make_offer(struct account *account, struct handle *handle, uint64_t size,
 			  const struct digest *md5, int64_t now_ms);
 

@@ -51,7 +51,7 @@ void stream_file_finish(struct stream_file *file);
 /* The state of its session, as far as it is known; strings are borrowed. */
 struct summary stream_file_summarize(const struct stream_file *file);
 
-/* Copies that to file->summary; without its strings when memory is short. */
+/* Copies the summary to file->summary; without its strings when memory is short. */
 void stream_file_keep_summary(struct stream_file *file);
 
 /* Whether it has or had a session. */

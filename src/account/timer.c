@@ -19,8 +19,8 @@ int64_t timer_deadline(const struct account *account)
 	return account->expiry_ms < deadline ? account->expiry_ms : deadline;
 }
 
-/* Whether it does not expire: it holds something, or is ours and something is being sent to the
- * contact. */
+/* Whether the folder does not expire: it holds something, or is ours and something is being sent to
+ * the contact. */
 static bool is_needed(const struct node *folder)
 {
 	const struct node *above = node_above_folders(folder);

@@ -22,7 +22,7 @@ enum cause_kind {
 	CAUSE_CLOSED,	   /* by the server, without a reason */
 	CAUSE_LOST,	   /* detail: why */
 	CAUSE_TLS,	   /* the handshake failed */
-	CAUSE_NOT_XMPP,	   /* what the server says makes no sense */
+	CAUSE_NOT_XMPP,	   /* the server sends no XMPP */
 	CAUSE_INTERNAL,	   /* detail: what */
 	CAUSE_BIND,	   /* the resource was refused */
 	CAUSE_UNREACHABLE, /* detail: errno's text */

@@ -18,7 +18,7 @@
 
 #define FIRST_MS       200 /* a connection that broke may be made again at once */
 #define BACKOFF_MS     1000
-#define BACKOFF_MAX_MS 10000 /* streams are waited for; a minute must hold some attempts */
+#define BACKOFF_MAX_MS 10000 /* streams wait meanwhile; a minute must hold some attempts */
 
 struct client {
 	struct client_config config;
@@ -68,7 +68,7 @@ static void try_all(struct client *client, struct connector *connector)
 	struct session *session = &client->session;
 	struct loop *loop = &client->loop;
 	struct connection connection;
-	struct cause first; /* of the preferred target, of those that failed */
+	struct cause first; /* of the failed targets, the preferred one's */
 	size_t first_rank = SIZE_MAX;
 	int error = 0;
 
@@ -133,7 +133,7 @@ static int64_t with_jitter(int64_t delay_ms)
 	return delay_ms - delay_ms / 4 + random % (delay_ms / 2);
 }
 
-/* Until then, or until the machine has slept: there may be a network now. */
+/* Waits until then, or until the machine has slept: there may be a network now. */
 static void pause_until(struct loop *loop, int64_t until_ms)
 {
 	while (!atomic_load(&loop->stopping) && !loop_take_slept(loop)) {

@@ -60,9 +60,9 @@ void codec_finish(struct codec *codec);
  * with DETAIL_BAD_PROFILE. A MSG_RESULT with an <si/> has metadata. Its has_ibb: the form is
  * submitted with IBB as its only method.
  *
- * MSG_JINGLE with an unknown action has nothing else. What a content lacks, the metadata lack. The
- * file of a checksum has the digest alone. MSG_UNKNOWN with CONDITION_BAD_REQUEST: the action is
- * missing; or the size or range of a session-initiate or session-accept is no number.
+ * MSG_JINGLE with an unknown action has nothing else. What the content lacks is missing in the
+ * metadata. The file of a checksum has only the digest. MSG_UNKNOWN with CONDITION_BAD_REQUEST: the
+ * action is missing; or the size or range of a session-initiate or session-accept is no number.
  *
  * In SI and Jingle, an id, the name of a content or the sid of a transport that is longer than 1023
  * bytes gives MSG_UNKNOWN with CONDITION_BAD_REQUEST. A malformed date, a malformed digest, a

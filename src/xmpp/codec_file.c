@@ -38,8 +38,8 @@ void codec_decode_date(const char *text, struct file_metadata *file)
 	}
 }
 
-/* XEP-0096 section 3, XEP-0234 section 5: the length is that of the rest of the file if it is
- * absent. Nobody can mean a range without a byte. */
+/* XEP-0096 section 3, XEP-0234 section 5: without a length, the range is the rest of the file. A
+ * length of 0 makes no sense. */
 bool codec_decode_range(xmpp_stanza_t *parent, const char *namespace, struct file_metadata *file)
 {
 	xmpp_stanza_t *range = element_child(parent, "range", namespace);

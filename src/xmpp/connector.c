@@ -184,8 +184,8 @@ static void name_address(char *text, size_t size, const struct address *address)
 	}
 }
 
-/* A server need not be waited for long where another address has not been tried yet. Those that
- * were slower than this one are worth less. */
+/* The time to wait for the server: short if another address has not been tried yet. An address that
+ * was slower than this one does not count. */
 static int64_t longest_silence_ms(struct candidates *candidates, int64_t rtt_ms)
 {
 	if (!candidates_is_exhausted(candidates, TURN_POSTPONED)) {

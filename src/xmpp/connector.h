@@ -2,9 +2,9 @@
 /*
  * connector - connects a socket to an address of the domain that answers.
  *
- * Several attempts are made at once, in the order and at the pace of candidates.h. The first
- * address that takes the connection wins. If no XMPP server turns out to be there, the search goes
- * on with the next connector_next.
+ * Several attempts run at once, in the order and at the pace of candidates.h. The first address
+ * that takes the connection wins. If there is no XMPP server at that address, the next
+ * connector_next continues the search.
  *
  *     SRV records ---> targets ---> addresses ---> sockets
  *             (resolution)                (connector)

@@ -9,11 +9,11 @@
 /* The most rounds before the caller looks at the clock again. */
 #define MAX_ROUNDS 256
 
-/* Reads of a round, so that acknowledgements need not wait for long. */
+/* The most reads of a round: acknowledgements are written after it, and must not wait for long. */
 #define READS 8
 
-/* In a long series of rounds of libstrophe `drained` is reported after so many, so that readers
- * need not wait for its end. */
+/* `drained` is reported after so many rounds of libstrophe at the latest, so that readers need not
+ * wait for the end of a long series. */
 #define DRAINED_ROUNDS 32
 
 bool exchange_send_pending(struct session *session)
@@ -26,7 +26,7 @@ bool exchange_send_pending(struct session *session)
 			break;
 		}
 		if (session_send(session, msg) < 0) {
-			/* Everything after it would be out of order. */
+			/* The message is lost, and every later one would be out of order. */
 			cause_set_errno(&session->cause, CAUSE_INTERNAL, ENOMEM);
 			socket_shutdown(&session->socket);
 		}
@@ -53,8 +53,8 @@ static void report_drained(struct session *session)
 
 /* ---- without libstrophe's reads ---- */
 
-/* Libstrophe writes what is pending. Whether there was something, and all of it was written: then
- * there may be more. If a write would block, an edge will come. */
+/* Makes libstrophe write what is pending. True if something was written, and nothing is left: then
+ * there may be more. If a write would block, epoll reports when it no longer would. */
 static bool write_pending(struct session *session, bool first)
 {
 	bool sent = exchange_send_pending(session) || xmpp_conn_send_queue_len(session->conn) > 0;
@@ -95,8 +95,8 @@ static bool run_directly(struct session *session)
 			return true;
 		}
 		if (result == READER_FAILED) {
-			/* Also after a TLS alert without an end of the TCP connection, libstrophe
-			 * must find that there is something to be read. */
+			/* The shutdown makes the socket readable, so that libstrophe reads. After a
+			 * TLS alert, the TCP connection may still be open. */
 			socket_shutdown(&session->socket);
 			reader_end(&session->reader);
 			return false;
@@ -141,8 +141,8 @@ static bool run_by_libstrophe(struct session *session, const atomic_bool *stoppi
 		if (is_active(session, &readiness)) {
 			idle = 0;
 		} else if (idle++ >= readiness.idle_rounds) {
-			/* If a write would block, an edge will come. Bytes that came after the last
-			 * poll were read without being acknowledged. */
+			/* If a write would block, epoll reports when it no longer would. Bytes that
+			 * came after the last poll were read without an acknowledgement by TCP. */
 			socket_acknowledge(&session->socket);
 			report_drained(session);
 			return true;

@@ -84,7 +84,7 @@ static void on_roster_item(void *context, const char *jid, const char *subscript
 	bool removed = subscription != NULL && strcmp(subscription, "remove") == 0;
 
 	if (session->config->debug && session->config->log != NULL) {
-		/* In libstrophe's line it is missing. */
+		/* libstrophe's log line of the stanza lacks the items. */
 		char line[128];
 		snprintf(line, sizeof(line), "roster %s %.100s", removed ? "without" : "with", jid);
 		session->config->log(line);
@@ -92,8 +92,8 @@ static void on_roster_item(void *context, const char *jid, const char *subscript
 	session->events->roster_item(session->events->context, jid, removed);
 }
 
-/* Where expat's functions could not be interposed (negotiation_end warns of it), the items are
- * here. */
+/* If expat's functions could not be interposed (negotiation_end warns of it), the stanza still has
+ * the items. */
 static void report_items(struct session *session, xmpp_stanza_t *query)
 {
 	xmpp_stanza_t *item = query != NULL ? xmpp_stanza_get_children(query) : NULL;

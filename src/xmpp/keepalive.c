@@ -9,7 +9,7 @@
 
 #define SILENCE_MS 20000 /* after a ping */
 
-/* The same after a sleep: a server that was given up wrongly costs one login. */
+/* The same after a sleep. It is short: giving a server up wrongly costs one login. */
 #define SILENCE_AFTER_SLEEP_MS 5000
 
 void keepalive_begin(struct keepalive *keepalive, int64_t now_ms)

@@ -10,15 +10,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* libstrophe's own timers run only inside session_run; it has some while it connects. */
+/* How often session_run is called while libstrophe connects: its timers run only there. */
 #define POLL_MS 200
 
 /* The time from loop_stop to the end of the stream; half of it is for unsent stanzas. libstrophe
  * waits 2 s for that end, and then closes the connection rudely. */
 #define STOP_MS 1800
 
-#define WATCH_MS 500  /* between two looks of another thread at a connection that is being made */
-#define BREAK_MS 2000 /* for libstrophe to notice that the socket was shut down */
+#define WATCH_MS 500  /* how often another thread checks a connection that is being made */
+#define BREAK_MS 2000 /* how long libstrophe may take to notice that the socket was shut down */
 
 static void write_wakeup(struct loop *loop)
 {
@@ -114,7 +114,7 @@ static void check_keepalive(struct loop *loop, int64_t now)
 	}
 }
 
-/* Does everything that depends on the clock. Returns how long nothing will. */
+/* Does everything that is due. Returns the time until something is due again. */
 static int64_t check(struct loop *loop, bool drained)
 {
 	struct session *session = loop->session;
@@ -140,7 +140,7 @@ static int64_t check(struct loop *loop, bool drained)
 	return next > now ? next - now : 0;
 }
 
-/* Sleeps until the socket, loop_wake or loop_stop says something. */
+/* Sleeps until the socket is ready, or loop_wake or loop_stop is called. */
 void loop_sleep(struct loop *loop, int64_t timeout_ms)
 {
 	struct epoll_event events[3];
@@ -229,7 +229,7 @@ void loop_run(struct loop *loop, const struct connection *connection)
 
 void loop_wake(struct loop *loop)
 {
-	/* The plain look first: while the thread is busy, it is all there is to do. */
+	/* The plain load comes first: while the thread is busy, nothing else is needed. */
 	if (atomic_load(&loop->asleep) && atomic_exchange(&loop->asleep, false)) {
 		write_wakeup(loop);
 	}
@@ -242,14 +242,15 @@ int64_t loop_watch(struct loop *loop, int64_t now)
 	if (now >= deadline_ms || now >= atomic_load(&loop->answer_ms)) {
 		socket_shutdown(&loop->session->socket);
 	}
-	/* While it connects, answer_ms may come to be at any time. */
+	/* While the session connects, answer_ms may be set at any time. */
 	return deadline_ms == INT64_MAX ? INT64_MAX : now + WATCH_MS;
 }
 
 void loop_stop(struct loop *loop)
 {
 	atomic_store(&loop->stopping, true);
-	/* Either this sees that the stream is not up, or the thread sees that it should stop. */
+	/* Either this thread sees that the stream is not up, or the XMPP thread sees that it should
+	 * stop. */
 	if (!atomic_load(&loop->open)) {
 		socket_refuse(&loop->session->socket);
 	}
@@ -275,7 +276,7 @@ int loop_init(struct loop *loop, struct session *session)
 		loop_finish(loop);
 		return error;
 	}
-	/* Without it, only a sleep of the machine is not noticed. */
+	/* If this fails, a sleep of the machine is not noticed. */
 	epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->sleep_watch.fd, &slept);
 	return 0;
 }

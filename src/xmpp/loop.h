@@ -37,7 +37,7 @@ struct loop {
 	int64_t break_ms; /* when this thread shut the socket down; -1: not yet */
 	struct keepalive keepalive;
 	struct sleep_watch sleep_watch;
-	bool slept;	/* the machine has, and nothing was done about it yet */
+	bool slept;	/* the machine has slept, and loop_take_slept was not called since */
 	bool no_answer; /* the last connection ended because the server had sent nothing */
 };
 

@@ -12,8 +12,8 @@
 /* As in ssl.h. */
 #define SSL_ERROR_WANT_READ 2
 
-/* Then one read(2) takes the header of a record, the rest of it, and more. libstrophe's select(2)
- * does not see what OpenSSL holds: from now on only this file reads. */
+/* With read-ahead, one read(2) takes the header of a record, the rest of the record, and more.
+ * libstrophe's select(2) does not see what OpenSSL holds: from now on only this file reads. */
 static void set_read_ahead(void *ssl)
 {
 	void (*set)(void *, int);

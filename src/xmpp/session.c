@@ -322,7 +322,7 @@ int session_connect(struct session *session, const struct connection *connection
 	xmpp_conn_set_flags(session->conn,
 			    connection_flags(session->config->tls, connection->direct_tls));
 	session->log.handler = on_log;
-	stanza_log_enable(true); /* libstrophe also serialises the stanzas of its login by it */
+	stanza_log_enable(true); /* libstrophe serialises stanzas of its login by it, too */
 	reader_end(&session->reader);
 	session->state = SESSION_CONNECTING;
 	session->was_online = false;

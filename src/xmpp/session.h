@@ -105,7 +105,7 @@ bool session_is_open(const struct session *session);
 /* Whether libstrophe's queue is at its high-water mark. */
 bool session_is_full(const struct session *session);
 
-/* Sends `msg` (open, and not full), at once or with session_flush. -ENOMEM: it is lost. */
+/* Open, and not full: sends `msg`, at once or with session_flush. -ENOMEM: `msg` is lost. */
 int session_send(struct session *session, const struct msg *msg);
 
 /* Writes the stanzas that are still in the write buffer. */

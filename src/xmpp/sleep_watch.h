@@ -2,8 +2,9 @@
 /*
  * sleep_watch - tells that the machine has been asleep.
  *
- * Timers of ibbfs run on CLOCK_MONOTONIC, which stands still meanwhile: no stream's time is over by
- * that. A server or a router that was awake may have given the connection up, and does not say so.
+ * Timers of ibbfs run on CLOCK_MONOTONIC, which stands still while the machine sleeps: no stream
+ * times out by that. But a server or a router may have given the connection up meanwhile, and does
+ * not say so.
  *
  * Units:   ms.
  * Errors:  none: without a descriptor, no sleep is noticed.

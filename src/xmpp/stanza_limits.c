@@ -98,8 +98,8 @@ static void pass_text(struct filter *filter, const char *text, int length)
 	}
 }
 
-/* At each tag: expat reports every line apart, and libstrophe appends in a time that grows with
- * what is there. */
+/* Hands the text over at each tag. expat reports each line on its own, and libstrophe needs longer
+ * to append a line the more text there is. */
 static void pass_gathered(struct filter *filter)
 {
 	if (filter->text_length > 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_features - the limits that the server's stream features tell.
+ * stream_features - the server's limits, from its stream features.
  *
  * libstrophe keeps the stream features to itself; they can only be read in its log.
  *

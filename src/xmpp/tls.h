@@ -2,8 +2,8 @@
 /*
  * tls - ALPN and the server's name in libstrophe's TLS handshake, and what came of it.
  *
- * libstrophe neither sets ALPN nor tells the version, and asks for an internationalized domain as
- * the JID has it. Its call of SSL_connect is interposed.
+ * libstrophe neither sets ALPN nor tells the version, and asks for an internationalized domain with
+ * the JID's U-labels. Its call of SSL_connect is interposed.
  *
  * Threads: the XMPP thread.
  * Source:  XEP-0368 section 2 (ALPN, RFC 7301); SSL_set_alpn_protos(3), SSL_version(3). RFC 6066

@@ -2,7 +2,7 @@
 /*
  * trace - makes a line for the debug log of a line of libstrophe's, without secrets and contents.
  *
- * Hidden is the content of these elements, whatever their prefix and the order of their attributes:
+ * The content of these elements is hidden, whatever their prefix and the order of their attributes:
  * <auth/>, <response/>, <challenge/>, <success/> and <abort/> of SASL; <password/> and <digest/> of
  * jabber:iq:auth; <data/> of In-Band Bytestreams. Nothing else is hidden.
  *

@@ -6,15 +6,15 @@
 /* A shorter stanza is an acknowledgement, or hardly more. */
 #define LONG_STANZA 2048
 
-/* Between two ends. After a pause the server has read everything; after a rest the next stanza is
- * the start of something new. */
+/* Times between two ends. After a pause, the server has read everything. After a rest, the next
+ * stanza begins something new. */
 #define PAUSE_MS 50
 #define REST_MS	 2000
 
 /* After so many pauses in a row padding is of no use. */
 #define MOST_SLOW 4
 
-/* After so many long requests in a row that were alone, the next one will be. */
+/* After so many long requests in a row that were alone, the next one will be alone, too. */
 #define LEAST_ALONE 4
 
 static void begin_write(struct write_buffer *buffer, size_t offset)

@@ -17,10 +17,10 @@
  * There is no padding while little is sent: the pause costs nothing then, and a server that limits
  * the bytes of a second may count the padding.
  *
- * Nor is there padding where long stanzas are sent one by one, each after all before it were
- * answered, as when one file is copied after the other: the server has read everything. If a long
- * stanza then is sent before that, the server may or may not have read what was sent before. So
- * until all is answered, a write ends wherever a read may end in either case:
+ * Nor is there padding while each long stanza is sent after every earlier request was answered, as
+ * when one file is copied after the other: the server has read everything then. When a long stanza
+ * is sent while an answer is missing, the server may or may not have read what came before. So
+ * until all requests are answered, a write ends wherever a read may end in either case:
  *
  *     not padded      |the next stanzas
  *     .........|      |...........|....|...........|....|
@@ -44,19 +44,19 @@ struct write_buffer {
 	size_t size;	 /* of a full write */
 	size_t pad_to;	 /* writes are padded to a multiple of this; 0: they are not */
 	size_t unpadded; /* bytes sent without padding since all was answered, modulo `size` */
-	size_t offset;	 /* of the write in a read, if the server has read all that is unpadded */
+	size_t offset;	 /* of the write in a read, if the server has read all unpadded bytes */
 	size_t limit;	 /* the length at which the write is full */
 	size_t length;	 /* of the write so far */
 	char bytes[WRITE_BUFFER_BYTES];
 
 	unsigned unanswered; /* requests that were sent */
-	unsigned requests;   /* of those, since the last end */
+	unsigned requests;   /* of the unanswered, those since the last end */
 	bool is_alone;	     /* the only long stanza that is unanswered is a request, so far */
-	unsigned alone;	     /* how many in a row were, until they were answered */
+	unsigned alone;	     /* how many long requests in a row were alone until their answer */
 
 	size_t longest;	  /* stanza since the last end */
 	int64_t ended_ms; /* the last end after a long stanza */
-	unsigned slow;	  /* how many of these in a row came long after the one before */
+	unsigned slow;	  /* how many such ends in a row came after a pause */
 };
 
 /* Begins a connection. `read_bytes`: the size of the server's reads, if it matters; 0: it does not.
