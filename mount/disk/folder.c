@@ -19,10 +19,10 @@ static int enter(int directory, const char *name)
 
 int folder_open(int top, const char *path)
 {
-	char part[NAME_MAX_BYTES + 1];
+	char name[NAME_MAX_BYTES + 1];
 	int fd = enter(top, ".");
-	while (fd >= 0 && name_take_part(&path, part)) {
-		int next = enter(fd, part);
+	while (fd >= 0 && name_take_component(&path, name)) {
+		int next = enter(fd, name);
 		close(fd);
 		fd = next;
 	}
@@ -95,11 +95,11 @@ static int append(char *path, size_t size, const char *name)
 
 int folder_make(int top, const char *path, bool syncs, struct quota *quota, char *made, size_t size)
 {
-	char part[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
+	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
 	int fd = enter(top, ".");
 	made[0] = '\0';
-	while (fd >= 0 && name_take_part(&path, part)) {
-		int next = make_numbered(fd, part, syncs, quota, name);
+	while (fd >= 0 && name_take_component(&path, wanted)) {
+		int next = make_numbered(fd, wanted, syncs, quota, name);
 		close(fd);
 		fd = next;
 		int error = fd >= 0 ? append(made, size, name) : 0;

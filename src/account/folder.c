@@ -54,10 +54,10 @@ static struct node *enter(struct account *account, struct node *parent, const ch
 struct node *folder_place(struct account *account, struct node *in, const char *path,
 			  int64_t now_ms)
 {
-	char part[NAME_MAX_BYTES + 1];
+	char name[NAME_MAX_BYTES + 1];
 	struct node *folder = in;
-	while (folder && name_take_part(&path, part)) {
-		folder = enter(account, folder, part, now_ms);
+	while (folder && name_take_component(&path, name)) {
+		folder = enter(account, folder, name, now_ms);
 	}
 	return folder;
 }

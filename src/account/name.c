@@ -252,13 +252,13 @@ void name_from_wire(char *name, const char *wire)
 	build(name, *wire != '\0' ? wire : "unnamed", ESCAPE_UNSAFE, "");
 }
 
-bool name_take_part(const char **folder, char part[NAME_MAX_BYTES + 1])
+bool name_take_component(const char **folder, char name[NAME_MAX_BYTES + 1])
 {
 	size_t length = strcspn(*folder, "/");
 	if (length == 0) {
 		return false;
 	}
-	snprintf(part, NAME_MAX_BYTES + 1, "%.*s", (int)length, *folder);
+	snprintf(name, NAME_MAX_BYTES + 1, "%.*s", (int)length, *folder);
 	*folder += length + ((*folder)[length] == '/');
 	return true;
 }

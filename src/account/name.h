@@ -58,8 +58,8 @@ bool name_is_part(const char *name);
  * the part of another one. `name` has room for NAME_MAX_BYTES + 1, and is cut as above. */
 void name_avoid_part(char *name);
 
-/* Takes the first name off the path *folder. False: it is empty. */
-bool name_take_part(const char **folder, char part[NAME_MAX_BYTES + 1]);
+/* Takes the first name off the path *folder. False: the path is empty. */
+bool name_take_component(const char **folder, char name[NAME_MAX_BYTES + 1]);
 
 /* `name` with " (N)" before its extension ("a (2).txt"), cut to NAME_MAX_BYTES in the same way. */
 void name_number(char *numbered, const char *name, unsigned n);

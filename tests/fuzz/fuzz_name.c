@@ -128,7 +128,7 @@ static void try_folder(const char *wire)
 	unsigned depth = 0;
 	size_t length = 0;
 	const char *rest = path;
-	while (name_take_part(&rest, part)) {
+	while (name_take_component(&rest, part)) {
 		check_name(part);
 		length += strlen(part) + (depth > 0);
 		depth++;

@@ -454,11 +454,11 @@ static void test_folders(void **state)
 		assert_string_equal(folder, rows[i].folder);
 	}
 	const char *rest = "a/b";
-	assert_true(name_take_part(&rest, part));
+	assert_true(name_take_component(&rest, part));
 	assert_string_equal(part, "a");
-	assert_true(name_take_part(&rest, part));
+	assert_true(name_take_component(&rest, part));
 	assert_string_equal(part, "b");
-	assert_false(name_take_part(&rest, part));
+	assert_false(name_take_component(&rest, part));
 }
 
 static void test_limits_of_folders(void **state)
