@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ibbfs - an XMPP account as a directory tree; files are In-Band Bytestreams (XEP-0047).
+ *
+ *     kernel --- /dev/fuse ---> ops --+                +--- client <--- TLS ---> server
+ *                  main thread        +----> hub <-----+    XMPP thread
+ *                                         |  |  the one mutex
+ *                                   account  +----- disk: a pool of threads per disk
+ *
+ * The files, from the outside in:
+ *
+ *   mount/     the daemon
+ *     main      the command line            daemon    its parts: their start and their end
+ *     daemonize the process in the background
+ *     hub       where the threads meet: the lock
+ *     log       lines on stderr or syslog   caller    the process behind a request: its signals
+ *     notify    the service manager         writers   whether a close is the last one of a file
+ *     suspend   whether the machine could sleep   proc      reads /proc
+ *     descriptors which of some files a process has open for writing
+ *     device    tells open files of our mount from those of another
+ *   mount/cli/  the command line
+ *     options   the whole of it             option_table every option there is
+ *     option    what one of them sets       value     of one, from its text
+ *     config    the account's file          home      where that is
+ *     argument  JID and mount point         mount_helper arguments of mount(8)
+ *     endpoint  HOST[:PORT]                 usage     what --help prints
+ *     password  where it comes from         privilege another user than root
+ *   mount/fuse/ what the kernel asks for; only here is libfuse
+ *     mainloop  the main thread             ops       libfuse's operations
+ *     ops_names those on names              ops_files those on open files
+ *     call      one that may wait
+ *     interrupts which signals end a wait   closes    flushes that come together
+ *   mount/disk/ files on disk
+ *     spool     a file that will be offered spool_ops calls on it
+ *     upload    sends it to the peer
+ *     inbox     a directory that receives   inbox_ops calls on files in it
+ *     download  receives a file there       quota     what it spends of the disk
+ *     claim     what a file takes of that   partial   NAME.part, until it gets its name
+ *     download_file its bytes and its end   location  where in the inbox it is
+ *     beginning of an offered file: what is there already
+ *     journal   a stream after a restart    journal_format   its bytes
+ *     restart   what was in the inbox       verification     of a part, by its journal
+ *     checksum  of bytes on disk            scan      reads a file, some at a time
+ *     folder    directories in it, by paths
+ *     transfer  an upload or a download, piece by piece
+ *     pool      threads for the calls of a disk
+ *     worker    a thread that does all that waits together
+ *     syncer    makes files durable         thread    starts one
+ *     task      what they are given
+ *   src/       below all of the parts in it
+ *     clock     the time by which everything waits
+ *   src/account/ the account as a file system: no I/O, no thread
+ *     dispatch  what comes off the wire     timer     what happens as time passes
+ *     shutdown  the end of the mount
+ *     arrival   what a peer sends gets its name
+ *     access    who may reach us            status    the text of `status`
+ *     file      open, read, write, flush    release   the end of an open file
+ *     poll      who waits for something new
+ *     routing   which resource a stream goes to
+ *     query     what it supports, asked of it
+ *     creation  what mkdir makes          folder     folders in in/
+ *     surplus   resources that a contact has too many of
+ *     directory which directories there are
+ *     entry     what calls find, make and remove in them
+ *     incoming  `incoming` and `next`       format    how a file reaches a peer
+ *     spool_file files that are spooled, and offered as a whole
+ *     inbox_file files that arrive and go into the inbox
+ *     handle    an open file description    attribute user.ibb.*
+ *     account   what all of these share
+ *     tree      directories and names       listing   one directory, as readdir gives it
+ *     node      one of them                 stream_file what it knows of its session
+ *     name      names off the wire        defaults  settings of new streams
+ *   src/xmpp/  the connection; only here is libstrophe
+ *     client    the thread                loop      what the thread waits for
+ *     exchange  writes, and reads         reader    reads in libstrophe's place
+ *     session   one connection            handlers  dispatch its stanzas
+ *     negotiation of the stream           login     filters it for libstrophe
+ *     connector connects a socket         candidates which address is tried, and when
+ *     resolution of targets and addresses lookup    one query, in a thread
+ *     srv       SRV records               socket    of libstrophe, duplicated
+ *     readiness of the socket             keepalive when to ping the server
+ *     sleep_watch whether the machine has slept
+ *     write_buffer coalesces stanzas      cause     why connecting failed, in one line
+ *     codec     stanzas and messages      features  our disco#info and capabilities
+ *     element   parses a stanza           writer    serialises one
+ *     text      numbers and dates in it   stream_features of the server: its limits
+ *     interpose symbol interposition, for
+ *       reparse_deferral of expat           stanza_limits depth, elements and bytes of a stanza
+ *       stanza_log its cost                 channel_binding of the login to TLS
+ *       tls       ALPN, the name, version
+ *     trace     stanzas for the debugger, without secrets
+ *     jid       addresses                 roster    contacts, their resources and features
+ *     roster_feed takes the items out of a roster
+ *   src/offer/ files that are offered: likewise
+ *     offers    all offers of an account  offer      one of them
+ *     incoming  files offered to us       outgoing   files that we offer
+ *     si        stream initiation         jingle     Jingle file transfer
+ *     jingle_reason why a session of it ends
+ *   src/ibb/   the protocol: no I/O, no thread, no clock
+ *     ibb       all streams of an account dispatch   what comes in, to its stream
+ *     registry  how a stream is found     timeout    keepalive, retries, giving up
+ *     delivery  blocks sent, their acks   reception  blocks received
+ *     writing   writes, flushes           reading    reads, memory
+ *     opening   <open/>                   closing    <close/>
+ *     resumption of broken connections    reopening  another session, with shorter blocks
+ *     restoring  after a restart
+ *     state      suspended, proceeding, over
+ *     request   ids, <open/>, probes      stream     the struct, deadlines, lists
+ *     sender    bytes until acknowledged  receiver   bytes until read
+ *     window    bytes in flight           path_cache measured by earlier streams
+ *     block_size chosen by measurement    limits     quotas of peers
+ *     msg       a stanza for the core     effects    stanzas to send, completed calls
+ *     metadata  of an offered file        hash       its digest
+ *     op        a call that waits         queue      bytes, first in, first out
+ *     condition stanza errors and errnos  base64, and base64_vector for most of it
+ *     utf8      text that is too long
+ */
+#include "mount/cli/options.h"
+#include "mount/cli/password.h"
+#include "mount/cli/privilege.h"
+#include "mount/daemon.h"
+#include "mount/daemonize.h"
+#include "mount/log.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	int status = EXIT_FAILURE;
+
+	log_start(false);
+	int error = daemonize_open_standard();
+	if (error < 0) {
+		log_error("/dev/null: %s", strerror(-error));
+		return EXIT_FAILURE;
+	}
+	privilege_hide();
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_DONE:
+		options_finish(&options);
+		return EXIT_SUCCESS;
+	case OPTIONS_BAD:
+		options_finish(&options);
+		return EXIT_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	log_start(options.debug);
+	/* Blocks are freed in the order of their allocation. Without this, glibc would return their
+	 * memory to the kernel and fetch it again, at several times the cost of sending. */
+	mallopt(M_TRIM_THRESHOLD, 128 * 1024 * 1024);
+	mallopt(M_TOP_PAD, 1024 * 1024);
+
+	char *password = password_read(&options);
+	if (password) {
+		status = daemon_run(&options, &password);
+	}
+	password_wipe(password);
+	options_finish(&options);
+	return status;
+}
