@@ -19,34 +19,34 @@
  *     descriptors which of some files a process has open for writing
  *     device    tells open files of our mount from those of another
  *   mount/cli/  the command line
- *     options   the whole of it             option_table every option there is
- *     option    what one of them sets       value     of one, from its text
+ *     options   the whole command line      option_table every option there is
+ *     option    what an option sets         value     of an option, from its text
  *     config    the account's file          home      where that is
  *     argument  JID and mount point         mount_helper arguments of mount(8)
  *     endpoint  HOST[:PORT]                 usage     what --help prints
  *     password  where it comes from         privilege another user than root
  *   mount/fuse/ what the kernel asks for; only here is libfuse
  *     mainloop  the main thread             ops       libfuse's operations
- *     ops_names those on names              ops_files those on open files
- *     call      one that may wait
+ *     ops_names operations on names         ops_files operations on open files
+ *     call      a request that may wait
  *     interrupts which signals end a wait   closes    flushes that come together
  *   mount/disk/ files on disk
  *     spool     a file that will be offered spool_ops calls on it
- *     upload    sends it to the peer
+ *     upload    sends a spool to the peer
  *     inbox     a directory that receives   inbox_ops calls on files in it
- *     download  receives a file there       quota     what it spends of the disk
- *     claim     what a file takes of that   partial   NAME.part, until it gets its name
+ *     download  receives a file there       quota     of the disk, used and reserved
+ *     claim     a file's share of the quota partial   NAME.part, until it gets its name
  *     download_file its bytes and its end   location  where in the inbox it is
  *     beginning of an offered file: what is there already
- *     journal   a stream after a restart    journal_format   its bytes
+ *     journal   of a stream, for the next process   journal_format its bytes
  *     restart   what was in the inbox       verification     of a part, by its journal
  *     checksum  of bytes on disk            scan      reads a file, some at a time
- *     folder    directories in it, by paths
+ *     folder    directories in the inbox, by paths
  *     transfer  an upload or a download, piece by piece
  *     pool      threads for the calls of a disk
  *     worker    a thread that does all that waits together
  *     syncer    makes files durable         thread    starts one
- *     task      what they are given
+ *     task      what these threads are given
  *   src/       below all of the parts in it
  *     clock     the time by which everything waits
  *   src/account/ the account as a file system: no I/O, no thread
@@ -57,7 +57,7 @@
  *     file      open, read, write, flush    release   the end of an open file
  *     poll      who waits for something new
  *     routing   which resource a stream goes to
- *     query     what it supports, asked of it
+ *     query     disco#info and pings that await their answers
  *     creation  what mkdir makes          folder     folders in in/
  *     surplus   resources that a contact has too many of
  *     directory which directories there are
@@ -68,7 +68,7 @@
  *     handle    an open file description    attribute user.ibb.*
  *     account   what all of these share
  *     tree      directories and names       listing   one directory, as readdir gives it
- *     node      one of them                 stream_file what it knows of its session
+ *     node      a directory or a file       stream_file the session of a file
  *     name      names off the wire        defaults  settings of new streams
  *   src/xmpp/  the connection; only here is libstrophe
  *     client    the thread                loop      what the thread waits for
@@ -82,8 +82,8 @@
  *     sleep_watch whether the machine has slept
  *     write_buffer coalesces stanzas      cause     why connecting failed, in one line
  *     codec     stanzas and messages      features  our disco#info and capabilities
- *     element   parses a stanza           writer    serialises one
- *     text      numbers and dates in it   stream_features of the server: its limits
+ *     element   parses a stanza           writer    serialises a stanza
+ *     text      numbers and dates in text stream_features of the server: its limits
  *     interpose symbol interposition, for
  *       reparse_deferral of expat           stanza_limits depth, elements and bytes of a stanza
  *       stanza_log its cost                 channel_binding of the login to TLS
@@ -92,10 +92,10 @@
  *     jid       addresses                 roster    contacts, their resources and features
  *     roster_feed takes the items out of a roster
  *   src/offer/ files that are offered: likewise
- *     offers    all offers of an account  offer      one of them
+ *     offers    all offers of an account  offer      one offer
  *     incoming  files offered to us       outgoing   files that we offer
  *     si        stream initiation         jingle     Jingle file transfer
- *     jingle_reason why a session of it ends
+ *     jingle_reason why a Jingle session ends
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account dispatch   what comes in, to its stream
  *     registry  how a stream is found     timeout    keepalive, retries, giving up
