@@ -32,7 +32,7 @@ static bool is_recent(const struct journal_found *found)
 	return time(NULL) - found->written <= MAX_AGE_S;
 }
 
-/* The full JID that the last of them was sent to; NULL: none to `jid`. */
+/* The full JID that the last of the streams was sent to; NULL: none was sent to `jid`. */
 static const char *last_jid(const struct journal_found *list, const char *jid)
 {
 	const struct journal_found *found, *last = NULL;

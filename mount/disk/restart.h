@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restart - what earlier processes have left in the inbox: complete files, and streams that go on.
+ * restart - what earlier processes have left in the inbox: complete files, and streams that are
+ * resumed.
  *
  * Threads: the main thread, before client_start.
  * Source:  docs/wire.md, "Streams that outlive a connection".
@@ -14,9 +15,9 @@
 #include <stdbool.h>
 
 /*
- * After download_attach. `jid`: ours, bare or full. Returns the one to log in with, the caller's:
- * if `jid` is bare and a stream goes on, that to which it was sent. NULL: memory is short. Unless
- * `resumes`, no stream goes on.
+ * After download_attach. `jid`: ours, bare or full. Returns the JID to log in with, the caller's:
+ * if `jid` is bare and a stream is resumed, the full JID to which it was sent. NULL: memory is
+ * short. Unless `resumes`, no stream is resumed.
  */
 char *restart_inbox(struct inbox *inbox, struct hub *hub, const char *jid, bool resumes);
 
