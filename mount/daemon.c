@@ -7,7 +7,6 @@
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
 #include "mount/daemonize.h"
-#include "mount/device.h"
 #include "mount/disk/download.h"
 #include "mount/disk/inbox.h"
 #include "mount/disk/inbox_ops.h"
@@ -22,7 +21,8 @@
 #include "mount/hub.h"
 #include "mount/log.h"
 #include "mount/notify.h"
-#include "mount/proc.h"
+#include "mount/process/device.h"
+#include "mount/process/proc.h"
 
 #include <errno.h>
 #include <pwd.h>

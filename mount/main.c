@@ -13,11 +13,14 @@
  *     main      the command line            daemon    its parts: their start and their end
  *     daemonize the process in the background
  *     hub       where the threads meet: the lock
- *     log       lines on stderr or syslog   caller    the process behind a request: its signals
- *     notify    the service manager         writers   whether a close is the last one of a file
- *     suspend   whether the machine could sleep   proc      reads /proc
+ *     log       lines on stderr or syslog   notify    the service manager
+ *     suspend   whether the machine could sleep
+ *   mount/process/ what /proc says of processes
+ *     caller    the process behind a request: its signals
+ *     writers   whether a close is the last one of a file
  *     descriptors which of some files a process has open for writing
  *     device    tells open files of our mount from those of another
+ *     proc      reads /proc
  *   mount/cli/  the command line
  *     options   the whole command line      option_table every option there is
  *     option    what an option sets         value     of an option, from its text

@@ -3,7 +3,7 @@
 
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
-#include "mount/writers.h"
+#include "mount/process/writers.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "mount/fuse/interrupts.h"
 
 #include "clock.h"
-#include "mount/caller.h"
+#include "mount/process/caller.h"
 #include "mount/suspend.h"
 
 #include <stdlib.h>

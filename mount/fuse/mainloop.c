@@ -5,7 +5,7 @@
 #include "mount/disk/inbox_ops.h"
 #include "mount/log.h"
 #include "mount/notify.h"
-#include "mount/writers.h"
+#include "mount/process/writers.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/fuse/ops_files.h"
 
-#include "mount/caller.h"
 #include "mount/disk/inbox_ops.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
 #include "mount/fuse/closes.h"
-#include "mount/writers.h"
+#include "mount/process/caller.h"
+#include "mount/process/writers.h"
 
 #include <errno.h>
 #include <fcntl.h>

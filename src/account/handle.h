@@ -46,7 +46,7 @@ struct handle {
 	bool killed;	/* a signal ended the last flush, or was killing the process that sent it */
 	uint64_t last_flush; /* its token */
 	pid_t opener;	     /* main thread, and */
-	uint64_t opened;     /* likewise: of the open(2), for mount/writers */
+	uint64_t opened;     /* likewise: of the open(2), for mount/process/writers */
 	char sid[HANDLE_SID_SIZE];
 	struct routing routing;
 

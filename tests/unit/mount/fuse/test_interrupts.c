@@ -3,7 +3,7 @@
 #include "mount/fuse/interrupts.h"
 
 #include "clock.h"
-#include "mount/caller.h"
+#include "mount/process/caller.h"
 #include "mount/suspend.h"
 
 #include <setjmp.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* syscall */
 
-#include "mount/descriptors.h"
+#include "mount/process/descriptors.h"
 
-#include "mount/device.h"
-#include "mount/proc.h"
+#include "mount/process/device.h"
+#include "mount/process/proc.h"
 
 #include <assert.h>
 #include <fcntl.h>

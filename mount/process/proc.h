@@ -7,8 +7,8 @@
  * Threads: the main thread; makes system calls, so never under the hub's lock.
  * Source:  proc(5).
  */
-#ifndef MOUNT_PROC_H
-#define MOUNT_PROC_H
+#ifndef MOUNT_PROCESS_PROC_H
+#define MOUNT_PROCESS_PROC_H
 
 #include <dirent.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* caller, of processes that the test makes. */
-#include "mount/caller.h"
-#include "mount/proc.h"
+#include "mount/process/caller.h"
+#include "mount/process/proc.h"
 
 #include "child.h"
 

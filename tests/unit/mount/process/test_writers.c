@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* writers, of processes that the test makes. */
-#include "mount/proc.h"
-#include "mount/writers.h"
+#include "mount/process/proc.h"
+#include "mount/process/writers.h"
 
 #include "child.h"
 

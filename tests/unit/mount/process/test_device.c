@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* device, of mounts that every machine has. */
-#include "mount/device.h"
+#include "mount/process/device.h"
 
-#include "mount/proc.h"
+#include "mount/process/proc.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

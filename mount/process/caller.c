@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "mount/caller.h"
+#include "mount/process/caller.h"
 
-#include "mount/proc.h"
+#include "mount/process/proc.h"
 
 #include <signal.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * Threads: the main thread; reads /proc, so never under the hub's lock.
  * Source:  proc(5), /proc/PID/{stat,status}; signal(7); the kernel's PF_SIGNALED.
  */
-#ifndef MOUNT_CALLER_H
-#define MOUNT_CALLER_H
+#ifndef MOUNT_PROCESS_CALLER_H
+#define MOUNT_PROCESS_CALLER_H
 
 #include <sys/types.h>
 

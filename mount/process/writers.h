@@ -16,10 +16,10 @@
  * Threads: the main thread; reads /proc, so never under the hub's lock.
  * Source:  proc(5), /proc/loadavg; unix(7), SCM_RIGHTS; the kernel's filp_flush (fs/open.c).
  */
-#ifndef MOUNT_WRITERS_H
-#define MOUNT_WRITERS_H
+#ifndef MOUNT_PROCESS_WRITERS_H
+#define MOUNT_PROCESS_WRITERS_H
 
-#include "mount/descriptors.h"
+#include "mount/process/descriptors.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "mount/proc.h"
+#include "mount/process/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>

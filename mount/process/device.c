@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "mount/device.h"
+#include "mount/process/device.h"
 
-#include "mount/proc.h"
+#include "mount/process/proc.h"
 
 #include <limits.h>
 #include <stdio.h>

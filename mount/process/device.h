@@ -8,8 +8,8 @@
  * Threads: the main thread; reads /proc, so never under the hub's lock.
  * Source:  proc(5), /proc/PID/mountinfo.
  */
-#ifndef MOUNT_DEVICE_H
-#define MOUNT_DEVICE_H
+#ifndef MOUNT_PROCESS_DEVICE_H
+#define MOUNT_PROCESS_DEVICE_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -2,7 +2,7 @@
 /* descriptors, of processes that the test makes. */
 #define _GNU_SOURCE /* O_PATH */
 
-#include "mount/descriptors.h"
+#include "mount/process/descriptors.h"
 
 #include "child.h"
 

@@ -5,8 +5,8 @@
  * Threads: the main thread; reads /proc, so never under the hub's lock.
  * Source:  proc(5), /proc/PID/{fd,fdinfo}.
  */
-#ifndef MOUNT_DESCRIPTORS_H
-#define MOUNT_DESCRIPTORS_H
+#ifndef MOUNT_PROCESS_DESCRIPTORS_H
+#define MOUNT_PROCESS_DESCRIPTORS_H
 
 #include <stdbool.h>
 #include <stddef.h>

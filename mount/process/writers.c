@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* syscall */
 
-#include "mount/writers.h"
+#include "mount/process/writers.h"
 
 #include "clock.h"
-#include "mount/proc.h"
+#include "mount/process/proc.h"
 
 #include <assert.h>
 #include <errno.h>
