@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/daemon.h"
 
-#include "account/handle.h"
-#include "clock.h"
-#include "mount/cli/home.h"
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
 #include "mount/daemonize.h"
-#include "mount/disk/download.h"
-#include "mount/disk/inbox.h"
-#include "mount/disk/inbox_ops.h"
-#include "mount/disk/pool.h"
-#include "mount/disk/restart.h"
-#include "mount/disk/spool.h"
-#include "mount/disk/spool_ops.h"
+#include "mount/disks.h"
 #include "mount/fuse/call.h"
 #include "mount/fuse/closes.h"
 #include "mount/fuse/mainloop.h"
@@ -25,13 +16,11 @@
 #include "mount/process/proc.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-#include <utlist.h>
 
 /* No limit in practice, as a window grows no further than the bandwidth-delay product: that of a
  * server with 160 MB/s, a round-trip time of 200 ms, and a queue of as much again. */
@@ -39,9 +28,6 @@
 
 /* From connecting to the roster: a silent server must not hold mount(8) up for ever. */
 #define CONNECT_TIMEOUT_MS 30000
-
-/* How long a disk may take to end its calls when the mount has ended. */
-#define DISK_TIMEOUT_MS 3000
 
 /* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
  * descriptor that tells of them. */
@@ -194,80 +180,6 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	return 0;
 }
 
-/* With -o uid=, the cache of that user: the environment is root's. The caller's; NULL when memory
- * is short. */
-static char *spool_directory(const struct options *options)
-{
-	if (options->spool) {
-		return strdup(options->spool);
-	}
-	if (!options->other_user) {
-		return spool_default_directory(getenv("XDG_CACHE_HOME"), home_directory());
-	}
-	const struct passwd *user = getpwuid(options->uid);
-	return spool_default_directory(NULL, user ? user->pw_dir : "/tmp");
-}
-
-/* With the privileges of the user that we run as. *jid: to log in with, the caller's. */
-static int open_disks(const struct options *options, struct call_context *context, char **jid)
-{
-	int error = 0;
-	context->spool.pool = pool_create();
-	if (!context->spool.pool) {
-		log_error("cannot start a thread");
-		return -1;
-	}
-	if (!options->inbox) {
-		*jid = strdup(options->jid);
-		return *jid ? 0 : -1;
-	}
-	struct usage limit = {
-		.files = options->inbox_files > 0 ? options->inbox_files : INBOX_MAX_FILES,
-		.bytes = options->inbox_quota,
-	};
-	context->inbox =
-		inbox_create(options->inbox, limit, options->inbox_sync == INBOX_SYNC_YES, &error);
-	if (!context->inbox) {
-		log_error("%s: %s", options->inbox, strerror(-error));
-		return -1;
-	}
-	download_attach(context->inbox, context->hub);
-	*jid = restart_inbox(context->inbox, context->hub, options->jid, options->reconnect_s > 0);
-	return *jid ? 0 : -1;
-}
-
-/* Closes the spools and readers of files that were still open at the end. */
-static void free_orphans(struct hub *hub)
-{
-	struct handle *handle, *next, *orphans = hub_take_orphans(hub);
-	DL_FOREACH_SAFE (orphans, handle, next) {
-		spool_ops_close(handle);
-		inbox_ops_drop(handle);
-		free(handle);
-	}
-}
-
-/* After hub_abandon. A disk that does not answer must not hold up the end of the daemon: the mount
- * is gone already. */
-static void end_disks(const struct options *options, const struct call_context *context)
-{
-	int64_t until_ms = clock_now_ms() + DISK_TIMEOUT_MS;
-	unsigned files = 0;
-	bool hangs = !inbox_drain(context->inbox, until_ms, &files);
-	if (hangs) {
-		log_error("%s: the disk does not answer: %u file%s not stored", options->inbox,
-			  files, files == 1 ? " is" : "s are");
-	}
-	unsigned calls = context->spool.pool ? pool_drain(context->spool.pool, until_ms) : 0;
-	if (calls > 0) {
-		log_error("%s: the disk does not answer: %u call%s left", context->spool.directory,
-			  calls, calls == 1 ? " is" : "s are");
-	}
-	if (hangs || calls > 0) {
-		_exit(EXIT_FAILURE);
-	}
-}
-
 /* Makes the FUSE session, and runs it. */
 static int run_mount(struct options *options, char **password, struct call_context *context,
 		     int ready_fd)
@@ -284,7 +196,7 @@ static int run_mount(struct options *options, char **password, struct call_conte
 		return status;
 	}
 	if ((!options->other_user || mount_for(options, session) == 0) &&
-	    open_disks(options, context, &jid) == 0) {
+	    disks_open(options, context, &jid) == 0) {
 		status = run(options, jid, password, session, context, ready_fd);
 	}
 	free(jid);
@@ -301,7 +213,7 @@ int daemon_run(struct options *options, char **password)
 		return EXIT_FAILURE;
 	}
 	struct hub *hub = create_hub(options);
-	char *spool = spool_directory(options);
+	char *spool = disks_spool_directory(options);
 	if (!hub || !spool) {
 		log_error("out of memory");
 		hub_destroy(hub);
@@ -323,11 +235,9 @@ int daemon_run(struct options *options, char **password)
 	int status = run_mount(options, password, &context, ready_fd);
 	interrupts_finish(&interrupts);
 	proc_stop();
-	free_orphans(hub);
-	end_disks(options, &context);
+	disks_end(options, &context);
 	hub_destroy(hub);
-	inbox_destroy(context.inbox);
-	pool_destroy(context.spool.pool);
+	disks_destroy(&context);
 	free(spool);
 	return status;
 }

@@ -12,6 +12,7 @@
  *   mount/     the daemon
  *     main      the command line            daemon    its parts: their start and their end
  *     daemonize the process in the background
+ *     disks     inbox and spool: their start and their end
  *     hub       where the threads meet: the lock
  *     log       lines on stderr or syslog   notify    the service manager
  *     suspend   whether the machine could sleep
