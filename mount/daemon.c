@@ -121,7 +121,8 @@ static int run_session(const struct options *options, const struct mainloop *loo
 
 /* Takes *password over: libstrophe has the only copy then. */
 static int run(const struct options *options, const char *jid, char **password,
-	       struct fuse_session *session, const struct call_context *context, int ready_fd)
+	       struct fuse_session *session, const struct call_context *context, int signal_fd,
+	       int ready_fd)
 {
 	struct hub *hub = context->hub;
 	struct mainloop loop = {
@@ -130,16 +131,15 @@ static int run(const struct options *options, const char *jid, char **password,
 		.closes = context->closes,
 		.inbox = context->inbox,
 		.spool = context->spool.pool,
+		.signal_fd = signal_fd,
 	};
 	int status = EXIT_FAILURE;
 
-	loop.signal_fd = block_signals();
 	loop.client = create_client(options, jid, *password, hub);
 	password_wipe(*password);
 	*password = NULL;
-	if (loop.signal_fd < 0 || !loop.client) {
+	if (!loop.client) {
 		log_error("cannot start: %s", strerror(errno));
-		client_destroy(loop.client);
 		return status;
 	}
 	hub_set_client(hub, loop.client);
@@ -154,7 +154,6 @@ static int run(const struct options *options, const char *jid, char **password,
 		log_error("cannot start a thread");
 	}
 	client_destroy(loop.client);
-	close(loop.signal_fd);
 	return status;
 }
 
@@ -180,27 +179,51 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	return 0;
 }
 
-/* Makes the FUSE session, and runs it. */
-static int run_mount(struct options *options, char **password, struct call_context *context,
-		     int ready_fd)
+/* Ends the process while threads wait for a disk. The kernel may keep both until the disk is back,
+ * with the descriptor for which the command waits. */
+static _Noreturn void leave(int ready_fd)
 {
-	struct fuse_session *session = NULL;
+	daemonize_fail(ready_fd);
+	_exit(EXIT_FAILURE);
+}
+
+static int run_with_disks(const struct options *options, char **password,
+			  struct fuse_session *session, struct call_context *context, int signal_fd,
+			  int ready_fd)
+{
 	int status = EXIT_FAILURE;
 	char *jid = NULL;
+	enum disks_result result = DISKS_FAILED;
+
+	if (!options->other_user || mount_for(options, session) == 0) {
+		result = disks_open(options, context, signal_fd, &jid);
+	}
+	if (result == DISKS_OPEN) {
+		status = run(options, jid, password, session, context, signal_fd, ready_fd);
+	}
+	free(jid);
+	fuse_session_unmount(session); /* if it still is */
+	if (result == DISKS_HANG) {
+		password_wipe(*password);
+		leave(ready_fd);
+	}
+	return status;
+}
+
+/* Makes the FUSE session, and runs it. */
+static int run_mount(struct options *options, char **password, struct call_context *context,
+		     int signal_fd, int ready_fd)
+{
+	struct fuse_session *session = NULL;
 
 	/* libfuse takes the user of now for the owner, whom allow_root lets in beside root. */
 	if (!options->other_user || privilege_lend(options->uid, options->gid) == 0) {
 		session = fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), context);
 	}
 	if (!session) {
-		return status;
+		return EXIT_FAILURE;
 	}
-	if ((!options->other_user || mount_for(options, session) == 0) &&
-	    disks_open(options, context, &jid) == 0) {
-		status = run(options, jid, password, session, context, ready_fd);
-	}
-	free(jid);
-	fuse_session_unmount(session); /* if it still is */
+	int status = run_with_disks(options, password, session, context, signal_fd, ready_fd);
 	fuse_session_destroy(session);
 	return status;
 }
@@ -214,8 +237,9 @@ int daemon_run(struct options *options, char **password)
 	}
 	struct hub *hub = create_hub(options);
 	char *spool = disks_spool_directory(options);
-	if (!hub || !spool) {
-		log_error("out of memory");
+	int signal_fd = block_signals();
+	if (!hub || !spool || signal_fd < 0) {
+		log_error("cannot start: %s", strerror(errno));
 		hub_destroy(hub);
 		free(spool);
 		return EXIT_FAILURE;
@@ -232,12 +256,15 @@ int daemon_run(struct options *options, char **password)
 	};
 	proc_start();
 	interrupts_init(&interrupts, hub);
-	int status = run_mount(options, password, &context, ready_fd);
+	int status = run_mount(options, password, &context, signal_fd, ready_fd);
 	interrupts_finish(&interrupts);
 	proc_stop();
-	disks_end(options, &context);
+	if (!disks_end(options, &context)) {
+		leave(status == EXIT_SUCCESS ? -1 : ready_fd);
+	}
 	hub_destroy(hub);
 	disks_destroy(&context);
+	close(signal_fd);
 	free(spool);
 	return status;
 }

@@ -54,18 +54,23 @@ int daemonize_start(void)
 		return close_inherited(fds[1]);
 	}
 	close(fds[1]);
-	char ready;
+	unsigned char told;
 	ssize_t length;
 	do {
-		length = read(fds[0], &ready, 1);
+		length = read(fds[0], &told, 1);
 	} while (length < 0 && errno == EINTR);
 	if (length == 1) {
-		_exit(EXIT_SUCCESS);
+		_exit(told);
 	}
 	int status = 0;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
 	}
 	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
+static bool tell(int ready_fd, unsigned char status)
+{
+	return write(ready_fd, &status, 1) == 1;
 }
 
 bool daemonize_finish(int ready_fd)
@@ -78,7 +83,16 @@ bool daemonize_finish(int ready_fd)
 		return false;
 	}
 	close(null);
-	bool told = write(ready_fd, "", 1) == 1;
+	if (!tell(ready_fd, EXIT_SUCCESS)) {
+		return false;
+	}
 	close(ready_fd);
-	return told;
+	return true;
+}
+
+void daemonize_fail(int ready_fd)
+{
+	if (ready_fd >= 0) {
+		tell(ready_fd, EXIT_FAILURE); /* or nobody waits any more */
+	}
 }

@@ -19,15 +19,19 @@ int daemonize_open_standard(void);
 
 /*
  * The child returns and does all the work. The parent waits until the child says that the mount is
- * ready (daemonize_finish), or ends, and exits with the same status. Returns the argument of
- * daemonize_finish; -1 after a line if the fork failed. In the child, all files but standard input,
- * output and error are closed: a stream that the caller has open in some mount would not end before
- * the daemon does.
+ * ready (daemonize_finish) or never will be, or ends, and exits with the same status. Returns the
+ * argument of daemonize_finish; -1 after a line if the fork failed. In the child, all files but
+ * standard input, output and error are closed: a stream that the caller has open in some mount
+ * would not end before the daemon does.
  */
 int daemonize_start(void);
 
 /* The mount can be used: the parent exits, and the child leaves its terminal. False when nobody
- * waits for the mount any more. */
+ * waits for the mount any more; `ready_fd` is still open then. */
 bool daemonize_finish(int ready_fd);
+
+/* The mount will not be there, but the child cannot end yet: the parent exits with status 1. No
+ * effect if `ready_fd` is negative. */
+void daemonize_fail(int ready_fd);
 
 #endif

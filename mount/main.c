@@ -50,7 +50,7 @@
  *     pool      threads for the calls of a disk
  *     worker    a thread that does all that waits together
  *     syncer    makes files durable         thread    starts one
- *     task      what these threads are given
+ *     task      what these threads are given   watchdog  tells whether a disk hangs
  *   src/       below all of the parts in it
  *     clock     the time by which everything waits
  *   src/account/ the account as a file system: no I/O, no thread

@@ -3,7 +3,7 @@
  * restart - what earlier processes have left in the inbox: complete files, and streams that are
  * resumed.
  *
- * Threads: the main thread, before client_start.
+ * Threads: the one that opens the inbox, before client_start.
  * Source:  docs/wire.md, "Streams that outlive a connection".
  */
 #ifndef MOUNT_DISK_RESTART_H

@@ -17,9 +17,12 @@
  *
  *     hang CALL       all calls, or each write, fsync, rename, close, read, stat, open (and create,
  *                     mkdir, readdir) or unlink, hang from now on, whatever the file
+ *     freeze CALL     likewise, and do not fail when their callers are killed
+ *     wait            answered when a call hangs
  *     go              they go on
  *
- * A call that hangs fails if its caller is killed, as with NFS.
+ * A call that hangs fails if its caller is killed, as with NFS, unless it is frozen, as by a dead
+ * SCSI disk.
  *
  * Errors:  those of the calls; an unknown command is EINVAL.
  * Threads: those of libfuse; one lock around everything.
@@ -71,8 +74,11 @@ static const char *const fault_names[FAULTS] = {"write", "fsync", "rename", "clo
 
 /* What "hang" names. */
 static const char *hanging = "none";
+static bool is_frozen;
+static unsigned held; /* calls that hang */
 static pthread_mutex_t gate_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t gate_held = PTHREAD_COND_INITIALIZER;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct inode root = {.is_directory = true};
@@ -113,27 +119,43 @@ static int gate(const char *call)
 		until.tv_nsec += 20000000;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
+		held++;
+		pthread_cond_signal(&gate_held);
 		pthread_cond_timedwait(&gate_changed, &gate_mutex, &until);
-		error = fuse_interrupted() ? -EINTR : 0;
+		held--;
+		error = fuse_interrupted() && !is_frozen ? -EINTR : 0;
 	}
 	pthread_mutex_unlock(&gate_mutex);
 	return error;
 }
 
-static void *obey(void *unused)
+/* With the lock held: what hangs from now on. */
+static void set_hanging(const char *call)
 {
 	static const char *const calls[] = {"all",  "write", "fsync", "rename", "close",
 					    "read", "stat",  "open",  "unlink"};
-	char line[64], call[64];
+	hanging = "none";
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		hanging = strcmp(call, calls[i]) == 0 ? calls[i] : hanging;
+	}
+	pthread_cond_broadcast(&gate_changed);
+}
+
+static void *obey(void *unused)
+{
+	char line[64], word[64], call[64];
 	(void)unused;
 	while (fgets(line, sizeof(line), stdin)) {
-		bool hangs = sscanf(line, "hang %63s", call) == 1;
+		int words = sscanf(line, "%63s %63s", word, call);
 		pthread_mutex_lock(&gate_mutex);
-		hanging = "none";
-		for (size_t i = 0; hangs && i < sizeof(calls) / sizeof(calls[0]); i++) {
-			hanging = strcmp(call, calls[i]) == 0 ? calls[i] : hanging;
+		if (words == 1 && strcmp(word, "wait") == 0) {
+			while (held == 0) {
+				pthread_cond_wait(&gate_held, &gate_mutex);
+			}
+		} else {
+			is_frozen = strcmp(word, "freeze") == 0;
+			set_hanging(words == 2 ? call : "none");
 		}
-		pthread_cond_broadcast(&gate_changed);
 		pthread_mutex_unlock(&gate_mutex);
 		puts("done");
 		fflush(stdout);

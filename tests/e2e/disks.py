@@ -35,6 +35,14 @@ class Disk:
         """Each call of that kind hangs from now on."""
         self._command(f"hang {call}")
 
+    def freeze(self) -> None:
+        """Likewise every call, even of a process that is killed: it does not end before go()."""
+        self._command("freeze all")
+
+    def wait_held(self) -> None:
+        """Waits until a call hangs."""
+        self._command("wait")
+
     def go(self) -> None:
         self._command("go")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, is_mounted, poll_until
+from daemon import Mount, is_mounted, poll_until, processes_with_argument
 from disks import Disk, running_disk
 from lab import Lab, wait_blocked
 from rawpeer import NS_PING, RawPeer, payload
@@ -138,6 +138,59 @@ def foreground(lab: Lab, mount: Mount) -> subprocess.Popen:
     )
     poll_until(lambda: is_mounted(mount.path), what="the mount")
     return process
+
+
+def not_started(lab: Lab, options: str) -> Mount:
+    path = lab.folder / "mnt"
+    path.mkdir()
+    mount = Mount(lab.build, lab.server, lab.accounts("alice")[0], "mount", path, options)
+    lab.watch(mount)
+    return mount
+
+
+def test_start(lab: Lab, disk: Disk) -> None:
+    """The command fails by itself, even when the kernel cannot end the call."""
+    mount = not_started(lab, f"inbox={disk.path}/inbox")
+    disk.freeze()
+    started = time.monotonic()
+    name, *arguments = mount.command()
+    environment = mount.environment()
+    foreground = lab.spawn(name, "-f", *arguments, env=environment, text=True)
+    launcher = lab.spawn(name, *arguments, env=environment, stderr=subprocess.DEVNULL)
+    assert foreground.stderr
+    line = foreground.stderr.readline()
+    assert line == f"ibbfs: {disk.path}/inbox: the disk does not answer\n"
+    assert launcher.wait(AT_ONCE) == 1
+    assert time.monotonic() - started < END_SECONDS + AT_ONCE / 2
+    assert not is_mounted(mount.path)
+    disk.go()
+    assert foreground.wait(AT_ONCE) == 1
+    poll_until(lambda: not processes_with_argument(str(mount.path)), what="the daemon ends")
+    assert foreground.stderr.read() == "" and mount.reports() == ""
+
+
+@pytest.mark.parametrize("call", ["stat", "open", "read"])
+def test_start_is_interrupted(lab: Lab, disk: Disk, call: str) -> None:
+    """Wherever it hangs: "read" is that of a journal."""
+    (disk.path / "inbox" / ".ibbfs").mkdir(parents=True)
+    (disk.path / "inbox" / ".ibbfs" / "0").write_bytes(b"journal")
+    mount = not_started(lab, f"inbox={disk.path}/inbox")
+    disk.hang(call)
+    name, *arguments = mount.command()
+    process = lab.spawn(name, "-f", *arguments, env=mount.environment(), text=True)
+    disk.wait_held()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=AT_ONCE)
+    assert process.returncode == 1 and err == "ibbfs: interrupted\n", err
+    assert not is_mounted(mount.path) and mount.reports() == ""
+
+
+def test_start_of_a_spool(lab: Lab, disk: Disk) -> None:
+    """Its disk is needed for the first file."""
+    disk.hang()
+    mount = lab.mount(lab.accounts("alice")[0], f"spool={disk.path}/spool")
+    assert lab.run("ls", mount.path, timeout=AT_ONCE).returncode == 0
+    mount.stop()
 
 
 def write_some(path: Path) -> int:
