@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One system call that waits, and what it returned when SIGINT came.
 
-    blocked.py open|read|write|fsync|close PATH
+    blocked.py open|open_to_read|read|write|fsync|close PATH
 
 Straight through libc: Python's own calls would start again after EINTR. Prints "ready" before the
 call, then result, errno, and when it returned (CLOCK_MONOTONIC).
@@ -26,7 +26,7 @@ def write_until_interrupted(fd: int) -> int:
 
 def open_and_write(path: str) -> int:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    os.write(fd, CHUNK)
+    os.write(fd, CHUNK[1:])  # a part of a page is not cached: an upload reads the disk
     return fd
 
 
@@ -35,6 +35,8 @@ signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
 call, path = sys.argv[1:]
 if call == "open":
     arguments = (libc.open, path.encode(), os.O_WRONLY | os.O_CREAT, 0o600)
+elif call == "open_to_read":
+    arguments = (libc.open, path.encode(), os.O_RDONLY)
 elif call == "read":
     arguments = (libc.read, os.open(path, os.O_RDONLY), ctypes.create_string_buffer(4096), 4096)
 elif call == "write":

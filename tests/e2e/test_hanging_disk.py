@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from disks import Disk, running_disk
 from lab import Lab, wait_blocked
 from rawpeer import NS_PING, RawPeer, payload
 from test_flood import MIBIBYTE, is_sanitized, most_memory
+from test_waiting import BLOCKED, PROMISED_SECONDS, seconds
 
 # What waits for a disk that hangs waits for ever. The rest takes no time, but on a busy machine.
 AT_ONCE = 30
@@ -231,6 +234,54 @@ def test_end(lab: Lab, disk: Disk, place: str, how: str) -> None:
     assert sending.wait(60) != 0
     assert which.reports() == ""
     assert other.reports() == ""
+
+
+# A busy machine delays some of the tries, and what hangs delays all of them.
+TRIES = 5
+
+
+def blocked_callers(lab: Lab, call: str, *paths: Path) -> list[subprocess.Popen]:
+    command = [sys.executable, "-IS", BLOCKED, call]
+    callers = [lab.spawn(*command, path, text=True) for path in paths]
+    for caller in callers:
+        assert caller.stdout and caller.stdout.readline() == "ready\n", caller.communicate()
+    wait_blocked(*(caller.pid for caller in callers))
+    return callers
+
+
+def seconds_to_end(caller: subprocess.Popen) -> float:
+    """From SIGINT to the return of the call."""
+    sent = time.monotonic()
+    caller.send_signal(signal.SIGINT)
+    assert caller.stdout
+    result, code, returned = caller.stdout.readline().split()
+    assert (int(result), int(code)) == (-1, errno.EINTR)
+    return float(returned) - sent
+
+
+def stat_each(folder: Path) -> None:
+    for name in os.listdir(folder):
+        os.stat(folder / name)
+
+
+def test_signals_end_calls_at_once(lab: Lab, disk: Disk) -> None:
+    """Nor are names and status any later."""
+    sender, receiver = lab.pair(f"spool={disk.path}/spool", f"inbox={disk.path}/inbox")
+    target, folder = sender.contact(receiver), receiver.incoming(sender, "known").parent
+    known = lab.random_file(50_000, "known")
+    assert lab.run("cp", known, target).returncode == 0
+    os.setxattr(target, "user.ibb.format", b"jingle")
+    closed, written = ([target / f"{what}{n}" for n in range(TRIES)] for what in ("c", "w"))
+    disk.hang("read")  # of the upload
+    waiting = {"close": blocked_callers(lab, "close", *closed)}
+    disk.hang()
+    waiting["write"] = blocked_callers(lab, "write", *written)
+    waiting["open"] = blocked_callers(lab, "open_to_read", *[folder / "known"] * TRIES)
+    for quick in (lambda: stat_each(folder), receiver.status, sender.status):
+        poll_until(lambda: seconds(quick) < PROMISED_SECONDS, what="an answer at once")
+    took = {call: min(map(seconds_to_end, callers)) for call, callers in waiting.items()}
+    disk.go()
+    assert max(took.values()) < PROMISED_SECONDS, took
 
 
 WRITERS = 4
