@@ -155,8 +155,9 @@ def connect(port: int) -> socket.socket | None:
 
 @pytest.mark.parametrize("carrier", ["iq", "message"])
 def test_socat_at_both_ends(lab: Lab, carrier: str) -> None:
-    """TCP, a stream, TCP; and both socats end by themselves."""
-    alice, bob = lab.pair(f"stanza={carrier}")
+    """TCP, a stream, TCP; and both socats end by themselves. Messages have no flow control, so all
+    of it must fit for a reader that is slower."""
+    alice, bob = lab.pair(f"stanza={carrier},buffer=4M")
     request, reply = os.urandom(2 * 1024 * 1024), os.urandom(3 * 1024 * 1024)
     (port,) = free_ports(1)
     near = lab.spawn(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import jinglepeer
-from daemon import Mount
+from daemon import Mount, poll_until
 from lab import Lab
 from rawpeer import NS_IBB, RawPeer, Stanza, is_kind, payload, result
 from slixpeer import SlixPeer
@@ -48,7 +48,7 @@ def expect_file(lab: Lab, mount: Mount, peer: SlixPeer, *, sessions: int, block_
     seen = [peer.received.get(timeout=10) for _ in range(sessions)]
     assert seen == [b""] * (sessions - 1) + [source.read_bytes()]
     assert len(peer.opens) - before == sessions
-    assert peer.open_streams() == 0
+    poll_until(lambda: peer.open_streams() == 0, what="the end of all sessions")
     assert f'sid="{get(target, "sid")}"' in peer.opens[-1]
     assert get(target, "block_size") == str(block_size)
 
