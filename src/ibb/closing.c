@@ -22,7 +22,7 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 	} else if (!stream->session.close_pending) {
 		stream->state = STREAM_CLOSING;
 		op_complete_all(&stream->incoming.readers, -ECONNRESET, done);
-		sender_push(&stream->outgoing.sender);
+		stream_push_all(stream);
 		stream_schedule(stream);
 		stream_close_when_delivered(stream, now_ms);
 	}
@@ -58,9 +58,9 @@ static bool defer_answer(struct stream *stream, const struct msg *close)
 		return false;
 	}
 	stream->session.close_pending = true;
-	sender_push(&stream->outgoing.sender);
-	stream_schedule(stream);
 	op_complete_all(&stream->outgoing.writers, -ECONNRESET, &stream->effects->done);
+	stream_push_all(stream);
+	stream_schedule(stream);
 	stream_complete_reads(stream);
 	op_complete_all(&stream->incoming.readers, 0, &stream->effects->done);
 	return true;
@@ -106,6 +106,10 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	bool whole = as_sent && has_received(stream, stream->session.announced_size);
 
 	stream->session.close_received = true;
+	stream_note_digest(stream, close);
+	if (stream->incoming.part.has_skipped && !stream->incoming.part.has_digest) {
+		whole = false; /* nobody could tell */
+	}
 	if (stream->session.expected && is_open) {
 		receive_expected_close(stream, close, as_sent);
 		return;
@@ -145,6 +149,9 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 	}
 	if (answer->condition == CONDITION_ITEM_NOT_FOUND && stream->session.closes > 1) {
 		return 0; /* an earlier <close/> has arrived, and its answer was lost */
+	}
+	if (answer->condition == CONDITION_CONFLICT) {
+		return -EIO; /* not what was sent: pieces of it have changed there */
 	}
 	return answer->condition == CONDITION_RESOURCE_CONSTRAINT ? -ENOSPC : -ECONNRESET;
 }

@@ -35,6 +35,32 @@ static void make_id(char *id, char kind, const struct stream *stream, uint64_t b
 	}
 }
 
+static struct msg skip_of(const struct stream *stream, const char *id, uint64_t number)
+{
+	return (struct msg){
+		.kind = MSG_SKIP,
+		.peer = stream->peer,
+		.id = id,
+		.sid = stream->sid,
+		.seq = (uint16_t)number,
+	};
+}
+
+static struct msg *make_skip(struct stream *stream, const char *id, uint64_t number, int64_t now_us)
+{
+	struct msg skip = skip_of(stream, id, number);
+	struct msg *msg = msg_create(&skip);
+	uint64_t length;
+	if (msg && sender_send_skip(&stream->outgoing.sender, &length, &number, now_us)) {
+		msg_destroy(msg);
+		return NULL;
+	}
+	if (msg) {
+		msg->size = (int64_t)length;
+	}
+	return msg;
+}
+
 /* The next block, counted as in flight; NULL when memory is short. */
 static struct msg *make_block(struct stream *stream, uint64_t number, int64_t now_us)
 {
@@ -43,6 +69,9 @@ static struct msg *make_block(struct stream *stream, uint64_t number, int64_t no
 					   stream->outgoing.window.size);
 	char id[STREAM_MAX_ID];
 	make_id(id, 'd', stream, number);
+	if (length == SENDER_SKIP) {
+		return make_skip(stream, id, number, now_us);
+	}
 	struct msg block = {
 		.kind = MSG_DATA,
 		.peer = stream->peer,
@@ -104,6 +133,14 @@ void stream_retransmit_oldest(struct stream *stream)
 	}
 	char id[STREAM_MAX_ID];
 	make_id(id, 'a', stream, sender->oldest);
+	stream->outgoing.overdue_end = sender->oldest + 1;
+	/* When memory is short, the block becomes overdue again. */
+	if (sender_block(sender, sender->oldest)->skipped > 0) {
+		struct msg skip = skip_of(stream, id, sender->oldest);
+		skip.size = (int64_t)sender_block(sender, sender->oldest)->skipped;
+		effects_send(stream->effects, &skip);
+		return;
+	}
 	struct msg block = {
 		.kind = MSG_DATA,
 		.peer = stream->peer,
@@ -117,8 +154,6 @@ void stream_retransmit_oldest(struct stream *stream)
 	if (bytes) {
 		sender_copy_oldest(sender, bytes);
 		block.data = bytes;
-		stream->outgoing.overdue_end = sender->oldest + 1;
-		/* When memory is short, the block becomes overdue again. */
 		effects_send(stream->effects, &block);
 	}
 	free(bytes);
@@ -140,7 +175,7 @@ static struct window_sample begin_sample(const struct stream *stream, uint64_t b
 	};
 }
 
-/* `before`: sender.acknowledged before the acknowledgement. */
+/* `before`: sender_delivered before the acknowledgement. */
 static void end_sample(struct stream *stream, struct window_sample *sample, uint64_t before)
 {
 	const struct sender *sender = &stream->outgoing.sender;
@@ -160,7 +195,7 @@ static void end_sample(struct stream *stream, struct window_sample *sample, uint
 	struct block_size_sample size_sample = {
 		.sent_us = sample->sent_us,
 		.now_us = sample->now_us,
-		.bytes = (size_t)(sender->acknowledged - before),
+		.bytes = (size_t)(sender_delivered(sender) - before),
 		.window_limited = window_limited && stream->session.is_auto &&
 				  stream_max_block(stream) > BLOCK_SIZE_MIN &&
 				  !stream->outgoing.window.slow_start,
@@ -169,8 +204,8 @@ static void end_sample(struct stream *stream, struct window_sample *sample, uint
 	sample->next = sender_next_number(sender);
 	sample->block_size = stream_block_length(stream);
 	sample->shared = stream->effects->streams > 1;
-	sample->bytes = (size_t)(sender->acknowledged - before);
-	sample->delivered = sender->acknowledged - sample->delivered;
+	sample->bytes = (size_t)(sender_delivered(sender) - before);
+	sample->delivered = sender_delivered(sender) - sample->delivered;
 	window_measure(&stream->outgoing.window, sample);
 }
 
@@ -189,12 +224,17 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 		return;
 	}
 	struct window_sample sample = {.sent_us = SENDER_RETRANSMITTED};
-	uint64_t before = stream->outgoing.sender.acknowledged;
-	if (sender_is_in_flight(&stream->outgoing.sender, block)) {
+	struct sender *sender = &stream->outgoing.sender;
+	uint64_t before = sender_delivered(sender);
+	bool skipped = false;
+	if (sender_is_in_flight(sender, block)) {
+		skipped = sender_block(sender, block)->skipped > 0;
 		sample = begin_sample(stream, block, now_us);
 	}
-	if (sender_acknowledge(&stream->outgoing.sender, block)) {
-		end_sample(stream, &sample, before);
+	if (sender_acknowledge(sender, block)) {
+		if (!skipped) {
+			end_sample(stream, &sample, before);
+		}
 		make_progress(stream, now_us / 1000);
 	}
 }
@@ -215,7 +255,7 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	}
 	/* Only the last one is sampled: earlier ones have waited for the probe. */
 	struct window_sample sample = begin_sample(stream, end - 1, now_us);
-	uint64_t before = sender->acknowledged;
+	uint64_t before = sender_delivered(sender);
 	while (sender->blocks_length > 0 && sender->oldest < end) {
 		sender_acknowledge(sender, sender->oldest);
 	}

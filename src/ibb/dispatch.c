@@ -111,7 +111,8 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 		return;
 	}
 	if (known && stream_is_same_open(known, open)) {
-		effects_send_result(&ibb->effects, open->peer, open->id);
+		/* When memory is short, it comes again. */
+		stream_send_accepted(known, open->id);
 		return;
 	}
 	if (known) {
@@ -133,10 +134,12 @@ static void receive_for_stream(struct ibb *ibb, struct stream *stream, const str
 	if (strlen(msg->id) > LIMITS_ID || stream->resumption.left) {
 		return;
 	}
-	if (msg->kind == MSG_DATA) {
+	if (msg->kind == MSG_DATA || msg->kind == MSG_SKIP) {
 		stream_receive_data(stream, msg, now_ms);
 	} else if (msg->kind == MSG_RESUME) {
 		stream_receive_resume(stream, msg, now_ms);
+	} else if (msg->kind == MSG_PIECES) {
+		stream_receive_pieces(stream, msg);
 	} else {
 		stream_receive_close(stream, msg);
 	}
@@ -161,6 +164,13 @@ static void receive_for_none(struct ibb *ibb, const struct msg *msg, int64_t now
 	}
 }
 
+static bool is_of_stream(const struct msg *request)
+{
+	return request->kind == MSG_DATA || request->kind == MSG_CLOSE ||
+	       request->kind == MSG_RESUME || request->kind == MSG_SKIP ||
+	       request->kind == MSG_PIECES;
+}
+
 static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms)
 {
 	struct stream *stream = NULL;
@@ -168,7 +178,7 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 	if (ibb_is_overloaded(ibb, true)) {
 		return;
 	}
-	if (msg->kind == MSG_DATA || msg->kind == MSG_CLOSE || msg->kind == MSG_RESUME) {
+	if (is_of_stream(msg)) {
 		stream = ibb_find(ibb, msg->peer, msg->sid);
 	}
 	if (stream && !stream->session.lost) {
@@ -243,7 +253,7 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 		}
 		return;
 	}
-	stream_open_accepted(stream, now_ms);
+	stream_open_accepted(stream, answer, now_ms);
 	if (opening && stream->state == STREAM_OPEN) {
 		struct window_metrics metrics = path_cache_metrics(&ibb->path_cache, stream->peer);
 		/* Milliseconds are rounded up. */
@@ -309,6 +319,8 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 		stream_resume_answered(stream, msg, now_ms);
 	} else if (id.kind == 'p') {
 		stream_probe_answered(stream, msg, id.count, now_ms);
+	} else if (id.kind == 'h') {
+		stream_page_answered(stream, msg, id.count, now_ms);
 	}
 	ibb_reopen(ibb, stream, now_ms);
 	ibb_settle(ibb, stream);

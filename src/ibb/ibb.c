@@ -137,6 +137,11 @@ struct stream *ibb_take_arrived(struct ibb *ibb)
 	return stream;
 }
 
+bool ibb_has_stream(const struct ibb *ibb, const char *peer, const char *sid)
+{
+	return ibb_find(ibb, peer, sid) != NULL;
+}
+
 void ibb_complete_reads(struct ibb *ibb)
 {
 	while (ibb->effects.readable) {

@@ -88,6 +88,9 @@ void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_
  */
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us);
 
+/* Whether there is a stream with that peer (full JID) and sid. */
+bool ibb_has_stream(const struct ibb *ibb, const char *peer, const char *sid);
+
 /* The burst of stanzas is over: completes the reads that have bytes. */
 void ibb_complete_reads(struct ibb *ibb);
 

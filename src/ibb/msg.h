@@ -26,6 +26,8 @@ enum msg_kind {
 	MSG_DATA,    /* request, or with CARRIER_MESSAGE a message: <data/> */
 	MSG_CLOSE,   /* request: <close/> */
 	MSG_RESUME,  /* request: <resume/>, whether a stream is still known (FEATURE_RESUME) */
+	MSG_SKIP,    /* request: <skip/>, in place of <data/> that the receiver has (pieces.h) */
+	MSG_PIECES,  /* request: <pieces/>, digests of what the receiver has */
 	MSG_PING,    /* request: XEP-0199 */
 	MSG_INFO,    /* request: disco#info */
 	MSG_SI,	     /* request: <si/>, see metadata */
@@ -71,6 +73,7 @@ enum detail {
 #define MSG_NAMESPACE	      "urn:ibbfs:0"
 #define MSG_NAMESPACE_RESUME  "urn:ibbfs:resume:0"
 #define MSG_NAMESPACE_FOLDERS "urn:ibbfs:folders:0"
+#define MSG_NAMESPACE_PIECES  "urn:ibbfs:pieces:0"
 
 struct msg {
 	struct msg *prev, *next; /* effects.messages */
@@ -80,8 +83,8 @@ struct msg {
 	const char *peer; /* full JID: the sender, or the recipient of what we send; "" when the
 			     stanza has no "from": our own server or account */
 	const char *id;	  /* never NULL; "" where the stanza has none */
-	const char *sid;  /* open, data, close, resume, bounce; si: its id; jingle: the session's;
-			     else NULL */
+	const char *sid; /* open, data, close, resume, skip, pieces, bounce; si: its id; jingle: the
+			    session's; else NULL */
 	const struct metadata
 		*metadata; /* si, jingle, and the result that accepts an si; else NULL */
 
@@ -89,13 +92,18 @@ struct msg {
 	enum carrier carrier; /* open; data */
 	const char *name;     /* open: the file's name, UTF-8, or NULL */
 	const char *folder; /* open: the path of its folder, UTF-8, as the peer gave it; or NULL */
-	int64_t size;	    /* open: the file's size; close: bytes sent before it; or -1 */
-	bool resumable;	    /* open: the sender can resume the stream (FEATURE_RESUME) */
+	int64_t size;	/* open: the file's size; close: bytes sent before it; skip: bytes; result
+			   that answers MSG_PIECES: bytes that the receiver has; or -1 */
+	bool resumable; /* open: the sender can resume the stream (FEATURE_RESUME) */
+	bool pieces; /* open: the sender can skip pieces; result that answers it: there may be some;
+			result that answers MSG_PIECES */
+	uint64_t first; /* pieces: digests are wanted from this piece on */
 
-	uint16_t seq;	     /* data; resume, and the result that answers it: expected next */
+	uint16_t seq;	     /* data; skip; resume, and the result that answers it: expected next */
 	bool has_seq;	     /* resume, result: `seq` is said */
-	const uint8_t *data; /* data: NULL when it was not canonical base64 */
-	size_t data_length;  /* data */
+	const uint8_t *data; /* data: NULL when it was not canonical base64; close: SHA-256 of all,
+				or NULL; result that answers MSG_PIECES: digests, or NULL */
+	size_t data_length;  /* of that */
 
 	bool reset; /* close: the stream did not end in good order (FEATURE_IBBFS) */
 

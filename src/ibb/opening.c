@@ -75,6 +75,8 @@ int stream_open(struct stream *stream, const char *peer, unsigned features, cons
 	stream->session.resumable = features & FEATURE_RESUME &&
 				    stream->session.carrier == CARRIER_IQ &&
 				    stream->config->reconnect_ms > 0;
+	stream->session.asks_pieces =
+		stream->session.resumable && name && !stream->incoming.has_reader;
 	int error = stream_send_open(stream);
 	if (error) {
 		free(peer_copy);
@@ -90,6 +92,18 @@ int stream_open(struct stream *stream, const char *peer, unsigned features, cons
 	return 0;
 }
 
+int stream_send_accepted(struct stream *stream, const char *id)
+{
+	struct msg result = {
+		.kind = MSG_RESULT,
+		.peer = stream->peer,
+		.id = id,
+		.size = -1,
+		.pieces = stream->incoming.part.is_offered,
+	};
+	return effects_send(stream->effects, &result);
+}
+
 int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 {
 	assert(stream->state == STREAM_NEW);
@@ -97,8 +111,12 @@ int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 	stream->name = open->name ? utf8_copy(open->name, MAX_NAME) : NULL;
 	/* The account has checked its length. */
 	stream->folder = open->folder ? stream_copy_string(open->folder) : NULL;
+	stream->session.resumable =
+		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
+	stream->incoming.part.is_offered =
+		open->pieces && stream->session.resumable && !stream->session.expected;
 	if (!stream->peer || (open->name && !stream->name) || (open->folder && !stream->folder) ||
-	    effects_send_result(stream->effects, open->peer, open->id)) {
+	    stream_send_accepted(stream, open->id)) {
 		return -ENOMEM;
 	}
 	stream->is_incoming = true;
@@ -113,8 +131,6 @@ int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 	stream->session.block_size = open->block_size;
 	stream->session.announced_size =
 		stream->session.expected ? stream->session.announced_size : open->size;
-	stream->session.resumable =
-		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
 	stream->state = STREAM_OPEN;
 	stream_set_idle(stream, now_ms);
 	op_complete_all(&stream->session.openers, 0, &stream->effects->done);
@@ -160,7 +176,7 @@ void stream_wait_open(struct stream *stream, struct op *op)
 	}
 }
 
-void stream_open_accepted(struct stream *stream, int64_t now_ms)
+void stream_open_accepted(struct stream *stream, const struct msg *result, int64_t now_ms)
 {
 	if (stream->state != STREAM_OPENING || stream->resumption.suspended) {
 		return;
@@ -168,6 +184,9 @@ void stream_open_accepted(struct stream *stream, int64_t now_ms)
 	stream->state = STREAM_OPEN;
 	stream->resumption.give_up_ms = 0;
 	stream->timers.retries = 0;
+	if (result->pieces) {
+		stream_begin_pieces(stream, now_ms);
+	}
 	window_set_initial_rtt(&stream->outgoing.window,
 			       (now_ms - stream->session.open_sent_ms) * 1000,
 			       stream->effects->streams);

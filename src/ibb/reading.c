@@ -47,19 +47,25 @@ void stream_release_acknowledgements(struct stream *stream)
 
 /* ---- reads ---- */
 
-static ssize_t read_bytes(struct stream *stream, struct op *op)
+/* Bytes, or a skip. */
+static ssize_t read_next(struct stream *stream, struct op *op)
 {
-	ssize_t result = receiver_read(&stream->incoming.receiver, op->size, &op->data);
-	op->end = stream->incoming.receiver.blocks_read;
+	struct receiver *receiver = &stream->incoming.receiver;
+	if (receiver_read_skip(receiver)) {
+		op->end = receiver_position(receiver);
+		return STREAM_SKIP;
+	}
+	ssize_t result = receiver_read(receiver, op->size, &op->data);
+	op->end = receiver->blocks_read;
 	return result;
 }
 
 void stream_complete_reads(struct stream *stream)
 {
 	stream_clear_readable(stream);
-	while (stream->incoming.readers && stream->incoming.receiver.in.length > 0) {
+	while (stream->incoming.readers && receiver_has_unread(&stream->incoming.receiver)) {
 		struct op *op = stream->incoming.readers;
-		ssize_t result = read_bytes(stream, op);
+		ssize_t result = read_next(stream, op);
 		op_complete(op, result, &stream->effects->done);
 	}
 	stream_release_acknowledgements(stream);
@@ -73,7 +79,7 @@ void stream_read(struct stream *stream, struct op *op)
 		op_complete(op, -ESHUTDOWN, done);
 		return;
 	}
-	ssize_t result = read_bytes(stream, op);
+	ssize_t result = stream_wants_page(stream, &op->end) ? STREAM_PAGE : read_next(stream, op);
 	stream_release_acknowledgements(stream);
 	if (result != 0) {
 		op_complete(op, result, done);
@@ -136,10 +142,10 @@ void stream_end_reads(struct stream *stream)
 
 bool stream_is_at_end(const struct stream *stream)
 {
-	return stream->incoming.receiver.in.length == 0 && stream_has_ended_input(stream);
+	return !receiver_has_unread(&stream->incoming.receiver) && stream_has_ended_input(stream);
 }
 
 bool stream_can_read(const struct stream *stream)
 {
-	return stream->incoming.receiver.in.length > 0 || stream_is_at_end(stream);
+	return receiver_has_unread(&stream->incoming.receiver) || stream_is_at_end(stream);
 }

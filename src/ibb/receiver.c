@@ -40,6 +40,7 @@ void receiver_finish(struct receiver *receiver)
 {
 	if (receiver) {
 		queue_finish(&receiver->in);
+		skip_drop_all(&receiver->skips);
 		receiver_forget_held(receiver);
 	}
 }
@@ -110,6 +111,28 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 	return CONDITION_NONE;
 }
 
+enum condition receiver_skip(struct receiver *receiver, const struct msg *skip)
+{
+	uint64_t end = receiver->received + (uint64_t)skip->size;
+	if (skip->seq != receiver->seq) {
+		return CONDITION_UNEXPECTED_REQUEST;
+	}
+	if (hold_more(receiver, HELD_DATA, skip->id, skip->seq, end)) {
+		return CONDITION_RESOURCE_CONSTRAINT;
+	}
+	if (skip_append(&receiver->skips, receiver->received - receiver->skipped,
+			(uint64_t)skip->size, true)) {
+		drop_held(receiver, receiver->held->prev);
+		return CONDITION_RESOURCE_CONSTRAINT;
+	}
+	receiver->skipped += (uint64_t)skip->size;
+	receiver->unread_skips += (uint64_t)skip->size;
+	receiver->received = end;
+	receiver->blocks++;
+	receiver->seq++;
+	return CONDITION_NONE;
+}
+
 bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
 			   struct effects *effects)
 {
@@ -149,11 +172,21 @@ int receiver_hold_close(struct receiver *receiver, const char *id)
 	return hold_more(receiver, HELD_CLOSE, id, 0, receiver->received);
 }
 
-/* The unread bytes of whole blocks, `size` at most; *blocks: how many are read then. Duplicates are
- * held behind their first transmission. */
-static size_t count_whole(const struct receiver *receiver, size_t size, uint64_t *blocks)
+uint64_t receiver_position(const struct receiver *receiver)
 {
-	uint64_t read = receiver->received - receiver->in.length, end = read;
+	return receiver->received - receiver->in.length - receiver->unread_skips;
+}
+
+bool receiver_has_unread(const struct receiver *receiver)
+{
+	return receiver->in.length > 0 || receiver->skips;
+}
+
+/* The unread bytes of whole blocks, or skips, `size` at most; *blocks: how many are read then.
+ * Duplicates are held behind their first transmission. */
+static size_t count_whole(const struct receiver *receiver, uint64_t size, uint64_t *blocks)
+{
+	uint64_t read = receiver_position(receiver), end = read;
 	const struct held_request *held;
 	*blocks = receiver->blocks_read;
 	DL_FOREACH (receiver->held, held) {
@@ -172,10 +205,36 @@ static size_t count_whole(const struct receiver *receiver, size_t size, uint64_t
 	return (size_t)(end - read);
 }
 
+/* Unread bytes before the next skip, or all. */
+static size_t length_before_skip(const struct receiver *receiver)
+{
+	if (!receiver->skips) {
+		return receiver->in.length;
+	}
+	uint64_t sent = receiver->received - receiver->skipped;
+	return receiver->in.length - (size_t)(sent - receiver->skips->at);
+}
+
+bool receiver_read_skip(struct receiver *receiver)
+{
+	struct skip *skip = receiver->skips;
+	uint64_t blocks;
+	if (!skip || length_before_skip(receiver) > 0) {
+		return false;
+	}
+	if (receiver->needs_commit && count_whole(receiver, skip->length, &blocks) > 0) {
+		receiver->blocks_read = blocks;
+	}
+	receiver->unread_skips -= skip->length;
+	skip_drop(&receiver->skips, skip);
+	return true;
+}
+
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes)
 {
-	size_t length = receiver->in.length < size ? receiver->in.length : size;
+	size_t length = length_before_skip(receiver);
 	uint64_t blocks = 0;
+	length = length < size ? length : size;
 	if (length == 0) {
 		return 0;
 	}
@@ -204,7 +263,7 @@ void receiver_restore(struct receiver *receiver, uint64_t bytes, uint64_t blocks
 
 void receiver_commit(struct receiver *receiver)
 {
-	receiver->committed = receiver->received - receiver->in.length;
+	receiver->committed = receiver_position(receiver);
 	receiver->has_committed = true;
 }
 
@@ -257,7 +316,7 @@ static int answer(const struct receiver *receiver, const struct held_request *re
 int receiver_release(struct receiver *receiver, const char *peer, size_t buffer,
 		     struct effects *effects)
 {
-	uint64_t read = receiver->received - receiver->in.length;
+	uint64_t read = receiver_position(receiver);
 	if (receiver->needs_commit) {
 		read = receiver->committed;
 		buffer = 0;

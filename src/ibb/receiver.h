@@ -12,6 +12,8 @@
  * With `needs_sync`, the last block so far is acknowledged only after receiver_sync, when it is
  * durable.
  *
+ * A skip (skip.h) has its place among the bytes, and its number among the blocks.
+ *
  * Every request is answered exactly once (RFC 6120 section 8.2.3): whatever is still withheld when
  * the stream ends is answered by receiver_end.
  *
@@ -28,6 +30,7 @@
 
 #include "ibb/effects.h"
 #include "ibb/queue.h"
+#include "ibb/skip.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,13 +54,15 @@ struct held_request {
 
 /* Zeroed memory is a receiver that has received nothing. */
 struct receiver {
-	struct queue in; /* unread */
-	uint16_t seq;	 /* expected next */
-	uint64_t received;
-	uint64_t blocks;	   /* received; `seq` is their count, modulo 65536 */
-	uint64_t blocks_read;	   /* with needs_commit: whole */
-	struct held_request *held; /* oldest first */
-	size_t held_memory;	   /* beyond the bytes in `in` */
+	struct queue in;		/* unread */
+	uint16_t seq;			/* expected next */
+	uint64_t received;		/* with what was skipped */
+	struct skip *skips;		/* unread, oldest first */
+	uint64_t skipped, unread_skips; /* bytes of all skips, and of those */
+	uint64_t blocks;		/* received; `seq` is their count, modulo 65536 */
+	uint64_t blocks_read;		/* with needs_commit: whole, and skips */
+	struct held_request *held;	/* oldest first */
+	size_t held_memory;		/* beyond the bytes in `in` */
 	bool needs_commit;
 	bool has_committed; /* there was a receiver_commit */
 	uint64_t committed; /* bytes; with needs_commit */
@@ -83,6 +88,9 @@ void receiver_finish(struct receiver *receiver);
 enum condition receiver_accept(struct receiver *receiver, const struct msg *data, size_t block_size,
 			       size_t buffer, struct effects *effects);
 
+/* Likewise of a skip of data->size bytes, whose acknowledgement is withheld. */
+enum condition receiver_skip(struct receiver *receiver, const struct msg *skip);
+
 /*
  * Whether the block is a duplicate, retransmitted after a connection broke. If so it is
  * acknowledged again, but not before the first one. seq is compared as in RFC 1982: a duplicate is
@@ -91,10 +99,17 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
 			   struct effects *effects);
 
+/* The oldest unread byte, with what was skipped; and whether there is one, or a skip. */
+uint64_t receiver_position(const struct receiver *receiver);
+bool receiver_has_unread(const struct receiver *receiver);
+
+/* Reads the skip that is next, if one is: receiver_position is behind it then. */
+bool receiver_read_skip(struct receiver *receiver);
+
 /*
- * Moves up to `size` of the oldest unread bytes to *bytes, the caller's. With `needs_commit`, these
- * are whole blocks, if they have answers and `size` is enough for one. Returns their count; 0:
- * there are none. -ENOMEM: no byte is lost.
+ * Moves up to `size` of the oldest unread bytes to *bytes, the caller's, but none behind a skip.
+ * With `needs_commit`, these are whole blocks, if they have answers and `size` is enough for one.
+ * Returns their count; 0: there are none. -ENOMEM: no byte is lost.
  */
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes);
 

@@ -10,6 +10,11 @@
 /* A bad block, which ends the stream, is reported before a lack of memory. */
 static enum condition take_block(struct stream *stream, const struct msg *data)
 {
+	if (data->kind == MSG_SKIP) {
+		enum condition verdict = stream_take_skip(stream, data);
+		stream_charge_memory(stream);
+		return verdict;
+	}
 	size_t memory = receiver_memory_with(&stream->incoming.receiver, data);
 	bool good = data->seq == stream->incoming.receiver.seq && data->data &&
 		    data->data_length <= stream->session.block_size;

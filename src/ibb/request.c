@@ -72,6 +72,7 @@ int stream_send_open(struct stream *stream)
 		.folder = stream->session.features & FEATURE_FOLDERS ? stream->folder : NULL,
 		.size = -1,
 		/* With messages it only says that MSG_RESUME may be used as a probe. */
+		.pieces = stream->session.asks_pieces,
 		.resumable =
 			stream->session.resumable || (stream->session.carrier == CARRIER_MESSAGE &&
 						      stream->session.features & FEATURE_RESUME),
@@ -81,8 +82,12 @@ int stream_send_open(struct stream *stream)
 
 void stream_send_close(struct stream *stream, bool reset)
 {
+	struct pieces *pieces = stream->outgoing.pieces;
+	const struct digest *digest = pieces && !reset ? pieces_finish(pieces) : NULL;
 	struct msg close = {
 		.kind = MSG_CLOSE,
+		.data = digest ? digest->bytes : NULL,
+		.data_length = digest ? digest->length : 0,
 		.reset = reset && stream->session.features & FEATURE_IBBFS,
 		.size = !reset && stream->session.features & FEATURE_IBBFS
 				? (int64_t)stream->outgoing.sender.written
@@ -100,6 +105,25 @@ void stream_request_close(struct stream *stream, int64_t now_ms)
 	stream_set_deadline(stream, now_ms,
 			    stream->session.finishers ? stream->config->timeout_ms
 						      : CLOSE_TIMEOUT_MS);
+}
+
+/* The part of timeout_ms that the answer may take. */
+#define PAGE_TIMEOUT_DIVISOR 2
+
+void stream_ask_page(struct stream *stream, int64_t now_ms)
+{
+	struct msg request = {.kind = MSG_PIECES};
+	if (!stream->outgoing.pieces || stream->timers.page_ms != STREAM_NO_DEADLINE ||
+	    stream->resumption.suspended ||
+	    (stream->state != STREAM_OPEN && stream->state != STREAM_CLOSING) ||
+	    !pieces_want_page(stream->outgoing.pieces, &request.first)) {
+		return;
+	}
+	/* When memory is short, no answer will come in time. */
+	stream_send_request(stream, &request, 'h', ++stream->outgoing.pages);
+	stream->outgoing.page_first = request.first;
+	stream->timers.page_ms = now_ms + stream->config->timeout_ms / PAGE_TIMEOUT_DIVISOR;
+	stream_note_deadline(stream);
 }
 
 void stream_resend_request(struct stream *stream, int64_t now_ms)

@@ -8,6 +8,7 @@
 #include "ibb/stream_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The longest pause between two attempts to resume. */
 #define MAX_RETRY_MS 8000
@@ -41,6 +42,36 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 		now_ms + (pause_ms < MAX_RETRY_MS ? pause_ms : MAX_RETRY_MS);
 	stream->resumption.attempts++;
 	stream_note_deadline(stream);
+}
+
+/* So long the answer to stream_check_sender may take; and so long it holds. */
+#define CHECK_MS 5000
+#define ALIVE_MS 10000
+
+enum stream_sender stream_check_sender(struct stream *stream, const char *peer, int64_t now_ms)
+{
+	bool is_same = strcmp(stream->peer, peer) == 0;
+	int64_t checked_ms = stream->resumption.checked_ms;
+	if (stream_is_over(stream)) {
+		return STREAM_SENDER_UNKNOWN; /* its reader has not heard of the end yet */
+	}
+	if (stream->session.close_received || !stream->session.resumable) {
+		return STREAM_SENDER_THERE;
+	}
+	if (!is_same) {
+		return stream->resumption.suspended ? STREAM_SENDER_GONE : STREAM_SENDER_THERE;
+	}
+	if (checked_ms == 0 || now_ms - checked_ms >= ALIVE_MS) {
+		/* `peer` is online, as the same program or as another one. */
+		stream->resumption.checked_ms = now_ms;
+		stream_suspend(stream, true, now_ms);
+		stream_resume(stream, now_ms);
+		return STREAM_SENDER_UNKNOWN;
+	}
+	if (!stream->resumption.suspended) {
+		return STREAM_SENDER_THERE;
+	}
+	return now_ms - checked_ms < CHECK_MS ? STREAM_SENDER_UNKNOWN : STREAM_SENDER_GONE;
 }
 
 /* Both ends know that the other still has the stream. */

@@ -6,10 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void drop_all_skips(struct sender *sender)
+{
+	skip_drop_all(&sender->skips);
+	sender->unsent = NULL;
+}
+
 void sender_finish(struct sender *sender)
 {
 	if (sender) {
 		queue_finish(&sender->out);
+		drop_all_skips(sender);
 		free(sender->blocks);
 		sender->blocks = NULL;
 	}
@@ -43,9 +50,28 @@ int sender_append(struct sender *sender, const void *bytes, size_t length)
 	return 0;
 }
 
+int sender_skip(struct sender *sender, uint64_t length)
+{
+	assert(length > 0);
+	int error = skip_append(&sender->skips, sender->written - sender->skipped, length,
+				sender->unsent != NULL);
+	if (error) {
+		return error;
+	}
+	sender->unsent = sender->unsent ? sender->unsent : sender->skips->prev;
+	sender->written += length;
+	sender->skipped += length;
+	return 0;
+}
+
 void sender_push(struct sender *sender)
 {
 	sender->push = sender->out.length;
+}
+
+uint64_t sender_delivered(const struct sender *sender)
+{
+	return sender->acknowledged - sender->acknowledged_skips;
 }
 
 static struct sent_block *block_at(const struct sender *sender, size_t index)
@@ -60,21 +86,40 @@ static bool retransmits(const struct sender *sender)
 	return sender->blocks_in_flight < sender->blocks_length;
 }
 
-size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window)
+/* The length of the next block that is no retransmission. */
+static size_t new_length(const struct sender *sender, size_t block_size)
 {
 	size_t length = sender->out.length - sender->in_flight;
+	if (sender->unsent) {
+		uint64_t before = sender->unsent->at - sender_delivered(sender) - sender->in_flight;
+		length = before < length ? (size_t)before : length;
+		if (length == 0) {
+			return SENDER_SKIP;
+		}
+		return length < block_size ? length : block_size;
+	}
+	if (length >= block_size) {
+		return block_size;
+	}
+	return sender->in_flight > 0 && sender->push <= sender->in_flight ? 0 : length;
+}
+
+size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window)
+{
+	size_t length;
+	if (sender->blocks_in_flight >= SENDER_MAX_BLOCKS) {
+		return 0;
+	}
 	if (retransmits(sender)) {
-		length = block_at(sender, sender->blocks_in_flight)->length;
-	} else if (length >= block_size) {
-		length = block_size;
-	} else if (sender->in_flight > 0 && sender->push <= sender->in_flight) {
-		return 0;
+		const struct sent_block *block = block_at(sender, sender->blocks_in_flight);
+		length = block->skipped > 0 ? SENDER_SKIP : block->length;
+	} else {
+		length = new_length(sender, block_size);
 	}
-	if (sender->in_flight > 0 && (sender->in_flight + length > window ||
-				      sender->blocks_in_flight >= SENDER_MAX_BLOCKS)) {
-		return 0;
+	if (length == SENDER_SKIP) {
+		return length;
 	}
-	return length;
+	return sender->in_flight > 0 && sender->in_flight + length > window ? 0 : length;
 }
 
 /* Makes room for one more block in the ring. */
@@ -99,28 +144,57 @@ static int grow_blocks(struct sender *sender)
 	return 0;
 }
 
-int sender_send_block(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
-		      int64_t now_us)
+/* The next block, of that length, or the next skip is in flight. */
+static int send_next(struct sender *sender, size_t length, uint64_t skipped, uint64_t *number,
+		     int64_t now_us)
 {
-	assert(length > 0 && sender->in_flight + length <= sender->out.length);
 	bool retransmit = retransmits(sender);
 	if (!retransmit) {
 		int error = grow_blocks(sender);
 		if (error) {
 			return error;
 		}
-		*block_at(sender, sender->blocks_length) =
-			(struct sent_block){.length = (uint32_t)length, .epoch = sender->epoch};
+		*block_at(sender, sender->blocks_length) = (struct sent_block){
+			.length = (uint32_t)length,
+			.skipped = skipped,
+			.epoch = sender->epoch,
+		};
 		sender->blocks_length++;
 	}
-	queue_copy(&sender->out, sender->in_flight, bytes, length);
 	*number = sender_next_number(sender);
 	struct sent_block *block = block_at(sender, sender->blocks_in_flight);
 	block->sent_us = retransmit ? SENDER_RETRANSMITTED : now_us;
-	block->delivered = sender->acknowledged;
+	block->delivered = sender_delivered(sender);
 	sender->blocks_in_flight++;
 	sender->in_flight += length;
 	return 0;
+}
+
+int sender_send_block(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
+		      int64_t now_us)
+{
+	assert(length > 0 && sender->in_flight + length <= sender->out.length);
+	size_t offset = sender->in_flight;
+	int error = send_next(sender, length, 0, number, now_us);
+	if (!error) {
+		queue_copy(&sender->out, offset, bytes, length);
+	}
+	return error;
+}
+
+int sender_send_skip(struct sender *sender, uint64_t *length, uint64_t *number, int64_t now_us)
+{
+	if (retransmits(sender)) {
+		*length = block_at(sender, sender->blocks_in_flight)->skipped;
+		return send_next(sender, 0, *length, number, now_us);
+	}
+	struct skip *skip = sender->unsent;
+	int error = send_next(sender, 0, skip->length, number, now_us);
+	if (!error) {
+		*length = skip->length;
+		sender->unsent = skip->next;
+	}
+	return error;
 }
 
 /* A block in flight, by its number; NULL: it is not. */
@@ -153,13 +227,18 @@ uint64_t sender_next_number(const struct sender *sender)
 static void drop_oldest(struct sender *sender)
 {
 	size_t length = block_at(sender, 0)->length;
+	uint64_t skipped = block_at(sender, 0)->skipped;
 	queue_drop(&sender->out, length);
+	if (skipped > 0) {
+		skip_drop(&sender->skips, sender->skips);
+	}
 	if (sender->blocks_in_flight > 0) {
 		sender->blocks_in_flight--;
 		sender->in_flight -= length;
 	}
 	sender->push = sender->push > length ? sender->push - length : 0;
-	sender->acknowledged += length;
+	sender->acknowledged += length + skipped;
+	sender->acknowledged_skips += skipped;
 	sender->blocks_head = (sender->blocks_head + 1) % sender->blocks_capacity;
 	sender->blocks_length--;
 	sender->oldest++;
@@ -208,6 +287,18 @@ void sender_retransmit_all(struct sender *sender)
 	}
 }
 
+/* Takes the blocks from index `first` on out of the ring: they are unsent again. */
+static void uncut(struct sender *sender, size_t first)
+{
+	for (size_t i = sender->blocks_length; i > first; i--) {
+		if (block_at(sender, i - 1)->skipped > 0) {
+			sender->unsent =
+				sender->unsent ? sender->unsent->prev : sender->skips->prev;
+		}
+	}
+	sender->blocks_length = first;
+}
+
 void sender_cut_anew(struct sender *sender, uint64_t number, size_t block_size)
 {
 	if (number < sender->oldest || number - sender->oldest > sender->blocks_length) {
@@ -219,14 +310,14 @@ void sender_cut_anew(struct sender *sender, uint64_t number, size_t block_size)
 		if (block_at(sender, i)->length > block_size) {
 			uint64_t end = sender->oldest + sender->blocks_length;
 			sender->cut_end = sender->cut_end > end ? sender->cut_end : end;
-			sender->blocks_length = i;
+			uncut(sender, i);
 		}
 	}
 }
 
 void sender_restart(struct sender *sender)
 {
-	assert(sender->acknowledged == 0 && sender->carried == 0);
+	assert(sender->acknowledged == 0 && sender->carried == 0 && !sender->skips);
 	sender->in_flight = 0;
 	sender->blocks_length = 0;
 	sender->blocks_in_flight = 0;
@@ -276,12 +367,13 @@ size_t sender_copy_oldest(struct sender *sender, uint8_t *bytes)
 
 bool sender_is_empty(const struct sender *sender)
 {
-	return sender->out.length == 0;
+	return sender->out.length == 0 && !sender->skips;
 }
 
 void sender_discard(struct sender *sender)
 {
 	queue_finish(&sender->out);
+	drop_all_skips(sender);
 	sender->in_flight = 0;
 	sender->push = 0;
 	sender->blocks_length = 0;

@@ -5,6 +5,9 @@
  *     out:  | in flight: sent, unacknowledged | to be retransmitted | unsent |
  *                                                       ^ push: up to here a partial block is sent
  *
+ * A skip stands for bytes that the receiver has: it has a number, as a block, and no bytes. A block
+ * ends where a skip begins.
+ *
  * A retransmission is the same block, with the same bytes and number: the receiver may have
  * accepted it the first time. Only where the receiver says that it has not, blocks are cut anew.
  *
@@ -17,6 +20,7 @@
 #define IBB_SENDER_H
 
 #include "ibb/queue.h"
+#include "ibb/skip.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,13 +31,17 @@
 
 #define SENDER_RETRANSMITTED ((int64_t)-1)
 
-/* A block that was sent. */
+/* Of sender_next_length: the next is a skip. */
+#define SENDER_SKIP SIZE_MAX
+
+/* A block that was sent, or a skip. */
 struct sent_block {
-	uint32_t length;
+	uint32_t length;    /* 0: a skip */
+	uint64_t skipped;   /* by a skip */
 	unsigned epoch;	    /* sender.epoch when it was cut */
 	bool acknowledged;  /* before an older block */
 	int64_t sent_us;    /* or SENDER_RETRANSMITTED */
-	uint64_t delivered; /* sender.acknowledged when it was sent */
+	uint64_t delivered; /* sender_delivered when it was sent */
 };
 
 /* Zeroed memory is a sender that has sent nothing. */
@@ -45,13 +53,17 @@ struct sender {
 		*blocks; /* a ring from blocks_head: in flight, then to be retransmitted */
 	size_t blocks_capacity, blocks_head, blocks_length;
 	size_t blocks_in_flight;
-	uint64_t oldest;  /* number of the oldest block */
-	uint64_t cut_end; /* blocks before it were cut, those after the ring's to other lengths */
-	unsigned epoch;	  /* counted by the owner; how often blocks were retransmitted: tells old
-			     answers from new ones */
-	uint64_t written;
-	uint64_t acknowledged; /* bytes of the blocks before `oldest` */
-	size_t carried;	       /* the longest block that has arrived */
+	uint64_t oldest;    /* number of the oldest block */
+	uint64_t cut_end;   /* blocks before it were cut, those after the ring's to other lengths */
+	unsigned epoch;	    /* counted by the owner; how often blocks were retransmitted: tells old
+			       answers from new ones */
+	struct skip *skips; /* not acknowledged, oldest first */
+	struct skip *unsent; /* the first of them that is not in the ring; or NULL */
+	uint64_t written;    /* with what was skipped: */
+	uint64_t skipped;
+	uint64_t acknowledged; /* bytes of the blocks before `oldest`, with what was skipped: */
+	uint64_t acknowledged_skips;
+	size_t carried; /* the longest block that has arrived */
 };
 
 /* NULL-safe. */
@@ -60,14 +72,21 @@ void sender_finish(struct sender *sender);
 /* Appends a copy of the bytes; NULL stands for zeros. -ENOMEM. */
 int sender_append(struct sender *sender, const void *bytes, size_t length);
 
+/* The receiver has the next `length` bytes (not 0). Skips that follow each other become one, until
+ * they are sent. -ENOMEM. */
+int sender_skip(struct sender *sender, uint64_t length);
+
 /* Sends everything written so far, even if the last block is not full. */
 void sender_push(struct sender *sender);
+
+/* Bytes that were sent and acknowledged. */
+uint64_t sender_delivered(const struct sender *sender);
 
 /*
  * The length of the block that may be sent now; 0: none. A block is `block_size` long. It is
  * shorter if no more bytes are there and nothing is in flight (Nagle's algorithm), or they were
- * pushed. A retransmission has its first length. At most `window` bytes and SENDER_MAX_BLOCKS
- * blocks are in flight, but one block always may be.
+ * pushed, or a skip follows. A retransmission has its first length. At most `window` bytes and
+ * SENDER_MAX_BLOCKS blocks are in flight, but one block always may be. SENDER_SKIP: see below.
  */
 size_t sender_next_length(const struct sender *sender, size_t block_size, size_t window);
 
@@ -75,6 +94,9 @@ size_t sender_next_length(const struct sender *sender, size_t block_size, size_t
  * in flight since now_us. -ENOMEM. */
 int sender_send_block(struct sender *sender, size_t length, uint8_t *bytes, uint64_t *number,
 		      int64_t now_us);
+
+/* The next is a skip, of *length bytes. As above. */
+int sender_send_skip(struct sender *sender, uint64_t *length, uint64_t *number, int64_t now_us);
 
 bool sender_is_in_flight(const struct sender *sender, uint64_t number);
 
@@ -112,8 +134,8 @@ void sender_note_received(struct sender *sender, uint64_t number);
 /* The length of the longest block in flight; 0: there is none. */
 size_t sender_longest(const struct sender *sender);
 
-/* Copies the oldest block, which is in flight, and returns its length; it counts as retransmitted.
- * NULL: returns the length, and changes nothing. */
+/* Copies the oldest block, which is in flight, and returns its length (of a skip, 0); it counts as
+ * retransmitted. NULL: returns the length, and changes nothing. */
 size_t sender_copy_oldest(struct sender *sender, uint8_t *bytes);
 
 /* Whether every byte is acknowledged. */

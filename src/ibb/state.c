@@ -19,6 +19,9 @@ static enum condition close_verdict(const struct stream *stream, int error)
 	if (!stream->incoming.receiver.needs_commit) {
 		return CONDITION_ITEM_NOT_FOUND;
 	}
+	if (error == -EBADMSG) {
+		return CONDITION_CONFLICT; /* the digest of the whole is another one */
+	}
 	bool full = error == -ENOSPC || error == -EDQUOT;
 	return full ? CONDITION_RESOURCE_CONSTRAINT : CONDITION_NOT_ACCEPTABLE;
 }
@@ -27,6 +30,7 @@ static enum condition close_verdict(const struct stream *stream, int error)
 static void answer_held(struct stream *stream, enum stream_state before, int error)
 {
 	bool well = stream->state == STREAM_CLOSED;
+	stream_refuse_page(stream, CONDITION_ITEM_NOT_FOUND);
 	receiver_end(&stream->incoming.receiver,
 		     well && before != STREAM_CLOSING ? CONDITION_NONE : CONDITION_ITEM_NOT_FOUND,
 		     well ? CONDITION_NONE : close_verdict(stream, error));
@@ -51,6 +55,7 @@ void stream_end(struct stream *stream, enum stream_state state, int error)
 		sender_discard(&stream->outgoing.sender);
 		stream->outgoing.gap = 0;
 	}
+	stream_forget_pieces(stream);
 	op_complete_all(&stream->session.openers, stream_outcome(stream), done);
 	op_complete_all(&stream->outgoing.writers, stream_outcome(stream), done);
 	op_complete_all(&stream->outgoing.flushers, error, done);
@@ -83,7 +88,7 @@ void stream_abort(struct stream *stream, int error)
 
 bool stream_is_unread(const struct stream *stream)
 {
-	return stream->incoming.readers || stream->incoming.receiver.in.length > 0;
+	return stream->incoming.readers || receiver_has_unread(&stream->incoming.receiver);
 }
 
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
@@ -136,6 +141,7 @@ void stream_proceed(struct stream *stream, int64_t now_ms)
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
 	end_flushes(stream);
+	stream_ask_page(stream, now_ms);
 	stream_schedule(stream);
 	stream_close_when_delivered(stream, now_ms);
 	answer_when_delivered(stream);
@@ -159,6 +165,8 @@ void stream_begin_suspension(struct stream *stream, int64_t now_ms)
 	}
 	stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
 	stream->resumption.attempts = 0;
+	stream->timers.page_ms =
+		STREAM_NO_DEADLINE; /* the question may be lost: it is asked again */
 	stream_clear_deadline(stream);
 	stream_retransmit_all(stream);
 	stream_unschedule(stream);

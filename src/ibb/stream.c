@@ -37,8 +37,9 @@ int stream_outcome(const struct stream *stream)
 
 bool stream_is_delivered(const struct stream *stream)
 {
-	return sender_is_empty(&stream->outgoing.sender) && stream->outgoing.gap == 0 &&
-	       !stream->outgoing.writers;
+	const struct pieces *pieces = stream->outgoing.pieces;
+	return sender_is_empty(&stream->outgoing.sender) && (!pieces || pieces->held.length == 0) &&
+	       stream->outgoing.gap == 0 && !stream->outgoing.writers;
 }
 
 bool stream_has_ended_input(const struct stream *stream)
@@ -48,7 +49,9 @@ bool stream_has_ended_input(const struct stream *stream)
 
 uint64_t stream_written(const struct stream *stream)
 {
-	return stream->outgoing.sender.written + stream->outgoing.gap;
+	const struct pieces *pieces = stream->outgoing.pieces;
+	return stream->outgoing.sender.written + (pieces ? pieces->held.length : 0) +
+	       stream->outgoing.gap;
 }
 
 uint64_t stream_size(const struct stream *stream)
@@ -89,6 +92,7 @@ static int64_t suspension_deadline(const struct stream *stream)
 int64_t stream_deadline(const struct stream *stream)
 {
 	int64_t next_ms = sooner(stream->timers.deadline_ms, stream->timers.keepalive_ms);
+	next_ms = sooner(next_ms, stream->timers.page_ms);
 	return sooner(sooner(next_ms, stream->timers.retry_ms), suspension_deadline(stream));
 }
 
@@ -237,6 +241,15 @@ void stream_clear_readable(struct stream *stream)
 	}
 }
 
+/* ---- pieces ---- */
+
+void stream_forget_pieces(struct stream *stream)
+{
+	pieces_destroy(stream->outgoing.pieces);
+	stream->outgoing.pieces = NULL;
+	stream->timers.page_ms = STREAM_NO_DEADLINE;
+}
+
 /* ---- life ---- */
 
 void stream_set_block_size(struct stream *stream, uint32_t block_size)
@@ -268,6 +281,7 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream_set_block_size(stream, config->block_size);
 	stream->session.announced_size = -1;
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;
+	stream->timers.page_ms = STREAM_NO_DEADLINE;
 	window_init(&stream->outgoing.window, config->window);
 	stream_clear_deadline(stream);
 	return stream;
@@ -283,6 +297,8 @@ void stream_destroy(struct stream *stream)
 	stream_unschedule(stream);
 	stream_clear_readable(stream);
 	sender_finish(&stream->outgoing.sender);
+	pieces_destroy(stream->outgoing.pieces);
+	free(stream->incoming.part.page_id);
 	receiver_finish(&stream->incoming.receiver);
 	limits_charge(stream->limits, 0, 0, &stream->incoming.charged);
 	free(stream->folder);

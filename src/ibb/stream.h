@@ -31,10 +31,12 @@
 #include "ibb/effects.h"
 #include "ibb/hash.h"
 #include "ibb/limits.h"
+#include "ibb/pieces.h"
 #include "ibb/receiver.h"
 #include "ibb/sender.h"
 #include "ibb/window.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +53,11 @@ enum stream_state {
 
 #define STREAM_MAX_BLOCK   65535 /* XEP-0047 section 2.1: block-size is an unsignedShort */
 #define STREAM_NO_DEADLINE INT64_MAX
+
+/* Results of stream_read, of a stream with stream_set_part: the bytes up to op->end, an offset in
+ * the file, are skipped; the digests from piece op->end on are wanted (stream_answer_page). */
+#define STREAM_SKIP (-ESPIPE)
+#define STREAM_PAGE (-ENOTUNIQ)
 
 /* In place of a block size: the largest is agreed on, and the fastest up to it is used. */
 #define STREAM_AUTO_BLOCK (STREAM_MAX_BLOCK + 1)
@@ -88,6 +95,7 @@ struct stream_session {
 	int64_t announced_size; /* of the file, as the peer's <open/> or its offer says; or -1 */
 	bool expected;		/* by stream_expect: stream_finish decides where it ends */
 	bool resumable;		/* both ends can resume it (resumption.c) */
+	bool asks_pieces;	/* our <open/> asks whether the peer has pieces of the file */
 	uint32_t block_size;	/* as negotiated so far */
 	bool is_auto;		/* blocks are as long as `auto_size` says, up to block_size */
 	size_t max_data;	/* in a block that we send, by what servers take */
@@ -114,7 +122,11 @@ struct stream_session {
 struct stream_outgoing {
 	struct sender sender;
 	struct window window;
-	uint64_t gap; /* zeros that follow the sender's bytes, before those of `writers` */
+	struct pieces *pieces; /* NULL: the peer has told of none */
+	uint64_t gap;	       /* zeros that follow these bytes, before those of `writers` */
+
+	unsigned pages;	     /* how often digests were asked for */
+	uint64_t page_first; /* from which piece on, the last time */
 
 	/* MSG_RESUME was sent as a probe: how many so far, and of the last one the end of the
 	 * blocks before it, and the epoch. The peer does not say which of them have arrived. */
@@ -137,9 +149,22 @@ struct stream_outgoing {
 	struct op *writers, *flushers; /* parked */
 };
 
+/* What the receiver has of the file already: its NAME.part (part.c). */
+struct stream_part {
+	bool is_offered; /* the answer to <open/> said that there may be one */
+	bool is_known;	 /* by stream_set_part, with: */
+	uint64_t size;
+	bool has_skipped;    /* the peer, some of it */
+	char *page_id;	     /* of the request for digests that waits; or NULL */
+	uint64_t page_first; /* its first piece */
+	bool has_digest;     /* <close/> had that of the whole: */
+	uint8_t digest[PIECES_DIGEST];
+};
+
 /* What the peer sends. */
 struct stream_incoming {
 	struct receiver receiver;
+	struct stream_part part;
 	size_t charged;	    /* of the pool in limits */
 	struct hash *hash;  /* of the bytes received; the user's, or NULL */
 	bool too_long;	    /* the peer has sent more bytes than were offered */
@@ -154,6 +179,7 @@ struct stream_incoming {
 struct stream_timers {
 	int64_t deadline_ms;   /* when the awaited answer is overdue */
 	int64_t keepalive_ms;  /* when to ask whether the peer is still there */
+	int64_t page_ms;       /* when digests that we have asked for are overdue */
 	int64_t last_heard_ms; /* when the last block came in */
 	int64_t retry_ms;      /* back-off: nothing is sent before, or before an acknowledgement */
 	unsigned retries;      /* in a row */
@@ -169,6 +195,7 @@ struct stream_resumption {
 	bool retransmit_due;	 /* but then they are */
 	unsigned breaks; /* of our connection, in a row, with blocks in flight and none delivered */
 	bool left;	 /* ibb_leave */
+	int64_t checked_ms; /* when stream_check_sender has asked for that; 0: never */
 };
 
 /* What is needed to know an incoming stream again after a restart. The carrier is `iq`. */
@@ -283,8 +310,11 @@ void stream_await(struct stream *stream, int64_t now_ms);
 /* Completes `op` once the peer has accepted, or with the stream's error. */
 void stream_wait_open(struct stream *stream, struct op *op);
 
+/* The result that accepts an <open/> with that id. -ENOMEM. */
+int stream_send_accepted(struct stream *stream, const char *id);
+
 /* <open/> was answered. Ignored while suspended: <open/> will be sent again. */
-void stream_open_accepted(struct stream *stream, int64_t now_ms);
+void stream_open_accepted(struct stream *stream, const struct msg *result, int64_t now_ms);
 void stream_open_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
 
 /* config->max_stanza or max_block has changed: blocks fit, except those that are retransmitted. */
@@ -322,7 +352,7 @@ int stream_write_zeros(struct stream *stream, uint64_t length, int64_t now_ms);
 /* Whether a write would complete at once, be it with an error. */
 bool stream_can_write(const struct stream *stream);
 
-/* Sends everything written so far, even if the last block is not full. */
+/* Sends everything written so far, even if the last block or piece is not full. */
 void stream_push(struct stream *stream);
 
 /*
@@ -388,6 +418,21 @@ void stream_complete_reads(struct stream *stream);
 
 /* The backlog of unsent messages is shorter: queues the acknowledgements that waited for that. */
 void stream_release_acknowledgements(struct stream *stream);
+
+/* ---- part.c ---- */
+
+/* Incoming, if part.is_offered, before the first block: the receiver has `size` bytes of the file
+ * already, which may be skipped. Acknowledgements must be deferred. */
+void stream_set_part(struct stream *stream, uint64_t size);
+
+/* Whether the peer waits for the digests from piece *first on, PIECES_PAGE at most; and the answer.
+ */
+bool stream_wants_page(const struct stream *stream, uint64_t *first);
+void stream_answer_page(struct stream *stream, uint64_t first, const uint8_t *digests,
+			size_t length);
+
+/* The peer asks for that. */
+void stream_receive_pieces(struct stream *stream, const struct msg *request);
 
 /* ---- closing.c ---- */
 
@@ -466,7 +511,22 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
  * them; 0: an empty file is. */
 void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
 
+/* ---- paging.c ---- */
+
+/* Our question for digests was answered. `count`: as in the answered id. */
+void stream_page_answered(struct stream *stream, const struct msg *answer, uint64_t count,
+			  int64_t now_ms);
+
 /* ---- resumption.c ---- */
+
+/* Whether the sender of an incoming stream still has it, as another one for the same file is opened
+ * from `peer`. STREAM_SENDER_UNKNOWN: it is asked; the next calls will know. */
+enum stream_sender {
+	STREAM_SENDER_THERE,
+	STREAM_SENDER_GONE,
+	STREAM_SENDER_UNKNOWN,
+};
+enum stream_sender stream_check_sender(struct stream *stream, const char *peer, int64_t now_ms);
 
 /* Suspended: the connection may be back. Asks the peer whether it still knows the stream. */
 void stream_resume(struct stream *stream, int64_t now_ms);

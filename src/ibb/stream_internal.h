@@ -4,10 +4,12 @@
  * above its own.
  *
  *     stream                                  the struct, deadlines, lists, questions
- *     request    reading                      requests to the peer; reads and their memory
+ *     request    part                         requests to the peer; pieces that we have
+ *     reading                                 reads and their memory
  *     state                                   over, suspended, proceeding
+ *     skipping                                pieces that the peer has
  *     opening    closing  reception  writing  <open/>; <close/>; blocks received; writes
- *     reopening                               sessions whose first block is not carried
+ *     reopening  paging                       sessions whose first block is not carried; digests
  *     resumption delivery                     broken connections; blocks sent
  *     restoring  timeout                      restarts; what is overdue
  *
@@ -63,6 +65,9 @@ bool stream_has_ended_input(const struct stream *stream);
 /* Removes the stream from effects.readable. */
 void stream_clear_readable(struct stream *stream);
 
+/* Everything is sent from now on; nothing may be held. */
+void stream_forget_pieces(struct stream *stream);
+
 /* ---- request.c ---- */
 
 /* The id of a request without its epoch, as in ibb.h. Returns its length, as snprintf. */
@@ -89,6 +94,9 @@ void stream_send_close(struct stream *stream, bool reset);
 
 /* Likewise, in good order; an answer is awaited. */
 void stream_request_close(struct stream *stream, int64_t now_ms);
+
+/* Asks for digests, if more are wanted now. */
+void stream_ask_page(struct stream *stream, int64_t now_ms);
 
 /* Retransmits the <open/> or <close/> that was not answered. */
 void stream_resend_request(struct stream *stream, int64_t now_ms);
@@ -139,6 +147,37 @@ bool stream_has_given_up(const struct stream *stream, int64_t now_ms);
 
 /* Whether an error says that delivery may succeed later, on a stream that cannot be resumed. */
 bool stream_must_back_off(const struct stream *stream, const struct msg *error);
+
+/* ---- part.c ---- */
+
+/* The question for digests, if there is one, gets no other answer. */
+void stream_refuse_page(struct stream *stream, enum condition condition);
+
+/* A skip that has come in. CONDITION_NONE, or why the stream must end. */
+enum condition stream_take_skip(struct stream *stream, const struct msg *skip);
+
+/* What the peer's <close/> says of the whole file. */
+void stream_note_digest(struct stream *stream, const struct msg *close);
+
+/* ---- skipping.c ---- */
+
+/* Our <open/> was accepted by a peer that may have pieces of the file. */
+void stream_begin_pieces(struct stream *stream, int64_t now_ms);
+
+/* Bytes are written (copied); NULL stands for zeros. -ENOMEM, and the stream may be BROKEN. */
+int stream_append(struct stream *stream, const void *bytes, size_t length);
+
+/* After a change of what is held or known: sends or skips it. When memory is short, the stream is
+ * BROKEN. */
+void stream_decide_pieces(struct stream *stream);
+
+/* sender_push, with what is held. */
+void stream_push_all(struct stream *stream);
+
+/* ---- paging.c ---- */
+
+/* Its part of stream_tick. */
+void stream_paging_tick(struct stream *stream, int64_t now_ms);
 
 /* ---- writing.c ---- */
 

@@ -87,6 +87,7 @@ void stream_tick(struct stream *stream, int64_t now_ms)
 		}
 	}
 	stream_resumption_tick(stream, now_ms);
+	stream_paging_tick(stream, now_ms);
 	if (now_ms >= stream->timers.deadline_ms) {
 		fail_overdue(stream, now_ms);
 	} else if (now_ms >= stream->timers.keepalive_ms) {

@@ -37,9 +37,16 @@ static size_t write_ahead(const struct stream *stream)
 	return stream->outgoing.window.size > least ? stream->outgoing.window.size : least;
 }
 
+/* Whether a whole piece is held, of which nothing is known yet. */
+static bool awaits_piece(const struct stream *stream)
+{
+	return stream->outgoing.pieces && pieces_is_full(stream->outgoing.pieces);
+}
+
 static bool is_full(const struct stream *stream)
 {
-	return stream->outgoing.gap > 0 || stream->outgoing.sender.out.length > write_ahead(stream);
+	return stream->outgoing.gap > 0 || awaits_piece(stream) ||
+	       stream->outgoing.sender.out.length > write_ahead(stream);
 }
 
 /* From the moment that something is to be sent, an answer is awaited. */
@@ -48,6 +55,7 @@ static void await_delivery(struct stream *stream, int64_t now_ms)
 	if (stream->state == STREAM_OPEN && stream->timers.deadline_ms == STREAM_NO_DEADLINE) {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
+	stream_ask_page(stream, now_ms);
 	stream_schedule(stream);
 }
 
@@ -56,11 +64,11 @@ static void await_delivery(struct stream *stream, int64_t now_ms)
 /* Appends as many zeros of the gap as there is room for. */
 static void fill_gap(struct stream *stream)
 {
-	while (stream->outgoing.gap > 0 &&
+	while (stream->outgoing.gap > 0 && !awaits_piece(stream) &&
 	       stream->outgoing.sender.out.length <= write_ahead(stream)) {
 		size_t length =
 			stream->outgoing.gap < GAP_STEP ? (size_t)stream->outgoing.gap : GAP_STEP;
-		if (sender_append(&stream->outgoing.sender, NULL, length)) {
+		if (stream_append(stream, NULL, length)) {
 			stream_abort(stream, -ENOMEM);
 			return;
 		}
@@ -123,11 +131,11 @@ void stream_write_behind(struct stream *stream, struct op *op, uint64_t gap, con
 		return;
 	}
 	if (sender->out.length > write_ahead(stream) + WRITE_SLACK || stream->outgoing.writers ||
-	    stream->outgoing.gap > 0) {
+	    stream->outgoing.gap > 0 || awaits_piece(stream)) {
 		park_with_bytes(stream, op, bytes);
 		return;
 	}
-	error = sender_append(sender, bytes, op->size);
+	error = stream_append(stream, bytes, op->size);
 	if (error) {
 		op_complete(op, error, done);
 		return;
@@ -151,14 +159,17 @@ void stream_release_writers(struct stream *stream)
 	while (stream->outgoing.writers && !is_full(stream)) {
 		struct op *op = stream->outgoing.writers;
 		ssize_t result = (ssize_t)op->size;
-		if (op->data && sender_append(&stream->outgoing.sender, op->data, op->size)) {
+		if (op->data && stream_append(stream, op->data, op->size)) {
 			result = -ENOMEM;
+		}
+		if (stream_is_over(stream)) {
+			return; /* with all its calls */
 		}
 		op_complete(op, result, &stream->effects->done);
 	}
 	if (stream->outgoing.flushers || stream->session.finishers ||
-	    stream->state == STREAM_CLOSING) {
-		sender_push(&stream->outgoing.sender);
+	    stream->session.close_pending || stream->state == STREAM_CLOSING) {
+		stream_push_all(stream);
 	}
 }
 
@@ -166,7 +177,7 @@ void stream_release_writers(struct stream *stream)
 
 void stream_push(struct stream *stream)
 {
-	sender_push(&stream->outgoing.sender);
+	stream_push_all(stream);
 	stream_schedule(stream);
 }
 
@@ -207,7 +218,7 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 	} else {
 		op->end = end_of_writes(stream);
 		op_park(op, &stream->outgoing.flushers);
-		sender_push(&stream->outgoing.sender);
+		stream_push_all(stream);
 		await_delivery(stream, now_ms);
 	}
 }
@@ -222,7 +233,7 @@ void stream_finish_writing(struct stream *stream, struct op *op, int64_t now_ms)
 		return;
 	}
 	op_park(op, &stream->session.finishers);
-	sender_push(&stream->outgoing.sender);
+	stream_push_all(stream);
 	await_delivery(stream, now_ms);
 	stream_close_when_delivered(stream, now_ms);
 }

@@ -56,6 +56,8 @@ static const struct {
 	{"open", NAMESPACE_IBB, "set", MSG_OPEN, codec_decode_open},
 	{"close", NAMESPACE_IBB, "set", MSG_CLOSE, codec_decode_close},
 	{"resume", MSG_NAMESPACE_RESUME, "set", MSG_RESUME, codec_decode_resume},
+	{"skip", MSG_NAMESPACE_PIECES, "set", MSG_SKIP, codec_decode_skip},
+	{"pieces", MSG_NAMESPACE_PIECES, "get", MSG_PIECES, codec_decode_pieces},
 	{"ping", NAMESPACE_PING, "get", MSG_PING, decode_ping},
 	{"query", NAMESPACE_INFO, "get", MSG_INFO, codec_decode_info},
 	{"si", NAMESPACE_SI, "set", MSG_SI, codec_decode_si},
@@ -94,9 +96,13 @@ static void decode_result(struct codec *codec, xmpp_stanza_t *iq, struct msg *ms
 {
 	xmpp_stanza_t *si = element_child(iq, "si", NAMESPACE_SI);
 	xmpp_stanza_t *resume = element_child(iq, "resume", MSG_NAMESPACE_RESUME);
+	xmpp_stanza_t *pieces = element_child(iq, "pieces", MSG_NAMESPACE_PIECES);
 	codec_decode_features(iq, msg);
 	if (resume) {
 		codec_decode_resumed(resume, msg);
+	}
+	if (pieces) {
+		codec_decode_page(codec, pieces, msg);
 	}
 	if (si) {
 		codec_decode_si_answer(codec, si, msg);
@@ -166,6 +172,8 @@ static void add_result(struct codec *codec, const struct msg *msg)
 		codec_add_si_answer(codec, msg);
 	} else if (msg->has_seq) {
 		codec_add_resume(codec, msg);
+	} else if (msg->pieces) {
+		codec_add_page(codec, msg);
 	}
 }
 
@@ -177,6 +185,7 @@ static const struct {
 	[MSG_OPEN] = {"set", codec_add_open},	[MSG_DATA] = {"set", codec_add_data},
 	[MSG_CLOSE] = {"set", codec_add_close}, [MSG_RESUME] = {"set", codec_add_resume},
 	[MSG_SI] = {"set", codec_add_si},	[MSG_JINGLE] = {"set", codec_add_jingle},
+	[MSG_SKIP] = {"set", codec_add_skip},	[MSG_PIECES] = {"get", codec_add_pieces},
 	[MSG_PING] = {"get", add_ping},		[MSG_INFO] = {"get", codec_add_info},
 	[MSG_RESULT] = {"result", add_result},	[MSG_ERROR] = {"error", codec_add_error},
 };

@@ -47,6 +47,7 @@ enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struc
 	}
 	msg->folder = codec_decode_phrase(codec, open, "folder", MSG_NAMESPACE_FOLDERS);
 	msg->resumable = element_child(open, "resume", MSG_NAMESPACE_RESUME) != NULL;
+	msg->pieces = element_child(open, "pieces", MSG_NAMESPACE_PIECES) != NULL;
 	return CONDITION_NONE;
 }
 
@@ -75,7 +76,6 @@ enum condition codec_decode_data(struct codec *codec, xmpp_stanza_t *data, struc
 
 enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, struct msg *msg)
 {
-	(void)codec;
 	xmpp_stanza_t *sent = element_child(close, "sent", MSG_NAMESPACE);
 	uint64_t bytes;
 	if (sent && !text_to_number(xmpp_stanza_get_attribute(sent, "bytes"), INT64_MAX, &bytes)) {
@@ -84,6 +84,10 @@ enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, str
 	msg->size = sent ? (int64_t)bytes : -1;
 	msg->sid = element_sid(close, "sid");
 	msg->reset = element_child(close, "reset", MSG_NAMESPACE) != NULL;
+	xmpp_stanza_t *hash = element_child(close, "hash", NAMESPACE_HASHES);
+	if (hash && element_attribute_is(hash, "algo", hash_name(HASH_SHA_256))) {
+		decode_block(codec, hash, msg);
+	}
 	return msg->sid ? CONDITION_NONE : CONDITION_BAD_REQUEST;
 }
 
@@ -99,6 +103,39 @@ enum condition codec_decode_resume(struct codec *codec, xmpp_stanza_t *resume, s
 void codec_decode_resumed(xmpp_stanza_t *resume, struct msg *msg)
 {
 	msg->has_seq = text_to_seq(xmpp_stanza_get_attribute(resume, "seq"), &msg->seq);
+}
+
+enum condition codec_decode_skip(struct codec *codec, xmpp_stanza_t *skip, struct msg *msg)
+{
+	(void)codec;
+	uint64_t bytes;
+	msg->sid = element_sid(skip, "sid");
+	if (!msg->sid || !text_to_seq(xmpp_stanza_get_attribute(skip, "seq"), &msg->seq) ||
+	    !text_to_number(xmpp_stanza_get_attribute(skip, "bytes"), INT64_MAX, &bytes) ||
+	    bytes == 0) {
+		return CONDITION_BAD_REQUEST;
+	}
+	msg->size = (int64_t)bytes;
+	return CONDITION_NONE;
+}
+
+enum condition codec_decode_pieces(struct codec *codec, xmpp_stanza_t *pieces, struct msg *msg)
+{
+	(void)codec;
+	msg->sid = element_sid(pieces, "sid");
+	bool is_number =
+		text_to_number(xmpp_stanza_get_attribute(pieces, "first"), INT64_MAX, &msg->first);
+	return msg->sid && is_number ? CONDITION_NONE : CONDITION_BAD_REQUEST;
+}
+
+void codec_decode_page(struct codec *codec, xmpp_stanza_t *pieces, struct msg *msg)
+{
+	uint64_t bytes;
+	msg->pieces = true;
+	if (text_to_number(xmpp_stanza_get_attribute(pieces, "bytes"), INT64_MAX, &bytes)) {
+		decode_block(codec, pieces, msg);
+		msg->size = msg->data ? (int64_t)bytes : -1;
+	}
 }
 
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg)
@@ -143,7 +180,7 @@ void codec_add_open(struct codec *codec, const struct msg *msg)
 	writer_add(writer, "'");
 	writer_add_attribute(writer, "sid", msg->sid);
 	writer_add_attribute(writer, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
-	if (!msg->name && !msg->folder && !msg->resumable) {
+	if (!msg->name && !msg->folder && !msg->resumable && !msg->pieces) {
 		writer_add(writer, "/>");
 		return;
 	}
@@ -159,6 +196,9 @@ void codec_add_open(struct codec *codec, const struct msg *msg)
 	if (msg->resumable) {
 		writer_add(writer, "<resume xmlns='" MSG_NAMESPACE_RESUME "'/>");
 	}
+	if (msg->pieces) {
+		writer_add(writer, "<pieces xmlns='" MSG_NAMESPACE_PIECES "'/>");
+	}
 	writer_add(writer, "</open>");
 }
 
@@ -172,6 +212,43 @@ void codec_add_data(struct codec *codec, const struct msg *msg)
 	writer_add(writer, ">");
 	writer_add_base64(writer, msg->data, msg->data_length);
 	writer_add(writer, "</data>");
+}
+
+void codec_add_skip(struct codec *codec, const struct msg *msg)
+{
+	struct writer *writer = &codec->writer;
+	writer_add(writer, "<skip xmlns='" MSG_NAMESPACE_PIECES "' seq='");
+	writer_add_number(writer, msg->seq);
+	writer_add(writer, "' bytes='");
+	writer_add_number(writer, msg->size);
+	writer_add(writer, "'");
+	writer_add_attribute(writer, "sid", msg->sid);
+	writer_add(writer, "/>");
+}
+
+void codec_add_pieces(struct codec *codec, const struct msg *msg)
+{
+	struct writer *writer = &codec->writer;
+	writer_add(writer, "<pieces xmlns='" MSG_NAMESPACE_PIECES "' first='");
+	writer_add_number(writer, (int64_t)msg->first);
+	writer_add(writer, "'");
+	writer_add_attribute(writer, "sid", msg->sid);
+	writer_add(writer, "/>");
+}
+
+void codec_add_page(struct codec *codec, const struct msg *msg)
+{
+	struct writer *writer = &codec->writer;
+	writer_add(writer, "<pieces xmlns='" MSG_NAMESPACE_PIECES "'");
+	if (msg->size < 0) {
+		writer_add(writer, "/>");
+		return;
+	}
+	writer_add(writer, " bytes='");
+	writer_add_number(writer, msg->size);
+	writer_add(writer, "'>");
+	writer_add_base64(writer, msg->data, msg->data_length);
+	writer_add(writer, "</pieces>");
 }
 
 void codec_add_resume(struct codec *codec, const struct msg *msg)
@@ -199,7 +276,13 @@ void codec_add_close(struct codec *codec, const struct msg *msg)
 	} else if (msg->size >= 0) {
 		writer_add(writer, "><sent xmlns='" MSG_NAMESPACE "' bytes='");
 		writer_add_number(writer, msg->size);
-		writer_add(writer, "'/></close>");
+		writer_add(writer, "'/>");
+		if (msg->data_length > 0) {
+			writer_add(writer, "<hash xmlns='" NAMESPACE_HASHES "' algo='sha-256'>");
+			writer_add_base64(writer, msg->data, msg->data_length);
+			writer_add(writer, "</hash>");
+		}
+		writer_add(writer, "</close>");
 	} else {
 		writer_add(writer, "/>");
 	}

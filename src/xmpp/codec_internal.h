@@ -27,6 +27,8 @@ enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struc
 enum condition codec_decode_data(struct codec *codec, xmpp_stanza_t *data, struct msg *msg);
 enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, struct msg *msg);
 enum condition codec_decode_resume(struct codec *codec, xmpp_stanza_t *resume, struct msg *msg);
+enum condition codec_decode_skip(struct codec *codec, xmpp_stanza_t *skip, struct msg *msg);
+enum condition codec_decode_pieces(struct codec *codec, xmpp_stanza_t *pieces, struct msg *msg);
 
 /* A <message/>, as codec_decode does. */
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg);
@@ -36,6 +38,12 @@ void codec_add_data(struct codec *codec, const struct msg *msg);
 void codec_add_close(struct codec *codec, const struct msg *msg);
 void codec_add_resume(struct codec *codec, const struct msg *msg);
 void codec_decode_resumed(xmpp_stanza_t *resume, struct msg *msg);
+void codec_add_skip(struct codec *codec, const struct msg *msg);
+void codec_add_pieces(struct codec *codec, const struct msg *msg);
+
+/* A <pieces/> in a result: the peer may have some, or their digests. */
+void codec_add_page(struct codec *codec, const struct msg *msg);
+void codec_decode_page(struct codec *codec, xmpp_stanza_t *pieces, struct msg *msg);
 
 /* ---- codec_info.c ---- */
 

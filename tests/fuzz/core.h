@@ -121,7 +121,10 @@ static inline void core_receive(struct core *core, const struct msg *msg, bool a
 			effects_send_result(&core->ibb.effects, msg->peer, msg->id);
 		}
 	} else {
-		ibb_receive(&core->ibb, msg, allowed, now_ms * 1000);
+		/* There is no inbox, so there are no pieces in one. */
+		struct msg plain = *msg;
+		plain.pieces = false;
+		ibb_receive(&core->ibb, &plain, allowed, now_ms * 1000);
 		ibb_complete_reads(&core->ibb);
 	}
 }

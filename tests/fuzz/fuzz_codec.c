@@ -17,8 +17,15 @@ static void try_sending(const struct msg *msg)
 		return;
 	}
 	struct msg sent = *msg;
-	if (!sent.name) {
+	if (sent.kind == MSG_CLOSE || (sent.kind == MSG_OPEN && !sent.name)) {
 		sent.size = -1; /* only a file with a name has a size */
+	}
+	if (sent.kind == MSG_CLOSE) {
+		sent.data = NULL; /* only an end in good order has a digest */
+		sent.data_length = 0;
+	}
+	if (sent.has_seq && sent.pieces) {
+		return; /* answers two questions */
 	}
 	sent.features = 0; /* only for the peer's */
 	stanza_check_sent(&sent);

@@ -147,8 +147,8 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 {
 	static const uint8_t zeros[WORLD_MOST_BYTES];
 	static const enum msg_kind kinds[] = {
-		MSG_OPEN,    MSG_DATA,	 MSG_CLOSE, MSG_PING,	MSG_INFO,
-		MSG_UNKNOWN, MSG_RESULT, MSG_ERROR, MSG_BOUNCE, MSG_RESUME,
+		MSG_OPEN,   MSG_DATA,  MSG_CLOSE,  MSG_PING,   MSG_INFO, MSG_UNKNOWN,
+		MSG_RESULT, MSG_ERROR, MSG_BOUNCE, MSG_RESUME, MSG_SKIP, MSG_PIECES,
 	};
 	static char name[3000];
 	static const int64_t file_sizes[] = {-1, 0, 5, INT64_MAX};
@@ -188,6 +188,15 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		msg.sid = take_sid(schedule);
 		msg.has_seq = take_number(schedule) & 1;
 		msg.seq = msg.has_seq ? take_seq(schedule, to, from, msg.sid) : 0;
+		break;
+	case MSG_SKIP:
+		msg.sid = take_sid(schedule);
+		msg.seq = take_seq(schedule, from, to, msg.sid);
+		msg.size = (int64_t)take_size(schedule);
+		break;
+	case MSG_PIECES:
+		msg.sid = take_sid(schedule);
+		msg.first = take_number(schedule);
 		break;
 	case MSG_PING:
 		break;

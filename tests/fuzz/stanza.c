@@ -29,14 +29,14 @@ static void set_up(void)
 bool stanza_is_request(enum msg_kind kind)
 {
 	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME ||
-	       kind == MSG_PING || kind == MSG_INFO || kind == MSG_SI || kind == MSG_JINGLE ||
-	       kind == MSG_UNKNOWN;
+	       kind == MSG_SKIP || kind == MSG_PIECES || kind == MSG_PING || kind == MSG_INFO ||
+	       kind == MSG_SI || kind == MSG_JINGLE || kind == MSG_UNKNOWN;
 }
 
 static bool has_sid(enum msg_kind kind)
 {
 	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME ||
-	       kind == MSG_SI || kind == MSG_JINGLE;
+	       kind == MSG_SKIP || kind == MSG_PIECES || kind == MSG_SI || kind == MSG_JINGLE;
 }
 
 /* Reads every byte of a string, so that the address sanitizer has seen it. */
@@ -146,14 +146,19 @@ void stanza_check(const struct msg *msg)
 	FUZZ_CHECK(!msg->name || (msg->kind == MSG_OPEN && touch(msg->name) >= 1));
 	FUZZ_CHECK(!msg->folder || (msg->kind == MSG_OPEN && touch(msg->folder) >= 1));
 	FUZZ_CHECK(msg->size >= -1 &&
-		   (msg->size == -1 || msg->kind == MSG_OPEN || msg->kind == MSG_CLOSE));
+		   (msg->size == -1 || msg->kind == MSG_OPEN || msg->kind == MSG_CLOSE ||
+		    msg->kind == MSG_SKIP || (msg->kind == MSG_RESULT && msg->pieces)));
+	FUZZ_CHECK(msg->kind != MSG_SKIP || msg->size >= 1);
+	FUZZ_CHECK(!msg->pieces || msg->kind == MSG_OPEN || msg->kind == MSG_RESULT);
+	FUZZ_CHECK(msg->first <= INT64_MAX && (!msg->first || msg->kind == MSG_PIECES));
 	if (msg->kind == MSG_OPEN) {
 		FUZZ_CHECK(msg->block_size >= 1 && msg->block_size <= STREAM_MAX_BLOCK);
 	}
 	FUZZ_CHECK(msg->carrier == CARRIER_IQ || msg->carrier == CARRIER_MESSAGE);
 	FUZZ_CHECK(msg->data_length <= STREAM_MAX_BLOCK);
 	FUZZ_CHECK(msg->data || msg->data_length == 0);
-	FUZZ_CHECK(!msg->data || msg->kind == MSG_DATA);
+	FUZZ_CHECK(!msg->data || msg->kind == MSG_DATA || msg->kind == MSG_CLOSE ||
+		   (msg->kind == MSG_RESULT && msg->pieces));
 	for (size_t i = 0; i < msg->data_length; i++) {
 		FUZZ_CHECK(msg->data[i] <= 0xff);
 	}
@@ -214,6 +219,7 @@ void stanza_check_equal(const struct msg *a, const struct msg *b)
 	FUZZ_CHECK(a->size == b->size && a->seq == b->seq && a->reset == b->reset);
 	FUZZ_CHECK(a->data_length == b->data_length && !a->data == !b->data);
 	FUZZ_CHECK(!a->data || memcmp(a->data, b->data, a->data_length) == 0);
+	FUZZ_CHECK(a->pieces == b->pieces && a->first == b->first);
 	FUZZ_CHECK(a->features == b->features);
 	FUZZ_CHECK(a->condition == b->condition && a->error_type == b->error_type);
 	FUZZ_CHECK(!a->metadata == !b->metadata);

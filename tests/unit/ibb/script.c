@@ -212,7 +212,14 @@ static void take_done(struct script *script)
 		assert_null(op->list);
 		call->completed++;
 		assert_int_equal(call->completed, 1);
-		put_result(script, call->name, op->result);
+		if (op->kind == OP_READ && op->result == STREAM_SKIP) {
+			put(script, "%s=skip %" PRIu64, call->name, op->end);
+			call->stream->read = op->end;
+		} else if (op->kind == OP_READ && op->result == STREAM_PAGE) {
+			put(script, "%s=page %" PRIu64, call->name, op->end);
+		} else {
+			put_result(script, call->name, op->result);
+		}
 		if (op->kind == OP_READ && op->result > 0) {
 			assert_true((size_t)op->result <= op->size);
 			for (ssize_t i = 0; i < op->result; i++) {
@@ -257,8 +264,11 @@ static void write_zeros(struct script *script, struct script_stream *stream, uin
 
 /* ---- what leaves ---- */
 
+/* Data, or a skip. */
 static void put_data(struct script *script, const struct msg *msg)
 {
+	bool skips = msg->kind == MSG_SKIP;
+	uint64_t length = skips ? (uint64_t)msg->size : msg->data_length;
 	struct script_stream *stream = NULL;
 	char *end;
 	uint64_t number = strtoull(msg->id + 1, &end, 16);
@@ -282,14 +292,14 @@ static void put_data(struct script *script, const struct msg *msg)
 	}
 	if (!aside && block + 1 < COUNT(stream->starts)) {
 		stream->starts[block] = stream->sent;
-		stream->starts[block + 1] = stream->sent + msg->data_length;
+		stream->starts[block + 1] = stream->sent + length;
 	}
-	for (size_t i = 0; i < msg->data_length; i++) {
-		assert_int_equal(msg->data[i], written_byte(stream, stream->sent++));
+	for (uint64_t i = 0; !skips && i < length; i++) {
+		assert_int_equal(msg->data[i], written_byte(stream, stream->sent + i));
 	}
-	stream->sent = aside ? sent : stream->sent;
-	put(script, "%s data %s %s %u %zu%s", msg->id, msg->peer, msg->sid, msg->seq,
-	    msg->data_length, msg->carrier == CARRIER_MESSAGE ? " message" : "");
+	stream->sent = aside ? sent : stream->sent + length;
+	put(script, "%s %s %s %s %u %" PRIu64 "%s", msg->id, skips ? "skip" : "data", msg->peer,
+	    msg->sid, msg->seq, length, msg->carrier == CARRIER_MESSAGE ? " message" : "");
 }
 
 /* 0 goes without saying. */
@@ -306,12 +316,13 @@ static void put_message(struct script *script, const struct msg *msg)
 	switch (msg->kind) {
 	case MSG_OPEN:
 		assert_int_equal(msg->size, -1);
-		put(script, "%s open %s %s %u%s%s%s%s", msg->id, msg->peer, msg->sid,
+		put(script, "%s open %s %s %u%s%s%s%s%s", msg->id, msg->peer, msg->sid,
 		    (unsigned)msg->block_size, msg->carrier == CARRIER_MESSAGE ? " message" : "",
 		    msg->name ? " name=" : "", msg->name ? msg->name : "",
-		    msg->resumable ? " resume" : "");
+		    msg->resumable ? " resume" : "", msg->pieces ? " pieces" : "");
 		break;
 	case MSG_DATA:
+	case MSG_SKIP:
 		put_data(script, msg);
 		break;
 	case MSG_CLOSE:
@@ -320,12 +331,16 @@ static void put_message(struct script *script, const struct msg *msg)
 		if (msg->size >= 0) {
 			size_t length = strlen(script->out);
 			snprintf(script->out + length, sizeof(script->out) - length,
-				 " size=%" PRId64, msg->size);
+				 " size=%" PRId64 "%s", msg->size,
+				 msg->data_length > 0 ? " digest" : "");
 		}
 		break;
 	case MSG_RESUME:
 		put(script, "%s resume %s %s", msg->id, msg->peer, msg->sid);
 		put_seq(script, msg);
+		break;
+	case MSG_PIECES:
+		put(script, "%s pieces %s %s %" PRIu64, msg->id, msg->peer, msg->sid, msg->first);
 		break;
 	case MSG_PING:
 		put(script, "%s ping %s", msg->id, msg->peer);
@@ -334,8 +349,14 @@ static void put_message(struct script *script, const struct msg *msg)
 		put(script, "%s info %s", msg->id, msg->peer);
 		break;
 	case MSG_RESULT:
-		put(script, "%s result %s", msg->id, msg->peer);
+		put(script, "%s result %s%s", msg->id, msg->peer, msg->pieces ? " pieces" : "");
 		put_seq(script, msg);
+		if (msg->pieces && msg->size >= 0) {
+			size_t length = strlen(script->out);
+			snprintf(script->out + length, sizeof(script->out) - length,
+				 " size=%" PRId64 " %zu", msg->size,
+				 msg->data_length / PIECES_DIGEST);
+		}
 		break;
 	case MSG_ERROR:
 		put(script, "%s error %s %s %s", msg->id, msg->peer, condition_name(msg->condition),
@@ -390,6 +411,33 @@ static struct script_feed *get_feed(struct script *script, const char *peer, con
 	return feed;
 }
 
+/* The digest of a piece of a file with so many bytes of the pattern. */
+static void digest_pattern(uint64_t index, uint64_t size, uint8_t *bytes)
+{
+	struct digest digest;
+	struct hash *hash = hash_create(HASH_SHA_256);
+	assert_non_null(hash);
+	for (uint64_t at = index * PIECES_LENGTH; at < size && at < (index + 1) * PIECES_LENGTH;
+	     at++) {
+		uint8_t byte = script_pattern(at);
+		hash_update(hash, &byte, 1);
+	}
+	assert_int_equal(hash_finish(hash, &digest), 0);
+	hash_destroy(hash);
+	memcpy(bytes, digest.bytes, PIECES_DIGEST);
+}
+
+/* Adds what <pieces/> says. */
+static void add_page(struct msg *msg, const char *page, uint8_t *bytes)
+{
+	for (size_t i = 0; page[i] != '\0'; i++) {
+		digest_pattern(i, (uint64_t)msg->size, bytes + i * PIECES_DIGEST);
+		bytes[i * PIECES_DIGEST] ^= page[i] == 'w' ? 1 : 0;
+	}
+	msg->data = bytes;
+	msg->data_length = strlen(page) * PIECES_DIGEST;
+}
+
 /* words: kind, sid or id, ... */
 static void receive(struct script *script, const char *peer, bool allowed, char **words)
 {
@@ -398,7 +446,8 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 	struct msg msg = {.peer = peer, .id = words[1], .size = -1};
 
 	if (strcmp(kind, "open") == 0 || strcmp(kind, "data") == 0 || strcmp(kind, "close") == 0 ||
-	    strcmp(kind, "resume") == 0) {
+	    strcmp(kind, "resume") == 0 || strcmp(kind, "skip") == 0 ||
+	    strcmp(kind, "pieces") == 0) {
 		msg.sid = words[1];
 		msg.id = words[2];
 	}
@@ -416,6 +465,13 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 			msg.reset = true;
 		} else if (strcmp(words[i], "resume") == 0) {
 			msg.resumable = true;
+		} else if (strcmp(words[i], "pieces") == 0) {
+			msg.pieces = true;
+		} else if (strcmp(words[i], "digest") == 0) {
+			msg.data = bytes;
+			msg.data_length = PIECES_DIGEST;
+		} else if (strncmp(words[i], "page=", 5) == 0) {
+			add_page(&msg, words[i] + 5, bytes);
 		} else if (strncmp(words[i], "from=", 5) == 0) {
 			get_feed(script, peer, msg.sid)->sent = strtoull(words[i] + 5, NULL, 10);
 		}
@@ -436,6 +492,14 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 		for (size_t i = 0; i < msg.data_length; i++) {
 			bytes[i] = script_pattern(feed->sent++);
 		}
+	} else if (strcmp(kind, "skip") == 0) {
+		msg.kind = MSG_SKIP;
+		msg.seq = (uint16_t)strtoul(words[3], NULL, 10);
+		msg.size = strtoll(words[4], NULL, 10);
+		get_feed(script, peer, msg.sid)->sent += (uint64_t)msg.size;
+	} else if (strcmp(kind, "pieces") == 0) {
+		msg.kind = MSG_PIECES;
+		msg.first = strtoull(words[3], NULL, 10);
 	} else if (strcmp(kind, "close") == 0) {
 		msg.kind = MSG_CLOSE;
 	} else if (strcmp(kind, "resume") == 0) {
@@ -646,6 +710,15 @@ static void act_here(struct script *script, char **words)
 		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -EIO);
 	} else if (strcmp(act, "full") == 0) {
 		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -ENOSPC);
+	} else if (strcmp(act, "part") == 0) {
+		stream_set_part(get_stream(script, words[1])->stream, strtoull(words[2], NULL, 10));
+	} else if (strcmp(act, "page") == 0) {
+		static const uint8_t digests[PIECES_PAGE * PIECES_DIGEST];
+		stream_answer_page(get_stream(script, words[1])->stream,
+				   strtoull(words[2], NULL, 10), digests,
+				   strtoul(words[3], NULL, 10) * PIECES_DIGEST);
+	} else if (strcmp(act, "wrong") == 0) {
+		ibb_abort(&script->ibb, get_stream(script, words[1])->stream, -EBADMSG);
 	} else if (strcmp(act, "offered") == 0) {
 		get_stream(script, words[1])->stream->session.negotiated = true;
 	} else if (strcmp(act, "defer") == 0) {

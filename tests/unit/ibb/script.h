@@ -19,6 +19,7 @@
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
  *     defer S; commit S; keep S; full S      it is stored; its disk is full
  *     restore S PEER BLOCKS; journaled S; leave [all]        restarts
+ *     part S BYTES; page S FIRST COUNT; wrong S       its NAME.part; digests of that; it is spoilt
  *     gone PEER; back PEER; disconnect; connect; wait MS
  *     limit BYTES    the server takes no longer stanzas
  *     hold; next; go    messages stay until asked for, one by one; no longer so
@@ -26,13 +27,16 @@
  *
  * and on the wire ("PEER!" for "PEER:" is one who is not allowed to open streams):
  *
- *     PEER: open S ID BLOCK-SIZE [message] [name=NAME] [size=BYTES] [resume]
+ *     PEER: open S ID BLOCK-SIZE [message] [name=NAME] [size=BYTES] [resume] [pieces]
  *     PEER: data S ID SEQ BYTES|bad [message] [from=PLACE] (where its bytes are from)
- *     PEER: close S ID [reset] [size=BYTES]; PEER: resume S ID [seq=SEQ]; PEER: ping ID
+ *     PEER: close S ID [reset] [size=BYTES] [digest]; PEER: resume S ID [seq=SEQ]; PEER: ping ID
+ *     PEER: skip S ID SEQ BYTES; PEER: pieces S ID FIRST
+ *     PEER: result ID pieces [size=BYTES] [page=PIECES]: each is r (right) or w, from the first on
  *     PEER: unknown ID; PEER: result ID [seq=SEQ]; PEER: error ID CONDITION [TYPE]; PEER: bounce ID
  * CONDITION
  *
- * The results: OP=RESULT, a number or an errno's name, for each call that is completed; then each
+ * The results: OP=RESULT, a number or an errno's name, for each call that is completed, of a read
+ * also "skip END" or "page FIRST"; then each
  * message that is sent, as "ID KIND PEER ..."; then the answer to a query.
  *
  * Bytes are a pattern that depends on their offset. All bytes that are read or sent are checked

@@ -20,7 +20,7 @@ static void test_agreed_on(void **state)
 	(void)state;
 	STEPS(steps) = {
 		/* only with a peer that supports it, and not for messages */
-		{"dial s j ibbfs resume name=n", "o1.0 open j s 8 name=n resume"},
+		{"dial s j ibbfs resume name=n", "o1.0 open j s 8 name=n resume pieces"},
 		{"dial t j ibbfs", "o2.0 open j t 8"},
 		{"j: open a x1 8 resume; take a", "x1 result j"},
 		{"j: open b x2 8 message resume; take b", "x2 result j"},

@@ -480,6 +480,76 @@ static void test_memory_is_short(void **state)
 	sender_finish(sender);
 }
 
+/* The next is a skip of so many bytes. */
+static void take_skip(struct model *model, uint64_t length, uint64_t number)
+{
+	uint64_t skipped, sent;
+	assert_int_equal(sender_next_length(&model->sender, 8, 100), SENDER_SKIP);
+	assert_int_equal(sender_send_skip(&model->sender, &skipped, &sent, 0), 0);
+	assert_int_equal(skipped, length);
+	assert_int_equal(sent, number);
+	model->taken += length;
+}
+
+static void append_skip(struct model *model, uint64_t length)
+{
+	assert_int_equal(sender_skip(&model->sender, length), 0);
+	model->written += length;
+}
+
+static void test_skips(void **state)
+{
+	(void)state;
+	struct model model = {0};
+	struct sender *sender = &model.sender;
+	assert_int_equal(append(&model, 10), 0);
+	append_skip(&model, 20);
+	append_skip(&model, 5);
+	assert_int_equal(append(&model, 9), 0);
+	/* a block ends where the skip begins, and does not wait for more bytes */
+	assert_int_equal(take(&model, 8), 0);
+	assert_int_equal(sender_next_length(sender, 8, 100), 2);
+	assert_int_equal(take(&model, 2), 1);
+	take_skip(&model, 25, 2);
+	assert_int_equal(take(&model, 8), 3);
+	assert_int_equal(sender_next_length(sender, 8, 100), 0);
+	assert_int_equal(sender->written, 44);
+
+	/* retransmitted, and acknowledged in order */
+	sender_retransmit(sender, 2);
+	model.taken = 10;
+	take_skip(&model, 25, 2);
+	assert_true(sender_acknowledge(sender, 2));
+	assert_int_equal(sender->acknowledged, 0);
+	assert_true(sender_acknowledge(sender, 0) && sender_acknowledge(sender, 1));
+	assert_int_equal(sender->acknowledged, 35);
+	assert_int_equal(sender_delivered(sender), 10);
+
+	/* cut anew, with a skip behind */
+	append_skip(&model, 7);
+	sender_push(sender);
+	assert_int_equal(take(&model, 8), 3);
+	assert_int_equal(take(&model, 1), 4);
+	take_skip(&model, 7, 5);
+	sender_retransmit_all(sender);
+	sender_cut_anew(sender, 3, 5);
+	model.taken = 35;
+	assert_int_equal(sender_next_length(sender, 5, 100), 5);
+	assert_int_equal(take(&model, 5), 3);
+	assert_int_equal(take(&model, 4), 4);
+	take_skip(&model, 7, 5);
+	assert_int_equal(sender_next_length(sender, 8, 100), 0);
+	assert_false(sender_is_empty(sender));
+	assert_true(sender_acknowledge(sender, 3) && sender_acknowledge(sender, 4));
+	assert_false(sender_is_empty(sender));
+	assert_true(sender_acknowledge(sender, 5));
+	assert_true(sender_is_empty(sender));
+	append_skip(&model, 1);
+	sender_discard(sender);
+	assert_true(sender_is_empty(sender));
+	sender_finish(sender);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -495,6 +565,7 @@ int main(void)
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_cut_anew),
 		cmocka_unit_test(test_zeros),
+		cmocka_unit_test(test_skips),
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_memory_is_short),
 	};

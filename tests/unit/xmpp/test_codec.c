@@ -17,6 +17,7 @@
 
 #define RESUME	      "urn:ibbfs:resume:0"
 #define FOLDERS	      "urn:ibbfs:folders:0"
+#define PIECES	      "urn:ibbfs:pieces:0"
 #define IBB	      "http://jabber.org/protocol/ibb"
 #define INFO	      "http://jabber.org/protocol/disco#info"
 #define STANZAS	      "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -98,6 +99,8 @@ static void assert_msg(const struct msg *msg, const struct msg *expected, const 
 	} else {
 		assert_null(msg->data);
 	}
+	assert_int_equal(msg->pieces, expected->pieces);
+	assert_int_equal(msg->first, expected->first);
 	assert_int_equal(msg->reset, expected->reset);
 	assert_int_equal(msg->features, expected->features);
 	assert_string_same(msg->node, expected->node);
@@ -439,6 +442,35 @@ static const struct row others[] = {
 	 {.kind = MSG_RESUME, .sid = "s", .size = -1, .seq = 7, .has_seq = true}},
 	{SET("<resume xmlns='" RESUME "' sid='s' seq='x'/>"), BAD_REQUEST},
 	{SET("<resume xmlns='" RESUME "' seq='7'/>"), BAD_REQUEST},
+
+	{SET("<skip xmlns='" PIECES "' sid='s' seq='7' bytes='1048576'/>"),
+	 {.kind = MSG_SKIP, .sid = "s", .size = 1048576, .seq = 7}},
+	{SET("<skip xmlns='" PIECES "' sid='s' seq='7' bytes='0'/>"), BAD_REQUEST},
+	{SET("<skip xmlns='" PIECES "' sid='s' seq='7' bytes='9223372036854775808'/>"),
+	 BAD_REQUEST},
+	{SET("<skip xmlns='" PIECES "' sid='s' seq='x' bytes='1'/>"), BAD_REQUEST},
+	{SET("<skip xmlns='" PIECES "' sid='s' bytes='1'/>"), BAD_REQUEST},
+	{SET("<skip xmlns='" PIECES "' seq='7' bytes='1'/>"), BAD_REQUEST},
+	{GET("<skip xmlns='" PIECES "' sid='s' seq='7' bytes='1'/>"), BAD_REQUEST},
+	{GET("<pieces xmlns='" PIECES "' sid='s' first='64'/>"),
+	 {.kind = MSG_PIECES, .sid = "s", .size = -1, .first = 64}},
+	{GET("<pieces xmlns='" PIECES "' sid='s' first='-1'/>"), BAD_REQUEST},
+	{GET("<pieces xmlns='" PIECES "' sid='s'/>"), BAD_REQUEST},
+	{GET("<pieces xmlns='" PIECES "' first='0'/>"), BAD_REQUEST},
+	{SET("<pieces xmlns='" PIECES "' sid='s' first='0'/>"), BAD_REQUEST},
+	{SET("<close xmlns='" IBB "' sid='s'><hash xmlns='urn:xmpp:hashes:2'"
+	     " algo='sha-256'>QUJD</hash></close>"),
+	 {.kind = MSG_CLOSE,
+	  .sid = "s",
+	  .size = -1,
+	  .data = (const uint8_t *)"ABC",
+	  .data_length = 3}},
+	{SET("<close xmlns='" IBB "' sid='s'><hash xmlns='urn:xmpp:hashes:2'"
+	     " algo='sha-1'>QUJD</hash></close>"),
+	 {.kind = MSG_CLOSE, .sid = "s", .size = -1}},
+	{SET("<close xmlns='" IBB "' sid='s'><hash xmlns='urn:xmpp:hashes:2'"
+	     " algo='sha-256'>QUJ</hash></close>"),
+	 {.kind = MSG_CLOSE, .sid = "s", .size = -1}},
 
 	{GET("<ping xmlns='urn:xmpp:ping'/>"), {.kind = MSG_PING, .size = -1}},
 	{SET("<ping xmlns='urn:xmpp:ping'/>"), BAD_REQUEST},
@@ -877,6 +909,12 @@ static void test_round_trip(void **state)
 		{.kind = MSG_RESULT, .size = -1, .seq = 65535, .has_seq = true},
 		{.kind = MSG_RESUME, .sid = NASTY, .size = -1},
 		{.kind = MSG_RESUME, .sid = "s", .size = -1, .has_seq = true},
+		{.kind = MSG_SKIP, .sid = NASTY, .size = INT64_MAX, .seq = 65535},
+		{.kind = MSG_PIECES, .sid = NASTY, .size = -1, .first = INT64_MAX},
+		{.kind = MSG_RESULT, .size = -1, .pieces = true},
+		{.kind = MSG_RESULT, .size = 5, .pieces = true, .data = bytes, .data_length = 2048},
+		{.kind = MSG_RESULT, .size = 0, .pieces = true, .data = bytes},
+		{.kind = MSG_CLOSE, .sid = "s", .size = 7, .data = bytes, .data_length = 32},
 		{.kind = MSG_ERROR,
 		 .size = -1,
 		 .condition = CONDITION_UNEXPECTED_REQUEST,
