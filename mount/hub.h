@@ -174,8 +174,14 @@ void hub_upload_end(struct hub *hub, uint64_t number, int error);
 void hub_download_decline(struct hub *hub, uint64_t ino);
 bool hub_download_is_offered(struct hub *hub, uint64_t ino);
 int hub_download_continue(struct hub *hub, uint64_t ino, uint64_t offset, struct hash *hash);
-void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request);
+void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, uint64_t size,
+			struct request *request);
 void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request);
+void hub_download_answer_page(struct hub *hub, uint64_t ino, uint64_t first, const uint8_t *digests,
+			      size_t length);
+bool hub_download_is_over(struct hub *hub, uint64_t ino);
+bool hub_download_digest(struct hub *hub, uint64_t ino, uint8_t *digest);
+void hub_note_part(struct hub *hub, const char *path, bool gone);
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path);
 int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error);
 void hub_download_set_journaled(struct hub *hub, uint64_t ino, bool journaled);

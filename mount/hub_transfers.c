@@ -52,10 +52,11 @@ int hub_download_continue(struct hub *hub, uint64_t ino, uint64_t offset, struct
 	return error;
 }
 
-void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, struct request *request)
+void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, uint64_t size,
+			struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
-	inbox_file_begin(&hub->account, ino, path, &request->op, now_ms);
+	inbox_file_begin(&hub->account, ino, path, size, &request->op, now_ms);
 	hub_end(hub, now_ms);
 }
 
@@ -64,6 +65,37 @@ void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct reques
 	int64_t now_ms = hub_begin(hub);
 	inbox_file_read(&hub->account, ino, synced, &request->op);
 	hub_end(hub, now_ms);
+}
+
+void hub_download_answer_page(struct hub *hub, uint64_t ino, uint64_t first, const uint8_t *digests,
+			      size_t length)
+{
+	int64_t now_ms = hub_begin(hub);
+	inbox_file_answer_page(&hub->account, ino, first, digests, length);
+	hub_end(hub, now_ms);
+}
+
+bool hub_download_is_over(struct hub *hub, uint64_t ino)
+{
+	hub_begin(hub);
+	bool over = inbox_file_is_over(&hub->account, ino);
+	hub_unlock(hub);
+	return over;
+}
+
+bool hub_download_digest(struct hub *hub, uint64_t ino, uint8_t *digest)
+{
+	hub_begin(hub);
+	bool has = inbox_file_digest(&hub->account, ino, digest);
+	hub_unlock(hub);
+	return has;
+}
+
+void hub_note_part(struct hub *hub, const char *path, bool gone)
+{
+	hub_begin(hub);
+	inbox_file_note_part(&hub->account, path, gone);
+	hub_unlock(hub);
 }
 
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path)

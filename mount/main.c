@@ -41,12 +41,14 @@
  *     download  receives a file there       quota     of the disk, used and reserved
  *     claim     a file's share of the quota partial   NAME.part, until it gets its name
  *     download_file its bytes and its end   location  where in the inbox it is
+ *     download_part what an earlier stream has left of it
  *     beginning of an offered file: what is there already
  *     journal   of a stream, for the next process   journal_format its bytes
  *     restart   what was in the inbox       verification     of a part, by its journal
  *     checksum  of bytes on disk            scan      reads a file, some at a time
  *     folder    directories in the inbox, by paths
  *     transfer  an upload or a download, piece by piece
+ *     digests   of files that did not come whole
  *     pool      threads for the calls of a disk
  *     worker    a thread that does all that waits together
  *     syncer    makes files durable         thread    starts one
@@ -69,6 +71,7 @@
  *     incoming  `incoming` and `next`       format    how a file reaches a peer
  *     spool_file files that are spooled, and offered as a whole
  *     inbox_file files that arrive and go into the inbox
+ *     parts     which of them did not come whole
  *     handle    an open file description    attribute user.ibb.*
  *     account   what all of these share
  *     tree      directories and names       listing   one directory, as readdir gives it
@@ -111,6 +114,9 @@
  *     state      suspended, proceeding, over
  *     request   ids, <open/>, probes      stream     the struct, deadlines, lists
  *     sender    bytes until acknowledged  receiver   bytes until read
+ *     pieces    that the peer has already skip       bytes that are not sent
+ *     skipping  what is written, by that  paging     digests of pieces, asked for
+ *     part      what we have already
  *     window    bytes in flight           path_cache measured by earlier streams
  *     block_size chosen by measurement    limits     quotas of peers
  *     msg       a stanza for the core     effects    stanzas to send, completed calls

@@ -13,9 +13,6 @@
 /* Downloads at the same time: each has descriptors, and libstrophe needs one below 1024. */
 #define MAX_DOWNLOADS 256
 
-/* Bytes that are read from a stream at once. */
-#define PIECE ((size_t)256 * 1024)
-
 /* ---- the file is made, or found ---- */
 
 static bool decline(const struct download *download, int error)
@@ -56,17 +53,8 @@ static void await_bytes(struct download *download)
 	download->stage = STAGE_TRANSFER;
 	location_path(&download->location, download->file.part, path);
 	transfer_renew(&download->transfer, OP_FLUSH, 0);
-	hub_download_begin(download->hub, download->ino, path, &download->transfer.request);
-}
-
-/* The next step follows at once, behind what else waits for the disk. */
-static void read_beginning(struct download *download)
-{
-	struct request *request = &download->transfer.request;
-	download->stage = STAGE_READ;
-	transfer_renew(&download->transfer, OP_FLUSH, 0);
-	request->op.result = 0;
-	request->deliver(request);
+	hub_download_begin(download->hub, download->ino, path, download->kept,
+			   &download->transfer.request);
 }
 
 /* Whether there is a part of the file already, of which the rest is asked for. */
@@ -91,21 +79,26 @@ static bool begin(struct download *download)
 	char name[NAME_MAX_BYTES + 1];
 	strcpy(name, download->file.name);
 	bool is_there = open_beginning(download, name);
+	bool goes_on = !is_there && download_reopen(download, name);
 	int error = claim_reserve(&download->claim, download->announced);
 	forget_missing(download);
 	if (error) {
 		return decline(download, error);
 	}
 	if (is_there) {
-		read_beginning(download);
+		download_step_again(download, STAGE_READ);
 		return true;
 	}
-	error = location_create(&download->location, &download->file, name);
+	error = goes_on ? 0 : location_create(&download->location, &download->file, name);
 	if (error) {
 		return decline(download, error);
 	}
-	claim_spend(&download->claim, 0);
-	download_begin_journal(download);
+	if (goes_on) {
+		download_note_part(download, true);
+	} else {
+		claim_spend(&download->claim, 0);
+		download_begin_journal(download);
+	}
 	await_bytes(download);
 	return true;
 }
@@ -149,7 +142,7 @@ static bool go_on_reading(struct download *download)
 			    ? beginning_read(beginning, &download->file, &ended)
 			    : -ECONNRESET;
 	if (!error && !ended) {
-		read_beginning(download);
+		download_step_again(download, STAGE_READ);
 		return true;
 	}
 	if (!error) {
@@ -167,30 +160,42 @@ static bool go_on_reading(struct download *download)
 
 /* ---- bytes come ---- */
 
+/* Stores what was read. */
+static int store(struct download *download, const struct op *op)
+{
+	if (op->kind != OP_READ) {
+		return 0;
+	}
+	return op->result == STREAM_SKIP ? download_skip(download, op->end)
+					 : download_write(download, op);
+}
+
 /* Stores the bytes of the last read, and reads on. */
 static bool go_on(struct download *download)
 {
 	const struct op *op = &download->transfer.request.op;
-	if (op->kind == OP_READ && op->result == INBOX_FILE_SYNC) {
+	bool reads = op->kind == OP_READ;
+	if (reads && op->result == INBOX_FILE_SYNC) {
 		download_sync(download);
 		return true;
 	}
-	if (op->result < 0) {
+	if (reads && op->result == STREAM_PAGE) {
+		return download_begin_page(download, op->end);
+	}
+	if (op->result < 0 && !(reads && op->result == STREAM_SKIP)) {
 		download_fail(download, (int)op->result, false);
 		return false;
 	}
-	if (op->kind == OP_READ && op->result == 0) {
-		download_finish(download);
-		return true;
+	if (reads && op->result == 0) {
+		return download_end_part(download);
 	}
 	download->accepted = true;
-	int error = op->kind == OP_READ ? download_write(download, op) : 0;
+	int error = store(download, op);
 	if (error) {
 		download_fail(download, error, true);
 		return false;
 	}
-	transfer_renew(&download->transfer, OP_READ, PIECE);
-	hub_download_read(download->hub, download->ino, false, &download->transfer.request);
+	download_read_on(download, false);
 	return true;
 }
 
@@ -201,9 +206,7 @@ static bool go_on_synced(struct download *download)
 		download_fail(download, error, true);
 		return false;
 	}
-	download->stage = STAGE_TRANSFER;
-	transfer_renew(&download->transfer, OP_READ, PIECE);
-	hub_download_read(download->hub, download->ino, true, &download->transfer.request);
+	download_read_on(download, true);
 	return true;
 }
 
@@ -221,6 +224,10 @@ static bool step(struct transfer *transfer)
 		return verify(download);
 	case STAGE_TRANSFER:
 		return go_on(download);
+	case STAGE_PAGE:
+		return download_go_on_paging(download);
+	case STAGE_COMPARE:
+		return download_go_on_comparing(download);
 	case STAGE_SYNC:
 		return go_on_synced(download);
 	case STAGE_CONCLUDE:
@@ -237,6 +244,8 @@ static void end(struct transfer *transfer)
 	claim_finish(&download->claim);
 	beginning_finish(&download->beginning);
 	partial_finish(&download->file);
+	comparison_finish(&download->comparison);
+	free(download->page);
 	op_finish(&transfer->request.op);
 	journal_leave(&download->journal);
 	free(download->arrival);

@@ -15,11 +15,29 @@
 /* Bytes after which their write-back begins, so that the sync at the end is short. */
 #define WRITE_BACK ((uint64_t)8 * 1024 * 1024)
 
+/* Bytes that are read from a stream at once. */
+#define PIECE ((size_t)256 * 1024)
+
 void download_warn(const struct download *download, const char *name, const char *why)
 {
 	char path[LOCATION_PATH_SIZE];
 	location_path(&download->location, name, path);
 	log_warning("%s: %s", path, why);
+}
+
+/* ---- the next step ---- */
+
+void download_step_again(struct download *download, enum stage stage)
+{
+	download->stage = stage;
+	transfer_again(&download->transfer);
+}
+
+void download_read_on(struct download *download, bool synced)
+{
+	download->stage = STAGE_TRANSFER;
+	transfer_renew(&download->transfer, OP_READ, PIECE);
+	hub_download_read(download->hub, download->ino, synced, &download->transfer.request);
 }
 
 /* ---- the journal ---- */
@@ -83,6 +101,11 @@ static void start_write_back(struct download *download)
 	}
 }
 
+uint64_t download_size(const struct download *download)
+{
+	return download->written > download->kept ? download->written : download->kept;
+}
+
 int download_write(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
@@ -91,7 +114,8 @@ int download_write(struct download *download, const struct op *op)
 		return error;
 	}
 	while (!error && done < length) {
-		ssize_t written = write(download->file.fd, op->data + done, length - done);
+		ssize_t written = pwrite(download->file.fd, op->data + done, length - done,
+					 (off_t)(download->written + done));
 		error = written < 0 && errno != EINTR ? -errno : 0;
 		done += written > 0 ? (size_t)written : 0;
 	}
@@ -179,6 +203,13 @@ void download_finish(struct download *download)
 
 /* ---- the end ---- */
 
+void download_note_part(const struct download *download, bool gone)
+{
+	char path[LOCATION_PATH_SIZE];
+	location_path(&download->location, download->file.part, path);
+	hub_note_part(download->hub, path, gone);
+}
+
 /* No file of that name remains. */
 static void discard(struct download *download, const char *name)
 {
@@ -197,6 +228,9 @@ void download_fail(struct download *download, int error, bool of_disk)
 	if (failed) {
 		download_warn(download, download->file.name, strerror(-failed));
 	}
+	/* As soon as the hub knows of the end, another stream may go on with the file. */
+	partial_unlock(&download->file);
+	download_note_part(download, false);
 	int result = hub_download_end(download->hub, download->ino, "", error);
 	bool wrong = result == -EBADMSG;
 	if (download->beginning.size > 0 && !download->accepted) {
@@ -205,9 +239,12 @@ void download_fail(struct download *download, int error, bool of_disk)
 	if (wrong) {
 		download_warn(download, download->file.part, "it is not what was offered: removed");
 	}
-	if (result == -ENOENT || wrong || (download->written == 0 && !of_disk)) {
+	if (result == -ENOENT || wrong || (download_size(download) == 0 && !of_disk)) {
 		/* The file was removed from the mount, it is wrong, or nothing of it has come. */
-		discard(download, download->file.part);
+		if (partial_relock(&download->file)) {
+			download_note_part(download, true);
+			discard(download, download->file.part);
+		}
 	} else {
 		download_warn(download, download->file.part, strerror(-error));
 	}
@@ -229,6 +266,7 @@ void download_conclude(struct download *download)
 	location_path(&download->location, download->file.name, path);
 	int result = hub_download_end(download->hub, download->ino, path, 0);
 	journal_end(&inbox->journals, &download->journal);
+	download_note_part(download, true); /* it was noted, if an earlier process has begun it */
 	if (result == -ENOENT) {
 		discard(download,
 			download->file.name); /* it was removed from the mount meanwhile */

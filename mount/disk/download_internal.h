@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * download_internal - the part that the files of the download share: download.c (from the arrival
- * to the last byte, step by step) and download_file.c (its file: bytes, journal, name).
+ * to the last byte, step by step), download_part.c (what an earlier stream has left of its file)
+ * and download_file.c (its file: bytes, journal, name).
  *
  * Errors:  0 or -errno.
  * Threads: as download.h has it.
@@ -12,6 +13,7 @@
 #include "account/inbox_file.h"
 #include "mount/disk/beginning.h"
 #include "mount/disk/claim.h"
+#include "mount/disk/digests.h"
 #include "mount/disk/journal.h"
 #include "mount/disk/location.h"
 #include "mount/disk/partial.h"
@@ -29,6 +31,8 @@ enum stage {
 	STAGE_READ,   /* what is there already of an offered file */
 	STAGE_VERIFY, /* what an earlier process has written */
 	STAGE_TRANSFER,
+	STAGE_PAGE,	/* digests of what was there are computed */
+	STAGE_COMPARE,	/* the whole is compared with its digest */
 	STAGE_SYNC,	/* the bytes so far are durable, or could not be made so */
 	STAGE_CONCLUDE, /* the file is durable, or could not be made so */
 };
@@ -42,6 +46,9 @@ struct download {
 	uint64_t ino;
 	int64_t date;
 	uint64_t announced, written;
+	uint64_t kept; /* bytes that an earlier stream has left, and the peer may skip */
+	struct page *page;
+	struct comparison comparison;
 	struct claim claim;
 	uint64_t started; /* bytes whose write-back has begun */
 	unsigned made;	  /* inbox.made, when it was synced */
@@ -53,11 +60,23 @@ struct download {
 	struct verification verification;
 };
 
+/* ---- download_file.c ---- */
+
 /* A line in the log about `name` there. */
 void download_warn(const struct download *download, const char *name, const char *why);
 
+/* The next step follows at once; or when bytes were read. */
+void download_step_again(struct download *download, enum stage stage);
+void download_read_on(struct download *download, bool synced);
+
 /* The file is made. Without a journal, the stream ends with us. */
 void download_begin_journal(struct download *download);
+
+/* Whether the file can be gone on with. The hub tells the next stream. */
+void download_note_part(const struct download *download, bool gone);
+
+/* Bytes of the file on disk. */
+uint64_t download_size(const struct download *download);
 
 /* Writes the bytes of a read, and notes them in the journal. */
 int download_write(struct download *download, const struct op *op);
@@ -73,5 +92,24 @@ void download_conclude(struct download *download);
 
 /* `of_disk`: the file could not be stored; otherwise its stream has failed. */
 void download_fail(struct download *download, int error, bool of_disk);
+
+/* ---- download_part.c ---- */
+
+/* Opens NAME.part of an earlier stream. Whether there is one, and the stream may go on with it. */
+bool download_reopen(struct download *download, const char *name);
+
+/* The peer has what is there, up to `end`. */
+int download_skip(struct download *download, uint64_t end);
+
+/* The steps of a part. As each step, they tell whether another one follows. */
+
+/* The peer wants the digests from that piece on. */
+bool download_begin_page(struct download *download, uint64_t first);
+bool download_go_on_paging(struct download *download);
+
+/* Every byte is written, or was there: the whole is compared with the digest that the peer has
+ * told, and gets its name. */
+bool download_end_part(struct download *download);
+bool download_go_on_comparing(struct download *download);
 
 #endif

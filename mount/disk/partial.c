@@ -3,7 +3,7 @@
 
 #include "mount/disk/partial.h"
 
-#include "ibb/utf8.h"
+#include "account/parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,13 +38,6 @@ void partial_finish(struct partial *partial)
 	}
 }
 
-/* "NAME.part", cut to the longest name that there can be. */
-static void make_part(char part[NAME_MAX_BYTES + 1], const char *name)
-{
-	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(NAME_PART_SUFFIX));
-	snprintf(part, NAME_MAX_BYTES + 1, "%.*s" NAME_PART_SUFFIX, (int)length, name);
-}
-
 static bool is_there(int directory, const char *name)
 {
 	struct stat status;
@@ -62,7 +55,7 @@ int partial_create(struct partial *partial, const char *name)
 		if (is_there(partial->directory, partial->name)) {
 			continue;
 		}
-		make_part(partial->part, partial->name);
+		parts_name(partial->part, partial->name);
 		partial->fd = openat(partial->directory, partial->part,
 				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (partial->fd >= 0) {
@@ -92,12 +85,30 @@ static int64_t lock_part(const struct partial *partial, int fd)
 	return same && S_ISREG(status.st_mode) && status.st_nlink == 1 ? status.st_size : -ENOENT;
 }
 
+/* A descriptor of the file; -1: none. */
+static int any_descriptor(const struct partial *partial)
+{
+	return partial->fd >= 0 ? partial->fd : partial->lock;
+}
+
+void partial_unlock(const struct partial *partial)
+{
+	flock(any_descriptor(partial), LOCK_UN);
+}
+
+bool partial_relock(const struct partial *partial)
+{
+	int fd = any_descriptor(partial);
+	int64_t size = fd >= 0 ? lock_part(partial, fd) : 0;
+	return size != -EWOULDBLOCK && size != -ENOENT;
+}
+
 int64_t partial_reopen(struct partial *partial, const char *name)
 {
 	if (is_there(partial->directory, name)) {
 		return -ENOENT;
 	}
-	make_part(partial->part, name);
+	parts_name(partial->part, name);
 	int fd = openat(partial->directory, partial->part,
 			O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {

@@ -38,6 +38,12 @@ int64_t partial_reopen(struct partial *partial, const char *name);
 /* Closes the file, which stays as it is. */
 void partial_abandon(struct partial *partial);
 
+/* From now on, another stream can reopen the file. */
+void partial_unlock(const struct partial *partial);
+
+/* After that: takes it back. False: another stream has it, or had it. */
+bool partial_relock(const struct partial *partial);
+
 /* A file system may report only now that a write has failed. */
 int partial_close(struct partial *partial);
 

@@ -9,6 +9,8 @@
 #include "xmpp/jid.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,7 +22,14 @@
 static void restore(void *context, const char *contact, const char *folder, const char *name,
 		    const struct stat *status)
 {
-	if (name && S_ISREG(status->st_mode) && name[0] != '.' && !name_is_part(name)) {
+	if (name && S_ISREG(status->st_mode) && name_is_part(name)) {
+		char part[PATH_MAX];
+		snprintf(part, sizeof(part), "%s/%s%s%s", contact, folder,
+			 folder[0] != '\0' ? "/" : "", name);
+		hub_note_part(context, part, false);
+		return;
+	}
+	if (name && S_ISREG(status->st_mode) && name[0] != '.') {
 		const struct inbox_path path = {contact, folder, name};
 		/* Directories that are no JID are ignored. */
 		hub_restore_inbox_file(context, &path, (uint64_t)status->st_size, &status->st_mtim);

@@ -57,3 +57,10 @@ void transfer_renew(struct transfer *transfer, enum op_kind kind, size_t size)
 	op_init(&transfer->request.op, kind, 0, size, false);
 	transfer->request.deliver = deliver;
 }
+
+void transfer_again(struct transfer *transfer)
+{
+	transfer_renew(transfer, OP_FLUSH, 0);
+	transfer->request.op.result = 0;
+	deliver(&transfer->request);
+}

@@ -31,6 +31,7 @@ void account_finish(struct account *account)
 	offers_finish(&account->offers);
 	ibb_finish(&account->ibb);
 	tree_finish(&account->tree);
+	parts_finish(&account->parts);
 	roster_finish(&account->roster);
 	free(account->reason);
 	free(account->jid);

@@ -8,6 +8,8 @@
 #include "account/name.h"
 #include "xmpp/jid.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A name in in/, or in a folder there, for a stream or an offer of `peer`; NULL when memory is
@@ -44,6 +46,74 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 		node->file.arrival = ++account->last_arrival;
 	}
 	return node;
+}
+
+/* The place in in/ for a file of `contact`, if it is there; NULL: nothing has come there yet. */
+static struct node *find_place(const struct account *account, const struct node *contact,
+			       const char *folder)
+{
+	char component[NAME_MAX_BYTES + 1];
+	struct node *place = contact ? tree_only(contact, NODE_IN) : NULL;
+	while (place && name_take_component(&folder, component)) {
+		place = tree_child(&account->tree, place, component);
+	}
+	return place && node_is_directory(place) ? place : NULL;
+}
+
+/* Whether the file that `open` is about will have the name of `node`: that is received now, from a
+ * sender that may be gone. */
+static bool takes_over(struct account *account, const struct node *node, const struct msg *open,
+		       int64_t now_ms)
+{
+	struct stream *stream = node->inbox.state == INBOX_RECEIVING ? node->file.stream : NULL;
+	enum stream_sender sender =
+		stream ? stream_check_sender(stream, open->peer, now_ms) : STREAM_SENDER_THERE;
+	if (sender == STREAM_SENDER_GONE) {
+		ibb_abort(&account->ibb, stream, -ECONNRESET);
+	}
+	return sender != STREAM_SENDER_THERE;
+}
+
+/* The name that add_arrival will choose. False: it takes over another one's. */
+static bool choose_name(struct account *account, struct node *place, const struct msg *open,
+			char name[NAME_MAX_BYTES + 1], int64_t now_ms)
+{
+	char wanted[NAME_MAX_BYTES + 1];
+	name_from_wire(wanted, open->name);
+	name_avoid_part(wanted);
+	strcpy(name, wanted);
+	for (unsigned n = 2; place && folder_is_taken(account, place, name); n++) {
+		if (takes_over(account, tree_child(&account->tree, place, name), open, now_ms)) {
+			return false;
+		}
+		name_number(name, wanted, n);
+	}
+	return true;
+}
+
+enum arrival_part arrival_find_part(struct account *account, const struct msg *open, int64_t now_ms)
+{
+	char bare[JID_MAX + 1], directory[NAME_MAX_BYTES + 1];
+	char folder[NAME_MAX_FOLDER_BYTES + 1] = "";
+	char name[NAME_MAX_BYTES + 1], part[NAME_MAX_BYTES + 1];
+	char path[2 * NAME_MAX_BYTES + NAME_MAX_FOLDER_BYTES + 3];
+	size_t length = jid_bare_length(open->peer);
+	if (!account->has_inbox || !open->name || length > JID_MAX ||
+	    (open->folder && name_folder_from_wire(folder, open->folder))) {
+		return ARRIVAL_NEW;
+	}
+	snprintf(bare, sizeof(bare), "%.*s", (int)length, open->peer);
+	const struct node *contact = tree_contact(&account->tree, bare);
+	if (!choose_name(account, find_place(account, contact, folder), open, name, now_ms)) {
+		return ARRIVAL_LATER;
+	}
+	if (!contact && !name_from_jid(directory, bare)) {
+		return ARRIVAL_NEW;
+	}
+	parts_name(part, name);
+	snprintf(path, sizeof(path), "%s/%s%s%s", contact ? contact->name : directory, folder,
+		 folder[0] != '\0' ? "/" : "", part);
+	return parts_have(account->parts, path) ? ARRIVAL_PART : ARRIVAL_NEW;
 }
 
 /* Hands the node to the inbox, if there is one; else to the parked readers. */

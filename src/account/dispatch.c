@@ -181,8 +181,27 @@ static struct msg refuse_folder(const struct msg *open)
 	};
 }
 
+/* An <open/> whose sender can skip what is in the inbox already. True: it is answered. Otherwise,
+ * open->pieces says whether there is something. */
+static bool find_part(struct account *account, struct msg *open, int64_t now_ms)
+{
+	if (ibb_has_stream(&account->ibb, open->peer, open->sid)) {
+		return false; /* a retransmission */
+	}
+	enum arrival_part part = arrival_find_part(account, open, now_ms);
+	open->pieces = part == ARRIVAL_PART;
+	if (part != ARRIVAL_LATER) {
+		return false;
+	}
+	if (!ibb_is_overloaded(&account->ibb, true)) {
+		effects_send_wait(&account->ibb.effects, open->peer, open->id);
+	}
+	return true;
+}
+
 void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us)
 {
+	struct msg open;
 	char folder[NAME_MAX_FOLDER_BYTES + 1];
 	struct msg refused;
 	if (msg->kind == MSG_OPEN && msg->folder && name_folder_from_wire(folder, msg->folder)) {
@@ -200,6 +219,13 @@ void dispatch_receive(struct account *account, const struct msg *msg, int64_t no
 	if (msg->kind == MSG_INFO && allowed) {
 		answer_info(account, msg, now_ms);
 		return;
+	}
+	if (msg->kind == MSG_OPEN && msg->pieces && allowed && !account->stopping) {
+		open = *msg;
+		msg = &open;
+		if (find_part(account, &open, now_ms)) {
+			return;
+		}
 	}
 	bool offered = msg->kind == MSG_SI || msg->kind == MSG_JINGLE;
 	if (account->stopping && begins(msg)) {

@@ -97,6 +97,7 @@ int inbox_file_add(struct account *account, struct node *node)
 	arrival->ino = node->ino;
 	arrival->size = announced_size(node);
 	arrival->digest = digest_of_rest(node->file.offer);
+	arrival->has_part = node->file.stream && node->file.stream->incoming.part.is_offered;
 	arrival->date = node->file.offer ? node->file.offer->date : METADATA_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
 	node->inbox.state = INBOX_RECEIVING;
@@ -182,8 +183,8 @@ void inbox_file_set_journaled(struct account *account, uint64_t ino, bool journa
 	}
 }
 
-void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
-		      int64_t now_ms)
+void inbox_file_begin(struct account *account, uint64_t ino, const char *path, uint64_t size,
+		      struct op *op, int64_t now_ms)
 {
 	struct node *node = find(account, ino);
 	int error = node ? set_path(node, path) : -ENOENT;
@@ -199,6 +200,7 @@ void inbox_file_begin(struct account *account, uint64_t ino, const char *path, s
 	}
 	defer_acknowledgements(account, node);
 	node->file.size = size_of(node);
+	stream_set_part(node->file.stream, size);
 	if (node->file.stream->state >= STREAM_OPEN) {
 		account_complete(account, op, 0);
 	} else {
@@ -224,6 +226,41 @@ void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct 
 		account_complete(account, op, INBOX_FILE_SYNC);
 	} else {
 		stream_read(stream, op);
+	}
+}
+
+void inbox_file_answer_page(struct account *account, uint64_t ino, uint64_t first,
+			    const uint8_t *digests, size_t length)
+{
+	struct node *node = find(account, ino);
+	if (node && node->file.stream) {
+		stream_answer_page(node->file.stream, first, digests, length);
+	}
+}
+
+bool inbox_file_digest(const struct account *account, uint64_t ino, uint8_t *digest)
+{
+	const struct node *node = find(account, ino);
+	const struct stream *stream = node ? node->file.stream : NULL;
+	if (!stream || !stream->incoming.part.has_digest) {
+		return false;
+	}
+	memcpy(digest, stream->incoming.part.digest, PIECES_DIGEST);
+	return true;
+}
+
+bool inbox_file_is_over(const struct account *account, uint64_t ino)
+{
+	const struct node *node = find(account, ino);
+	return !node || !node->file.stream || stream_is_over(node->file.stream);
+}
+
+void inbox_file_note_part(struct account *account, const char *path, bool gone)
+{
+	if (gone) {
+		parts_remove(&account->parts, path);
+	} else {
+		parts_add(&account->parts, path); /* when memory is short, all of it comes again */
 	}
 }
 

@@ -51,18 +51,33 @@ int inbox_file_continue(struct account *account, uint64_t ino, uint64_t offset, 
 /* stream_set_journaled, of its stream. */
 void inbox_file_set_journaled(struct account *account, uint64_t ino, bool journaled);
 
-/* The file at `path` below the inbox (copied) is being written. Completes `op` with 0 once its
- * bytes can come; with -ESHUTDOWN: the next process will get them. */
-void inbox_file_begin(struct account *account, uint64_t ino, const char *path, struct op *op,
-		      int64_t now_ms);
+/* The file at `path` below the inbox (copied) is being written. `size`: of a stream, the bytes that
+ * it has already. Completes `op` with 0 once its bytes can come; with -ESHUTDOWN: the next process
+ * will get them. */
+void inbox_file_begin(struct account *account, uint64_t ino, const char *path, uint64_t size,
+		      struct op *op, int64_t now_ms);
 
 /* The result of inbox_file_read: the peer may believe that it has sent all. The file is to be
  * synced, and read on with `synced`. */
 #define INBOX_FILE_SYNC (-EINPROGRESS)
 
-/* As stream_read; confirms that the bytes of the last read are in the file and, with `synced`, that
- * they are durable. -ESHUTDOWN as above. */
+/* As stream_read, with STREAM_SKIP and STREAM_PAGE; confirms that the bytes of the last read are in
+ * the file and, with `synced`, that they are durable. -ESHUTDOWN as above. */
 void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct op *op);
+
+/* stream_answer_page. */
+void inbox_file_answer_page(struct account *account, uint64_t ino, uint64_t first,
+			    const uint8_t *digests, size_t length);
+
+/* The digest of the whole that the peer has told with its end; `digest` has room for PIECES_DIGEST
+ * bytes. False: none. */
+bool inbox_file_digest(const struct account *account, uint64_t ino, uint8_t *digest);
+
+/* Whether nothing more will come of it: its stream has ended, or it is gone. */
+bool inbox_file_is_over(const struct account *account, uint64_t ino);
+
+/* A file at `path` below the inbox did not come whole; or `gone`: it is not there any more. */
+void inbox_file_note_part(struct account *account, const char *path, bool gone);
 
 /* The file, whose bytes are all there, is at `path` now (copied); it may not be durable yet. */
 int inbox_file_name(struct account *account, uint64_t ino, const char *path);

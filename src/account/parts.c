@@ -13,8 +13,8 @@
 
 void parts_name(char *part, const char *name)
 {
-	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(PARTS_SUFFIX));
-	snprintf(part, NAME_MAX_BYTES + 1, "%.*s" PARTS_SUFFIX, (int)length, name);
+	size_t length = utf8_cut(name, NAME_MAX_BYTES - strlen(NAME_PART_SUFFIX));
+	snprintf(part, NAME_MAX_BYTES + 1, "%.*s" NAME_PART_SUFFIX, (int)length, name);
 }
 
 static struct part *find(const struct part *parts, const char *path)

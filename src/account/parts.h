@@ -14,8 +14,6 @@
 #include <stdbool.h>
 #include <uthash.h>
 
-#define PARTS_SUFFIX ".part"
-
 struct part {
 	UT_hash_handle hh;
 	char path[]; /* below the inbox: "alice@example.org/FOLDER/NAME.part" */

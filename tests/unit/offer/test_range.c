@@ -233,7 +233,7 @@ static void begin(struct scene *scene, uint64_t ino, struct call *call)
 {
 	*call = (struct call){0};
 	op_init(&call->op, OP_FLUSH, 0, 0, false);
-	inbox_file_begin(&scene->account, ino, PATH, &call->op, scene->now_ms);
+	inbox_file_begin(&scene->account, ino, PATH, 0, &call->op, scene->now_ms);
 	scene_settle(scene);
 }
 

@@ -124,6 +124,31 @@ static void test_one_writer(void **state)
 	unlink("f.part");
 }
 
+/* What is left to another stream can be taken back while nobody has it, or had it. */
+static void test_unlock(void **state)
+{
+	(void)state;
+	struct partial partial, other;
+	begin(&partial);
+	assert_int_equal(partial_create(&partial, "f"), 0);
+	assert_int_equal(partial_close(&partial), 0);
+	partial_unlock(&partial);
+	begin(&other);
+	assert_int_equal(partial_reopen(&other, "f"), 0);
+	assert_false(partial_relock(&partial));
+	partial_finish(&other);
+	assert_true(partial_relock(&partial));
+	assert_int_equal(reopen(), -EWOULDBLOCK);
+	/* it has got its name meanwhile, and a third stream has begun */
+	partial_unlock(&partial);
+	rename("f.part", "g");
+	write_file("f.part", "Hello");
+	assert_false(partial_relock(&partial));
+	partial_finish(&partial);
+	unlink("f.part");
+	unlink("g");
+}
+
 /* Another process has reopened the new file before it was locked. */
 static void test_create_taken(void **state)
 {
@@ -221,11 +246,9 @@ static void test_beginning_that_shrinks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reopen),
-		cmocka_unit_test(test_one_writer),
-		cmocka_unit_test(test_create_taken),
-		cmocka_unit_test(test_beginning),
-		cmocka_unit_test(test_beginning_that_shrinks),
+		cmocka_unit_test(test_reopen),	  cmocka_unit_test(test_one_writer),
+		cmocka_unit_test(test_unlock),	  cmocka_unit_test(test_create_taken),
+		cmocka_unit_test(test_beginning), cmocka_unit_test(test_beginning_that_shrinks),
 	};
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an earlier stream has left of the file, NAME.part: the peer skips of it what it would send
+ * anyway (src/ibb/pieces.h).
+ */
+#include "mount/disk/download_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool download_reopen(struct download *download, const char *name)
+{
+	struct partial *file = &download->file;
+	if (!download->arrival->has_part || location_open(&download->location, file)) {
+		return false;
+	}
+	int64_t size = partial_reopen(file, name);
+	if (size < 0) {
+		return false;
+	}
+	download->kept = (uint64_t)size;
+	claim_adopt(&download->claim, download->kept);
+	return true;
+}
+
+/* The file may have been cut meanwhile. */
+int download_skip(struct download *download, uint64_t end)
+{
+	struct stat status;
+	if (fstat(download->file.fd, &status)) {
+		return -errno;
+	}
+	if (end > (uint64_t)status.st_size) {
+		return -EBADMSG;
+	}
+	download->written = end;
+	return 0;
+}
+
+/* ---- its digests ---- */
+
+bool download_begin_page(struct download *download, uint64_t first)
+{
+	free(download->page);
+	download->page = calloc(1, sizeof(*download->page));
+	if (!download->page) {
+		download_fail(download, -ENOMEM, true);
+		return false;
+	}
+	download->page->first = first;
+	download_step_again(download, STAGE_PAGE);
+	return true;
+}
+
+bool download_go_on_paging(struct download *download)
+{
+	struct page *page = download->page;
+	if (hub_download_is_over(download->hub, download->ino)) {
+		download_read_on(download, false); /* what has come, and the end */
+		return true;
+	}
+	if (page_add(page, download->file.fd, download->kept)) {
+		download_step_again(download, STAGE_PAGE);
+		return true;
+	}
+	hub_download_answer_page(download->hub, download->ino, page->first, page->digests[0],
+				 page->count * PIECES_DIGEST);
+	free(page);
+	download->page = NULL;
+	download_read_on(download, false);
+	return true;
+}
+
+/* ---- the whole ---- */
+
+/* Cuts off what does not belong to the file. */
+static int cut(struct download *download)
+{
+	if (download->kept <= download->written) {
+		return 0;
+	}
+	if (ftruncate(download->file.fd, (off_t)download->written)) {
+		return -errno;
+	}
+	claim_cut(&download->claim, download->written);
+	download->kept = download->written;
+	return 0;
+}
+
+bool download_end_part(struct download *download)
+{
+	struct comparison *comparison = &download->comparison;
+	/* A new file cannot be read, and nothing was skipped. */
+	bool compares = download->kept > 0 &&
+			hub_download_digest(download->hub, download->ino, comparison->digest);
+	int error = cut(download);
+	if (!error && compares) {
+		error = comparison_begin(comparison);
+	}
+	if (error) {
+		download_fail(download, error, true);
+		return false;
+	}
+	if (compares) {
+		download_step_again(download, STAGE_COMPARE);
+	} else {
+		download_finish(download);
+	}
+	return true;
+}
+
+bool download_go_on_comparing(struct download *download)
+{
+	if (hub_download_is_over(download->hub, download->ino)) {
+		download_fail(download, -ECONNRESET, false);
+		return false;
+	}
+	int error = comparison_go_on(&download->comparison, download->file.fd, download->written);
+	if (error == -EAGAIN) {
+		download_step_again(download, STAGE_COMPARE);
+		return true;
+	}
+	if (error) {
+		/* The sender tries again, and what is wrong is found then. */
+		download_fail(download, error, true);
+		return false;
+	}
+	download_finish(download);
+	return true;
+}
