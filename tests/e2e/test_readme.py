@@ -414,6 +414,7 @@ def test_every_block_is_accounted_for() -> None:
     run_here += ["fuse.ibbfs", "inbox = ~/Inbox"]
     # scripts/check-package runs the commands of the package.
     elsewhere = ["scripts/demo", "├── incoming", "scripts/package"]
+    elsewhere += ["until cp"]  # test_outbox.py
     questions = ["phone/", "age -", "age-keygen", "limits =", "tar czf"]
     questions += ["inbox = ~/Inbox", "fuse.ibbfs"]
     # test_unit.py starts the unit. No test can boot a system with a user who lingers.
