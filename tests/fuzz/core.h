@@ -110,6 +110,39 @@ static inline struct op *core_take_done(struct core *core)
 	return effects_take_done(&core->ibb.effects);
 }
 
+/* What is read goes into a file, and is acknowledged when it is there; and after a restart of the
+ * process, the stream is known. False: it is too late, or no such stream. */
+static inline bool core_store(struct stream *stream)
+{
+	struct stream_facts facts;
+	if (!stream_describe(stream, &facts) || stream->incoming.receiver.received > 0) {
+		return false;
+	}
+	stream_defer_acknowledgements(stream);
+	stream_set_journaled(stream, true);
+	return true;
+}
+
+/* What was read is in the file. */
+static inline void core_commit(struct stream *stream)
+{
+	stream_commit(stream);
+}
+
+/* Of a new process: a stream of an earlier one, of which so much is in the file. NULL: it cannot be
+ * known again. */
+static inline struct stream *core_restore(struct core *core, const struct stream_facts *facts,
+					  int64_t now_ms)
+{
+	int error = 0;
+	struct stream *stream = ibb_restore(&core->ibb, facts, now_ms, &error);
+	FUZZ_CHECK(stream || error == -ENFILE || error == -ENOMEM || error == -EEXIST);
+	if (stream) {
+		stream_set_journaled(stream, true);
+	}
+	return stream;
+}
+
 /* ---- the wire's side ---- */
 
 static inline void core_receive(struct core *core, const struct msg *msg, bool allowed,

@@ -14,6 +14,7 @@
  *     wSN rSN   writes, reads N; WSN, RSN with O_NONBLOCK; zSN: zeros
  *     oS fS pS  waits for it to be open, flushes, pushes; iK: interrupts the K-th that waits
  *     xS XS aS  releases in good order, or not; aborts. eS: only so long for the answer
+ *     DS uA     from its beginning, what comes is stored; the process restarts
  *     lA mA .   lets one message leave, one arrive; everything
  *     qAK 2A kA bACT   answers change places; duplicates, drops, bounces with a condition, a type
  *     tN T gAP GA NA   N seconds pass, or up to the deadline; gone, disconnected, connected
@@ -33,7 +34,7 @@
 
 static const size_t sizes[] = {1,  2,	3,   7,	  8,	9,    16,   31,
 			       64, 127, 128, 500, 1024, 4096, 5000, 70000};
-static const char acts[] = "cdwrWRzofpixXaelm.q2kbtTgGNhsjFn";
+static const char acts[] = "cdwrWRzofpixXaelm.q2kbtTgGNhsjFnDu";
 
 struct schedule {
 	const uint8_t *at, *end;
@@ -296,6 +297,9 @@ static void play_call(struct schedule *schedule, char act)
 	case 'a':
 		world_abort(world, session, end);
 		break;
+	case 'D':
+		world_store(world, session, end);
+		break;
 	default:
 		world_await(world, session, end);
 	}
@@ -331,6 +335,9 @@ static void play_way(struct schedule *schedule, char act)
 		break;
 	case 'G':
 		world_disconnect(world, side);
+		break;
+	case 'u':
+		world_restart(world, side);
 		break;
 	default:
 		world_connect(world, side);
@@ -377,7 +384,7 @@ static void play(struct schedule *schedule, char act)
 		failing_malloc_arm(take_number(schedule));
 		break;
 	default:
-		if (strchr("lmq2kbgGN", act)) {
+		if (strchr("lmq2kbgGNu", act)) {
 			play_way(schedule, act);
 		} else {
 			play_call(schedule, act);

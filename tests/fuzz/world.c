@@ -119,6 +119,11 @@ static void complete_read(struct world *world, struct call *call)
 	struct pipe *pipe = &session->ends[!call->end].out;
 	ssize_t result = call->op.result;
 	FUZZ_CHECK(result <= 0 || ((size_t)result <= call->op.size && call->op.data));
+	struct end *end = &session->ends[call->end];
+	if (result > 0 && end->stores) {
+		end->stored += (uint64_t)result;
+		end->blocks = call->op.end;
+	}
 	if (!is_modelled(world, session)) {
 		return;
 	}
@@ -238,6 +243,7 @@ static bool arrive_again(struct world *world, enum who from, enum who to, struct
 	end->stream = stream;
 	end->reads = true;
 	end->received = 0;
+	end->stores = false;
 	session->ends[0].out.at = 0;
 	session->ends[0].out.offset = 0;
 	end->out.at = end->out.length;
@@ -272,6 +278,7 @@ static void arrive(struct world *world, enum who to, struct stream *stream)
 	}
 	session->ends[1].stream = stream;
 	session->ends[1].reads = true;
+	session->ends[1].stores = false;
 }
 
 static void settle(struct world *world, enum who who)
@@ -297,6 +304,18 @@ static void settle(struct world *world, enum who who)
 }
 
 /* ---- users ---- */
+
+static bool is_waiting(const struct world *world, const struct session *session, unsigned end,
+		       enum op_kind kind)
+{
+	const struct call *call;
+	DL_FOREACH (world->calls, call) {
+		if (call->session == session && call->end == end && call->op.kind == kind) {
+			return true;
+		}
+	}
+	return false;
+}
 
 struct session *world_open(struct world *world, enum who from, enum who to, bool is_ibbfs,
 			   bool reads)
@@ -357,6 +376,13 @@ void world_call(struct world *world, struct session *session, unsigned end, enum
 	if (!at->stream || (kind == OP_READ && (!at->reads || size == 0)) ||
 	    (kind == OP_WRITE && !has_room(world, &at->out, size))) {
 		return;
+	}
+	if (kind == OP_READ && at->stores) {
+		if (is_waiting(world, session, end, OP_READ)) {
+			return;
+		}
+		core_commit(at->stream);
+		size = WORLD_MOST_BYTES; /* a block at least */
 	}
 	struct call *call = allocate(sizeof(*call));
 	*call = (struct call){.session = session, .end = end, .segment = at->out.length};
@@ -438,6 +464,15 @@ void world_await(struct world *world, struct session *session, unsigned end)
 	struct end *at = &session->ends[end];
 	if (at->stream && end == 0 && !at->dialled) {
 		core_await(at->stream, world->now_ms);
+		settle(world, at->who);
+	}
+}
+
+void world_store(struct world *world, struct session *session, unsigned end)
+{
+	struct end *at = &session->ends[end];
+	if (at->stream && end == 1 && !at->stores && !is_waiting(world, session, end, OP_READ)) {
+		at->stores = core_store(at->stream);
 		settle(world, at->who);
 	}
 }
@@ -681,6 +716,68 @@ void world_peer_gone(struct world *world, enum who who, enum who peer)
 	settle(world, who);
 }
 
+/* ---- restarts ---- */
+
+/* Ends every stream of `who`. */
+static void drop_streams(struct world *world, enum who who)
+{
+	core_stop(core_of(world, who), world->now_ms);
+	settle(world, who);
+	for (unsigned i = 0; i < 2 * world->sessions_length; i++) {
+		if (world->sessions[i / 2].ends[i % 2].who == who) {
+			world_release(world, &world->sessions[i / 2], i % 2, false);
+		}
+	}
+}
+
+/* Whether the next process will know the stream. */
+static bool is_journaled(const struct session *session)
+{
+	const struct end *end = &session->ends[1];
+	return end->stream && end->stores && !stream_is_over(end->stream);
+}
+
+static void restore(struct world *world, struct session *session)
+{
+	struct end *end = &session->ends[1];
+	const struct stream_facts facts = {
+		.peer = world_jids[session->ends[0].who],
+		.sid = session->sid,
+		.block_size = session->block_size,
+		.announced_size = -1,
+		.received = end->stored,
+		.blocks = end->blocks,
+	};
+	end->received = end->stored;
+	end->stream = core_restore(core_of(world, end->who), &facts, world->now_ms);
+}
+
+void world_restart(struct world *world, enum who who)
+{
+	struct session *known[WORLD_SESSIONS];
+	unsigned length = 0;
+	struct core *core = core_of(world, who);
+	const struct stream_config config = core->ibb.config;
+	world->is_faulty = true;
+	lose_letters(world);
+	for (unsigned i = 0; i < world->sessions_length; i++) {
+		struct session *session = &world->sessions[i];
+		if (session->ends[1].who == who && is_journaled(session)) {
+			session->block_size = session->ends[1].stream->session.block_size;
+			known[length++] = session;
+		}
+	}
+	drop_streams(world, who);
+	core_finish(core);
+	core_start(core, &config, world->max_streams);
+	world->answers_due[who] = 0;
+	for (unsigned i = 0; i < length; i++) {
+		restore(world, known[i]);
+	}
+	core_connect(core, world->now_ms);
+	settle(world, who);
+}
+
 /* ---- time ---- */
 
 void world_pass(struct world *world, int64_t ms)
@@ -736,6 +833,7 @@ struct world *world_create(const struct stream_config *alice, const struct strea
 	struct world *world = allocate(sizeof(*world));
 	memset(world, 0, sizeof(*world));
 	world->now_ms = 1000;
+	world->max_streams = max_streams;
 	/* This limits the time of an input. */
 	size_t block = alice->block_size < bob->block_size ? alice->block_size : bob->block_size;
 	world->most_written = block < WORLD_BYTES / 4096 ? block * 4096 : WORLD_BYTES;
@@ -784,18 +882,6 @@ static void read_all(struct world *world, struct session *session, unsigned end)
 			break;
 		}
 	}
-}
-
-static bool is_waiting(const struct world *world, const struct session *session, unsigned end,
-		       enum op_kind kind)
-{
-	const struct call *call;
-	DL_FOREACH (world->calls, call) {
-		if (call->session == session && call->end == end && call->op.kind == kind) {
-			return true;
-		}
-	}
-	return false;
 }
 
 /* A session without a fault: every byte and the end arrive. */

@@ -14,7 +14,8 @@
  *     - when a flush succeeds, the other side has every byte that was written before it;
  *     - a call is completed once; a call that must not wait is completed at once, and with -EAGAIN
  *       only if the stream said so;
- *     - without a fault everything arrives, and the session ends in good order.
+ *     - without a fault everything arrives, and the session ends in good order;
+ *     - a restart of a side that stores takes no byte away, and repeats none.
  *
  * Bytes are borrowed by the core for the call only: they are gone afterwards.
  *
@@ -71,15 +72,19 @@ struct end {
 	bool dialled;
 	struct pipe out;
 	uint64_t received; /* the highest count of bytes that its stream had accepted */
+	bool stores;	   /* what it reads goes into a file, with a journal: */
+	uint64_t stored;   /* bytes */
+	uint64_t blocks;
 };
 
 struct session {
 	char sid[16];
-	bool is_honest;	    /* between Alice and Bob */
-	bool is_ibbfs;	    /* both know it of each other */
-	bool is_messages;   /* CARRIER_MESSAGE */
-	bool is_ended;	    /* by one of its users */
-	struct end ends[2]; /* who dialled; who was asked */
+	bool is_honest;	     /* between Alice and Bob */
+	bool is_ibbfs;	     /* both know it of each other */
+	bool is_messages;    /* CARRIER_MESSAGE */
+	bool is_ended;	     /* by one of its users */
+	uint32_t block_size; /* world_restart */
+	struct end ends[2];  /* who dialled; who was asked */
 };
 
 /* A call of a user's; freed on completion. */
@@ -103,7 +108,7 @@ struct world {
 	int64_t now_ms;
 	struct session sessions[WORLD_SESSIONS];
 	unsigned sessions_length;
-	unsigned sids;
+	unsigned sids, max_streams;
 	struct call *calls;			 /* not completed */
 	struct letter letters[2][WORLD_LETTERS]; /* by who sent them */
 	unsigned heads[2], tails[2];
@@ -137,6 +142,12 @@ void world_push(struct world *world, struct session *session, unsigned end);
 void world_release(struct world *world, struct session *session, unsigned end, bool good_order);
 void world_abort(struct world *world, struct session *session, unsigned end);
 void world_await(struct world *world, struct session *session, unsigned end);
+
+/* From now on, what comes goes into a file: the next read says that what was read is there. */
+void world_store(struct world *world, struct session *session, unsigned end);
+
+/* The process of `who` is killed, and another one begins. It knows the streams that store. */
+void world_restart(struct world *world, enum who who);
 
 /* The n-th call that waits, counted round. */
 void world_interrupt(struct world *world, unsigned n);
