@@ -179,7 +179,7 @@ void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, uint64_
 void hub_download_read(struct hub *hub, uint64_t ino, bool synced, struct request *request);
 void hub_download_answer_page(struct hub *hub, uint64_t ino, uint64_t first, const uint8_t *digests,
 			      size_t length);
-bool hub_download_is_over(struct hub *hub, uint64_t ino);
+int hub_download_error(struct hub *hub, uint64_t ino);
 bool hub_download_digest(struct hub *hub, uint64_t ino, uint8_t *digest);
 void hub_note_part(struct hub *hub, const char *path, bool gone);
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path);

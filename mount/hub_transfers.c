@@ -75,12 +75,12 @@ void hub_download_answer_page(struct hub *hub, uint64_t ino, uint64_t first, con
 	hub_end(hub, now_ms);
 }
 
-bool hub_download_is_over(struct hub *hub, uint64_t ino)
+int hub_download_error(struct hub *hub, uint64_t ino)
 {
 	hub_begin(hub);
-	bool over = inbox_file_is_over(&hub->account, ino);
+	int error = inbox_file_error(&hub->account, ino);
 	hub_unlock(hub);
-	return over;
+	return error;
 }
 
 bool hub_download_digest(struct hub *hub, uint64_t ino, uint8_t *digest)

@@ -4,7 +4,6 @@
 #include "mount/disk/scan.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 /* Bytes that are read in one call of beginning_read. */
 #define STEP ((uint64_t)1024 * 1024)
@@ -40,9 +39,6 @@ int beginning_read(struct beginning *beginning, const struct partial *file, bool
 {
 	int error = scan(file->fd, &beginning->hashed, beginning->size, STEP, add, beginning->hash);
 	*ended = !error && beginning->hashed == beginning->size;
-	if (*ended && lseek(file->fd, (off_t)beginning->size, SEEK_SET) < 0) {
-		error = -errno;
-	}
 	return error == -ENODATA ? -EBADMSG : error; /* somebody has cut it */
 }
 

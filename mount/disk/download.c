@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Downloads at the same time: each has descriptors, and libstrophe needs one below 1024. */
@@ -97,10 +98,25 @@ static bool begin(struct download *download)
 		download_note_part(download, true);
 	} else {
 		claim_spend(&download->claim, 0);
-		download_begin_journal(download);
 	}
+	download_begin_journal(download);
 	await_bytes(download);
 	return true;
+}
+
+/* A piece may have been written without its record. */
+static int cut_unrecorded(struct download *download)
+{
+	uint64_t size = download_size(download);
+	struct stat status;
+	if (fstat(download->file.fd, &status)) {
+		return -errno;
+	}
+	if ((uint64_t)status.st_size < size) {
+		return -EIO;
+	}
+	claim_cut(&download->claim, size);
+	return ftruncate(download->file.fd, (off_t)size) ? -errno : 0;
 }
 
 /* The next step of what an earlier process has begun: reads a part of the file. */
@@ -114,18 +130,12 @@ static bool verify(struct download *download)
 		return false;
 	}
 	error = verification_read(&download->verification, file->fd, &ended);
-	/* A piece may have been written without its record. */
-	if (!error && ended &&
-	    (ftruncate(file->fd, (off_t)download->written) ||
-	     lseek(file->fd, (off_t)download->written, SEEK_SET) < 0)) {
-		error = -errno;
+	if (!error && ended) {
+		error = cut_unrecorded(download);
 	}
 	if (error) {
 		download_fail(download, error, true);
 		return false;
-	}
-	if (ended) {
-		claim_cut(&download->claim, download->written);
 	}
 	await_bytes(download);
 	download->stage = ended ? STAGE_TRANSFER : STAGE_VERIFY;
@@ -166,7 +176,7 @@ static int store(struct download *download, const struct op *op)
 	if (op->kind != OP_READ) {
 		return 0;
 	}
-	return op->result == STREAM_SKIP ? download_skip(download, op->end)
+	return op->result == STREAM_SKIP ? download_skip(download, op)
 					 : download_write(download, op);
 }
 
@@ -180,7 +190,7 @@ static bool go_on(struct download *download)
 		return true;
 	}
 	if (reads && op->result == STREAM_PAGE) {
-		return download_begin_page(download, op->end);
+		return download_begin_page(download, op->offset);
 	}
 	if (op->result < 0 && !(reads && op->result == STREAM_SKIP)) {
 		download_fail(download, (int)op->result, false);
@@ -330,8 +340,10 @@ int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *
 		.sid = head->sid,
 		.block_size = head->block_size,
 		.announced_size = head->announced,
-		.received = found->record.sum.length,
+		.received = journal_record_end(&found->record),
 		.blocks = found->record.blocks,
+		.part = head->kept,
+		.has_skipped = found->record.skipped > 0,
 	};
 	int error = download ? reopen(download) : -ENOMEM;
 	if (!error) {
@@ -347,9 +359,10 @@ int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *
 	atomic_fetch_add(&inbox->downloads, 1);
 	download->date = METADATA_NO_DATE;
 	download->announced = head->announced > 0 ? (uint64_t)head->announced : 0;
+	download->kept = head->kept;
 	download->written = download->started = facts.received;
 	download->journal = found->journal;
-	verification_init(&download->verification, &found->record.sum);
+	verification_init(&download->verification, &found->record);
 	download->stage = STAGE_VERIFY;
 	transfer_start(&download->transfer);
 	return 0;

@@ -51,6 +51,7 @@ void download_begin_journal(struct download *download)
 		.sid = arrival->sid,
 		.block_size = arrival->block_size,
 		.announced = arrival->size,
+		.kept = download->kept,
 		.contact = download->location.contact,
 		.folder = download->location.folder,
 		.name = download->file.name,
@@ -76,13 +77,15 @@ static void end_journal(struct download *download)
 	}
 }
 
-/* The bytes of a read are in the file. */
-static void note(struct download *download, const struct op *op)
+void download_note(struct download *download, const struct op *op)
 {
-	if (download->journal.fd < 0) {
+	struct journal *journal = &download->journal;
+	if (journal->fd < 0) {
 		return;
 	}
-	int error = journal_note(&download->journal, op->data, (size_t)op->result, op->end);
+	int error = op->result == STREAM_SKIP
+			    ? journal_note_skip(journal, op->offset, op->end)
+			    : journal_note(journal, op->data, (size_t)op->result, op->end);
 	if (error) {
 		download_warn(download, download->file.part, strerror(-error));
 		end_journal(download);
@@ -126,7 +129,7 @@ int download_write(struct download *download, const struct op *op)
 		return error;
 	}
 	start_write_back(download);
-	note(download, op);
+	download_note(download, op);
 	return 0;
 }
 

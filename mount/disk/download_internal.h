@@ -78,7 +78,10 @@ void download_note_part(const struct download *download, bool gone);
 /* Bytes of the file on disk. */
 uint64_t download_size(const struct download *download);
 
-/* Writes the bytes of a read, and notes them in the journal. */
+/* What was read, or skipped, is in the file: for the journal. */
+void download_note(struct download *download, const struct op *op);
+
+/* Writes the bytes of a read, and notes them. */
 int download_write(struct download *download, const struct op *op);
 
 /* The peer may believe that this was all: STAGE_SYNC follows, when it is durable. */
@@ -98,8 +101,8 @@ void download_fail(struct download *download, int error, bool of_disk);
 /* Opens NAME.part of an earlier stream. Whether there is one, and the stream may go on with it. */
 bool download_reopen(struct download *download, const char *name);
 
-/* The peer has what is there, up to `end`. */
-int download_skip(struct download *download, uint64_t end);
+/* The peer has what is there, up to op->offset. */
+int download_skip(struct download *download, const struct op *op);
 
 /* The steps of a part. As each step, they tell whether another one follows. */
 

@@ -26,16 +26,17 @@ bool download_reopen(struct download *download, const char *name)
 }
 
 /* The file may have been cut meanwhile. */
-int download_skip(struct download *download, uint64_t end)
+int download_skip(struct download *download, const struct op *op)
 {
 	struct stat status;
 	if (fstat(download->file.fd, &status)) {
 		return -errno;
 	}
-	if (end > (uint64_t)status.st_size) {
+	if (op->offset > (uint64_t)status.st_size) {
 		return -EBADMSG;
 	}
-	download->written = end;
+	download->written = op->offset;
+	download_note(download, op);
 	return 0;
 }
 
@@ -57,7 +58,7 @@ bool download_begin_page(struct download *download, uint64_t first)
 bool download_go_on_paging(struct download *download)
 {
 	struct page *page = download->page;
-	if (hub_download_is_over(download->hub, download->ino)) {
+	if (hub_download_error(download->hub, download->ino)) {
 		download_read_on(download, false); /* what has come, and the end */
 		return true;
 	}
@@ -113,11 +114,12 @@ bool download_end_part(struct download *download)
 
 bool download_go_on_comparing(struct download *download)
 {
-	if (hub_download_is_over(download->hub, download->ino)) {
-		download_fail(download, -ECONNRESET, false);
+	int error = hub_download_error(download->hub, download->ino);
+	if (error) {
+		download_fail(download, error, false);
 		return false;
 	}
-	int error = comparison_go_on(&download->comparison, download->file.fd, download->written);
+	error = comparison_go_on(&download->comparison, download->file.fd, download->written);
 	if (error == -EAGAIN) {
 		download_step_again(download, STAGE_COMPARE);
 		return true;

@@ -125,6 +125,7 @@ int journal_begin(struct journals *journals, struct journal *journal,
 		journal->fd = -1;
 		return error;
 	}
+	journal->skipped = 0;
 	checksum_init(&journal->sum);
 	record.sum = journal->sum;
 	length += journal_encode_record(bytes, &record);
@@ -135,13 +136,29 @@ int journal_begin(struct journals *journals, struct journal *journal,
 	return error;
 }
 
-int journal_note(struct journal *journal, const void *bytes, size_t length, uint64_t blocks)
+static int write_record(const struct journal *journal, uint64_t blocks)
 {
 	uint8_t encoded[JOURNAL_RECORD_SIZE];
-	checksum_add(&journal->sum, bytes, length);
-	struct journal_record record = {.blocks = blocks, .sum = journal->sum};
+	struct journal_record record = {
+		.blocks = blocks,
+		.skipped = journal->skipped,
+		.sum = journal->sum,
+	};
 	journal_encode_record(encoded, &record);
 	return write_at(journal->fd, encoded, sizeof(encoded), 0);
+}
+
+int journal_note(struct journal *journal, const void *bytes, size_t length, uint64_t blocks)
+{
+	checksum_add(&journal->sum, bytes, length);
+	return write_record(journal, blocks);
+}
+
+int journal_note_skip(struct journal *journal, uint64_t end, uint64_t blocks)
+{
+	journal->skipped = end;
+	checksum_init(&journal->sum);
+	return write_record(journal, blocks);
 }
 
 void journal_end(struct journals *journals, struct journal *journal)
@@ -206,6 +223,7 @@ static int read_journal(struct journal_found *found)
 	}
 	found->written = status.st_mtim.tv_sec;
 	int error = journal_parse(found->bytes, (size_t)length, &found->head, &found->record);
+	found->journal.skipped = found->record.skipped;
 	found->journal.sum = found->record.sum;
 	return error;
 }

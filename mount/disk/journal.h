@@ -18,6 +18,9 @@
  * Then the peer's write fails, and NAME.part stays as a part. The alternative would be a sync
  * before each acknowledgement, which costs most of the throughput.
  *
+ * What was skipped, and what came before it, is not summed up: at the end the whole is compared
+ * with the digest of the peer (digests.h).
+ *
  * A journal that is not needed any more is used for the next stream: that costs one write, where a
  * new file costs the directory an entry. Each process locks its journals, as several processes may
  * use an inbox.
@@ -41,8 +44,9 @@
 #define JOURNAL_SPARE 16
 
 struct journal {
-	int fd;		 /* -1: none */
-	unsigned number; /* its name */
+	int fd;		  /* -1: none */
+	unsigned number;  /* its name */
+	uint64_t skipped; /* as in its record */
 	struct checksum sum;
 };
 
@@ -84,6 +88,9 @@ int journal_begin(struct journals *journals, struct journal *journal,
 
 /* The next bytes are in the file: all bytes of `blocks` blocks are there. */
 int journal_note(struct journal *journal, const void *bytes, size_t length, uint64_t blocks);
+
+/* Likewise; all bytes up to `end` were skipped, or came before. */
+int journal_note_skip(struct journal *journal, uint64_t end, uint64_t blocks);
 
 /* The journal is not needed any more. No effect if it was not begun. */
 void journal_end(struct journals *journals, struct journal *journal);

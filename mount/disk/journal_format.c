@@ -6,14 +6,14 @@
 #include <errno.h>
 #include <string.h>
 
-/* "ibbfs", version 1. */
-#define MAGIC 0x0001000073666262u
+/* "ibbfs", version 2. */
+#define MAGIC 0x0002000073666262u
 
 #define MAX_BLOCK 65535
 #define STRINGS	  7
 
 struct record_layout {
-	uint64_t blocks;
+	uint64_t blocks, skipped;
 	struct checksum sum;
 	uint64_t check; /* of all before it */
 };
@@ -23,6 +23,7 @@ struct head_layout {
 	uint32_t length; /* of the strings, each with its NUL, which follow; then the checksum */
 	uint32_t block_size;
 	int64_t announced;
+	uint64_t kept;
 };
 
 _Static_assert(sizeof(struct record_layout) <= JOURNAL_RECORD_SIZE, "a record has its place");
@@ -30,7 +31,11 @@ _Static_assert(sizeof(struct record_layout) <= JOURNAL_RECORD_SIZE, "a record ha
 size_t journal_encode_record(uint8_t bytes[JOURNAL_RECORD_SIZE],
 			     const struct journal_record *record)
 {
-	struct record_layout layout = {.blocks = record->blocks, .sum = record->sum};
+	struct record_layout layout = {
+		.blocks = record->blocks,
+		.skipped = record->skipped,
+		.sum = record->sum,
+	};
 	layout.check = checksum_of(&layout, offsetof(struct record_layout, check));
 	memset(bytes, 0, JOURNAL_RECORD_SIZE);
 	memcpy(bytes, &layout, sizeof(layout));
@@ -52,6 +57,7 @@ size_t journal_encode_head(uint8_t bytes[JOURNAL_MAX_SIZE - JOURNAL_RECORD_SIZE]
 		.magic = MAGIC,
 		.block_size = head->block_size,
 		.announced = head->announced,
+		.kept = head->kept,
 	};
 	size_t end = sizeof(layout);
 	list_strings(head, strings);
@@ -106,7 +112,8 @@ static bool is_valid(const struct journal_head *head)
 	       is_entry(head->contact, strlen(head->contact)) && is_folder(head->folder) &&
 	       is_entry(head->name, strlen(head->name)) &&
 	       is_entry(head->part, strlen(head->part)) && name_is_part(head->part) &&
-	       head->block_size >= 1 && head->block_size <= MAX_BLOCK && head->announced >= -1;
+	       head->block_size >= 1 && head->block_size <= MAX_BLOCK && head->announced >= -1 &&
+	       head->kept <= INT64_MAX;
 }
 
 static int parse_record(const uint8_t *bytes, struct journal_record *record)
@@ -120,7 +127,11 @@ static int parse_record(const uint8_t *bytes, struct journal_record *record)
 	if (layout.check != checksum_of(&layout, offsetof(struct record_layout, check))) {
 		return -EBADMSG;
 	}
-	*record = (struct journal_record){.blocks = layout.blocks, .sum = layout.sum};
+	*record = (struct journal_record){
+		.blocks = layout.blocks,
+		.skipped = layout.skipped,
+		.sum = layout.sum,
+	};
 	return 0;
 }
 
@@ -171,8 +182,19 @@ static int parse_head(const uint8_t *bytes, size_t length, struct journal_head *
 		.part = strings[6],
 		.block_size = layout.block_size,
 		.announced = layout.announced,
+		.kept = layout.kept,
 	};
 	return is_valid(head) ? 0 : -EBADMSG;
+}
+
+/* Whether so much can have come of such a stream. */
+static bool is_possible(const struct journal_head *head, const struct journal_record *record)
+{
+	uint64_t length = record->sum.length;
+	/* Neither a sum nor a product may overflow. */
+	return record->skipped <= head->kept && length <= INT64_MAX &&
+	       length / head->block_size <= record->blocks &&
+	       (head->announced < 0 || journal_record_end(record) <= (uint64_t)head->announced);
 }
 
 int journal_parse(const uint8_t *bytes, size_t length, struct journal_head *head,
@@ -190,9 +212,5 @@ int journal_parse(const uint8_t *bytes, size_t length, struct journal_head *head
 	if (error) {
 		return error;
 	}
-	uint64_t size = record->sum.length;
-	bool fits = head->announced < 0 || size <= (uint64_t)head->announced;
-	/* A product may overflow. */
-	bool is_possible = size / head->block_size <= record->blocks;
-	return fits && is_possible ? 0 : -EBADMSG;
+	return is_possible(head, record) ? 0 : -EBADMSG;
 }

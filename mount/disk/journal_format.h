@@ -4,7 +4,7 @@
  * says which stream it is.
  *
  *     offset   0  record: bytes, blocks, checksum of the bytes, checksum of the record; fixed size
- *            128  head: magic, block size, announced size, strings, checksum of the head
+ *            128  head: magic, block size, announced size, part, strings, checksum of the head
  *
  * The record is rewritten for each piece, the head is written once. Numbers are those of the
  * machine: a journal of one with another byte order has another magic. So has another version.
@@ -31,13 +31,21 @@ struct journal_head {
 	const char *name, *part;      /* the wanted name, and that of the file */
 	uint32_t block_size;
 	int64_t announced; /* the size of the file, or -1 */
+	uint64_t kept;	   /* bytes that an earlier stream has left, which may be skipped; or 0 */
 };
 
 /* What has come of the stream. */
 struct journal_record {
-	uint64_t blocks;
-	struct checksum sum; /* of all bytes of these blocks, which are in the file */
+	uint64_t blocks;     /* and skips */
+	uint64_t skipped;    /* where the last skip ends; 0: there was none */
+	struct checksum sum; /* of all bytes behind that, which are in the file */
 };
+
+/* Bytes of the file that have come, or were skipped. */
+static inline uint64_t journal_record_end(const struct journal_record *record)
+{
+	return record->skipped + record->sum.length;
+}
 
 /* Returns the size. */
 size_t journal_encode_record(uint8_t bytes[JOURNAL_RECORD_SIZE],

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verification - whether a file still begins with the bytes that its journal has. They are read
- * some at a time.
+ * verification - whether a file still has the bytes that its journal has. They are read some at a
+ * time.
  *
  * A part may be long, and the daemon may be told to end meanwhile.
  *
@@ -11,15 +11,16 @@
 #ifndef MOUNT_DISK_VERIFICATION_H
 #define MOUNT_DISK_VERIFICATION_H
 
-#include "mount/disk/checksum.h"
+#include "mount/disk/journal_format.h"
 
 #include <stdbool.h>
 
 struct verification {
-	struct checksum wanted, sum;
+	struct journal_record wanted;
+	struct checksum sum; /* of the bytes behind wanted.skipped, so far */
 };
 
-void verification_init(struct verification *verification, const struct checksum *wanted);
+void verification_init(struct verification *verification, const struct journal_record *wanted);
 
 /* Reads on; *ended: these are the bytes. -EIO: they are not. */
 int verification_read(struct verification *verification, int fd, bool *ended);

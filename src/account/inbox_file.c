@@ -249,10 +249,12 @@ bool inbox_file_digest(const struct account *account, uint64_t ino, uint8_t *dig
 	return true;
 }
 
-bool inbox_file_is_over(const struct account *account, uint64_t ino)
+int inbox_file_error(const struct account *account, uint64_t ino)
 {
 	const struct node *node = find(account, ino);
-	return !node || !node->file.stream || stream_is_over(node->file.stream);
+	const struct stream *stream = node ? node->file.stream : NULL;
+	int error = node ? stream_error(account, stream) : -ENOENT;
+	return !error && stream_is_over(stream) ? -ECONNRESET : error;
 }
 
 void inbox_file_note_part(struct account *account, const char *path, bool gone)

@@ -73,8 +73,8 @@ void inbox_file_answer_page(struct account *account, uint64_t ino, uint64_t firs
  * bytes. False: none. */
 bool inbox_file_digest(const struct account *account, uint64_t ino, uint8_t *digest);
 
-/* Whether nothing more will come of it: its stream has ended, or it is gone. */
-bool inbox_file_is_over(const struct account *account, uint64_t ino);
+/* Why nothing more will come of it; 0: it may. -ESHUTDOWN as above. */
+int inbox_file_error(const struct account *account, uint64_t ino);
 
 /* A file at `path` below the inbox did not come whole; or `gone`: it is not there any more. */
 void inbox_file_note_part(struct account *account, const char *path, bool gone);

@@ -42,6 +42,7 @@ struct op {
 	short seen;		/* poll: the events that the submitter knows of */
 	uint64_t end;		/* flush: the offset that it waits for; read: how many blocks are
 				   read then, with deferred acknowledgements (stream.h) */
+	uint64_t offset;	/* read: STREAM_SKIP or STREAM_PAGE, what is told with it */
 
 	/* The submitter's after completion. `data` also holds the bytes of a write that could not
 	 * be queued at once. op_finish frees it. */

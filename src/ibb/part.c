@@ -56,7 +56,7 @@ static void serve_page(struct stream *stream)
 	if (part->page_first >= (part->size + PIECES_LENGTH - 1) / PIECES_LENGTH) {
 		answer_page(stream, NULL, 0);
 	} else if (reader) {
-		reader->end = part->page_first;
+		reader->offset = part->page_first;
 		op_complete(reader, STREAM_PAGE, &stream->effects->done);
 	}
 }

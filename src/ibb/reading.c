@@ -51,11 +51,12 @@ void stream_release_acknowledgements(struct stream *stream)
 static ssize_t read_next(struct stream *stream, struct op *op)
 {
 	struct receiver *receiver = &stream->incoming.receiver;
+	ssize_t result = STREAM_SKIP;
 	if (receiver_read_skip(receiver)) {
-		op->end = receiver_position(receiver);
-		return STREAM_SKIP;
+		op->offset = receiver_position(receiver);
+	} else {
+		result = receiver_read(receiver, op->size, &op->data);
 	}
-	ssize_t result = receiver_read(receiver, op->size, &op->data);
 	op->end = receiver->blocks_read;
 	return result;
 }
@@ -79,7 +80,8 @@ void stream_read(struct stream *stream, struct op *op)
 		op_complete(op, -ESHUTDOWN, done);
 		return;
 	}
-	ssize_t result = stream_wants_page(stream, &op->end) ? STREAM_PAGE : read_next(stream, op);
+	ssize_t result =
+		stream_wants_page(stream, &op->offset) ? STREAM_PAGE : read_next(stream, op);
 	stream_release_acknowledgements(stream);
 	if (result != 0) {
 		op_complete(op, result, done);

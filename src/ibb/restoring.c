@@ -42,6 +42,9 @@ int stream_restore(struct stream *stream, const struct stream_facts *facts, int6
 	stream->session.resumable = true;
 	stream->session.block_size = facts->block_size;
 	stream->session.announced_size = facts->announced_size;
+	stream->incoming.part.is_offered = stream->incoming.part.is_known = facts->part > 0;
+	stream->incoming.part.size = facts->part;
+	stream->incoming.part.has_skipped = facts->has_skipped;
 	stream_limit_blocks(stream);
 	receiver_restore(&stream->incoming.receiver, facts->received, facts->blocks);
 	stream->state = STREAM_OPEN;

@@ -54,8 +54,8 @@ enum stream_state {
 #define STREAM_MAX_BLOCK   65535 /* XEP-0047 section 2.1: block-size is an unsignedShort */
 #define STREAM_NO_DEADLINE INT64_MAX
 
-/* Results of stream_read, of a stream with stream_set_part: the bytes up to op->end, an offset in
- * the file, are skipped; the digests from piece op->end on are wanted (stream_answer_page). */
+/* Results of stream_read, of a stream with stream_set_part: the bytes up to op->offset in the file
+ * are skipped; the digests from piece op->offset on are wanted (stream_answer_page). */
 #define STREAM_SKIP (-ESPIPE)
 #define STREAM_PAGE (-ENOTUNIQ)
 
@@ -203,8 +203,10 @@ struct stream_facts {
 	const char *peer, *sid;
 	uint32_t block_size;
 	int64_t announced_size;
-	uint64_t received; /* bytes of whole blocks; at least what was acknowledged */
-	uint64_t blocks;
+	uint64_t received; /* bytes of whole blocks, and of skips; at least what was acknowledged */
+	uint64_t blocks;   /* and skips */
+	uint64_t part;	   /* size of the part that is gone on with, or 0; and of that: */
+	bool has_skipped;  /* the peer, some of it */
 };
 
 struct stream {

@@ -179,6 +179,52 @@ def test_folder(lab: Lab) -> None:
     assert outbox.sent - before <= MEBIBYTE * BASE64 * outbox.overhead + SLACK
 
 
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_receiver_restarts_meanwhile(lab: Lab, how: str) -> None:
+    """A piece before and pieces after that are skipped: the copy just takes longer."""
+    outbox, source = with_part(lab, 12 * MEBIBYTE, 11 * MEBIBYTE + 5)
+    with open(outbox.part("f"), "r+b") as part:
+        part.seek(MEBIBYTE)
+        part.write(os.urandom(2 * MEBIBYTE))
+    outbox.start()
+    outbox.bob.via.freeze_after(MEBIBYTE)
+    before = outbox.sent
+    cp = lab.spawn("cp", source, outbox.target)
+    poll_until(lambda: outbox.bob.via.is_frozen, 60, "half of the second piece")
+    if how == "SIGKILL":
+        outbox.bob.kill()
+    else:
+        outbox.bob.stop(signal.SIGTERM)
+    assert outbox.names() == ["f.part"]
+    outbox.bob.via.thaw()
+    outbox.bob.start()
+    assert cp.wait(90) == 0
+    outbox.expect("f", source.read_bytes())
+    assert outbox.names() == ["f"]
+    # All that was sent may have been in flight. What is skipped would be much more.
+    assert outbox.sent - before <= 2 * 3 * MEBIBYTE * BASE64 * outbox.overhead + SLACK
+    outbox.bob.stop()
+    assert not any((outbox.inbox / ".ibbfs").glob("*"))
+
+
+def test_cut_while_the_receiver_is_away(lab: Lab) -> None:
+    """What was to be skipped is not there any more: a clear error, and the next copy sends it."""
+    outbox, source = with_part(lab, 3 * MEBIBYTE, 3 * MEBIBYTE)
+    with open(outbox.part("f"), "r+b") as part:
+        part.write(os.urandom(MEBIBYTE))
+    outbox.start()
+    outbox.bob.via.freeze_after(MEBIBYTE // 2)
+    cp = lab.spawn("cp", source, outbox.target, text=True)
+    poll_until(lambda: outbox.bob.via.is_frozen, 60, "half of the first piece")
+    outbox.bob.kill()
+    os.truncate(outbox.part("f"), 2 * MEBIBYTE)
+    outbox.bob.via.thaw()
+    outbox.bob.start()
+    assert cp.wait(90) != 0
+    assert outbox.names() == ["f.part"]
+    outbox.expect_rest(source, 2 * MEBIBYTE)
+
+
 # ---- another file of that name ----
 
 

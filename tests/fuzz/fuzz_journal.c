@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* Of the head, without its strings and its checksum. */
+#define HEAD_SIZE ((size_t)32)
+
 static void check_entry(const char *name)
 {
 	FUZZ_CHECK(name[0] != '\0' && name[0] != '.' && !strchr(name, '/'));
@@ -26,6 +29,14 @@ static void check_head(const struct journal_head *head)
 	FUZZ_CHECK(head->announced >= -1);
 }
 
+static void check_record(const struct journal_head *head, const struct journal_record *record)
+{
+	uint64_t end = journal_record_end(record);
+	FUZZ_CHECK(record->skipped <= head->kept);
+	FUZZ_CHECK(end >= record->skipped && end >= record->sum.length);
+	FUZZ_CHECK(head->announced < 0 || end <= (uint64_t)head->announced);
+}
+
 static void parse(const uint8_t *bytes, size_t length)
 {
 	struct journal_head head;
@@ -38,6 +49,7 @@ static void parse(const uint8_t *bytes, size_t length)
 	if (!error) {
 		uint8_t again[JOURNAL_MAX_SIZE];
 		check_head(&head);
+		check_record(&head, &record);
 		/* What was believed can be written, and is the same. */
 		journal_encode_record(again, &record);
 		size_t size = journal_encode_head(again + JOURNAL_RECORD_SIZE, &head);
@@ -48,20 +60,21 @@ static void parse(const uint8_t *bytes, size_t length)
 	free(copy);
 }
 
-/* The record, of blocks and a length; the head as it is, with its checksum at its end. */
+/* The record, of blocks, a skip and a length; the head as it is, with its checksum at its end. */
 static void parse_mended(const uint8_t *bytes, size_t length)
 {
 	static uint8_t mended[JOURNAL_MAX_SIZE];
 	struct journal_record record = {0};
 	uint64_t check;
-	if (length < JOURNAL_RECORD_SIZE + 32 || length > sizeof(mended)) {
+	if (length < JOURNAL_RECORD_SIZE + HEAD_SIZE + sizeof(check) || length > sizeof(mended)) {
 		return;
 	}
 	memcpy(mended, bytes, length);
 	memcpy(&record.blocks, bytes, sizeof(record.blocks));
-	memcpy(&record.sum.length, bytes + sizeof(record.blocks), sizeof(record.sum.length));
+	memcpy(&record.skipped, bytes + 8, sizeof(record.skipped));
+	memcpy(&record.sum.length, bytes + 16, sizeof(record.sum.length));
 	journal_encode_record(mended, &record);
-	uint32_t strings = (uint32_t)(length - JOURNAL_RECORD_SIZE - 24 - sizeof(check));
+	uint32_t strings = (uint32_t)(length - JOURNAL_RECORD_SIZE - HEAD_SIZE - sizeof(check));
 	memcpy(mended + JOURNAL_RECORD_SIZE + sizeof(uint64_t), &strings, sizeof(strings));
 	size_t end = length - sizeof(check);
 	check = checksum_of(mended + JOURNAL_RECORD_SIZE, end - JOURNAL_RECORD_SIZE);

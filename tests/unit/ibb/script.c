@@ -213,10 +213,10 @@ static void take_done(struct script *script)
 		call->completed++;
 		assert_int_equal(call->completed, 1);
 		if (op->kind == OP_READ && op->result == STREAM_SKIP) {
-			put(script, "%s=skip %" PRIu64, call->name, op->end);
-			call->stream->read = op->end;
+			put(script, "%s=skip %" PRIu64, call->name, op->offset);
+			call->stream->read = op->offset;
 		} else if (op->kind == OP_READ && op->result == STREAM_PAGE) {
-			put(script, "%s=page %" PRIu64, call->name, op->end);
+			put(script, "%s=page %" PRIu64, call->name, op->offset);
 		} else {
 			put_result(script, call->name, op->result);
 		}
@@ -664,7 +664,8 @@ static bool answer(struct script *script, char **words)
 	return true;
 }
 
-/* A stream of 8-byte blocks, of which so many have come. */
+/* A stream of 8-byte blocks, of which so many have come, perhaps with a part of so many bytes of
+ * which some were skipped. */
 static void restore(struct script *script, char **words)
 {
 	int error = 0;
@@ -676,6 +677,8 @@ static void restore(struct script *script, char **words)
 		.announced_size = -1,
 		.received = 8 * blocks,
 		.blocks = blocks,
+		.part = words[4] ? strtoull(words[4], NULL, 10) : 0,
+		.has_skipped = words[4] && words[5],
 	};
 	struct stream *stream = ibb_restore(&script->ibb, &facts, script->now_ms, &error);
 	if (!stream) {

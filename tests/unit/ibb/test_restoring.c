@@ -147,6 +147,34 @@ static void test_peer_goes_back(void **state)
 	PLAY(steps);
 }
 
+/* A part that is gone on with: the peer skips as before. */
+static void test_part(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"restore s j 3 100; j: resume s x1 seq=0", "x1 result j seq=3"},
+		/* before it is known that the file is as it was */
+		{"j: skip s x2 3 16; j: pieces s g1 0", ""},
+		{"read s a 100; page s 0 1", "a=page 0; g1 result j pieces size=100 1"},
+		{"read s b 100; commit s", "b=skip 40; x2 result j"},
+		{"j: skip s x3 4 61", "x3 error j bad-request cancel; c1.0 close j s reset"},
+		{"release s", ""},
+	};
+	STEPS(end) = {
+		{"restore s j 3 100 skipped; j: resume s x1 seq=0", "x1 result j seq=3"},
+		{"j: close s x2 size=24", "x2 error j not-acceptable cancel"},
+		{"release s", ""},
+		{"restore t j 3 100 skipped; j: resume t x3 seq=0", "x3 result j seq=3"},
+		{"j: close t x4 size=24 digest; read t a 100", "a=0"},
+		{"keep t; release t", "x4 result j"},
+		{"restore u j 3; j: resume u x5 seq=0", "x5 result j seq=3"},
+		{"j: skip u x6 3 16", "x6 error j bad-request cancel; c3.0 close j u reset"},
+		{"release u", ""},
+	};
+	PLAY(steps);
+	PLAY(end);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,7 +182,7 @@ int main(void)
 		cmocka_unit_test(test_seq_wraps),      cmocka_unit_test(test_not_twice),
 		cmocka_unit_test(test_given_up),       cmocka_unit_test(test_reads_of_whole_blocks),
 		cmocka_unit_test(test_left),	       cmocka_unit_test(test_left_at_its_end),
-		cmocka_unit_test(test_peer_goes_back),
+		cmocka_unit_test(test_peer_goes_back), cmocka_unit_test(test_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

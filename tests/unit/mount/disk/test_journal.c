@@ -32,6 +32,7 @@ static const struct journal_head head = {
 	.part = "a.jpg.part",
 	.block_size = 4096,
 	.announced = -1,
+	.kept = 5000,
 };
 
 /* ---- the bytes ---- */
@@ -41,16 +42,22 @@ struct image {
 	size_t length;
 };
 
-static struct image image_of(const struct journal_head *of, uint64_t blocks, size_t length)
+static struct image image_with(const struct journal_head *of, uint64_t blocks, uint64_t skipped,
+			       size_t length)
 {
 	struct image image = {0};
 	static const uint8_t bytes[10000];
-	struct journal_record record = {.blocks = blocks};
+	struct journal_record record = {.blocks = blocks, .skipped = skipped};
 	checksum_init(&record.sum);
 	checksum_add(&record.sum, bytes, length);
 	image.length = journal_encode_record(image.bytes, &record);
 	image.length += journal_encode_head(image.bytes + image.length, of);
 	return image;
+}
+
+static struct image image_of(const struct journal_head *of, uint64_t blocks, size_t length)
+{
+	return image_with(of, blocks, 0, length);
 }
 
 static int parse(const struct image *image)
@@ -68,7 +75,7 @@ static int parse(const struct image *image)
 
 static void test_round_trip(void **state)
 {
-	struct image image = image_of(&head, 3, 9000);
+	struct image image = image_with(&head, 3, 5000, 9000);
 	struct journal_head found;
 	struct journal_record record;
 	(void)state;
@@ -82,7 +89,10 @@ static void test_round_trip(void **state)
 	assert_string_equal(found.part, head.part);
 	assert_int_equal(found.block_size, 4096);
 	assert_int_equal(found.announced, -1);
+	assert_int_equal(found.kept, 5000);
 	assert_int_equal(record.blocks, 3);
+	assert_int_equal(record.skipped, 5000);
+	assert_int_equal(journal_record_end(&record), 14000);
 	assert_int_equal(record.sum.length, 9000);
 }
 
@@ -100,7 +110,7 @@ static void test_damage(void **state)
 		int error = parse(&spoilt);
 		bool is_magic = bit / 8 >= JOURNAL_RECORD_SIZE && bit / 8 < JOURNAL_RECORD_SIZE + 8;
 		/* What fills the record up is never read. */
-		bool is_filling = bit / 8 >= 88 && bit / 8 < JOURNAL_RECORD_SIZE;
+		bool is_filling = bit / 8 >= 96 && bit / 8 < JOURNAL_RECORD_SIZE;
 		assert_int_equal(error, is_magic ? -EPROTONOSUPPORT : is_filling ? 0 : -EBADMSG);
 		spoilt.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
@@ -122,7 +132,7 @@ static void test_nonsense(void **state)
 			assert_int_equal(parse(&image), -EBADMSG);
 		}
 	}
-	struct journal_head bad[] = {head, head, head, head, head, head, head};
+	struct journal_head bad[] = {head, head, head, head, head, head, head, head};
 	bad[0].own = "me@home.example";
 	bad[1].peer = "a@x";
 	bad[2].sid = "";
@@ -130,11 +140,18 @@ static void test_nonsense(void **state)
 	bad[4].block_size = 65536;
 	bad[5].announced = 8999;
 	bad[6].part = "a.jpg";
+	bad[7].kept = (uint64_t)INT64_MAX + 1;
 	for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
 		struct image image = image_of(&bad[j], 3, 9000);
 		assert_int_equal(parse(&image), -EBADMSG);
 	}
 	struct image image = image_of(&head, 1, 9000); /* more bytes than its blocks can have */
+	assert_int_equal(parse(&image), -EBADMSG);
+	image = image_with(&head, 3, 5001, 0); /* more than could be skipped */
+	assert_int_equal(parse(&image), -EBADMSG);
+	struct journal_head short_head = head;
+	short_head.announced = 13999;
+	image = image_with(&short_head, 3, 5000, 9000);
 	assert_int_equal(parse(&image), -EBADMSG);
 }
 
@@ -214,6 +231,43 @@ static void test_found_by_the_next(void **state)
 	finish(&world);
 }
 
+/* What was skipped is not summed up. */
+static void test_skip(void **state)
+{
+	struct world world;
+	struct journal journal;
+	struct checksum sum;
+	(void)state;
+	start(&world);
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	assert_int_equal(journal_note(&journal, "abc", 3, 1), 0);
+	assert_int_equal(journal_note_skip(&journal, 4000, 2), 0);
+	assert_int_equal(journal_note(&journal, "de", 2, 3), 0);
+	journal_leave(&journal);
+	restart(&world);
+	struct journal_found *found = journals_find(&world.journals);
+	assert_non_null(found);
+	assert_int_equal(found->head.kept, 5000);
+	assert_int_equal(found->record.blocks, 3);
+	assert_int_equal(found->record.skipped, 4000);
+	checksum_init(&sum);
+	checksum_add(&sum, "de", 2);
+	assert_true(checksum_equals(&sum, &found->record.sum));
+	/* it goes on; a later journal in the same file has skipped nothing */
+	assert_int_equal(journal_note(&found->journal, "f", 1, 4), 0);
+	journal_leave(&found->journal);
+	free(found);
+	found = journals_find(&world.journals);
+	assert_non_null(found);
+	assert_int_equal(journal_record_end(&found->record), 4003);
+	journal_end(&world.journals, &found->journal);
+	free(found);
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	assert_int_equal(journal.skipped, 0);
+	journal_end(&world.journals, &journal);
+	finish(&world);
+}
+
 /* One that has ended is used again, and is none for the next process. */
 static void test_used_again(void **state)
 {
@@ -277,13 +331,10 @@ static void test_garbage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_found_by_the_next),
-		cmocka_unit_test(test_used_again),
-		cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_round_trip),	  cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_nonsense),	  cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_found_by_the_next), cmocka_unit_test(test_skip),
+		cmocka_unit_test(test_used_again),	  cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_garbage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

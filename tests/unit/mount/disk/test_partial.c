@@ -180,7 +180,6 @@ static bool digest(uint64_t announced, struct digest *digest, uint64_t *size)
 	}
 	if (is_there) {
 		*size = beginning.size;
-		assert_int_equal(lseek(partial.fd, 0, SEEK_CUR), *size);
 		struct hash *hash = beginning_take(&beginning);
 		assert_int_equal(hash_finish(hash, digest), 0);
 		hash_destroy(hash);
