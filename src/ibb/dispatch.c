@@ -159,6 +159,8 @@ static void receive_for_none(struct ibb *ibb, const struct msg *msg, int64_t now
 		refuse(ibb, msg, msg->condition);
 	} else if (msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE) {
 		disown(ibb, msg, now_ms);
+	} else if (msg->kind == MSG_CLOSE && ibb_has_refused(ibb, msg->peer, msg->sid)) {
+		refuse(ibb, msg, CONDITION_NOT_ACCEPTABLE);
 	} else {
 		refuse(ibb, msg, CONDITION_ITEM_NOT_FOUND);
 	}

@@ -28,6 +28,12 @@ bool ibb_can_find(const char *peer, const char *sid)
 	return make_key(key, peer, sid);
 }
 
+bool ibb_has_refused(const struct ibb *ibb, const char *peer, const char *sid)
+{
+	char key[KEY_SIZE];
+	return make_key(key, peer, sid) && refusals_have(&ibb->refusals, key);
+}
+
 struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid)
 {
 	char key[KEY_SIZE];
@@ -131,6 +137,10 @@ void ibb_settle(struct ibb *ibb, struct stream *stream)
 			bool alone = HASH_CNT(links.by_key, ibb->by_key) == 1;
 			path_cache_learn(&ibb->path_cache, stream->peer, &stream->outgoing.window,
 					 alone);
+		}
+		if (stream->links.key && stream->state == STREAM_BROKEN &&
+		    stream->session.close_received && stream->session.resumable) {
+			refusals_note(&ibb->refusals, stream->links.key);
 		}
 		remove_by_key(ibb, stream);
 		/* Answers may still wait for the backlog. */
