@@ -104,17 +104,21 @@ static bool begin(struct download *download)
 	return true;
 }
 
-/* A piece may have been written without its record. */
+/* A piece may have been written without its record. The part may have been cut to the file's
+ * length, or by somebody else behind what was received. */
 static int cut_unrecorded(struct download *download)
 {
-	uint64_t size = download_size(download);
 	struct stat status;
 	if (fstat(download->file.fd, &status)) {
 		return -errno;
 	}
-	if ((uint64_t)status.st_size < size) {
+	if ((uint64_t)status.st_size < download->written) {
 		return -EIO;
 	}
+	if ((uint64_t)status.st_size < download->kept) {
+		download->kept = (uint64_t)status.st_size;
+	}
+	uint64_t size = download_size(download);
 	claim_cut(&download->claim, size);
 	return ftruncate(download->file.fd, (off_t)size) ? -errno : 0;
 }

@@ -106,7 +106,9 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	bool whole = as_sent && has_received(stream, stream->session.announced_size);
 
 	stream->session.close_received = true;
-	stream_note_digest(stream, close);
+	if (!stream->session.close_pending) {
+		stream_note_digest(stream, close);
+	}
 	if (stream->incoming.part.has_skipped && !stream->incoming.part.has_digest) {
 		whole = false; /* nobody could tell */
 	}
@@ -147,8 +149,13 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 	if (answer->kind != MSG_ERROR || !(stream->session.features & FEATURE_IBBFS)) {
 		return 0;
 	}
+	const struct pieces *pieces = stream->outgoing.pieces;
+	bool compares = pieces && pieces->has_skipped;
 	if (answer->condition == CONDITION_ITEM_NOT_FOUND && stream->session.closes > 1) {
-		return 0; /* an earlier <close/> has arrived, and its answer was lost */
+		/* An earlier <close/> has arrived, and its answer was lost. If it was refused, the
+		 * peer remembers it, unless it has been restarted: of pieces that it had, nothing
+		 * is certain then. */
+		return compares ? -ECONNRESET : 0;
 	}
 	if (answer->condition == CONDITION_CONFLICT) {
 		return -EIO; /* not what was sent: pieces of it have changed there */

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The questions that a part of `size` bytes is worth: twice as many as it has pages, and a few. */
+#define MAX_PAGES(size) ((size) / (PIECES_PAGE * PIECES_LENGTH) * 2 + 8)
+
 /* ---- pages ---- */
 
 static void answer_page(struct stream *stream, const uint8_t *digests, size_t length)
@@ -67,6 +70,12 @@ void stream_receive_pieces(struct stream *stream, const struct msg *request)
 	if (!part->is_offered || stream->state != STREAM_OPEN || stream->session.close_received) {
 		effects_send_error(stream->effects, request->peer, request->id,
 				   CONDITION_ITEM_NOT_FOUND);
+		return;
+	}
+	/* Each costs us up to PIECES_PAGE pieces of reading and hashing. Answers may be lost. */
+	if (part->pages++ >= MAX_PAGES(part->size)) {
+		effects_send_error(stream->effects, request->peer, request->id,
+				   CONDITION_RESOURCE_CONSTRAINT);
 		return;
 	}
 	/* One at a time: the last counts, as an answer may have been lost. */

@@ -155,7 +155,8 @@ struct stream_part {
 	bool is_known;	 /* by stream_set_part, with: */
 	uint64_t size;
 	bool has_skipped;    /* the peer, some of it */
-	char *page_id;	     /* of the request for digests that waits; or NULL */
+	uint64_t pages;	     /* requests for digests so far */
+	char *page_id;	     /* of the one that waits; or NULL */
 	uint64_t page_first; /* its first piece */
 	bool has_digest;     /* <close/> had that of the whole: */
 	uint8_t digest[PIECES_DIGEST];

@@ -19,6 +19,9 @@
 /* Zeros of a gap appended at a time. */
 #define GAP_STEP ((size_t)64 * 1024)
 
+/* Bytes of a gap that are hashed in one call: so many that a piece of them is decided on. */
+#define GAP_HASHED (4 * PIECES_LENGTH)
+
 /* ---- room ---- */
 
 int stream_write_error(const struct stream *stream)
@@ -61,10 +64,12 @@ static void await_delivery(struct stream *stream, int64_t now_ms)
 
 /* ---- a gap ---- */
 
-/* Appends as many zeros of the gap as there is room for. */
+/* Appends as many zeros of the gap as there is room for. What the peer has already takes no room,
+ * but is hashed: of that, some at a time, and on with its acknowledgement. */
 static void fill_gap(struct stream *stream)
 {
-	while (stream->outgoing.gap > 0 && !awaits_piece(stream) &&
+	size_t most = stream->outgoing.pieces ? GAP_HASHED : SIZE_MAX;
+	while (stream->outgoing.gap > 0 && most > 0 && !awaits_piece(stream) &&
 	       stream->outgoing.sender.out.length <= write_ahead(stream)) {
 		size_t length =
 			stream->outgoing.gap < GAP_STEP ? (size_t)stream->outgoing.gap : GAP_STEP;
@@ -73,6 +78,7 @@ static void fill_gap(struct stream *stream)
 			return;
 		}
 		stream->outgoing.gap -= length;
+		most -= length < most ? length : most;
 	}
 }
 

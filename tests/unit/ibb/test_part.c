@@ -63,6 +63,25 @@ static void test_pages(void **state)
 	PLAY(nothing);
 }
 
+/* Each question may cost 64 MiB of reading. */
+static void test_many_questions(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OFFERED,
+		{"part a 20; j: pieces a g1 1; j: pieces a g2 1; j: pieces a g3 1; j: pieces a g4 "
+		 "1",
+		 "g1 result j pieces size=20 0; g2 result j pieces size=20 0; "
+		 "g3 result j pieces size=20 0; g4 result j pieces size=20 0"},
+		{"j: pieces a g5 1; j: pieces a g6 1; j: pieces a g7 1; j: pieces a g8 1",
+		 "g5 result j pieces size=20 0; g6 result j pieces size=20 0; "
+		 "g7 result j pieces size=20 0; g8 result j pieces size=20 0"},
+		{"j: pieces a g9 0; state a", "g9 error j resource-constraint modify; open"},
+		{"disconnect", ""},
+	};
+	PLAY(steps);
+}
+
 static void test_skips(void **state)
 {
 	(void)state;
@@ -140,9 +159,9 @@ static void test_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_offer), cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_skips), cmocka_unit_test(test_beyond),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_offer),	       cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_many_questions), cmocka_unit_test(test_skips),
+		cmocka_unit_test(test_beyond),	       cmocka_unit_test(test_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

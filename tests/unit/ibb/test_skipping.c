@@ -207,13 +207,34 @@ static void test_broken_connection(void **state)
 	PLAY(steps);
 }
 
+/* The peer has been restarted: nobody knows what became of <close/>, and of what was skipped. */
+static void test_close_that_nobody_knows(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OFFERED,
+		{"write s w 5; finish s f", "w=5"},
+		{"j: result h1.1 pieces size=5 page=r", "d1.0 skip j s 0 5"},
+		{"j: result d1.0", "c1.0 close j s size=5 digest"},
+		{"disconnect; connect", "c1.0 close j s size=5 digest"},
+		{"j: error c1.0 item-not-found; state s", "f=ECONNRESET; broken"},
+		{"release s", ""},
+	};
+	PLAY(steps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_asks),	      cmocka_unit_test(test_skips),
-		cmocka_unit_test(test_wrong_piece),   cmocka_unit_test(test_flush),
-		cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_bad_answers),
-		cmocka_unit_test(test_no_answer),     cmocka_unit_test(test_broken_connection),
+		cmocka_unit_test(test_asks),
+		cmocka_unit_test(test_skips),
+		cmocka_unit_test(test_wrong_piece),
+		cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_bad_answers),
+		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_close_that_nobody_knows),
+		cmocka_unit_test(test_broken_connection),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
