@@ -86,7 +86,7 @@ def builds(config: pytest.Config) -> list[Build]:
 
 
 def wanted_builds(metafunc: pytest.Metafunc) -> list[Build]:
-    """With several builds, large tests use the plain one, and all other tests the rest."""
+    """Large tests use the plain build, and all other tests every one."""
     every = builds(metafunc.config)
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     plain = [b for b in every if b.name == "plain"] or every[:1]
@@ -94,7 +94,7 @@ def wanted_builds(metafunc: pytest.Metafunc) -> list[Build]:
         return every[:1]
     if "large" in marks:
         return plain[:1]
-    return [b for b in every if b.name != "plain"] or every
+    return every
 
 
 def wanted_servers(metafunc: pytest.Metafunc) -> list[str]:
