@@ -38,7 +38,7 @@ void journal_init(struct journal *journal)
 	*journal = (struct journal){.fd = -1};
 }
 
-static void delete (const struct journals *journals, struct journal *journal)
+static void discard(const struct journals *journals, struct journal *journal)
 {
 	char name[NAME_SIZE];
 	name_of(journal->number, name);
@@ -50,7 +50,7 @@ static void delete (const struct journals *journals, struct journal *journal)
 void journals_finish(struct journals *journals)
 {
 	for (unsigned i = 0; i < journals->spare_length; i++) {
-		delete (journals, &journals->spare[i]);
+		discard(journals, &journals->spare[i]);
 	}
 	if (journals->directory >= 0) {
 		close(journals->directory);
@@ -131,7 +131,7 @@ int journal_begin(struct journals *journals, struct journal *journal,
 	length += journal_encode_record(bytes, &record);
 	error = write_at(journal->fd, bytes, length, 0);
 	if (error) {
-		delete (journals, journal);
+		discard(journals, journal);
 	}
 	return error;
 }
@@ -173,7 +173,7 @@ void journal_end(struct journals *journals, struct journal *journal)
 		journals->spare[journals->spare_length++] = *journal;
 		journal->fd = -1;
 	} else {
-		delete (journals, journal);
+		discard(journals, journal);
 	}
 	pthread_mutex_unlock(&journals->mutex);
 }
@@ -250,7 +250,7 @@ static struct journal_found *open_journal(struct journals *journals, const char 
 	int error = read_journal(found);
 	if (error) {
 		tell(name, error);
-		delete (journals, &found->journal);
+		discard(journals, &found->journal);
 		free(found);
 		return NULL;
 	}
