@@ -106,7 +106,7 @@
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account dispatch   what comes in, to its stream
  *     registry  how a stream is found     timeout    keepalive, retries, giving up
- *     refusals  <close/> that was refused
+ *     verdicts  answers to <close/>
  *     delivery  blocks sent, their acks   reception  blocks received
  *     writing   writes, flushes           reading    reads, memory
  *     opening   <open/>                   closing    <close/>

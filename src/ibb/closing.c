@@ -91,6 +91,7 @@ static bool receive_durable_close(struct stream *stream, const struct msg *close
 		stream_clear_deadline(stream); /* nothing more is expected of the peer */
 		return true;
 	}
+	stream->session.close_refused = true;
 	effects_send_error(stream->effects, close->peer, close->id,
 			   whole ? CONDITION_INTERNAL_SERVER_ERROR : CONDITION_NOT_ACCEPTABLE);
 	stream_break(stream, -ECONNRESET);
@@ -152,9 +153,9 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 	const struct pieces *pieces = stream->outgoing.pieces;
 	bool compares = pieces && pieces->has_skipped;
 	if (answer->condition == CONDITION_ITEM_NOT_FOUND && stream->session.closes > 1) {
-		/* An earlier <close/> has arrived, and its answer was lost. If it was refused, the
-		 * peer remembers it, unless it has been restarted: of pieces that it had, nothing
-		 * is certain then. */
+		/* An earlier <close/> has arrived, and its answer was lost. The peer remembers
+		 * that, unless it has been restarted: of pieces that it had, nothing is certain
+		 * then. */
 		return compares ? -ECONNRESET : 0;
 	}
 	if (answer->condition == CONDITION_CONFLICT) {

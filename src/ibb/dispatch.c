@@ -146,9 +146,22 @@ static void receive_for_stream(struct ibb *ibb, struct stream *stream, const str
 	ibb_settle(ibb, stream);
 }
 
+/* As the first time. */
+static void repeat_verdict(struct ibb *ibb, const struct msg *close, enum condition verdict)
+{
+	if (verdict == CONDITION_NONE) {
+		effects_send_result(&ibb->effects, close->peer, close->id);
+	} else if (verdict == CONDITION_RESOURCE_CONSTRAINT) {
+		effects_send_wait(&ibb->effects, close->peer, close->id);
+	} else {
+		refuse(ibb, close, verdict);
+	}
+}
+
 /* Any other request, of a sender who may open streams. */
 static void receive_for_none(struct ibb *ibb, const struct msg *msg, int64_t now_ms)
 {
+	enum condition verdict;
 	if (msg->kind == MSG_OPEN) {
 		receive_open(ibb, msg, now_ms);
 	} else if (msg->kind == MSG_PING) {
@@ -159,8 +172,8 @@ static void receive_for_none(struct ibb *ibb, const struct msg *msg, int64_t now
 		refuse(ibb, msg, msg->condition);
 	} else if (msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE) {
 		disown(ibb, msg, now_ms);
-	} else if (msg->kind == MSG_CLOSE && ibb_has_refused(ibb, msg->peer, msg->sid)) {
-		refuse(ibb, msg, CONDITION_NOT_ACCEPTABLE);
+	} else if (msg->kind == MSG_CLOSE && ibb_find_verdict(ibb, msg->peer, msg->sid, &verdict)) {
+		repeat_verdict(ibb, msg, verdict);
 	} else {
 		refuse(ibb, msg, CONDITION_ITEM_NOT_FOUND);
 	}

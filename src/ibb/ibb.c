@@ -24,7 +24,7 @@ void ibb_finish(struct ibb *ibb)
 	}
 	effects_finish(&ibb->effects);
 	limits_finish(&ibb->limits);
-	refusals_finish(&ibb->refusals);
+	verdicts_finish(&ibb->verdicts);
 	path_cache_finish(&ibb->path_cache);
 }
 

@@ -19,8 +19,8 @@
 
 #include "ibb/carriage.h"
 #include "ibb/path_cache.h"
-#include "ibb/refusals.h"
 #include "ibb/stream.h"
+#include "ibb/verdicts.h"
 
 struct ibb {
 	struct stream_config config;
@@ -30,7 +30,7 @@ struct ibb {
 	struct block_size auto_size; /* of all streams: they share the connection */
 	struct path_cache path_cache;
 	struct carriage carriage;	   /* kept when the connection breaks */
-	struct refusals refusals;	   /* likewise */
+	struct verdicts verdicts;	   /* likewise */
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not taken yet; oldest first */
 	uint64_t last_number;

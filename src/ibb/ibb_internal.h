@@ -15,8 +15,9 @@ struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid
 /* Whether that is short enough for a key. */
 bool ibb_can_find(const char *peer, const char *sid);
 
-/* Whether a <close/> of that stream, which is gone, was refused. */
-bool ibb_has_refused(const struct ibb *ibb, const char *peer, const char *sid);
+/* What was answered to the <close/> of that stream, which is gone. False: nothing is known. */
+bool ibb_find_verdict(const struct ibb *ibb, const char *peer, const char *sid,
+		      enum condition *condition);
 
 /* A new stream, which ibb_find does not find yet. NULL: *error is -ENOMEM. */
 struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error);

@@ -28,10 +28,11 @@ bool ibb_can_find(const char *peer, const char *sid)
 	return make_key(key, peer, sid);
 }
 
-bool ibb_has_refused(const struct ibb *ibb, const char *peer, const char *sid)
+bool ibb_find_verdict(const struct ibb *ibb, const char *peer, const char *sid,
+		      enum condition *condition)
 {
 	char key[KEY_SIZE];
-	return make_key(key, peer, sid) && refusals_have(&ibb->refusals, key);
+	return make_key(key, peer, sid) && verdicts_find(&ibb->verdicts, key, condition);
 }
 
 struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid)
@@ -129,6 +130,21 @@ static void learn_carriage(struct ibb *ibb, struct stream *stream)
 	}
 }
 
+/* Of a <close/> that may come again. */
+static void note_verdict(struct ibb *ibb, const struct stream *stream)
+{
+	const struct stream_session *session = &stream->session;
+	if (!stream->links.key || !session->resumable) {
+		return;
+	}
+	if (session->close_refused) {
+		verdicts_note(&ibb->verdicts, stream->links.key, CONDITION_NOT_ACCEPTABLE);
+	} else if (session->close_pending) {
+		verdicts_note(&ibb->verdicts, stream->links.key,
+			      stream->incoming.receiver.close_verdict);
+	}
+}
+
 void ibb_settle(struct ibb *ibb, struct stream *stream)
 {
 	learn_carriage(ibb, stream);
@@ -138,10 +154,7 @@ void ibb_settle(struct ibb *ibb, struct stream *stream)
 			path_cache_learn(&ibb->path_cache, stream->peer, &stream->outgoing.window,
 					 alone);
 		}
-		if (stream->links.key && stream->state == STREAM_BROKEN &&
-		    stream->session.close_received && stream->session.resumable) {
-			refusals_note(&ibb->refusals, stream->links.key);
-		}
+		note_verdict(ibb, stream);
 		remove_by_key(ibb, stream);
 		/* Answers may still wait for the backlog. */
 		if (!stream->owned && !stream->incoming.receiver.held) {

@@ -111,6 +111,7 @@ struct stream_session {
 	struct op *openers;    /* parked until the stream is OPEN */
 
 	bool close_received;
+	bool close_refused; /* the peer's <close/>, at once */
 	bool close_pending; /* the peer's <close/>, in good order, is not answered yet: our own
 			       bytes are being sent, or its bytes are not durable */
 	bool close_sent;

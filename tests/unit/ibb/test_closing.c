@@ -193,27 +193,33 @@ static void test_peer_closes_what_cannot_be_stored(void **state)
 	PLAY(steps);
 }
 
-/* item-not-found to a <close/> that comes again would mean that the first one was accepted. */
-static void test_refusal_is_remembered(void **state)
+/* item-not-found to a <close/> that comes again means that the first one was accepted. */
+static void test_verdict_is_remembered(void **state)
 {
 	(void)state;
 	static const struct script_step steps[] = {
 		{"j: open s i0 8 resume; take s; defer s; j: data s i1 0 8; j: close s i2",
 		 "i0 result j"},
 		{"full s; j: close s i3", "i1 error j item-not-found cancel; i2 error j "
-					  "resource-constraint wait; i3 error j not-acceptable "
-					  "cancel"},
+					  "resource-constraint wait; i3 error j "
+					  "resource-constraint wait"},
 		/* of that stream, and of that peer */
 		{"j: close t i4; k: close s i5",
 		 "i4 error j item-not-found cancel; i5 error k item-not-found cancel"},
 		/* also after a connection broke */
-		{"j: open u i6 8 resume; take u; defer u; j: close u i7; disconnect; full u; "
+		{"j: open u i6 8 resume; take u; defer u; j: close u i7; disconnect; abort u; "
 		 "connect; j: close u i7",
-		 "i6 result j; i7 error j resource-constraint wait; i7 error j not-acceptable "
+		 "i6 result j; i7 error j not-acceptable cancel; i7 error j not-acceptable "
 		 "cancel"},
-		/* what was stored is not */
+		/* another number of bytes */
+		{"j: open w k0 8 resume; take w; defer w; j: close w k1 size=9; j: close w k2",
+		 "k0 result j; k1 error j not-acceptable cancel; k2 error j not-acceptable "
+		 "cancel"},
+		/* stored; a reset is nobody's verdict */
 		{"j: open v i8 8 resume; take v; defer v; j: close v i9; keep v; j: close v j0",
-		 "i8 result j; i9 result j; j0 error j item-not-found cancel"},
+		 "i8 result j; i9 result j; j0 result j"},
+		{"j: open x k3 8 resume; take x; defer x; j: close x k4 reset; j: close x k5",
+		 "k3 result j; k4 result j; k5 error j item-not-found cancel"},
 	};
 	PLAY(steps);
 }
@@ -569,7 +575,7 @@ int main(void)
 		cmocka_unit_test(test_peer_closes_what_is_stored),
 		cmocka_unit_test(test_peer_closes_what_cannot_be_stored),
 		cmocka_unit_test(test_messages_that_are_stored),
-		cmocka_unit_test(test_refusal_is_remembered),
+		cmocka_unit_test(test_verdict_is_remembered),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_announced_size),
 		cmocka_unit_test(test_bytes_sent),
