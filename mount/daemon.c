@@ -140,6 +140,7 @@ static int run(const struct options *options, const char *jid, char **password,
 	*password = NULL;
 	if (!loop.client) {
 		log_error("cannot start: %s", strerror(errno));
+		hub_abandon(hub); /* files of the inbox may wait for their streams */
 		return status;
 	}
 	hub_set_client(hub, loop.client);
@@ -152,6 +153,7 @@ static int run(const struct options *options, const char *jid, char **password,
 		client_stop(loop.client);
 	} else {
 		log_error("cannot start a thread");
+		hub_abandon(hub);
 	}
 	client_destroy(loop.client);
 	return status;
@@ -239,7 +241,7 @@ int daemon_run(struct options *options, char **password)
 	char *spool = disks_spool_directory(options);
 	int signal_fd = block_signals();
 	if (!hub || !spool || signal_fd < 0) {
-		log_error("cannot start: %s", strerror(errno));
+		log_error("out of memory or descriptors");
 		hub_destroy(hub);
 		free(spool);
 		return EXIT_FAILURE;

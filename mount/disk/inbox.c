@@ -2,6 +2,7 @@
 #include "mount/disk/inbox.h"
 
 #include "account/name.h"
+#include "clock.h"
 #include "mount/disk/folder.h"
 #include "mount/disk/syncer.h"
 
@@ -203,14 +204,18 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files)
 {
 	*files = 0;
+	if (!inbox) {
+		return true;
+	}
 	/* The pool gives to the syncer, and the syncer to the pool. */
 	do {
-		if (inbox && (pool_drain(inbox->pool, until_ms) > 0 ||
-			      (inbox->syncer && !worker_drain(inbox->syncer, until_ms)))) {
-			*files = atomic_load(&inbox->downloads);
+		bool hangs = pool_drain(inbox->pool, until_ms) > 0 ||
+			     (inbox->syncer && !worker_drain(inbox->syncer, until_ms));
+		*files = atomic_load(&inbox->downloads);
+		if (hangs || (*files > 0 && clock_now_ms() >= until_ms)) {
 			return false;
 		}
-	} while (inbox && atomic_load(&inbox->downloads) > 0);
+	} while (*files > 0);
 	return true;
 }
 
