@@ -30,14 +30,9 @@ bool beginning_open(struct beginning *beginning, struct partial *file, const cha
 	return false;
 }
 
-static int add(void *hash, const uint8_t *bytes, size_t length)
-{
-	return hash_update(hash, bytes, length);
-}
-
 int beginning_read(struct beginning *beginning, const struct partial *file, bool *ended)
 {
-	int error = scan(file->fd, &beginning->hashed, beginning->size, STEP, add, beginning->hash);
+	int error = scan_hash(file->fd, &beginning->hashed, beginning->size, STEP, beginning->hash);
 	*ended = !error && beginning->hashed == beginning->size;
 	return error == -ENODATA ? -EBADMSG : error; /* somebody has cut it */
 }

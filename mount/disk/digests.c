@@ -6,11 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-static int add(void *hash, const uint8_t *bytes, size_t length)
-{
-	return hash_update(hash, bytes, length);
-}
-
 static uint64_t end_of(uint64_t at, uint64_t size)
 {
 	return size - at < PIECES_LENGTH ? size : at + PIECES_LENGTH;
@@ -21,7 +16,7 @@ bool page_add(struct page *page, int fd, uint64_t size)
 	uint64_t at = (page->first + page->count) * PIECES_LENGTH, end = end_of(at, size);
 	struct hash *hash = hash_create(HASH_SHA_256);
 	struct digest digest;
-	if (hash && scan(fd, &at, end, PIECES_LENGTH, add, hash) == 0 &&
+	if (hash && scan_hash(fd, &at, end, PIECES_LENGTH, hash) == 0 &&
 	    hash_finish(hash, &digest) == 0) {
 		memcpy(page->digests[page->count], digest.bytes, PIECES_DIGEST);
 	} else {
@@ -42,7 +37,7 @@ int comparison_begin(struct comparison *comparison)
 int comparison_go_on(struct comparison *comparison, int fd, uint64_t size)
 {
 	struct digest digest;
-	int error = scan(fd, &comparison->at, size, PIECES_LENGTH, add, comparison->hash);
+	int error = scan_hash(fd, &comparison->at, size, PIECES_LENGTH, comparison->hash);
 	if (error == -ENODATA) {
 		return -EBADMSG;
 	}

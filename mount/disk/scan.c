@@ -30,3 +30,13 @@ int scan(int fd, uint64_t *at, uint64_t end, uint64_t most,
 	free(bytes);
 	return error;
 }
+
+static int add_to_hash(void *hash, const uint8_t *bytes, size_t length)
+{
+	return hash_update(hash, bytes, length);
+}
+
+int scan_hash(int fd, uint64_t *at, uint64_t end, uint64_t most, struct hash *hash)
+{
+	return scan(fd, at, end, most, add_to_hash, hash);
+}

@@ -10,6 +10,8 @@
 #ifndef MOUNT_DISK_SCAN_H
 #define MOUNT_DISK_SCAN_H
 
+#include "ibb/hash.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,5 +19,8 @@
  * behind them. Ends with an error of `take`. */
 int scan(int fd, uint64_t *at, uint64_t end, uint64_t most,
 	 int (*take)(void *context, const uint8_t *bytes, size_t length), void *context);
+
+/* Likewise, to `hash`. */
+int scan_hash(int fd, uint64_t *at, uint64_t end, uint64_t most, struct hash *hash);
 
 #endif
