@@ -80,7 +80,7 @@ static bool begin(struct download *download)
 	char name[NAME_MAX_BYTES + 1];
 	strcpy(name, download->file.name);
 	bool is_there = open_beginning(download, name);
-	bool goes_on = !is_there && download_reopen(download, name);
+	bool goes_on = !is_there && download_keep_part(download, name);
 	int error = claim_reserve(&download->claim, download->announced);
 	forget_missing(download);
 	if (error) {
@@ -319,21 +319,6 @@ void download_attach(struct inbox *inbox, struct hub *hub)
 
 /* ---- what an earlier process has begun ---- */
 
-static int reopen(struct download *download)
-{
-	struct partial *file = &download->file;
-	int error = location_open(&download->location, file);
-	if (error) {
-		return error;
-	}
-	int64_t size = partial_reopen(file, file->name);
-	if (size < 0) {
-		return (int)size;
-	}
-	claim_adopt(&download->claim, (uint64_t)size);
-	return 0;
-}
-
 int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *found)
 {
 	const struct journal_head *head = &found->head;
@@ -349,7 +334,8 @@ int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *
 		.part = head->kept,
 		.has_skipped = found->record.skipped > 0,
 	};
-	int error = download ? reopen(download) : -ENOMEM;
+	int64_t size = download ? download_open_part(download, head->name) : -ENOMEM;
+	int error = size < 0 ? (int)size : 0;
 	if (!error) {
 		error = hub_resume_inbox_file(hub, &path, head->part, &facts, &download->ino);
 	}

@@ -98,8 +98,11 @@ void download_fail(struct download *download, int error, bool of_disk);
 
 /* ---- download_part.c ---- */
 
-/* Opens NAME.part of an earlier stream. Whether there is one, and the stream may go on with it. */
-bool download_reopen(struct download *download, const char *name);
+/* Opens NAME.part of an earlier stream: its size, or -errno. */
+int64_t download_open_part(struct download *download, const char *name);
+
+/* Likewise, if the stream may go on with it. Whether there is one. */
+bool download_keep_part(struct download *download, const char *name);
 
 /* The peer has what is there, up to op->offset. */
 int download_skip(struct download *download, const struct op *op);

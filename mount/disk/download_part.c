@@ -10,19 +10,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool download_reopen(struct download *download, const char *name)
+int64_t download_open_part(struct download *download, const char *name)
 {
 	struct partial *file = &download->file;
-	if (!download->arrival->has_part || location_open(&download->location, file)) {
-		return false;
+	int error = location_open(&download->location, file);
+	int64_t size = error ? error : partial_reopen(file, name);
+	if (size >= 0) {
+		claim_adopt(&download->claim, (uint64_t)size);
 	}
-	int64_t size = partial_reopen(file, name);
-	if (size < 0) {
-		return false;
+	return size;
+}
+
+bool download_keep_part(struct download *download, const char *name)
+{
+	int64_t size = download->arrival->has_part ? download_open_part(download, name) : -ENOENT;
+	if (size >= 0) {
+		download->kept = (uint64_t)size;
 	}
-	download->kept = (uint64_t)size;
-	claim_adopt(&download->claim, download->kept);
-	return true;
+	return size >= 0;
 }
 
 /* The file may have been cut meanwhile. */
