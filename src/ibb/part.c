@@ -56,7 +56,7 @@ static void serve_page(struct stream *stream)
 	if (!part->page_id || !part->is_known) {
 		return;
 	}
-	if (part->page_first >= (part->size + PIECES_LENGTH - 1) / PIECES_LENGTH) {
+	if (part->page_first >= pieces_count(part->size)) {
 		answer_page(stream, NULL, 0);
 	} else if (reader) {
 		reader->offset = part->page_first;

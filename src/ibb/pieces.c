@@ -13,6 +13,11 @@ static size_t smaller(uint64_t a, size_t b)
 	return a < b ? (size_t)a : b;
 }
 
+uint64_t pieces_count(uint64_t bytes)
+{
+	return bytes / PIECES_LENGTH + (bytes % PIECES_LENGTH > 0);
+}
+
 struct pieces *pieces_create(void)
 {
 	struct pieces *pieces = calloc(1, sizeof(*pieces));
@@ -165,7 +170,7 @@ enum pieces_verdict pieces_next(struct pieces *pieces, size_t *length)
 /* The next piece that is not decided on, and of which nothing was sent. */
 static uint64_t next_piece(const struct pieces *pieces)
 {
-	return (pieces->start + PIECES_LENGTH - 1) / PIECES_LENGTH;
+	return pieces_count(pieces->start);
 }
 
 bool pieces_want_page(const struct pieces *pieces, uint64_t *first)
@@ -175,7 +180,7 @@ bool pieces_want_page(const struct pieces *pieces, uint64_t *first)
 	if (pieces->given_up || end > next + PIECES_PAGE / 2) {
 		return false;
 	}
-	return !pieces->is_known || *first < (pieces->size + PIECES_LENGTH - 1) / PIECES_LENGTH;
+	return !pieces->is_known || *first < pieces_count(pieces->size);
 }
 
 /* Whether an answer can be right. */
@@ -185,7 +190,7 @@ static bool is_plausible(const struct pieces *pieces, uint64_t first, int64_t si
 	    (pieces->is_known && (uint64_t)size != pieces->size)) {
 		return false;
 	}
-	uint64_t total = ((uint64_t)size + PIECES_LENGTH - 1) / PIECES_LENGTH;
+	uint64_t total = pieces_count((uint64_t)size);
 	size_t count = length / PIECES_DIGEST;
 	return first < total ? count > 0 && count <= total - first : count == 0;
 }

@@ -54,6 +54,9 @@ struct pieces {
 	struct digest digest; /* of the whole, once it was asked for */
 };
 
+/* How many pieces `bytes` are; the last one may be shorter. */
+uint64_t pieces_count(uint64_t bytes);
+
 /* Nothing is written, and nothing known. NULL when memory is short. */
 struct pieces *pieces_create(void);
 
