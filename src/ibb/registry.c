@@ -137,9 +137,7 @@ static void note_verdict(struct ibb *ibb, const struct stream *stream)
 	if (!stream->links.key || !session->resumable) {
 		return;
 	}
-	if (session->close_refused) {
-		verdicts_note(&ibb->verdicts, stream->links.key, CONDITION_NOT_ACCEPTABLE);
-	} else if (session->close_pending) {
+	if (session->close_pending || session->close_refused) {
 		verdicts_note(&ibb->verdicts, stream->links.key,
 			      stream->incoming.receiver.close_verdict);
 	}
