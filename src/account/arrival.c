@@ -12,12 +12,48 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Whether the file that `open` is about will have the name of `node`: that is received now, from a
+ * sender that may be gone. */
+static bool takes_over(struct account *account, const struct node *node, const struct msg *open,
+		       int64_t now_ms)
+{
+	struct stream *stream = node->inbox.state == INBOX_RECEIVING ? node->file.stream : NULL;
+	enum stream_sender sender =
+		stream ? stream_check_sender(stream, open->peer, now_ms) : STREAM_SENDER_THERE;
+	if (sender == STREAM_SENDER_GONE) {
+		ibb_abort(&account->ibb, stream, -ECONNRESET);
+	}
+	return sender != STREAM_SENDER_THERE;
+}
+
+/* The name in `place` (NULL: nothing is there) for a file that its sender calls `title`. False: it
+ * is to be the name of another file, which is received from a sender that seems to be gone; of that
+ * only an `open` can tell. */
+static bool choose_name(struct account *account, struct node *place, const char *title,
+			const struct msg *open, char name[NAME_MAX_BYTES + 1], int64_t now_ms)
+{
+	char wanted[NAME_MAX_BYTES + 1];
+	name_from_wire(wanted, title);
+	if (account->has_inbox) {
+		name_avoid_part(wanted);
+	}
+	strcpy(name, wanted);
+	for (unsigned n = 2; place && folder_is_taken(account, place, name); n++) {
+		if (open &&
+		    takes_over(account, tree_child(&account->tree, place, name), open, now_ms)) {
+			return false;
+		}
+		name_number(name, wanted, n);
+	}
+	return true;
+}
+
 /* A name in in/, or in a folder there, for a stream or an offer of `peer`; NULL when memory is
  * short, its JID is too long, or there are too many folders. */
 static struct node *add_arrival(struct account *account, const char *peer, const char *title,
 				const char *path, int64_t now_ms)
 {
-	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
+	char name[NAME_MAX_BYTES + 1];
 	char bare[JID_MAX + 1];
 	size_t length = jid_bare_length(peer);
 	char folder[NAME_MAX_FOLDER_BYTES + 1] = "";
@@ -32,14 +68,7 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 		place = folder_place(account, tree_only(contact, NODE_IN), folder, now_ms);
 	}
 	if (place) {
-		name_from_wire(wanted, title);
-		if (account->has_inbox) {
-			name_avoid_part(wanted);
-		}
-		strcpy(name, wanted);
-		for (unsigned n = 2; folder_is_taken(account, place, name); n++) {
-			name_number(name, wanted, n);
-		}
+		choose_name(account, place, title, NULL, name, now_ms);
 		node = tree_add(&account->tree, place, NODE_ARRIVED, name, NULL);
 	}
 	if (node) {
@@ -60,37 +89,6 @@ static struct node *find_place(const struct account *account, const struct node 
 	return place && node_is_directory(place) ? place : NULL;
 }
 
-/* Whether the file that `open` is about will have the name of `node`: that is received now, from a
- * sender that may be gone. */
-static bool takes_over(struct account *account, const struct node *node, const struct msg *open,
-		       int64_t now_ms)
-{
-	struct stream *stream = node->inbox.state == INBOX_RECEIVING ? node->file.stream : NULL;
-	enum stream_sender sender =
-		stream ? stream_check_sender(stream, open->peer, now_ms) : STREAM_SENDER_THERE;
-	if (sender == STREAM_SENDER_GONE) {
-		ibb_abort(&account->ibb, stream, -ECONNRESET);
-	}
-	return sender != STREAM_SENDER_THERE;
-}
-
-/* The name that add_arrival will choose. False: it takes over another one's. */
-static bool choose_name(struct account *account, struct node *place, const struct msg *open,
-			char name[NAME_MAX_BYTES + 1], int64_t now_ms)
-{
-	char wanted[NAME_MAX_BYTES + 1];
-	name_from_wire(wanted, open->name);
-	name_avoid_part(wanted);
-	strcpy(name, wanted);
-	for (unsigned n = 2; place && folder_is_taken(account, place, name); n++) {
-		if (takes_over(account, tree_child(&account->tree, place, name), open, now_ms)) {
-			return false;
-		}
-		name_number(name, wanted, n);
-	}
-	return true;
-}
-
 enum arrival_part arrival_find_part(struct account *account, const struct msg *open, int64_t now_ms)
 {
 	char bare[JID_MAX + 1], directory[NAME_MAX_BYTES + 1];
@@ -104,7 +102,8 @@ enum arrival_part arrival_find_part(struct account *account, const struct msg *o
 	}
 	snprintf(bare, sizeof(bare), "%.*s", (int)length, open->peer);
 	const struct node *contact = tree_contact(&account->tree, bare);
-	if (!choose_name(account, find_place(account, contact, folder), open, name, now_ms)) {
+	if (!choose_name(account, find_place(account, contact, folder), open->name, open, name,
+			 now_ms)) {
 		return ARRIVAL_LATER;
 	}
 	if (!contact && !name_from_jid(directory, bare)) {
