@@ -122,4 +122,7 @@ void script_run(struct script *script, const struct script_step *steps, size_t c
 /* A whole test, with script_config and 16 streams at most. */
 void script_test(const struct script_step *steps, size_t count);
 
+#define STEPS(name) static const struct script_step name[]
+#define PLAY(steps) script_test(steps, sizeof(steps) / sizeof((steps)[0]))
+
 #endif

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)  script_test(steps, COUNT(steps))
 
 /* A stream of ours that is open. */
 #define OPENED BRACED("dial s j; j: result o1.0", "o1.0 open j s 8")

@@ -9,9 +9,6 @@
 
 #include <cmocka.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)  script_test(steps, COUNT(steps))
-
 static void test_unknown_streams(void **state)
 {
 	(void)state;

@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)  script_test(steps, COUNT(steps))
 
 static void test_new(void **state)
 {

@@ -11,8 +11,6 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)  script_test(steps, COUNT(steps))
-#define STEPS(name)  static const struct script_step name[]
 
 /* A stream whose receiver has told that it has something. */
 #define OFFERED BRACED("j: open a x1 8 name=n resume pieces; take a; defer a", "x1 result j pieces")

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)  script_test(steps, COUNT(steps))
 
 /* A stream of the peer that is open. */
 #define ARRIVED BRACED("j: open s i0 8; take s", "i0 result j")

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#define COUNT(array)		 (sizeof(array) / sizeof((array)[0]))
-#define PLAY(block_size, steps)	 play(block_size, CARRIER_IQ, steps, COUNT(steps))
-#define PLAY_MESSAGES(bs, steps) play(bs, CARRIER_MESSAGE, steps, COUNT(steps))
+#define COUNT(array)		       (sizeof(array) / sizeof((array)[0]))
+#define PLAY_BLOCKS(block_size, steps) play(block_size, CARRIER_IQ, steps, COUNT(steps))
+#define PLAY_MESSAGES(bs, steps)       play(bs, CARRIER_MESSAGE, steps, COUNT(steps))
 
 static void play(uint32_t block_size, enum carrier carrier, const struct script_step *steps,
 		 size_t count)
@@ -53,7 +53,7 @@ static void test_error(void **state)
 		/* what was learnt is remembered, of this domain */
 		{"dial t j; dial u k; j: result o2.0", "o2.0 open j t 4096; o3.0 open k u 65535"},
 	};
-	PLAY(65535, steps);
+	PLAY_BLOCKS(65535, steps);
 }
 
 /* It was not for the length. */
@@ -69,7 +69,7 @@ static void test_error_of_short_blocks(void **state)
 		{"j: error d1-2.0 resource-constraint cancel", "f=ECONNRESET; c1-2.0 close j s-2"},
 		{"dial t j; j: error o2.0 forbidden", "o2.0 open j t 5000"},
 	};
-	PLAY(5000, steps);
+	PLAY_BLOCKS(5000, steps);
 }
 
 /* Errors that are the peer's own. */
@@ -88,7 +88,7 @@ static void test_end_by_the_peer(void **state)
 		{"j: close u i1", "h=ECONNRESET; i1 result j"},
 		{"j: error d3.0 policy-violation", ""},
 	};
-	PLAY(9000, steps);
+	PLAY_BLOCKS(9000, steps);
 }
 
 /* Once anything was acknowledged, or has come, the bytes belong to this session. */
@@ -107,7 +107,7 @@ static void test_too_late(void **state)
 		{"k: data u i1 0 1; k: error d3.0 policy-violation",
 		 "i1 result k; g=EACCES; c3.0 close k u"},
 	};
-	PLAY(9000, steps);
+	PLAY_BLOCKS(9000, steps);
 }
 
 /* The peer answers a question that was sent after the block, and not the block. */
@@ -134,7 +134,7 @@ static void test_silence(void **state)
 		 "x=16383; d2.0 data j t 0 16383; p2.1 info j"},
 		{"wait 57000", "g=ETIMEDOUT; c2.0 close j t"},
 	};
-	PLAY(65535, steps);
+	PLAY_BLOCKS(65535, steps);
 }
 
 static void test_silence_and_nobody_there(void **state)
@@ -146,7 +146,7 @@ static void test_silence_and_nobody_there(void **state)
 		 "w=65535; d1.0 data j s 0 65535; p1.1 info j"},
 		{"j: error p1.1 service-unavailable", "f=ECONNRESET"},
 	};
-	PLAY(65535, steps);
+	PLAY_BLOCKS(65535, steps);
 }
 
 /* The offer of a file has named its only session. */
@@ -166,7 +166,7 @@ static void test_offered(void **state)
 		{"create u; offered u; dial u j; j: result o3.0; reset u",
 		 "o3.0 open j u 4096; c3.0 close j u"},
 	};
-	PLAY(65535, steps);
+	PLAY_BLOCKS(65535, steps);
 }
 
 /* Another ibbfs that does not resume streams learns that the first one is no whole file. */
@@ -183,7 +183,7 @@ static void test_another_ibbfs(void **state)
 		 "c1-2.0 close j s-2 size=9000"},
 		{"j: result c1.0; j: result c1-2.0", "f=0"},
 	};
-	PLAY(9000, steps);
+	PLAY_BLOCKS(9000, steps);
 }
 
 /* A server may end the connection. */
@@ -204,7 +204,7 @@ static void test_broken_connection(void **state)
 		/* nothing is suspected of short blocks */
 		{"disconnect", "w=ECONNRESET; f=ECONNRESET"},
 	};
-	PLAY(65535, steps);
+	PLAY_BLOCKS(65535, steps);
 }
 
 /* One break is no proof of our server, but peers of the same domain are spared the next one. */
@@ -223,7 +223,7 @@ static void test_broken_connection_once(void **state)
 		{"k: error o3-2.0 service-unavailable", "g=ECONNRESET"},
 		{"reset s; reset t", "f=ECONNRESET; c1-2.0 close j s-2; c2.0 close j t"},
 	};
-	PLAY(9000, steps);
+	PLAY_BLOCKS(9000, steps);
 }
 
 /* What comes before the streams hear of the next connection: the session is lost all the same. */
@@ -240,7 +240,7 @@ static void test_answer_for_a_lost_session(void **state)
 		 "d1-2.1 data j s-2 1 4096; d1-2.2 data j s-2 2 808"},
 		{"reset s", "f=ECONNRESET; c1-2.0 close j s-2"},
 	};
-	PLAY(9000, steps);
+	PLAY_BLOCKS(9000, steps);
 }
 
 static void test_broken_connection_for_good(void **state)
@@ -252,7 +252,7 @@ static void test_broken_connection_for_good(void **state)
 		{"disconnect; disconnect; back j; wait 29999; state s", "suspended"},
 		{"wait 1; state s", "f=ECONNRESET; c1.0 close j s; broken"},
 	};
-	PLAY(9000, steps);
+	PLAY_BLOCKS(9000, steps);
 }
 
 /* Of a message that is dropped nobody knows; of one that comes back, and of a connection, it is. */
@@ -293,7 +293,7 @@ static void test_forgotten(void **state)
 		{"wait 3600000; dial u j; j: result o3.0; reset u",
 		 "o3.0 open j u 9000; c3.0 close j u"},
 	};
-	PLAY(9000, steps);
+	PLAY_BLOCKS(9000, steps);
 }
 
 /* Another session, or an error: nothing is left behind, and no call waits for ever. */

@@ -10,10 +10,6 @@
 
 #include <cmocka.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)  script_test(steps, COUNT(steps))
-#define STEPS(name)  static const struct script_step name[]
-
 /* It is as after a broken connection. */
 static void test_restored(void **state)
 {

@@ -11,8 +11,6 @@
 #include <cmocka.h>
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)   script_test(steps, COUNT(steps))
-#define STEPS(name)   static const struct script_step name[]
 #define OPENED(peers) BRACED("dial s j " peers "; j: result o1.0", "o1.0 open j s 8 resume")
 
 static void test_agreed_on(void **state)

@@ -12,8 +12,6 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PLAY(steps)  script_test(steps, COUNT(steps))
-#define STEPS(name)  static const struct script_step name[]
 
 /* A stream whose peer has told that it has something. */
 #define OFFERED                                                                         \
