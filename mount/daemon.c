@@ -114,7 +114,6 @@ static int run_session(const struct options *options, const struct mainloop *loo
 	}
 	/* Pending calls are answered before the mount goes. */
 	hub_abandon(loop->hub);
-	proc_stop(); /* Debian 13's libfuse cannot unmount without a descriptor */
 	fuse_session_unmount(session);
 	return status;
 }

@@ -41,8 +41,13 @@ def no_descriptor(lab: Lab) -> tuple[Mount, RawPeer]:
     mount, peer = visible(lab)
     used = {int(entry.name) for entry in Path(f"/proc/{mount.pid}/fd").iterdir()}
     free = min(set(range(len(used) + 1)) - used)
-    resource.prlimit(mount.pid, resource.RLIMIT_NOFILE, (free, free))
+    set_descriptors(mount, free)
     return mount, peer
+
+
+def set_descriptors(mount: Mount, most: int) -> None:
+    _, limit = resource.prlimit(mount.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(mount.pid, resource.RLIMIT_NOFILE, (min(most, limit), limit))
 
 
 def hidden(lab: Lab) -> tuple[Mount, RawPeer]:
@@ -81,8 +86,9 @@ def ends(peer: RawPeer) -> dict[str, str]:
 WANTED = {"cut": {"broken"}, "ending": {"broken", "whole"}, "closed": {"whole"}, "left": {"whole"}}
 
 
-def judge(lab: Lab, mount: Mount, peer: RawPeer, count: int, seed: int) -> dict[str, int]:
+def judge(lab: Lab, world: str, count: int, seed: int) -> dict[str, int]:
     """How many of each kind there were."""
+    mount, peer = WORLDS[world](lab)
     done = lab.run(
         sys.executable, PROGRAM, mount.contact(peer), str(count), str(seed), timeout=600
     )
@@ -99,14 +105,16 @@ def judge(lab: Lab, mount: Mount, peer: RawPeer, count: int, seed: int) -> dict[
     # A process that was killed before its open has no stream.
     lost = [name for name, fate in fates.items() if name not in found and fate != "cut"]
     assert not lost, lost
+    if world == "no descriptor":
+        # libfuse may start umount(8), which inherits the limit, but not the descriptors below it.
+        set_descriptors(mount, sys.maxsize)
     mount.stop()
     return dict(collections.Counter(fates.values()))
 
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_some_are_killed(lab: Lab, world: str) -> None:
-    mount, peer = WORLDS[world](lab)
-    counts = judge(lab, mount, peer, 60, 1)
+    counts = judge(lab, world, 60, 1)
     assert {"cut", "closed", "left"} <= counts.keys(), counts
 
 
@@ -114,8 +122,7 @@ def test_some_are_killed(lab: Lab, world: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_thousand_are_killed(lab: Lab, world: str) -> None:
-    mount, peer = WORLDS[world](lab)
-    counts = judge(lab, mount, peer, 2000, 2)
+    counts = judge(lab, world, 2000, 2)
     assert counts["cut"] + counts.get("ending", 0) >= 1000, counts
 
 
