@@ -532,15 +532,15 @@ static int lossy_write(const char *path, const char *buffer, size_t size, off_t 
 	return locked((int)size);
 }
 
+/* A journal is closed at some time after the answer that the test waits for. */
 static int lossy_flush(const char *path, struct fuse_file_info *info)
 {
-	(void)path, (void)info;
 	int hung = gate("close");
 	if (hung) {
 		return hung;
 	}
 	pthread_mutex_lock(&mutex);
-	return locked(fault(FAULT_CLOSE));
+	return locked(inode_of(path, info)->is_journal ? 0 : fault(FAULT_CLOSE));
 }
 
 static int lossy_fsync(const char *path, int data_only, struct fuse_file_info *info)
