@@ -15,7 +15,7 @@
  *     disks     inbox and spool: their start and their end
  *     hub       where the threads meet: the lock
  *     log       lines on stderr or syslog   notify    the service manager
- *     suspend   whether the machine could sleep
+ *     suspend   whether the machine could sleep   memory    what malloc keeps of it
  *   mount/process/ what /proc says of processes
  *     caller    the process behind a request: its signals
  *     writers   whether a close is the last one of a file
@@ -132,8 +132,8 @@
 #include "mount/daemon.h"
 #include "mount/daemonize.h"
 #include "mount/log.h"
+#include "mount/memory.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,10 +162,7 @@ int main(int argc, char *argv[])
 		break;
 	}
 	log_start(options.debug);
-	/* Blocks are freed in the order of their allocation. Without this, glibc would return their
-	 * memory to the kernel and fetch it again, at several times the cost of sending. */
-	mallopt(M_TRIM_THRESHOLD, 128 * 1024 * 1024);
-	mallopt(M_TOP_PAD, 1024 * 1024);
+	memory_init();
 
 	char *password = password_read(&options);
 	if (password) {

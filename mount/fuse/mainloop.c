@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "mount/disk/inbox_ops.h"
 #include "mount/log.h"
+#include "mount/memory.h"
 #include "mount/notify.h"
 #include "mount/process/writers.h"
 
@@ -172,6 +173,7 @@ static int64_t next_deadline(const struct mainloop *loop, int64_t *status_ms)
 	int64_t deadline_ms = prepare(loop);
 	deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
 	deadline_ms = min_ms(deadline_ms, inbox_ops_deadline(loop->inbox));
+	deadline_ms = min_ms(deadline_ms, memory_deadline());
 	return min_ms(deadline_ms, report_status(loop, status_ms));
 }
 
@@ -214,6 +216,7 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 			mounted = serve(session, &buffer);
 			look_at_processes(&look_ms);
 		}
+		memory_tick(clock_now_ms());
 		inbox_ops_tick(loop->inbox, loop->hub);
 		interrupts_tick(loop->interrupts); /* an interrupt that has come counts first */
 		closes_begin(loop->closes);

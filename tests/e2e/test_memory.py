@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""Memory that bytes were held in goes back to the system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daemon import Mount, poll_until
+from lab import Lab
+
+MIBIBYTE = 2**20
+HELD = 16 * MIBIBYTE
+
+
+def memory(mount: Mount) -> int:
+    """The resident memory of the daemon, in bytes."""
+    for line in Path(f"/proc/{mount.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+@pytest.mark.once
+def test_memory_of_unread_bytes_is_returned(lab: Lab) -> None:
+    """The build is the plain one: sanitizers keep what is freed."""
+    alice, bob = lab.pair(bob_options=f"buffer={HELD}")
+    before = memory(bob)
+    file = lab.random_file(HELD)
+    lab.run("cp", file, alice.contact(bob) / "file")
+    assert memory(bob) > before + HELD
+    assert bob.incoming(alice, "file").read_bytes() == file.read_bytes()
+    poll_until(
+        lambda: memory(bob) < before + 2 * MIBIBYTE, timeout=30, what="the memory is returned"
+    )
