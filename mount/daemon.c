@@ -80,7 +80,7 @@ static struct hub *create_hub(const struct options *options)
 {
 	struct stream_config config = {
 		.block_size = options->block_size,
-		.carrier = options->carrier,
+		.stanza = options->stanza,
 		.window = options->window ? options->window : DEFAULT_WINDOW,
 		.buffer = options->buffer,
 		.buffer_total = options->buffer_total,

@@ -22,9 +22,9 @@ static const char *const tls_words[] = {
 	[CLIENT_TLS_OFF] = "off",
 	NULL,
 };
-static const char *const carrier_words[] = {
-	[CARRIER_IQ] = "iq",
-	[CARRIER_MESSAGE] = "message",
+static const char *const stanza_words[] = {
+	[STANZA_IQ] = "iq",
+	[STANZA_MESSAGE] = "message",
 	NULL,
 };
 static const char *const accept_words[] = {
@@ -63,7 +63,7 @@ static const struct option table[] = {
 	{"capath=", option_directory, FIELD(capath), .path = true},
 	{"block_size=", option_block_size, .must = "must be 1 to 65535, or auto",
 	 .max = STREAM_MAX_BLOCK},
-	{"stanza=", option_word, FIELD(carrier), "must be iq or message", .words = carrier_words},
+	{"stanza=", option_word, FIELD(stanza), "must be iq or message", .words = stanza_words},
 	{"window=", option_size, FIELD(window), "must be 1 to 64M", 64 * MIB},
 	{"buffer=", option_size, FIELD(buffer), "must be 1 to 1G", GIB},
 	{"buffer_total=", option_size, FIELD(buffer_total), "must be 1 to 64G", 64 * GIB},

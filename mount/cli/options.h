@@ -42,7 +42,7 @@ struct options {
 	enum client_tls tls;
 	char *cafile, *capath;
 	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
-	enum carrier carrier;
+	enum stanza stanza;
 	size_t window, buffer;
 	size_t buffer_total; /* 0: as ibb/limits.h says */
 	unsigned max_streams;

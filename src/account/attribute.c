@@ -8,9 +8,9 @@
 
 static const char prefix[] = "user.ibb.";
 
-static const char *carrier_name(enum carrier carrier)
+static const char *stanza_name(enum stanza stanza)
 {
-	return carrier == CARRIER_MESSAGE ? "message" : "iq";
+	return stanza == STANZA_MESSAGE ? "message" : "iq";
 }
 
 static ssize_t text(char *value, const char *string)
@@ -43,7 +43,7 @@ static ssize_t get_block_size(const struct summary *summary, char *value)
 
 static ssize_t get_stanza(const struct summary *summary, char *value)
 {
-	return text(value, carrier_name(summary->carrier));
+	return text(value, stanza_name(summary->stanza));
 }
 
 static ssize_t get_state(const struct summary *summary, char *value)
@@ -127,14 +127,14 @@ uint32_t attribute_block_size(const struct account *account, const struct node *
 	return account->ibb.config.block_size;
 }
 
-enum carrier attribute_carrier(const struct account *account, const struct node *directory)
+enum stanza attribute_stanza(const struct account *account, const struct node *directory)
 {
 	for (; directory; directory = directory->parent) {
-		if (directory->directory.defaults.has_carrier) {
-			return directory->directory.defaults.carrier;
+		if (directory->directory.defaults.has_stanza) {
+			return directory->directory.defaults.stanza;
 		}
 	}
-	return account->ibb.config.carrier;
+	return account->ibb.config.stanza;
 }
 
 enum format attribute_format(const struct node *directory)
@@ -158,7 +158,7 @@ ssize_t attribute_get(const struct account *account, const struct node *node, co
 	if (row < COUNT && has_defaults(node) && attributes[row].of_directories) {
 		struct summary defaults = {
 			.block_size = attribute_block_size(account, node),
-			.carrier = attribute_carrier(account, node),
+			.stanza = attribute_stanza(account, node),
 			.format = attribute_format(node),
 		};
 		return attributes[row].get(&defaults, value);

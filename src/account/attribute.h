@@ -38,7 +38,7 @@ int attribute_remove(struct node *node, const char *name);
 
 /* The settings of a new stream in `directory`; the size may be STREAM_AUTO_BLOCK. */
 uint32_t attribute_block_size(const struct account *account, const struct node *directory);
-enum carrier attribute_carrier(const struct account *account, const struct node *directory);
+enum stanza attribute_stanza(const struct account *account, const struct node *directory);
 enum format attribute_format(const struct node *directory);
 
 #endif

@@ -28,17 +28,17 @@ static int set_block_size(struct defaults *defaults, const char *value)
 static int set_carrier(struct defaults *defaults, const char *value)
 {
 	if (!value) {
-		defaults->has_carrier = false;
+		defaults->has_stanza = false;
 		return 0;
 	}
 	if (strcmp(value, "iq") == 0) {
-		defaults->carrier = CARRIER_IQ;
+		defaults->stanza = STANZA_IQ;
 	} else if (strcmp(value, "message") == 0) {
-		defaults->carrier = CARRIER_MESSAGE;
+		defaults->stanza = STANZA_MESSAGE;
 	} else {
 		return -EINVAL;
 	}
-	defaults->has_carrier = true;
+	defaults->has_stanza = true;
 	return 0;
 }
 

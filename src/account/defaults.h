@@ -20,8 +20,8 @@
 /* 0 and false: the setting of the directory above. */
 struct defaults {
 	uint32_t block_size; /* or STREAM_AUTO_BLOCK */
-	bool has_carrier;
-	enum carrier carrier;
+	bool has_stanza;
+	enum stanza stanza;
 	bool has_format;
 	enum format format;
 };

@@ -28,7 +28,7 @@ static int begin_session(struct account *account, struct handle *handle, int64_t
 	}
 	stream->incoming.has_reader = handle->readable;
 	stream_set_block_size(stream, attribute_block_size(account, node->parent));
-	stream->session.carrier = attribute_carrier(account, node->parent);
+	stream->session.stanza = attribute_stanza(account, node->parent);
 	node->file.stream = stream;
 	node->file.size = 0;
 	node->file.expires_ms = NODE_NEVER;

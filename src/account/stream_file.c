@@ -44,7 +44,7 @@ struct summary stream_file_summarize(const struct stream_file *file)
 		.peer = offer ? offer->peer : stream->peer,
 		.format = format_of(offer),
 		.block_size = stream->session.block_size,
-		.carrier = stream->session.carrier,
+		.stanza = stream->session.stanza,
 		.sent = stream->outgoing.sender.acknowledged,
 		.received = stream->incoming.receiver.received,
 		.window = stream->outgoing.window.size,

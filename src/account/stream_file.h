@@ -20,7 +20,7 @@ struct summary {
 	const char *state; /* static; NULL: there was none */
 	char *sid, *peer;  /* NULL where they are not known */
 	uint32_t block_size;
-	enum carrier carrier;
+	enum stanza stanza;
 	uint64_t sent, received; /* bytes acknowledged to us, by us */
 	size_t window;
 	enum format format;

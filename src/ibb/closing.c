@@ -131,7 +131,7 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 		/* XEP-0047 section 2.3: the other side may flush its own data before it answers
 		 * <close/>. Of messages nobody would know whether the peer still accepts them. */
 		bool may_flush = !delivered && stream->incoming.has_reader && whole &&
-				 stream->session.carrier == CARRIER_IQ;
+				 stream->session.stanza == STANZA_IQ;
 		if (may_flush && defer_answer(stream, close)) {
 			return;
 		}

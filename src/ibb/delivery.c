@@ -77,7 +77,7 @@ static struct msg *make_block(struct stream *stream, uint64_t number, int64_t no
 		.peer = stream->peer,
 		.id = id,
 		.sid = stream->sid,
-		.carrier = stream->session.carrier,
+		.stanza = stream->session.stanza,
 		.seq = (uint16_t)number,
 		.data_length = length,
 	};
@@ -114,7 +114,7 @@ struct msg *stream_next_block(struct stream *stream, int64_t now_us)
 	/* To the end of the list: round robin. */
 	stream_unschedule(stream);
 	stream_schedule(stream);
-	if (stream->session.carrier == CARRIER_MESSAGE) {
+	if (stream->session.stanza == STANZA_MESSAGE) {
 		stream->outgoing.unprobed += msg->data_length;
 		if (stream->outgoing.unprobed > stream->outgoing.window.size / 2 ||
 		    !stream->links.is_sendable) {
@@ -146,7 +146,7 @@ void stream_retransmit_oldest(struct stream *stream)
 		.peer = stream->peer,
 		.id = id,
 		.sid = stream->sid,
-		.carrier = stream->session.carrier,
+		.stanza = stream->session.stanza,
 		.seq = (uint16_t)sender->oldest,
 		.data_length = sender_copy_oldest(sender, NULL),
 	};
@@ -353,7 +353,7 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 		return; /* an answer to an earlier transmission */
 	}
 	if (error->condition == CONDITION_RESOURCE_CONSTRAINT &&
-	    error->error_type == ERROR_TYPE_WAIT && stream->session.carrier == CARRIER_IQ) {
+	    error->error_type == ERROR_TYPE_WAIT && stream->session.stanza == STANZA_IQ) {
 		back_off_from(stream, block, now_ms);
 		return;
 	}

@@ -13,7 +13,7 @@
 
 static void refuse(struct ibb *ibb, const struct msg *request, enum condition condition)
 {
-	if (request->kind != MSG_DATA || request->carrier == CARRIER_IQ) {
+	if (request->kind != MSG_DATA || request->stanza == STANZA_IQ) {
 		/* When memory is short there is no answer: the sender has a timeout. */
 		effects_send_error(&ibb->effects, request->peer, request->id, condition);
 	}
@@ -170,7 +170,7 @@ static void receive_for_none(struct ibb *ibb, const struct msg *msg, int64_t now
 		}
 	} else if (msg->kind == MSG_UNKNOWN) {
 		refuse(ibb, msg, msg->condition);
-	} else if (msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE) {
+	} else if (msg->kind == MSG_DATA && msg->stanza == STANZA_MESSAGE) {
 		disown(ibb, msg, now_ms);
 	} else if (msg->kind == MSG_CLOSE && ibb_find_verdict(ibb, msg->peer, msg->sid, &verdict)) {
 		repeat_verdict(ibb, msg, verdict);
@@ -281,8 +281,7 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 /* Whether a block was sent with that id. Messages have none that is answered. */
 static bool was_sent(const struct stream *stream, const struct id *id)
 {
-	return stream->session.carrier == CARRIER_IQ &&
-	       id->epoch <= stream->outgoing.sender.epoch &&
+	return stream->session.stanza == STANZA_IQ && id->epoch <= stream->outgoing.sender.epoch &&
 	       (id->kind == 'd' || id->count < stream->outgoing.overdue_end);
 }
 

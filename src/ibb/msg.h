@@ -23,7 +23,7 @@
 
 enum msg_kind {
 	MSG_OPEN,    /* request: <open/> */
-	MSG_DATA,    /* request, or with CARRIER_MESSAGE a message: <data/> */
+	MSG_DATA,    /* request, or with STANZA_MESSAGE a message: <data/> */
 	MSG_CLOSE,   /* request: <close/> */
 	MSG_RESUME,  /* request: <resume/>, whether a stream is still known (FEATURE_RESUME) */
 	MSG_SKIP,    /* request: <skip/>, in place of <data/> that the receiver has (pieces.h) */
@@ -39,9 +39,9 @@ enum msg_kind {
 };
 
 /* XEP-0047 section 2.1, attribute "stanza". */
-enum carrier {
-	CARRIER_IQ,
-	CARRIER_MESSAGE,
+enum stanza {
+	STANZA_IQ,
+	STANZA_MESSAGE,
 };
 
 /* What a peer's disco#info says, as bits. */
@@ -88,10 +88,10 @@ struct msg {
 	const struct metadata
 		*metadata; /* si, jingle, and the result that accepts an si; else NULL */
 
-	uint32_t block_size;  /* open: 1 to 65535 */
-	enum carrier carrier; /* open; data */
-	const char *name;     /* open: the file's name, UTF-8, or NULL */
-	const char *folder; /* open: the path of its folder, UTF-8, as the peer gave it; or NULL */
+	uint32_t block_size; /* open: 1 to 65535 */
+	enum stanza stanza;  /* open; data */
+	const char *name;    /* open: the file's name, UTF-8, or NULL */
+	const char *folder;  /* open: the path of its folder, UTF-8, as the peer gave it; or NULL */
 	int64_t size;	/* open: the file's size; close: bytes sent before it; skip: bytes; result
 			   that answers MSG_PIECES: bytes that the receiver has; or -1 */
 	bool resumable; /* open: the sender can resume the stream (FEATURE_RESUME) */

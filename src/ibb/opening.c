@@ -73,7 +73,7 @@ int stream_open(struct stream *stream, const char *peer, unsigned features, cons
 	}
 	/* Messages are not answered, so nobody knows what was lost. */
 	stream->session.resumable = features & FEATURE_RESUME &&
-				    stream->session.carrier == CARRIER_IQ &&
+				    stream->session.stanza == STANZA_IQ &&
 				    stream->config->reconnect_ms > 0;
 	stream->session.asks_pieces =
 		stream->session.resumable && name && !stream->incoming.has_reader;
@@ -112,7 +112,7 @@ int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 	/* The account has checked its length. */
 	stream->folder = open->folder ? stream_copy_string(open->folder) : NULL;
 	stream->session.resumable =
-		open->resumable && open->carrier == CARRIER_IQ && stream->config->reconnect_ms > 0;
+		open->resumable && open->stanza == STANZA_IQ && stream->config->reconnect_ms > 0;
 	stream->incoming.part.is_offered =
 		open->pieces && stream->session.resumable && !stream->session.expected;
 	if (!stream->peer || (open->name && !stream->name) || (open->folder && !stream->folder) ||
@@ -127,7 +127,7 @@ int stream_accept(struct stream *stream, const struct msg *open, int64_t now_ms)
 	if (open->resumable) {
 		stream->session.features |= FEATURE_RESUME;
 	}
-	stream->session.carrier = open->carrier;
+	stream->session.stanza = open->stanza;
 	stream->session.block_size = open->block_size;
 	stream->session.announced_size =
 		stream->session.expected ? stream->session.announced_size : open->size;

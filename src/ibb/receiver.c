@@ -84,17 +84,17 @@ enum condition receiver_accept(struct receiver *receiver, const struct msg *data
 
 	size_t unread = receiver->in.length + data->data_length;
 	bool fits = unread <= buffer;
-	bool backlogged = effects->queued >= LIMITS_UNSENT_ACKS && data->carrier == CARRIER_IQ;
+	bool backlogged = effects->queued >= LIMITS_UNSENT_ACKS && data->stanza == STANZA_IQ;
 	size_t slack = buffer > MIN_SLACK ? buffer : MIN_SLACK;
 	bool bounded = unread <= buffer + slack && receiver->held_memory <= slack;
-	if ((!fits || backlogged) && (!bounded || data->carrier == CARRIER_MESSAGE)) {
+	if ((!fits || backlogged) && (!bounded || data->stanza == STANZA_MESSAGE)) {
 		return CONDITION_RESOURCE_CONSTRAINT;
 	}
 	if (queue_append(&receiver->in, data->data, data->data_length)) {
 		return CONDITION_RESOURCE_CONSTRAINT;
 	}
 	uint64_t end = receiver->received + data->data_length;
-	if (data->carrier == CARRIER_IQ) {
+	if (data->stanza == STANZA_IQ) {
 		/* After a withheld acknowledgement later ones are withheld too: answers stay in
 		 * order. */
 		bool at_once = fits && !backlogged && !receiver->held && !receiver->needs_commit;

@@ -42,7 +42,7 @@ static enum condition take_block(struct stream *stream, const struct msg *data)
  * yet. */
 static void refuse_unread(struct stream *stream, const struct msg *data)
 {
-	if (data->carrier == CARRIER_IQ) {
+	if (data->stanza == STANZA_IQ) {
 		effects_send_error(stream->effects, data->peer, data->id, CONDITION_ITEM_NOT_FOUND);
 	} else if (!stream->session.close_sent) {
 		/* A probe that follows the message may be answered only after our <close/>. */
@@ -55,12 +55,12 @@ static void refuse_block(struct stream *stream, const struct msg *data, enum con
 	bool too_much = condition == CONDITION_RESOURCE_CONSTRAINT;
 	bool is_early = condition == CONDITION_UNEXPECTED_REQUEST && stream->state == STREAM_OPEN &&
 			!stream->session.close_pending;
-	if (stream->session.resumable && data->carrier == CARRIER_IQ && (too_much || is_early)) {
+	if (stream->session.resumable && data->stanza == STANZA_IQ && (too_much || is_early)) {
 		/* Too many bytes at once, or the previous block was lost: the peer retransmits. */
 		effects_send_wait(stream->effects, data->peer, data->id);
 		return;
 	}
-	if (data->carrier == CARRIER_IQ) {
+	if (data->stanza == STANZA_IQ) {
 		effects_send_error(stream->effects, data->peer, data->id, condition);
 	}
 	/* XEP-0047 section 2.2: after a lost or bad block the stream must be closed. */

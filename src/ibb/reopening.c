@@ -12,7 +12,8 @@
  * - silence: the peer answers a question that was sent after the block, and not the block
  * - a connection of ours that breaks while the block is in flight
  *
- * A message has no answer. If it is dropped, nobody knows; the other two hold for both carriers.
+ * A message has no answer. If it is dropped, nobody knows. The other two hold for iq and message
+ * alike.
  */
 #include "ibb/carriage.h"
 #include "ibb/stream_internal.h"

@@ -67,14 +67,14 @@ int stream_send_open(struct stream *stream)
 	struct msg open = {
 		.kind = MSG_OPEN,
 		.block_size = stream->session.block_size,
-		.carrier = stream->session.carrier,
+		.stanza = stream->session.stanza,
 		.name = stream->session.features & FEATURE_IBBFS ? stream->name : NULL,
 		.folder = stream->session.features & FEATURE_FOLDERS ? stream->folder : NULL,
 		.size = -1,
 		/* With messages it only says that MSG_RESUME may be used as a probe. */
 		.pieces = stream->session.asks_pieces,
 		.resumable =
-			stream->session.resumable || (stream->session.carrier == CARRIER_MESSAGE &&
+			stream->session.resumable || (stream->session.stanza == STANZA_MESSAGE &&
 						      stream->session.features & FEATURE_RESUME),
 	};
 	return stream_send_request(stream, &open, 'o', stream->session.open_attempt);

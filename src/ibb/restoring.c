@@ -38,7 +38,7 @@ int stream_restore(struct stream *stream, const struct stream_facts *facts, int6
 	stream->is_incoming = true;
 	stream->incoming.has_reader = true;
 	stream->session.features = FEATURE_IBB | FEATURE_IBBFS | FEATURE_RESUME;
-	stream->session.carrier = CARRIER_IQ;
+	stream->session.stanza = STANZA_IQ;
 	stream->session.resumable = true;
 	stream->session.block_size = facts->block_size;
 	stream->session.announced_size = facts->announced_size;

@@ -145,7 +145,7 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms)
 {
-	if (stream->session.carrier == CARRIER_MESSAGE && stream->state >= STREAM_OPEN) {
+	if (stream->session.stanza == STANZA_MESSAGE && stream->state >= STREAM_OPEN) {
 		/* A probe: whether the messages before it have arrived. */
 		receiver_probe(&stream->incoming.receiver, resume->peer, resume->id,
 			       stream->effects);

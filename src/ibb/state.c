@@ -212,5 +212,5 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 bool stream_must_back_off(const struct stream *stream, const struct msg *error)
 {
 	return error->error_type == ERROR_TYPE_WAIT && condition_means_gone(error->condition) &&
-	       !stream->session.resumable && stream->session.carrier == CARRIER_IQ;
+	       !stream->session.resumable && stream->session.stanza == STANZA_IQ;
 }

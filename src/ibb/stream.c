@@ -112,7 +112,7 @@ bool stream_tries_length(const struct stream *stream)
 	const struct sender *sender = &stream->outgoing.sender;
 	size_t least = sender->carried > CARRIAGE_MIN ? sender->carried : CARRIAGE_MIN;
 	/* The first question is cheap; many short blocks may be in flight. */
-	return stream_block_length(stream) > least && stream->session.carrier == CARRIER_IQ &&
+	return stream_block_length(stream) > least && stream->session.stanza == STANZA_IQ &&
 	       !stream->outgoing.says_no_seq && sender_longest(sender) > least;
 }
 
@@ -277,7 +277,7 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream->limits = limits;
 	stream->auto_size = auto_size;
 	stream->number = number;
-	stream->session.carrier = config->carrier;
+	stream->session.stanza = config->stanza;
 	stream_set_block_size(stream, config->block_size);
 	stream->session.announced_size = -1;
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;

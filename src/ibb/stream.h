@@ -65,7 +65,7 @@ enum stream_state {
 /* What all streams of an account share; immutable after start but for max_stanza and max_block. */
 struct stream_config {
 	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK, or STREAM_AUTO_BLOCK */
-	enum carrier carrier; /* of blocks that we send on streams that we open */
+	enum stanza stanza;   /* of blocks that we send on streams that we open */
 	size_t window;	      /* most bytes sent and not acknowledged; one block always may be */
 	size_t buffer;	      /* most bytes acknowledged and not read */
 	size_t buffer_total;  /* most bytes not read, of all streams; 0: as limits.h says */
@@ -90,7 +90,7 @@ struct stream_links {
 /* What <open/> has agreed on, and the handshakes of <open/> and <close/>. */
 struct stream_session {
 	/* Immutable once the stream is OPEN, but by stream_reopen. */
-	enum carrier carrier;
+	enum stanza stanza;
 	unsigned features;	/* of the peer, enum feature */
 	int64_t announced_size; /* of the file, as the peer's <open/> or its offer says; or -1 */
 	bool expected;		/* by stream_expect: stream_finish decides where it ends */
@@ -140,7 +140,7 @@ struct stream_outgoing {
 
 	uint64_t overdue_end; /* blocks from here on were never retransmitted as overdue */
 
-	/* CARRIER_MESSAGE: bytes sent since the last probe; the end of the blocks that it covers;
+	/* STANZA_MESSAGE: bytes sent since the last probe; the end of the blocks that it covers;
 	 * and that end when the peer was last asked whether it is there. */
 	size_t unprobed;
 	uint64_t probed, probed_before;
@@ -200,7 +200,7 @@ struct stream_resumption {
 	int64_t checked_ms; /* when stream_check_sender has asked for that; 0: never */
 };
 
-/* What is needed to know an incoming stream again after a restart. The carrier is `iq`. */
+/* What is needed to know an incoming stream again after a restart. Its blocks come in iqs. */
 struct stream_facts {
 	const char *peer, *sid;
 	uint32_t block_size;

@@ -193,7 +193,7 @@ static const struct {
 const char *codec_encode(struct codec *codec, const struct msg *msg, size_t *length)
 {
 	struct writer *writer = &codec->writer;
-	bool is_message = msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE;
+	bool is_message = msg->kind == MSG_DATA && msg->stanza == STANZA_MESSAGE;
 	assert((size_t)msg->kind < COUNT(kinds) && kinds[msg->kind].add);
 	writer_begin(writer);
 	writer_add(writer, is_message ? "<message" : "<iq");

@@ -35,10 +35,10 @@ enum condition codec_decode_open(struct codec *codec, xmpp_stanza_t *open, struc
 	}
 	msg->block_size = (uint32_t)block_size;
 
-	const char *carrier = xmpp_stanza_get_attribute(open, "stanza");
-	if (text_equals(carrier, "message")) {
-		msg->carrier = CARRIER_MESSAGE;
-	} else if (carrier && !text_equals(carrier, "iq")) {
+	const char *stanza = xmpp_stanza_get_attribute(open, "stanza");
+	if (text_equals(stanza, "message")) {
+		msg->stanza = STANZA_MESSAGE;
+	} else if (stanza && !text_equals(stanza, "iq")) {
 		return CONDITION_BAD_REQUEST;
 	}
 	xmpp_stanza_t *file = element_child(open, "file", NAMESPACE_FILE);
@@ -145,7 +145,7 @@ bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct ms
 	bool has_seq = data && text_to_seq(xmpp_stanza_get_attribute(data, "seq"), &seq);
 	msg->seq = has_seq ? seq : 0;
 	msg->sid = data ? element_sid(data, "sid") : NULL;
-	msg->carrier = CARRIER_MESSAGE;
+	msg->stanza = STANZA_MESSAGE;
 	if (text_equals(xmpp_stanza_get_type(message), "error")) {
 		/* RFC 6120 section 8.3.1: the request may be in the error. */
 		msg->kind = MSG_BOUNCE;
@@ -179,7 +179,7 @@ void codec_add_open(struct codec *codec, const struct msg *msg)
 	writer_add_number(writer, msg->block_size);
 	writer_add(writer, "'");
 	writer_add_attribute(writer, "sid", msg->sid);
-	writer_add_attribute(writer, "stanza", msg->carrier == CARRIER_MESSAGE ? "message" : "iq");
+	writer_add_attribute(writer, "stanza", msg->stanza == STANZA_MESSAGE ? "message" : "iq");
 	if (!msg->name && !msg->folder && !msg->resumable && !msg->pieces) {
 		writer_add(writer, "/>");
 		return;

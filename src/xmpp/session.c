@@ -61,7 +61,7 @@ void session_send_text(struct session *session, const char *text, size_t length)
 
 static bool is_request(const struct msg *msg)
 {
-	bool is_message = msg->kind == MSG_DATA && msg->carrier == CARRIER_MESSAGE;
+	bool is_message = msg->kind == MSG_DATA && msg->stanza == STANZA_MESSAGE;
 	return msg->kind < MSG_RESULT && !is_message;
 }
 

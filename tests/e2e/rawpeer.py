@@ -346,14 +346,14 @@ class RawPeer:
         stanza: str | None = None,
         wait: bool = True,
     ) -> Stanza:
-        carrier = "" if stanza is None else f" stanza='{stanza}'"
+        attribute = "" if stanza is None else f" stanza='{stanza}'"
         child = ""
         if name is not None:
             announced = "" if size is None else f"<size>{size}</size>"
             child = f"<file xmlns='{NS_FILE}'><name>{escape(name)}</name>{announced}</file>"
         return self.request(
             to,
-            f"<open xmlns='{NS_IBB}' sid={quoteattr(sid)} block-size='{block_size}'{carrier}>"
+            f"<open xmlns='{NS_IBB}' sid={quoteattr(sid)} block-size='{block_size}'{attribute}>"
             f"{child}</open>",
             wait=wait,
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Extended attributes of a stream, and those that are set for new streams; the message carrier."""
+"""Extended attributes of a stream, and those that are set for new streams; stanza=message."""
 
 import errno
 import os

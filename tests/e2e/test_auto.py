@@ -18,10 +18,10 @@ def agreed(mount: Mount, path: str) -> str:
     return os.getxattr(mount.path / path, "user.ibb.block_size").decode()
 
 
-@pytest.mark.parametrize("carrier", ["iq", "message"])
-def test_two_mounts(lab: Lab, carrier: str) -> None:
+@pytest.mark.parametrize("stanza", ["iq", "message"])
+def test_two_mounts(lab: Lab, stanza: str) -> None:
     """Long enough for blocks of several lengths."""
-    options = f"block_size=auto,stanza={carrier},buffer=64M"
+    options = f"block_size=auto,stanza={stanza},buffer=64M"
     alice, bob = lab.pair(options, options)
     source = lab.random_file(24 * MEBIBYTE)
     copy = lab.spawn("cp", source, alice.contact(bob) / "file")

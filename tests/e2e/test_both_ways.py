@@ -153,11 +153,11 @@ def connect(port: int) -> socket.socket | None:
     return None
 
 
-@pytest.mark.parametrize("carrier", ["iq", "message"])
-def test_socat_at_both_ends(lab: Lab, carrier: str) -> None:
+@pytest.mark.parametrize("stanza", ["iq", "message"])
+def test_socat_at_both_ends(lab: Lab, stanza: str) -> None:
     """TCP, a stream, TCP; and both socats end by themselves. Messages have no flow control, so all
     of it must fit for a reader that is slower."""
-    alice, bob = lab.pair(f"stanza={carrier},buffer=4M")
+    alice, bob = lab.pair(f"stanza={stanza},buffer=4M")
     request, reply = os.urandom(2 * 1024 * 1024), os.urandom(3 * 1024 * 1024)
     (port,) = free_ports(1)
     near = lab.spawn(

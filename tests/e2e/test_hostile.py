@@ -437,17 +437,17 @@ FORGED = ["o{n}.0", "d{n}.0", "d{n}.1", "a{n}.0", "a{n}.0.1", "b{n}.0", "b{n}.1"
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("carrier", ["iq", "message"])
-def test_answers_that_acknowledge_nothing(lab: Lab, carrier: str) -> None:
+@pytest.mark.parametrize("stanza", ["iq", "message"])
+def test_answers_that_acknowledge_nothing(lab: Lab, stanza: str) -> None:
     """Only the answer to the very request does, from the recipient; no other id of the stream,
     whose request was never sent, and no <resume/>, <close/> or number of bytes."""
     alice, bob = lab.accounts("alice", "bob")
-    mount = lab.mount(alice, f"stanza={carrier}")
+    mount = lab.mount(alice, f"stanza={stanza}")
     features = (NS_INFO, NS_PING, NS_IBB, NS_IBBFS, NS_RESUME)
     peer, other = lab.raw(bob, features=features), lab.raw(bob, "other", priority=-1)
     for online in (peer, other):
         mount.wait_online(online.jid)
-    question = "data" if carrier == "iq" else "other"
+    question = "data" if stanza == "iq" else "other"
     peer.rules.update(data=silence, other=silence)
     path = lab.random_file(100)
     copy = lab.spawn("cp", path, mount.contact(bob))

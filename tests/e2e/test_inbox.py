@@ -224,12 +224,12 @@ def fill(disk: Path) -> Path:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("carrier", ["message", "iq"])
-def test_a_full_inbox_fails_every_close(lab: Lab, carrier: str) -> None:
+@pytest.mark.parametrize("stanza", ["message", "iq"])
+def test_a_full_inbox_fails_every_close(lab: Lab, stanza: str) -> None:
     """Whatever the size; of an empty file, there is no room for the name."""
     with small_disk(lab, "disk", "size=4m,nr_inodes=20") as disk:
         inbox = disk / "inbox"
-        sender, receiver = lab.pair(f"stanza={carrier}", f"inbox={inbox},inbox_quota=1M")
+        sender, receiver = lab.pair(f"stanza={stanza}", f"inbox={inbox},inbox_quota=1M")
         target, folder = sender.contact(receiver), inbox / sender.account.jid
 
         def copy(size: int, name: str) -> int:

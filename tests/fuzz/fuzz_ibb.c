@@ -7,7 +7,7 @@
  * Every byte has a meaning: an unknown letter is some act, an argument is the byte minus '0', and
  * white space between acts is skipped.
  *
- *     SETTINGS: block, window, buffer, carriers (bits: messages by Alice, by Bob; 4: streams
+ *     SETTINGS: block, window, buffer, kinds of stanza (bits: messages by Alice, by Bob; 4: streams
  * outlive a connection), block of Bob's, streams
  *
  *     cF        opens a session; F: bits, see play_open. dS: dials it, if that has not dialled
@@ -161,7 +161,7 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		msg.sid = take_sid(schedule);
 		msg.block_size = (uint32_t)take_size(schedule) % STREAM_MAX_BLOCK + 1;
 		number = take_number(schedule);
-		msg.carrier = number & 1 ? CARRIER_MESSAGE : CARRIER_IQ;
+		msg.stanza = number & 1 ? STANZA_MESSAGE : STANZA_IQ;
 		msg.name = number & 16	? long_text(name, sizeof(name) - 1)
 			   : number & 2 ? "n"
 					: NULL;
@@ -172,7 +172,7 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		msg.sid = take_sid(schedule);
 		msg.seq = take_seq(schedule, from, to, msg.sid);
 		number = take_number(schedule);
-		msg.carrier = number & 16 ? CARRIER_MESSAGE : CARRIER_IQ;
+		msg.stanza = number & 16 ? STANZA_MESSAGE : STANZA_IQ;
 		if (!(number & 32)) {
 			msg.data = zeros;
 			size_t length = sizes[number % COUNT(sizes)];
@@ -221,7 +221,7 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 	case MSG_BOUNCE:
 		msg.id = take_id(schedule, to);
 		msg.sid = take_number(schedule) % 2 ? take_sid(schedule) : NULL;
-		msg.carrier = CARRIER_MESSAGE;
+		msg.stanza = STANZA_MESSAGE;
 		set_error(schedule, &msg);
 		break;
 	}
@@ -248,7 +248,7 @@ static void play_flood(struct schedule *schedule)
 			.seq = core_expected_seq(stream),
 			.data = zeros,
 			.data_length = stream->session.block_size,
-			.carrier = stream->session.carrier,
+			.stanza = stream->session.stanza,
 		};
 		world_forge(schedule->world, MALLORY, to, &msg);
 	}
@@ -405,11 +405,11 @@ static struct world *take_world(struct schedule *schedule)
 		.timeout_ms = WORLD_TIMEOUT_MS,
 	};
 	struct stream_config bob = alice;
-	unsigned carriers = take_number(schedule);
-	alice.reconnect_ms = bob.reconnect_ms = carriers & 4 ? WORLD_RECONNECT_MS : 0;
-	alice.carrier = carriers & 1 ? CARRIER_MESSAGE : CARRIER_IQ;
-	alice.block_size = carriers & 8 ? STREAM_AUTO_BLOCK : alice.block_size;
-	bob.carrier = carriers & 2 ? CARRIER_MESSAGE : CARRIER_IQ;
+	unsigned stanzas = take_number(schedule);
+	alice.reconnect_ms = bob.reconnect_ms = stanzas & 4 ? WORLD_RECONNECT_MS : 0;
+	alice.stanza = stanzas & 1 ? STANZA_MESSAGE : STANZA_IQ;
+	alice.block_size = stanzas & 8 ? STREAM_AUTO_BLOCK : alice.block_size;
+	bob.stanza = stanzas & 2 ? STANZA_MESSAGE : STANZA_IQ;
 	bob.block_size = blocks[take_number(schedule) % COUNT(blocks)];
 	return world_create(&alice, &bob, max_streams[take_number(schedule) % COUNT(max_streams)]);
 }

@@ -154,7 +154,7 @@ void stanza_check(const struct msg *msg)
 	if (msg->kind == MSG_OPEN) {
 		FUZZ_CHECK(msg->block_size >= 1 && msg->block_size <= STREAM_MAX_BLOCK);
 	}
-	FUZZ_CHECK(msg->carrier == CARRIER_IQ || msg->carrier == CARRIER_MESSAGE);
+	FUZZ_CHECK(msg->stanza == STANZA_IQ || msg->stanza == STANZA_MESSAGE);
 	FUZZ_CHECK(msg->data_length <= STREAM_MAX_BLOCK);
 	FUZZ_CHECK(msg->data || msg->data_length == 0);
 	FUZZ_CHECK(!msg->data || msg->kind == MSG_DATA || msg->kind == MSG_CLOSE ||
@@ -215,7 +215,7 @@ void stanza_check_equal(const struct msg *a, const struct msg *b)
 	FUZZ_CHECK(equal(a->id, b->id) && equal(a->sid, b->sid));
 	FUZZ_CHECK(equal(a->name, b->name) && equal(a->node, b->node));
 	FUZZ_CHECK(equal(a->folder, b->folder));
-	FUZZ_CHECK(a->block_size == b->block_size && a->carrier == b->carrier);
+	FUZZ_CHECK(a->block_size == b->block_size && a->stanza == b->stanza);
 	FUZZ_CHECK(a->size == b->size && a->seq == b->seq && a->reset == b->reset);
 	FUZZ_CHECK(a->data_length == b->data_length && !a->data == !b->data);
 	FUZZ_CHECK(!a->data || memcmp(a->data, b->data, a->data_length) == 0);

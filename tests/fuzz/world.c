@@ -334,7 +334,7 @@ struct session *world_open(struct world *world, enum who from, enum who to, bool
 	session->ends[0].stream = stream;
 	session->ends[0].reads = reads;
 	core_set_reading(stream, reads);
-	session->is_messages = core_of(world, from)->ibb.config.carrier == CARRIER_MESSAGE;
+	session->is_messages = core_of(world, from)->ibb.config.stanza == STANZA_MESSAGE;
 	settle(world, from);
 	return session;
 }
@@ -580,7 +580,7 @@ bool world_deliver(struct world *world, enum who from)
 	msg.prev = msg.next = NULL;
 	msg.peer = world_jids[from];
 	if (letter.is_bounced) {
-		bool is_message = msg.kind == MSG_DATA && msg.carrier == CARRIER_MESSAGE;
+		bool is_message = msg.kind == MSG_DATA && msg.stanza == STANZA_MESSAGE;
 		msg.kind = is_message ? MSG_BOUNCE : MSG_ERROR;
 		msg.data = NULL;
 		msg.data_length = 0;
@@ -814,7 +814,7 @@ void world_forge(struct world *world, enum who from, enum who to, const struct m
 	struct msg forged = *msg;
 	forged.peer = world_jids[from];
 	if (from == EVE && !is_answer(msg) && msg->kind != MSG_BOUNCE &&
-	    (msg->kind != MSG_DATA || msg->carrier == CARRIER_IQ)) {
+	    (msg->kind != MSG_DATA || msg->stanza == STANZA_IQ)) {
 		world->answers_due[to]++;
 	}
 	world->flooded += msg->data_length;

@@ -81,7 +81,7 @@ struct session {
 	char sid[16];
 	bool is_honest;	     /* between Alice and Bob */
 	bool is_ibbfs;	     /* both know it of each other */
-	bool is_messages;    /* CARRIER_MESSAGE */
+	bool is_messages;    /* STANZA_MESSAGE */
 	bool is_ended;	     /* by one of its users */
 	uint32_t block_size; /* world_restart */
 	struct end ends[2];  /* who dialled; who was asked */

@@ -15,7 +15,7 @@
 
 static const struct stream_config config = {
 	.block_size = SCENE_BLOCK,
-	.carrier = CARRIER_IQ,
+	.stanza = STANZA_IQ,
 	.window = SCENE_WINDOW,
 	.buffer = SCENE_BUFFER,
 	.timeout_ms = SCENE_TIMEOUT,

@@ -95,7 +95,7 @@ static void test_defaults_are_inherited(void **state)
 	scene_says(&scene, FEATURE_IBB);
 	const struct msg *msg = scene_sent(&scene, MSG_OPEN, PHONE);
 	assert_int_equal(msg->block_size, 5);
-	assert_int_equal(msg->carrier, CARRIER_MESSAGE);
+	assert_int_equal(msg->stanza, STANZA_MESSAGE);
 	scene_result(&scene);
 	assert_result(open, 0);
 	check(&scene, "a@x/phone/f", "user.ibb.block_size", "5");

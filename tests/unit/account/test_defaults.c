@@ -19,7 +19,7 @@ static void test_set(void **state)
 	assert_int_equal(defaults_set(&defaults, "block_size", "auto"), 0);
 	assert_int_equal(defaults.block_size, STREAM_AUTO_BLOCK);
 	assert_int_equal(defaults_set(&defaults, "stanza", "message"), 0);
-	assert_true(defaults.has_carrier && defaults.carrier == CARRIER_MESSAGE);
+	assert_true(defaults.has_stanza && defaults.stanza == STANZA_MESSAGE);
 	assert_int_equal(defaults_set(&defaults, "format", "si"), 0);
 	assert_true(defaults.has_format && defaults.format == FORMAT_SI);
 
@@ -30,7 +30,7 @@ static void test_set(void **state)
 	assert_int_equal(defaults_set(&defaults, "block_size", NULL), 0);
 	assert_int_equal(defaults_set(&defaults, "stanza", NULL), 0);
 	assert_int_equal(defaults_set(&defaults, "format", NULL), 0);
-	assert_false(defaults.block_size || defaults.has_carrier || defaults.has_format);
+	assert_false(defaults.block_size || defaults.has_stanza || defaults.has_format);
 }
 
 static void test_presets(void **state)

@@ -42,7 +42,7 @@ static void test_choice(void **state)
 	const struct msg *msg = scene_sent(&scene, MSG_OPEN, "a@x/files");
 	assert_string_equal(msg->sid, "sid1");
 	assert_int_equal(msg->block_size, SCENE_BLOCK);
-	assert_int_equal(msg->carrier, CARRIER_IQ);
+	assert_int_equal(msg->stanza, STANZA_IQ);
 	assert_waits(open);
 	scene_result(&scene);
 	assert_result(open, 0);

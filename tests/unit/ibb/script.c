@@ -18,7 +18,7 @@
 
 const struct stream_config script_config = {
 	.block_size = 8,
-	.carrier = CARRIER_IQ,
+	.stanza = STANZA_IQ,
 	.window = 16,
 	.buffer = 32,
 	.timeout_ms = SCRIPT_TIMEOUT_MS,
@@ -299,7 +299,7 @@ static void put_data(struct script *script, const struct msg *msg)
 	}
 	stream->sent = aside ? sent : stream->sent + length;
 	put(script, "%s %s %s %s %u %" PRIu64 "%s", msg->id, skips ? "skip" : "data", msg->peer,
-	    msg->sid, msg->seq, length, msg->carrier == CARRIER_MESSAGE ? " message" : "");
+	    msg->sid, msg->seq, length, msg->stanza == STANZA_MESSAGE ? " message" : "");
 }
 
 /* 0 goes without saying. */
@@ -317,7 +317,7 @@ static void put_message(struct script *script, const struct msg *msg)
 	case MSG_OPEN:
 		assert_int_equal(msg->size, -1);
 		put(script, "%s open %s %s %u%s%s%s%s%s", msg->id, msg->peer, msg->sid,
-		    (unsigned)msg->block_size, msg->carrier == CARRIER_MESSAGE ? " message" : "",
+		    (unsigned)msg->block_size, msg->stanza == STANZA_MESSAGE ? " message" : "",
 		    msg->name ? " name=" : "", msg->name ? msg->name : "",
 		    msg->resumable ? " resume" : "", msg->pieces ? " pieces" : "");
 		break;
@@ -453,7 +453,7 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 	}
 	for (size_t i = 2; words[1] && words[i]; i++) {
 		if (strcmp(words[i], "message") == 0) {
-			msg.carrier = CARRIER_MESSAGE;
+			msg.stanza = STANZA_MESSAGE;
 		} else if (strncmp(words[i], "name=", 5) == 0) {
 			msg.name = words[i] + 5;
 		} else if (strncmp(words[i], "size=", 5) == 0) {

@@ -198,7 +198,7 @@ static void run_by_message(const struct script_step *steps, size_t count)
 {
 	struct stream_config config = script_config;
 	struct script script;
-	config.carrier = CARRIER_MESSAGE;
+	config.stanza = STANZA_MESSAGE;
 	script_start(&script, &config, 4);
 	script_run(&script, steps, count);
 	script_finish(&script);
@@ -287,7 +287,7 @@ static void test_messages_in_a_window_that_shrinks(void **state)
 	(void)state;
 	struct stream_config config = script_config;
 	struct script script;
-	config.carrier = CARRIER_MESSAGE;
+	config.stanza = STANZA_MESSAGE;
 	script_start(&script, &config, 16);
 	static const struct script_step before[] = {
 		{"dial s j; j: result o1.0", "o1.0 open j s 8 message"},
@@ -322,7 +322,7 @@ static void test_messages_in_a_large_window(void **state)
 	};
 	struct stream_config config = script_config;
 	struct script script;
-	config.carrier = CARRIER_MESSAGE;
+	config.stanza = STANZA_MESSAGE;
 	config.window = 40;
 	script_start(&script, &config, 1);
 	script_run(&script, steps, COUNT(steps));

@@ -241,10 +241,10 @@ struct play {
 #define PLAY_REPLY  ((uint64_t)60)  /* that the user writes */
 #define PLAY_ROUNDS 2000
 
-static void play_start(struct play *play, enum carrier carrier)
+static void play_start(struct play *play, enum stanza stanza)
 {
 	*play = (struct play){.config = script_config, .now_ms = 1000};
-	play->config.carrier = carrier;
+	play->config.stanza = stanza;
 	ibb_init(&play->ibb, &play->config, 4);
 }
 
@@ -263,7 +263,7 @@ static void play_message(struct play *play, const struct msg *msg)
 		for (size_t i = 0; i < msg->data_length; i++) {
 			assert_int_equal(msg->data[i], script_pattern(play->got++));
 		}
-		if (msg->carrier == CARRIER_IQ) {
+		if (msg->stanza == STANZA_IQ) {
 			play_answer(play, MSG_RESULT, msg->id);
 		}
 		break;
@@ -385,12 +385,12 @@ static bool transfer(struct play *play)
 static void test_outgoing_without_memory(void **state)
 {
 	(void)state;
-	for (int carrier = CARRIER_IQ; carrier <= CARRIER_MESSAGE; carrier++) {
+	for (int stanza = STANZA_IQ; stanza <= STANZA_MESSAGE; stanza++) {
 		size_t n = 0, succeeded = 0;
 		bool well;
 		do {
 			struct play play;
-			play_start(&play, (enum carrier)carrier);
+			play_start(&play, (enum stanza)stanza);
 			failing_malloc_arm(++n);
 			well = transfer(&play);
 			succeeded += well;
@@ -500,7 +500,7 @@ static void test_incoming_without_memory(void **state)
 	bool well;
 	do {
 		struct play play;
-		play_start(&play, CARRIER_IQ);
+		play_start(&play, STANZA_IQ);
 		failing_malloc_arm(++n);
 		well = dialogue(&play);
 		succeeded += well;
@@ -548,7 +548,7 @@ static void test_message_stream_is_not_left_behind(void **state)
 {
 	(void)state;
 	struct stream_config config = script_config;
-	config.carrier = CARRIER_MESSAGE;
+	config.stanza = STANZA_MESSAGE;
 	struct script script;
 	script_start(&script, &config, 4);
 	script_play(&script, "hold; dial s j; next; j: result o1.0; write s w 3; release s");

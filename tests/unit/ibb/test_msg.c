@@ -16,7 +16,7 @@ static const struct msg templates[] = {
 	 .id = "open 7.1",
 	 .sid = "mysid",
 	 .block_size = 65535,
-	 .carrier = CARRIER_MESSAGE,
+	 .stanza = STANZA_MESSAGE,
 	 .name = "na\xc3\xafve.txt",
 	 .size = INT64_MAX},
 	{.kind = MSG_OPEN, .peer = "a@b/c", .id = "", .sid = "s", .block_size = 1, .size = -1},
@@ -74,7 +74,7 @@ static void test_copies(void **state)
 		assert_null(copy->next);
 		assert_int_equal(copy->kind, original.kind);
 		assert_int_equal(copy->block_size, original.block_size);
-		assert_int_equal(copy->carrier, original.carrier);
+		assert_int_equal(copy->stanza, original.stanza);
 		assert_int_equal(copy->size, original.size);
 		assert_int_equal(copy->seq, original.seq);
 		assert_int_equal(copy->data_length, original.data_length);

@@ -51,7 +51,7 @@ static void take_messages(struct model *model)
 }
 
 static enum condition receive(struct model *model, const char *id, uint16_t seq, size_t length,
-			      enum carrier carrier, size_t block_size, size_t buffer)
+			      enum stanza stanza, size_t block_size, size_t buffer)
 {
 	uint8_t *bytes = malloc(length + 1);
 	assert_non_null(bytes);
@@ -62,7 +62,7 @@ static enum condition receive(struct model *model, const char *id, uint16_t seq,
 		.kind = MSG_DATA,
 		.peer = PEER,
 		.id = id,
-		.carrier = carrier,
+		.stanza = stanza,
 		.seq = seq,
 		.data = bytes,
 		.data_length = length,
@@ -93,7 +93,7 @@ static ssize_t read_some(struct model *model, size_t size)
 
 enum action {
 	DATA,	 /* block: its id; seq; length; condition */
-	MESSAGE, /* the same by CARRIER_MESSAGE */
+	MESSAGE, /* the same by STANZA_MESSAGE */
 	READ,	 /* size; the result */
 	RELEASE, /* buffer */
 };
@@ -127,7 +127,7 @@ static void play(const struct step *steps, size_t count, size_t block_size, size
 		case DATA:
 		case MESSAGE:
 			condition = receive(&model, step->id, step->seq, step->length,
-					    step->action == DATA ? CARRIER_IQ : CARRIER_MESSAGE,
+					    step->action == DATA ? STANZA_IQ : STANZA_MESSAGE,
 					    block_size, buffer);
 			break;
 		case READ:
@@ -273,14 +273,14 @@ static void test_bound(void **state)
 		size_t buffer = rows[i].buffer, length = rows[i].length;
 		uint16_t seq = 0;
 		/* Full first, so that every further block is held. */
-		assert_int_equal(receive(&model, "a", seq++, buffer, CARRIER_IQ, buffer, buffer),
+		assert_int_equal(receive(&model, "a", seq++, buffer, STANZA_IQ, buffer, buffer),
 				 CONDITION_NONE);
-		assert_int_equal(receive(&model, "b", seq++, 1, CARRIER_IQ, buffer, buffer),
+		assert_int_equal(receive(&model, "b", seq++, 1, STANZA_IQ, buffer, buffer),
 				 CONDITION_NONE);
 		enum condition condition = CONDITION_NONE;
 		while (!condition) {
 			size_t unread = receiver->in.length + length, held = receiver->held_memory;
-			condition = receive(&model, "b", seq++, length, CARRIER_IQ, buffer, buffer);
+			condition = receive(&model, "b", seq++, length, STANZA_IQ, buffer, buffer);
 			assert_int_equal(!condition,
 					 unread <= buffer + rows[i].slack && held <= rows[i].slack);
 		}
@@ -305,7 +305,7 @@ static void test_block_sizes(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct model model = {0};
-		assert_int_equal(receive(&model, "a", 0, rows[i].length, CARRIER_IQ,
+		assert_int_equal(receive(&model, "a", 0, rows[i].length, STANZA_IQ,
 					 rows[i].block_size, 1 << 20),
 				 rows[i].condition);
 		finish(&model);
@@ -318,13 +318,12 @@ static void test_seq_wraps(void **state)
 	struct model model = {0};
 	for (uint32_t i = 0; i < 65536 + 3; i++) {
 		model.acknowledged_length = 0;
-		assert_int_equal(receive(&model, "a", (uint16_t)i, 1, CARRIER_IQ, 1, 4),
+		assert_int_equal(receive(&model, "a", (uint16_t)i, 1, STANZA_IQ, 1, 4),
 				 CONDITION_NONE);
 		assert_string_equal(model.acknowledged, "a");
 		assert_int_equal(read_some(&model, 1), 1);
 	}
-	assert_int_equal(receive(&model, "a", 2, 1, CARRIER_IQ, 1, 4),
-			 CONDITION_UNEXPECTED_REQUEST);
+	assert_int_equal(receive(&model, "a", 2, 1, STANZA_IQ, 1, 4), CONDITION_UNEXPECTED_REQUEST);
 	assert_int_equal(model.receiver.received, 65539);
 	finish(&model);
 }
@@ -334,8 +333,8 @@ static void test_finish(void **state)
 	(void)state;
 	receiver_finish(NULL);
 	struct model model = {0};
-	receive(&model, "a", 0, 8, CARRIER_IQ, 8, 4);
-	receive(&model, "b", 1, 0, CARRIER_IQ, 8, 4);
+	receive(&model, "a", 0, 8, STANZA_IQ, 8, 4);
+	receive(&model, "b", 1, 0, STANZA_IQ, 8, 4);
 	receiver_finish(&model.receiver);
 	assert_null(model.receiver.held);
 	assert_int_equal(model.receiver.held_memory, 0);

@@ -13,15 +13,15 @@
 #include <cmocka.h>
 
 #define COUNT(array)		       (sizeof(array) / sizeof((array)[0]))
-#define PLAY_BLOCKS(block_size, steps) play(block_size, CARRIER_IQ, steps, COUNT(steps))
-#define PLAY_MESSAGES(bs, steps)       play(bs, CARRIER_MESSAGE, steps, COUNT(steps))
+#define PLAY_BLOCKS(block_size, steps) play(block_size, STANZA_IQ, steps, COUNT(steps))
+#define PLAY_MESSAGES(bs, steps)       play(bs, STANZA_MESSAGE, steps, COUNT(steps))
 
-static void play(uint32_t block_size, enum carrier carrier, const struct script_step *steps,
+static void play(uint32_t block_size, enum stanza stanza, const struct script_step *steps,
 		 size_t count)
 {
 	struct stream_config config = script_config;
 	config.block_size = block_size;
-	config.carrier = carrier;
+	config.stanza = stanza;
 	config.window = config.buffer = 131072;
 	struct script script;
 	script_start(&script, &config, 16);

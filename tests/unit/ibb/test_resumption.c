@@ -413,7 +413,7 @@ static void test_wait_for_delivery(void **state)
 	PLAY(steps);
 	struct stream_config config = script_config;
 	struct script script;
-	config.carrier = CARRIER_MESSAGE;
+	config.stanza = STANZA_MESSAGE;
 	script_start(&script, &config, 1);
 	script_run(&script, messages, COUNT(messages));
 	script_finish(&script);

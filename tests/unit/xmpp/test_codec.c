@@ -86,7 +86,7 @@ static void assert_msg(const struct msg *msg, const struct msg *expected, const 
 	assert_string_same(msg->id, expected->id ? expected->id : "i");
 	assert_string_same(msg->sid, expected->sid);
 	assert_int_equal(msg->block_size, expected->block_size);
-	assert_int_equal(msg->carrier, expected->carrier);
+	assert_int_equal(msg->stanza, expected->stanza);
 	assert_string_same(msg->name, expected->name);
 	assert_string_same(msg->folder, expected->folder);
 	assert_int_equal(msg->size, expected->size);
@@ -209,7 +209,7 @@ static const struct row xep[] = {
 	  .peer = ROMEO,
 	  .id = "dsw71gj3",
 	  .sid = "i781hf64",
-	  .carrier = CARRIER_MESSAGE,
+	  .stanza = STANZA_MESSAGE,
 	  .size = -1,
 	  .data = xep_block,
 	  .data_length = sizeof(xep_block)}},
@@ -248,7 +248,7 @@ static const struct row slixmpp[] = {
 	  .id = "3528b6f69e83416ea0c75045cde99989",
 	  .sid = "043ea7c6-025a-4be5-bcf0-73a4c3f318d5",
 	  .block_size = 4096,
-	  .carrier = CARRIER_MESSAGE,
+	  .stanza = STANZA_MESSAGE,
 	  .size = -1}},
 	{"<message id=\"6fb0f1fc1e4842d0957aa73ad4a8d624\" from=\"" SLIX "\""
 	 " to=\"ibbfs@localhost/probe\"><data xmlns=\"" IBB "\" seq=\"1\""
@@ -256,7 +256,7 @@ static const struct row slixmpp[] = {
 	 {.kind = MSG_DATA,
 	  .id = "6fb0f1fc1e4842d0957aa73ad4a8d624",
 	  .sid = "043ea7c6-025a-4be5-bcf0-73a4c3f318d5",
-	  .carrier = CARRIER_MESSAGE,
+	  .stanza = STANZA_MESSAGE,
 	  .size = -1,
 	  .seq = 1,
 	  .data = (const uint8_t *)"\0\1\2\3\4\5\6\7\10\11\12\13",
@@ -331,7 +331,7 @@ static const struct row opens[] = {
 	{OPEN("sid='s' block-size='9' stanza='iq'"), OPENED(9)},
 	{OPEN("sid='s' block-size='9' other='x' xml:lang='en'"), OPENED(9)},
 	{OPEN("sid='s' block-size='9' stanza='message'"),
-	 {.kind = MSG_OPEN, .sid = "s", .block_size = 9, .carrier = CARRIER_MESSAGE, .size = -1}},
+	 {.kind = MSG_OPEN, .sid = "s", .block_size = 9, .stanza = STANZA_MESSAGE, .size = -1}},
 	{SET("\n  text <open xmlns='" IBB "' sid='s' block-size='9'> x </open> x"), OPENED(9)},
 	{"<iq id='i' type='set'><open xmlns='" IBB "' sid='s' block-size='9'/></iq>",
 	 {.kind = MSG_OPEN, .peer = "", .sid = "s", .block_size = 9, .size = -1}},
@@ -579,11 +579,11 @@ static const struct row answers[] = {
 };
 
 #define MESSAGE(type, child) "<message from='a@b/c' id='i'" type ">" child "</message>"
-#define IN_MESSAGE(length, bytes, number)                                            \
-	BRACED(.kind = MSG_DATA, .sid = "s", .carrier = CARRIER_MESSAGE, .size = -1, \
-	       .seq = number, .data = (const uint8_t *)bytes, .data_length = length)
-#define BOUNCED(which, number, c, t)                                                     \
-	BRACED(.kind = MSG_BOUNCE, .sid = which, .carrier = CARRIER_MESSAGE, .size = -1, \
+#define IN_MESSAGE(length, bytes, number)                                                         \
+	BRACED(.kind = MSG_DATA, .sid = "s", .stanza = STANZA_MESSAGE, .size = -1, .seq = number, \
+	       .data = (const uint8_t *)bytes, .data_length = length)
+#define BOUNCED(which, number, c, t)                                                   \
+	BRACED(.kind = MSG_BOUNCE, .sid = which, .stanza = STANZA_MESSAGE, .size = -1, \
 	       .seq = number, .condition = c, .error_type = t)
 
 static const struct row messages[] = {
@@ -599,7 +599,7 @@ static const struct row messages[] = {
 	  .peer = "",
 	  .id = "",
 	  .sid = "s",
-	  .carrier = CARRIER_MESSAGE,
+	  .stanza = STANZA_MESSAGE,
 	  .size = -1,
 	  .seq = 7,
 	  .data = (const uint8_t *)"xy",
@@ -739,7 +739,7 @@ static const struct row encodings[] = {
 	  .id = "1",
 	  .sid = "s",
 	  .block_size = 65535,
-	  .carrier = CARRIER_MESSAGE,
+	  .stanza = STANZA_MESSAGE,
 	  .name = "n",
 	  .size = -1}},
 	{"<iq type='set' id='1' to='a@b/c'><open xmlns='" IBB
@@ -778,7 +778,7 @@ static const struct row encodings[] = {
 	  .peer = "a@b/c",
 	  .id = "1",
 	  .sid = "s",
-	  .carrier = CARRIER_MESSAGE,
+	  .stanza = STANZA_MESSAGE,
 	  .data = (const uint8_t *)"x",
 	  .data_length = 1}},
 	{"<iq type='set' id='1' to='a@b/c'><close xmlns='" IBB "' sid='s'/></iq>",
@@ -881,7 +881,7 @@ static void test_round_trip(void **state)
 		{.kind = MSG_OPEN,
 		 .sid = "s",
 		 .block_size = 65535,
-		 .carrier = CARRIER_MESSAGE,
+		 .stanza = STANZA_MESSAGE,
 		 .size = -1},
 		{.kind = MSG_DATA, .sid = "s", .size = -1, .data = bytes, .data_length = 0},
 		{.kind = MSG_DATA,
@@ -894,7 +894,7 @@ static void test_round_trip(void **state)
 		{.kind = MSG_DATA, .sid = "s", .size = -1, .data = bytes, .data_length = 65534},
 		{.kind = MSG_DATA,
 		 .sid = "s",
-		 .carrier = CARRIER_MESSAGE,
+		 .stanza = STANZA_MESSAGE,
 		 .size = -1,
 		 .seq = 65535,
 		 .data = bytes,

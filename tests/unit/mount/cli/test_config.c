@@ -146,10 +146,10 @@ static void test_directories(void **state)
 	assert_true(alice->defaults.has_format);
 	assert_int_equal(alice->defaults.format, FORMAT_SI);
 	assert_int_equal(alice->defaults.block_size, STREAM_AUTO_BLOCK);
-	assert_false(alice->defaults.has_carrier);
+	assert_false(alice->defaults.has_stanza);
 	assert_non_null(bob);
 	assert_int_equal(bob->defaults.block_size, 1024);
-	assert_int_equal(bob->defaults.carrier, CARRIER_MESSAGE);
+	assert_int_equal(bob->defaults.stanza, STANZA_MESSAGE);
 	assert_null(preset_find(options.presets, "bob@example.org"));
 	options_finish(&options);
 	assert_null(options.presets);

@@ -100,7 +100,7 @@ static void test_defaults(void **state)
 	assert_null(options.cafile);
 	assert_null(options.capath);
 	assert_int_equal(options.block_size, 4096);
-	assert_int_equal(options.carrier, CARRIER_IQ);
+	assert_int_equal(options.stanza, STANZA_IQ);
 	assert_int_equal(options.window, 0);
 	assert_int_equal(options.buffer, 1 << 20);
 	assert_int_equal(options.buffer_total, 0);
@@ -139,7 +139,7 @@ static void test_everything(void **state)
 	assert_int_equal(options.capath[0], '/');
 	assert_int_equal(access(options.capath, R_OK), 0);
 	assert_int_equal(options.block_size, 65535);
-	assert_int_equal(options.carrier, CARRIER_MESSAGE);
+	assert_int_equal(options.stanza, STANZA_MESSAGE);
 	assert_int_equal(options.window, 1 << 20);
 	assert_int_equal(options.buffer, 512 << 10);
 	assert_int_equal(options.buffer_total, (size_t)64 << 30);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""stanza=message: sending, receiving, and the failures of a carrier without answers."""
+"""stanza=message: sending, receiving, and the failures of blocks that have no answer."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_one_directory_only(lab: Lab) -> None:
 
 
 def test_both_ways_in_messages(lab: Lab) -> None:
-    """The side that accepts uses the carrier that the stream was opened with."""
+    """The side that accepts sends its blocks in the stanza that the stream was opened with."""
     alice, bob = lab.pair("stanza=message", "stanza=iq")
     one = os.open(alice.contact(bob) / "talk", os.O_RDWR | os.O_CREAT)
     other = os.open(bob.incoming(alice, "talk"), os.O_RDWR)
