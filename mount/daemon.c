@@ -86,7 +86,7 @@ static struct hub *create_hub(const struct options *options)
 		.buffer_total = options->buffer_total,
 		.timeout_ms = (int64_t)options->timeout_s * 1000,
 		.reconnect_ms = (int64_t)options->reconnect_s * 1000,
-		.answer_ms = (int64_t)options->answer_s * 1000,
+		.answer_timeout_ms = (int64_t)options->answer_timeout_s * 1000,
 	};
 	struct owner owner = {options->uid, options->gid};
 	return hub_create(&config, options->max_streams, options->accept, options->jid, owner);

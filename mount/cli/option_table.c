@@ -72,7 +72,7 @@ static const struct option table[] = {
 	 .words = accept_words},
 	{"timeout=", option_unsigned, FIELD(timeout_s), "must be 1 to 86400", DAY_S},
 	{"reconnect=", option_unsigned_from_0, FIELD(reconnect_s), "must be 0 to 86400", DAY_S},
-	{"answer_timeout=", option_unsigned, FIELD(answer_s), "must be 1 to 86400", DAY_S},
+	{"answer_timeout=", option_unsigned, FIELD(answer_timeout_s), "must be 1 to 86400", DAY_S},
 	{"spool=", option_path, FIELD(spool), .path = true},
 	{"inbox=", option_path, FIELD(inbox), .path = true},
 	{"inbox_quota=", option_bytes, FIELD(inbox_quota), "must be 1 to 1048576G", 1024 * TIB},

@@ -184,7 +184,7 @@ enum options_result options_parse(struct options *options, int argc, char *argv[
 		.max_streams = 1024,
 		.timeout_s = 60,
 		.reconnect_s = 900,
-		.answer_s = 600,
+		.answer_timeout_s = 600,
 		.uid = getuid(),
 		.gid = getgid(),
 		.umask = 077,

@@ -48,12 +48,12 @@ struct options {
 	unsigned max_streams;
 	enum access accept;
 	unsigned timeout_s;
-	unsigned reconnect_s; /* 0: streams do not outlive a connection */
-	unsigned answer_s;    /* a person may take to accept a file */
-	char *spool;	      /* absolute; NULL: spool_default_directory */
-	char *inbox;	      /* absolute; NULL: none */
-	uint64_t inbox_quota; /* 0: no limit */
-	unsigned inbox_files; /* 0: INBOX_MAX_FILES */
+	unsigned reconnect_s;	   /* 0: streams do not outlive a connection */
+	unsigned answer_timeout_s; /* a person may take to accept a file */
+	char *spool;		   /* absolute; NULL: spool_default_directory */
+	char *inbox;		   /* absolute; NULL: none */
+	uint64_t inbox_quota;	   /* 0: no limit */
+	unsigned inbox_files;	   /* 0: INBOX_MAX_FILES */
 	enum inbox_sync inbox_sync;
 	uid_t uid; /* the user that it runs as */
 	gid_t gid;

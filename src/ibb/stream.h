@@ -64,16 +64,16 @@ enum stream_state {
 
 /* What all streams of an account share; immutable after start but for max_stanza and max_block. */
 struct stream_config {
-	uint32_t block_size;  /* largest block, 1 to STREAM_MAX_BLOCK, or STREAM_AUTO_BLOCK */
-	enum stanza stanza;   /* of blocks that we send on streams that we open */
-	size_t window;	      /* most bytes sent and not acknowledged; one block always may be */
-	size_t buffer;	      /* most bytes acknowledged and not read */
-	size_t buffer_total;  /* most bytes not read, of all streams; 0: as limits.h says */
-	int64_t timeout_ms;   /* without an answer */
-	int64_t answer_ms;    /* a person may take to accept a file that we offer */
-	int64_t reconnect_ms; /* a stream outlives a broken connection for; 0: it does not */
-	size_t max_stanza;    /* bytes of the longest that our server takes; 0: it does not say */
-	size_t max_block;     /* of the longest block that it may take, by what was lost; 0: any */
+	uint32_t block_size; /* largest block, 1 to STREAM_MAX_BLOCK, or STREAM_AUTO_BLOCK */
+	enum stanza stanza;  /* of blocks that we send on streams that we open */
+	size_t window;	     /* most bytes sent and not acknowledged; one block always may be */
+	size_t buffer;	     /* most bytes acknowledged and not read */
+	size_t buffer_total; /* most bytes not read, of all streams; 0: as limits.h says */
+	int64_t timeout_ms;  /* without an answer */
+	int64_t answer_timeout_ms; /* a person may take to accept a file that we offer */
+	int64_t reconnect_ms;	   /* a stream outlives a broken connection for; 0: it does not */
+	size_t max_stanza; /* bytes of the longest that our server takes; 0: it does not say */
+	size_t max_block;  /* of the longest block that it may take, by what was lost; 0: any */
 };
 
 /* Where the set finds the stream (ibb.c), and in which lists of effects.h it is. */

@@ -63,9 +63,9 @@ void offer_release(struct offers *offers, struct offer *offer, int64_t now_ms)
 	/* The peer may still send something. */
 	if (!offer->session.ended) {
 		bool unanswered = !offer->is_incoming && !offer->session.answered;
-		offer_set_deadline(
-			offers, offer,
-			now_ms + (unanswered ? offers->ibb->config.answer_ms : OFFER_LINGER_MS));
+		offer_set_deadline(offers, offer,
+				   now_ms + (unanswered ? offers->ibb->config.answer_timeout_ms
+							: OFFER_LINGER_MS));
 	}
 }
 

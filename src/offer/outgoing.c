@@ -26,7 +26,7 @@ struct offer *offer_send(struct offers *offers, const struct offer_protocol *pro
 		offer_forget(offers, offer);
 		return NULL;
 	}
-	offer_set_deadline(offers, offer, now_ms + offers->ibb->config.answer_ms);
+	offer_set_deadline(offers, offer, now_ms + offers->ibb->config.answer_timeout_ms);
 	return offer;
 }
 

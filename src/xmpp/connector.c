@@ -17,7 +17,7 @@
 
 /* If another address was not tried yet, a server must send something within this and four
  * round-trip times. The TCP and TLS handshakes take less. */
-#define ANSWER_MS 1500
+#define SILENCE_MS 1500
 
 struct connector {
 	struct candidates candidates;
@@ -189,7 +189,7 @@ static void name_address(char *text, size_t size, const struct address *address)
 static int64_t longest_silence_ms(struct candidates *candidates, int64_t rtt_ms)
 {
 	if (!candidates_is_exhausted(candidates, TURN_POSTPONED)) {
-		return ANSWER_MS + 4 * rtt_ms;
+		return SILENCE_MS + 4 * rtt_ms;
 	}
 	return candidates_is_exhausted(candidates, TURN_OVERTAKEN) ? INT64_MAX
 								   : CANDIDATES_ATTEMPT_MS;

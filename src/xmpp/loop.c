@@ -56,9 +56,9 @@ static void check_stop(struct loop *loop, bool drained, int64_t now)
 static void check_login(struct loop *loop, int64_t now)
 {
 	if (loop->session->has_input) {
-		atomic_store(&loop->answer_ms, INT64_MAX);
+		atomic_store(&loop->silence_deadline_ms, INT64_MAX);
 	}
-	if (now >= atomic_load(&loop->answer_ms)) {
+	if (now >= atomic_load(&loop->silence_deadline_ms)) {
 		break_connection(loop, now);
 	}
 	/* After a parse error libstrophe would wait for the server to hang up. */
@@ -72,7 +72,7 @@ static void explain_timeout(struct loop *loop)
 {
 	char text[64];
 
-	loop->no_answer = clock_now_ms() >= atomic_load(&loop->answer_ms);
+	loop->no_answer = clock_now_ms() >= atomic_load(&loop->silence_deadline_ms);
 	if (loop->no_answer) {
 		cause_set(&loop->session->cause, CAUSE_TIMEOUT, "no answer");
 	} else if (clock_now_ms() >= atomic_load(&loop->deadline_ms)) {
@@ -203,9 +203,9 @@ void loop_run(struct loop *loop, const struct connection *connection)
 	int64_t now = clock_now_ms();
 
 	session->has_input = false;
-	atomic_store(&loop->answer_ms, connection->silence_ms == INT64_MAX
-					       ? INT64_MAX
-					       : now + connection->silence_ms);
+	atomic_store(&loop->silence_deadline_ms, connection->silence_ms == INT64_MAX
+							 ? INT64_MAX
+							 : now + connection->silence_ms);
 
 	loop->break_ms = -1;
 	keepalive_begin(&loop->keepalive, now);
@@ -239,10 +239,10 @@ int64_t loop_watch(struct loop *loop, int64_t now)
 {
 	int64_t deadline_ms = atomic_load(&loop->deadline_ms);
 
-	if (now >= deadline_ms || now >= atomic_load(&loop->answer_ms)) {
+	if (now >= deadline_ms || now >= atomic_load(&loop->silence_deadline_ms)) {
 		socket_shutdown(&loop->session->socket);
 	}
-	/* While the session connects, answer_ms may be set at any time. */
+	/* While the session connects, silence_deadline_ms may be set at any time. */
 	return deadline_ms == INT64_MAX ? INT64_MAX : now + WATCH_MS;
 }
 
@@ -266,7 +266,7 @@ int loop_init(struct loop *loop, struct session *session)
 
 	*loop = (struct loop){.session = session, .leave_ms = -1, .break_ms = -1};
 	atomic_init(&loop->deadline_ms, INT64_MAX);
-	atomic_init(&loop->answer_ms, INT64_MAX);
+	atomic_init(&loop->silence_deadline_ms, INT64_MAX);
 	sleep_watch_init(&loop->sleep_watch);
 	loop->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);

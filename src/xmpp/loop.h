@@ -30,7 +30,7 @@ struct loop {
 	atomic_bool stopping;	     /* loop_stop was called */
 	atomic_bool open;	     /* the stream is up and can be ended in order */
 	_Atomic int64_t deadline_ms; /* of connecting; INT64_MAX once online. The owner sets it */
-	_Atomic int64_t answer_ms;   /* of the first answer; INT64_MAX once it is there */
+	_Atomic int64_t silence_deadline_ms; /* for the first answer; INT64_MAX once it is there */
 
 	/* The XMPP thread's. */
 	int64_t leave_ms; /* when this thread noticed loop_stop; -1: not yet */

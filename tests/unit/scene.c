@@ -19,7 +19,7 @@ static const struct stream_config config = {
 	.window = SCENE_WINDOW,
 	.buffer = SCENE_BUFFER,
 	.timeout_ms = SCENE_TIMEOUT,
-	.answer_ms = SCENE_ANSWER,
+	.answer_timeout_ms = SCENE_ANSWER_TIMEOUT,
 };
 
 int scene_try_start(struct scene *scene, enum access accept)

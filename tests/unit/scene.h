@@ -25,15 +25,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCENE_ME      "me@home.example/ibbfs"
-#define SCENE_BLOCK   8	 /* bytes; of either side */
-#define SCENE_WINDOW  16 /* bytes */
-#define SCENE_BUFFER  32 /* bytes */
-#define SCENE_STREAMS 8
-#define SCENE_TIMEOUT 60000
-#define SCENE_ANSWER  300000
-#define SCENE_UPLOADS 32
-#define SCENE_PIECE   5 /* bytes of a file that is fed to a stream */
+#define SCENE_ME	     "me@home.example/ibbfs"
+#define SCENE_BLOCK	     8	/* bytes; of either side */
+#define SCENE_WINDOW	     16 /* bytes */
+#define SCENE_BUFFER	     32 /* bytes */
+#define SCENE_STREAMS	     8
+#define SCENE_TIMEOUT	     60000
+#define SCENE_ANSWER_TIMEOUT 300000
+#define SCENE_UPLOADS	     32
+#define SCENE_PIECE	     5 /* bytes of a file that is fed to a stream */
 
 /* A call of a user's. */
 struct call {

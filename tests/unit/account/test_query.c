@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define ANSWER_MS    10000 /* the time-out of a query */
+#define COUNT(array)	 (sizeof(array) / sizeof((array)[0]))
+#define QUERY_TIMEOUT_MS 10000 /* the time-out of a query */
 
 /* Two opens at the same time send one query. */
 static void test_asked_once(void **state)
@@ -53,7 +53,7 @@ static void test_no_answer(void **state)
 	scene_open(&scene, "bot.x/f", O_WRONLY);
 	scene_sent(&scene, MSG_INFO, "a@x/silent");
 	scene_sent(&scene, MSG_INFO, "bot.x");
-	scene_wait(&scene, ANSWER_MS - 1);
+	scene_wait(&scene, QUERY_TIMEOUT_MS - 1);
 	scene_is_quiet(&scene);
 	scene_wait(&scene, 1);
 	assert_null(scene_sent(&scene, MSG_OPEN, "a@x/silent")->name);
@@ -139,11 +139,11 @@ static void test_timeout_of_queries(void **state)
 	scene_comes(&scene, "a@x/0", 0);
 	struct call *open = scene_open(&scene, "a@x/f", O_WRONLY);
 	char last[16] = "a@x/0", next[16];
-	for (unsigned i = 1; (i - 1) * (ANSWER_MS - 1) < SCENE_TIMEOUT; i++) {
+	for (unsigned i = 1; (i - 1) * (QUERY_TIMEOUT_MS - 1) < SCENE_TIMEOUT; i++) {
 		assert_waits(open);
 		scene_sent(&scene, MSG_INFO, last);
 		scene_is_quiet(&scene);
-		scene_wait(&scene, ANSWER_MS - 1);
+		scene_wait(&scene, QUERY_TIMEOUT_MS - 1);
 		snprintf(next, sizeof(next), "a@x/%u", i);
 		scene_comes(&scene, next, 0);
 		scene_goes(&scene, last);
@@ -170,7 +170,7 @@ static void test_reconnect(void **state)
 	scene_sent(&scene, MSG_PING, "");
 	assert_true(query_is_pending(&scene.account, "a@x/r"));
 	assert_true(query_is_pending(&scene.account, ""));
-	assert_int_equal(query_deadline(&scene.account), scene.now_ms + ANSWER_MS);
+	assert_int_equal(query_deadline(&scene.account), scene.now_ms + QUERY_TIMEOUT_MS);
 	dispatch_offline(&scene.account, "gone", 0, scene.now_ms);
 	scene_settle(&scene);
 	assert_false(query_is_pending(&scene.account, ""));

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define ANSWER_MS    10000 /* the time-out of a query */
+#define COUNT(array)	 (sizeof(array) / sizeof((array)[0]))
+#define QUERY_TIMEOUT_MS 10000 /* the time-out of a query */
 
 /* The best of several resources is chosen, once the features of each are known; each is queried
  * once. */
@@ -231,7 +231,7 @@ static void test_server_is_pinged(void **state)
 	/* No answer. */
 	open = scene_open(&scene, "a@x/g", O_WRONLY);
 	scene_sent(&scene, MSG_PING, "");
-	scene_wait(&scene, ANSWER_MS - 1);
+	scene_wait(&scene, QUERY_TIMEOUT_MS - 1);
 	assert_waits(open);
 	scene_wait(&scene, 1);
 	assert_result(open, -EHOSTDOWN);

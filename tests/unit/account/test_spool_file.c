@@ -267,7 +267,7 @@ static void test_left_and_lost(void **state)
 			scene_error(&scene, CONDITION_FORBIDDEN);
 			break;
 		case TIMES_OUT:
-			scene_wait(&scene, SCENE_ANSWER + SCENE_TIMEOUT);
+			scene_wait(&scene, SCENE_ANSWER_TIMEOUT + SCENE_TIMEOUT);
 			break;
 		case GOES:
 			scene_goes(&scene, PHONE);
@@ -402,7 +402,7 @@ static bool play_offers(struct scene *scene, bool jingle)
 			struct metadata received = {.action = JINGLE_RECEIVED};
 			scene_peer_says(scene, PHONE, handle->sid, &received);
 		}
-		scene_wait(scene, SCENE_ANSWER);
+		scene_wait(scene, SCENE_ANSWER_TIMEOUT);
 		scene_play(scene);
 		assert_true(call_is_done(close));
 		if (close->op.result == 0) {

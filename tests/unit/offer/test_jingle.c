@@ -799,7 +799,7 @@ static void test_outgoing(void **state)
 		assert_waits(close);
 		assert_state(&scene, "a@x/f.txt", "offered");
 		assert_string_equal(scene_attribute(&scene, "a@x/f.txt", "format"), "jingle");
-		scene_wait(&scene, SCENE_ANSWER - 1); /* she thinks about it */
+		scene_wait(&scene, SCENE_ANSWER_TIMEOUT - 1); /* she thinks about it */
 		says(&scene, "sid1", JINGLE_PING);
 		scene_sent(&scene, MSG_RESULT, PHONE);
 		accepts(&scene, "sid1", "sid1", 7);
@@ -1199,7 +1199,7 @@ static void test_outgoing_timeout(void **state)
 	transfer_start(&scene, &format);
 	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = offered(&scene, handle, "sid1");
-	scene_wait(&scene, SCENE_ANSWER - 1);
+	scene_wait(&scene, SCENE_ANSWER_TIMEOUT - 1);
 	assert_waits(close);
 	scene_is_quiet(&scene);
 	scene_wait(&scene, 1);
@@ -1218,7 +1218,7 @@ static void test_outgoing_timeout(void **state)
 	handle = transfer_spool(&scene, "a@x/g");
 	close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_jingle(&scene, JINGLE_SESSION_INITIATE, PHONE);
-	scene_wait(&scene, SCENE_ANSWER);
+	scene_wait(&scene, SCENE_ANSWER_TIMEOUT);
 	assert_result(close, -ETIMEDOUT);
 	scene_finish(&scene);
 }

@@ -411,7 +411,7 @@ static void trouble(struct play *play)
 		come(play);
 		break;
 	case 2:
-		scene_wait(scene, chance(play, 2 * SCENE_ANSWER));
+		scene_wait(scene, chance(play, 2 * SCENE_ANSWER_TIMEOUT));
 		break;
 	default:
 		scene_wait(scene, chance(play, 2 * OFFER_CONFIRM_MS));
@@ -461,7 +461,7 @@ static void take_step(struct play *play)
 /* Peers fall silent: no call waits for ever. */
 static void fall_silent(struct play *play)
 {
-	scene_wait(&play->scene, 4 * SCENE_ANSWER);
+	scene_wait(&play->scene, 4 * SCENE_ANSWER_TIMEOUT);
 	look(play);
 	for (size_t i = 0; i < play->outs_length; i++) {
 		assert_true(!play->outs[i].open && !play->outs[i].close);

@@ -669,7 +669,7 @@ static void test_outgoing(void **state)
 	assert_string_equal(scene_attribute(&scene, "a@x/f.txt", "peer"), PHONE);
 	assert_int_equal(attributes_of(&scene, "a@x/f.txt").st_size, 12);
 
-	scene_wait(&scene, SCENE_ANSWER - 1); /* she thinks about it */
+	scene_wait(&scene, SCENE_ANSWER_TIMEOUT - 1); /* she thinks about it */
 	scene_accept(&scene);
 	msg = scene_sent(&scene, MSG_OPEN, PHONE);
 	assert_string_equal(msg->sid, "sid1");
@@ -866,7 +866,7 @@ static void test_outgoing_timeout(void **state)
 	struct handle *handle = transfer_spool(&scene, "a@x/f");
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
-	scene_wait(&scene, SCENE_ANSWER - 1);
+	scene_wait(&scene, SCENE_ANSWER_TIMEOUT - 1);
 	assert_waits(close);
 	scene_wait(&scene, 1);
 	assert_result(close, -ETIMEDOUT);
@@ -884,10 +884,10 @@ static void test_outgoing_timeout(void **state)
 	handle = transfer_spool(&scene, "a@x/g");
 	scene_offer(&scene, handle, TEXT, 12, NULL);
 	scene_sent(&scene, MSG_SI, PHONE);
-	scene_wait(&scene, SCENE_ANSWER);
+	scene_wait(&scene, SCENE_ANSWER_TIMEOUT);
 	scene_release(&scene, handle);
 	assert_non_null(scene.account.offers.all);
-	scene_wait(&scene, SCENE_ANSWER);
+	scene_wait(&scene, SCENE_ANSWER_TIMEOUT);
 	assert_null(scene.account.offers.all);
 	scene_accept(&scene);
 	scene_is_quiet(&scene);
