@@ -39,7 +39,7 @@
  *     upload    sends a spool to the peer
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     of the disk, used and reserved
- *     claim     a file's share of the quota partial   NAME.part, until it gets its name
+ *     claim     a file's share of the quota part_file NAME.part, until it gets its name
  *     download_file its bytes and its end   location  where in the inbox it is
  *     download_part what an earlier stream has left of it
  *     beginning of an offered file: what is there already

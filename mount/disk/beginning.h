@@ -13,7 +13,7 @@
 #define MOUNT_DISK_BEGINNING_H
 
 #include "ibb/hash.h"
-#include "mount/disk/partial.h"
+#include "mount/disk/part_file.h"
 
 #include <stdint.h>
 

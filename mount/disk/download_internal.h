@@ -16,7 +16,7 @@
 #include "mount/disk/digests.h"
 #include "mount/disk/journal.h"
 #include "mount/disk/location.h"
-#include "mount/disk/partial.h"
+#include "mount/disk/part_file.h"
 #include "mount/disk/syncer.h"
 #include "mount/disk/transfer.h"
 #include "mount/disk/verification.h"

@@ -9,7 +9,7 @@
 #define MOUNT_DISK_LOCATION_H
 
 #include "mount/disk/inbox.h"
-#include "mount/disk/partial.h"
+#include "mount/disk/part_file.h"
 
 /* "CONTACT/FOLDER/NAME", and the suffix. */
 #define LOCATION_PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(NAME_PART_SUFFIX))

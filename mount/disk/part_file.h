@@ -5,8 +5,8 @@
  * Errors:  0 or -errno.
  * Threads: one at a time.
  */
-#ifndef MOUNT_DISK_PARTIAL_H
-#define MOUNT_DISK_PARTIAL_H
+#ifndef MOUNT_DISK_PART_FILE_H
+#define MOUNT_DISK_PART_FILE_H
 
 #include "account/name.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* renameat2 */
 
-#include "mount/disk/partial.h"
+#include "mount/disk/part_file.h"
 
 #include "account/parts.h"
 

@@ -3,7 +3,7 @@
 #define _GNU_SOURCE /* syscall */
 
 #include "mount/disk/beginning.h"
-#include "mount/disk/partial.h"
+#include "mount/disk/part_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
