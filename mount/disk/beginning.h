@@ -23,14 +23,14 @@ struct beginning {
 	uint64_t size, hashed;
 };
 
-/* Opens NAME.part in file->directory for a file of `announced` bytes, of which at least one is to
- * come. `size`: what it has on disk. False: there is none. */
-bool beginning_open(struct beginning *beginning, struct partial *file, const char *name,
-		    uint64_t announced, uint64_t *size);
+/* Opens NAME.part in file->directory for a file of `announced_size` bytes, of which at least one is
+ * to come. `size`: what it has on disk. False: there is none. */
+bool beginning_open(struct beginning *beginning, struct part_file *file, const char *name,
+		    uint64_t announced_size, uint64_t *size);
 
 /* Reads on, for a moment; at the end `file` is to be written from there on. *ended: that was all.
  */
-int beginning_read(struct beginning *beginning, const struct partial *file, bool *ended);
+int beginning_read(struct beginning *beginning, const struct part_file *file, bool *ended);
 
 /* Hands over the digest of all of it, the caller's. */
 struct hash *beginning_take(struct beginning *beginning);

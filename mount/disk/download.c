@@ -52,9 +52,9 @@ static void await_bytes(struct download *download)
 {
 	char path[LOCATION_PATH_SIZE];
 	download->stage = STAGE_TRANSFER;
-	location_path(&download->location, download->file.part, path);
+	location_path(&download->location, download->file.part_name, path);
 	transfer_renew(&download->transfer, OP_FLUSH, 0);
-	hub_download_begin(download->hub, download->ino, path, download->kept,
+	hub_download_begin(download->hub, download->ino, path, download->part_size,
 			   &download->transfer.request);
 }
 
@@ -62,12 +62,12 @@ static void await_bytes(struct download *download)
 static bool open_beginning(struct download *download, const char *name)
 {
 	uint64_t size;
-	struct partial *file = &download->file;
+	struct part_file *file = &download->file;
 	if (download->beginning.algorithm == HASH_NONE) {
 		return false;
 	}
 	if (location_open(&download->location, file) ||
-	    !beginning_open(&download->beginning, file, name, download->announced, &size)) {
+	    !beginning_open(&download->beginning, file, name, download->announced_size, &size)) {
 		return false;
 	}
 	claim_adopt(&download->claim, size);
@@ -81,7 +81,7 @@ static bool begin(struct download *download)
 	strcpy(name, download->file.name);
 	bool is_there = open_beginning(download, name);
 	bool goes_on = !is_there && download_keep_part(download, name);
-	int error = claim_reserve(&download->claim, download->announced);
+	int error = claim_reserve(&download->claim, download->announced_size);
 	forget_missing(download);
 	if (error) {
 		return decline(download, error);
@@ -115,8 +115,8 @@ static int cut_unrecorded(struct download *download)
 	if ((uint64_t)status.st_size < download->written) {
 		return -EIO;
 	}
-	if ((uint64_t)status.st_size < download->kept) {
-		download->kept = (uint64_t)status.st_size;
+	if ((uint64_t)status.st_size < download->part_size) {
+		download->part_size = (uint64_t)status.st_size;
 	}
 	uint64_t size = download_size(download);
 	claim_cut(&download->claim, size);
@@ -126,7 +126,7 @@ static int cut_unrecorded(struct download *download)
 /* The next step of what an earlier process has begun: reads a part of the file. */
 static bool verify(struct download *download)
 {
-	struct partial *file = &download->file;
+	struct part_file *file = &download->file;
 	bool ended = false;
 	int error = (int)download->transfer.request.op.result;
 	if (error) {
@@ -257,7 +257,7 @@ static void end(struct transfer *transfer)
 	struct inbox *inbox = download->location.inbox;
 	claim_finish(&download->claim);
 	beginning_finish(&download->beginning);
-	partial_finish(&download->file);
+	part_file_finish(&download->file);
 	comparison_finish(&download->comparison);
 	free(download->page);
 	op_finish(&transfer->request.op);
@@ -280,7 +280,7 @@ static struct download *create(struct inbox *inbox, struct hub *hub, const char 
 	download->hub = hub;
 	location_init(&download->location, inbox, contact, folder);
 	claim_init(&download->claim, &inbox->quota);
-	partial_init(&download->file, name);
+	part_file_init(&download->file, name);
 	journal_init(&download->journal);
 	return download;
 }
@@ -303,7 +303,7 @@ static void receive(void *context, struct hub *hub, struct inbox_arrival *arriva
 	atomic_fetch_add(&inbox->downloads, 1);
 	download->ino = arrival->ino;
 	download->date = arrival->date;
-	download->announced = arrival->size > 0 ? (uint64_t)arrival->size : 0;
+	download->announced_size = arrival->size > 0 ? (uint64_t)arrival->size : 0;
 	download->beginning.algorithm = arrival->digest;
 	download->arrival = arrival;
 	transfer_start(&download->transfer);
@@ -328,28 +328,28 @@ int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *
 		.peer = head->peer,
 		.sid = head->sid,
 		.block_size = head->block_size,
-		.announced_size = head->announced,
+		.announced_size = head->announced_size,
 		.received = journal_record_end(&found->record),
 		.blocks = found->record.blocks,
-		.part = head->kept,
+		.part_size = head->part_size,
 		.has_skipped = found->record.skipped > 0,
 	};
 	int64_t size = download ? download_open_part(download, head->name) : -ENOMEM;
 	int error = size < 0 ? (int)size : 0;
 	if (!error) {
-		error = hub_resume_inbox_file(hub, &path, head->part, &facts, &download->ino);
+		error = hub_resume_inbox_file(hub, &path, head->part_name, &facts, &download->ino);
 	}
 	if (error) {
 		if (download) {
-			partial_finish(&download->file);
+			part_file_finish(&download->file);
 		}
 		free(download);
 		return error;
 	}
 	atomic_fetch_add(&inbox->downloads, 1);
 	download->date = METADATA_NO_DATE;
-	download->announced = head->announced > 0 ? (uint64_t)head->announced : 0;
-	download->kept = head->kept;
+	download->announced_size = head->announced_size > 0 ? (uint64_t)head->announced_size : 0;
+	download->part_size = head->part_size;
 	download->written = download->started = facts.received;
 	download->journal = found->journal;
 	verification_init(&download->verification, &found->record);

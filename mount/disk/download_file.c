@@ -50,19 +50,19 @@ void download_begin_journal(struct download *download)
 		.peer = arrival->peer,
 		.sid = arrival->sid,
 		.block_size = arrival->block_size,
-		.announced = arrival->size,
-		.kept = download->kept,
+		.announced_size = arrival->size,
+		.part_size = download->part_size,
 		.contact = download->location.contact,
 		.folder = download->location.folder,
 		.name = download->file.name,
-		.part = download->file.part,
+		.part_name = download->file.part_name,
 	};
 	if (!arrival->own) {
 		return;
 	}
 	int error = journal_begin(&download->location.inbox->journals, &download->journal, &head);
 	if (error) {
-		download_warn(download, download->file.part, strerror(-error));
+		download_warn(download, download->file.part_name, strerror(-error));
 	} else {
 		hub_download_set_journaled(download->hub, download->ino, true);
 	}
@@ -87,7 +87,7 @@ void download_note(struct download *download, const struct op *op)
 			    ? journal_note_skip(journal, op->offset, op->end)
 			    : journal_note(journal, op->data, (size_t)op->result, op->end);
 	if (error) {
-		download_warn(download, download->file.part, strerror(-error));
+		download_warn(download, download->file.part_name, strerror(-error));
 		end_journal(download);
 	}
 }
@@ -106,7 +106,7 @@ static void start_write_back(struct download *download)
 
 uint64_t download_size(const struct download *download)
 {
-	return download->written > download->kept ? download->written : download->kept;
+	return download->written > download->part_size ? download->written : download->part_size;
 }
 
 int download_write(struct download *download, const struct op *op)
@@ -146,9 +146,9 @@ static int name_file(struct sync *sync)
 {
 	struct download *download = download_of(sync);
 	char path[LOCATION_PATH_SIZE];
-	int error = partial_close(&download->file);
+	int error = part_file_close(&download->file);
 	if (!error) {
-		error = partial_rename(&download->file);
+		error = part_file_rename(&download->file);
 	}
 	if (error) {
 		return error;
@@ -209,7 +209,7 @@ void download_finish(struct download *download)
 void download_note_part(const struct download *download, bool gone)
 {
 	char path[LOCATION_PATH_SIZE];
-	location_path(&download->location, download->file.part, path);
+	location_path(&download->location, download->file.part_name, path);
 	hub_note_part(download->hub, path, gone);
 }
 
@@ -226,13 +226,13 @@ void download_fail(struct download *download, int error, bool of_disk)
 	if (error == -ESHUTDOWN && download->journal.fd >= 0) {
 		return; /* the next process goes on */
 	}
-	int failed = partial_unname(&download->file);
+	int failed = part_file_unname(&download->file);
 	end_journal(download);
 	if (failed) {
 		download_warn(download, download->file.name, strerror(-failed));
 	}
 	/* As soon as the hub knows of the end, another stream may go on with the file. */
-	partial_unlock(&download->file);
+	part_file_unlock(&download->file);
 	download_note_part(download, false);
 	int result = hub_download_end(download->hub, download->ino, "", error);
 	bool wrong = result == -EBADMSG;
@@ -240,16 +240,17 @@ void download_fail(struct download *download, int error, bool of_disk)
 		return; /* it is as it was */
 	}
 	if (wrong) {
-		download_warn(download, download->file.part, "it is not what was offered: removed");
+		download_warn(download, download->file.part_name,
+			      "it is not what was offered: removed");
 	}
 	if (result == -ENOENT || wrong || (download_size(download) == 0 && !of_disk)) {
 		/* The file was removed from the mount, it is wrong, or nothing of it has come. */
-		if (partial_relock(&download->file)) {
+		if (part_file_relock(&download->file)) {
 			download_note_part(download, true);
-			discard(download, download->file.part);
+			discard(download, download->file.part_name);
 		}
 	} else {
-		download_warn(download, download->file.part, strerror(-error));
+		download_warn(download, download->file.part_name, strerror(-error));
 	}
 }
 

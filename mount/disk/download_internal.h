@@ -45,14 +45,14 @@ struct download {
 	struct location location;
 	uint64_t ino;
 	int64_t date;
-	uint64_t announced, written;
-	uint64_t kept; /* bytes that an earlier stream has left, and the peer may skip */
+	uint64_t announced_size, written;
+	uint64_t part_size; /* bytes that an earlier stream has left, and the peer may skip */
 	struct page *page;
 	struct comparison comparison;
 	struct claim claim;
 	uint64_t started; /* bytes whose write-back has begun */
 	unsigned made;	  /* inbox.made, when it was synced */
-	struct partial file;
+	struct part_file file;
 	struct beginning beginning;
 	bool accepted; /* its bytes may come */
 	struct journal journal;

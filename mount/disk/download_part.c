@@ -12,9 +12,9 @@
 
 int64_t download_open_part(struct download *download, const char *name)
 {
-	struct partial *file = &download->file;
+	struct part_file *file = &download->file;
 	int error = location_open(&download->location, file);
-	int64_t size = error ? error : partial_reopen(file, name);
+	int64_t size = error ? error : part_file_reopen(file, name);
 	if (size >= 0) {
 		claim_adopt(&download->claim, (uint64_t)size);
 	}
@@ -25,7 +25,7 @@ bool download_keep_part(struct download *download, const char *name)
 {
 	int64_t size = download->arrival->has_part ? download_open_part(download, name) : -ENOENT;
 	if (size >= 0) {
-		download->kept = (uint64_t)size;
+		download->part_size = (uint64_t)size;
 	}
 	return size >= 0;
 }
@@ -67,7 +67,7 @@ bool download_go_on_paging(struct download *download)
 		download_read_on(download, false); /* what has come, and the end */
 		return true;
 	}
-	if (page_add(page, download->file.fd, download->kept)) {
+	if (page_add(page, download->file.fd, download->part_size)) {
 		download_step_again(download, STAGE_PAGE);
 		return true;
 	}
@@ -84,14 +84,14 @@ bool download_go_on_paging(struct download *download)
 /* Cuts off what does not belong to the file. */
 static int cut(struct download *download)
 {
-	if (download->kept <= download->written) {
+	if (download->part_size <= download->written) {
 		return 0;
 	}
 	if (ftruncate(download->file.fd, (off_t)download->written)) {
 		return -errno;
 	}
 	claim_cut(&download->claim, download->written);
-	download->kept = download->written;
+	download->part_size = download->written;
 	return 0;
 }
 
@@ -99,7 +99,7 @@ bool download_end_part(struct download *download)
 {
 	struct comparison *comparison = &download->comparison;
 	/* A new file cannot be read, and nothing was skipped. */
-	bool compares = download->kept > 0 &&
+	bool compares = download->part_size > 0 &&
 			hub_download_digest(download->hub, download->ino, comparison->digest);
 	int error = cut(download);
 	if (!error && compares) {

@@ -22,8 +22,8 @@ struct head_layout {
 	uint64_t magic;
 	uint32_t length; /* of the strings, each with its NUL, which follow; then the checksum */
 	uint32_t block_size;
-	int64_t announced;
-	uint64_t kept;
+	int64_t announced_size;
+	uint64_t part_size;
 };
 
 _Static_assert(sizeof(struct record_layout) <= JOURNAL_RECORD_SIZE, "a record has its place");
@@ -44,8 +44,8 @@ size_t journal_encode_record(uint8_t bytes[JOURNAL_RECORD_SIZE],
 
 static void list_strings(const struct journal_head *head, const char *strings[STRINGS])
 {
-	const char *const list[STRINGS] = {head->own,	 head->peer, head->sid, head->contact,
-					   head->folder, head->name, head->part};
+	const char *const list[STRINGS] = {head->own,	 head->peer, head->sid,	     head->contact,
+					   head->folder, head->name, head->part_name};
 	memcpy(strings, list, sizeof(list));
 }
 
@@ -56,8 +56,8 @@ size_t journal_encode_head(uint8_t bytes[JOURNAL_MAX_SIZE - JOURNAL_RECORD_SIZE]
 	struct head_layout layout = {
 		.magic = MAGIC,
 		.block_size = head->block_size,
-		.announced = head->announced,
-		.kept = head->kept,
+		.announced_size = head->announced_size,
+		.part_size = head->part_size,
 	};
 	size_t end = sizeof(layout);
 	list_strings(head, strings);
@@ -111,9 +111,10 @@ static bool is_valid(const struct journal_head *head)
 	return strchr(head->own, '/') && strchr(head->peer, '/') && head->sid[0] != '\0' &&
 	       is_entry(head->contact, strlen(head->contact)) && is_folder(head->folder) &&
 	       is_entry(head->name, strlen(head->name)) &&
-	       is_entry(head->part, strlen(head->part)) && name_is_part(head->part) &&
-	       head->block_size >= 1 && head->block_size <= MAX_BLOCK && head->announced >= -1 &&
-	       head->kept <= INT64_MAX;
+	       is_entry(head->part_name, strlen(head->part_name)) &&
+	       name_is_part(head->part_name) && head->block_size >= 1 &&
+	       head->block_size <= MAX_BLOCK && head->announced_size >= -1 &&
+	       head->part_size <= INT64_MAX;
 }
 
 static int parse_record(const uint8_t *bytes, struct journal_record *record)
@@ -179,10 +180,10 @@ static int parse_head(const uint8_t *bytes, size_t length, struct journal_head *
 		.contact = strings[3],
 		.folder = strings[4],
 		.name = strings[5],
-		.part = strings[6],
+		.part_name = strings[6],
 		.block_size = layout.block_size,
-		.announced = layout.announced,
-		.kept = layout.kept,
+		.announced_size = layout.announced_size,
+		.part_size = layout.part_size,
 	};
 	return is_valid(head) ? 0 : -EBADMSG;
 }
@@ -192,9 +193,10 @@ static bool is_possible(const struct journal_head *head, const struct journal_re
 {
 	uint64_t length = record->sum.length;
 	/* Neither a sum nor a product may overflow. */
-	return record->skipped <= head->kept && length <= INT64_MAX &&
+	return record->skipped <= head->part_size && length <= INT64_MAX &&
 	       length / head->block_size <= record->blocks &&
-	       (head->announced < 0 || journal_record_end(record) <= (uint64_t)head->announced);
+	       (head->announced_size < 0 ||
+		journal_record_end(record) <= (uint64_t)head->announced_size);
 }
 
 int journal_parse(const uint8_t *bytes, size_t length, struct journal_head *head,

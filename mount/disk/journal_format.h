@@ -28,10 +28,10 @@ struct journal_head {
 	const char *own;	      /* full JID */
 	const char *peer, *sid;	      /* full JID */
 	const char *contact, *folder; /* directories below the inbox; folder: "" for none */
-	const char *name, *part;      /* the wanted name, and that of the file */
+	const char *name, *part_name; /* the wanted name, and that of the file */
 	uint32_t block_size;
-	int64_t announced; /* the size of the file, or -1 */
-	uint64_t kept;	   /* bytes that an earlier stream has left, which may be skipped; or 0 */
+	int64_t announced_size; /* the size of the file, or -1 */
+	uint64_t part_size; /* bytes that an earlier stream has left, which may be skipped; or 0 */
 };
 
 /* What has come of the stream. */

@@ -66,7 +66,7 @@ static int open_directory(struct location *location)
 	return fd;
 }
 
-int location_create(struct location *location, struct partial *file, const char *name)
+int location_create(struct location *location, struct part_file *file, const char *name)
 {
 	char folder[NAME_FOLDER_SIZE];
 	int error = -ENOENT;
@@ -78,7 +78,7 @@ int location_create(struct location *location, struct partial *file, const char 
 		}
 		strcpy(location->folder, folder);
 		file->directory = open_directory(location);
-		error = file->directory >= 0 ? partial_create(file, name) : file->directory;
+		error = file->directory >= 0 ? part_file_create(file, name) : file->directory;
 	}
 	if (error) {
 		location_prune(location);
@@ -86,7 +86,7 @@ int location_create(struct location *location, struct partial *file, const char 
 	return error;
 }
 
-int location_open(const struct location *location, struct partial *file)
+int location_open(const struct location *location, struct part_file *file)
 {
 	char path[LOCATION_PATH_SIZE];
 	write_path(location, path);

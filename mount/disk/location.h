@@ -26,12 +26,12 @@ void location_init(struct location *location, struct inbox *inbox, const char *c
 void location_path(const struct location *location, const char *name,
 		   char path[LOCATION_PATH_SIZE]);
 
-/* As partial_create; makes the directories that are missing. If something else has the name of a
+/* As part_file_create; makes the directories that are missing. If something else has the name of a
  * folder, the folder's name gets a number. */
-int location_create(struct location *location, struct partial *file, const char *name);
+int location_create(struct location *location, struct part_file *file, const char *name);
 
 /* Opens the directory, which must be there, as file->directory. */
-int location_open(const struct location *location, struct partial *file);
+int location_open(const struct location *location, struct part_file *file);
 
 /* Removes the directories of the folder that are empty. */
 void location_prune(const struct location *location);

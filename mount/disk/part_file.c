@@ -13,28 +13,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void partial_init(struct partial *partial, const char *name)
+void part_file_init(struct part_file *file, const char *name)
 {
-	*partial = (struct partial){.directory = -1, .fd = -1, .lock = -1};
-	snprintf(partial->name, sizeof(partial->name), "%s", name);
+	*file = (struct part_file){.directory = -1, .fd = -1, .lock = -1};
+	snprintf(file->name, sizeof(file->name), "%s", name);
 }
 
-void partial_abandon(struct partial *partial)
+void part_file_abandon(struct part_file *file)
 {
-	if (partial->fd >= 0) {
-		close(partial->fd);
+	if (file->fd >= 0) {
+		close(file->fd);
 	}
-	partial->fd = -1;
+	file->fd = -1;
 }
 
-void partial_finish(struct partial *partial)
+void part_file_finish(struct part_file *file)
 {
-	partial_abandon(partial);
-	if (partial->lock >= 0) {
-		close(partial->lock);
+	part_file_abandon(file);
+	if (file->lock >= 0) {
+		close(file->lock);
 	}
-	if (partial->directory >= 0) {
-		close(partial->directory);
+	if (file->directory >= 0) {
+		close(file->directory);
 	}
 }
 
@@ -44,26 +44,26 @@ static bool is_there(int directory, const char *name)
 	return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int partial_create(struct partial *partial, const char *name)
+int part_file_create(struct part_file *file, const char *name)
 {
 	for (unsigned n = 1; n < 10000; n++) {
 		if (n == 1) {
-			strcpy(partial->name, name);
+			strcpy(file->name, name);
 		} else {
-			name_number(partial->name, name, n);
+			name_number(file->name, name, n);
 		}
-		if (is_there(partial->directory, partial->name)) {
+		if (is_there(file->directory, file->name)) {
 			continue;
 		}
-		parts_name(partial->part, partial->name);
-		partial->fd = openat(partial->directory, partial->part,
-				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (partial->fd >= 0) {
-			/* partial_reopen heeds it, unless nobody can lock here. */
-			if (flock(partial->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+		parts_name(file->part_name, file->name);
+		file->fd = openat(file->directory, file->part_name,
+				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (file->fd >= 0) {
+			/* part_file_reopen heeds it, unless nobody can lock here. */
+			if (flock(file->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
 				return 0;
 			}
-			partial_abandon(partial); /* another process has reopened it already */
+			part_file_abandon(file); /* another process has reopened it already */
 		} else if (errno != EEXIST) {
 			return -errno;
 		}
@@ -73,110 +73,110 @@ int partial_create(struct partial *partial, const char *name)
 
 /* The size of the open file, if it may be written to: it is the regular file `part`, and nobody
  * else writes to it. Or -errno. */
-static int64_t lock_part(const struct partial *partial, int fd)
+static int64_t lock_part(const struct part_file *file, int fd)
 {
 	struct stat status, named;
 	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &status)) {
 		return -errno;
 	}
 	/* Before it was locked, it may have got its name. */
-	bool same = fstatat(partial->directory, partial->part, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	bool same = fstatat(file->directory, file->part_name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    named.st_ino == status.st_ino && named.st_dev == status.st_dev;
 	return same && S_ISREG(status.st_mode) && status.st_nlink == 1 ? status.st_size : -ENOENT;
 }
 
 /* A descriptor of the file; -1: none. */
-static int any_descriptor(const struct partial *partial)
+static int any_descriptor(const struct part_file *file)
 {
-	return partial->fd >= 0 ? partial->fd : partial->lock;
+	return file->fd >= 0 ? file->fd : file->lock;
 }
 
-void partial_unlock(const struct partial *partial)
+void part_file_unlock(const struct part_file *file)
 {
-	flock(any_descriptor(partial), LOCK_UN);
+	flock(any_descriptor(file), LOCK_UN);
 }
 
-bool partial_relock(const struct partial *partial)
+bool part_file_relock(const struct part_file *file)
 {
-	int fd = any_descriptor(partial);
-	int64_t size = fd >= 0 ? lock_part(partial, fd) : 0;
+	int fd = any_descriptor(file);
+	int64_t size = fd >= 0 ? lock_part(file, fd) : 0;
 	return size != -EWOULDBLOCK && size != -ENOENT;
 }
 
-int64_t partial_reopen(struct partial *partial, const char *name)
+int64_t part_file_reopen(struct part_file *file, const char *name)
 {
-	if (is_there(partial->directory, name)) {
+	if (is_there(file->directory, name)) {
 		return -ENOENT;
 	}
-	parts_name(partial->part, name);
-	int fd = openat(partial->directory, partial->part,
+	parts_name(file->part_name, name);
+	int fd = openat(file->directory, file->part_name,
 			O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		return -errno;
 	}
-	int64_t size = lock_part(partial, fd);
+	int64_t size = lock_part(file, fd);
 	if (size < 0) {
 		close(fd);
 		return size;
 	}
-	memmove(partial->name, name, strlen(name) + 1); /* it may be there already */
-	partial->fd = fd;
+	memmove(file->name, name, strlen(name) + 1); /* it may be there already */
+	file->fd = fd;
 	return size;
 }
 
 /* Never replaces another file. 0 or -errno. */
-static int rename_to(const struct partial *partial, const char *name)
+static int rename_to(const struct part_file *file, const char *name)
 {
-	int directory = partial->directory;
-	if (renameat2(directory, partial->part, directory, name, RENAME_NOREPLACE) == 0) {
+	int directory = file->directory;
+	if (renameat2(directory, file->part_name, directory, name, RENAME_NOREPLACE) == 0) {
 		return 0;
 	}
 	if (errno != EINVAL && errno != ENOSYS) {
 		return -errno;
 	}
 	/* A file system without RENAME_NOREPLACE: link does not replace either. */
-	if (linkat(directory, partial->part, directory, name, 0) == 0) {
-		unlinkat(directory, partial->part, 0);
+	if (linkat(directory, file->part_name, directory, name, 0) == 0) {
+		unlinkat(directory, file->part_name, 0);
 		return 0;
 	}
 	if (errno == EEXIST || is_there(directory, name)) {
 		return -EEXIST;
 	}
 	/* Some network file systems have no links either. */
-	return renameat(directory, partial->part, directory, name) == 0 ? 0 : -errno;
+	return renameat(directory, file->part_name, directory, name) == 0 ? 0 : -errno;
 }
 
-int partial_rename(struct partial *partial)
+int part_file_rename(struct part_file *file)
 {
 	char wanted[NAME_MAX_BYTES + 1];
-	strcpy(wanted, partial->name);
+	strcpy(wanted, file->name);
 	for (unsigned n = 2; n < 10000; n++) {
-		int error = rename_to(partial, partial->name);
+		int error = rename_to(file, file->name);
 		if (error != -EEXIST) {
-			partial->named = !error;
+			file->named = !error;
 			return error;
 		}
-		name_number(partial->name, wanted, n);
+		name_number(file->name, wanted, n);
 	}
 	return -EEXIST;
 }
 
-int partial_close(struct partial *partial)
+int part_file_close(struct part_file *file)
 {
-	int fd = partial->fd;
+	int fd = file->fd;
 	/* The file stays locked until it has its name. */
-	partial->lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	partial->fd = -1;
+	file->lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	file->fd = -1;
 	/* EINTR: Linux has closed it. */
 	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
 }
 
-int partial_unname(struct partial *partial)
+int part_file_unname(struct part_file *file)
 {
-	int directory = partial->directory;
-	bool was_named = partial->named;
-	partial->named = false;
-	return !was_named || renameat2(directory, partial->name, directory, partial->part,
+	int directory = file->directory;
+	bool was_named = file->named;
+	file->named = false;
+	return !was_named || renameat2(directory, file->name, directory, file->part_name,
 				       RENAME_NOREPLACE) == 0
 		       ? 0
 		       : -errno;

@@ -57,7 +57,7 @@ static const char *last_jid(const struct journal_found *list, const char *jid)
 
 static void drop(struct inbox *inbox, struct journal_found *found, const char *why)
 {
-	log_warning("%s/%s: %s: not continued", found->head.contact, found->head.part, why);
+	log_warning("%s/%s: %s: not continued", found->head.contact, found->head.part_name, why);
 	journal_end(&inbox->journals, &found->journal);
 }
 

@@ -42,8 +42,8 @@ int stream_restore(struct stream *stream, const struct stream_facts *facts, int6
 	stream->session.resumable = true;
 	stream->session.block_size = facts->block_size;
 	stream->session.announced_size = facts->announced_size;
-	stream->incoming.part.is_offered = stream->incoming.part.is_known = facts->part > 0;
-	stream->incoming.part.size = facts->part;
+	stream->incoming.part.is_offered = stream->incoming.part.is_known = facts->part_size > 0;
+	stream->incoming.part.size = facts->part_size;
 	stream->incoming.part.has_skipped = facts->has_skipped;
 	stream_limit_blocks(stream);
 	receiver_restore(&stream->incoming.receiver, facts->received, facts->blocks);

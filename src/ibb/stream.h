@@ -207,8 +207,8 @@ struct stream_facts {
 	int64_t announced_size;
 	uint64_t received; /* bytes of whole blocks, and of skips; at least what was acknowledged */
 	uint64_t blocks;   /* and skips */
-	uint64_t part;	   /* size of the part that is gone on with, or 0; and of that: */
-	bool has_skipped;  /* the peer, some of it */
+	uint64_t part_size; /* size of the part that is gone on with, or 0; and of that: */
+	bool has_skipped;   /* the peer, some of it */
 };
 
 struct stream {

@@ -22,19 +22,19 @@ static void check_head(const struct journal_head *head)
 {
 	check_entry(head->contact);
 	check_entry(head->name);
-	check_entry(head->part);
+	check_entry(head->part_name);
 	FUZZ_CHECK(head->folder[0] != '/' && head->folder[0] != '.');
 	FUZZ_CHECK(!strstr(head->folder, "/.") && !strstr(head->folder, "//"));
 	FUZZ_CHECK(head->block_size >= 1 && head->block_size <= 65535);
-	FUZZ_CHECK(head->announced >= -1);
+	FUZZ_CHECK(head->announced_size >= -1);
 }
 
 static void check_record(const struct journal_head *head, const struct journal_record *record)
 {
 	uint64_t end = journal_record_end(record);
-	FUZZ_CHECK(record->skipped <= head->kept);
+	FUZZ_CHECK(record->skipped <= head->part_size);
 	FUZZ_CHECK(end >= record->skipped && end >= record->sum.length);
-	FUZZ_CHECK(head->announced < 0 || end <= (uint64_t)head->announced);
+	FUZZ_CHECK(head->announced_size < 0 || end <= (uint64_t)head->announced_size);
 }
 
 static void parse(const uint8_t *bytes, size_t length)

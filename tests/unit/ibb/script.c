@@ -677,7 +677,7 @@ static void restore(struct script *script, char **words)
 		.announced_size = -1,
 		.received = 8 * blocks,
 		.blocks = blocks,
-		.part = words[4] ? strtoull(words[4], NULL, 10) : 0,
+		.part_size = words[4] ? strtoull(words[4], NULL, 10) : 0,
 		.has_skipped = words[4] && words[5],
 	};
 	struct stream *stream = ibb_restore(&script->ibb, &facts, script->now_ms, &error);

@@ -29,10 +29,10 @@ static const struct journal_head head = {
 	.contact = "a@x",
 	.folder = "photos/2024",
 	.name = "a.jpg",
-	.part = "a.jpg.part",
+	.part_name = "a.jpg.part",
 	.block_size = 4096,
-	.announced = -1,
-	.kept = 5000,
+	.announced_size = -1,
+	.part_size = 5000,
 };
 
 /* ---- the bytes ---- */
@@ -86,10 +86,10 @@ static void test_round_trip(void **state)
 	assert_string_equal(found.contact, head.contact);
 	assert_string_equal(found.folder, head.folder);
 	assert_string_equal(found.name, head.name);
-	assert_string_equal(found.part, head.part);
+	assert_string_equal(found.part_name, head.part_name);
 	assert_int_equal(found.block_size, 4096);
-	assert_int_equal(found.announced, -1);
-	assert_int_equal(found.kept, 5000);
+	assert_int_equal(found.announced_size, -1);
+	assert_int_equal(found.part_size, 5000);
 	assert_int_equal(record.blocks, 3);
 	assert_int_equal(record.skipped, 5000);
 	assert_int_equal(journal_record_end(&record), 14000);
@@ -125,7 +125,7 @@ static void test_nonsense(void **state)
 	static const char *const entries[] = {"", ".", "..", "a/b", ".part"};
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
 		struct journal_head bad[] = {head, head, head, head};
-		bad[0].contact = bad[1].name = bad[2].part = entries[i];
+		bad[0].contact = bad[1].name = bad[2].part_name = entries[i];
 		bad[3].folder = i == 0 ? "/a" : i == 3 ? "a/" : entries[i];
 		for (size_t j = 0; j < 4; j++) {
 			struct image image = image_of(&bad[j], 3, 9000);
@@ -138,9 +138,9 @@ static void test_nonsense(void **state)
 	bad[2].sid = "";
 	bad[3].block_size = 0;
 	bad[4].block_size = 65536;
-	bad[5].announced = 8999;
-	bad[6].part = "a.jpg";
-	bad[7].kept = (uint64_t)INT64_MAX + 1;
+	bad[5].announced_size = 8999;
+	bad[6].part_name = "a.jpg";
+	bad[7].part_size = (uint64_t)INT64_MAX + 1;
 	for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
 		struct image image = image_of(&bad[j], 3, 9000);
 		assert_int_equal(parse(&image), -EBADMSG);
@@ -150,7 +150,7 @@ static void test_nonsense(void **state)
 	image = image_with(&head, 3, 5001, 0); /* more than could be skipped */
 	assert_int_equal(parse(&image), -EBADMSG);
 	struct journal_head short_head = head;
-	short_head.announced = 13999;
+	short_head.announced_size = 13999;
 	image = image_with(&short_head, 3, 5000, 9000);
 	assert_int_equal(parse(&image), -EBADMSG);
 }
@@ -247,7 +247,7 @@ static void test_skip(void **state)
 	restart(&world);
 	struct journal_found *found = journals_find(&world.journals);
 	assert_non_null(found);
-	assert_int_equal(found->head.kept, 5000);
+	assert_int_equal(found->head.part_size, 5000);
 	assert_int_equal(found->record.blocks, 3);
 	assert_int_equal(found->record.skipped, 4000);
 	checksum_init(&sum);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* partial and beginning: NAME.part of an earlier stream. */
+/* part_file and beginning: NAME.part of an earlier stream. */
 #define _GNU_SOURCE /* syscall */
 
 #include "mount/disk/beginning.h"
@@ -32,7 +32,7 @@ int flock(int fd, int operation)
 	return (int)syscall(SYS_flock, fd, operation);
 }
 
-static char directory[] = "/tmp/partial-XXXXXX";
+static char directory[] = "/tmp/part-XXXXXX";
 
 static int make_directory(void **state)
 {
@@ -54,21 +54,21 @@ static void write_file(const char *name, const char *text)
 	close(fd);
 }
 
-static void begin(struct partial *partial)
+static void begin(struct part_file *file)
 {
-	partial_init(partial, "f");
-	partial->directory = open(".", O_RDONLY | O_DIRECTORY);
-	assert_true(partial->directory >= 0);
+	part_file_init(file, "f");
+	file->directory = open(".", O_RDONLY | O_DIRECTORY);
+	assert_true(file->directory >= 0);
 }
 
-/* What partial_reopen says of "f". */
+/* What part_file_reopen says of "f". */
 static int64_t reopen(void)
 {
-	struct partial partial;
-	begin(&partial);
-	int64_t size = partial_reopen(&partial, "f");
-	assert_int_equal(partial.fd >= 0, size >= 0);
-	partial_finish(&partial);
+	struct part_file file;
+	begin(&file);
+	int64_t size = part_file_reopen(&file, "f");
+	assert_int_equal(file.fd >= 0, size >= 0);
+	part_file_finish(&file);
 	return size;
 }
 
@@ -102,25 +102,25 @@ static void test_reopen(void **state)
 static void test_one_writer(void **state)
 {
 	(void)state;
-	struct partial partial, other;
-	begin(&partial);
-	assert_int_equal(partial_create(&partial, "f"), 0);
+	struct part_file file, other;
+	begin(&file);
+	assert_int_equal(part_file_create(&file, "f"), 0);
 	assert_int_equal(reopen(), -EWOULDBLOCK);
-	partial_finish(&partial);
+	part_file_finish(&file);
 	assert_int_equal(reopen(), 0);
-	begin(&partial);
-	assert_int_equal(partial_reopen(&partial, "f"), 0);
+	begin(&file);
+	assert_int_equal(part_file_reopen(&file, "f"), 0);
 	assert_int_equal(reopen(), -EWOULDBLOCK);
-	assert_int_equal(partial_close(&partial), 0);
+	assert_int_equal(part_file_close(&file), 0);
 	assert_int_equal(reopen(), -EWOULDBLOCK);
 	/* Another one that has opened the file before it has its name. */
 	begin(&other);
-	assert_int_equal(partial_rename(&partial), 0);
+	assert_int_equal(part_file_rename(&file), 0);
 	assert_int_equal(reopen(), -ENOENT);
-	assert_int_equal(partial_unname(&partial), 0);
-	partial_finish(&partial);
-	assert_int_equal(partial_reopen(&other, "f"), 0);
-	partial_finish(&other);
+	assert_int_equal(part_file_unname(&file), 0);
+	part_file_finish(&file);
+	assert_int_equal(part_file_reopen(&other, "f"), 0);
+	part_file_finish(&other);
 	unlink("f.part");
 }
 
@@ -128,23 +128,23 @@ static void test_one_writer(void **state)
 static void test_unlock(void **state)
 {
 	(void)state;
-	struct partial partial, other;
-	begin(&partial);
-	assert_int_equal(partial_create(&partial, "f"), 0);
-	assert_int_equal(partial_close(&partial), 0);
-	partial_unlock(&partial);
+	struct part_file file, other;
+	begin(&file);
+	assert_int_equal(part_file_create(&file, "f"), 0);
+	assert_int_equal(part_file_close(&file), 0);
+	part_file_unlock(&file);
 	begin(&other);
-	assert_int_equal(partial_reopen(&other, "f"), 0);
-	assert_false(partial_relock(&partial));
-	partial_finish(&other);
-	assert_true(partial_relock(&partial));
+	assert_int_equal(part_file_reopen(&other, "f"), 0);
+	assert_false(part_file_relock(&file));
+	part_file_finish(&other);
+	assert_true(part_file_relock(&file));
 	assert_int_equal(reopen(), -EWOULDBLOCK);
 	/* it has got its name meanwhile, and a third stream has begun */
-	partial_unlock(&partial);
+	part_file_unlock(&file);
 	rename("f.part", "g");
 	write_file("f.part", "Hello");
-	assert_false(partial_relock(&partial));
-	partial_finish(&partial);
+	assert_false(part_file_relock(&file));
+	part_file_finish(&file);
 	unlink("f.part");
 	unlink("g");
 }
@@ -153,14 +153,14 @@ static void test_unlock(void **state)
 static void test_create_taken(void **state)
 {
 	(void)state;
-	struct partial partial;
-	begin(&partial);
+	struct part_file file;
+	begin(&file);
 	taken = 1;
-	assert_int_equal(partial_create(&partial, "f"), 0);
-	assert_string_equal(partial.name, "f (2)");
+	assert_int_equal(part_file_create(&file, "f"), 0);
+	assert_string_equal(file.name, "f (2)");
 	assert_int_equal(reopen(), 0);
-	assert_int_equal(write(partial.fd, "x", 1), 1);
-	partial_finish(&partial);
+	assert_int_equal(write(file.fd, "x", 1), 1);
+	part_file_finish(&file);
 	unlink("f.part");
 	assert_int_equal(unlink("f (2).part"), 0);
 }
@@ -169,14 +169,14 @@ static void test_create_taken(void **state)
 static bool digest(uint64_t announced, struct digest *digest, uint64_t *size)
 {
 	struct beginning beginning = {.algorithm = HASH_SHA_256};
-	struct partial partial;
+	struct part_file file;
 	uint64_t on_disk;
 	bool ended = false;
-	begin(&partial);
-	bool is_there = beginning_open(&beginning, &partial, "f", announced, &on_disk);
-	assert_int_equal(is_there, partial.fd >= 0);
+	begin(&file);
+	bool is_there = beginning_open(&beginning, &file, "f", announced, &on_disk);
+	assert_int_equal(is_there, file.fd >= 0);
 	while (is_there && !ended) {
-		assert_int_equal(beginning_read(&beginning, &partial, &ended), 0);
+		assert_int_equal(beginning_read(&beginning, &file, &ended), 0);
 	}
 	if (is_there) {
 		*size = beginning.size;
@@ -185,7 +185,7 @@ static bool digest(uint64_t announced, struct digest *digest, uint64_t *size)
 		hash_destroy(hash);
 	}
 	beginning_finish(&beginning);
-	partial_finish(&partial);
+	part_file_finish(&file);
 	return is_there;
 }
 
@@ -227,18 +227,18 @@ static void test_beginning_that_shrinks(void **state)
 {
 	(void)state;
 	struct beginning beginning = {.algorithm = HASH_SHA_256};
-	struct partial partial;
+	struct part_file file;
 	uint64_t size;
 	bool ended = true;
 	write_file("f.part", "Hello");
-	begin(&partial);
-	assert_true(beginning_open(&beginning, &partial, "f", 10, &size));
+	begin(&file);
+	assert_true(beginning_open(&beginning, &file, "f", 10, &size));
 	assert_int_equal(size, 5);
 	assert_int_equal(truncate("f.part", 4), 0);
-	assert_int_equal(beginning_read(&beginning, &partial, &ended), -EBADMSG);
+	assert_int_equal(beginning_read(&beginning, &file, &ended), -EBADMSG);
 	assert_false(ended);
 	beginning_finish(&beginning);
-	partial_finish(&partial);
+	part_file_finish(&file);
 	unlink("f.part");
 }
 
