@@ -2,7 +2,7 @@
 /*
  * The wire's side of sent bytes: blocks, their acknowledgements and errors.
  */
-#include "ibb/carriage.h"
+#include "ibb/path_mtu.h"
 #include "ibb/stream_internal.h"
 
 #include <errno.h>

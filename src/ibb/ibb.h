@@ -17,8 +17,8 @@
 #ifndef IBB_IBB_H
 #define IBB_IBB_H
 
-#include "ibb/carriage.h"
 #include "ibb/path_cache.h"
+#include "ibb/path_mtu.h"
 #include "ibb/stream.h"
 #include "ibb/verdicts.h"
 

@@ -15,7 +15,7 @@
  * A message has no answer. If it is dropped, nobody knows. The other two hold for iq and message
  * alike.
  */
-#include "ibb/carriage.h"
+#include "ibb/path_mtu.h"
 #include "ibb/stream_internal.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #include "ibb/stream_internal.h"
 
-#include "ibb/carriage.h"
+#include "ibb/path_mtu.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -16,8 +16,8 @@
  * Threads: none; the caller serialises.
  * Source:  RFC 6120 section 13.12: no limit of stanzas is below 10,000 bytes.
  */
-#ifndef IBB_CARRIAGE_H
-#define IBB_CARRIAGE_H
+#ifndef IBB_PATH_MTU_H
+#define IBB_PATH_MTU_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* carriage: how long blocks may be, by what was lost. */
-#include "ibb/carriage.h"
+#include "ibb/path_mtu.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "ibb/carriage.h"
+#include "ibb/path_mtu.h"
 
 #include <stdbool.h>
 #include <string.h>
