@@ -119,7 +119,8 @@
  *     skipping  what is written, by that  paging     digests of pieces, asked for
  *     part      what we have already
  *     window    bytes in flight           path_cache measured by earlier streams
- *     block_size chosen by measurement    limits     quotas of peers
+ *     block_size chosen by measurement    path_mtu   longest block that servers carry
+ *     limits    quotas of peers
  *     msg       a stanza for the core     effects    stanzas to send, completed calls
  *     metadata  of an offered file        hash       its digest
  *     op        a call that waits         queue      bytes, first in, first out

@@ -286,7 +286,7 @@ bool stream_cut_shorter(struct stream *stream, uint64_t number)
 {
 	struct sender *sender = &stream->outgoing.sender;
 	size_t length = sender_block(sender, number)->length;
-	size_t most = carriage_shorter(length);
+	size_t most = path_mtu_shorter(length);
 	if (!stream->session.resumable || length <= sender->carried || most >= length) {
 		return false;
 	}
@@ -325,7 +325,7 @@ static bool try_shorter(struct stream *stream, uint64_t block)
 	if (stream_lose_session(stream)) {
 		return true;
 	}
-	if (length > sender->carried && length > CARRIAGE_MIN) {
+	if (length > sender->carried && length > PATH_MTU_MIN) {
 		stream_note_too_long(stream, length); /* a later stream is better off */
 	}
 	return false;

@@ -84,8 +84,8 @@ static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t no
 		return;
 	}
 	stream->quota = quota;
-	stream->session.max_carried = carriage_most(&ibb->carriage, open->peer);
-	ibb->config.max_block = carriage_ours(&ibb->carriage);
+	stream->session.path_mtu = path_mtu_most(&ibb->path_mtu, open->peer);
+	ibb->config.max_block = path_mtu_ours(&ibb->path_mtu);
 	if (stream_accept(stream, open, now_ms)) {
 		ibb_remove(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);
@@ -343,7 +343,7 @@ static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_u
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us)
 {
 	ibb->path_cache.now_ms = now_us / 1000;
-	ibb->carriage.now_ms = now_us / 1000;
+	ibb->path_mtu.now_ms = now_us / 1000;
 	if (msg->kind == MSG_RESULT || msg->kind == MSG_ERROR || msg->kind == MSG_BOUNCE) {
 		receive_answer(ibb, msg, now_us);
 	} else {

@@ -63,9 +63,9 @@ int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	uint32_t wanted = stream->session.block_size;
 	uint32_t accepted = path_cache_block_size(&ibb->path_cache, peer);
 	stream->session.block_size = accepted < wanted ? accepted : wanted;
-	ibb->carriage.now_ms = now_ms;
-	stream->session.max_carried = carriage_most(&ibb->carriage, peer);
-	ibb->config.max_block = carriage_ours(&ibb->carriage);
+	ibb->path_mtu.now_ms = now_ms;
+	stream->session.path_mtu = path_mtu_most(&ibb->path_mtu, peer);
+	ibb->config.max_block = path_mtu_ours(&ibb->path_mtu);
 	int error = stream_open(stream, peer, features, name, now_ms);
 	if (error) {
 		stream->session.block_size = wanted;
@@ -225,8 +225,8 @@ void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
 
 size_t ibb_max_block(const struct ibb *ibb, const char *peer)
 {
-	size_t ours = carriage_ours(&ibb->carriage);
-	size_t theirs = carriage_most(&ibb->carriage, peer);
+	size_t ours = path_mtu_ours(&ibb->path_mtu);
+	size_t theirs = path_mtu_most(&ibb->path_mtu, peer);
 	return ours == 0 || (theirs > 0 && theirs < ours) ? theirs : ours;
 }
 
@@ -290,7 +290,7 @@ void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms)
 }
 
 /* The connection broke: was it for the length of a block? */
-static void learn_carriage(struct ibb *ibb)
+static void learn_path_mtu(struct ibb *ibb)
 {
 	struct stream *stream, *next;
 	size_t longest = 0;
@@ -298,8 +298,8 @@ static void learn_carriage(struct ibb *ibb)
 		size_t length = sender_longest(&stream->outgoing.sender);
 		longest = length > longest ? length : longest;
 	}
-	size_t before = carriage_ours(&ibb->carriage);
-	size_t most = carriage_broken(&ibb->carriage, longest);
+	size_t before = path_mtu_ours(&ibb->path_mtu);
+	size_t most = path_mtu_broken(&ibb->path_mtu, longest);
 	if (most == 0 || (before > 0 && most >= before)) {
 		return;
 	}
@@ -316,8 +316,8 @@ void ibb_disconnect(struct ibb *ibb, int64_t now_ms)
 {
 	struct stream *stream, *next;
 	ibb->disconnected = true;
-	ibb->carriage.now_ms = now_ms;
-	learn_carriage(ibb);
+	ibb->path_mtu.now_ms = now_ms;
+	learn_path_mtu(ibb);
 	path_cache_finish(&ibb->path_cache); /* the next connection may have another path */
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		bool unknown = stream->state == STREAM_NEW && !stream->session.expected &&

@@ -29,7 +29,7 @@ struct ibb {
 	struct effects effects;
 	struct block_size auto_size; /* of all streams: they share the connection */
 	struct path_cache path_cache;
-	struct carriage carriage;	   /* kept when the connection breaks */
+	struct path_mtu path_mtu;	   /* kept when the connection breaks */
 	struct verdicts verdicts;	   /* likewise */
 	struct stream *by_number, *by_key; /* uthash */
 	struct stream *arrived;		   /* incoming, not taken yet; oldest first */

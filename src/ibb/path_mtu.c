@@ -4,22 +4,22 @@
 #include <stdbool.h>
 #include <string.h>
 
-size_t carriage_shorter(size_t length)
+size_t path_mtu_shorter(size_t length)
 {
-	if (length <= CARRIAGE_MIN) {
+	if (length <= PATH_MTU_MIN) {
 		return length;
 	}
-	return length / 4 > CARRIAGE_MIN ? length / 4 : CARRIAGE_MIN;
+	return length / 4 > PATH_MTU_MIN ? length / 4 : PATH_MTU_MIN;
 }
 
-void carriage_note(struct carriage *carriage, size_t length)
+void path_mtu_note(struct path_mtu *path_mtu, size_t length)
 {
-	carriage->carried = length > carriage->carried ? length : carriage->carried;
+	path_mtu->carried = length > path_mtu->carried ? length : path_mtu->carried;
 }
 
-static bool is_remembered(const struct carriage *carriage, int64_t learnt_ms)
+static bool is_remembered(const struct path_mtu *path_mtu, int64_t learnt_ms)
 {
-	return carriage->now_ms - learnt_ms < CARRIAGE_MS;
+	return path_mtu->now_ms - learnt_ms < PATH_MTU_MS;
 }
 
 /* ---- domains ---- */
@@ -33,64 +33,64 @@ static size_t domain_of(const char *peer, const char **domain)
 	return bare - (size_t)(*domain - peer);
 }
 
-static size_t find(const struct carriage *carriage, const char *domain, size_t length)
+static size_t find(const struct path_mtu *path_mtu, const char *domain, size_t length)
 {
 	size_t i = 0;
-	while (i < CARRIAGE_DOMAINS && (strlen(carriage->domains[i].name) != length ||
-					memcmp(carriage->domains[i].name, domain, length) != 0)) {
+	while (i < PATH_MTU_DOMAINS && (strlen(path_mtu->domains[i].name) != length ||
+					memcmp(path_mtu->domains[i].name, domain, length) != 0)) {
 		i++;
 	}
 	return i;
 }
 
-void carriage_learn(struct carriage *carriage, const char *peer, size_t most)
+void path_mtu_learn(struct path_mtu *path_mtu, const char *peer, size_t most)
 {
 	const char *domain;
 	size_t length = domain_of(peer, &domain);
-	if (length == 0 || length > CARRIAGE_MAX_DOMAIN) {
+	if (length == 0 || length > PATH_MTU_MAX_DOMAIN) {
 		return;
 	}
-	size_t i = find(carriage, domain, length);
-	if (i == CARRIAGE_DOMAINS) {
-		i = carriage->next++ % CARRIAGE_DOMAINS;
-		memcpy(carriage->domains[i].name, domain, length);
-		carriage->domains[i].name[length] = '\0';
+	size_t i = find(path_mtu, domain, length);
+	if (i == PATH_MTU_DOMAINS) {
+		i = path_mtu->next++ % PATH_MTU_DOMAINS;
+		memcpy(path_mtu->domains[i].name, domain, length);
+		path_mtu->domains[i].name[length] = '\0';
 	}
-	carriage->domains[i].most = most;
-	carriage->domains[i].learnt_ms = carriage->now_ms;
+	path_mtu->domains[i].most = most;
+	path_mtu->domains[i].learnt_ms = path_mtu->now_ms;
 }
 
-size_t carriage_most(const struct carriage *carriage, const char *peer)
+size_t path_mtu_most(const struct path_mtu *path_mtu, const char *peer)
 {
 	const char *domain;
 	size_t length = domain_of(peer, &domain);
-	size_t i = length > 0 ? find(carriage, domain, length) : CARRIAGE_DOMAINS;
-	return i < CARRIAGE_DOMAINS && is_remembered(carriage, carriage->domains[i].learnt_ms)
-		       ? carriage->domains[i].most
+	size_t i = length > 0 ? find(path_mtu, domain, length) : PATH_MTU_DOMAINS;
+	return i < PATH_MTU_DOMAINS && is_remembered(path_mtu, path_mtu->domains[i].learnt_ms)
+		       ? path_mtu->domains[i].most
 		       : 0;
 }
 
 /* ---- our server ---- */
 
-size_t carriage_ours(const struct carriage *carriage)
+size_t path_mtu_ours(const struct path_mtu *path_mtu)
 {
-	return is_remembered(carriage, carriage->learnt_ms) ? carriage->most : 0;
+	return is_remembered(path_mtu, path_mtu->learnt_ms) ? path_mtu->most : 0;
 }
 
-size_t carriage_broken(struct carriage *carriage, size_t longest)
+size_t path_mtu_broken(struct path_mtu *path_mtu, size_t longest)
 {
-	if (longest <= carriage->carried || longest <= CARRIAGE_MIN) {
+	if (longest <= path_mtu->carried || longest <= PATH_MTU_MIN) {
 		return 0;
 	}
-	bool again = carriage->suspect > carriage->carried;
-	carriage->suspect = longest;
+	bool again = path_mtu->suspect > path_mtu->carried;
+	path_mtu->suspect = longest;
 	if (!again) {
 		return 0;
 	}
-	size_t most = carriage_shorter(longest), before = carriage_ours(carriage);
+	size_t most = path_mtu_shorter(longest), before = path_mtu_ours(path_mtu);
 	if (before == 0 || most < before) {
-		carriage->most = most;
-		carriage->learnt_ms = carriage->now_ms;
+		path_mtu->most = most;
+		path_mtu->learnt_ms = path_mtu->now_ms;
 	}
 	return most;
 }

@@ -119,13 +119,13 @@ void ibb_reopen(struct ibb *ibb, struct stream *stream, int64_t now_ms)
 
 /* What is too long is certain once something shorter has passed. A session that was negotiated has
  * no second chance to show that; its successor has. */
-static void learn_carriage(struct ibb *ibb, struct stream *stream)
+static void learn_path_mtu(struct ibb *ibb, struct stream *stream)
 {
 	size_t carried = stream->outgoing.sender.carried;
-	carriage_note(&ibb->carriage, carried);
+	path_mtu_note(&ibb->path_mtu, carried);
 	bool hopeless = stream->session.negotiated && stream_is_over(stream);
 	if (stream->session.found_limit && (carried > 0 || hopeless)) {
-		carriage_learn(&ibb->carriage, stream->peer, stream->session.max_carried);
+		path_mtu_learn(&ibb->path_mtu, stream->peer, stream->session.path_mtu);
 		stream->session.found_limit = false;
 	}
 }
@@ -145,7 +145,7 @@ static void note_verdict(struct ibb *ibb, const struct stream *stream)
 
 void ibb_settle(struct ibb *ibb, struct stream *stream)
 {
-	learn_carriage(ibb, stream);
+	learn_path_mtu(ibb, stream);
 	if (stream_is_over(stream)) {
 		if (stream->links.key && stream->state == STREAM_CLOSED) {
 			bool alone = HASH_CNT(links.by_key, ibb->by_key) == 1;

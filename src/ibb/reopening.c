@@ -25,7 +25,7 @@
 
 void stream_note_too_long(struct stream *stream, size_t length)
 {
-	stream->session.max_carried = carriage_shorter(length);
+	stream->session.path_mtu = path_mtu_shorter(length);
 	stream->session.found_limit = true;
 	stream_limit_blocks(stream);
 }
@@ -33,7 +33,7 @@ void stream_note_too_long(struct stream *stream, size_t length)
 bool stream_lose_session(struct stream *stream)
 {
 	size_t longest = sender_longest(&stream->outgoing.sender);
-	if (!stream_can_reopen(stream) || longest <= CARRIAGE_MIN) {
+	if (!stream_can_reopen(stream) || longest <= PATH_MTU_MIN) {
 		return false;
 	}
 	stream_note_too_long(stream, longest);

@@ -110,7 +110,7 @@ void stream_note_deadline(struct stream *stream)
 bool stream_tries_length(const struct stream *stream)
 {
 	const struct sender *sender = &stream->outgoing.sender;
-	size_t least = sender->carried > CARRIAGE_MIN ? sender->carried : CARRIAGE_MIN;
+	size_t least = sender->carried > PATH_MTU_MIN ? sender->carried : PATH_MTU_MIN;
 	/* The first question is cheap; many short blocks may be in flight. */
 	return stream_block_length(stream) > least && stream->session.stanza == STANZA_IQ &&
 	       !stream->outgoing.says_no_seq && sender_longest(sender) > least;
@@ -202,7 +202,7 @@ size_t stream_block_length(const struct stream *stream)
 static bool awaits_first_block(const struct stream *stream)
 {
 	return stream->outgoing.sender.carried == 0 && stream_can_reopen(stream) &&
-	       sender_longest(&stream->outgoing.sender) > CARRIAGE_MIN;
+	       sender_longest(&stream->outgoing.sender) > PATH_MTU_MIN;
 }
 
 bool stream_has_block(const struct stream *stream)

@@ -99,7 +99,7 @@ struct stream_session {
 	uint32_t block_size;	/* as negotiated so far */
 	bool is_auto;		/* blocks are as long as `auto_size` says, up to block_size */
 	size_t max_data;	/* in a block that we send, by what servers take */
-	size_t max_carried;	/* of the longest block that servers on the way may carry, by what
+	size_t path_mtu;	/* the longest block that servers on the path carry, by what
 				   was lost; 0: any */
 	bool found_limit;	/* this stream has found that, and it is not remembered yet */
 	bool negotiated;	/* in an offer: no other session can take its place */
