@@ -114,6 +114,7 @@
  *     restoring  after a restart
  *     state      suspended, proceeding, over
  *     request   ids, <open/>, probes      stream     the struct, deadlines, lists
+ *       with its parts: stream_session, stream_outgoing, stream_incoming, stream_resumption
  *     sender    bytes until acknowledged  receiver   bytes until read
  *     pieces    that the peer has already skip       bytes that are not sent
  *     skipping  what is written, by that  paging     digests of pieces, asked for
