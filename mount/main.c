@@ -105,8 +105,8 @@
  *     jingle_reason why a Jingle session ends
  *   src/ibb/   the protocol: no I/O, no thread, no clock
  *     ibb       all streams of an account dispatch   what comes in, to its stream
- *     registry  how a stream is found     timeout    keepalive, retries, giving up
- *     verdicts  answers to <close/>
+ *     registry  how a stream is found     answer     what comes in, to who has asked
+ *     verdicts  answers to <close/>       timeout    keepalive, retries, giving up
  *     delivery  blocks sent, their acks   reception  blocks received
  *     writing   writes, flushes           reading    reads, memory
  *     opening   <open/>                   closing    <close/>

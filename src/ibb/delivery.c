@@ -20,13 +20,13 @@ static void probe_delivery(struct stream *stream, uint64_t end)
 {
 	stream->outgoing.unprobed = 0;
 	stream->outgoing.probed = end;
-	if (stream_send_probe(stream, 'b', end)) {
+	if (stream_send_probe(stream, ID_DELIVERY, end)) {
 		stream_abort(stream, -ENOMEM);
 	}
 }
 
 /* After retransmissions with the epoch. */
-static void make_id(char *id, char kind, const struct stream *stream, uint64_t block)
+static void make_id(char *id, enum id_kind kind, const struct stream *stream, uint64_t block)
 {
 	int length = stream_make_id(stream, id, kind, block);
 	if (stream->outgoing.sender.epoch > 0) {
@@ -68,7 +68,7 @@ static struct msg *make_block(struct stream *stream, uint64_t number, int64_t no
 	size_t length = sender_next_length(sender, stream_block_length(stream),
 					   stream->outgoing.window.size);
 	char id[STREAM_MAX_ID];
-	make_id(id, 'd', stream, number);
+	make_id(id, ID_BLOCK, stream, number);
 	if (length == SENDER_SKIP) {
 		return make_skip(stream, id, number, now_us);
 	}
@@ -132,7 +132,7 @@ void stream_retransmit_oldest(struct stream *stream)
 		return;
 	}
 	char id[STREAM_MAX_ID];
-	make_id(id, 'a', stream, sender->oldest);
+	make_id(id, ID_OVERDUE_BLOCK, stream, sender->oldest);
 	stream->outgoing.overdue_end = sender->oldest + 1;
 	/* When memory is short, the block becomes overdue again. */
 	if (sender_block(sender, sender->oldest)->skipped > 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Incoming stanzas: to their stream, or an answer if there is none.
+ * Incoming requests: to their stream, or an answer if there is none.
  */
 #include "ibb/ibb_internal.h"
 
@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
-
-/* ---- requests ---- */
 
 static void refuse(struct ibb *ibb, const struct msg *request, enum condition condition)
 {
@@ -211,141 +209,12 @@ static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed
 	}
 }
 
-/* ---- answers ---- */
-
-/* An id of ours, parsed. */
-struct id {
-	char kind;
-	uint64_t number, session, count, epoch;
-};
-
-/* Parses a hexadecimal number; returns the rest, NULL: it is none. */
-static const char *parse_part(const char *text, uint64_t *part)
-{
-	char *end;
-	*part = strtoull(text, &end, 16);
-	return end == text ? NULL : end;
-}
-
-/* False: the id is none of ours. */
-static bool parse_id(const char *text, struct id *id)
-{
-	*id = (struct id){.kind = text[0]};
-	if (id->kind == '\0') {
-		return false;
-	}
-	const char *rest = parse_part(text + 1, &id->number);
-	id->session = 1;
-	if (rest && *rest == '-') {
-		rest = parse_part(rest + 1, &id->session);
-	}
-	if (!rest || *rest != '.') {
-		return false;
-	}
-	rest = parse_part(rest + 1, &id->count);
-	if (rest && *rest == '.') {
-		rest = parse_part(rest + 1, &id->epoch);
-		rest = id->epoch > 0 ? rest : NULL; /* epoch 0 is left out */
-	}
-	return rest && *rest == '\0';
-}
-
-static void open_answered(struct ibb *ibb, struct stream *stream, const struct msg *answer,
-			  int64_t now_ms)
-{
-	uint32_t block_size = stream->session.block_size;
-	bool opening = stream->state == STREAM_OPENING;
-
-	if (answer->kind != MSG_RESULT) {
-		stream_open_refused(stream, answer, now_ms);
-		if (stream->session.block_size < block_size) {
-			path_cache_refuse(&ibb->path_cache, stream->peer,
-					  stream->session.block_size);
-		} else if (answer->condition == CONDITION_RESOURCE_CONSTRAINT &&
-			   stream_is_over(stream)) {
-			/* It takes no length, so it was short of something else. */
-			path_cache_refuse(&ibb->path_cache, stream->peer, UINT32_MAX);
-		}
-		return;
-	}
-	stream_open_accepted(stream, answer, now_ms);
-	if (opening && stream->state == STREAM_OPEN) {
-		struct window_metrics metrics = path_cache_metrics(&ibb->path_cache, stream->peer);
-		/* Milliseconds are rounded up. */
-		int64_t rtt_us = (now_ms - stream->session.open_sent_ms + 1) * 1000;
-		window_restore(&stream->outgoing.window, &metrics, rtt_us,
-			       HASH_CNT(links.by_key, ibb->by_key));
-	}
-}
-
-/* Whether a block was sent with that id. Messages have none that is answered. */
-static bool was_sent(const struct stream *stream, const struct id *id)
-{
-	return stream->session.stanza == STANZA_IQ && id->epoch <= stream->outgoing.sender.epoch &&
-	       (id->kind == 'd' || id->count < stream->outgoing.overdue_end);
-}
-
-static void receive_answer(struct ibb *ibb, const struct msg *msg, int64_t now_us)
-{
-	int64_t now_ms = now_us / 1000;
-	struct id id;
-	struct stream *stream = NULL;
-
-	if (parse_id(msg->id, &id)) {
-		HASH_FIND(links.by_number, ibb->by_number, &id.number, sizeof(id.number), stream);
-	}
-	/* An answer counts only from the recipient of the request, and for its session; it counts
-	 * no more when that is lost, as every byte is sent again. */
-	if (!stream || !stream->peer || strcmp(stream->peer, msg->peer) != 0 ||
-	    id.session != stream->session.reopened + 1 || stream->session.lost ||
-	    stream->resumption.left) {
-		return;
-	}
-	bool success = msg->kind == MSG_RESULT;
-	bool is_block = id.kind == 'd' || id.kind == 'a';
-	if (is_block && success && !was_sent(stream, &id)) {
-		return;
-	}
-	if (is_block && success &&
-	    sender_was_cut_anew(&stream->outgoing.sender, id.count, (unsigned)id.epoch)) {
-		/* A block that the peer had not received came after all: it has other bytes. */
-		stream_abort(stream, -ECONNRESET);
-		ibb_settle(ibb, stream);
-		return;
-	}
-	if (id.kind == 'd' && success) {
-		stream_acknowledged(stream, id.count, now_us);
-	} else if (id.kind == 'a' && success) {
-		stream_retransmit_acknowledged(stream, id.count, id.epoch, now_us);
-	} else if (is_block) {
-		stream_data_refused(stream, id.count, id.epoch, msg, now_ms);
-	} else if (id.kind == 'o' && id.count == stream->session.open_attempt) {
-		open_answered(ibb, stream, msg, now_ms);
-	} else if (id.kind == 'b' && success) {
-		stream_delivered(stream, id.count, now_us);
-	} else if (id.kind == 'b') {
-		/* Any client with IBB answers a probe; an error is from the server of one that is
-		 * offline. */
-		stream_break(stream, -ECONNRESET);
-	} else if (id.kind == 'c') {
-		stream_close_answered(stream, msg, now_ms);
-	} else if (id.kind == 'r') {
-		stream_resume_answered(stream, msg, now_ms);
-	} else if (id.kind == 'p') {
-		stream_probe_answered(stream, msg, id.count, now_ms);
-	} else if (id.kind == 'h') {
-		stream_page_answered(stream, msg, id.count, now_ms);
-	}
-	ibb_reopen(ibb, stream, now_ms);
-	ibb_settle(ibb, stream);
-}
-
 void ibb_receive(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_us)
 {
 	ibb->path_cache.now_ms = now_us / 1000;
 	ibb->path_mtu.now_ms = now_us / 1000;
 	if (msg->kind == MSG_RESULT || msg->kind == MSG_ERROR || msg->kind == MSG_BOUNCE) {
-		receive_answer(ibb, msg, now_us);
+		ibb_receive_answer(ibb, msg, now_us);
 	} else {
 		receive_request(ibb, msg, allowed, now_us / 1000);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ibb_internal - registry.c, for ibb.c and dispatch.c: the table of an account's streams.
+ * ibb_internal - what ibb.c, dispatch.c, answer.c and registry.c need of each other.
  *
  * Threads: none; the caller serialises.
  */
@@ -8,6 +8,8 @@
 #define IBB_IBB_INTERNAL_H
 
 #include "ibb/ibb.h"
+
+/* ---- registry.c: the table of an account's streams ---- */
 
 /* The stream with that peer (full JID) and sid, or NULL. */
 struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid);
@@ -35,5 +37,10 @@ void ibb_reopen(struct ibb *ibb, struct stream *stream, int64_t now_ms);
 /* After each call that may have ended the stream: then ibb_find does not find it any more, and it
  * is freed unless somebody owns it. */
 void ibb_settle(struct ibb *ibb, struct stream *stream);
+
+/* ---- answer.c ---- */
+
+/* MSG_RESULT, MSG_ERROR or MSG_BOUNCE. */
+void ibb_receive_answer(struct ibb *ibb, const struct msg *answer, int64_t now_us);
 
 #endif

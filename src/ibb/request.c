@@ -11,7 +11,7 @@
  * it. */
 #define CLOSE_TIMEOUT_MS 10000
 
-int stream_make_id(const struct stream *stream, char *id, char kind, uint64_t count)
+int stream_make_id(const struct stream *stream, char *id, enum id_kind kind, uint64_t count)
 {
 	unsigned session = stream->session.reopened + 1;
 	if (session == 1) {
@@ -22,7 +22,8 @@ int stream_make_id(const struct stream *stream, char *id, char kind, uint64_t co
 			session, count);
 }
 
-int stream_send_request(struct stream *stream, const struct msg *request, char kind, uint64_t count)
+int stream_send_request(struct stream *stream, const struct msg *request, enum id_kind kind,
+			uint64_t count)
 {
 	char id[STREAM_MAX_ID];
 	stream_make_id(stream, id, kind, count);
@@ -33,7 +34,7 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
 	return effects_send(stream->effects, &msg);
 }
 
-int stream_send_probe(struct stream *stream, char kind, uint64_t count)
+int stream_send_probe(struct stream *stream, enum id_kind kind, uint64_t count)
 {
 	struct msg probe = {
 		.kind = stream->session.features & FEATURE_IBBFS ? MSG_PING : MSG_INFO,
@@ -43,7 +44,7 @@ int stream_send_probe(struct stream *stream, char kind, uint64_t count)
 		 * we withhold acknowledgements. */
 		probe.kind = MSG_RESUME;
 	}
-	if (kind == 'b' && stream->session.features & FEATURE_RESUME) {
+	if (kind == ID_DELIVERY && stream->session.features & FEATURE_RESUME) {
 		/* A ping would also be answered by a peer that has lost the stream, and the
 		 * messages with it. */
 		probe.kind = MSG_RESUME;
@@ -58,7 +59,7 @@ void stream_probe_beginning(struct stream *stream)
 	if (stream->outgoing.flushers && !stream->outgoing.is_begun &&
 	    stream_written(stream) == 0) {
 		/* When memory is short, it is asked again halfway to the deadline. */
-		stream_send_probe(stream, 'b', 0);
+		stream_send_probe(stream, ID_DELIVERY, 0);
 	}
 }
 
@@ -77,7 +78,7 @@ int stream_send_open(struct stream *stream)
 			stream->session.resumable || (stream->session.stanza == STANZA_MESSAGE &&
 						      stream->session.features & FEATURE_RESUME),
 	};
-	return stream_send_request(stream, &open, 'o', stream->session.open_attempt);
+	return stream_send_request(stream, &open, ID_OPEN, stream->session.open_attempt);
 }
 
 void stream_send_close(struct stream *stream, bool reset)
@@ -93,7 +94,7 @@ void stream_send_close(struct stream *stream, bool reset)
 				? (int64_t)stream->outgoing.sender.written
 				: -1,
 	};
-	if (!stream_send_request(stream, &close, 'c', 0)) {
+	if (!stream_send_request(stream, &close, ID_CLOSE, 0)) {
 		stream->session.close_sent = true;
 		stream->session.closes++;
 	}
@@ -120,7 +121,7 @@ void stream_ask_page(struct stream *stream, int64_t now_ms)
 		return;
 	}
 	/* When memory is short, no answer will come in time. */
-	stream_send_request(stream, &request, 'h', ++stream->outgoing.pages);
+	stream_send_request(stream, &request, ID_PAGE, ++stream->outgoing.pages);
 	stream->outgoing.page_first = request.first;
 	stream->timers.page_ms = now_ms + stream->config->timeout_ms / PAGE_TIMEOUT_DIVISOR;
 	stream_note_deadline(stream);

@@ -35,7 +35,7 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 		.has_seq = true,
 	};
 	/* When memory is short there is the next attempt. */
-	stream_send_request(stream, &resume, 'r', stream->resumption.attempts);
+	stream_send_request(stream, &resume, ID_RESUME, stream->resumption.attempts);
 	int64_t pause_ms = STREAM_RETRY_MS
 			   << (stream->resumption.attempts < 4 ? stream->resumption.attempts : 4);
 	stream->resumption.next_attempt_ms =

@@ -70,12 +70,24 @@ void stream_forget_pieces(struct stream *stream);
 
 /* ---- request.c ---- */
 
+/* Which request an id is of: its first character. */
+enum id_kind {
+	ID_BLOCK = 'd',
+	ID_OVERDUE_BLOCK = 'a', /* retransmitted, as its answer was overdue */
+	ID_OPEN = 'o',
+	ID_CLOSE = 'c',
+	ID_RESUME = 'r',
+	ID_DELIVERY = 'b', /* a probe whose answer acknowledges blocks, or an empty file */
+	ID_PROBE = 'p',	   /* any other */
+	ID_PAGE = 'h',	   /* for digests */
+};
+
 /* The id of a request without its epoch, as in ibb.h. Returns its length, as snprintf. */
 #define STREAM_MAX_ID 64
-int stream_make_id(const struct stream *stream, char *id, char kind, uint64_t count);
+int stream_make_id(const struct stream *stream, char *id, enum id_kind kind, uint64_t count);
 
-/* Queues a request with such an id, by which dispatch.c finds its answer. -ENOMEM. */
-int stream_send_request(struct stream *stream, const struct msg *request, char kind,
+/* Queues a request with such an id, by which answer.c finds the stream again. -ENOMEM. */
+int stream_send_request(struct stream *stream, const struct msg *request, enum id_kind kind,
 			uint64_t count);
 
 /*
@@ -83,7 +95,7 @@ int stream_send_request(struct stream *stream, const struct msg *request, char k
  * still knows it. Any client with IBB answers disco#info. A ping is shorter, but a client without
  * XEP-0199 answers it like a server whose user is offline. -ENOMEM.
  */
-int stream_send_probe(struct stream *stream, char kind, uint64_t count);
+int stream_send_probe(struct stream *stream, enum id_kind kind, uint64_t count);
 
 /* Queues <open/>. -ENOMEM. */
 int stream_send_open(struct stream *stream);

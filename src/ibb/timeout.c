@@ -45,7 +45,7 @@ static void probe_peer(struct stream *stream, int64_t now_ms)
 		stream->outgoing.asked_epoch = stream->outgoing.sender.epoch;
 	}
 	/* When memory is short the deadline still stands. */
-	stream_send_probe(stream, 'p', asks ? stream->outgoing.asked : 0);
+	stream_send_probe(stream, ID_PROBE, asks ? stream->outgoing.asked : 0);
 	stream_probe_beginning(stream);
 	stream->outgoing.probed_before = stream->outgoing.probed;
 	if (!asks) {
