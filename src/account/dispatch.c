@@ -199,6 +199,32 @@ static bool find_part(struct account *account, struct msg *open, int64_t now_ms)
 	return true;
 }
 
+/* To the offers, or to the streams. */
+static void receive_for_session(struct account *account, const struct msg *msg, bool allowed,
+				int64_t now_us)
+{
+	bool offered = msg->kind == MSG_SI || msg->kind == MSG_JINGLE;
+	if (offered && (allowed || access_is_partner(account, msg))) {
+		if (!ibb_is_overloaded(&account->ibb, allowed)) {
+			offers_receive(&account->offers, msg, now_us / 1000);
+		}
+	} else if (msg->kind != MSG_CLOSE || !offers_receive_close(&account->offers, msg)) {
+		ibb_receive(&account->ibb, msg, allowed, now_us);
+	}
+}
+
+static void take_arrivals(struct account *account, int64_t now_ms)
+{
+	struct stream *stream;
+	while ((stream = ibb_take_arrived(&account->ibb))) {
+		arrival_add_stream(account, stream, now_ms);
+	}
+	struct offer *offer;
+	while ((offer = offers_take_arrived(&account->offers))) {
+		arrival_add_offer(account, offer, now_ms);
+	}
+}
+
 void dispatch_receive(struct account *account, const struct msg *msg, int64_t now_us)
 {
 	struct msg open;
@@ -227,25 +253,9 @@ void dispatch_receive(struct account *account, const struct msg *msg, int64_t no
 			return;
 		}
 	}
-	bool offered = msg->kind == MSG_SI || msg->kind == MSG_JINGLE;
-	if (account->stopping && begins(msg)) {
-		allowed = false;
-	}
-	if (offered && (allowed || access_is_partner(account, msg))) {
-		if (!ibb_is_overloaded(&account->ibb, allowed)) {
-			offers_receive(&account->offers, msg, now_ms);
-		}
-	} else if (msg->kind != MSG_CLOSE || !offers_receive_close(&account->offers, msg)) {
-		ibb_receive(&account->ibb, msg, allowed, now_us);
-	}
-	struct stream *stream;
-	while ((stream = ibb_take_arrived(&account->ibb))) {
-		arrival_add_stream(account, stream, now_ms);
-	}
-	struct offer *offer;
-	while ((offer = offers_take_arrived(&account->offers))) {
-		arrival_add_offer(account, offer, now_ms);
-	}
+	bool refuses = account->stopping && begins(msg);
+	receive_for_session(account, msg, allowed && !refuses, now_us);
+	take_arrivals(account, now_ms);
 }
 
 /* ---- calls that are over ---- */

@@ -98,6 +98,22 @@ static bool receive_durable_close(struct stream *stream, const struct msg *close
 	return true;
 }
 
+/* OPEN: a <close/> in good order. Whether it was answered, or is answered later. */
+static bool handle_good_close(struct stream *stream, const struct msg *close, bool delivered,
+			      bool whole)
+{
+	/* The peer did not wait for acknowledgements. Its bytes are here, and will be read. */
+	acknowledge_all(stream);
+	if (receive_durable_close(stream, close, whole)) {
+		return true;
+	}
+	/* XEP-0047 section 2.3: the other side may flush its own data before it answers <close/>.
+	 * Of messages nobody would know whether the peer still accepts them. */
+	bool may_flush = !delivered && stream->incoming.has_reader && whole &&
+			 stream->session.stanza == STANZA_IQ;
+	return may_flush && defer_answer(stream, close);
+}
+
 void stream_receive_close(struct stream *stream, const struct msg *close)
 {
 	bool is_open = stream->state == STREAM_OPEN;
@@ -121,20 +137,8 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 		receive_close_again(stream, close);
 		return;
 	}
-	if (is_open && !close->reset) {
-		/* The peer did not wait for acknowledgements. Its bytes are here, and will be
-		 * read. */
-		acknowledge_all(stream);
-		if (receive_durable_close(stream, close, whole)) {
-			return;
-		}
-		/* XEP-0047 section 2.3: the other side may flush its own data before it answers
-		 * <close/>. Of messages nobody would know whether the peer still accepts them. */
-		bool may_flush = !delivered && stream->incoming.has_reader && whole &&
-				 stream->session.stanza == STANZA_IQ;
-		if (may_flush && defer_answer(stream, close)) {
-			return;
-		}
+	if (is_open && !close->reset && handle_good_close(stream, close, delivered, whole)) {
+		return;
 	}
 	effects_send_result(stream->effects, close->peer, close->id);
 	if (stream->state == STREAM_OPENING || close->reset || !delivered || !whole) {

@@ -143,6 +143,17 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 	}
 }
 
+static void answer_resume(struct stream *stream, const struct msg *resume)
+{
+	struct receiver *receiver = &stream->incoming.receiver;
+	if (receiver->received > 0) {
+		effects_send_resumed(stream->effects, resume->peer, resume->id, receiver->seq);
+	} else {
+		/* It may be about an empty file. */
+		receiver_probe(receiver, resume->peer, resume->id, stream->effects);
+	}
+}
+
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms)
 {
 	if (stream->session.stanza == STANZA_MESSAGE && stream->state >= STREAM_OPEN) {
@@ -169,14 +180,7 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 		stream_abort(stream, -ECONNRESET);
 		return;
 	}
-	if (stream->incoming.receiver.received > 0) {
-		effects_send_resumed(stream->effects, resume->peer, resume->id,
-				     stream->incoming.receiver.seq);
-	} else {
-		/* It may be about an empty file. */
-		receiver_probe(&stream->incoming.receiver, resume->peer, resume->id,
-			       stream->effects);
-	}
+	answer_resume(stream, resume);
 	if (awaits_answer) {
 		return; /* it is still to come */
 	}
