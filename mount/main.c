@@ -97,7 +97,7 @@
  *       tls       ALPN, the name, version
  *     trace     stanzas for the debugger, without secrets
  *     jid       addresses                 roster    contacts, their resources and features
- *     roster_feed takes the items out of a roster
+ *     roster_parser takes the items out of a roster
  *   src/offer/ files that are offered: likewise
  *     offers    all offers of an account  offer      one offer
  *     incoming  files offered to us       outgoing   files that we offer

@@ -36,7 +36,7 @@ static void forget_missing(const struct download *download)
 	unsigned counts = quota_counts(&inbox->quota);
 	char path[PATH_MAX];
 	uint64_t ino = 0, missing = 0;
-	if (atomic_exchange(&inbox->pruned, counts) == counts) {
+	if (atomic_exchange(&inbox->checked_counts, counts) == counts) {
 		return;
 	}
 	while (hub_next_inbox_file(hub, &ino, path, sizeof(path))) {

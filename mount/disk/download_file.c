@@ -218,7 +218,7 @@ static void discard(struct download *download, const char *name)
 {
 	claim_give_back(&download->claim);
 	unlinkat(download->file.directory, name, 0);
-	location_prune(&download->location);
+	location_remove_empty(&download->location);
 }
 
 void download_fail(struct download *download, int error, bool of_disk)

@@ -111,7 +111,7 @@ int folder_make(int top, const char *path, bool syncs, struct quota *quota, char
 	return fd;
 }
 
-void folder_prune(int top, const char *path, struct quota *quota)
+void folder_remove_empty(int top, const char *path, struct quota *quota)
 {
 	char left[PATH_MAX];
 	char *slash;

@@ -28,6 +28,6 @@ int folder_make(int top, const char *path, bool syncs, struct quota *quota, char
 		size_t size);
 
 /* Removes the directory at `path`, and those above it, if they are empty; never the first one. */
-void folder_prune(int top, const char *path, struct quota *quota);
+void folder_remove_empty(int top, const char *path, struct quota *quota);
 
 #endif

@@ -193,7 +193,7 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 		return NULL;
 	}
 	atomic_init(&inbox->downloads, 0);
-	atomic_init(&inbox->pruned, 0);
+	atomic_init(&inbox->checked_counts, 0);
 	atomic_init(&inbox->made, 1);
 	atomic_init(&inbox->durable, 0);
 	atomic_init(&inbox->hangs, false);
@@ -301,6 +301,6 @@ int inbox_remove(struct inbox *inbox, const char *path)
 	int error = unlink_file(above, name, &inbox->quota);
 	close(above);
 	snprintf(folder, sizeof(folder), "%.*s", (int)(name - path) - 1, path);
-	folder_prune(inbox->fd, folder, &inbox->quota);
+	folder_remove_empty(inbox->fd, folder, &inbox->quota);
 	return error;
 }

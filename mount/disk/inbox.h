@@ -38,10 +38,10 @@ struct inbox {
 	int fd; /* the directory */
 	struct quota quota;
 	struct journals journals;
-	struct pool *pool;     /* does all that touches the disk, but for the syncs */
-	struct worker *syncer; /* makes them durable; NULL: nobody does */
-	atomic_uint downloads; /* files that are being received */
-	atomic_uint pruned;    /* of quota_counts: names without a file were removed then */
+	struct pool *pool;	    /* does all that touches the disk, but for the syncs */
+	struct worker *syncer;	    /* makes them durable; NULL: nobody does */
+	atomic_uint downloads;	    /* files that are being received */
+	atomic_uint checked_counts; /* of quota_counts: names without a file were removed then */
 	/* Directories made in it; and how many of them were made before its last sync. Another
 	 * daemon may have made one and not synced it, so at first there is one. */
 	atomic_uint made, durable;

@@ -81,7 +81,7 @@ int location_create(struct location *location, struct part_file *file, const cha
 		error = file->directory >= 0 ? part_file_create(file, name) : file->directory;
 	}
 	if (error) {
-		location_prune(location);
+		location_remove_empty(location);
 	}
 	return error;
 }
@@ -94,9 +94,9 @@ int location_open(const struct location *location, struct part_file *file)
 	return file->directory < 0 ? file->directory : 0;
 }
 
-void location_prune(const struct location *location)
+void location_remove_empty(const struct location *location)
 {
 	char path[LOCATION_PATH_SIZE];
 	write_path(location, path);
-	folder_prune(location->inbox->fd, path, &location->inbox->quota);
+	folder_remove_empty(location->inbox->fd, path, &location->inbox->quota);
 }

@@ -34,6 +34,6 @@ int location_create(struct location *location, struct part_file *file, const cha
 int location_open(const struct location *location, struct part_file *file);
 
 /* Removes the directories of the folder that are empty. */
-void location_prune(const struct location *location);
+void location_remove_empty(const struct location *location);
 
 #endif

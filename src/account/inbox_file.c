@@ -169,7 +169,7 @@ static uint64_t size_of(const struct node *node)
 /* Why nothing more comes; 0: it may. Of what ends with us, the next process gets the rest. */
 static int stream_error(const struct account *account, const struct stream *stream)
 {
-	if (stream ? stream->resumption.left : account->stopping) {
+	if (stream ? stream->resumption.handed_over : account->stopping) {
 		return -ESHUTDOWN;
 	}
 	return stream ? 0 : -ECONNRESET;

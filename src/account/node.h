@@ -98,8 +98,8 @@ void node_change(struct node *node, const struct changes *changes);
 /* Sets the time of the last change, and of the last modification, to now. */
 void node_touch(struct node *node);
 
-/* The nearest directory, from `directory` on upwards, that is no folder. NULL: a folder on the way
- * is detached. */
+/* The nearest directory, from `directory` on upwards, that is no folder. NULL: a folder below that
+ * one is detached. */
 const struct node *node_above_folders(const struct node *directory);
 
 /* Writes the path of the folder `directory`, below the nearest directory that is no folder; "" if

@@ -21,7 +21,7 @@ static int send_query(struct account *account, enum msg_kind kind, const char *j
 	if (!query) {
 		return -ENOMEM;
 	}
-	/* The stream needs some of its time-out itself. */
+	/* The stream needs some of its timeout itself. */
 	int64_t timeout_ms = account->ibb.config.timeout_ms / 2;
 	memcpy(query->jid, jid, size);
 	query->number = ++account->last_query;
@@ -145,6 +145,6 @@ void query_cancel_all(struct account *account)
 
 int64_t query_deadline(const struct account *account)
 {
-	/* All queries have the same time-out, so the oldest is due first. */
+	/* All queries have the same timeout, so the oldest is due first. */
 	return account->queries ? account->queries->deadline_ms : STREAM_NO_DEADLINE;
 }

@@ -55,7 +55,7 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms)
 	struct node *node, *next;
 	struct handle *handle;
 	account->stopping = true;
-	ibb_leave(&account->ibb, false);
+	ibb_hand_over(&account->ibb, false);
 	routing_cancel(account, -ECONNABORTED);
 	cancel_waiters(account);
 	if (unmounted) {
@@ -102,7 +102,7 @@ void shutdown_abandon(struct account *account, int64_t now_ms)
 	struct node *node, *next;
 
 	account->stopping = true;
-	ibb_leave(&account->ibb, true);
+	ibb_hand_over(&account->ibb, true);
 	routing_cancel(account, -ECONNABORTED);
 	cancel_waiters(account);
 	if (account->online) {

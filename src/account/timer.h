@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer - time-outs, and names that expire.
+ * timer - timeouts, and names that expire.
  *
  * Units:   ms of the caller's monotonic clock.
  * Threads: none; the caller serialises (the hub's lock).

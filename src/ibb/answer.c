@@ -91,7 +91,7 @@ static struct stream *find_asker(const struct ibb *ibb, const struct msg *answer
 	HASH_FIND(links.by_number, ibb->by_number, &id->number, sizeof(id->number), stream);
 	bool counts = stream && stream->peer && strcmp(stream->peer, answer->peer) == 0 &&
 		      id->session == stream->session.reopened + 1 && !stream->session.lost &&
-		      !stream->resumption.left;
+		      !stream->resumption.handed_over;
 	return counts ? stream : NULL;
 }
 

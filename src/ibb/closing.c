@@ -11,7 +11,8 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 {
 	struct op **done = &stream->effects->done;
 
-	if (stream_is_over(stream) || stream->state == STREAM_CLOSING || stream->resumption.left) {
+	if (stream_is_over(stream) || stream->state == STREAM_CLOSING ||
+	    stream->resumption.handed_over) {
 		return;
 	}
 	if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
@@ -197,7 +198,8 @@ bool stream_is_complete(const struct stream *stream)
 void stream_keep(struct stream *stream)
 {
 	stream->incoming.is_durable = true;
-	if (stream->session.close_pending && !stream_is_over(stream) && !stream->resumption.left) {
+	if (stream->session.close_pending && !stream_is_over(stream) &&
+	    !stream->resumption.handed_over) {
 		stream_end(stream, STREAM_CLOSED, 0);
 	}
 }

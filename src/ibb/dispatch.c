@@ -129,7 +129,7 @@ static void receive_open(struct ibb *ibb, const struct msg *open, int64_t now_ms
 static void receive_for_stream(struct ibb *ibb, struct stream *stream, const struct msg *msg,
 			       int64_t now_ms)
 {
-	if (strlen(msg->id) > LIMITS_ID || stream->resumption.left) {
+	if (strlen(msg->id) > LIMITS_ID || stream->resumption.handed_over) {
 		return;
 	}
 	if (msg->kind == MSG_DATA || msg->kind == MSG_SKIP) {

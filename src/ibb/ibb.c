@@ -205,7 +205,7 @@ bool ibb_is_drained(const struct ibb *ibb)
 		/* What is about to be stored need not be resumed. */
 		bool ends = stream->session.close_pending && stream->incoming.is_journaled;
 		if ((!stream->owned || ends) && !stream_is_over(stream) &&
-		    !stream->resumption.left) {
+		    !stream->resumption.handed_over) {
 			return false;
 		}
 	}

@@ -76,9 +76,9 @@ struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, in
 struct stream *ibb_restore(struct ibb *ibb, const struct stream_facts *facts, int64_t now_ms,
 			   int *error);
 
-/* The end is near: stream_leave of each that is journaled; unless `all`, not of those whose
+/* The end is near: stream_hand_over of each that is journaled; unless `all`, not of those whose
  * <close/> is about to be answered. */
-void ibb_leave(struct ibb *ibb, bool all);
+void ibb_hand_over(struct ibb *ibb, bool all);
 
 /* stream_close. The stream is not the caller's any more, and is freed when it is over. */
 void ibb_release(struct ibb *ibb, struct stream *stream, bool good_order, int64_t now_ms);

@@ -76,7 +76,7 @@ void stream_read(struct stream *stream, struct op *op)
 {
 	struct op **done = &stream->effects->done;
 
-	if (stream->resumption.left) {
+	if (stream->resumption.handed_over) {
 		op_complete(op, -ESHUTDOWN, done);
 		return;
 	}

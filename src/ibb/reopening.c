@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How another session takes the place of one whose first block is not carried, as it is too long
- * for a server on the way: with a peer that cannot resume the stream, a block can never be sent
- * again in the same session (XEP-0047 section 2.2: after an error its sender must close). So the
- * session is closed, another one is opened with blocks a quarter as long, and every byte is sent
- * again, which is possible as long as the peer has acknowledged none.
+ * for a server on the path. With a peer that cannot resume the stream, a block cannot be
+ * retransmitted in the same session (XEP-0047 section 2.2: after an error its sender must close).
+ * So the session is closed, another one is opened with blocks a quarter as long, and every byte is
+ * sent again. That is possible as long as the peer has acknowledged none.
  *
  * Three things say that the block was not carried:
  *

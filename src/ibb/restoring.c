@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a stream outlives its process: the facts that are written down, the stream that is made of
- * them, and the end of a process that leaves it to the next one.
+ * them, and the end of a process that hands it over to the next one.
  *
  * For the peer it is as if our connection were broken meanwhile. So the stream begins suspended,
  * and is resumed when we are connected (resumption.c).
@@ -84,9 +84,9 @@ struct stream *ibb_restore(struct ibb *ibb, const struct stream_facts *facts, in
 	return stream;
 }
 
-void stream_leave(struct stream *stream)
+void stream_hand_over(struct stream *stream)
 {
-	stream->resumption.left = true;
+	stream->resumption.handed_over = true;
 	stream->resumption.suspended = true;
 	stream->resumption.retransmit_due = false;
 	stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
@@ -100,13 +100,13 @@ void stream_leave(struct stream *stream)
 	op_complete_all(&stream->incoming.readers, -ESHUTDOWN, &stream->effects->done);
 }
 
-void ibb_leave(struct ibb *ibb, bool all)
+void ibb_hand_over(struct ibb *ibb, bool all)
 {
 	struct stream *stream, *next;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		if (stream->incoming.is_journaled && !stream_is_over(stream) &&
 		    (all || !stream->session.close_pending)) {
-			stream_leave(stream);
+			stream_hand_over(stream);
 		}
 	}
 }

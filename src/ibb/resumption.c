@@ -20,7 +20,7 @@
 void stream_resume(struct stream *stream, int64_t now_ms)
 {
 	if (!stream->resumption.suspended || stream->session.lost || stream_is_over(stream) ||
-	    stream->resumption.left) {
+	    stream->resumption.handed_over) {
 		return;
 	}
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {

@@ -73,7 +73,7 @@ void stream_break(struct stream *stream, int error)
 
 void stream_abort(struct stream *stream, int error)
 {
-	if (stream_is_over(stream) || stream->resumption.left) {
+	if (stream_is_over(stream) || stream->resumption.handed_over) {
 		return;
 	}
 	/* The error that answers the peer's own <close/> says the same. */
@@ -185,7 +185,7 @@ bool stream_has_given_up(const struct stream *stream, int64_t now_ms)
 
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 {
-	if (stream->resumption.left) {
+	if (stream->resumption.handed_over) {
 		return true;
 	}
 	if (!stream_can_suspend(stream) || stream_has_given_up(stream, now_ms)) {

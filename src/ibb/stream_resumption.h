@@ -27,7 +27,7 @@ struct stream_resumption {
 	int64_t retransmit_ms;	 /* blocks are not retransmitted before, even if the peer asks */
 	bool retransmit_due;	 /* but then they are */
 	unsigned breaks; /* of our connection, in a row, with blocks in flight and none delivered */
-	bool left;	 /* ibb_leave */
+	bool handed_over;   /* ibb_hand_over */
 	int64_t checked_ms; /* when stream_check_sender has asked for that; 0: never */
 };
 
@@ -79,6 +79,6 @@ int stream_restore(struct stream *stream, const struct stream_facts *facts, int6
 
 /* The next process will resume it: its peer is told nothing more. Reads end in -ESHUTDOWN, and what
  * comes is dropped without an answer, as if we were offline already. */
-void stream_leave(struct stream *stream);
+void stream_hand_over(struct stream *stream);
 
 #endif

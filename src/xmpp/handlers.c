@@ -265,7 +265,7 @@ void handlers_add(struct session *session)
 	xmpp_handler_add(session->conn, on_iq, NULL, "iq", NULL, session);
 	xmpp_handler_add(session->conn, on_message, NULL, "message", NULL, session);
 	xmpp_handler_add(session->conn, on_presence, NULL, "presence", NULL, session);
-	session->roster_feed = (struct roster_feed){
+	session->roster_parser = (struct roster_parser){
 		.context = session,
 		.is_wanted = is_roster_wanted,
 		.item = on_roster_item,

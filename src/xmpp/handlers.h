@@ -14,7 +14,7 @@
 #include "xmpp/session.h"
 
 /* Registers the handlers of every stanza at session->conn, for as long as that exists, and sets
- * session->roster_feed. */
+ * session->roster_parser. */
 void handlers_add(struct session *session);
 
 #endif

@@ -71,7 +71,7 @@ void negotiation_begin(struct session *session)
 	};
 
 	login_begin(&session->login, &events, session->config->tls != CLIENT_TLS_OFF);
-	stanza_limits_set_login(&session->login, &session->roster_feed);
+	stanza_limits_set_login(&session->login, &session->roster_parser);
 	channel_binding_begin();
 	trace_init(&session->trace);
 }

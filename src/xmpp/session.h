@@ -23,7 +23,7 @@
 #include "xmpp/connector.h"
 #include "xmpp/login.h"
 #include "xmpp/reader.h"
-#include "xmpp/roster_feed.h"
+#include "xmpp/roster_parser.h"
 #include "xmpp/socket.h"
 #include "xmpp/stream_features.h"
 #include "xmpp/trace.h"
@@ -67,7 +67,7 @@ struct session {
 	bool was_online;			/* since session_connect */
 	bool logged_in;				/* likewise */
 	struct login login;			/* of this connection */
-	struct roster_feed roster_feed;		/* likewise (handlers.h) */
+	struct roster_parser roster_parser;	/* likewise (handlers.h) */
 	struct stream_features stream_features; /* of the last features */
 	struct trace trace;			/* for the debugger */
 

@@ -33,14 +33,14 @@ struct filter {
 	struct filter *prev, *next; /* parsers */
 	void *parser;
 
-	struct login_sink sink;	    /* libstrophe's handlers */
-	struct login *login;	    /* the events pass through it first; or NULL */
-	struct roster_feed *roster; /* gets the items of rosters; or NULL */
+	struct login_sink sink;	      /* libstrophe's handlers */
+	struct login *login;	      /* the events pass through it first; or NULL */
+	struct roster_parser *roster; /* gets the items of rosters; or NULL */
 
 	unsigned depth;	   /* elements that are open, with that of the XMPP stream */
 	unsigned elements; /* of the stanza */
 	size_t bytes;	   /* likewise */
-	char *text;	   /* gathered since the last tag */
+	char *text;	   /* buffered since the last tag */
 	size_t text_length, text_size;
 	unsigned marked;  /* bits: the open elements, by depth, whose text ends in cut_mark */
 	unsigned dropped; /* dropped elements that are open */
@@ -51,11 +51,11 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct filter *parsers; /* under it */
 
 static _Thread_local struct login *login_of_thread;
-static _Thread_local struct roster_feed *roster_of_thread;
+static _Thread_local struct roster_parser *roster_of_thread;
 static _Thread_local void *parser_of_thread; /* the last that was used */
 static _Thread_local bool has_failed;
 
-void stanza_limits_set_login(struct login *login, struct roster_feed *roster)
+void stanza_limits_set_login(struct login *login, struct roster_parser *roster)
 {
 	login_of_thread = login;
 	roster_of_thread = roster;
@@ -100,7 +100,7 @@ static void pass_text(struct filter *filter, const char *text, int length)
 
 /* Hands the text over at each tag. expat reports each line on its own, and libstrophe needs longer
  * to append a line the more text there is. */
-static void pass_gathered(struct filter *filter)
+static void pass_buffered(struct filter *filter)
 {
 	if (filter->text_length > 0) {
 		pass_text(filter, filter->text, (int)filter->text_length);
@@ -113,14 +113,14 @@ static void pass_gathered(struct filter *filter)
 	}
 }
 
-static void gather(struct filter *filter, const char *text, size_t length)
+static void buffer_text(struct filter *filter, const char *text, size_t length)
 {
 	size_t needed = filter->text_length + length;
 	if (needed > filter->text_size) {
 		size_t size = needed * 2 > KEPT_TEXT_BYTES ? needed * 2 : KEPT_TEXT_BYTES;
 		char *larger = realloc(filter->text, size);
 		if (!larger) {
-			pass_gathered(filter);
+			pass_buffered(filter);
 			pass_text(filter, text, (int)length);
 			return;
 		}
@@ -137,7 +137,8 @@ static void on_start(void *context, const char *name, const char **attributes)
 	filter->unparsed = 0;
 	size_t bytes = size_of(name, attributes);
 	if (filter->dropped > 0 ||
-	    (filter->roster && roster_feed_take(filter->roster, filter->depth, name, attributes)) ||
+	    (filter->roster &&
+	     roster_parser_begin_element(filter->roster, filter->depth, name, attributes)) ||
 	    is_too_much(filter, bytes)) {
 		filter->dropped++;
 		return;
@@ -147,7 +148,7 @@ static void on_start(void *context, const char *name, const char **attributes)
 		filter->bytes = 0;
 		filter->marked = 0;
 	}
-	pass_gathered(filter);
+	pass_buffered(filter);
 	filter->depth++;
 	filter->elements++;
 	filter->bytes += bytes;
@@ -166,7 +167,7 @@ static void on_end(void *context, const char *name)
 		filter->dropped--;
 		return;
 	}
-	pass_gathered(filter);
+	pass_buffered(filter);
 	filter->depth--;
 	if (filter->login) {
 		login_end(filter->login, &filter->sink, name);
@@ -186,12 +187,12 @@ static void on_text(void *context, const char *text, int length)
 		pass_text(filter, text, length); /* between stanzas; nobody stores it */
 	} else if (filter->bytes + (size_t)length <= STANZA_MAX_BYTES) {
 		filter->bytes += (size_t)length;
-		gather(filter, text, (size_t)length);
+		buffer_text(filter, text, (size_t)length);
 	} else {
 		filter->bytes = STANZA_MAX_BYTES; /* no element follows, so no mark is lost */
 		if (!(filter->marked & 1u << filter->depth)) {
 			filter->marked |= 1u << filter->depth;
-			gather(filter, cut_mark, sizeof(cut_mark) - 1);
+			buffer_text(filter, cut_mark, sizeof(cut_mark) - 1);
 		}
 	}
 }

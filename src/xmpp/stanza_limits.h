@@ -10,17 +10,17 @@
  *
  * Our own server may also be broken, and limit nothing. What is beyond STANZA_MAX_BYTES of a stanza
  * is dropped: elements, and text. Text that was cut ends in U+FFFD, so that nobody takes it for the
- * whole. A tag cannot be cut, and expat gathers it first. If it is longer than
+ * whole. A tag cannot be cut, and expat buffers it first. If it is longer than
  * STANZA_MAX_TAG_BYTES, the parser fails. So it does if more than STANZA_MAX_DROPPED elements that
  * are dropped are nested, as expat remembers each. It also remembers every name that it has seen on
  * a connection, which has no limit here.
  *
- * Text is gathered up to the next tag, as libstrophe also walks along all of it to append a line.
+ * Text is buffered up to the next tag, as libstrophe also walks along all of it to append a line.
  *
- * A roster may have any number of items: they are reported one by one (roster_feed.h).
+ * A roster may have any number of items: they are reported one by one (roster_parser.h).
  *
  * Five functions of expat are interposed. So expat's events pass through here, and through the
- * login (login.h), on their way to libstrophe.
+ * login (login.h), before libstrophe gets them.
  *
  * Threads: any; a parser in one at a time.
  * Source:  expat.h; libstrophe 0.14.0, stanza.c. 0.12.2 was measured to free and to append as
@@ -30,7 +30,7 @@
 #define XMPP_STANZA_LIMITS_H
 
 #include "xmpp/login.h"
-#include "xmpp/roster_feed.h"
+#include "xmpp/roster_parser.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@
 
 /* From the next stream on, the events of this thread's parsers pass through `login`, too, and the
  * items of rosters go to `roster`. Both must outlive the parsers. NULL: they do not. */
-void stanza_limits_set_login(struct login *login, struct roster_feed *roster);
+void stanza_limits_set_login(struct login *login, struct roster_parser *roster);
 
 /* Whether libstrophe has parsed something in this thread. */
 bool stanza_limits_has_parser(void);

@@ -12,7 +12,7 @@ connections:
     proxy.strand()           existing connections stay, and nothing goes through them any more
     proxy.refuse()           new connections are refused; until proxy.accept()
     proxy.delay = 0.1        seconds that each byte travels
-    proxy.rate = 10_000      bytes a second, each way
+    proxy.rate = 10_000      bytes a second, in each direction
     proxy.pieces = 3         bytes go in pieces of 1 to 3
     proxy.whole = True       but those to the server do not
 """
@@ -28,7 +28,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 CHUNK = 65536
-QUEUE = 64  # chunks in flight, each way
+QUEUE = 64  # pieces in flight, in each direction
 
 Queue = asyncio.Queue[tuple[float, bytes]]  # the next bytes to write, and when
 
@@ -214,30 +214,30 @@ class Link:
         self.passable.set()
 
     async def run(self) -> None:
-        """Until both ways have ended; a RST at one end, or being cancelled, is a RST at both."""
+        """Until both directions have ended; a RST at one end, or being cancelled, is a RST at both."""
         ends = (self.client, self.server)
         for end in ends:
             end.setblocking(False)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
-        ways: list[asyncio.Task] = []
+        directions: list[asyncio.Task] = []
         try:
             await loop.sock_connect(self.server, ("127.0.0.1", self.proxy.target))
             for source, sink in (ends, ends[::-1]):
                 queue: Queue = asyncio.Queue(QUEUE)
-                ways.append(asyncio.create_task(self._read(source, queue)))
-                ways.append(asyncio.create_task(self._write(queue, sink)))
-            await asyncio.gather(*ways)
+                directions.append(asyncio.create_task(self._read(source, queue)))
+                directions.append(asyncio.create_task(self._write(queue, sink)))
+            await asyncio.gather(*directions)
         except OSError:
             await self._wait_passable()
             reset_when_closed(*ends)
         except asyncio.CancelledError:
             reset_when_closed(*ends)
         finally:
-            for way in ways:
-                way.cancel()
-            if ways:
-                await asyncio.wait(ways)  # a socket that is waited for must not be closed
+            for direction in directions:
+                direction.cancel()
+            if directions:
+                await asyncio.wait(directions)  # a socket that is waited for must not be closed
             for end in ends:
                 end.close()
 

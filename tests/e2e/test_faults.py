@@ -101,7 +101,7 @@ def test_a_line_with_delay(lab: Lab) -> None:
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("slow", ["sender", "receiver"])
 def test_ten_kilobytes_a_second(lab: Lab, slow: str) -> None:
-    """A slow connection causes no time-out, even if timeout= is half as long."""
+    """A slow connection causes no timeout, even if timeout= is half as long."""
     alice, bob = lab.pair_via_proxies("timeout=5", "timeout=5")
     (alice if slow == "sender" else bob).via.rate = 10_000
     transfer = Transfer(lab, alice, bob, 80 * KIBIBYTE)
@@ -155,7 +155,7 @@ def test_a_sender_that_is_killed(lab: Lab) -> None:
     assert status == 1 and message.endswith(RESET)
 
 
-# ---- the far end ----
+# ---- the peer ----
 
 
 def test_a_slow_reader(lab: Lab) -> None:

@@ -86,14 +86,14 @@ def link_towards(mount: Mount) -> FaultProxy:
     return mount.server.link
 
 
-@pytest.mark.parametrize("way", ["blocks", "answers"])
+@pytest.mark.parametrize("direction", ["blocks", "answers"])
 @pytest.mark.parametrize("how", ["cut", "cut in a stanza", "frozen", "refused"])
-def test_a_link_that_breaks(lab: Lab, how: str, way: str) -> None:
+def test_a_link_that_breaks(lab: Lab, how: str, direction: str) -> None:
     """The servers' connection breaks, not the clients'; bytes in flight are lost silently."""
     alice, bob = slow_pair(lab, "timeout=4")
     transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
-    link = link_towards(bob if way == "blocks" else alice)
+    link = link_towards(bob if direction == "blocks" else alice)
     if how == "cut":
         assert link.cut() == 1
     elif how == "cut in a stanza":
@@ -120,13 +120,13 @@ def test_links_that_break_again_and_again(lab: Lab) -> None:
     transfer.expect_success(90)
 
 
-@pytest.mark.parametrize("way", ["blocks", "answers"])
-def test_a_link_that_breaks_under_messages(lab: Lab, way: str) -> None:
+@pytest.mark.parametrize("direction", ["blocks", "answers"])
+def test_a_link_that_breaks_under_messages(lab: Lab, direction: str) -> None:
     """The lost blocks cannot be retransmitted: an error at both ends."""
     alice, bob = slow_pair(lab, "timeout=4,stanza=message")
     transfer = Transfer(lab, alice, bob, 4 * MEBIBYTE)
     transfer.wait_progress(MEBIBYTE)
-    assert link_towards(bob if way == "blocks" else alice).cut() == 1
+    assert link_towards(bob if direction == "blocks" else alice).cut() == 1
     if transfer.copy.wait(60) == 0:  # nothing was in flight
         transfer.expect_success(60)
     else:

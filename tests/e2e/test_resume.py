@@ -327,7 +327,7 @@ def test_a_network_that_is_away_for_a_while(lab: Lab, side: str) -> None:
     transfer.wait_progress(MEBIBYTE)
     proxy = (alice if side == "sender" else bob).via
     proxy.freeze()
-    time.sleep(12)  # the duration of the outage: three times the time-out of a call
+    time.sleep(12)  # the duration of the outage: three times the timeout of a call
     proxy.thaw()
     transfer.expect_success(90)
 

@@ -170,7 +170,7 @@ def test_cp_that_nobody_reads(lab: Lab) -> None:
 
 
 def test_a_reader_that_pauses(lab: Lab) -> None:
-    """Longer than the time-out: an ibbfs that answers pings has a reader that may continue."""
+    """Longer than the timeout: an ibbfs that answers pings has a reader that may continue."""
     alice, bob = lab.pair("timeout=2", "buffer=64K")
     path = lab.random_file(512 * 1024)
     copy = lab.spawn("cp", path, alice.contact(bob))

@@ -158,7 +158,7 @@ static void test_nobody_there(void **state)
 	struct scene scene;
 	scene_start(&scene, ACCEPT_CONTACTS);
 	scene_contact(&scene, "a@x");
-	/* Her presence may be on its way; after the pong it is not. */
+	/* Her presence may be in flight; after the pong it is not. */
 	assert_int_equal(make(&scene, "a@x/early"), 0);
 	scene_sent(&scene, MSG_PING, "");
 	assert_int_equal(make(&scene, "a@x/second"), 0);

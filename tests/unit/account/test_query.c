@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #define COUNT(array)	 (sizeof(array) / sizeof((array)[0]))
-#define QUERY_TIMEOUT_MS 10000 /* the time-out of a query */
+#define QUERY_TIMEOUT_MS 10000 /* the timeout of a query */
 
 /* Two opens at the same time send one query. */
 static void test_asked_once(void **state)

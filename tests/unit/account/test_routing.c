@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #define COUNT(array)	 (sizeof(array) / sizeof((array)[0]))
-#define QUERY_TIMEOUT_MS 10000 /* the time-out of a query */
+#define QUERY_TIMEOUT_MS 10000 /* the timeout of a query */
 
 /* The best of several resources is chosen, once the features of each are known; each is queried
  * once. */
@@ -464,24 +464,24 @@ static void test_offline_for_a_while(void **state)
 static void test_offline_for_too_long(void **state)
 {
 	(void)state;
-	for (int way = 0; way < 3; way++) {
+	for (int variant = 0; variant < 3; variant++) {
 		struct scene scene;
 		scene_start(&scene, ACCEPT_CONTACTS);
-		scene.account.ibb.config.reconnect_ms = way == 1 ? 0 : SCENE_TIMEOUT;
+		scene.account.ibb.config.reconnect_ms = variant == 1 ? 0 : SCENE_TIMEOUT;
 		scene_contact(&scene, "a@x");
 		scene_comes(&scene, "a@x/r", 0);
 		struct call *open = scene_open(&scene, "a@x/r/f", O_WRONLY);
 		scene_sent(&scene, MSG_INFO, "a@x/r");
 		scene_wait(&scene, 1000);
-		int64_t retry_ms = way == 2 ? 0 : scene.now_ms + 200;
+		int64_t retry_ms = variant == 2 ? 0 : scene.now_ms + 200;
 		dispatch_offline(&scene.account, "gone", retry_ms, scene.now_ms);
 		scene_settle(&scene);
-		if (way == 0) {
+		if (variant == 0) {
 			scene_wait(&scene, SCENE_TIMEOUT - 1001);
 			assert_waits(open);
 			scene_wait(&scene, 1);
 		}
-		assert_result(open, way == 0 ? -ETIMEDOUT : -ENETDOWN);
+		assert_result(open, variant == 0 ? -ETIMEDOUT : -ENETDOWN);
 		assert_no(&scene, "a@x/r/f");
 		scene_finish(&scene);
 	}

@@ -734,8 +734,8 @@ static void act_here(struct script *script, char **words)
 		restore(script, words);
 	} else if (strcmp(act, "journaled") == 0) {
 		stream_set_journaled(get_stream(script, words[1])->stream, true);
-	} else if (strcmp(act, "leave") == 0) {
-		ibb_leave(&script->ibb, words[1] != NULL);
+	} else if (strcmp(act, "hand-over") == 0) {
+		ibb_hand_over(&script->ibb, words[1] != NULL);
 	} else if (strcmp(act, "gone") == 0) {
 		ibb_peer_gone(&script->ibb, words[1], script->now_ms);
 	} else if (strcmp(act, "back") == 0) {

@@ -18,7 +18,7 @@
  *     try-write S OP BYTES; try-read S OP BYTES       O_NONBLOCK
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
  *     defer S; commit S; keep S; full S      it is stored; its disk is full
- *     restore S PEER BLOCKS; journaled S; leave [all]        restarts
+ *     restore S PEER BLOCKS; journaled S; hand-over [all]    restarts
  *     part S BYTES; page S FIRST COUNT; wrong S       its NAME.part; digests of that; it is spoilt
  *     gone PEER; back PEER; disconnect; connect; wait MS
  *     limit BYTES    the server takes no longer stanzas

@@ -416,7 +416,7 @@ static void test_finish_is_flush(void **state)
 static void test_release(void **state)
 {
 	(void)state;
-	/* all bytes are sent: any answer ends the wait, and so does the time-out */
+	/* all bytes are sent: any answer ends the wait, and so does the timeout */
 	static const struct script_step steps[] = {
 		OPENED,
 		{"read s a 1; release s", "a=ECONNRESET; c1.0 close j s"},
@@ -461,7 +461,7 @@ static void test_release_with_bytes_unsent(void **state)
 		{"j: result d1.1", "c1.0 close j s"},
 		{"j: result d1.1; count", "count 1"},
 		{"j: result c1.0; count", "count 0"},
-		/* ended earlier: an error; the time-out; the peer's <close/>, its reset; the peer
+		/* ended earlier: an error; the timeout; the peer's <close/>, its reset; the peer
 		 * is gone */
 		{"dial t j; j: result o2.0; write t b 5; release t",
 		 "o2.0 open j t 8; b=5; d2.0 data j t 0 5"},

@@ -74,7 +74,7 @@ static void test_await(void **state)
 		{"wait 1", "o=ETIMEDOUT"},
 		{"state s", "broken"},
 		{"open s o2", "o2=ETIMEDOUT"},
-		/* When it is dialled in time, the peer has the full time-out again. */
+		/* When it is dialled in time, the peer has the full timeout again. */
 		{"create t; open t p; await t; wait 50000; dial t j", "o2.0 open j t 8"},
 		{"wait 59999", ""},
 		{"wait 1", "p=ETIMEDOUT; c2.0 close j t"},
@@ -154,7 +154,7 @@ static void test_negotiation(void **state)
 		{"j: error o1.0 not-acceptable", ""},
 		{"j: result o1.2", ""},
 		{"state s", "opening"},
-		/* slixmpp says cancel; each attempt has the full time-out */
+		/* slixmpp says cancel; each attempt has the full timeout */
 		{"wait 59999", ""},
 		{"j: error o1.1 resource-constraint cancel", "o1.2 open j s 150"},
 		{"wait 59999", ""},
@@ -345,7 +345,7 @@ static void test_refused_block_sizes(void **state)
 static void test_opening_ends(void **state)
 {
 	(void)state;
-	/* by the time-out; by its user; by the peer, with a stanza that is too early; with the
+	/* by the timeout; by its user; by the peer, with a stanza that is too early; with the
 	 * connection */
 	static const struct script_step steps[] = {
 		{"dial s j; open s o; write s w 5; flush s f", "o1.0 open j s 8; w=5"},

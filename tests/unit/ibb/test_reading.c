@@ -119,14 +119,14 @@ static void test_no_memory_for_an_answer(void **state)
 {
 	(void)state;
 	struct script script;
-	for (int way = 0; way < 2; way++) {
+	for (int variant = 0; variant < 2; variant++) {
 		script_start(&script, &script_config, 1);
 		script_play(&script, "j: open s i0 8; take s; j: data s i1 0 8; j: data s i2 1 8; "
 				     "j: data s i3 2 8; j: data s i4 3 8; j: data s i5 4 8");
 		failing_malloc_arm(2); /* the first is for the bytes read */
 		assert_string_equal(script_play(&script, "read s r1 99"), "r1=40");
 		assert_true(failing_malloc_disarm());
-		if (way == 0) {
+		if (variant == 0) {
 			assert_string_equal(script_play(&script, "read s r2 99"), "i5 result j");
 			assert_string_equal(script_play(&script, "interrupt r2"), "r2=EINTR");
 		} else {

@@ -101,7 +101,7 @@ static void test_left(void **state)
 		{"j: open s x1 8 resume; take s; defer s; journaled s", "x1 result j"},
 		{"j: open t y1 8 resume; take t; defer t", "y1 result j"},
 		{"j: data s x2 0 8; read s a 100; read s b 100", "a=8"},
-		{"leave", "b=ESHUTDOWN"},
+		{"hand-over", "b=ESHUTDOWN"},
 		{"commit s; j: data s x3 1 8; j: resume s x4; j: close s x5", ""},
 		{"read s c 10; abort s; gone j; back j; wait 400", "c=ESHUTDOWN; r2.0 resume j t"},
 		{"drained; release s; drained", "drained; drained"},
@@ -117,10 +117,10 @@ static void test_left_at_its_end(void **state)
 	STEPS(steps) = {
 		{"j: open s x1 8 resume; take s; defer s; journaled s", "x1 result j"},
 		{"j: data s x2 0 8; read s a 100; commit s", "a=8; x2 result j"},
-		{"j: close s x3; read s b 100; leave; drained", "b=0; not drained"},
+		{"j: close s x3; read s b 100; hand-over; drained", "b=0; not drained"},
 		{"keep s; state s; release s", "x3 result j; finished"},
 		{"j: open t y1 8 resume; take t; defer t; journaled t", "y1 result j"},
-		{"j: close t y2; leave all; keep t; state t", "suspended"},
+		{"j: close t y2; hand-over all; keep t; state t", "suspended"},
 		{"release t; drained", "drained"},
 	};
 	PLAY(steps);

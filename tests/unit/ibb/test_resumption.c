@@ -82,7 +82,7 @@ static void test_peers_connection(void **state)
 		{"wait 1", "r1.0 resume j s"},
 		{"j: error r1.0 service-unavailable; wait 499", ""},
 		{"wait 1", "r1.1 resume j s"},
-		/* its presence is a better sign than a time-out, and its <resume/> the best */
+		/* its presence is a better sign than a timeout, and its <resume/> the best */
 		{"back j", "r1.2 resume j s"},
 		{"j: resume s q1", "q1 result j; d1.0.1 data j s 0 8"},
 		{"j: result r1.2; j: result d1.0.1", "f=0"},
@@ -552,7 +552,7 @@ static void test_connections_that_break(void **state)
 	PLAY_LONG(16384, steps);
 }
 
-/* The long block was on its way all the time: the peer has taken it, and drops the short one. */
+/* The long block was in flight all the time: the peer has accepted it, and drops the short one. */
 static void test_long_block_that_arrives_after_all(void **state)
 {
 	(void)state;
@@ -569,7 +569,7 @@ static void test_long_block_that_arrives_after_all(void **state)
 	PLAY_LONG(16384, steps);
 }
 
-/* A server on the way answers for the peer. */
+/* A server on the path answers for the peer. */
 static void test_error_of_a_long_block(void **state)
 {
 	(void)state;

@@ -50,7 +50,7 @@ static void test_examples_of_the_responder(void **state)
 		{ROMEO ": data i781hf64 kr91n475 0 100", "kr91n475 result " ROMEO},
 		{ROMEO ": data i781hf64 kr91n476 1 4096", "kr91n476 result " ROMEO},
 		{"read i781hf64 r1 10000", "r1=4196"},
-		/* section 2.4: both ways */
+		/* section 2.4: both directions */
 		{"write i781hf64 w 10", "w=10; d1.0 data " ROMEO " i781hf64 0 10"},
 		{ROMEO ": result d1.0", ""},
 		{ROMEO ": close i781hf64 us71g45j", "us71g45j result " ROMEO},

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define LINGER_MS    2000 /* time-out for the peer to end the session */
+#define LINGER_MS    2000 /* timeout for the peer to end the session */
 
 static void says(struct scene *scene, const char *session, enum jingle_action action)
 {

@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 #define ROUNDS	   1500
-#define MOST	   8 /* files each way, in one round */
+#define MOST	   8 /* files in each direction, in one round */
 #define MOST_STEPS 300
 #define LONGEST	   40 /* bytes of a file */
 #define LEAST_LEFT 16 /* room for calls in the scene */

@@ -36,7 +36,7 @@ enum transfer_stage {
 enum transfer_break {
 	PEER_GONE,
 	DISCONNECTED,
-	SILENT, /* longer than every time-out */
+	SILENT, /* longer than every timeout */
 	STOPPED,
 	ABANDONED,
 	BREAKS

@@ -273,7 +273,7 @@ static void test_each_stanza(void **state)
 	XML_ParserFree(stream.parser);
 }
 
-/* What expat has to gather makes the parser fail: tags, comments, processing instructions. */
+/* What expat has to buffer makes the parser fail: tags, comments, processing instructions. */
 static void test_long_tag(void **state)
 {
 	(void)state;
@@ -340,7 +340,7 @@ static void test_roster(void **state)
 {
 	(void)state;
 	struct stream stream;
-	struct roster_feed roster = {
+	struct roster_parser roster = {
 		.context = &stream,
 		.is_wanted = is_wanted,
 		.item = on_item,

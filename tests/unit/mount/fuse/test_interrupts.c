@@ -166,7 +166,7 @@ static void test_held(void **state)
 	(void)state;
 	struct interrupts interrupts;
 	struct request request = {.op.token = 5};
-	for (int way = 0; way < 3; way++) {
+	for (int variant = 0; variant < 3; variant++) {
 		setup(NULL);
 		parked = 0;
 		interrupts_init(&interrupts, NULL);
@@ -176,15 +176,15 @@ static void test_held(void **state)
 		now_ms = due_ms - 1;
 		interrupts_tick(&interrupts);
 		assert_int_equal(begun, 0);
-		if (way == 0) {
+		if (variant == 0) {
 			now_ms = due_ms;
 			interrupts_tick(&interrupts);
-		} else if (way == 1) {
+		} else if (variant == 1) {
 			interrupts_add(&interrupts, 5, 7);
 		} else {
 			interrupts_end_all(&interrupts);
 		}
-		assert_int_equal(begun, way == 0 ? 1 : 2);
+		assert_int_equal(begun, variant == 0 ? 1 : 2);
 		assert_int_equal(looks, 0);
 		assert_true(interrupts_deadline(&interrupts) == INT64_MAX);
 		interrupts_finish(&interrupts);

@@ -237,7 +237,7 @@ def test_a_wait_with_a_limit_ends_in_time(
 
 @contextlib.contextmanager
 def watched(fd: int, events: int) -> Iterator[Callable[[float], int]]:
-    """Returns a function that waits for events and returns them; 0 after a time-out."""
+    """Returns a function that waits for events and returns them; 0 after a timeout."""
     with select.epoll() as epoll:
         epoll.register(fd, events)
 

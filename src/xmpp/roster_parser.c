@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/roster_feed.h"
+#include "xmpp/roster_parser.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -25,30 +25,30 @@ static bool is_named(const char *name, const char *space, const char *local)
 	       strcmp(name + length + 1, local) == 0;
 }
 
-static bool is_wanted(const struct roster_feed *feed, const char *name, const char **attributes)
+static bool is_wanted(const struct roster_parser *parser, const char *name, const char **attributes)
 {
 	return is_named(name, NAMESPACE_CLIENT, "iq") &&
-	       feed->is_wanted(feed->context, attribute(attributes, "from"),
-			       attribute(attributes, "type"), attribute(attributes, "id"));
+	       parser->is_wanted(parser->context, attribute(attributes, "from"),
+				 attribute(attributes, "type"), attribute(attributes, "id"));
 }
 
-bool roster_feed_take(struct roster_feed *feed, unsigned depth, const char *name,
-		      const char **attributes)
+bool roster_parser_begin_element(struct roster_parser *parser, unsigned depth, const char *name,
+				 const char **attributes)
 {
 	switch (depth) {
 	case 1:
-		feed->in_iq = is_wanted(feed, name, attributes);
-		feed->in_query = false;
+		parser->in_iq = is_wanted(parser, name, attributes);
+		parser->in_query = false;
 		break;
 	case 2:
-		feed->in_query = feed->in_iq && is_named(name, NAMESPACE_ROSTER, "query");
+		parser->in_query = parser->in_iq && is_named(name, NAMESPACE_ROSTER, "query");
 		break;
 	case 3:
-		if (feed->in_query && is_named(name, NAMESPACE_ROSTER, "item")) {
+		if (parser->in_query && is_named(name, NAMESPACE_ROSTER, "item")) {
 			const char *jid = attribute(attributes, "jid");
 			if (jid) {
-				feed->item(feed->context, jid,
-					   attribute(attributes, "subscription"));
+				parser->item(parser->context, jid,
+					     attribute(attributes, "subscription"));
 			}
 			return true;
 		}

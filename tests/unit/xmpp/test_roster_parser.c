@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xmpp/roster_feed.h"
+#include "xmpp/roster_parser.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,22 +33,22 @@ static void on_item(void *context, const char *jid, const char *subscription)
 		 subscription ? subscription : "-");
 }
 
-static bool take(struct roster_feed *feed, unsigned depth, const char *name,
+static bool take(struct roster_parser *parser, unsigned depth, const char *name,
 		 const char *const attributes[4])
 {
 	const char *list[6] = {NULL};
 	for (size_t i = 0; i < 4 && attributes[i]; i++) {
 		list[i] = attributes[i];
 	}
-	return roster_feed_take(feed, depth, name, list);
+	return roster_parser_begin_element(parser, depth, name, list);
 }
 
-#define TAKE(depth, name, ...) take(&feed, depth, name, (const char *const[4]){__VA_ARGS__})
+#define TAKE(depth, name, ...) take(&parser, depth, name, (const char *const[4]){__VA_ARGS__})
 
 static void test_items(void **state)
 {
 	struct heard heard = {0};
-	struct roster_feed feed = {.context = &heard, .is_wanted = is_wanted, .item = on_item};
+	struct roster_parser parser = {.context = &heard, .is_wanted = is_wanted, .item = on_item};
 	(void)state;
 	assert_false(TAKE(0, "stream", NULL));
 	assert_false(TAKE(1, IQ, "type", "result", "id", "roster"));
@@ -80,12 +80,12 @@ static void test_stanzas(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct heard heard = {0};
-		struct roster_feed feed = {
+		struct roster_parser parser = {
 			.context = &heard, .is_wanted = is_wanted, .item = on_item};
 		assert_false(TAKE(1, IQ, "type", "result"));
 		assert_false(TAKE(2, QUERY, NULL));
 		heard.asked[0] = '\0';
-		assert_false(take(&feed, 1, rows[i].name, rows[i].attributes));
+		assert_false(take(&parser, 1, rows[i].name, rows[i].attributes));
 		assert_string_equal(heard.asked, rows[i].asked);
 		assert_false(TAKE(3, ITEM, "jid", "a@x"));
 		assert_false(TAKE(2, QUERY, NULL));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roster_feed - takes the items out of a roster while it is parsed.
+ * roster_parser - takes the items out of a roster while it is parsed.
  *
  * A roster is one stanza, however many contacts it has. libstrophe would build its tree first: a
  * kilobyte for each contact, and in a time that grows with the square of their number. So it gets
@@ -11,12 +11,12 @@
  * Threads: that of the parser.
  * Source:  RFC 6121 sections 2.1.3 (result) and 2.1.6 (push).
  */
-#ifndef XMPP_ROSTER_FEED_H
-#define XMPP_ROSTER_FEED_H
+#ifndef XMPP_ROSTER_PARSER_H
+#define XMPP_ROSTER_PARSER_H
 
 #include <stdbool.h>
 
-struct roster_feed {
+struct roster_parser {
 	void *context;
 
 	/* Whether the items of a roster in such an <iq/> are wanted; arguments that it does not
@@ -32,7 +32,7 @@ struct roster_feed {
 
 /* An element begins; `depth`: 1 for a stanza. Returns whether it is an item that is reported: it is
  * to be left out with all that is in it. */
-bool roster_feed_take(struct roster_feed *feed, unsigned depth, const char *name,
-		      const char **attributes);
+bool roster_parser_begin_element(struct roster_parser *parser, unsigned depth, const char *name,
+				 const char **attributes);
 
 #endif
