@@ -180,8 +180,8 @@ static int mount_for(const struct options *options, struct fuse_session *session
 	return 0;
 }
 
-/* Ends the process while threads wait for a disk. The kernel may keep both until the disk is back,
- * with the descriptor for which the command waits. */
+/* Ends the process while threads wait for a disk. The kernel may keep the process and its threads
+ * until the disk is back, and with them the descriptor for which the command waits. */
 static _Noreturn void leave(int ready_fd)
 {
 	daemonize_fail(ready_fd);

@@ -30,8 +30,8 @@ int daemonize_start(void);
  * waits for the mount any more; `ready_fd` is still open then. */
 bool daemonize_finish(int ready_fd);
 
-/* The mount will not be there, but the child cannot end yet: the parent exits with status 1. No
- * effect if `ready_fd` is negative. */
+/* The mount has failed, but the child cannot end yet: the parent exits with status 1. No effect if
+ * `ready_fd` is negative. */
 void daemonize_fail(int ready_fd);
 
 #endif

@@ -10,15 +10,15 @@
 
 #include "ibb/pieces.h"
 
-/* Of pieces that follow each other. */
+/* The digests of pieces that follow each other. */
 struct page {
 	uint64_t first; /* piece */
 	size_t count;
 	uint8_t digests[PIECES_PAGE][PIECES_DIGEST];
 };
 
-/* Adds the digest of the next piece of a file of `size` bytes. Of a piece that cannot be read, it
- * is one that no piece has. Whether there are more, and room. */
+/* Adds the digest of the next piece of a file of `size` bytes. A piece that cannot be read gets a
+ * digest that no piece has. Returns whether another piece follows, and the page has room for it. */
 bool page_add(struct page *page, int fd, uint64_t size);
 
 /* A file that is compared with the digest of the whole. */
@@ -31,8 +31,8 @@ struct comparison {
 /* -ENOMEM. `comparison->digest` is set. */
 int comparison_begin(struct comparison *comparison);
 
-/* Reads on, for a moment, in a file of `size` bytes. 0: the file is the right one; -EAGAIN: there
- * are more bytes; -EBADMSG: it is another one; or why it cannot be read. */
+/* Reads on, for a moment, in a file of `size` bytes. 0: the file has the digest; -EAGAIN: more
+ * bytes are to be read; -EBADMSG: the file has another digest; or why it cannot be read. */
 int comparison_go_on(struct comparison *comparison, int fd, uint64_t size);
 
 void comparison_finish(struct comparison *comparison);

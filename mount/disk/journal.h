@@ -7,8 +7,8 @@
  *     next process    journals_find; NAME.part must have the bytes of the record (download.c)
  *
  * Nothing is synced. When a process is killed, or a machine is restarted in order, its writes stay.
- * After a loss of power, each of them may be on disk or not, in any order. No wrong file comes of
- * that:
+ * After a loss of power, each of them may be on disk or not, in any order. That never results in a
+ * wrong file:
  *
  *     bytes are missing that the record has    the checksum of NAME.part differs: it is not resumed
  *     the record is an earlier one             the peer is told to go back behind what was
@@ -18,11 +18,11 @@
  * Then the peer's write fails, and NAME.part stays as a part. The alternative would be a sync
  * before each acknowledgement, which costs most of the throughput.
  *
- * What was skipped, and what came before it, is not summed up: at the end the whole is compared
- * with the digest of the peer (digests.h).
+ * The checksum has neither the bytes that were skipped nor those before them. At the end, the whole
+ * file is compared with the digest of the peer (digests.h).
  *
- * A journal that is not needed any more is used for the next stream: that costs one write, where a
- * new file costs the directory an entry. Each process locks its journals, as several processes may
+ * A journal that is not needed any more is used for the next stream. That costs one write; a new
+ * file would also cost a directory entry. Each process locks its journals, as several processes may
  * use an inbox.
  *
  * Errors:  0 or -errno.
@@ -89,7 +89,7 @@ int journal_begin(struct journals *journals, struct journal *journal,
 /* The next bytes are in the file: all bytes of `blocks` blocks are there. */
 int journal_note(struct journal *journal, const void *bytes, size_t length, uint64_t blocks);
 
-/* Likewise; all bytes up to `end` were skipped, or came before. */
+/* Likewise, after a skip that ends at `end`. */
 int journal_note_skip(struct journal *journal, uint64_t end, uint64_t blocks);
 
 /* The journal is not needed any more. No effect if it was not begun. */

@@ -188,7 +188,7 @@ static int parse_head(const uint8_t *bytes, size_t length, struct journal_head *
 	return is_valid(head) ? 0 : -EBADMSG;
 }
 
-/* Whether so much can have come of such a stream. */
+/* Whether a stream with that head can have received what the record says. */
 static bool is_possible(const struct journal_head *head, const struct journal_record *record)
 {
 	uint64_t length = record->sum.length;

@@ -6,8 +6,8 @@
  *     offset   0  record: bytes, blocks, checksum of the bytes, checksum of the record; fixed size
  *            128  head: magic, block size, announced size, part, strings, checksum of the head
  *
- * The record is rewritten for each piece, the head is written once. Numbers are those of the
- * machine: a journal of one with another byte order has another magic. So has another version.
+ * The record is rewritten for each piece, the head is written once. Numbers have the byte order of
+ * the machine. The magic tells journals of another byte order, or of another version.
  *
  * Errors:  0 or -errno.
  * Threads: pure functions.

@@ -59,7 +59,7 @@ int part_file_create(struct part_file *file, const char *name)
 		file->fd = openat(file->directory, file->part_name,
 				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (file->fd >= 0) {
-			/* part_file_reopen heeds it, unless nobody can lock here. */
+			/* part_file_reopen heeds this lock. Some file systems have no locks. */
 			if (flock(file->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
 				return 0;
 			}

@@ -41,7 +41,8 @@ void part_file_abandon(struct part_file *file);
 /* From now on, another stream can reopen the file. */
 void part_file_unlock(const struct part_file *file);
 
-/* After that: takes it back. False: another stream has it, or had it. */
+/* After part_file_unlock: locks the file again. False: another stream has it, or has
+ * completed it. */
 bool part_file_relock(const struct part_file *file);
 
 /* A file system may report only now that a write has failed. */

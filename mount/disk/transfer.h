@@ -42,8 +42,8 @@ void transfer_start(struct transfer *transfer);
 /* Prepares the request for the next submission. */
 void transfer_renew(struct transfer *transfer, enum op_kind kind, size_t size);
 
-/* In a step: nothing has to happen before the next one, which follows behind what else waits for
- * the disk. Its result is 0. */
+/* In a step: the next one follows at once, after the other calls that wait for the disk. Its result
+ * is 0. */
 void transfer_again(struct transfer *transfer);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verification - whether a file still has the bytes that its journal has. They are read some at a
- * time.
+ * verification - whether a file still has the bytes that its journal tells of.
  *
- * A part may be long, and the daemon may be told to end meanwhile.
+ * The file is read some bytes at a time: it may be long, and the daemon may be told to end
+ * meanwhile.
  *
  * Errors:  0 or -errno.
  * Threads: one at a time.

@@ -39,7 +39,7 @@ struct inbox_arrival {
 	int64_t date;		    /* likewise, or METADATA_NO_DATE */
 	enum hash_algorithm digest; /* of an offer of which a part may be asked for; else HASH_NONE
 				     */
-	bool has_part;		    /* a stream: it goes on with NAME.part, if that is there */
+	bool has_part;		    /* a stream: it completes NAME.part, if that is there */
 	const char *contact, *folder, *name; /* as in the tree; of no folder: "" */
 	/* Of a stream that can be resumed after a restart (stream_facts); else NULL. `own`: our
 	 * full JID. */
@@ -73,7 +73,7 @@ struct account {
 	struct query *queries;	 /* that have no answer yet (query.h) */
 	bool has_inbox;		 /* arrivals go into the inbox (inbox_file.h) */
 	bool inbox_syncs;	 /* what is acknowledged as the end is durable there */
-	struct part *parts;	 /* files in the inbox that did not come whole: uthash */
+	struct part *parts;	 /* incomplete files in the inbox: uthash */
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
 	bool present;			/* presence that the server had at our login has come */
 	uint64_t last_query, last_arrival;

@@ -181,8 +181,8 @@ static struct msg refuse_folder(const struct msg *open)
 	};
 }
 
-/* An <open/> whose sender can skip what is in the inbox already. True: it is answered. Otherwise,
- * open->pieces says whether there is something. */
+/* An <open/> whose sender can skip what is in the inbox already. True: it was answered. False:
+ * open->pieces says whether the inbox has something of the file. */
 static bool find_part(struct account *account, struct msg *open, int64_t now_ms)
 {
 	if (ibb_has_stream(&account->ibb, open->peer, open->sid)) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parts - which files are in the inbox that did not come whole, by their paths: each can be gone on
- * with, when its sender sends it again.
+ * parts - the paths of incomplete files in the inbox. Each can be completed when its sender sends
+ * it again.
  *
- * A path that is wrong does no harm: the inbox looks for the file before anything is believed.
+ * A wrong path does no harm: the inbox looks for the file itself before it is used.
  *
  * Errors:  0 or -errno.
  * Threads: none; the caller serialises (the hub's lock).

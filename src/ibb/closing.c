@@ -99,7 +99,7 @@ static bool receive_durable_close(struct stream *stream, const struct msg *close
 	return true;
 }
 
-/* OPEN: a <close/> in good order. Whether it was answered, or is answered later. */
+/* OPEN: the peer's <close/> has no <reset/>. Returns whether it was answered, or will be. */
 static bool handle_good_close(struct stream *stream, const struct msg *close, bool delivered,
 			      bool whole)
 {
@@ -158,13 +158,13 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 	const struct pieces *pieces = stream->outgoing.pieces;
 	bool compares = pieces && pieces->has_skipped;
 	if (answer->condition == CONDITION_ITEM_NOT_FOUND && stream->session.closes > 1) {
-		/* An earlier <close/> has arrived, and its answer was lost. The peer remembers
-		 * that, unless it has been restarted: of pieces that it had, nothing is certain
-		 * then. */
+		/* An earlier <close/> has arrived, and its answer was lost. The peer has
+		 * forgotten that, as it was restarted. If it had pieces of the file, nobody knows
+		 * whether they were right. */
 		return compares ? -ECONNRESET : 0;
 	}
 	if (answer->condition == CONDITION_CONFLICT) {
-		return -EIO; /* not what was sent: pieces of it have changed there */
+		return -EIO; /* pieces of the file have changed at the peer */
 	}
 	return answer->condition == CONDITION_RESOURCE_CONSTRAINT ? -ENOSPC : -ECONNRESET;
 }

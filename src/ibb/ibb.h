@@ -76,8 +76,8 @@ struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, in
 struct stream *ibb_restore(struct ibb *ibb, const struct stream_facts *facts, int64_t now_ms,
 			   int *error);
 
-/* The end is near: stream_hand_over of each that is journaled; unless `all`, not of those whose
- * <close/> is about to be answered. */
+/* The daemon is about to end: stream_hand_over of each stream that is journaled. Unless `all`,
+ * streams whose <close/> is about to be answered are left out. */
 void ibb_hand_over(struct ibb *ibb, bool all);
 
 /* stream_close. The stream is not the caller's any more, and is freed when it is over. */

@@ -17,7 +17,7 @@ struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid
 /* Whether that is short enough for a key. */
 bool ibb_can_find(const char *peer, const char *sid);
 
-/* What was answered to the <close/> of that stream, which is gone. False: nothing is known. */
+/* Of a stream that is gone: what was answered to its <close/>. False: nothing is known. */
 bool ibb_find_verdict(const struct ibb *ibb, const char *peer, const char *sid,
 		      enum condition *condition);
 

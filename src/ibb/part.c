@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The receiver's side of pieces: what it has of the file already, its NAME.part, may be skipped by
- * the sender, who asks for its digests first. Whoever reads the stream computes them.
+ * The receiver's side of pieces. It has a part of the file already, its NAME.part, which the sender
+ * may skip. The sender asks for digests of the pieces of NAME.part first. The reader of the stream
+ * computes them.
  */
 #include "ibb/stream_internal.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The questions that a part of `size` bytes is worth: twice as many as it has pages, and a few. */
+/* How many questions about a part of `size` bytes are answered: twice its pages, and a few. */
 #define MAX_PAGES(size) ((size) / (PIECES_PAGE * PIECES_LENGTH) * 2 + 8)
 
 /* ---- pages ---- */
@@ -48,7 +49,7 @@ bool stream_wants_page(const struct stream *stream, uint64_t *first)
 	return stream->incoming.part.page_id && stream->incoming.part.is_known;
 }
 
-/* If there is a question: answers it, or has the reader do it. */
+/* If the peer waits for digests: answers it, or completes the read of somebody who will. */
 static void serve_page(struct stream *stream)
 {
 	const struct stream_part *part = &stream->incoming.part;
@@ -72,13 +73,14 @@ void stream_receive_pieces(struct stream *stream, const struct msg *request)
 				   CONDITION_ITEM_NOT_FOUND);
 		return;
 	}
-	/* Each costs us up to PIECES_PAGE pieces of reading and hashing. Answers may be lost. */
+	/* Each question makes us read and hash up to PIECES_PAGE pieces. Answers may be lost. */
 	if (part->pages++ >= MAX_PAGES(part->size)) {
 		effects_send_error(stream->effects, request->peer, request->id,
 				   CONDITION_RESOURCE_CONSTRAINT);
 		return;
 	}
-	/* One at a time: the last counts, as an answer may have been lost. */
+	/* One question at a time. The last one counts, as the answer to an earlier one may have
+	 * been lost. */
 	stream_refuse_page(stream, CONDITION_UNEXPECTED_REQUEST);
 	part->page_id = stream_copy_string(request->id);
 	part->page_first = request->first;

@@ -121,8 +121,8 @@ static void hash_up_to(struct pieces *pieces, size_t length)
 	}
 }
 
-/* Whether the piece that was hashed is the one with that index. A digest that could not be computed
- * is none. */
+/* Whether the hashed piece has the digest of the receiver's piece with that index. False if the
+ * digest could not be computed. */
 static bool matches(struct pieces *pieces, uint64_t index)
 {
 	struct digest digest;
@@ -130,7 +130,7 @@ static bool matches(struct pieces *pieces, uint64_t index)
 	       memcmp(digest.bytes, pieces->digests[index - pieces->first], PIECES_DIGEST) == 0;
 }
 
-/* Whether nothing of what is held can be skipped, wherever it is in its piece. */
+/* Whether no held byte can be skipped, whatever its place in a piece. */
 static bool is_beyond(const struct pieces *pieces)
 {
 	return pieces->given_up || (pieces->is_known && pieces->start >= pieces->size);
@@ -167,7 +167,7 @@ enum pieces_verdict pieces_next(struct pieces *pieces, size_t *length)
 
 /* ---- pages ---- */
 
-/* The next piece that is not decided on, and of which nothing was sent. */
+/* The next piece that is not decided yet, and of which no byte was sent. */
 static uint64_t next_piece(const struct pieces *pieces)
 {
 	return pieces_count(pieces->start);
@@ -195,7 +195,7 @@ static bool is_plausible(const struct pieces *pieces, uint64_t first, int64_t si
 	return first < total ? count > 0 && count <= total - first : count == 0;
 }
 
-/* Forgets the digests of pieces that are decided on. */
+/* Forgets the digests of pieces that are decided. */
 static void forget_old(struct pieces *pieces)
 {
 	uint64_t next = next_piece(pieces);

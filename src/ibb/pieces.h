@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pieces - which pieces of a file that is being written its receiver has already.
+ * pieces - which pieces of a file the receiver has already, while the sender writes it.
  *
- * The receiver tells digests of the pieces of its NAME.part, a page of them at a time. What is
- * written is held until there is a whole piece, which is compared. The last piece of NAME.part may
- * be shorter than the others.
+ * The receiver has a NAME.part, and tells the digests of its pieces, a page of digests at a time.
+ * Written bytes are held until they are a whole piece. Its digest is compared with that of the
+ * receiver. The last piece of NAME.part may be shorter than the others.
  *
  *     written: | decided: sent, or skipped | held |
  *                                          ^ start
  *
- * The digest of all that is written is computed as well. It says at the end whether the receiver
- * has the whole file.
+ * The digest of all written bytes is computed as well. By that, the receiver finds out at the end
+ * whether it has the whole file.
  *
  * Units:   bytes; pieces are counted from 0.
  * Errors:  0 or -errno.
@@ -46,7 +46,7 @@ struct pieces {
 	bool is_known;	    /* a page has come, with: */
 	uint64_t size;	    /* of NAME.part */
 	bool given_up;	    /* everything is sent from now on */
-	bool is_flushed;    /* what is held is not to wait for more bytes */
+	bool is_flushed;    /* held bytes do not wait for more */
 	bool has_skipped;   /* something */
 	uint64_t first;	    /* piece that `digests` begin with */
 	size_t count;	    /* of them */
@@ -54,19 +54,19 @@ struct pieces {
 	struct digest digest; /* of the whole, once it was asked for */
 };
 
-/* How many pieces `bytes` are; the last one may be shorter. */
+/* How many pieces a file of `bytes` has; the last one may be shorter. */
 uint64_t pieces_count(uint64_t bytes);
 
-/* Nothing is written, and nothing known. NULL when memory is short. */
+/* Nothing was written yet, and no digest is known. NULL when memory is short. */
 struct pieces *pieces_create(void);
 
 /* NULL-safe. */
 void pieces_destroy(struct pieces *pieces);
 
-/* Bytes are written (copied); NULL stands for zeros. -ENOMEM: none is. */
+/* Bytes are written (copied); NULL stands for zeros. -ENOMEM: none of them was. */
 int pieces_hold(struct pieces *pieces, const void *bytes, size_t length);
 
-/* Whether so much is held that a writer has to wait. */
+/* Whether a writer has to wait, as enough bytes are held. */
 bool pieces_is_full(const struct pieces *pieces);
 
 /* What is to be done with the next *length of the held bytes; PIECES_WAIT: nothing yet. */
@@ -78,24 +78,24 @@ void pieces_copy(const struct pieces *pieces, void *bytes, size_t length);
 /* The oldest `length` of the held bytes are sent, or `skipped`. */
 void pieces_drop(struct pieces *pieces, size_t length, bool skipped);
 
-/* No more bytes may come for long: what is held is decided on as soon as its piece is known. */
+/* The writer may pause: held bytes wait for digests, but not for more bytes. */
 void pieces_flush(struct pieces *pieces);
 
 /* Whether digests are wanted, from piece *first on. */
 bool pieces_want_page(const struct pieces *pieces, uint64_t *first);
 
-/* The answer to that: NAME.part has `size` bytes, and `length` bytes of digests. An answer that
- * cannot be right is as pieces_give_up. */
+/* The answer to that question: the `size` of NAME.part, and `length` bytes of digests. After an
+ * answer that cannot be right, everything is sent, as after pieces_give_up. */
 void pieces_add_page(struct pieces *pieces, uint64_t first, int64_t size, const uint8_t *digests,
 		     size_t length);
 
 /* No more digests will come. */
 void pieces_give_up(struct pieces *pieces);
 
-/* Whether nothing will be skipped, nothing was, and nothing is held. */
+/* Whether nothing was skipped, nothing will be, and no byte is held. */
 bool pieces_are_needless(const struct pieces *pieces);
 
-/* The digest of everything written: there is no more. NULL: it could not be computed. */
+/* Everything is written: its digest. NULL: it could not be computed. */
 const struct digest *pieces_finish(struct pieces *pieces);
 
 #endif

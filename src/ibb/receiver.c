@@ -182,8 +182,8 @@ bool receiver_has_unread(const struct receiver *receiver)
 	return receiver->in.length > 0 || receiver->skips;
 }
 
-/* The unread bytes of whole blocks, or skips, `size` at most; *blocks: how many are read then.
- * Duplicates are held behind their first transmission. */
+/* How many of the unread bytes are whole blocks, `size` at most; *blocks: how many blocks and skips
+ * these are. Duplicates are held behind their first transmission. */
 static size_t count_whole(const struct receiver *receiver, uint64_t size, uint64_t *blocks)
 {
 	uint64_t read = receiver_position(receiver), end = read;

@@ -7,10 +7,9 @@
  * (`held`), up to another `buffer`, and at least 1 MiB. A sender that goes on breaks the stream.
  *
  * With `needs_commit`, bytes are acknowledged only after receiver_commit, when they are written. A
- * read ends with a block then, so that what is written is whole blocks: after a restart, the peer
- * can be told which block is expected next (receiver_restore).
- * With `needs_sync`, the last block so far is acknowledged only after receiver_sync, when it is
- * durable.
+ * read then ends with a block, so whole blocks are written. So the peer can be told after a restart
+ * which block is expected next (receiver_restore). With `needs_sync`, the last block so far is
+ * acknowledged only after receiver_sync, when it is durable.
  *
  * A skip (skip.h) has its place among the bytes, and its number among the blocks.
  *
@@ -103,7 +102,7 @@ bool receiver_is_duplicate(struct receiver *receiver, const struct msg *data,
 uint64_t receiver_position(const struct receiver *receiver);
 bool receiver_has_unread(const struct receiver *receiver);
 
-/* Reads the skip that is next, if one is: receiver_position is behind it then. */
+/* If a skip is next: reads it, and receiver_position moves behind it. */
 bool receiver_read_skip(struct receiver *receiver);
 
 /*

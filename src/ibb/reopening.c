@@ -6,7 +6,7 @@
  * So the session is closed, another one is opened with blocks a quarter as long, and every byte is
  * sent again. That is possible as long as the peer has acknowledged none.
  *
- * Three things say that the block was not carried:
+ * Three events say that the block was not carried:
  *
  * - an error: policy-violation, not-acceptable, or resource-constraint that is not of type wait
  * - silence: the peer answers a question that was sent after the block, and not the block

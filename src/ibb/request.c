@@ -108,7 +108,7 @@ void stream_request_close(struct stream *stream, int64_t now_ms)
 						      : CLOSE_TIMEOUT_MS);
 }
 
-/* The part of timeout_ms that the answer may take. */
+/* The answer may take that fraction of timeout_ms. */
 #define PAGE_TIMEOUT_DIVISOR 2
 
 void stream_ask_page(struct stream *stream, int64_t now_ms)

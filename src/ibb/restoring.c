@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a stream outlives its process: the facts that are written down, the stream that is made of
- * them, and the end of a process that hands it over to the next one.
+ * How a stream outlives its process: a process that ends hands the stream over to the next one, by
+ * facts that are written down; the next process makes a stream of these.
  *
- * For the peer it is as if our connection were broken meanwhile. So the stream begins suspended,
- * and is resumed when we are connected (resumption.c).
+ * To the peer this looks like a broken connection of ours. So the stream begins suspended, and is
+ * resumed when we are connected (resumption.c).
  */
 #include "ibb/ibb_internal.h"
 #include "ibb/stream_internal.h"

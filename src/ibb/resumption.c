@@ -44,7 +44,7 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 	stream_note_deadline(stream);
 }
 
-/* So long the answer to stream_check_sender may take; and so long it holds. */
+/* How long the answer to stream_check_sender may take, and how long it is valid. */
 #define CHECK_MS 5000
 #define ALIVE_MS 10000
 

@@ -86,7 +86,7 @@ static bool retransmits(const struct sender *sender)
 	return sender->blocks_in_flight < sender->blocks_length;
 }
 
-/* The length of the next block that is no retransmission. */
+/* The length of the next new block. */
 static size_t new_length(const struct sender *sender, size_t block_size)
 {
 	size_t length = sender->out.length - sender->in_flight;
@@ -287,7 +287,7 @@ void sender_retransmit_all(struct sender *sender)
 	}
 }
 
-/* Takes the blocks from index `first` on out of the ring: they are unsent again. */
+/* Removes the blocks from index `first` on from the ring: they are unsent again. */
 static void uncut(struct sender *sender, size_t first)
 {
 	for (size_t i = sender->blocks_length; i > first; i--) {

@@ -5,11 +5,11 @@
  *     out:  | in flight: sent, unacknowledged | to be retransmitted | unsent |
  *                                                       ^ push: up to here a partial block is sent
  *
- * A skip stands for bytes that the receiver has: it has a number, as a block, and no bytes. A block
- * ends where a skip begins.
+ * A skip stands for bytes that the receiver has already. It has a number, as a block has, and no
+ * bytes. A block ends where a skip begins.
  *
- * A retransmission is the same block, with the same bytes and number: the receiver may have
- * accepted it the first time. Only where the receiver says that it has not, blocks are cut anew.
+ * A retransmission is the same block, with the same bytes and number, as the receiver may have
+ * accepted the first transmission. Blocks are cut anew only if the receiver says that it has not.
  *
  * Units:   bytes before base64; blocks are numbered from 0; seq is the number modulo 65536.
  * Errors:  0 or -errno; on error nothing has changed.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * skip - bytes of a file that are not sent, because the receiver has them: a place among the bytes
- * that are sent, and a length.
+ * skip - bytes of a file that are not sent, as the receiver has them: their place among the bytes
+ * that are sent, and their length.
  *
  * Units:   bytes before base64.
  * Threads: none; the caller serialises.
@@ -18,8 +18,8 @@ struct skip {
 	uint64_t length;
 };
 
-/* Appends a skip to `list`. If the last one is at the same place and it may, it is made longer
- * instead. -ENOMEM. */
+/* Appends a skip to `list`. If `may_join`, a last skip at the same place is made longer instead.
+ * -ENOMEM. */
 int skip_append(struct skip **list, uint64_t at, uint64_t length, bool may_join);
 
 void skip_drop(struct skip **list, struct skip *skip);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written goes to the sender, or is skipped if the peer has told that it has it (pieces.h).
+ * Written bytes go to the sender, or are skipped if the peer has them already (pieces.h).
  */
 #include "ibb/stream_internal.h"
 
@@ -62,7 +62,7 @@ void stream_decide_pieces(struct stream *stream)
 
 void stream_begin_pieces(struct stream *stream, int64_t now_ms)
 {
-	/* What was written before the answer to <open/> goes out as it is. */
+	/* Bytes that were written before the answer to <open/> are sent. */
 	if (stream->session.asks_pieces && stream_written(stream) == 0) {
 		/* When memory is short, everything is sent. */
 		stream->outgoing.pieces = pieces_create();
@@ -83,8 +83,8 @@ int stream_append(struct stream *stream, const void *bytes, size_t length)
 	return error;
 }
 
-/* Whether bytes that were written are still to come here. They may complete the piece that is held:
- * sent before, all of it would be sent. stream_release_writers pushes again. */
+/* Whether parked writers, or the gap, have more bytes. These may complete the held piece: a push
+ * now would send the piece that could be skipped. stream_release_writers pushes again. */
 static bool awaits_written(const struct stream *stream)
 {
 	const struct op *op;

@@ -20,7 +20,7 @@ static enum condition close_verdict(const struct stream *stream, int error)
 		return CONDITION_ITEM_NOT_FOUND;
 	}
 	if (error == -EBADMSG) {
-		return CONDITION_CONFLICT; /* the digest of the whole is another one */
+		return CONDITION_CONFLICT; /* the whole file has another digest */
 	}
 	bool full = error == -ENOSPC || error == -EDQUOT;
 	return full ? CONDITION_RESOURCE_CONSTRAINT : CONDITION_NOT_ACCEPTABLE;

@@ -20,8 +20,8 @@
  *     stream_session     <open/> and <close/>      stream_outgoing    what is written
  *     stream_resumption  broken connections        stream_incoming    what is read
  *
- * A stream may also be suspended, whatever its state: a connection is broken, ours or the peer's.
- * Calls wait until it is back, or has been away for too long.
+ * A stream may also be suspended, whatever its state, when our connection or the peer's is broken.
+ * Calls wait until the connection is back, or the stream is given up.
  *
  * Units:   sizes are bytes before base64; times are ms of the caller's monotonic clock, or
  *          microseconds of the same clock where RTTs are measured (now_us).
@@ -70,11 +70,12 @@ struct stream_config {
 	int64_t timeout_ms;  /* without an answer */
 	int64_t answer_timeout_ms; /* a person may take to accept a file that we offer */
 	int64_t reconnect_ms;	   /* a stream outlives a broken connection for; 0: it does not */
-	size_t max_stanza; /* bytes of the longest that our server takes; 0: it does not say */
-	size_t max_block;  /* of the longest block that it may take, by what was lost; 0: any */
+	size_t max_stanza; /* bytes of the longest stanza that our server takes; 0: it does not say
+			    */
+	size_t max_block;  /* the longest block that our server carries, by what was lost; 0: any */
 };
 
-/* Where the set finds the stream (ibb.c), and in which lists of effects.h it is. */
+/* Where struct ibb finds the stream, and in which lists of effects.h it is. */
 struct stream_links {
 	UT_hash_handle by_number; /* ibb.by_number */
 	UT_hash_handle by_key;	  /* ibb.by_key */

@@ -23,21 +23,22 @@
 
 struct stream;
 
-/* Results of stream_read, of a stream with stream_set_part: the bytes up to op->offset in the file
- * are skipped; the digests from piece op->offset on are wanted (stream_answer_page). */
+/* Results of stream_read, after stream_set_part. STREAM_SKIP: the bytes of the file up to
+ * op->offset are skipped. STREAM_PAGE: the digests from piece op->offset on are wanted
+ * (stream_answer_page). */
 #define STREAM_SKIP (-ESPIPE)
 #define STREAM_PAGE (-ENOTUNIQ)
 
-/* What the receiver has of the file already: its NAME.part (part.c). */
+/* The part of the file that the receiver has already: its NAME.part (part.c). */
 struct stream_part {
 	bool is_offered; /* the answer to <open/> said that there may be one */
 	bool is_known;	 /* by stream_set_part, with: */
 	uint64_t size;
 	bool has_skipped;    /* the peer, some of it */
 	uint64_t pages;	     /* requests for digests so far */
-	char *page_id;	     /* of the one that waits; or NULL */
+	char *page_id;	     /* of the request that waits; or NULL */
 	uint64_t page_first; /* its first piece */
-	bool has_digest;     /* <close/> had that of the whole: */
+	bool has_digest;     /* <close/> had the digest of the whole file: */
 	uint8_t digest[PIECES_DIGEST];
 };
 
@@ -76,15 +77,15 @@ void stream_defer_acknowledgements(struct stream *stream);
 /* Every byte that was read is written. */
 void stream_commit(struct stream *stream);
 
-/* With deferred acknowledgements, of a peer that may take the acknowledgement of the last block for
- * the end: that waits for stream_sync. */
+/* With deferred acknowledgements, if the peer may take the acknowledgement of the last block for
+ * the end: that acknowledgement waits for stream_sync. */
 void stream_defer_last_acknowledgement(struct stream *stream);
 
-/* Whether it can be resumed by the next process, as what was committed is in a journal. */
+/* Whether the next process can resume the stream, as a journal has what was committed. */
 void stream_set_journaled(struct stream *stream, bool journaled);
 
-/* Whether the peer may be waiting for stream_sync: the acknowledgement of the last block so far,
- * all of which are committed, is withheld. Not at the end, where stream_keep follows. */
+/* Whether the peer may be waiting for stream_sync: every block so far is committed, and the
+ * acknowledgement of the last one is withheld. False at the end, where stream_keep follows. */
 bool stream_awaits_sync(const struct stream *stream);
 
 /* Every committed byte is durable. */
@@ -109,16 +110,16 @@ void stream_receive_data(struct stream *stream, const struct msg *data, int64_t 
 /* ---- part.c ---- */
 
 /* Incoming, if part.is_offered, before the first block: the receiver has `size` bytes of the file
- * already, which may be skipped. Acknowledgements must be deferred. */
+ * already, which the sender may skip. Acknowledgements must be deferred. */
 void stream_set_part(struct stream *stream, uint64_t size);
 
-/* Whether the peer waits for the digests from piece *first on, PIECES_PAGE at most; and the answer.
- */
+/* Whether the peer waits for the digests from piece *first on, PIECES_PAGE at most. And the answer:
+ * `length` bytes of digests. */
 bool stream_wants_page(const struct stream *stream, uint64_t *first);
 void stream_answer_page(struct stream *stream, uint64_t first, const uint8_t *digests,
 			size_t length);
 
-/* The peer asks for that. */
+/* The peer asks for digests. */
 void stream_receive_pieces(struct stream *stream, const struct msg *request);
 
 #endif

@@ -36,7 +36,7 @@ void stream_set_idle(struct stream *stream, int64_t now_ms);
 /* Exponential back-off: nothing is retried before it has passed. */
 void stream_back_off(struct stream *stream, int64_t now_ms);
 
-/* After a change of any timer: tells the set. */
+/* After a change of any timer: tells struct ibb. */
 void stream_note_deadline(struct stream *stream);
 
 /* The longest block that may be sent; and how long a full block is now. */
@@ -65,7 +65,7 @@ bool stream_has_ended_input(const struct stream *stream);
 /* Removes the stream from effects.readable. */
 void stream_clear_readable(struct stream *stream);
 
-/* Everything is sent from now on; nothing may be held. */
+/* Everything is sent from now on. No byte may be held. */
 void stream_forget_pieces(struct stream *stream);
 
 /* ---- request.c ---- */
@@ -162,13 +162,13 @@ bool stream_must_back_off(const struct stream *stream, const struct msg *error);
 
 /* ---- part.c ---- */
 
-/* The question for digests, if there is one, gets no other answer. */
+/* If the peer waits for digests: it gets this error. */
 void stream_refuse_page(struct stream *stream, enum condition condition);
 
-/* A skip that has come in. CONDITION_NONE, or why the stream must end. */
+/* A skip has come in. CONDITION_NONE, or why the stream must end. */
 enum condition stream_take_skip(struct stream *stream, const struct msg *skip);
 
-/* What the peer's <close/> says of the whole file. */
+/* Remembers the digest of the whole file, if the peer's <close/> has it. */
 void stream_note_digest(struct stream *stream, const struct msg *close);
 
 /* ---- skipping.c ---- */
@@ -179,11 +179,11 @@ void stream_begin_pieces(struct stream *stream, int64_t now_ms);
 /* Bytes are written (copied); NULL stands for zeros. -ENOMEM, and the stream may be BROKEN. */
 int stream_append(struct stream *stream, const void *bytes, size_t length);
 
-/* After a change of what is held or known: sends or skips it. When memory is short, the stream is
- * BROKEN. */
+/* After more bytes were held, or more digests are known: sends or skips held bytes. When memory is
+ * short, the stream is BROKEN. */
 void stream_decide_pieces(struct stream *stream);
 
-/* sender_push, with what is held. */
+/* sender_push, held bytes included. */
 void stream_push_all(struct stream *stream);
 
 /* ---- paging.c ---- */

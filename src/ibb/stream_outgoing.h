@@ -26,25 +26,26 @@ struct stream;
 struct stream_outgoing {
 	struct sender sender;
 	struct window window;
-	struct pieces *pieces; /* NULL: the peer has told of none */
-	uint64_t gap;	       /* zeros that follow these bytes, before those of `writers` */
+	struct pieces *pieces; /* NULL: the peer has none, as far as we know */
+	uint64_t gap;	       /* zeros that follow the written bytes, before those of `writers` */
 
 	unsigned pages;	     /* how often digests were asked for */
 	uint64_t page_first; /* from which piece on, the last time */
 
-	/* MSG_RESUME was sent as a probe: how many so far, and of the last one the end of the
-	 * blocks before it, and the epoch. The peer does not say which of them have arrived. */
+	/* MSG_RESUME was sent as a probe: how often; and, of the last probe, the end of the blocks
+	 * before it, and the epoch. says_no_seq: the peer does not say which of them have arrived.
+	 */
 	uint64_t asked, asked_end;
 	unsigned asked_epoch;
 	bool says_no_seq;
 
-	uint64_t passed; /* the peer has answered a question that was sent after the blocks before
-			    this one, of a stream that cannot be resumed */
+	uint64_t passed; /* of a stream that cannot be resumed: the peer has answered a question
+			    that was sent after the blocks before this one */
 
 	uint64_t overdue_end; /* blocks from here on were never retransmitted as overdue */
 
-	/* STANZA_MESSAGE: bytes sent since the last probe; the end of the blocks that it covers;
-	 * and that end when the peer was last asked whether it is there. */
+	/* STANZA_MESSAGE: bytes sent since the last probe; the end of the blocks that this probe
+	 * covers; and that end when the peer was last asked whether it is there. */
 	size_t unprobed;
 	uint64_t probed, probed_before;
 
@@ -62,8 +63,8 @@ struct stream_outgoing {
  */
 void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms);
 
-/* The same, behind `gap` zeros. Only where they do not fit into the window may -EAGAIN leave them
- * queued: a write at the same offset goes on from there. */
+/* The same, behind `gap` zeros. After -EAGAIN, some zeros may be queued if they do not fit into the
+ * window. A write at the same offset goes on from there. */
 void stream_write_behind(struct stream *stream, struct op *op, uint64_t gap, const void *bytes,
 			 int64_t now_ms);
 
@@ -111,8 +112,8 @@ void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint6
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 			 const struct msg *error, int64_t now_ms);
 
-/* A probe was answered, so the blocks before `end` have arrived, or are durable if the peer stores
- * them; 0: an empty file is. */
+/* A probe was answered: the blocks before `end` have arrived. If the peer stores them, they are
+ * durable. 0: an empty file is. */
 void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
 
 /* ---- paging.c ---- */

@@ -31,14 +31,14 @@ struct stream_resumption {
 	int64_t checked_ms; /* when stream_check_sender has asked for that; 0: never */
 };
 
-/* What is needed to know an incoming stream again after a restart. Its blocks come in iqs. */
+/* The facts by which an incoming stream is restored after a restart. Its blocks come in iqs. */
 struct stream_facts {
 	const char *peer, *sid;
 	uint32_t block_size;
 	int64_t announced_size;
-	uint64_t received; /* bytes of whole blocks, and of skips; at least what was acknowledged */
+	uint64_t received; /* bytes of whole blocks and of skips; no fewer than were acknowledged */
 	uint64_t blocks;   /* and skips */
-	uint64_t part_size; /* size of the part that is gone on with, or 0; and of that: */
+	uint64_t part_size; /* of the NAME.part that the stream completes; or 0 */
 	bool has_skipped;   /* the peer, some of it */
 };
 
@@ -52,8 +52,8 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms);
 
 /* ---- resumption.c ---- */
 
-/* Whether the sender of an incoming stream still has it, as another one for the same file is opened
- * from `peer`. STREAM_SENDER_UNKNOWN: it is asked; the next calls will know. */
+/* `peer` opens another stream for the file of an incoming one: whether the sender of the incoming
+ * one still has it. STREAM_SENDER_UNKNOWN: the sender is asked; a later call will know. */
 enum stream_sender {
 	STREAM_SENDER_THERE,
 	STREAM_SENDER_GONE,
@@ -64,21 +64,21 @@ enum stream_sender stream_check_sender(struct stream *stream, const char *peer, 
 /* Suspended: the connection may be back. Asks the peer whether it still knows the stream. */
 void stream_resume(struct stream *stream, int64_t now_ms);
 
-/* That was answered; and the peer asks the same. */
+/* The peer has answered that question; and the peer asks the same. */
 void stream_resume_answered(struct stream *stream, const struct msg *answer, int64_t now_ms);
 void stream_receive_resume(struct stream *stream, const struct msg *resume, int64_t now_ms);
 
 /* ---- restoring.c ---- */
 
-/* Whether it is an incoming one that can be known again after a restart; *facts: of now, borrowed
- * from it. */
+/* Whether it is an incoming stream that can be restored after a restart; *facts: those of now,
+ * borrowed from the stream. */
 bool stream_describe(const struct stream *stream, struct stream_facts *facts);
 
-/* NEW: it is as after a broken connection: OPEN, and suspended. -ENOMEM. */
+/* NEW: makes it OPEN and suspended, as after a broken connection. -ENOMEM. */
 int stream_restore(struct stream *stream, const struct stream_facts *facts, int64_t now_ms);
 
-/* The next process will resume it: its peer is told nothing more. Reads end in -ESHUTDOWN, and what
- * comes is dropped without an answer, as if we were offline already. */
+/* The next process will resume the stream: nothing more is sent to its peer. Reads end in
+ * -ESHUTDOWN. What comes in is dropped without an answer, as if we were offline already. */
 void stream_hand_over(struct stream *stream);
 
 #endif

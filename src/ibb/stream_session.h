@@ -33,21 +33,21 @@ struct stream_session {
 	size_t max_data;	/* in a block that we send, by what servers take */
 	size_t path_mtu;	/* the longest block that servers on the path carry, by what
 				   was lost; 0: any */
-	bool found_limit;	/* this stream has found that, and it is not remembered yet */
-	bool negotiated;	/* in an offer: no other session can take its place */
-	unsigned reopened;	/* how often another session has taken its place */
-	bool lost;		/* another one is due to do so, once we are connected */
+	bool found_limit;	/* this stream has found path_mtu, which is not remembered yet */
+	bool negotiated;	/* in an offer: no other session can take the place of this one */
+	unsigned reopened;	/* how often another session has taken the place of one */
+	bool lost;		/* another session takes its place once we are connected */
 
 	unsigned open_attempt; /* of <open/>, counted for its id */
 	int64_t open_sent_ms;  /* when the last of them was sent */
 	struct op *openers;    /* parked until the stream is OPEN */
 
 	bool close_received;
-	bool close_refused; /* the peer's <close/>, at once */
+	bool close_refused; /* we have refused the peer's <close/> at once */
 	bool close_pending; /* the peer's <close/>, in good order, is not answered yet: our own
 			       bytes are being sent, or its bytes are not durable */
 	bool close_sent;
-	unsigned closes;      /* how often it was */
+	unsigned closes;      /* how often <close/> was sent */
 	struct op *finishers; /* parked until our <close/> is answered */
 };
 

@@ -19,7 +19,7 @@
 /* Zeros of a gap appended at a time. */
 #define GAP_STEP ((size_t)64 * 1024)
 
-/* Bytes of a gap that are hashed in one call: so many that a piece of them is decided on. */
+/* How many bytes of a gap are hashed in one call: enough to decide on a piece of them. */
 #define GAP_HASHED (4 * PIECES_LENGTH)
 
 /* ---- room ---- */
@@ -40,7 +40,7 @@ static size_t write_ahead(const struct stream *stream)
 	return stream->outgoing.window.size > least ? stream->outgoing.window.size : least;
 }
 
-/* Whether a whole piece is held, of which nothing is known yet. */
+/* Whether a whole piece is held whose digest at the peer is not known yet. */
 static bool awaits_piece(const struct stream *stream)
 {
 	return stream->outgoing.pieces && pieces_is_full(stream->outgoing.pieces);
@@ -64,8 +64,8 @@ static void await_delivery(struct stream *stream, int64_t now_ms)
 
 /* ---- a gap ---- */
 
-/* Appends as many zeros of the gap as there is room for. What the peer has already takes no room,
- * but is hashed: of that, some at a time, and on with its acknowledgement. */
+/* Appends as many zeros of the gap as there is room for. Zeros that the peer has already take no
+ * room, but are hashed: some at a time, and the next ones when these are acknowledged. */
 static void fill_gap(struct stream *stream)
 {
 	size_t most = stream->outgoing.pieces ? GAP_HASHED : SIZE_MAX;

@@ -41,7 +41,7 @@ void codec_decode_resumed(xmpp_stanza_t *resume, struct msg *msg);
 void codec_add_skip(struct codec *codec, const struct msg *msg);
 void codec_add_pieces(struct codec *codec, const struct msg *msg);
 
-/* A <pieces/> in a result: the peer may have some, or their digests. */
+/* A <pieces/> in a result: we may have pieces of the file, or these are their digests. */
 void codec_add_page(struct codec *codec, const struct msg *msg);
 void codec_decode_page(struct codec *codec, xmpp_stanza_t *pieces, struct msg *msg);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roster_parser - takes the items out of a roster while it is parsed.
+ * roster_parser - reports the items of a roster one by one, and keeps them from libstrophe.
  *
- * A roster is one stanza, however many contacts it has. libstrophe would build its tree first: a
- * kilobyte for each contact, and in a time that grows with the square of their number. So it gets
- * the stanza without its items, and these are reported one by one.
+ * A roster is one stanza, however many contacts it has. libstrophe would build the tree of all of
+ * it: a kilobyte for each contact, in a time that grows with the square of their number. So
+ * libstrophe gets the stanza without its items.
  *
  * Names are expat's, with the namespace before a separator.
  *
