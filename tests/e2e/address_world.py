@@ -93,8 +93,8 @@ class Relay:
 
 
 class Deaf:
-    """A port that drops every SYN, as its queue is full; or, `mute`, takes connections and says
-    nothing."""
+    """A port that drops every SYN, as its queue is full. With `mute`, it accepts connections and
+    says nothing."""
 
     def __init__(self, address: str, port: int, mute: bool):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -166,7 +166,7 @@ class World:
         self.relays, self.deaf = {}, []
 
     def silent(self, name: str = "", kinds: tuple[str, ...] = ("A", "AAAA", "SRV")) -> None:
-        """No answer to such queries for `name`, or for any name."""
+        """Queries of these kinds for `name`, or all queries, get no answer."""
         if name:
             self.names.silent |= {(name, getattr(nameserver, kind)) for kind in kinds}
         else:
@@ -222,7 +222,7 @@ class World:
         }
 
     def seconds_of_a_mount(self) -> float:
-        """The time that it takes without look-ups: the speed of the machine at the moment."""
+        """The time of a mount without look-ups: it says how fast the machine is at the moment."""
         done = self.mount(f"server=127.0.0.1:{self.server.port}")
         self.me.stop()
         return done["seconds"]
@@ -246,7 +246,7 @@ class World:
         return time.monotonic() - began
 
     def copy(self, back: bool = False) -> float:
-        """Copies a file from us to alice, or from her to us; returns seconds. It must arrive
+        """Copies a file from us to alice, or from her to us. Returns seconds. The file must arrive
         complete."""
         source, target = (self.alice, self.me) if back else (self.me, self.alice)
         original = self.folder / "original"

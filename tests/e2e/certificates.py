@@ -25,8 +25,8 @@ def make_authority(folder: Path) -> None:
 
 
 def make_certificates(folder: Path, host: str, authority: Path | None = None) -> None:
-    """Writes server.crt for `host`, with A-labels (RFC 9525 section 6.3), and ca.crt that signed it: that of `authority`, or a new
-    one."""
+    """Writes server.crt for `host`, with A-labels (RFC 9525 section 6.3), and the ca.crt that
+    signed it: that of `authority`, or a new one."""
     if authority is None:
         make_authority(folder)
         authority = folder

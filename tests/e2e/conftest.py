@@ -128,7 +128,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def name_of(item: pytest.Item) -> str:
-    """Of the test, whatever its build and server."""
+    """The name of the test, whatever its build and server."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     if "build" not in parameters:
         return item.nodeid
@@ -148,7 +148,7 @@ def in_turn(items: list[pytest.Item]) -> list[pytest.Item]:
 
 
 def is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
-    """Leaves out slow tests, and tests for none of the servers."""
+    """Leaves out slow tests, and tests that no server of this run is for."""
     if item.get_closest_marker("slow") and not config.getoption("--slow"):
         return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}

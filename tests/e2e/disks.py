@@ -36,7 +36,8 @@ class Disk:
         self._command(f"hang {call}")
 
     def freeze(self) -> None:
-        """Likewise every call, even of a process that is killed: it does not end before go()."""
+        """Every call hangs from now on, even one of a process that is killed: it does not end
+        before go()."""
         self._command("freeze all")
 
     def wait_held(self) -> None:
@@ -47,7 +48,8 @@ class Disk:
         self._command("go")
 
     def cut(self, seed: int, left: Path) -> dict[str, bytes]:
-        """The files that a power cut would leave now, but for journals: their names and contents."""
+        """The files that a power cut would leave now, with their contents; journals are left
+        out."""
         os.setxattr(self.path, "user.cut", f"{seed} {left}".encode())
         return {
             path.name: path.read_bytes()

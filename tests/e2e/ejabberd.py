@@ -125,8 +125,8 @@ class Ejabberd(Server):
         super().start()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Accounts outlive SIGKILL, too, although the database writes seconds later: a backup
-        first has everything written."""
+        """The database writes seconds later. A backup makes it write everything first, so that
+        accounts outlive SIGKILL."""
         if self.process and how == signal.SIGKILL:
             self._call("backup", file=str(self.folder / "backup"))
         super().stop(how)
@@ -148,7 +148,7 @@ class Ejabberd(Server):
         return account
 
     def _call(self, command: str, **arguments: str) -> None:
-        """By the first version of the API: old servers offer no choice."""
+        """Uses the first version of the API: old servers have no other."""
         try:
             self._post(f"{command}/v0", arguments)
         except urllib.error.HTTPError as error:

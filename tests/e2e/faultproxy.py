@@ -119,7 +119,7 @@ class FaultProxy:
         self._call(unmute())
 
     def strand(self) -> None:
-        """As a router that has forgotten them: only new connections work."""
+        """Existing connections are forgotten, as by a router; only new ones work."""
 
         async def strand() -> None:
             for link in self._links.values():
@@ -214,7 +214,8 @@ class Link:
         self.passable.set()
 
     async def run(self) -> None:
-        """Until both directions have ended; a RST at one end, or being cancelled, is a RST at both."""
+        """Until both directions have ended. A RST at one end, or being cancelled, is a RST at
+        both."""
         ends = (self.client, self.server)
         for end in ends:
             end.setblocking(False)

@@ -46,7 +46,7 @@ def is_action(action: str) -> Callable[[Stanza], bool]:
 
 
 def part_of(stanza: Stanza) -> dict[str, str] | None:
-    """The attributes of the <range/> in it; None: there is none."""
+    """The attributes of the <range/> in it; None if it has none."""
     found = stanza.find(f".//{{{NS_FILE}}}range")
     return None if found is None else dict(found.attrib)
 

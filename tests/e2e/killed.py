@@ -24,7 +24,7 @@ LONGEST_SECONDS = 0.02  # until a process is killed: writes and fsyncs take a fe
 
 
 def write_file(path: str, choice: random.Random, state: mmap.mmap, at: int) -> None:
-    """The child. Those that idle have delivered everything when they are killed."""
+    """What a child does. A child that idles has delivered everything when it is killed."""
     parts, idles, closes = choice.randrange(4), choice.random() < 0.5, choice.random() < 0.5
     syncs = [choice.random() < 0.5 for _ in range(parts)]
     try:

@@ -63,7 +63,7 @@ class Lab:
             server.start()
 
     def accounts(self, *names: str) -> list[Account]:
-        """New accounts, each on the roster of all others; of two servers, they take turns."""
+        """New accounts, each on the roster of all others. With two servers, they take turns."""
         number = next(numbers)
         homes = list(zip((f"{name}{number}" for name in names), itertools.cycle(self.servers)))
         jids = [f"{user}@{home.host}" for user, home in homes]
@@ -75,7 +75,8 @@ class Lab:
     # ---- who uses them ----
 
     def proxy(self, account: Account, seed: int = 0, *, direct: bool = False) -> FaultProxy:
-        """In front of the account's server, or of its port for direct TLS; doing no harm yet."""
+        """A proxy in front of the account's server, or of its port for direct TLS. It does no harm
+        yet."""
         home = self.server_of(account)
         proxy = FaultProxy(home.direct_port if direct else home.port, seed)
         self._stack.callback(proxy.stop)
@@ -195,7 +196,8 @@ class Lab:
         return folder
 
     def shared_folder(self) -> Path:
-        """Also public; a mount in it is seen here if another name space has made it. For root."""
+        """Also public. A mount in it is seen here even if another name space has made it. For
+        root."""
         folder = self.public_folder()
         subprocess.run(["mount", "--bind", folder, folder], check=True)
         self._stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
@@ -236,8 +238,7 @@ def is_running(pid: int) -> bool:
 
 
 def wait_blocked(*pids: int) -> None:
-    """Waits until each has been in the same call for 100 ms: it is parked then, and not just
-    passing."""
+    """Waits until each process has been in the same call for 100 ms: the call is parked then."""
 
     def all_blocked() -> bool:
         assert all(is_running(pid) for pid in pids), "what should wait has ended"

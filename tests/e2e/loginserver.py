@@ -50,7 +50,7 @@ def bindings(types: tuple[str, ...]) -> str:
 
 
 class Refused(Exception):
-    """With the condition."""
+    """A login is refused with this condition."""
 
 
 class LoginServer:

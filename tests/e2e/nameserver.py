@@ -41,8 +41,8 @@ def parse_question(query: bytes) -> Question:
 
 
 class NameServer:
-    """Names without any record do not exist; questions of `silent` get no answer; `raw` has whole
-    answers to those for SRV records, but for the id."""
+    """Names without any record do not exist. Queries in `silent` get no answer. `raw`
+    has whole answers to queries for SRV records, without the id."""
 
     def __init__(self, port: int = 0) -> None:
         self._records: dict[str, list[tuple[int, bytes]]] = {}
@@ -74,7 +74,7 @@ class NameServer:
         self._records.setdefault(name, []).append((kind, data))
 
     def add_name(self, name: str) -> None:
-        """One that exists, and has no records."""
+        """The name exists, and has no records."""
         self._records.setdefault(name, [])
 
     def add_server(self, host: str, s2s_port: int) -> None:

@@ -269,7 +269,7 @@ class RawPeer:
         self.answers.check(complete=alive)
 
     def _end_requests(self) -> None:
-        """Gets the answers that are withheld: those of streams that the test has left open."""
+        """Gets the answers that are withheld, by ending the streams that the test has left open."""
         for to, sid in self.answers.unfinished():
             self.close(to, sid, wait=False, child=f"<reset xmlns='{NS_IBBFS}'/>")
         # What is answered twice is so before this.
@@ -299,7 +299,7 @@ class RawPeer:
     def wait_for(
         self, wanted: Callable[[Stanza], bool], *, count: int = 1, timeout: float = 20
     ) -> Stanza:
-        """The count-th stanza, of all since the login, that `wanted` is true for."""
+        """The count-th stanza since the login for which `wanted` is true."""
         deadline = time.monotonic() + timeout
         found: list[Stanza] = []
         seen = 0

@@ -134,7 +134,8 @@ class Replay:
         return base64.b64encode(self.content[begin : self._taken]).decode()
 
     def _await(self, wanted: Stanza, requests: dict[str | None, str]) -> None:
-        """Replaces ids and names there by those that the mount has sent or will send."""
+        """Waits for a stanza. Its ids and names are replaced by those that the mount has sent or
+        will send."""
         actual = self.peer.wait_for(
             lambda s: id(s) not in self._used
             and s.tag == wanted.tag

@@ -44,7 +44,7 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listened on a moment ago."""
+    """Ports on which nobody listened a moment ago."""
     found: list[int] = []
     while len(found) < count:
         port = random.choice(PORTS)

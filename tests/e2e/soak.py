@@ -130,7 +130,8 @@ class Soak:
             poll_until(lambda: self._rests(mount), timeout=180, what=f"rest of {mount.jid}")
 
     def _rests(self, mount: Mount) -> bool:
-        """Online, without streams; streams that came too late for their reader are refused."""
+        """Whether it is online and without streams. Streams that came too late for their reader are
+        refused."""
         for other in self.everybody:
             if other is not mount:
                 for path in mount.incoming(other).parent.iterdir():
@@ -169,7 +170,7 @@ class Soak:
             self.counts["kills"] += 1
 
     def _restart(self, mount: Mount) -> None:
-        """A cut that was lit before may end its first login, and with it the command."""
+        """A cut that was scheduled before may end the first login, and with it the command."""
         deadline = time.monotonic() + STUCK_SECONDS
         while True:
             try:
@@ -229,7 +230,7 @@ class Soak:
             path.unlink(missing_ok=True)
 
     def _store(self, sender: Mount, source: Path, name: str) -> None:
-        """Until cp says that it is in the inbox, and so it is."""
+        """Repeats cp until it succeeds: the file is in the inbox then."""
         kept = self.inbox / sender.account.jid / name
         part, content = kept.with_name(f"{name}.part"), source.read_bytes()
         for _ in range(ATTEMPTS):

@@ -100,7 +100,7 @@ class Stress:
             return self.lab.spawn(*command, stdin=subprocess.PIPE, stderr=log, text=True)
 
     def _drive(self, process: subprocess.Popen, end: float) -> None:
-        """Lets it work, a line at a time."""
+        """Lets the program work, a line at a time."""
         assert process.stdin is not None and process.stdout is not None
         while True:
             process.stdin.write("\n")
@@ -131,7 +131,7 @@ class Stress:
             self.counts["successful calls of fsstress"] += sum(answer.values())
 
     def _stress_ng(self, end: float) -> None:
-        """It fails where it cannot make its files. Only that it ends counts."""
+        """stress-ng fails where it cannot make its files. It counts only that it ends."""
         directories = self._directories
         for number, directory in enumerate(directories):
             share = (end - time.monotonic()) / (len(directories) - number)
@@ -149,7 +149,7 @@ class Stress:
     # ---- afterwards ----
 
     def rest(self) -> None:
-        """Waits until nothing is going on, and no name is kept of what was."""
+        """Waits until nothing goes on, and no name is left of what was."""
         for mount, other in ((self.alice, self.bob), (self.bob, self.alice)):
             poll_until(
                 lambda: self._rests(mount, other),
@@ -169,7 +169,7 @@ class Stress:
         return [sample(mount.pid) for mount in (self.alice, self.bob)]
 
     def deliver(self) -> None:
-        """As if nothing had been."""
+        """Sends a file, as if nothing had happened."""
         source = self.lab.random_file(300_000, "afterwards")
         done = self.lab.run("cp", source, self.alice.contact(self.bob))
         assert done.returncode == 0, done.stderr

@@ -219,7 +219,7 @@ def test_ipv6_is_dead(world: World, first: str) -> None:
 
 @pytest.mark.large
 def test_a_slow_server_is_worth_more_than_a_silent_address(world: World) -> None:
-    """The silent address would be tried for ten seconds, if the server were given up."""
+    """If the slow server were given up, the silent address would be tried for ten seconds."""
     world.address(name="example.org", address="::1")
     world.address(name="example.org", address="127.0.0.11")
     world.deafen(address="::1", port=5222)
@@ -254,7 +254,7 @@ def test_no_srv_for_direct_tls(world: World) -> None:
 @pytest.mark.large
 @pytest.mark.parametrize("silent", [f"_{TOWARD}._tcp.example.org", f"_{DIRECT}._tcp.example.org"])
 def test_one_kind_of_srv_is_not_answered(world: World, silent: str) -> None:
-    """The other names the server."""
+    """The records of the other kind name the server."""
     world.silent(name=silent)
     for kind, host, address in ((TOWARD, "one", "127.0.0.11"), (DIRECT, "two", "127.0.0.12")):
         world.srv(kind=kind, host=f"{host}.example.org", port=5001)
@@ -389,7 +389,7 @@ def test_malformed(world: World, garbage: str) -> None:
 
 @pytest.mark.large
 def test_five_hundred_targets(world: World) -> None:
-    """All are dead, and are not tried for ever."""
+    """All of them are dead. They are not tried without end."""
     for i in range(500):
         world.srv(kind=TOWARD, host="one.example.org", port=5001 + i, priority=i)
     world.address(name="one.example.org", address="127.0.0.11")

@@ -20,7 +20,7 @@ def agreed(mount: Mount, path: str) -> str:
 
 @pytest.mark.parametrize("stanza", ["iq", "message"])
 def test_two_mounts(lab: Lab, stanza: str) -> None:
-    """Long enough for blocks of several lengths."""
+    """The file is long enough for blocks of several lengths."""
     options = f"block_size=auto,stanza={stanza},buffer=64M"
     alice, bob = lab.pair(options, options)
     source = lab.random_file(24 * MEBIBYTE)

@@ -94,8 +94,8 @@ def write_all(fd: int, content: bytes) -> None:
 
 
 def test_what_nobody_reads_is_refused(lab: Lab) -> None:
-    """Alice's file is only written: Bob's reply is not delivered, and his write fails. His stream is
-    broken then, as his reader is told, and the answer to Alice's <close/> says so."""
+    """Alice's file is only written. Bob's reply cannot be delivered, so his write fails and his
+    stream is broken. His reader sees that, and so does Alice in the answer to her <close/>."""
     alice, bob = lab.pair()
     writer = os.open(alice.contact(bob) / "talk", os.O_WRONLY | os.O_CREAT)
     os.write(writer, b"take this")
@@ -112,7 +112,7 @@ def test_what_nobody_reads_is_refused(lab: Lab) -> None:
 
 
 def test_who_closes_first_still_gets_what_was_written(lab: Lab) -> None:
-    """XEP-0047 section 2.3: before it answers <close/>, the other side may flush."""
+    """XEP-0047 section 2.3: the other side may flush before it answers <close/>."""
     mount, peer = lab.with_raw()
     peer.open(mount.jid, "s1")
     content = os.urandom(20000)
@@ -155,8 +155,8 @@ def connect(port: int) -> socket.socket | None:
 
 @pytest.mark.parametrize("stanza", ["iq", "message"])
 def test_socat_at_both_ends(lab: Lab, stanza: str) -> None:
-    """TCP, a stream, TCP; and both socats end by themselves. Messages have no flow control, so all
-    of it must fit for a reader that is slower."""
+    """TCP, a stream, TCP. Both socats end by themselves. Messages have no flow control, so the
+    buffer has room for all bytes: the reader may be slower."""
     alice, bob = lab.pair(f"stanza={stanza},buffer=4M")
     request, reply = os.urandom(2 * 1024 * 1024), os.urandom(3 * 1024 * 1024)
     (port,) = free_ports(1)

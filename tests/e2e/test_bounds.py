@@ -48,14 +48,14 @@ def at(lab: Lab, serve: Callable[..., LoginServer]) -> Iterator[Callable]:  # no
 
 
 def is_through(mount: Mount, server: LoginServer) -> None:
-    """Until the mount has handled all that was sent."""
+    """Waits until the mount has handled everything that was sent."""
     resource = f"seen{next(numbers)}"
     server.client.send(f"<presence from='{CONTACT}/{resource}'><priority>9</priority></presence>")
     mount.wait_online(f"{CONTACT}/{resource}")
 
 
 def presences(first: int, count: int, length: int) -> str:
-    """Of so many resources with names of that length."""
+    """Presence of that many resources, with names of that length."""
     return "".join(
         f"<presence from='{CONTACT}/{i:0{length}}'/>" for i in range(first, first + count)
     )
@@ -94,7 +94,7 @@ def test_resources_of_one_contact(at: Callable, count: int, length: int) -> None
 
 
 def test_a_roster_of_100_000(at: Callable) -> None:
-    """Those that are beyond the limit have no directory, and the others are there at once."""
+    """Contacts beyond the limit have no directory. The others are there at once."""
     begun = time.monotonic()
     jids = [CONTACT, *(f"contact{i}@{HOST}" for i in range(100_000))]
     mount, server = at(jids)

@@ -40,7 +40,7 @@ def expect_reset_read(reader: int) -> None:
 
 
 def expect_reset_write(writer: int) -> None:
-    """Fails at once, or when the error has arrived: an accepted write is not delivered."""
+    """The write fails at once, or a later one does: a write that was accepted is not delivered."""
     with pytest.raises(OSError) as failure:
         os.write(writer, b"more")
         os.fsync(writer)

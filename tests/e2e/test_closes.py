@@ -78,7 +78,7 @@ def ended(peer: RawPeer) -> dict[str, str]:
 
 
 def close_together(mount: Mount, program: subprocess.Popen) -> None:
-    """While the daemon is stopped, so that it reads all of the flushes at once."""
+    """Closes while the daemon is stopped, so that it reads all flushes at once."""
     os.kill(mount.pid, signal.SIGSTOP)
     try:
         poll_until(lambda: state(mount.pid) == "T", what="a stopped daemon")

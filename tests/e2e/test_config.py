@@ -39,7 +39,7 @@ def furnish(lab: Lab, account: Account, more: str = "") -> tuple[Path, dict[str,
 
 
 def test_the_account_is_all_one_types(lab: Lab) -> None:
-    """And our other devices are there by themselves."""
+    """Nobody types more than the account, and our other devices are there as well."""
     me, bob = lab.accounts("me", "bob")
     more = f"umask = 027\n\n[{bob.jid}]\nformat = si\nblock_size = 1024\n"
     _, environment = furnish(lab, me, more)

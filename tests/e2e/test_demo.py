@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.once
 @pytest.mark.timeout(300)
 def test_demo_once(build: Build, tmp_path: Path) -> None:
-    """`build` only makes this run once for all builds: the demo makes its own."""
+    """The demo makes a build of its own; `build` only has the test run once."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [ROOT / "scripts" / "demo", "--once"],

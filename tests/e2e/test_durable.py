@@ -102,7 +102,7 @@ def test_power_cut_200_times(lab: Lab, disk: Disk) -> None:
 
 @pytest.mark.once
 def test_failing_disk(lab: Lab, disk: Disk) -> None:
-    """Each error of each call is the sender's, once; and the next file comes."""
+    """The sender gets each error of each call once, and the next file arrives."""
     sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
     folder = disk.path / "inbox" / sender.account.jid
     source = lab.random_file(20_000)
@@ -125,7 +125,8 @@ def test_failing_disk(lab: Lab, disk: Disk) -> None:
 
 @pytest.mark.once
 def test_another_file_of_that_name(lab: Lab, disk: Disk) -> None:
-    """It is open for writing, on another file system: the close waits for the end all the same."""
+    """The other file is open for writing on another file system. The close waits for the end all
+    the same."""
     sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
     disk.fail("rename", errno.ENOSPC, 1)
     source = lab.random_file(20_000)

@@ -179,7 +179,7 @@ def test_peer_refuses_data(lab: Lab, condition: str, type_: str, wanted: int) ->
 
 @pytest.mark.parametrize("condition", ["recipient-unavailable", "remote-server-timeout"])
 def test_data_that_cannot_be_delivered_now(lab: Lab, condition: str) -> None:
-    """XEP-0047 section 2.2: the block is retransmitted, but not for ever."""
+    """XEP-0047 section 2.2: the block is retransmitted, but not without end."""
     mount, peer = lab.with_raw("timeout=2")
     peer.rules["data"] = nth(refuse(condition, "wait"), 2)
     copy = lab.run("cp", lab.random_file(5 * 4096, "source"), mount.contact(peer))

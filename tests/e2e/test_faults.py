@@ -78,9 +78,9 @@ def test_bytes_split_anywhere(lab: Lab, pieces: int) -> None:
 
 @pytest.mark.parametrize("tls", ["starttls", "direct"])
 def test_a_login_split_anywhere(lab: Lab, tls: str) -> None:
-    """Both directions in TLS; before TLS, only bytes from the server. The server's expat (2.6.0, or
-    one that Debian has patched) parses an incomplete tag again only when twice as many bytes have
-    arrived, and we have no more to send."""
+    """Splits both directions in TLS; before TLS, only bytes from the server. The server's expat
+    (2.6.0, or one that Debian has patched) parses an incomplete tag again only when twice as many
+    bytes have arrived, and we have no more to send."""
     first, second = lab.accounts("alice", "bob")
     proxy = lab.proxy(first, seed=3, direct=tls == "direct")
     proxy.pieces, proxy.whole = 1, tls == "starttls"

@@ -108,7 +108,7 @@ def two_peers(lab: Lab, options: str = "") -> tuple[Mount, RawPeer, RawPeer]:
 
 
 def test_streams_of_one_contact(lab: Lab) -> None:
-    """A quarter of all, at least 16, over all its resources."""
+    """A contact may have a quarter of all streams, and at least 16, over all its resources."""
     alice, account, friend = lab.accounts("alice", "mallory", "bob")
     mount = lab.mount(alice, "max_streams=80")
     mallory, other, bob = lab.raw(account), lab.raw(account, "other"), lab.raw(friend)
@@ -158,7 +158,7 @@ def read_all(mount: Mount, count: int) -> list[str]:
 
 
 def test_opens_that_are_read(lab: Lab) -> None:
-    """Their number and rate do not count."""
+    """The number and rate of streams that are read do not count."""
     mount, peer = lab.with_raw()
     for batch in range(8):
         names = [f"s{batch}-{i}" for i in range(200)]
@@ -279,7 +279,8 @@ def is_answered(peer: RawPeer, jid: str) -> bool:
 
 @pytest.mark.large
 def test_more_questions_than_answers_can_leave(lab: Lab) -> None:
-    """Our connection does not send them; requests meanwhile cost no memory."""
+    """The answers cannot be sent, as our connection is full. Requests that come meanwhile cost no
+    memory."""
     alice, mallory, bob = lab.accounts("alice", "mallory", "bob")
     proxy = lab.proxy(alice)
     mount = lab.mount(alice, via=proxy)

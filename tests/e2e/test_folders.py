@@ -107,7 +107,8 @@ COMMANDS = [
 
 @pytest.mark.once
 def test_tools(lab: Lab) -> None:
-    """Each into a folder of its own; then it is there, and can be removed here."""
+    """Each tool copies into a folder of its own. The copy is there then, and can be removed
+    here."""
     sender, receiver, folder = with_inbox(lab)
     tree = make_tree(lab)
     (tree / "2024" / "may" / "empty").unlink()  # tar opens with O_NONBLOCK, as touch does
@@ -183,7 +184,7 @@ def test_toward_others(lab: Lab) -> None:
 
 
 def with_another_version(lab: Lab, *features: str) -> tuple[Mount, RawPeer]:
-    """A raw peer whose presence says that it is an ibbfs, with features that are not ours."""
+    """A raw peer whose presence says that it is an ibbfs with other features than ours."""
     mount, peer = lab.with_raw(features=[NS_IBB, NS_IBBFS, *features])
     peer.send("<presence type='unavailable'/>")
     mount.wait_offline(peer.jid)
@@ -272,7 +273,7 @@ HOSTILE = {
 
 
 def test_hostile_paths(lab: Lab) -> None:
-    """They stay below the contact's directory; also if something else is there."""
+    """The paths stay below the contact's directory, even if something else has a folder's name."""
     outside, inbox = lab.folder / "outside", lab.folder / "inbox"
     mount, peer = lab.with_raw(f"inbox={inbox}")
     folder = inbox / bare(peer)

@@ -43,7 +43,7 @@ def crowd(lab: Lab, sender_options: str, receiver_options: str) -> tuple[Mount, 
 
 
 def goes_on(lab: Lab, mount: Mount, peer: RawPeer) -> None:
-    """All that needs no disk: names, status, pings, and a stream in each direction."""
+    """Checks what needs no disk: names, status, pings, and a stream in each direction."""
     for what in (["ls", "-l", mount.path], ["ls", "-lR", mount.contact(peer)]):
         done = lab.run(*what, timeout=AT_ONCE)
         assert done.returncode == 0, done.stderr
@@ -108,7 +108,7 @@ def test_inbox_that_hangs_in(lab: Lab, disk: Disk, call: str) -> None:
 
 @pytest.mark.parametrize("call", ["open", "write", "read"])
 def test_spool(lab: Lab, disk: Disk, call: str) -> None:
-    """Of "read", that of the upload: the close waits."""
+    """With "read", the upload hangs, and the close waits for it."""
     sender, receiver, peer = crowd(
         lab, f"spool={disk.path}/spool", f"inbox={lab.folder}/inbox,spool={lab.folder}/spool"
     )
@@ -134,7 +134,7 @@ def test_spool(lab: Lab, disk: Disk, call: str) -> None:
 
 
 def foreground(lab: Lab, mount: Mount) -> subprocess.Popen:
-    """The daemon again, whose lines can be read."""
+    """Starts the daemon again, in the foreground, so that its lines can be read."""
     mount.stop()
     process = lab.spawn(
         mount.command()[0], "-f", *mount.command()[1:], env=mount.environment(), text=True
@@ -152,7 +152,7 @@ def not_started(lab: Lab, options: str) -> Mount:
 
 
 def test_start(lab: Lab, disk: Disk) -> None:
-    """The command fails by itself, even when the kernel cannot end the call."""
+    """The command fails by itself, even if the kernel cannot end the call of the disk."""
     mount = not_started(lab, f"inbox={disk.path}/inbox")
     disk.freeze()
     started = time.monotonic()
@@ -174,7 +174,7 @@ def test_start(lab: Lab, disk: Disk) -> None:
 
 @pytest.mark.parametrize("call", ["stat", "open", "read"])
 def test_start_is_interrupted(lab: Lab, disk: Disk, call: str) -> None:
-    """Wherever it hangs: "read" is that of a journal."""
+    """The start ends wherever it hangs; "read" is the read of a journal."""
     (disk.path / "inbox" / ".ibbfs").mkdir(parents=True)
     (disk.path / "inbox" / ".ibbfs" / "0").write_bytes(b"journal")
     mount = not_started(lab, f"inbox={disk.path}/inbox")
@@ -189,7 +189,7 @@ def test_start_is_interrupted(lab: Lab, disk: Disk, call: str) -> None:
 
 
 def test_start_of_a_spool(lab: Lab, disk: Disk) -> None:
-    """Its disk is needed for the first file."""
+    """The disk of a spool is first needed for the first file, so the start does not hang."""
     disk.hang()
     mount = lab.mount(lab.accounts("alice")[0], f"spool={disk.path}/spool")
     assert lab.run("ls", mount.path, timeout=AT_ONCE).returncode == 0
@@ -205,7 +205,7 @@ def write_some(path: Path) -> int:
 @pytest.mark.parametrize("place", ["inbox", "spool"])
 @pytest.mark.parametrize("how", ["signal", "unmount"])
 def test_end(lab: Lab, disk: Disk, place: str, how: str) -> None:
-    """Within ten seconds, with a line about what is left."""
+    """The daemon ends within ten seconds, with a line about what is left."""
     sender, receiver = lab.pair(
         f"spool={disk.path}/spool", f"inbox={disk.path if place == 'inbox' else lab.folder}/inbox"
     )
@@ -265,7 +265,7 @@ def stat_each(folder: Path) -> None:
 
 
 def test_signals_end_calls_at_once(lab: Lab, disk: Disk) -> None:
-    """Nor are names and status any later."""
+    """Names and status are as fast as ever meanwhile."""
     sender, receiver = lab.pair(f"spool={disk.path}/spool", f"inbox={disk.path}/inbox")
     target, folder = sender.contact(receiver), receiver.incoming(sender, "known").parent
     known = lab.random_file(50_000, "known")
@@ -288,7 +288,7 @@ WRITERS = 4
 
 
 def test_memory_of_an_inbox(lab: Lab, disk: Disk) -> None:
-    """Of what waits for the disk, no more is taken than the windows and the buffers."""
+    """The bytes that wait for the disk take no more memory than the windows and the buffers."""
     window = 256 * 1024
     sender, receiver = lab.pair(f"window={window}", f"inbox={disk.path}/inbox,buffer={window}")
     target, large = sender.contact(receiver), lab.random_file(MIBIBYTE, "large")

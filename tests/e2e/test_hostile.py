@@ -439,8 +439,8 @@ FORGED = ["o{n}.0", "d{n}.0", "d{n}.1", "a{n}.0", "a{n}.0.1", "b{n}.0", "b{n}.1"
 @pytest.mark.once
 @pytest.mark.parametrize("stanza", ["iq", "message"])
 def test_answers_that_acknowledge_nothing(lab: Lab, stanza: str) -> None:
-    """Only the answer to the very request does, from the recipient; no other id of the stream,
-    whose request was never sent, and no <resume/>, <close/> or number of bytes."""
+    """Only the answer to the request itself acknowledges, and only from its recipient. No id of a
+    request that was never sent does, and no <resume/>, <close/> or number of bytes."""
     alice, bob = lab.accounts("alice", "bob")
     mount = lab.mount(alice, f"stanza={stanza}")
     features = (NS_INFO, NS_PING, NS_IBB, NS_IBBFS, NS_RESUME)
@@ -483,7 +483,7 @@ def test_answers_that_acknowledge_nothing(lab: Lab, stanza: str) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("form", ["raw", "inbox"])
 def test_a_number_of_bytes_that_is_not_true(lab: Lab, form: str) -> None:
-    """No file is complete by it."""
+    """A wrong number of bytes completes no file."""
     mount, peer = lab.with_raw(f"inbox={lab.folder}/inbox" if form == "inbox" else "")
     for n, number in enumerate(["x", "", "-1", "4.0", "18446744073709551620", "5", "3"]):
         peer.open(mount.jid, f"s{n}")
@@ -559,7 +559,8 @@ def test_acknowledgements_out_of_order(lab: Lab) -> None:
     held: list[Stanza] = []
 
     def backward(_peer: RawPeer, stanza: Stanza) -> "str | None":
-        """Answers two blocks at a time, the second first; a lone block when no other comes."""
+        """Answers two blocks at a time, the second one first. A lone block is answered when no
+        other one comes."""
         held.append(stanza)
         if len(held) < 2 and int(payload(stanza).get("seq")) < 9:
             return None
@@ -595,7 +596,7 @@ def test_closed_at_once(lab: Lab) -> None:
 
 
 def test_close_is_never_answered(lab: Lab) -> None:
-    """As libpurple does it: acknowledged bytes were delivered all the same."""
+    """libpurple never answers it. Acknowledged bytes were delivered all the same."""
     mount, peer = lab.with_raw()
     peer.rules["close"] = silence
     path = lab.random_file(10000)
@@ -659,7 +660,7 @@ def test_presence_and_messages_that_mean_nothing(lab: Lab) -> None:
 
 @pytest.mark.server("ejabberd", "Prosody does not pass on what the test sends")
 def test_a_presence_error_is_an_absence(lab: Lab) -> None:
-    """Until presence arrives again."""
+    """The resource is offline until presence arrives again."""
     mount, peer = lab.with_raw()
     peer.send(f"<presence to='{mount.jid}' type='error'/>")
     mount.wait_offline(peer.jid)

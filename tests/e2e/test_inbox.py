@@ -71,7 +71,7 @@ def test_at_any_offset_by_several(lab: Lab) -> None:
 
 
 def test_growing(lab: Lab) -> None:
-    """tail -f follows it; in the directory it is .part until it is complete."""
+    """tail -f follows the file. In the inbox its name ends in .part until it is complete."""
     sender, receiver, folder = keeping(lab)
     fd = os.open(sender.contact(receiver) / "log", os.O_WRONLY | os.O_CREAT)
     os.write(fd, b"one\n")
@@ -152,7 +152,7 @@ def test_survives(lab: Lab) -> None:
 
 
 def test_changed_in_the_directory(lab: Lab) -> None:
-    """The name stands for that file, even if it is changed."""
+    """The name in in/ stands for the file in the inbox, even if somebody changes that."""
     sender, receiver, folder = keeping(lab)
     for name in ("f", "g"):
         assert lab.run("cp", lab.random_file(10), sender.contact(receiver) / name).returncode == 0
@@ -226,7 +226,8 @@ def fill(disk: Path) -> Path:
 @pytest.mark.once
 @pytest.mark.parametrize("stanza", ["message", "iq"])
 def test_a_full_inbox_fails_every_close(lab: Lab, stanza: str) -> None:
-    """Whatever the size; of an empty file, there is no room for the name."""
+    """The close fails whatever the size of the file. For an empty file, the inbox has no room for
+    the name."""
     with small_disk(lab, "disk", "size=4m,nr_inodes=20") as disk:
         inbox = disk / "inbox"
         sender, receiver = lab.pair(f"stanza={stanza}", f"inbox={inbox},inbox_quota=1M")
@@ -269,8 +270,8 @@ OFFER = (
 def send_at_once(
     peer: RawPeer, to: str, sid: str, content: bytes, *, end: str = "", offered: bool = False
 ) -> tuple[list[Stanza], Stanza]:
-    """A file of which each stanza is sent without waiting; the answers to its blocks, and to
-    <close/>, which has `end`."""
+    """Sends each stanza of a file without waiting. Returns the answers to its blocks, and to its
+    <close/>, which says `end`."""
     if offered:
         peer.request(to, OFFER.format(sid=sid, size=len(content)))
     assert peer.open(to, sid).get("type") == "result"
@@ -357,7 +358,7 @@ def test_quota_is_of_what_is_there(lab: Lab) -> None:
 
 
 def flood(peer: RawPeer, to: str, names: list[str], content: bytes) -> None:
-    """A stream for each name, without waiting; each request is answered."""
+    """Sends a stream for each name, without waiting. Each request is answered."""
     asked = len(peer.find(is_kind("result", "error")))
     for name in names:
         peer.open(to, name, wait=False)

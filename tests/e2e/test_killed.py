@@ -87,7 +87,7 @@ WANTED = {"cut": {"broken"}, "ending": {"broken", "whole"}, "closed": {"whole"},
 
 
 def judge(lab: Lab, world: str, count: int, seed: int) -> dict[str, int]:
-    """How many of each kind there were."""
+    """The count of files of each kind."""
     mount, peer = WORLDS[world](lab)
     done = lab.run(
         sys.executable, PROGRAM, mount.contact(peer), str(count), str(seed), timeout=600

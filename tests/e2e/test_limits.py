@@ -73,7 +73,7 @@ def test_stanzas_that_are_too_long(limited_lab: LimitedLab) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("how", ["silence", "error"])
 def test_stanzas_that_are_not_carried(limited_lab: LimitedLab, how: str) -> None:
-    """The server goes on without them. Blocks get shorter until they pass, and stay so."""
+    """The server goes on without these stanzas. Blocks get shorter until they pass, and stay so."""
     lab = limited_lab(
         modules=("long_stanzas",),
         settings=f'long_stanzas = "{how}"\nlong_stanzas_limit = {LARGEST_STANZA}\n'

@@ -330,7 +330,7 @@ def test_what_comes_behind_proceed_is_dropped(
 def test_what_comes_before_proceed_changes_nothing(
     lab: Lab, serve: Callable[..., LoginServer], what: str
 ) -> None:
-    """It follows the first features, and is followed by others."""
+    """The forged features follow the first ones, and are followed by others."""
     before = f"{STARTTLS}</stream:features>{STRANGERS[what]}<stream:features>"
     server = serve(offers=SCRAMS, before_tls=before)
     line = refusal(mount_at(lab, server, "wrong"))
@@ -341,7 +341,7 @@ def test_what_comes_before_proceed_changes_nothing(
 def test_a_refusal_before_tls_is_none_of_the_password(
     lab: Lab, serve: Callable[..., LoginServer]
 ) -> None:
-    """A man in the middle could send it, and the login would never be tried again."""
+    """A man in the middle could send the refusal, and the login would never be tried again."""
     before = f"</stream:features>{STRANGERS['failure']}</stream:stream><stream:features>"
     server = serve(before_tls=before)
     line = refusal(mount_at(lab, server))

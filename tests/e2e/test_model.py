@@ -29,12 +29,13 @@ def test_random_calls(lab: Lab, options: str, first: int) -> None:
 
 
 def test_the_end_of_both_directions(lab: Lab) -> None:
-    """In the inbox when its last close returned were only files opened for writing alone."""
+    """When the last close returns, a file is in the inbox only if it was opened for writing
+    alone."""
     Model(lab).run(f"{SMALL}{INBOX}", [Step(0, "open", how=1), Step(0, "write", size=4095)])
 
 
 def test_each_poller_has_its_own_events(lab: Lab) -> None:
-    """Also if another polls later, and goes away."""
+    """A poller keeps its events when another one polls later, and goes away."""
     poll_in, poll_out = 1, 3
     steps = [Step(0, "open", how=1), Step(0, "write", size=1), Step(1, "open", how=7)]
     for mode in range(len(WAITS)):

@@ -165,7 +165,7 @@ def test_shell_under_another_path(lab: Lab, form: str) -> None:
 
 
 def test_not_written_in_order(lab: Lab, form: str) -> None:
-    """A file on disk can be rewritten."""
+    """A spooled file is on disk, so it can be rewritten."""
     sender, receiver = offering(lab, form)
     target = sender.contact(receiver) / "f"
 

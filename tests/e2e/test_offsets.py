@@ -40,7 +40,7 @@ def read_mapped(path: Path, size: int) -> subprocess.CompletedProcess:
 
 
 def splice(fd: int, size: int, offset: int | None = None) -> bytes:
-    """By splice(2) into a pipe."""
+    """Moves bytes into a pipe by splice(2)."""
     reader, writer = os.pipe()
     try:
         call = ctypes.CDLL(None, use_errno=True).splice
@@ -169,8 +169,8 @@ def test_of_a_stream(lab: Lab) -> None:
 
 
 def test_mapped_stream(lab: Lab) -> None:
-    """The kernel does not ask before it maps, so the access fails. What has come is not there
-    either: the page cache may drop a page and ask for it twice."""
+    """The kernel does not ask before it maps, so the access fails. Bytes that have arrived cannot
+    be mapped either: the page cache may drop a page and ask for it twice."""
     mount, peer = lab.with_raw()
     for size, come in ((3000, 100), (3000, 3000), (SIZE, COME)):
         stream = Arriving(mount, peer, f"{come} of {size}", size, come)
@@ -216,7 +216,7 @@ def test_both_ways(lab: Lab) -> None:
 
 
 def test_in_the_inbox(lab: Lab) -> None:
-    """It is a file on disk: all calls give the right bytes, also while the file still grows."""
+    """A file in the inbox is on disk: all calls give the right bytes, even while the file grows."""
     mount, peer = lab.with_raw(f"inbox={lab.folder}/inbox")
     peer.open(mount.jid, "f", name="f", size=SIZE, block_size=4000)
     path = mount.incoming(bare(peer), "f")
@@ -264,7 +264,7 @@ def test_executed_from_the_inbox(lab: Lab) -> None:
 
 
 def test_of_a_file_to_offer(lab: Lab) -> None:
-    """Before it is offered it is on disk, and can be read, mapped and spliced at any offset."""
+    """A file that will be offered is on disk: it can be read, mapped and spliced at any offset."""
     inbox = lab.folder / "inbox"
     alice, bob = lab.pair(f"spool={lab.folder}/spool", f"inbox={inbox}")
     directory = alice.contact(bob)

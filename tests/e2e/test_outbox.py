@@ -56,7 +56,7 @@ class Weather:
         return (self.outbox.sent - before) / (2 * MEBIBYTE)
 
     def arrived(self) -> int:
-        """Bytes of the file at the receiver; after damage, as many as before."""
+        """The bytes of the file that the receiver has; after damage, as many as before."""
         part = self.outbox.part("big.iso")
         return part.stat().st_size if part.exists() else 0
 
@@ -76,7 +76,7 @@ class Weather:
         self.lab.start_servers()
 
     def stop(self) -> None:
-        """Ctrl-C, and cp again."""
+        """Interrupts cp. The loop starts it again."""
         for pid in Path(f"/proc/{self.loop.pid}/task/{self.loop.pid}/children").read_text().split():
             os.kill(int(pid), signal.SIGINT)
 

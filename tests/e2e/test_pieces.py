@@ -65,7 +65,8 @@ class Outbox:
         return sorted(path.name for path in self.arrived.iterdir())
 
     def expect(self, name: str, content: bytes) -> None:
-        """On a busy machine, close may not know that it is the last: then the name comes later."""
+        """Waits for the file with its name. On a busy machine, a close may not know that it is the
+        last one; the file gets its name later then."""
         poll_until((self.arrived / name).exists, what=f"{name} in {self.names()}")
         assert (self.arrived / name).read_bytes() == content
 
@@ -73,7 +74,7 @@ class Outbox:
         return self.arrived / f"{name}.part"
 
     def begin(self, source: Path, size: int) -> subprocess.Popen:
-        """A cp of which the receiver has so many bytes."""
+        """Starts a cp, and returns when the receiver has that many bytes."""
         self.alice.via.rate = STEADY
         cp = self.lab.spawn("cp", source, self.target)
 
@@ -89,7 +90,7 @@ class Outbox:
         poll_until(lambda: os.getxattr(path, "user.ibb.state") == b"broken", what=f"end of {name}")
 
     def expect_rest(self, source: Path, missing: int) -> None:
-        """cp succeeds, and sends no more than so many bytes of the file."""
+        """cp succeeds, and sends no more than that many bytes of the file."""
         self.alice.via.rate = 0
         before = self.sent
         done = self.lab.run("cp", source, self.target, timeout=120)
@@ -100,7 +101,7 @@ class Outbox:
 
 
 def with_part(lab: Lab, size: int, left: int, *args: str | float) -> tuple[Outbox, Path]:
-    """A file, of which so many bytes are left at the receiver from another day."""
+    """A file of which the receiver has that many bytes, from another day."""
     outbox = Outbox(lab, *args)
     source = lab.random_file(size, "f")
     outbox.part("f").write_bytes(source.read_bytes()[:left])
@@ -122,7 +123,7 @@ def test_copy_again(lab: Lab) -> None:
 
 
 def test_copy_again_after_crashes(lab: Lab) -> None:
-    """Both daemons are killed. The sender's next stream takes the part over."""
+    """Both daemons are killed. The sender's next stream completes the part."""
     outbox = Outbox(lab)
     outbox.start()
     source = lab.random_file(4 * MEBIBYTE, "f")
@@ -139,7 +140,7 @@ def test_copy_again_after_crashes(lab: Lab) -> None:
 
 
 def test_many_pages(lab: Lab) -> None:
-    """More digests than one answer has; the last piece is shorter."""
+    """The part has more digests than one answer holds. Its last piece is shorter."""
     outbox = Outbox(lab)
     source, part = lab.folder / "f", outbox.part("f")
     size = 66 * MEBIBYTE + 5
@@ -154,7 +155,8 @@ def test_many_pages(lab: Lab) -> None:
 
 
 def test_damaged_piece(limited_lab: LimitedLab) -> None:
-    """It alone is sent again. There is no padding where the server takes only short stanzas."""
+    """Only the damaged piece is sent again. There is no padding where the server takes only short
+    stanzas."""
     lab = limited_lab(**SAYS_SO)
     outbox, source = with_part(lab, 4 * MEBIBYTE, 3 * MEBIBYTE + 5, "", OVERHEAD)
     with open(outbox.part("f"), "r+b") as part:
@@ -181,7 +183,8 @@ def test_folder(lab: Lab) -> None:
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
 def test_receiver_restarts_meanwhile(lab: Lab, how: str) -> None:
-    """A piece before and pieces after that are skipped: the copy just takes longer."""
+    """A piece is skipped before the restart, and more pieces after it. The copy just takes
+    longer."""
     outbox, source = with_part(lab, 12 * MEBIBYTE, 11 * MEBIBYTE + 5)
     with open(outbox.part("f"), "r+b") as part:
         part.seek(MEBIBYTE)
@@ -208,7 +211,8 @@ def test_receiver_restarts_meanwhile(lab: Lab, how: str) -> None:
 
 
 def test_cut_while_the_receiver_is_away(lab: Lab) -> None:
-    """What was to be skipped is not there any more: a clear error, and the next copy sends it."""
+    """The pieces that were to be skipped are gone. That is a clear error, and the next copy sends
+    them."""
     outbox, source = with_part(lab, 3 * MEBIBYTE, 3 * MEBIBYTE)
     with open(outbox.part("f"), "r+b") as part:
         part.write(os.urandom(MEBIBYTE))
@@ -267,7 +271,7 @@ def test_part_that_is_no_part(lab: Lab, kind: str) -> None:
 
 
 def test_whole_file_of_that_name(lab: Lab) -> None:
-    """It stays; what is continued is the part of the name that the new one gets."""
+    """The whole file stays. A new file gets another name, and completes the part of that name."""
     outbox, source = with_part(lab, MEBIBYTE, 0)
     outbox.part("f").unlink()
     (outbox.arrived / "f").write_bytes(b"old")
@@ -284,7 +288,7 @@ def test_whole_file_of_that_name(lab: Lab) -> None:
 
 
 def test_damage_meanwhile(lab: Lab) -> None:
-    """Never a wrong file: this copy fails, and the next one sends what is wrong."""
+    """There is never a wrong file: this copy fails, and the next one sends the damaged pieces."""
     outbox, source = with_part(lab, 3 * MEBIBYTE, 3 * MEBIBYTE)
     outbox.start()
     content = source.read_bytes()
@@ -344,7 +348,8 @@ def test_sparse_file(lab: Lab) -> None:
 
 
 def test_two_at_once(lab: Lab) -> None:
-    """An active sender keeps its part: the other one's file has another name."""
+    """While its sender is active, a part is completed by no one else: the other sender's file has
+    another name."""
     outbox, source = with_part(lab, 2 * MEBIBYTE, MEBIBYTE)
     outbox.start()
     content = source.read_bytes()

@@ -39,7 +39,7 @@ def sha_256(content: bytes) -> str:
     ],
 )
 def test_part_of_ours(lab: Lab, part: str, begin: int, end: int) -> None:
-    """These bytes are sent, and no others; the digest is that of the file."""
+    """The bytes of the range are sent, and no others. The digest is that of the whole file."""
     mount, peer = lab.with_raw(f"spool={lab.folder}/spool", features=FEATURES)
     accept_offers(peer, part)
     source = lab.random_file(SIZE)
@@ -73,7 +73,7 @@ def test_no_such_part_of_ours(lab: Lab, attributes: str) -> None:
 
 @pytest.mark.parametrize("attributes", ["offset='-1'", "offset='x'", "length='0'"])
 def test_malformed_part_of_ours(lab: Lab, attributes: str) -> None:
-    """It is no acceptance: the peer may say it again."""
+    """A malformed range is no acceptance. The peer may send another one."""
     mount, peer = lab.with_raw(f"spool={lab.folder}/spool", features=FEATURES)
     accept_offers(peer, f"<range {attributes}/>")
     copy = lab.spawn("cp", lab.random_file(SIZE), mount.contact(peer) / "f")
@@ -89,13 +89,13 @@ def test_malformed_part_of_ours(lab: Lab, attributes: str) -> None:
 
 
 def with_inbox(lab: Lab) -> tuple[Mount, RawPeer, Path]:
-    """And the peer's directory in it."""
+    """A mount with an inbox, a raw peer, and the peer's directory in the inbox."""
     mount, peer = lab.with_raw(f"inbox={lab.folder}/inbox", features=FEATURES)
     return mount, peer, lab.folder / "inbox" / peer.jid.split("/")[0]
 
 
 def send(peer: RawPeer, mount: Mount, sid: str, content: bytes) -> None:
-    """A bytestream, as far as `content` goes."""
+    """Sends a bytestream that has all of `content`."""
     assert peer.open(mount.jid, sid).get("type") == "result"
     for seq, begin in enumerate(range(0, len(content), 4096)):
         answer = peer.data(mount.jid, sid, seq, content[begin : begin + 4096])
@@ -110,7 +110,7 @@ def break_off(peer: RawPeer, mount: Mount, sid: str, content: bytes, fields: str
 
 
 def is_free(part: Path) -> bool:
-    """Whether no stream writes it."""
+    """Whether no stream writes the part."""
     with open(part, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -136,7 +136,7 @@ def test_rest_of_theirs(lab: Lab) -> None:
 
 
 def test_rest_after_restarts(lab: Lab) -> None:
-    """Of a part that is whole but for its name, the last byte is asked for."""
+    """Of a part that only lacks its name, the last byte is requested."""
     mount, peer, folder = with_inbox(lab)
     content = os.urandom(SIZE)
     folder.mkdir(parents=True)
@@ -164,7 +164,7 @@ NO_RESTS = {
 
 @pytest.mark.parametrize("fields, digest", NO_RESTS.values(), ids=list(NO_RESTS))
 def test_no_rest_of_theirs(lab: Lab, fields: str, digest: bool) -> None:
-    """Nothing would show that the part is of this file: it comes as a whole."""
+    """Nothing would show that the part belongs to this file, so the whole file is transferred."""
     mount, peer, folder = with_inbox(lab)
     content = os.urandom(SIZE)
     folder.mkdir(parents=True)
@@ -178,7 +178,7 @@ def test_no_rest_of_theirs(lab: Lab, fields: str, digest: bool) -> None:
 
 
 def test_part_of_another_file(lab: Lab) -> None:
-    """The error is the sender's; the next offer of the file begins anew."""
+    """The sender gets the error. The next offer of the file is transferred from its first byte."""
     mount, peer, folder = with_inbox(lab)
     content = os.urandom(SIZE)
     folder.mkdir(parents=True)
@@ -195,7 +195,7 @@ def test_part_of_another_file(lab: Lab) -> None:
 
 
 def test_peer_that_sends_all_of_it_again(lab: Lab) -> None:
-    """It has offered a part and sends the whole, of which there is more than we asked for."""
+    """The peer has offered ranges, and sends the whole file: more bytes than were requested."""
     mount, peer, folder = with_inbox(lab)
     content = os.urandom(SIZE)
     folder.mkdir(parents=True)
@@ -209,7 +209,7 @@ def test_peer_that_sends_all_of_it_again(lab: Lab) -> None:
 
 
 def test_rest_that_loses_a_block(lab: Lab) -> None:
-    """What has come before it is continued once more."""
+    """The bytes before the lost block stay, and the next offer completes them."""
     mount, peer, folder = with_inbox(lab)
     content, part = os.urandom(SIZE), folder / "f.part"
     folder.mkdir(parents=True)
@@ -233,7 +233,8 @@ def test_whole_with_a_wrong_digest(lab: Lab) -> None:
 
 
 def test_name_of_a_part(lab: Lab) -> None:
-    """A whole file whose name ends in .part is no part of another one, nor after a restart."""
+    """A whole file whose name ends in .part is no part of another file, not even after a
+    restart."""
     mount, peer, folder = with_inbox(lab)
     content = os.urandom(SIZE)
     offer(peer, mount.jid, "one", "f.part", SIZE, sha_256(content))
@@ -251,7 +252,7 @@ def test_name_of_a_part(lab: Lab) -> None:
 
 
 def test_part_that_is_being_written(lab: Lab) -> None:
-    """Another offer of that name is another file."""
+    """Meanwhile, an offer with the same name is another file."""
     mount, peer, folder = with_inbox(lab)
     content = os.urandom(SIZE)
     fields = "<range/>" + sha_256(content)

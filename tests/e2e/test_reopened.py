@@ -40,7 +40,7 @@ def cp(lab: Lab, source: Path, target: Path) -> subprocess.CompletedProcess:
 
 
 def expect_file(lab: Lab, mount: Mount, peer: SlixPeer, *, sessions: int, block_size: int) -> None:
-    """Copies one; the peer sees all sessions but the last one end without a byte."""
+    """Copies a file. The peer sees every session but the last one end without a byte."""
     before = len(peer.opens)
     source, target = lab.random_file(100 * KIBIBYTE), mount.contact(peer.jid) / "f"
     done = cp(lab, source, target)
@@ -79,7 +79,8 @@ def test_block_that_is_dropped(limited_lab: LimitedLab) -> None:
 
 @pytest.mark.once
 def test_block_after_one_that_has_passed(limited_lab: LimitedLab) -> None:
-    """The peer has bytes of this session: it ends in an error, and the next one is better off."""
+    """The peer has bytes of this session, so the stream ends with an error. The next one has
+    shorter blocks."""
     lab = limited_lab(**not_carried("error"))
     mount, peer = lab.with_slixmpp("block_size=65535", **LONG_BLOCKS)
     file = os.open(mount.contact(peer.jid) / "f", os.O_WRONLY | os.O_CREAT)
@@ -106,7 +107,8 @@ def accept_offer(_peer: RawPeer, stanza: Stanza) -> str:
 
 @pytest.mark.once
 def test_offered_file(limited_lab: LimitedLab) -> None:
-    """An offer names the only session that it can have; so the next offer is better off."""
+    """An offer names its only session, so the stream ends with an error. The next offer has shorter
+    blocks."""
     lab = limited_lab(**not_carried("error"))
     mount, peer = lab.with_raw(f"spool={lab.folder}/spool,block_size=65535")
     peer.rules["other"] = accept_offer
@@ -149,7 +151,7 @@ def test_file_offered_by_jingle(limited_lab: LimitedLab, how: str, error: str) -
 @pytest.mark.timeout(200)
 def test_jabberd2(jabberd2_lab: Lab) -> None:
     """After a stanza that is too long, the server carries nothing more of this connection, and does
-    not end it. It has answered no ping for 20 s when ibbfs connects again."""
+    not end it. ibbfs connects again when no ping was answered for 20 s."""
     lab = jabberd2_lab
     mount, peer = lab.with_raw("block_size=65535")
     source = lab.random_file(100 * KIBIBYTE)

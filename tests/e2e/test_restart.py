@@ -44,7 +44,7 @@ class Copy:
         return sorted((self.lab.folder / "inbox" / ".ibbfs").glob("*"))
 
     def wait_part(self, least: int) -> None:
-        """Until so much has come."""
+        """Waits until that many bytes have arrived."""
         assert self.bob.via
         poll_until(
             lambda: self.part.exists() and self.part.stat().st_size >= least,
@@ -87,7 +87,7 @@ Pair = Callable[..., Copy]
 
 @pytest.fixture
 def copy(lab: Lab) -> Pair:
-    """Begins it. The receiver's line is frozen in the middle."""
+    """Begins the copy. The receiver's connection is frozen in the middle."""
 
     def begin(size: int = SIZE, freeze: int = 1 * MEBIBYTE, options: str = "") -> Copy:
         first, second = lab.accounts("alice", "bob")
@@ -111,7 +111,7 @@ def copy(lab: Lab) -> Pair:
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "unmount"])
 def test_the_copy_just_takes_longer(copy: Pair, how: str) -> None:
-    """The part grows from where it was, and nothing of the journal is left."""
+    """The part grows from where it was. No journal is left."""
     it = copy()
     it.end_receiver(how)
     came = it.part.stat().st_size
@@ -160,7 +160,7 @@ def cut_journal(it: Copy) -> None:
 
 @pytest.mark.parametrize("spoil", [damage_part, cut_part, damage_record, cut_journal])
 def test_what_was_damaged_meanwhile(copy: Pair, spoil: Callable[[Copy], None]) -> None:
-    """It never makes a wrong file: the copy fails, and what came stays as a part."""
+    """There is never a wrong file: the copy fails, and the part stays."""
     it = copy()
     it.bob.kill()
     spoil(it)
@@ -189,7 +189,7 @@ def test_a_part_that_was_removed(copy: Pair) -> None:
 
 
 class BareMount(Mount):
-    """Without a resource of its own."""
+    """A mount that asks for no resource."""
 
     def command(self) -> list[str]:
         command = super().command()
@@ -198,7 +198,7 @@ class BareMount(Mount):
 
 
 def test_the_resource_stays(lab: Lab) -> None:
-    """It is chosen at random, but not while somebody knows it."""
+    """The resource is random. It stays the same while a peer has a stream with it."""
     first, second = lab.accounts("alice", "bob")
     alice = lab.mount(first)
     options = f"inbox={lab.folder}/inbox"
@@ -253,7 +253,7 @@ def resume(peer: RawPeer, mount: Mount, sid: str, seq: int) -> Stanza:
 
 
 def test_a_peer_that_goes_on(lab: Lab) -> None:
-    """It retransmits, is too early, and ends in good order."""
+    """The peer retransmits a block, sends one too early, and ends in good order."""
     mount, peer, folder = restarted(lab)
     assert peer.data(mount.jid, "s", 0, b"a" * 16).get("type") == "result"
     assert condition(peer.data(mount.jid, "s", 2, b"c")) == "resource-constraint"
@@ -265,7 +265,7 @@ def test_a_peer_that_goes_on(lab: Lab) -> None:
 
 
 def test_a_peer_with_a_wrong_seq(lab: Lab) -> None:
-    """It expects a block that was never sent."""
+    """The peer expects a block that was never sent."""
     mount, peer, folder = restarted(lab)
     assert condition(resume(peer, mount, "s", 7)) == "item-not-found"
     poll_until((folder / "s.part").exists, what="the part")
@@ -274,7 +274,7 @@ def test_a_peer_with_a_wrong_seq(lab: Lab) -> None:
 
 
 def test_a_peer_that_has_sent_more(lab: Lab) -> None:
-    """It says so with its last stanza: bytes that it has sent are missing."""
+    """The <close/> of the peer says that it has sent more bytes than have arrived."""
     mount, peer, folder = restarted(lab)
     sent = f"<sent xmlns='{NS_IBBFS}' bytes='17'/>"
     assert condition(peer.close(mount.jid, "s", child=sent)) == "not-acceptable"

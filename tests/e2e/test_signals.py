@@ -239,7 +239,7 @@ def test_reads_and_writes_of_those_that_have_no_handlers(scene: Scene) -> None:
 
 
 def test_an_offered_file(lab: Lab) -> None:
-    """Its close waits for a person."""
+    """The close of an offered file waits for a person."""
     alice, bob = lab.pair(f"spool={lab.folder}/spool")
     os.setxattr(alice.contact(bob), "user.ibb.format", b"jingle")
     source = lab.random_file(5000)
@@ -260,7 +260,7 @@ def test_an_offered_file(lab: Lab) -> None:
 
 @pytest.mark.parametrize("before", [None, signal.SIGWINCH, signal.SIGSTOP])
 def test_signals_that_end_a_barrier(scene: Scene, before: signal.Signals | None) -> None:
-    """Also when another signal has come before: the kernel sends no second interrupt."""
+    """They end it even if another signal has come before: the kernel sends no second interrupt."""
     callers = scene.callers(*BARRIERS, how=("caught", "restarted"))
     for number in ENDING if before is None else (signal.SIGINT,):
         begin(callers, f"-{number}")
@@ -473,7 +473,7 @@ def test_a_machine_that_could_not_sleep(lab: Lab) -> None:
 
 
 def test_dd_that_is_asked_for_its_progress(lab: Lab) -> None:
-    """dd takes an EINTR of close for success."""
+    """dd takes an EINTR of close for success, so close gives none."""
     scene = Scene(lab)
     source = lab.random_file(20000)
     copy = scene.lab.spawn(

@@ -62,7 +62,7 @@ def pair(lab: Lab, sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch) -> tuple[M
 def test_the_connection_is_checked_at_once(
     lab: Lab, sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A router has forgotten it meanwhile. What is written waits for the next one."""
+    """A router has forgotten the connection meanwhile. Written bytes wait for the next one."""
     alice, bob = pair(lab, sleeper, monkeypatch)
     alice.via.strand()
     before, started = alice.via.connections, time.monotonic()

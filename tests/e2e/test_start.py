@@ -568,7 +568,7 @@ def test_allow_other_does_not_give_files_away(lab: Lab) -> None:
 
 
 def test_lazy_unmount(lab: Lab) -> None:
-    """Files that are still open then end as their users leave them."""
+    """Files that are still open end as their users leave them."""
     alice, bob = lab.pair()
     fd = os.open(alice.contact(bob) / "file", os.O_WRONLY | os.O_CREAT)
     os.write(fd, b"content")

@@ -252,7 +252,7 @@ NO_PLACE = "sanitizers have memory, and a handler of SIGSEGV, of their own"
 
 
 def places(pid: int, wanted: bytes) -> int:
-    """How often the password is in the memory of a process."""
+    """How many copies of the password are in the memory of a process."""
     count = 0
     with open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():

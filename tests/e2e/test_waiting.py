@@ -37,7 +37,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def interrupt_each(readers: list[subprocess.Popen]) -> list[float]:
-    """Seconds that each needed to end after its SIGINT."""
+    """The seconds that each process needed to end after its SIGINT."""
     took = []
     for reader in readers:
         reader.send_signal(signal.SIGINT)
@@ -47,7 +47,7 @@ def interrupt_each(readers: list[subprocess.Popen]) -> list[float]:
 
 
 def wait_ended(readers: list[subprocess.Popen]) -> list[subprocess.Popen]:
-    """Those that have ended, once there is one."""
+    """Waits until at least one has ended, and returns those that have."""
     return poll_until(lambda: [r for r in readers if r.poll() is not None], what="a reader's end")
 
 
@@ -155,7 +155,7 @@ def test_barrier(lab: Lab, call: str) -> None:
 
 
 def test_write_counts_as_taken(lab: Lab) -> None:
-    """Its bytes were queued: EINTR would make a tool send them twice."""
+    """The bytes of the write were queued. EINTR would make a tool write them twice."""
     mount, peer = lab.with_raw()
     peer.rules["data"] = silence
     assert interrupted(lab, peer, "write", mount.contact(peer) / "file") == (65536, 0)
@@ -170,7 +170,8 @@ def test_cp_that_nobody_reads(lab: Lab) -> None:
 
 
 def test_a_reader_that_pauses(lab: Lab) -> None:
-    """Longer than the timeout: an ibbfs that answers pings has a reader that may continue."""
+    """The reader pauses for longer than the timeout. A peer that answers pings may have a reader
+    that goes on later."""
     alice, bob = lab.pair("timeout=2", "buffer=64K")
     path = lab.random_file(512 * 1024)
     copy = lab.spawn("cp", path, alice.contact(bob))
@@ -248,7 +249,8 @@ POLLERS = {
 
 @pytest.mark.parametrize("how", POLLERS)
 def test_two_pollers_of_one_open_file(lab: Lab, how: str) -> None:
-    """Another process waits to read; whoever asks for something else does not take its place."""
+    """A process waits to read. Another one polls for something else, and does not take its
+    place."""
     mount, peer = lab.with_raw()
     peer.open(mount.jid, "s1")
     with opened(mount.incoming(peer, "s1"), os.O_RDWR) as fd:
