@@ -83,7 +83,7 @@ static void receive_new_open(struct ibb *ibb, const struct msg *open, int64_t no
 	}
 	stream->quota = quota;
 	stream->session.path_mtu = path_mtu_most(&ibb->path_mtu, open->peer);
-	ibb->config.max_block = path_mtu_ours(&ibb->path_mtu);
+	ibb->config.path_mtu = path_mtu_ours(&ibb->path_mtu);
 	if (stream_accept(stream, open, now_ms)) {
 		ibb_remove(ibb, stream);
 		refuse(ibb, open, CONDITION_INTERNAL_SERVER_ERROR);

@@ -65,7 +65,7 @@ int ibb_open(struct ibb *ibb, struct stream *stream, const char *peer, unsigned 
 	stream->session.block_size = accepted < wanted ? accepted : wanted;
 	ibb->path_mtu.now_ms = now_ms;
 	stream->session.path_mtu = path_mtu_most(&ibb->path_mtu, peer);
-	ibb->config.max_block = path_mtu_ours(&ibb->path_mtu);
+	ibb->config.path_mtu = path_mtu_ours(&ibb->path_mtu);
 	int error = stream_open(stream, peer, features, name, now_ms);
 	if (error) {
 		stream->session.block_size = wanted;
@@ -223,7 +223,7 @@ void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza)
 	}
 }
 
-size_t ibb_max_block(const struct ibb *ibb, const char *peer)
+size_t ibb_path_mtu(const struct ibb *ibb, const char *peer)
 {
 	size_t ours = path_mtu_ours(&ibb->path_mtu);
 	size_t theirs = path_mtu_most(&ibb->path_mtu, peer);
@@ -303,7 +303,7 @@ static void learn_path_mtu(struct ibb *ibb)
 	if (most == 0 || (before > 0 && most >= before)) {
 		return;
 	}
-	ibb->config.max_block = most;
+	ibb->config.path_mtu = most;
 	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
 		stream_limit_blocks(stream);
 		if (sender_longest(&stream->outgoing.sender) > most) {

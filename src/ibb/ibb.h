@@ -49,7 +49,7 @@ void ibb_finish(struct ibb *ibb);
 void ibb_limit_stanzas(struct ibb *ibb, size_t max_stanza);
 
 /* The longest block that servers may carry to `peer`, by what was lost; 0: any. */
-size_t ibb_max_block(const struct ibb *ibb, const char *peer);
+size_t ibb_path_mtu(const struct ibb *ibb, const char *peer);
 
 /* A stream to be opened by us. `sid` (copied) must be random. NULL and *error: -ENFILE (max_streams
  * are running), -ENOMEM. Owned by the caller until ibb_release. */

@@ -25,7 +25,7 @@ void stream_limit_blocks(struct stream *stream)
 		size_t room = msg_data_room(stream->peer, stream->sid, max_stanza);
 		stream->session.max_data = room < STREAM_MAX_BLOCK ? room : STREAM_MAX_BLOCK;
 	}
-	size_t learnt[] = {stream->config->max_block, stream->session.path_mtu};
+	size_t learnt[] = {stream->config->path_mtu, stream->session.path_mtu};
 	for (size_t i = 0; i < 2; i++) {
 		if (learnt[i] > 0 && learnt[i] < stream->session.max_data) {
 			stream->session.max_data = learnt[i];

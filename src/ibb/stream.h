@@ -60,7 +60,7 @@ enum stream_state {
 /* In place of a block size: the largest is agreed on, and the fastest up to it is used. */
 #define STREAM_AUTO_BLOCK (STREAM_MAX_BLOCK + 1)
 
-/* What all streams of an account share; immutable after start but for max_stanza and max_block. */
+/* What all streams of an account share; immutable after start but for max_stanza and path_mtu. */
 struct stream_config {
 	uint32_t block_size; /* largest block, 1 to STREAM_MAX_BLOCK, or STREAM_AUTO_BLOCK */
 	enum stanza stanza;  /* of blocks that we send on streams that we open */
@@ -72,7 +72,7 @@ struct stream_config {
 	int64_t reconnect_ms;	   /* a stream outlives a broken connection for; 0: it does not */
 	size_t max_stanza; /* bytes of the longest stanza that our server takes; 0: it does not say
 			    */
-	size_t max_block;  /* the longest block that our server carries, by what was lost; 0: any */
+	size_t path_mtu;   /* the longest block that our server carries, by what was lost; 0: any */
 };
 
 /* Where struct ibb finds the stream, and in which lists of effects.h it is. */

@@ -96,7 +96,7 @@ int stream_send_accepted(struct stream *stream, const char *id);
 void stream_open_accepted(struct stream *stream, const struct msg *result, int64_t now_ms);
 void stream_open_refused(struct stream *stream, const struct msg *error, int64_t now_ms);
 
-/* config->max_stanza or max_block has changed: blocks fit, except those that are retransmitted. */
+/* config->max_stanza or path_mtu has changed: blocks fit, except those that are retransmitted. */
 void stream_limit_blocks(struct stream *stream);
 
 /* ---- reopening.c ---- */

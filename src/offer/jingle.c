@@ -57,7 +57,7 @@ static uint32_t smaller(uint32_t block_size, size_t most)
 static int send_offer(struct offers *offers, struct offer *offer)
 {
 	size_t max_stanza = offers->ibb->config.max_stanza;
-	size_t max_block = ibb_max_block(offers->ibb, offer->peer);
+	size_t path_mtu = ibb_path_mtu(offers->ibb, offer->peer);
 	offer->session.block_size = smaller(offer->session.block_size, MAX_BLOCK);
 	if (max_stanza > 0) {
 		/* Otherwise <open/> would have this smaller size, and be refused as it was not
@@ -66,8 +66,8 @@ static int send_offer(struct offers *offers, struct offer *offer)
 			smaller(offer->session.block_size,
 				msg_data_room(offer->peer, offer->sid, max_stanza));
 	}
-	if (max_block > 0) {
-		offer->session.block_size = smaller(offer->session.block_size, max_block);
+	if (path_mtu > 0) {
+		offer->session.block_size = smaller(offer->session.block_size, path_mtu);
 	}
 	struct metadata metadata = metadata_of(offer, JINGLE_SESSION_INITIATE);
 	metadata.file.description = offer->name; /* Libervia takes no file without one */
