@@ -87,7 +87,7 @@ static const struct {
 } parts[] = {
 	{0, 0, TEXT},	 {0, 12, TEXT},	 {7, 0, "world"}, {7, 5, "world"},
 	{0, 5, "Hello"}, {4, 4, "o, w"}, {3, 1, "l"},	  {11, 0, "d"},
-	{11, 1, "d"},	 {0, 1, "H"},	 {5, 5, ", wor"}, {1, 11, TEXT + 1},
+	{11, 1, "d"},	 {0, 1, "H"},	 {5, 5, ", wor"}, {1, 11, &TEXT[1]},
 };
 
 static void test_parts(void **state)
