@@ -27,7 +27,7 @@
 
 struct handle;
 struct inbox_reader; /* inbox_ops.h */
-struct inbox_path;   /* account/inbox_file.h */
+struct inbox_path;   /* account/inbox_entry.h */
 
 /* A call that may wait. */
 struct request {
@@ -190,7 +190,7 @@ int hub_restore_inbox_file(struct hub *hub, const struct inbox_path *path, uint6
 int hub_resume_inbox_file(struct hub *hub, const struct inbox_path *path, const char *part,
 			  const struct stream_facts *facts, uint64_t *ino);
 
-/* inbox_file_next, inbox_file_remove. */
+/* inbox_entry_next, inbox_entry_remove. */
 bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size);
 void hub_remove_inbox_file(struct hub *hub, uint64_t ino);
 
@@ -234,7 +234,7 @@ uint64_t hub_offer(struct hub *hub, uint64_t token, uint64_t size, const struct 
 uint64_t hub_offer_left(struct hub *hub, const char *sid, uint64_t size, const struct digest *md5);
 void hub_release_left(struct hub *hub, const char *sid);
 
-/* inbox_file_path. -ECANCELED: the call does not wait any more. */
+/* inbox_entry_path. -ECANCELED: the call does not wait any more. */
 int hub_inbox_path(struct hub *hub, uint64_t token, char *path, size_t size);
 
 /* Ends an open; takes `reader` over. As hub_disk_end. */

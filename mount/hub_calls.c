@@ -7,7 +7,7 @@
 #include "account/creation.h"
 #include "account/entry.h"
 #include "account/file.h"
-#include "account/inbox_file.h"
+#include "account/inbox_entry.h"
 #include "account/poll.h"
 #include "account/release.h"
 #include "account/spool_file.h"
@@ -260,7 +260,7 @@ bool hub_is_unoffered(struct hub *hub, struct handle *handle)
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle)
 {
 	hub_begin(hub);
-	bool complete = inbox_file_is_complete(handle);
+	bool complete = inbox_entry_is_complete(handle);
 	hub_unlock(hub);
 	return complete;
 }
@@ -269,7 +269,7 @@ int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char
 {
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
-	int length = directory ? inbox_file_find(&hub->account.tree, directory, name, path, size)
+	int length = directory ? inbox_entry_find(&hub->account.tree, directory, name, path, size)
 			       : -ENOENT;
 	hub_unlock(hub);
 	return length;
@@ -281,7 +281,7 @@ void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
 	if (directory) {
-		inbox_file_refresh(&hub->account.tree, directory, name, status);
+		inbox_entry_refresh(&hub->account.tree, directory, name, status);
 	}
 	hub_unlock(hub);
 }

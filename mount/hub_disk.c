@@ -5,7 +5,7 @@
  */
 #include "mount/hub_internal.h"
 
-#include "account/inbox_file.h"
+#include "account/inbox_entry.h"
 #include "account/release.h"
 #include "account/spool_file.h"
 
@@ -160,7 +160,7 @@ int hub_inbox_path(struct hub *hub, uint64_t token, char *path, size_t size)
 {
 	hub_begin(hub);
 	const struct request *request = find_locked(hub, token);
-	int length = request ? inbox_file_path(handle_of(request), path, size) : -ECANCELED;
+	int length = request ? inbox_entry_path(handle_of(request), path, size) : -ECANCELED;
 	hub_unlock(hub);
 	return length;
 }

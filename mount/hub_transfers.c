@@ -125,7 +125,7 @@ int hub_restore_inbox_file(struct hub *hub, const struct inbox_path *path, uint6
 			   const struct timespec *modified)
 {
 	int64_t now_ms = hub_begin(hub);
-	int result = inbox_file_restore(&hub->account, path, size, modified, now_ms);
+	int result = inbox_entry_restore(&hub->account, path, size, modified, now_ms);
 	hub_end(hub, now_ms);
 	return result;
 }
@@ -142,7 +142,7 @@ int hub_resume_inbox_file(struct hub *hub, const struct inbox_path *path, const 
 bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size)
 {
 	hub_begin(hub);
-	bool found = inbox_file_next(&hub->account.tree, ino, path, size);
+	bool found = inbox_entry_next(&hub->account.tree, ino, path, size);
 	hub_unlock(hub);
 	return found;
 }
@@ -150,6 +150,6 @@ bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size
 void hub_remove_inbox_file(struct hub *hub, uint64_t ino)
 {
 	int64_t now_ms = hub_begin(hub);
-	inbox_file_remove(&hub->account, ino, now_ms);
+	inbox_entry_remove(&hub->account, ino, now_ms);
 	hub_end(hub, now_ms);
 }

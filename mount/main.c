@@ -71,6 +71,7 @@
  *     incoming  `incoming` and `next`       format    how a file reaches a peer
  *     spool_file files that are spooled, and offered as a whole
  *     inbox_file files that arrive and go into the inbox
+ *     inbox_entry names that stand for files there
  *     parts     which of them did not come whole
  *     handle    an open file description    attribute user.ibb.*
  *     account   what all of these share

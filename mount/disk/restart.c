@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/restart.h"
 
-#include "account/inbox_file.h"
+#include "account/inbox_entry.h"
 #include "account/name.h"
 #include "mount/disk/download.h"
 #include "mount/disk/journal.h"

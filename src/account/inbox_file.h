@@ -22,7 +22,7 @@
 #ifndef ACCOUNT_INBOX_FILE_H
 #define ACCOUNT_INBOX_FILE_H
 
-#include "account/handle.h"
+#include "account/inbox_entry.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -88,46 +88,12 @@ int inbox_file_name(struct account *account, uint64_t ino, const char *path);
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms);
 
-/* ---- what was in the inbox before we started ---- */
-
-/* The names of its directory and its own, and the path of its folder ("": none). */
-struct inbox_path {
-	const char *contact, *folder, *name;
-};
-
-/* A complete file. -EINVAL: the directory is no JID; -EEXIST, -ENOMEM. */
-int inbox_file_restore(struct account *account, const struct inbox_path *path, uint64_t size,
-		       const struct timespec *modified, int64_t now_ms);
+/* ---- what an earlier process has begun ---- */
 
 /* A stream that an earlier process received, into the file `part` beside `path`: it is resumed when
- * we are connected. *ino: of its name; inbox_file_begin follows. Likewise, and ibb_restore's. */
+ * we are connected. *ino: of its name; inbox_file_begin follows. inbox_entry_add's errors, and
+ * ibb_restore's. */
 int inbox_file_resume(struct account *account, const struct inbox_path *path, const char *part,
 		      const struct stream_facts *facts, int64_t now_ms, uint64_t *ino);
-
-/* ---- of all files ---- */
-
-/* The path of the complete file with the lowest number above *ino, which is set to it. False: there
- * is none. */
-bool inbox_file_next(const struct tree *tree, uint64_t *ino, char *path, size_t size);
-
-/* A complete file is not on disk any more: its name is removed. */
-void inbox_file_remove(struct account *account, uint64_t ino, int64_t now_ms);
-
-/* ---- for the file system ---- */
-
-/* The path of the file that `handle` reads; returns its length as snprintf does. -ENOENT: it reads
- * no such file; -EAGAIN: there is none yet; or why it could not be received whole. */
-int inbox_file_path(const struct handle *handle, char *path, size_t size);
-
-/* Whether the file that `handle` has open is complete and verified. */
-bool inbox_file_is_complete(const struct handle *handle);
-
-/* Likewise, for a name in a directory; only of a complete file. */
-int inbox_file_find(const struct tree *tree, const struct node *parent, const char *name,
-		    char *path, size_t size);
-
-/* Copies size and time of the file on disk, which may have been written to since. */
-void inbox_file_refresh(const struct tree *tree, const struct node *parent, const char *name,
-			const struct stat *status);
 
 #endif

@@ -207,8 +207,9 @@ static void test_inbox(void **state)
 	assert_names(&scene, "a@x/in", "");
 
 	const struct timespec when = {.tv_sec = 1};
-	assert_int_equal(inbox_file_restore(&scene.account, &(struct inbox_path){"a@x", "r/s", "f"},
-					    5, &when, scene.now_ms),
+	assert_int_equal(inbox_entry_restore(&scene.account,
+					     &(struct inbox_path){"a@x", "r/s", "f"}, 5, &when,
+					     scene.now_ms),
 			 0);
 	assert_string_equal(scene_find(&scene, "a@x/in/r/s/f")->inbox.path, "a@x/r/s/f");
 	assert_int_equal(scene_rmdir(&scene, "a@x/in/r/s"), -ENOTEMPTY);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* inbox_file: the files that are complete, and those that are gone from the disk. */
-#include "account/inbox_file.h"
+/* inbox_entry: the files that are complete, and those that are gone from the disk. */
+#include "account/inbox_entry.h"
 #include "scene.h"
 
 #include <setjmp.h>
@@ -15,7 +15,7 @@ static void restore_in(struct scene *scene, const char *contact, const char *fol
 {
 	const struct timespec modified = {.tv_sec = 1};
 	const struct inbox_path path = {contact, folder, name};
-	assert_int_equal(inbox_file_restore(&scene->account, &path, 1, &modified, scene->now_ms),
+	assert_int_equal(inbox_entry_restore(&scene->account, &path, 1, &modified, scene->now_ms),
 			 0);
 }
 
@@ -27,7 +27,7 @@ static void restore(struct scene *scene, const char *contact, const char *name)
 static void assert_next(const struct scene *scene, uint64_t *ino, const char *expected)
 {
 	char path[64];
-	assert_int_equal(inbox_file_next(&scene->account.tree, ino, path, sizeof(path)),
+	assert_int_equal(inbox_entry_next(&scene->account.tree, ino, path, sizeof(path)),
 			 expected != NULL);
 	if (expected) {
 		assert_string_equal(path, expected);
@@ -51,7 +51,7 @@ static void test_next(void **state)
 	restore(&scene, "a@x", "4");
 	assert_next(&scene, &ino, "a@x/1");
 	assert_next(&scene, &ino, "b@x/2");
-	inbox_file_remove(&scene.account, ino, scene.now_ms);
+	inbox_entry_remove(&scene.account, ino, scene.now_ms);
 	assert_no(&scene, "b@x"); /* nothing else needs the directory */
 	assert_next(&scene, &ino, "a@x/3");
 	restore(&scene, "a@x", "5");
@@ -70,10 +70,10 @@ static void test_remove(void **state)
 	scene_start(&scene, ACCEPT_CONTACTS);
 	scene_contact(&scene, "a@x");
 	scene_arrives(&scene, "s", "i");
-	inbox_file_remove(&scene.account, scene_find(&scene, "a@x/in/i")->ino, scene.now_ms);
-	inbox_file_remove(&scene.account, scene_find(&scene, "a@x")->ino, scene.now_ms);
-	inbox_file_remove(&scene.account, 0, scene.now_ms);
-	inbox_file_remove(&scene.account, 1000, scene.now_ms);
+	inbox_entry_remove(&scene.account, scene_find(&scene, "a@x/in/i")->ino, scene.now_ms);
+	inbox_entry_remove(&scene.account, scene_find(&scene, "a@x")->ino, scene.now_ms);
+	inbox_entry_remove(&scene.account, 0, scene.now_ms);
+	inbox_entry_remove(&scene.account, 1000, scene.now_ms);
 	assert_exists(&scene, "a@x/in/i");
 	scene_finish(&scene);
 }
@@ -88,7 +88,7 @@ static void test_remove_from_folder(void **state)
 	restore_in(&scene, "b@x", "p/q", "1");
 	assert_next(&scene, &ino, "b@x/p/q/1");
 	assert_exists(&scene, "b@x/in/p/q/1");
-	inbox_file_remove(&scene.account, ino, scene.now_ms);
+	inbox_entry_remove(&scene.account, ino, scene.now_ms);
 	assert_no(&scene, "b@x");
 	scene_finish(&scene);
 }

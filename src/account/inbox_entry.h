@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inbox_entry - a name in in/ that stands for a file in the inbox.
+ *
+ * Units:   bytes; ms of the caller's monotonic clock.
+ * Errors:  0 or -errno.
+ * Threads: none; the caller serialises (the hub's lock).
+ * Source:  DESIGN section 2.
+ */
+#ifndef ACCOUNT_INBOX_ENTRY_H
+#define ACCOUNT_INBOX_ENTRY_H
+
+#include "account/handle.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* The names of its directory and its own, and the path of its folder ("": none). */
+struct inbox_path {
+	const char *contact, *folder, *name;
+};
+
+/* The name path->name for the file `file`, which is beside it on disk. -EINVAL: the directory is no
+ * JID; -EEXIST, -ENOMEM. */
+int inbox_entry_add(struct account *account, const struct inbox_path *path, const char *file,
+		    int64_t now_ms, struct node **node);
+
+/* Likewise, a complete file that was there before we started. */
+int inbox_entry_restore(struct account *account, const struct inbox_path *path, uint64_t size,
+			const struct timespec *modified, int64_t now_ms);
+
+/* The path of the complete file with the lowest number above *ino, which is set to it. False: there
+ * is none. */
+bool inbox_entry_next(const struct tree *tree, uint64_t *ino, char *path, size_t size);
+
+/* A complete file is not on disk any more: its name is removed. */
+void inbox_entry_remove(struct account *account, uint64_t ino, int64_t now_ms);
+
+/* ---- for the file system ---- */
+
+/* The path of the file that `handle` reads; returns its length as snprintf does. -ENOENT: it reads
+ * no such file; -EAGAIN: there is none yet; or why it could not be received whole. */
+int inbox_entry_path(const struct handle *handle, char *path, size_t size);
+
+/* Whether the file that `handle` has open is complete and verified. */
+bool inbox_entry_is_complete(const struct handle *handle);
+
+/* Likewise, for a name in a directory; only of a complete file. */
+int inbox_entry_find(const struct tree *tree, const struct node *parent, const char *name,
+		     char *path, size_t size);
+
+/* Copies size and time of the file on disk, which may have been written to since. */
+void inbox_entry_refresh(const struct tree *tree, const struct node *parent, const char *name,
+			 const struct stat *status);
+
+#endif
