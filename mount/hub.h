@@ -181,7 +181,6 @@ void hub_download_answer_page(struct hub *hub, uint64_t ino, uint64_t first, con
 			      size_t length);
 int hub_download_error(struct hub *hub, uint64_t ino);
 bool hub_download_digest(struct hub *hub, uint64_t ino, uint8_t *digest);
-void hub_note_part(struct hub *hub, const char *path, bool gone);
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path);
 int hub_download_end(struct hub *hub, uint64_t ino, const char *path, int error);
 void hub_download_set_journaled(struct hub *hub, uint64_t ino, bool journaled);
@@ -189,6 +188,15 @@ int hub_restore_inbox_file(struct hub *hub, const struct inbox_path *path, uint6
 			   const struct timespec *modified);
 int hub_resume_inbox_file(struct hub *hub, const struct inbox_path *path, const char *part,
 			  const struct stream_facts *facts, uint64_t *ino);
+
+/* inbox_part.c's calls, and parts_sum. */
+void hub_restore_part(struct hub *hub, const char *path, const struct stat *status);
+void hub_use_part(struct hub *hub, const char *path);
+void hub_leave_part(struct hub *hub, const char *path, const struct stat *status);
+void hub_show_part(struct hub *hub, const char *path);
+void hub_remove_part(struct hub *hub, const char *path);
+bool hub_take_oldest_part(struct hub *hub, char *path, size_t size);
+uint64_t hub_sum_parts(struct hub *hub, uint64_t block, uint64_t *files);
 
 /* inbox_entry_next, inbox_entry_remove. */
 bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size);

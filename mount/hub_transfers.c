@@ -5,6 +5,7 @@
 #include "mount/hub_internal.h"
 
 #include "account/inbox_file.h"
+#include "account/inbox_part.h"
 #include "account/spool_file.h"
 
 /* The three calls of an upload cannot be interrupted: no process waits in them. */
@@ -91,13 +92,6 @@ bool hub_download_digest(struct hub *hub, uint64_t ino, uint8_t *digest)
 	return has;
 }
 
-void hub_note_part(struct hub *hub, const char *path, bool gone)
-{
-	hub_begin(hub);
-	inbox_file_note_part(&hub->account, path, gone);
-	hub_unlock(hub);
-}
-
 int hub_download_name(struct hub *hub, uint64_t ino, const char *path)
 {
 	int64_t now_ms = hub_begin(hub);
@@ -152,4 +146,57 @@ void hub_remove_inbox_file(struct hub *hub, uint64_t ino)
 	int64_t now_ms = hub_begin(hub);
 	inbox_entry_remove(&hub->account, ino, now_ms);
 	hub_end(hub, now_ms);
+}
+
+/* ---- parts ---- */
+
+void hub_restore_part(struct hub *hub, const char *path, const struct stat *status)
+{
+	int64_t now_ms = hub_begin(hub);
+	inbox_part_restore(&hub->account, path, status, now_ms);
+	hub_end(hub, now_ms);
+}
+
+void hub_use_part(struct hub *hub, const char *path)
+{
+	int64_t now_ms = hub_begin(hub);
+	inbox_part_use(&hub->account, path, now_ms);
+	hub_end(hub, now_ms);
+}
+
+void hub_leave_part(struct hub *hub, const char *path, const struct stat *status)
+{
+	int64_t now_ms = hub_begin(hub);
+	inbox_part_leave(&hub->account, path, status);
+	hub_end(hub, now_ms);
+}
+
+void hub_show_part(struct hub *hub, const char *path)
+{
+	int64_t now_ms = hub_begin(hub);
+	inbox_part_show(&hub->account, path, now_ms);
+	hub_end(hub, now_ms);
+}
+
+void hub_remove_part(struct hub *hub, const char *path)
+{
+	int64_t now_ms = hub_begin(hub);
+	inbox_part_remove(&hub->account, path, now_ms);
+	hub_end(hub, now_ms);
+}
+
+bool hub_take_oldest_part(struct hub *hub, char *path, size_t size)
+{
+	int64_t now_ms = hub_begin(hub);
+	bool taken = inbox_part_take_oldest(&hub->account, path, size, now_ms);
+	hub_end(hub, now_ms);
+	return taken;
+}
+
+uint64_t hub_sum_parts(struct hub *hub, uint64_t block, uint64_t *files)
+{
+	hub_begin(hub);
+	uint64_t bytes = parts_sum(hub->account.parts, block, files);
+	hub_unlock(hub);
+	return bytes;
 }

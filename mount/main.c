@@ -39,6 +39,7 @@
  *     upload    sends a spool to the peer
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     of the disk, used and reserved
+ *     room      is made for files that are received
  *     claim     a file's share of the quota part_file NAME.part, until it gets its name
  *     download_file its bytes and its end   location  where in the inbox it is
  *     download_part what an earlier stream has left of it
@@ -72,7 +73,8 @@
  *     spool_file files that are spooled, and offered as a whole
  *     inbox_file files that arrive and go into the inbox
  *     inbox_entry names that stand for files there
- *     parts     which of them did not come whole
+ *     inbox_part files that did not come whole, and their names
+ *     parts     which files these are
  *     handle    an open file description    attribute user.ibb.*
  *     account   what all of these share
  *     tree      directories and names       listing   one directory, as readdir gives it

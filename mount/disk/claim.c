@@ -13,19 +13,32 @@ void claim_adopt(struct claim *claim, uint64_t size)
 	claim->reserved = claim->spent = quota_file(claim->quota, size);
 }
 
+/* What is to be reserved for a file of that size. */
+static struct usage missing(const struct claim *claim, uint64_t size)
+{
+	const struct usage *reserved = &claim->reserved;
+	struct usage needed = quota_file(claim->quota, size);
+	return needed.bytes > reserved->bytes ? (struct usage){needed.files - reserved->files,
+							       needed.bytes - reserved->bytes}
+					      : (struct usage){0};
+}
+
 int claim_reserve(struct claim *claim, uint64_t size)
 {
-	struct quota *quota = claim->quota;
-	struct usage needed = quota_file(quota, size), *reserved = &claim->reserved;
-	if (needed.bytes > reserved->bytes) {
-		struct usage more = {needed.files - reserved->files,
-				     needed.bytes - reserved->bytes};
-		if (!quota_reserve(quota, more)) {
+	struct usage more = missing(claim, size);
+	if (more.bytes > 0) {
+		if (!quota_reserve(claim->quota, more)) {
 			return -EDQUOT;
 		}
-		*reserved = needed;
+		claim->reserved.files += more.files;
+		claim->reserved.bytes += more.bytes;
 	}
 	return 0;
+}
+
+bool claim_would_fit(const struct claim *claim, uint64_t size, struct usage less)
+{
+	return quota_would_fit(claim->quota, missing(claim, size), less);
 }
 
 void claim_spend(struct claim *claim, uint64_t size)

@@ -21,6 +21,9 @@ void claim_init(struct claim *claim, struct quota *quota);
 /* Reserves what a file of that size takes. -EDQUOT. */
 int claim_reserve(struct claim *claim, uint64_t size);
 
+/* Whether a file of that size could be reserved if `less` of the quota were not used. */
+bool claim_would_fit(const struct claim *claim, uint64_t size, struct usage less);
+
 /* The file is on disk already, and has that size: it is counted. Before any other call. */
 void claim_adopt(struct claim *claim, uint64_t size);
 

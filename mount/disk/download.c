@@ -2,6 +2,7 @@
 #include "mount/disk/download.h"
 
 #include "mount/disk/download_internal.h"
+#include "mount/disk/room.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -81,7 +82,11 @@ static bool begin(struct download *download)
 	strcpy(name, download->file.name);
 	bool is_there = open_beginning(download, name);
 	bool goes_on = !is_there && download_keep_part(download, name);
-	int error = claim_reserve(&download->claim, download->announced_size);
+	if (is_there || goes_on) {
+		download_use_part(download);
+	}
+	int error = room_reserve(download->location.inbox, download->hub, &download->claim,
+				 download->announced_size);
 	forget_missing(download);
 	if (error) {
 		return decline(download, error);
@@ -94,9 +99,7 @@ static bool begin(struct download *download)
 	if (error) {
 		return decline(download, error);
 	}
-	if (goes_on) {
-		download_note_part(download, true);
-	} else {
+	if (!goes_on) {
 		claim_spend(&download->claim, 0);
 	}
 	download_begin_journal(download);

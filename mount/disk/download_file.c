@@ -3,6 +3,7 @@
 
 #include "mount/disk/download_internal.h"
 
+#include "mount/disk/room.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Bytes after which their write-back begins, so that the sync at the end is short. */
@@ -112,7 +114,8 @@ uint64_t download_size(const struct download *download)
 int download_write(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
-	int error = claim_reserve(&download->claim, download->written + length);
+	int error = room_reserve(download->location.inbox, download->hub, &download->claim,
+				 download->written + length);
 	if (error) {
 		return error;
 	}
@@ -206,11 +209,21 @@ void download_finish(struct download *download)
 
 /* ---- the end ---- */
 
-void download_note_part(const struct download *download, bool gone)
+void download_use_part(const struct download *download)
 {
 	char path[LOCATION_PATH_SIZE];
 	location_path(&download->location, download->file.part_name, path);
-	hub_note_part(download->hub, path, gone);
+	hub_use_part(download->hub, path);
+}
+
+/* Another stream can go on with the file. */
+static void leave_part(const struct download *download, const char *path)
+{
+	struct stat status = {.st_size = (off_t)download_size(download)};
+	clock_gettime(CLOCK_REALTIME, &status.st_mtim);
+	part_file_stat(&download->file, &status);
+	part_file_unlock(&download->file);
+	hub_leave_part(download->hub, path, &status);
 }
 
 /* No file of that name remains. */
@@ -232,12 +245,14 @@ void download_fail(struct download *download, int error, bool of_disk)
 		download_warn(download, download->file.name, strerror(-failed));
 	}
 	/* As soon as the hub knows of the end, another stream may go on with the file. */
-	part_file_unlock(&download->file);
-	download_note_part(download, false);
-	int result = hub_download_end(download->hub, download->ino, "", error);
+	char path[LOCATION_PATH_SIZE];
+	location_path(&download->location, download->file.part_name, path);
+	leave_part(download, path);
+	int result = hub_download_end(download->hub, download->ino, path, error);
 	bool wrong = result == -EBADMSG;
 	if (download->beginning.size > 0 && !download->accepted) {
-		return; /* it is as it was */
+		hub_show_part(download->hub, path); /* it is as it was */
+		return;
 	}
 	if (wrong) {
 		download_warn(download, download->file.part_name,
@@ -246,7 +261,7 @@ void download_fail(struct download *download, int error, bool of_disk)
 	if (result == -ENOENT || wrong || (download_size(download) == 0 && !of_disk)) {
 		/* The file was removed from the mount, it is wrong, or nothing of it has come. */
 		if (part_file_relock(&download->file)) {
-			download_note_part(download, true);
+			hub_remove_part(download->hub, path);
 			discard(download, download->file.part_name);
 		}
 	} else {
@@ -270,7 +285,8 @@ void download_conclude(struct download *download)
 	location_path(&download->location, download->file.name, path);
 	int result = hub_download_end(download->hub, download->ino, path, 0);
 	journal_end(&inbox->journals, &download->journal);
-	download_note_part(download, true); /* it was noted, if an earlier process has begun it */
+	location_path(&download->location, download->file.part_name, path);
+	hub_remove_part(download->hub, path);
 	if (result == -ENOENT) {
 		discard(download,
 			download->file.name); /* it was removed from the mount meanwhile */

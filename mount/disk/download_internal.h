@@ -72,8 +72,8 @@ void download_read_on(struct download *download, bool synced);
 /* The file is made. Without a journal, the stream ends with us. */
 void download_begin_journal(struct download *download);
 
-/* Whether the file can be gone on with. The hub tells the next stream. */
-void download_note_part(const struct download *download, bool gone);
+/* The file is one of an earlier stream, with which this one goes on. */
+void download_use_part(const struct download *download);
 
 /* Bytes of the file on disk. */
 uint64_t download_size(const struct download *download);

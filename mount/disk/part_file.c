@@ -103,12 +103,9 @@ bool part_file_relock(const struct part_file *file)
 	return size != -EWOULDBLOCK && size != -ENOENT;
 }
 
-int64_t part_file_reopen(struct part_file *file, const char *name)
+/* Opens and locks the file `part_name`: its size, or -errno. */
+static int64_t open_part(struct part_file *file)
 {
-	if (is_there(file->directory, name)) {
-		return -ENOENT;
-	}
-	parts_name(file->part_name, name);
 	int fd = openat(file->directory, file->part_name,
 			O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
@@ -119,9 +116,33 @@ int64_t part_file_reopen(struct part_file *file, const char *name)
 		close(fd);
 		return size;
 	}
-	memmove(file->name, name, strlen(name) + 1); /* it may be there already */
 	file->fd = fd;
 	return size;
+}
+
+int64_t part_file_reopen(struct part_file *file, const char *name)
+{
+	if (is_there(file->directory, name)) {
+		return -ENOENT;
+	}
+	parts_name(file->part_name, name);
+	int64_t size = open_part(file);
+	if (size >= 0) {
+		memmove(file->name, name, strlen(name) + 1); /* it may be there already */
+	}
+	return size;
+}
+
+int part_file_lock(struct part_file *file, const char *part_name)
+{
+	snprintf(file->part_name, sizeof(file->part_name), "%s", part_name);
+	int64_t size = open_part(file);
+	return size < 0 ? (int)size : 0;
+}
+
+int part_file_stat(const struct part_file *file, struct stat *status)
+{
+	return fstat(any_descriptor(file), status) == 0 ? 0 : -errno;
 }
 
 /* Never replaces another file. 0 or -errno. */

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 struct part_file {
 	int directory; /* that it is in, or -1 */
@@ -34,6 +35,13 @@ int part_file_create(struct part_file *file, const char *name);
  * other stream writes to it, of whatever process. Its size in bytes; -ENOENT: there is none, it is
  * no regular file or has another name, or NAME is there; -EWOULDBLOCK: another stream writes it. */
 int64_t part_file_reopen(struct part_file *file, const char *name);
+
+/* Opens and locks the file called `part_name` in its directory, which no stream writes then. As
+ * part_file_reopen. */
+int part_file_lock(struct part_file *file, const char *part_name);
+
+/* The status of the file. 0 or -errno. */
+int part_file_stat(const struct part_file *file, struct stat *status);
 
 /* Closes the file, which stays as it is. */
 void part_file_abandon(struct part_file *file);

@@ -35,10 +35,10 @@ static bool is_within(uint64_t used, uint64_t more, uint64_t limit)
 	return limit == 0 || more == 0 || (used <= limit && more <= limit - used);
 }
 
-static bool fits(const struct quota *quota, struct usage more)
+static bool fits(const struct quota *quota, struct usage used, struct usage more)
 {
-	return is_within(quota->used.files, more.files, quota->limit.files) &&
-	       is_within(quota->used.bytes, more.bytes, quota->limit.bytes);
+	return is_within(used.files, more.files, quota->limit.files) &&
+	       is_within(used.bytes, more.bytes, quota->limit.bytes);
 }
 
 struct usage quota_file(const struct quota *quota, uint64_t size)
@@ -113,10 +113,10 @@ unsigned quota_counts(struct quota *quota)
 bool quota_reserve(struct quota *quota, struct usage usage)
 {
 	pthread_mutex_lock(&quota->mutex);
-	if (!fits(quota, usage)) {
+	if (!fits(quota, quota->used, usage)) {
 		count_again_locked(quota);
 	}
-	bool has_room = fits(quota, usage);
+	bool has_room = fits(quota, quota->used, usage);
 	if (has_room) {
 		add(&quota->used, usage);
 		add(&quota->awaited, usage);
@@ -124,6 +124,16 @@ bool quota_reserve(struct quota *quota, struct usage usage)
 	}
 	pthread_mutex_unlock(&quota->mutex);
 	return has_room;
+}
+
+bool quota_would_fit(struct quota *quota, struct usage usage, struct usage less)
+{
+	pthread_mutex_lock(&quota->mutex);
+	struct usage used = quota->used;
+	subtract(&used, less);
+	bool fit = fits(quota, used, usage);
+	pthread_mutex_unlock(&quota->mutex);
+	return fit;
 }
 
 bool quota_tell(struct quota *quota)

@@ -48,6 +48,9 @@ struct usage quota_file(const struct quota *quota, uint64_t size);
 /* Reserves it. False: there is no room. */
 bool quota_reserve(struct quota *quota, struct usage usage);
 
+/* Whether it could be reserved if `less` were not used. */
+bool quota_would_fit(struct quota *quota, struct usage usage, struct usage less);
+
 /* Whether the user is to be told that there is no room: once, until there was room again. */
 bool quota_tell(struct quota *quota);
 

@@ -22,16 +22,19 @@
 static void restore(void *context, const char *contact, const char *folder, const char *name,
 		    const struct stat *status)
 {
-	if (name && S_ISREG(status->st_mode) && name_is_part(name)) {
+	if (!name || !S_ISREG(status->st_mode) || name[0] == '.') {
+		return;
+	}
+	/* Directories that are no JID are ignored. */
+	if (name_is_part(name)) {
 		char part[PATH_MAX];
 		snprintf(part, sizeof(part), "%s/%s%s%s", contact, folder,
 			 folder[0] != '\0' ? "/" : "", name);
-		hub_note_part(context, part, false);
-		return;
-	}
-	if (name && S_ISREG(status->st_mode) && name[0] != '.') {
+		if (status->st_nlink == 1) { /* as part_file_reopen wants it */
+			hub_restore_part(context, part, status);
+		}
+	} else {
 		const struct inbox_path path = {contact, folder, name};
-		/* Directories that are no JID are ignored. */
 		hub_restore_inbox_file(context, &path, (uint64_t)status->st_size, &status->st_mtim);
 	}
 }

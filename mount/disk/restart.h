@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restart - what earlier processes have left in the inbox: complete files, and streams that are
- * resumed.
+ * restart - what earlier processes have left in the inbox: complete files, parts, and streams that
+ * are resumed.
  *
  * Threads: the one that opens the inbox, before client_start.
  * Source:  docs/wire.md, "Streams that outlive a connection".

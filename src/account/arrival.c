@@ -4,6 +4,7 @@
 #include "account/directory.h"
 #include "account/folder.h"
 #include "account/inbox_file.h"
+#include "account/inbox_part.h"
 #include "account/incoming.h"
 #include "account/name.h"
 #include "xmpp/jid.h"
@@ -26,11 +27,20 @@ static bool takes_over(struct account *account, const struct node *node, const s
 	return sender != STREAM_SENDER_THERE;
 }
 
+/* `goes_on`: the file may go on with its part, and has its name then. */
+static bool is_taken(struct account *account, const struct node *place, const char *name,
+		     bool goes_on)
+{
+	bool is_part = inbox_part_is_of(tree_child(&account->tree, place, name), name);
+	return !(goes_on && is_part) && folder_is_taken(account, place, name);
+}
+
 /* The name in `place` (NULL: nothing is there) for a file that its sender calls `title`. False: it
  * is to be the name of another file, which is received from a sender that seems to be gone; of that
  * only an `open` can tell. */
 static bool choose_name(struct account *account, struct node *place, const char *title,
-			const struct msg *open, char name[NAME_MAX_BYTES + 1], int64_t now_ms)
+			const struct msg *open, bool goes_on, char name[NAME_MAX_BYTES + 1],
+			int64_t now_ms)
 {
 	char wanted[NAME_MAX_BYTES + 1];
 	name_from_wire(wanted, title);
@@ -38,7 +48,7 @@ static bool choose_name(struct account *account, struct node *place, const char 
 		name_avoid_part(wanted);
 	}
 	strcpy(name, wanted);
-	for (unsigned n = 2; place && folder_is_taken(account, place, name); n++) {
+	for (unsigned n = 2; place && is_taken(account, place, name, goes_on); n++) {
 		if (open &&
 		    takes_over(account, tree_child(&account->tree, place, name), open, now_ms)) {
 			return false;
@@ -48,12 +58,24 @@ static bool choose_name(struct account *account, struct node *place, const char 
 	return true;
 }
 
+/* The name in `place`; that of the part with which the file goes on is given up. */
+static struct node *add_name(struct account *account, struct node *place, const char *title,
+			     bool goes_on, int64_t now_ms)
+{
+	char name[NAME_MAX_BYTES + 1];
+	choose_name(account, place, title, NULL, goes_on, name, now_ms);
+	struct node *part = tree_child(&account->tree, place, name);
+	if (part) {
+		inbox_part_hide(account, part);
+	}
+	return tree_add(&account->tree, place, NODE_ARRIVED, name, NULL);
+}
+
 /* A name in in/, or in a folder there, for a stream or an offer of `peer`; NULL when memory is
  * short, its JID is too long, or there are too many folders. */
 static struct node *add_arrival(struct account *account, const char *peer, const char *title,
-				const char *path, int64_t now_ms)
+				const char *path, bool goes_on, int64_t now_ms)
 {
-	char name[NAME_MAX_BYTES + 1];
 	char bare[JID_MAX + 1];
 	size_t length = jid_bare_length(peer);
 	char folder[NAME_MAX_FOLDER_BYTES + 1] = "";
@@ -68,8 +90,7 @@ static struct node *add_arrival(struct account *account, const char *peer, const
 		place = folder_place(account, tree_only(contact, NODE_IN), folder, now_ms);
 	}
 	if (place) {
-		choose_name(account, place, title, NULL, name, now_ms);
-		node = tree_add(&account->tree, place, NODE_ARRIVED, name, NULL);
+		node = add_name(account, place, title, goes_on && account->has_inbox, now_ms);
 	}
 	if (node) {
 		node->file.arrival = ++account->last_arrival;
@@ -102,8 +123,8 @@ enum arrival_part arrival_find_part(struct account *account, const struct msg *o
 	}
 	snprintf(bare, sizeof(bare), "%.*s", (int)length, open->peer);
 	const struct node *contact = tree_contact(&account->tree, bare);
-	if (!choose_name(account, find_place(account, contact, folder), open->name, open, name,
-			 now_ms)) {
+	if (!choose_name(account, find_place(account, contact, folder), open->name, open, true,
+			 name, now_ms)) {
 		return ARRIVAL_LATER;
 	}
 	if (!contact && !name_from_jid(directory, bare)) {
@@ -125,9 +146,9 @@ static void hand_over(struct account *account, struct node *node, int64_t now_ms
 
 void arrival_add_stream(struct account *account, struct stream *stream, int64_t now_ms)
 {
-	struct node *node =
-		add_arrival(account, stream->peer, stream->name ? stream->name : stream->sid,
-			    stream->folder ? stream->folder : "", now_ms);
+	struct node *node = add_arrival(
+		account, stream->peer, stream->name ? stream->name : stream->sid,
+		stream->folder ? stream->folder : "", stream->incoming.part.is_offered, now_ms);
 	if (!node) {
 		ibb_release(&account->ibb, stream, false, now_ms);
 		return;
@@ -140,8 +161,8 @@ void arrival_add_stream(struct account *account, struct stream *stream, int64_t 
 void arrival_add_offer(struct account *account, struct offer *offer, int64_t now_ms)
 {
 	bool named = offer->name && offer->name[0] != '\0';
-	struct node *node =
-		add_arrival(account, offer->peer, named ? offer->name : offer->id, "", now_ms);
+	struct node *node = add_arrival(account, offer->peer, named ? offer->name : offer->id, "",
+					inbox_file_digest_of_rest(offer) != HASH_NONE, now_ms);
 	if (!node) {
 		offer_release(&account->offers, offer, now_ms);
 		return;

@@ -2,6 +2,7 @@
 #include "account/entry.h"
 
 #include "account/directory.h"
+#include "account/inbox_part.h"
 #include "account/name.h"
 #include "xmpp/jid.h"
 
@@ -223,6 +224,7 @@ int entry_unlink(struct account *account, struct node *parent, const char *name,
 	if (node->kind != NODE_OUTGOING && node->kind != NODE_ARRIVED) {
 		return -EPERM;
 	}
+	inbox_part_forget(account, node);
 	account_remove(account, node, now_ms);
 	directory_tidy(account, parent);
 	return 0;

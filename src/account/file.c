@@ -108,11 +108,11 @@ static int check_open(const struct account *account, const struct node *node,
 		if (!handle->readable || (flags & O_TRUNC)) {
 			return -EACCES;
 		}
-		if (node->inbox.state) {
-			return handle->writable ? -EACCES : 0;
-		}
 		if (node->inbox.error) {
 			return node->inbox.error;
+		}
+		if (node->inbox.state) {
+			return handle->writable ? -EACCES : 0;
 		}
 		if (!node->file.stream && !node->file.offer) {
 			return -ENODATA; /* a finished stream has no data any more */

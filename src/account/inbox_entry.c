@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether it is on disk, and no stream writes it. */
+static bool is_stored(const struct node *node)
+{
+	return node->inbox.state == INBOX_COMPLETE || node->inbox.state == INBOX_PART;
+}
+
 /* The JID that a directory in the inbox is named for; the caller's. */
 static int parse_contact(const char *contact, char **jid)
 {
@@ -76,8 +82,7 @@ bool inbox_entry_next(const struct tree *tree, uint64_t *ino, char *path, size_t
 	/* The table has its nodes in the order of their numbers. */
 	const struct node *last = tree_find(tree, *ino);
 	const struct node *node = last ? last->hh.next : tree->nodes;
-	while (node &&
-	       (node->ino <= *ino || !node->parent || node->inbox.state != INBOX_COMPLETE)) {
+	while (node && (node->ino <= *ino || !node->parent || !is_stored(node))) {
 		node = node->hh.next;
 	}
 	if (!node) {
@@ -91,10 +96,13 @@ bool inbox_entry_next(const struct tree *tree, uint64_t *ino, char *path, size_t
 void inbox_entry_remove(struct account *account, uint64_t ino, int64_t now_ms)
 {
 	struct node *node = tree_find(&account->tree, ino);
-	if (node && node->parent && node->inbox.state == INBOX_COMPLETE) {
+	if (node && node->parent && is_stored(node)) {
 		struct node *in = node->parent;
 		while (in && in->kind == NODE_FOLDER) {
 			in = in->parent; /* folders that become empty go with the file */
+		}
+		if (node->inbox.state == INBOX_PART) {
+			parts_remove(&account->parts, node->inbox.path);
 		}
 		account_drop(account, node, now_ms);
 		directory_tidy(account, in);
@@ -126,9 +134,7 @@ int inbox_entry_find(const struct tree *tree, const struct node *parent, const c
 		     char *path, size_t size)
 {
 	const struct node *node = tree_child(tree, parent, name);
-	return node && node->inbox.state == INBOX_COMPLETE
-		       ? snprintf(path, size, "%s", node->inbox.path)
-		       : -ENOENT;
+	return node && is_stored(node) ? snprintf(path, size, "%s", node->inbox.path) : -ENOENT;
 }
 
 void inbox_entry_refresh(const struct tree *tree, const struct node *parent, const char *name,
@@ -137,8 +143,7 @@ void inbox_entry_refresh(const struct tree *tree, const struct node *parent, con
 	struct node *node = tree_child(tree, parent, name);
 	uint64_t size = (uint64_t)status->st_size;
 	/* While the size is the same, times set by utimens hold. */
-	if (node && node->inbox.state == INBOX_COMPLETE && S_ISREG(status->st_mode) &&
-	    node->file.size != size) {
+	if (node && is_stored(node) && S_ISREG(status->st_mode) && node->file.size != size) {
 		node->file.size = size;
 		node->modified = status->st_mtim;
 	}

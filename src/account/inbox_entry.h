@@ -31,11 +31,11 @@ int inbox_entry_add(struct account *account, const struct inbox_path *path, cons
 int inbox_entry_restore(struct account *account, const struct inbox_path *path, uint64_t size,
 			const struct timespec *modified, int64_t now_ms);
 
-/* The path of the complete file with the lowest number above *ino, which is set to it. False: there
- * is none. */
+/* The path of the complete file, or the part, with the lowest number above *ino, which is set to
+ * it. False: there is none. */
 bool inbox_entry_next(const struct tree *tree, uint64_t *ino, char *path, size_t size);
 
-/* A complete file is not on disk any more: its name is removed. */
+/* A complete file, or a part, is not on disk any more: its name is removed. */
 void inbox_entry_remove(struct account *account, uint64_t ino, int64_t now_ms);
 
 /* ---- for the file system ---- */
@@ -47,7 +47,7 @@ int inbox_entry_path(const struct handle *handle, char *path, size_t size);
 /* Whether the file that `handle` has open is complete and verified. */
 bool inbox_entry_is_complete(const struct handle *handle);
 
-/* Likewise, for a name in a directory; only of a complete file. */
+/* As inbox_entry_path, for a name in a directory; only of a complete file, or of a part. */
 int inbox_entry_find(const struct tree *tree, const struct node *parent, const char *name,
 		     char *path, size_t size);
 

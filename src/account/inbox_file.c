@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "account/inbox_file.h"
 
+#include "account/inbox_part.h"
 #include "account/incoming.h"
 #include "account/name.h"
 #include "xmpp/jid.h"
@@ -29,11 +30,9 @@ static void defer_acknowledgements(const struct account *account, const struct n
 	}
 }
 
-/* That which shows whether a file is right of which only the rest was asked for. */
-static enum hash_algorithm digest_of_rest(const struct offer *offer)
+enum hash_algorithm inbox_file_digest_of_rest(const struct offer *offer)
 {
-	return offer && offer->has_range && offer->size > 0 ? offer->checksum.digest.algorithm
-							    : HASH_NONE;
+	return offer->has_range && offer->size > 0 ? offer->checksum.digest.algorithm : HASH_NONE;
 }
 
 /* Copies a string to *at, behind which the next one goes. */
@@ -94,7 +93,8 @@ int inbox_file_add(struct account *account, struct node *node)
 	}
 	arrival->ino = node->ino;
 	arrival->size = announced_size(node);
-	arrival->digest = digest_of_rest(node->file.offer);
+	arrival->digest =
+		node->file.offer ? inbox_file_digest_of_rest(node->file.offer) : HASH_NONE;
 	arrival->has_part = node->file.stream && node->file.stream->incoming.part.is_offered;
 	arrival->date = node->file.offer ? node->file.offer->date : METADATA_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
@@ -123,10 +123,15 @@ static struct node *find(const struct account *account, uint64_t ino)
 
 void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms)
 {
+	char part[INBOX_PART_PATH_SIZE];
 	struct node *node = find(account, ino);
 	if (node) {
+		bool has_path = inbox_part_path(node, part);
 		node->inbox.error = -ECONNRESET; /* for a process that has opened it already */
 		account_drop(account, node, now_ms);
+		if (has_path) {
+			inbox_part_show(account, part, now_ms);
+		}
 	}
 }
 
@@ -184,8 +189,13 @@ void inbox_file_set_journaled(struct account *account, uint64_t ino, bool journa
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, uint64_t size,
 		      struct op *op, int64_t now_ms)
 {
+	char wanted[INBOX_PART_PATH_SIZE];
 	struct node *node = find(account, ino);
 	int error = node ? set_path(node, path) : -ENOENT;
+	inbox_part_use(account, path, now_ms);
+	if (node && inbox_part_path(node, wanted)) {
+		inbox_part_show(account, wanted, now_ms); /* if it receives into another one */
+	}
 	if (!error) {
 		error = account_accept(account, node, now_ms);
 	}
@@ -255,15 +265,6 @@ int inbox_file_error(const struct account *account, uint64_t ino)
 	return !error && stream_is_over(stream) ? -ECONNRESET : error;
 }
 
-void inbox_file_note_part(struct account *account, const char *path, bool gone)
-{
-	if (gone) {
-		parts_remove(&account->parts, path);
-	} else {
-		parts_add(&account->parts, path); /* when memory is short, all of it comes again */
-	}
-}
-
 int inbox_file_name(struct account *account, uint64_t ino, const char *path)
 {
 	struct node *node = find(account, ino);
@@ -303,10 +304,12 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 	}
 	node->file.size = size;
 	if (error) {
-		free(node->inbox.path);
-		node->inbox.path = NULL;
-		node->inbox.state = INBOX_NONE;
 		node->inbox.error = error;
+		if (!inbox_part_rest(account, node, path)) {
+			free(node->inbox.path);
+			node->inbox.path = NULL;
+			node->inbox.state = INBOX_NONE;
+		}
 		return wrong ? -EBADMSG : 0;
 	}
 	node->file.expires_ms = NODE_NEVER;
@@ -332,6 +335,7 @@ int inbox_file_resume(struct account *account, const struct inbox_path *path, co
 		return error;
 	}
 	stream_set_journaled(stream, true);
+	inbox_part_use(account, node->inbox.path, now_ms);
 	node->inbox.state = INBOX_RECEIVING;
 	node->file.stream = stream;
 	node->file.size = facts->received;

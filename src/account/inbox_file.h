@@ -30,6 +30,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
+/* The digest that shows whether an offered file is right of which only the rest was asked for;
+ * HASH_NONE: the whole comes. */
+enum hash_algorithm inbox_file_digest_of_rest(const struct offer *offer);
+
 /* Puts `node`, which has just arrived, into the inbox. -ENOMEM: it stays a stream or an offer in
  * in/. */
 int inbox_file_add(struct account *account, struct node *node);
@@ -76,15 +80,13 @@ bool inbox_file_digest(const struct account *account, uint64_t ino, uint8_t *dig
 /* Why nothing more will come of it; 0: it may. -ESHUTDOWN as above. */
 int inbox_file_error(const struct account *account, uint64_t ino);
 
-/* A file at `path` below the inbox did not come whole; or `gone`: it is not there any more. */
-void inbox_file_note_part(struct account *account, const char *path, bool gone);
-
 /* The file, whose bytes are all there, is at `path` now (copied); it may not be durable yet. */
 int inbox_file_name(struct account *account, uint64_t ino, const char *path);
 
-/* The file is complete, at `path` (copied); or it could not be stored: `error`, negative. -ENOENT:
- * it was removed. -EBADMSG, of one with an error: another attempt must not go on from its bytes.
- * They have another digest than the file, or what was there before is no beginning of it. */
+/* The file is complete, at `path` (copied); or it could not be stored: `error`, negative, and its
+ * name stands for the part at `path`, if there is one (inbox_part_leave). -ENOENT: it was removed.
+ * -EBADMSG, of one with an error: another attempt must not go on from its bytes. They have another
+ * digest than the file, or what was there before is no beginning of it. */
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms);
 

@@ -28,7 +28,8 @@ static struct node *next_line_in(const struct handle *handle, const struct node 
 			found = next_line_in(handle, node, found);
 		} else if (node->kind == NODE_ARRIVED && node->file.arrival > handle->last_line &&
 			   (!node->file.opened || node->file.arrival > handle->first_line) &&
-			   node->inbox.state != INBOX_RECEIVING && is_older(node, found)) {
+			   (!node->inbox.state || node->inbox.state == INBOX_COMPLETE) &&
+			   is_older(node, found)) {
 			found = node;
 		}
 	}

@@ -46,6 +46,7 @@ enum inbox_state {
 	INBOX_NONE,
 	INBOX_RECEIVING,
 	INBOX_COMPLETE,
+	INBOX_PART, /* its stream has broken, and a part of it is there (inbox_part.h) */
 };
 
 struct inbox_entry {

@@ -45,6 +45,17 @@ static const char *time_text(char cell[CELL], uint64_t seconds)
 	return cell;
 }
 
+/* Of a file that broke off. */
+static bool is_part(const struct node *node)
+{
+	return node->inbox.state == INBOX_PART && node->parent;
+}
+
+static bool has_row(const struct node *node)
+{
+	return node->file.stream || node->file.offer || is_part(node);
+}
+
 /* Bytes that we or the peer have acknowledged, and those of an offered file before them, which were
  * there already. */
 static uint64_t progress(const struct node *node)
@@ -93,13 +104,21 @@ static void write_time(FILE *out, const char *text, int64_t when_ms, int64_t now
 	fprintf(out, "%s%s", text, time_text(cell, ((uint64_t)left_ms + 999) / 1000));
 }
 
+/* Who sends it, or sent it: of a part that was there before we started, the contact. */
+static const char *peer_of(const struct node *node, const struct summary *summary)
+{
+	const struct node *in = is_part(node) ? node_above_folders(node->parent) : NULL;
+	const char *contact = in ? in->parent->directory.jid : "no peer yet";
+	return summary->peer ? summary->peer : contact;
+}
+
 static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 {
 	const struct stream *stream = node->file.stream;
 	struct summary summary = stream_file_summarize(&node->file);
 	char path[2048], done[CELL], total[CELL] = "-", speed[CELL] = "-", left[CELL] = "-";
 	int64_t size = announced(node);
-	uint64_t bytes = stream ? progress(node) : 0;
+	uint64_t bytes = stream ? progress(node) : is_part(node) ? node->file.size : 0;
 
 	if (node_path(node, path, sizeof(path)) < 0) {
 		snprintf(path, sizeof(path), "%s (removed)", node->name);
@@ -116,8 +135,7 @@ static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 	}
 	fprintf(out, "%-4s %-9s %11s %11s %13s %8s  %s  (%s)",
 		node->kind == NODE_ARRIVED ? "in" : "out", state_name(node, &summary),
-		size_text(done, bytes), total, speed, left, path,
-		summary.peer ? summary.peer : "no peer yet");
+		size_text(done, bytes), total, speed, left, path, peer_of(node, &summary));
 	if (stream && stream->resumption.suspended &&
 	    stream->resumption.next_attempt_ms != STREAM_NO_DEADLINE) {
 		write_time(out, ", next attempt in ", stream->resumption.next_attempt_ms, now_ms);
@@ -126,6 +144,15 @@ static void write_stream(FILE *out, struct node *node, int64_t now_ms)
 		write_time(out, ", given up in ", stream->resumption.give_up_ms, now_ms);
 	}
 	fputc('\n', out);
+}
+
+/* Before the first row. */
+static void write_heading(FILE *out, unsigned *rows)
+{
+	if ((*rows)++ == 0) {
+		fprintf(out, "\n%-4s %-9s %11s %11s %13s %8s  %s\n", "", "STATE", "BYTES", "OF",
+			"RATE", "LEFT", "STREAM (PEER)");
+	}
 }
 
 static unsigned count_streams(const struct account *account)
@@ -149,7 +176,7 @@ void status_line(const struct account *account, char *line, size_t size)
 int status_text(const struct account *account, int64_t now_ms, char **text, size_t *length)
 {
 	struct node *node, *next;
-	unsigned streams = count_streams(account);
+	unsigned streams = count_streams(account), rows = 0;
 	FILE *out = open_memstream(text, length);
 	if (!out) {
 		return -ENOMEM;
@@ -162,12 +189,9 @@ int status_text(const struct account *account, int64_t now_ms, char **text, size
 	}
 	fputc('\n', out);
 	fprintf(out, "streams     %u\n", streams);
-	if (streams > 0) {
-		fprintf(out, "\n%-4s %-9s %11s %11s %13s %8s  %s\n", "", "STATE", "BYTES", "OF",
-			"RATE", "LEFT", "STREAM (PEER)");
-	}
 	HASH_ITER (hh, account->tree.nodes, node, next) {
-		if (node->file.stream || node->file.offer) {
+		if (has_row(node)) {
+			write_heading(out, &rows);
 			write_stream(out, node, now_ms);
 		}
 	}

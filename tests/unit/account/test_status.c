@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "account/inbox_part.h"
 #include "account/status.h"
 #include "scene.h"
 
@@ -30,6 +31,22 @@ static void read_status(struct scene *scene, char *text)
 		*end = '\0';
 	} while (read->op.result > 0);
 	scene_release(scene, handle);
+}
+
+/* What is left of files that broke off. */
+static void test_parts(void **state)
+{
+	(void)state;
+	char text[8192];
+	struct scene scene;
+	const struct stat status = {.st_size = 2048};
+	scene_start_with_phone(&scene);
+	inbox_part_restore(&scene.account, "b@x/photos/f.part", &status, scene.now_ms);
+	read_status(&scene, text);
+	assert_non_null(strstr(text, "streams 0\n"));
+	assert_non_null(strstr(text, "\n STATE BYTES OF "));
+	assert_non_null(strstr(text, "\nin broken 2.0 KiB - - - b@x/in/photos/f (b@x)\n"));
+	scene_finish(&scene);
 }
 
 static void test_status(void **state)
@@ -130,6 +147,7 @@ static void test_status_of_what_is_suspended(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_status_of_what_is_suspended),
 	};

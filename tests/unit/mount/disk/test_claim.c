@@ -35,11 +35,15 @@ static void test_spend(void **state)
 	(void)state;
 	start(&quota, &claim, 100);
 	assert_int_equal(claim_reserve(&claim, 101), -EDQUOT);
+	assert_false(claim_would_fit(&claim, 101, (struct usage){.bytes = 100}));
 	assert_int_equal(claim_reserve(&claim, 35), 0);
 	assert_usage(&quota, 40, 40);
 	claim_spend(&claim, 0);
 	assert_usage(&quota, 40, 30);
 	assert_int_equal(quota.awaited.files, 0);
+	assert_false(claim_would_fit(&claim, 101, (struct usage){0}));
+	assert_false(claim_would_fit(&claim, 111, (struct usage){.bytes = 19}));
+	assert_true(claim_would_fit(&claim, 111, (struct usage){.bytes = 20}));
 	claim_spend(&claim, 11);
 	assert_usage(&quota, 40, 20);
 	claim_finish(&claim);

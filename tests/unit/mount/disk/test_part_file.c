@@ -149,6 +149,28 @@ static void test_unlock(void **state)
 	unlink("g");
 }
 
+/* By the name of the part: while no stream writes it. */
+static void test_lock(void **state)
+{
+	(void)state;
+	struct part_file partial, other;
+	struct stat status;
+	begin(&partial);
+	begin(&other);
+	assert_int_equal(part_file_lock(&other, "f.part"), -ENOENT);
+	assert_int_equal(part_file_stat(&other, &status), -EBADF);
+	assert_int_equal(part_file_create(&partial, "f"), 0);
+	assert_int_equal(part_file_lock(&other, "f.part"), -EWOULDBLOCK);
+	assert_int_equal(ftruncate(partial.fd, 7), 0);
+	assert_int_equal(part_file_close(&partial), 0);
+	assert_int_equal(part_file_stat(&partial, &status), 0);
+	assert_int_equal(status.st_size, 7);
+	part_file_finish(&partial);
+	assert_int_equal(part_file_lock(&other, "f.part"), 0);
+	part_file_finish(&other);
+	unlink("f.part");
+}
+
 /* Another process has reopened the new file before it was locked. */
 static void test_create_taken(void **state)
 {
@@ -245,9 +267,13 @@ static void test_beginning_that_shrinks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reopen),	  cmocka_unit_test(test_one_writer),
-		cmocka_unit_test(test_unlock),	  cmocka_unit_test(test_create_taken),
-		cmocka_unit_test(test_beginning), cmocka_unit_test(test_beginning_that_shrinks),
+		cmocka_unit_test(test_reopen),
+		cmocka_unit_test(test_one_writer),
+		cmocka_unit_test(test_unlock),
+		cmocka_unit_test(test_create_taken),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_beginning),
+		cmocka_unit_test(test_beginning_that_shrinks),
 	};
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

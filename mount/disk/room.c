@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount/disk/room.h"
+
+#include "mount/disk/folder.h"
+#include "mount/disk/part_file.h"
+#include "mount/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Removes the part at `path`, unless a stream writes it: then it is not one of those that broke off
+ * any more. */
+static int remove_part(struct inbox *inbox, const char *path)
+{
+	struct part_file file;
+	const char *name;
+	part_file_init(&file, "");
+	file.directory = folder_open_above(inbox->fd, path, &name);
+	int error = file.directory < 0 ? file.directory : part_file_lock(&file, name);
+	if (!error) {
+		error = inbox_remove(inbox, path);
+	}
+	part_file_finish(&file);
+	return error;
+}
+
+static void remove_oldest(struct inbox *inbox, const char *path)
+{
+	int error = remove_part(inbox, path);
+	if (!error) {
+		log_warning("%s: removed to make room", path);
+	} else if (error != -ENOENT && error != -EWOULDBLOCK) {
+		log_warning("%s: %s", path, strerror(-error));
+	}
+}
+
+int room_reserve(struct inbox *inbox, struct hub *hub, struct claim *claim, uint64_t size)
+{
+	char path[PATH_MAX];
+	struct usage parts;
+	int error = claim_reserve(claim, size);
+	if (error == -EDQUOT) {
+		parts.bytes = hub_sum_parts(hub, inbox->quota.block, &parts.files);
+		if (!claim_would_fit(claim, size, parts)) {
+			return error;
+		}
+	}
+	while (error == -EDQUOT && hub_take_oldest_part(hub, path, sizeof(path))) {
+		remove_oldest(inbox, path);
+		error = claim_reserve(claim, size);
+	}
+	return error;
+}

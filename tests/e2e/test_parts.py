@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""A file that broke off: what the receiver sees of its part, and how that makes room."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from daemon import Mount, bare, poll_until
+from lab import Lab
+from test_attributes import attribute
+from test_inbox import keeping
+from test_pieces import MEBIBYTE, Outbox
+
+
+def listing(mount: Mount, sender: Mount) -> list[str]:
+    return sorted(set(os.listdir(mount.contact(sender) / "in")) - {"next"})
+
+
+def row_of(mount: Mount, path: Path) -> str | None:
+    """That of `status`, without runs of spaces."""
+    name = str(path.relative_to(mount.path))
+    rows = (mount.path / "status").read_text().splitlines()
+    return next((" ".join(row.split()) for row in rows if f" {name} " in row), None)
+
+
+def expect_part(lab: Lab, path: Path, size: int) -> None:
+    assert attribute(path, "state") == "broken"
+    assert path.stat().st_size == size
+    for command in (["cat", path], ["cp", path, lab.folder / "copy"], ["tar", "-c", path]):
+        done = lab.run(*command)
+        assert done.returncode != 0
+        assert "Connection reset by peer" in done.stderr
+
+
+def test_part_is_seen(lab: Lab) -> None:
+    outbox = Outbox(lab)
+    outbox.start()
+    cp = outbox.begin(lab.random_file(2 * MEBIBYTE, "f"), 100_000)
+    cp.send_signal(signal.SIGKILL)
+    cp.wait(20)
+    outbox.wait_broken("f")
+    path, size = outbox.bob.incoming(outbox.alice, "f"), outbox.part("f").stat().st_size
+    expect_part(lab, path, size)
+    row = row_of(outbox.bob, path)
+    assert row and row.startswith("in broken ") and row.endswith(f"({outbox.alice.jid})"), row
+
+    outbox.bob.stop()
+    assert not any((outbox.inbox / ".ibbfs").glob("*"))
+    outbox.restart(outbox.bob)
+    assert listing(outbox.bob, outbox.alice) == ["f"]
+    expect_part(lab, path, size)
+    row = row_of(outbox.bob, path)
+    assert row and row.startswith("in broken ") and row.endswith(f"({bare(outbox.alice)})"), row
+
+    assert lab.run("rm", path).returncode == 0
+    assert listing(outbox.bob, outbox.alice) == []
+    assert outbox.names() == []
+    assert row_of(outbox.bob, path) is None
+
+
+def test_part_that_a_reader_has_open(lab: Lab) -> None:
+    """The next copy goes on with it, under its name; the reader is told of the break."""
+    outbox = Outbox(lab)
+    outbox.start()
+    source = lab.random_file(3 * MEBIBYTE, "f")
+    cp = outbox.begin(source, 2 * MEBIBYTE)
+    path = outbox.bob.incoming(outbox.alice, "f")
+    with open(path, "rb", buffering=0) as reader:
+        cp.send_signal(signal.SIGKILL)
+        cp.wait(20)
+        outbox.wait_broken("f")
+        outbox.expect_rest(source, MEBIBYTE)
+        assert listing(outbox.bob, outbox.alice) == ["f"]
+        assert path.read_bytes() == source.read_bytes()
+        with pytest.raises(ConnectionResetError):
+            while reader.read(MEBIBYTE):
+                pass
+
+
+def with_parts(lab: Lab, form: str, **sizes: int) -> tuple[Mount, Mount, Path]:
+    """As keeping; there are parts of earlier days, the oldest first, in an inbox of 128 KiB."""
+    sender, receiver, folder = keeping(lab, form, ",inbox_quota=128K")
+    receiver.stop()
+    folder.mkdir(parents=True)
+    for day, (name, size) in enumerate(sizes.items(), 1):
+        part = folder / f"{name}.part"
+        part.write_bytes(b"x" * size)
+        os.utime(part, (day * 86_400, day * 86_400))
+    receiver.start()
+    sender.wait_online(receiver.jid)
+    receiver.wait_online(sender.jid)
+    assert listing(receiver, sender) == sorted(sizes)
+    return sender, receiver, folder
+
+
+@pytest.mark.parametrize("form", ["raw", "jingle"])
+def test_oldest_part_makes_room(lab: Lab, form: str) -> None:
+    sender, receiver, folder = with_parts(lab, form, z=40_000, a=40_000)
+    done = lab.run("cp", lab.random_file(60_000, "f"), sender.contact(receiver))
+    assert done.returncode == 0, done.stderr
+    poll_until((folder / "f").exists, what="the file has its name")
+    assert sorted(os.listdir(folder)) == ["a.part", "f"]
+    assert listing(receiver, sender) == ["a", "f"]
+
+
+def test_what_makes_no_room(lab: Lab) -> None:
+    """Neither whole files nor what is being received; nor a part whose room would not be enough."""
+    sender, receiver, folder = with_parts(lab, "raw", old=8000)
+    target = sender.contact(receiver)
+    (target / "whole").write_bytes(b"x" * 40_000)
+    poll_until((folder / "whole").exists, what="the file has its name")
+    with open(target / "slow", "wb", buffering=0) as slow:
+        slow.write(b"x" * 40_000)
+        os.fsync(slow.fileno())
+        os.setxattr(target, "user.ibb.format", b"jingle")
+        done = lab.run("cp", lab.random_file(60_000, "f"), target)
+        assert "Connection refused" in done.stderr
+        assert listing(receiver, sender) == ["old", "slow", "whole"]
+    poll_until((folder / "slow").exists, what="the file has its name")
+    assert sorted(os.listdir(folder)) == ["old.part", "slow", "whole"]
