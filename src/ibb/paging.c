@@ -4,6 +4,9 @@
  */
 #include "ibb/stream_internal.h"
 
+/* How often a question is asked. */
+#define MAX_TRIES 3
+
 static void go_on(struct stream *stream, int64_t now_ms)
 {
 	stream->timers.page_ms = STREAM_NO_DEADLINE;
@@ -14,13 +17,23 @@ static void go_on(struct stream *stream, int64_t now_ms)
 	}
 }
 
+/* Whether it is an answer to the question for the page that is missing, asked for the last time or
+ * earlier. An error is one to the last time: the peer refuses a question that it is asked again. */
+static bool is_awaited(const struct stream *stream, const struct msg *answer, uint64_t count)
+{
+	const struct stream_outgoing *outgoing = &stream->outgoing;
+	bool is_last = count == outgoing->pages;
+	return is_last || (answer->kind == MSG_RESULT && count < outgoing->pages &&
+			   outgoing->pages - count < outgoing->page_tries);
+}
+
 void stream_page_answered(struct stream *stream, const struct msg *answer, uint64_t count,
 			  int64_t now_ms)
 {
 	struct pieces *pieces = stream->outgoing.pieces;
 	if (!pieces || stream_is_over(stream) || stream->timers.page_ms == STREAM_NO_DEADLINE ||
-	    count != stream->outgoing.pages) {
-		return; /* to an earlier question */
+	    !is_awaited(stream, answer, count)) {
+		return;
 	}
 	if (answer->kind == MSG_RESULT && answer->pieces) {
 		pieces_add_page(pieces, stream->outgoing.page_first, answer->size, answer->data,
@@ -36,7 +49,14 @@ void stream_page_answered(struct stream *stream, const struct msg *answer, uint6
 
 void stream_paging_tick(struct stream *stream, int64_t now_ms)
 {
-	if (now_ms >= stream->timers.page_ms) {
+	if (now_ms < stream->timers.page_ms) {
+		return;
+	}
+	stream->timers.page_ms = STREAM_NO_DEADLINE;
+	if (stream->outgoing.page_tries < MAX_TRIES) {
+		stream_ask_page(stream, now_ms);
+	}
+	if (stream->timers.page_ms == STREAM_NO_DEADLINE) {
 		pieces_give_up(stream->outgoing.pieces);
 		go_on(stream, now_ms);
 	}

@@ -122,7 +122,11 @@ void stream_ask_page(struct stream *stream, int64_t now_ms)
 	}
 	/* When memory is short, no answer will come in time. */
 	stream_send_request(stream, &request, ID_PAGE, ++stream->outgoing.pages);
+	if (request.first != stream->outgoing.page_first) {
+		stream->outgoing.page_tries = 0;
+	}
 	stream->outgoing.page_first = request.first;
+	stream->outgoing.page_tries++;
 	stream->timers.page_ms = now_ms + stream->config->timeout_ms / PAGE_TIMEOUT_DIVISOR;
 	stream_note_deadline(stream);
 }

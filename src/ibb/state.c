@@ -165,8 +165,9 @@ void stream_begin_suspension(struct stream *stream, int64_t now_ms)
 	}
 	stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
 	stream->resumption.attempts = 0;
-	stream->timers.page_ms =
-		STREAM_NO_DEADLINE; /* the question may be lost: it is asked again */
+	/* The question may be lost: it is asked again. */
+	stream->timers.page_ms = STREAM_NO_DEADLINE;
+	stream->outgoing.page_tries = 0;
 	stream_clear_deadline(stream);
 	stream_retransmit_all(stream);
 	stream_unschedule(stream);

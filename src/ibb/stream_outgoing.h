@@ -31,6 +31,7 @@ struct stream_outgoing {
 
 	unsigned pages;	     /* how often digests were asked for */
 	uint64_t page_first; /* from which piece on, the last time */
+	unsigned page_tries; /* how often from there on, since the last break */
 
 	/* MSG_RESUME was sent as a probe: how often; and, of the last probe, the end of the blocks
 	 * before it, and the epoch. says_no_seq: the peer does not say which of them have arrived.

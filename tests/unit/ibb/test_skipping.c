@@ -177,11 +177,25 @@ static void test_no_answer(void **state)
 	STEPS(steps) = {
 		OFFERED,
 		{"write s w 5; wait 29000", "w=5"},
+		/* it is asked at the same time whether the peer still has the stream */
+		{"wait 1000", "h1.2 pieces j s 0; p1.0 resume j s"},
+		{"j: result p1.0; wait 30000", "h1.3 pieces j s 0; p1.0 resume j s"},
+		{"j: result p1.0; wait 29000", ""},
 		{"wait 1000", "d1.0 data j s 0 5"},
 		{"j: result d1.0; write s v 5", "v=5; d1.1 data j s 1 5"},
 		{"disconnect", ""},
 	};
 	PLAY(steps);
+	STEPS(late) = {
+		OFFERED,
+		{"write s w 5; wait 30000", "w=5; h1.2 pieces j s 0; p1.0 resume j s"},
+		/* the peer was asked again while it computed them */
+		{"j: error h1.1 unexpected-request", ""},
+		{"j: result h1.1 pieces size=5 page=r", "d1.0 skip j s 0 5"},
+		{"j: result h1.2 pieces size=5 page=r", ""},
+		{"disconnect", ""},
+	};
+	PLAY(late);
 }
 
 static void test_broken_connection(void **state)
