@@ -52,17 +52,19 @@ enum stream_sender stream_check_sender(struct stream *stream, const char *peer, 
 {
 	bool is_same = strcmp(stream->peer, peer) == 0;
 	int64_t checked_ms = stream->resumption.checked_ms;
+	bool was_checked = checked_ms != 0 && now_ms - checked_ms < ALIVE_MS;
 	if (stream_is_over(stream)) {
 		return STREAM_SENDER_UNKNOWN; /* its reader has not heard of the end yet */
 	}
 	if (stream->session.close_received || !stream->session.resumable) {
 		return STREAM_SENDER_THERE;
 	}
-	if (!is_same) {
-		return stream->resumption.suspended ? STREAM_SENDER_GONE : STREAM_SENDER_THERE;
+	if (!was_checked && !is_same && stream->resumption.suspended) {
+		return STREAM_SENDER_GONE;
 	}
-	if (checked_ms == 0 || now_ms - checked_ms >= ALIVE_MS) {
-		/* `peer` is online, as the same program or as another one. */
+	if (!was_checked) {
+		/* `peer` is online, as the same program or as another one. A sender that has come
+		 * back as another resource may have left its old session behind. */
 		stream->resumption.checked_ms = now_ms;
 		stream_suspend(stream, true, now_ms);
 		stream_resume(stream, now_ms);

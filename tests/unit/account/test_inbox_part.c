@@ -117,6 +117,45 @@ static void test_breaks_and_goes_on(void **state)
 	scene_finish(&scene);
 }
 
+/* Her laptop sends it while the session of her phone may have been left behind: the phone is asked
+ * whether it still has the stream. */
+static void test_another_resource(void **state)
+{
+	(void)state;
+	struct scene scene;
+	const struct msg open = {.kind = MSG_OPEN,
+				 .id = "o",
+				 .peer = "a@x/laptop",
+				 .sid = "s2",
+				 .name = "f",
+				 .size = -1,
+				 .block_size = SCENE_BLOCK,
+				 .resumable = true,
+				 .pieces = true};
+	for (int i = 0; i < 2; i++) {
+		bool is_there = i == 0;
+		start(&scene);
+		uint64_t ino = arrives(&scene, "s1", true, false);
+		begins(&scene, ino, PART);
+		scene_receive(&scene, &open);
+		scene_sent(&scene, MSG_RESUME, SCENE_PHONE);
+		if (is_there) {
+			scene_result(&scene);
+		} else {
+			scene_error(&scene, CONDITION_ITEM_NOT_FOUND);
+		}
+		assert_int_equal(scene_sent(&scene, MSG_ERROR, "a@x/laptop")->condition,
+				 CONDITION_RESOURCE_CONSTRAINT);
+		if (!is_there) {
+			breaks(&scene, ino, PART, 5);
+		}
+		scene_receive(&scene, &open);
+		assert_int_equal(scene_sent(&scene, MSG_RESULT, "a@x/laptop")->pieces, !is_there);
+		assert_names(&scene, "a@x/in", is_there ? "f f (2) " : "f ");
+		scene_finish(&scene);
+	}
+}
+
 /* A sender that cannot go on with it gets another name. */
 static void test_another_file(void **state)
 {
@@ -229,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_breaks_and_goes_on),
 		cmocka_unit_test(test_another_file),
+		cmocka_unit_test(test_another_resource),
 		cmocka_unit_test(test_does_not_go_on),
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_oldest),
