@@ -67,6 +67,13 @@ static bool defer_answer(struct stream *stream, const struct msg *close)
 	return true;
 }
 
+/* In good order. */
+static void accept_close(struct stream *stream, const struct msg *close)
+{
+	stream->session.close_accepted = true;
+	effects_send_result(stream->effects, close->peer, close->id);
+}
+
 /* An expected stream: stream_finish decides how it ends. */
 static void receive_expected_close(struct stream *stream, const struct msg *close, bool whole)
 {
@@ -75,7 +82,7 @@ static void receive_expected_close(struct stream *stream, const struct msg *clos
 		stream_break(stream, -ECONNRESET);
 	} else if (!stream->incoming.receiver.needs_commit) {
 		acknowledge_all(stream);
-		effects_send_result(stream->effects, close->peer, close->id);
+		accept_close(stream, close);
 	} else if (receiver_hold_close(&stream->incoming.receiver, close->id)) {
 		effects_send_error(stream->effects, close->peer, close->id,
 				   CONDITION_INTERNAL_SERVER_ERROR);
@@ -92,7 +99,6 @@ static bool receive_durable_close(struct stream *stream, const struct msg *close
 		stream_clear_deadline(stream); /* nothing more is expected of the peer */
 		return true;
 	}
-	stream->session.close_refused = true;
 	effects_send_error(stream->effects, close->peer, close->id,
 			   whole ? CONDITION_INTERNAL_SERVER_ERROR : CONDITION_NOT_ACCEPTABLE);
 	stream_break(stream, -ECONNRESET);
@@ -124,6 +130,10 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	bool whole = as_sent && has_received(stream, stream->session.announced_size);
 
 	stream->session.close_received = true;
+	/* Another ibbfs names its bytes. */
+	if (!close->reset && (stream->session.resumable || close->size >= 0)) {
+		stream->session.close_repeats = true;
+	}
 	if (!stream->session.close_pending) {
 		stream_note_digest(stream, close);
 	}
@@ -141,7 +151,11 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	if (is_open && !close->reset && handle_good_close(stream, close, delivered, whole)) {
 		return;
 	}
-	effects_send_result(stream->effects, close->peer, close->id);
+	if (close->reset) {
+		effects_send_result(stream->effects, close->peer, close->id);
+	} else {
+		accept_close(stream, close);
+	}
 	if (stream->state == STREAM_OPENING || close->reset || !delivered || !whole) {
 		stream_break(stream, -ECONNRESET);
 	} else {
@@ -155,14 +169,8 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 	if (answer->kind != MSG_ERROR || !(stream->session.features & FEATURE_IBBFS)) {
 		return 0;
 	}
-	const struct pieces *pieces = stream->outgoing.pieces;
-	bool compares = pieces && pieces->has_skipped;
-	if (answer->condition == CONDITION_ITEM_NOT_FOUND && stream->session.closes > 1) {
-		/* An earlier <close/> has arrived, and its answer was lost. The peer has
-		 * forgotten that, as it was restarted. If it had pieces of the file, nobody knows
-		 * whether they were right. */
-		return compares ? -ECONNRESET : 0;
-	}
+	/* Of an earlier <close/> that has arrived, the peer remembers the answer. So
+	 * item-not-found says that the stream was broken there, or was lost by a restart. */
 	if (answer->condition == CONDITION_CONFLICT) {
 		return -EIO; /* pieces of the file have changed at the peer */
 	}

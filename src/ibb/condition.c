@@ -112,3 +112,12 @@ bool condition_means_away(enum condition condition)
 {
 	return condition == CONDITION_SERVICE_UNAVAILABLE || condition_means_gone(condition);
 }
+
+enum condition condition_of_storage(int error)
+{
+	if (error == -EBADMSG) {
+		return CONDITION_CONFLICT; /* the digest of the whole is another one */
+	}
+	bool full = error == -ENOSPC || error == -EDQUOT;
+	return full ? CONDITION_RESOURCE_CONSTRAINT : CONDITION_NOT_ACCEPTABLE;
+}

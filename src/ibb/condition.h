@@ -75,4 +75,7 @@ bool condition_means_gone(enum condition condition);
  * 8.5.3.2). */
 bool condition_means_away(enum condition condition);
 
+/* What we answer to the <close/> of a file that could not be stored, with that -errno. */
+enum condition condition_of_storage(int error);
+
 #endif

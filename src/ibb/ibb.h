@@ -76,6 +76,11 @@ struct stream *ibb_expect(struct ibb *ibb, const char *peer, const char *sid, in
 struct stream *ibb_restore(struct ibb *ibb, const struct stream_facts *facts, int64_t now_ms,
 			   int *error);
 
+/* An earlier process has answered that to the <close/> of that stream (copied), or would have;
+ * CONDITION_NONE: with a result. When memory is short, nothing is remembered. */
+void ibb_restore_verdict(struct ibb *ibb, const char *peer, const char *sid,
+			 enum condition verdict);
+
 /* The daemon is about to end: stream_hand_over of each stream that is journaled. Unless `all`,
  * streams whose <close/> is about to be answered are left out. */
 void ibb_hand_over(struct ibb *ibb, bool all);

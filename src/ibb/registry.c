@@ -35,6 +35,14 @@ bool ibb_find_verdict(const struct ibb *ibb, const char *peer, const char *sid,
 	return make_key(key, peer, sid) && verdicts_find(&ibb->verdicts, key, condition);
 }
 
+void ibb_restore_verdict(struct ibb *ibb, const char *peer, const char *sid, enum condition verdict)
+{
+	char key[KEY_SIZE];
+	if (make_key(key, peer, sid)) {
+		verdicts_note(&ibb->verdicts, key, verdict);
+	}
+}
+
 struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid)
 {
 	char key[KEY_SIZE];
@@ -134,12 +142,10 @@ static void learn_path_mtu(struct ibb *ibb, struct stream *stream)
 static void note_verdict(struct ibb *ibb, const struct stream *stream)
 {
 	const struct stream_session *session = &stream->session;
-	if (!stream->links.key || !session->resumable) {
-		return;
-	}
-	if (session->close_pending || session->close_refused) {
+	if (stream->links.key && session->close_repeats) {
 		verdicts_note(&ibb->verdicts, stream->links.key,
-			      stream->incoming.receiver.close_verdict);
+			      session->close_accepted ? CONDITION_NONE
+						      : stream->incoming.receiver.close_verdict);
 	}
 }
 

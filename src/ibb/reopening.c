@@ -74,7 +74,6 @@ static void restart(struct stream *stream)
 {
 	stream->session.lost = false;
 	stream->session.close_sent = false;
-	stream->session.closes = 0;
 	sender_restart(&stream->outgoing.sender);
 	stream->outgoing.asked = 0;
 	stream->outgoing.passed = 0;

@@ -96,7 +96,6 @@ void stream_send_close(struct stream *stream, bool reset)
 	};
 	if (!stream_send_request(stream, &close, ID_CLOSE, 0)) {
 		stream->session.close_sent = true;
-		stream->session.closes++;
 	}
 }
 

@@ -19,11 +19,7 @@ static enum condition close_verdict(const struct stream *stream, int error)
 	if (!stream->incoming.receiver.needs_commit) {
 		return CONDITION_ITEM_NOT_FOUND;
 	}
-	if (error == -EBADMSG) {
-		return CONDITION_CONFLICT; /* the whole file has another digest */
-	}
-	bool full = error == -ENOSPC || error == -EDQUOT;
-	return full ? CONDITION_RESOURCE_CONSTRAINT : CONDITION_NOT_ACCEPTABLE;
+	return condition_of_storage(error);
 }
 
 /* No request stays without an answer. Blocks that are still unread in CLOSING had no reader. */

@@ -43,11 +43,12 @@ struct stream_session {
 	struct op *openers;    /* parked until the stream is OPEN */
 
 	bool close_received;
-	bool close_refused; /* we have refused the peer's <close/> at once */
-	bool close_pending; /* the peer's <close/>, in good order, is not answered yet: our own
-			       bytes are being sent, or its bytes are not durable */
+	bool close_repeats;  /* the peer's <close/>, in good order, may come again */
+	bool close_accepted; /* it was answered with a result at once; otherwise the answer is
+				receiver.close_verdict, when the stream is over */
+	bool close_pending;  /* the peer's <close/>, in good order, is not answered yet: our own
+				bytes are being sent, or its bytes are not durable */
 	bool close_sent;
-	unsigned closes;      /* how often <close/> was sent */
 	struct op *finishers; /* parked until our <close/> is answered */
 };
 

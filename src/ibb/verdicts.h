@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* So many are remembered, the latest. */
-#define VERDICTS_MOST 512
+/* So many are remembered, the latest. A break ends as many streams at once as there may be. */
+#define VERDICTS_MOST 1024
 
 /* Zeroed memory knows none. */
 struct verdicts {

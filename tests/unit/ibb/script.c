@@ -730,6 +730,9 @@ static void act_here(struct script *script, char **words)
 		stream_commit(get_stream(script, words[1])->stream);
 	} else if (strcmp(act, "keep") == 0) {
 		ibb_keep(&script->ibb, get_stream(script, words[1])->stream);
+	} else if (strcmp(act, "verdict") == 0) {
+		ibb_restore_verdict(&script->ibb, words[1], words[2],
+				    words[3] ? condition_from_name(words[3]) : CONDITION_NONE);
 	} else if (strcmp(act, "restore") == 0) {
 		restore(script, words);
 	} else if (strcmp(act, "journaled") == 0) {

@@ -19,6 +19,7 @@
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
  *     defer S; commit S; keep S; full S      it is stored; its disk is full
  *     restore S PEER BLOCKS; journaled S; hand-over [all]    restarts
+ *     verdict PEER S [CONDITION]      an earlier process has answered <close/>
  *     part S BYTES; page S FIRST COUNT; wrong S       its NAME.part; digests of that; it is spoilt
  *     gone PEER; back PEER; disconnect; connect; wait MS
  *     limit BYTES    the server takes no longer stanzas

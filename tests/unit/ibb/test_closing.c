@@ -192,7 +192,7 @@ static void test_peer_closes_what_cannot_be_stored(void **state)
 	PLAY(steps);
 }
 
-/* item-not-found to a <close/> that comes again means that the first one was accepted. */
+/* item-not-found to a <close/> that comes again would say that nothing is known of the file. */
 static void test_verdict_is_remembered(void **state)
 {
 	(void)state;
@@ -219,6 +219,18 @@ static void test_verdict_is_remembered(void **state)
 		 "i8 result j; i9 result j; j0 result j"},
 		{"j: open x k3 8 resume; take x; defer x; j: close x k4 reset; j: close x k5",
 		 "k3 result j; k4 result j; k5 error j item-not-found cancel"},
+		/* answered at once; of a stream that cannot be resumed; but not of other clients */
+		{"j: open y k6 8 resume; take y; j: close y k7; j: close y k8",
+		 "k6 result j; k7 result j; k8 result j"},
+		{"j: open z l0 8; take z; j: close z l1 size=0; j: close z l2 size=0",
+		 "l0 result j; l1 result j; l2 result j"},
+		{"j: open a l3 8; take a; j: close a l4; j: close a l5",
+		 "l3 result j; l4 result j; l5 error j item-not-found cancel"},
+		/* an earlier process has answered */
+		{"verdict j b; verdict j c resource-constraint; j: close b l6; j: close c l7; "
+		 "k: close b l8",
+		 "l6 result j; l7 error j resource-constraint wait; l8 error k item-not-found "
+		 "cancel"},
 	};
 	PLAY(steps);
 }
@@ -348,10 +360,12 @@ static void test_finish(void **state)
 		{"dial v j ibbfs; j: result o4.0; finish v f4",
 		 "o4.0 open j v 8; c4.0 close j v size=0"},
 		{"j: error c4.0 item-not-found", "f4=ECONNRESET"},
-		/* the answer was lost, or there is none */
+		/* nor one that came again: the stream was broken, or its peer restarted */
 		{"dial w j ibbfs; j: result o5.0; finish w f5",
 		 "o5.0 open j w 8; c5.0 close j w size=0"},
-		{"wait 60000; j: error c5.0 item-not-found", "c5.0 close j w size=0; f5=0"},
+		{"wait 60000; j: error c5.0 item-not-found",
+		 "c5.0 close j w size=0; f5=ECONNRESET"},
+		/* there is no answer */
 		{"dial x j ibbfs; j: result o6.0; finish x f6",
 		 "o6.0 open j x 8; c6.0 close j x size=0"},
 		{"wait 60000; wait 60000", "c6.0 close j x size=0; c6.0 close j x size=0"},

@@ -348,7 +348,7 @@ static void test_closing(void **state)
 		{"connect", "c1.0 close j s"},
 		{"j: error c1.0 service-unavailable; count", "count 1"},
 		{"back j", "c1.0 close j s"},
-		/* it had been closed already: a success */
+		/* it had been closed already, or was broken */
 		{"j: error c1.0 item-not-found; count", "count 0"},
 		/* the peer's, which waits for our bytes to leave */
 		{"j: open t x 8 resume; take t; write t w 8", "x result j; w=8; d2.0 data j t 0 8"},
