@@ -144,11 +144,11 @@ static uint64_t block_of(int fd)
 	return is_known ? status.f_frsize : USUAL_BLOCK;
 }
 
-/* Makes the directory; its own name is durable. A descriptor or -errno. */
-static int open_directory(const char *directory)
+/* Makes the directory. A descriptor or -errno. */
+static int open_directory(const char *directory, bool *is_new)
 {
-	bool is_new = mkdir(directory, 0700) == 0;
-	if (!is_new && errno != EEXIST) {
+	*is_new = mkdir(directory, 0700) == 0;
+	if (!*is_new && errno != EEXIST) {
 		return -errno;
 	}
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -161,17 +161,29 @@ static int open_directory(const char *directory)
 		close(fd);
 		return error;
 	}
-	int above = is_new ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (above >= 0) {
-		fsync(above); /* if it fails, so will the sync of the first file */
-		close(above);
-	}
 	return fd;
+}
+
+/* If it fails, so will the sync of the first file. */
+static void ignore(void *context, int result)
+{
+	(void)context, (void)result;
+}
+
+/* The directory's own name is durable before the first file is. A disk that works may take long for
+ * that, so nobody waits for it. */
+static void sync_name(const struct inbox *inbox)
+{
+	int above = openat(inbox->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above >= 0) {
+		syncer_submit_directory(inbox->syncer, above, ignore, NULL);
+	}
 }
 
 struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs, int *error)
 {
-	int fd = open_directory(directory);
+	bool is_new;
+	int fd = open_directory(directory, &is_new);
 	if (fd < 0) {
 		*error = fd;
 		return NULL;
@@ -197,6 +209,9 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 	atomic_init(&inbox->made, 1);
 	atomic_init(&inbox->durable, 0);
 	atomic_init(&inbox->hangs, false);
+	if (is_new && inbox->syncer) {
+		sync_name(inbox);
+	}
 	*error = 0;
 	return inbox;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -105,4 +106,37 @@ void syncer_submit(struct worker *syncer, struct sync *sync)
 {
 	sync->result = 0;
 	worker_submit(syncer, &sync->task);
+}
+
+struct directory_sync {
+	struct sync sync; /* first */
+	void (*done)(void *context, int result);
+	void *context;
+};
+
+static void end_directory(struct sync *sync)
+{
+	struct directory_sync *directory = (struct directory_sync *)sync;
+	/* EINVAL: as above. */
+	directory->done(directory->context, sync->result == -EINVAL ? 0 : sync->result);
+	close(sync->fd);
+	free(directory);
+}
+
+void syncer_submit_directory(struct worker *syncer, int fd, void (*done)(void *context, int result),
+			     void *context)
+{
+	struct directory_sync *directory = calloc(1, sizeof(*directory));
+	if (!directory) {
+		close(fd);
+		done(context, -ENOMEM);
+		return;
+	}
+	directory->sync.fd = directory->sync.directory = fd;
+	directory->sync.above = -1;
+	directory->sync.done = end_directory;
+	directory->done = done;
+	directory->context = context;
+	syncer_submit(syncer, &directory->sync);
+	/* cppcheck-suppress memleak ; the syncer's */
 }

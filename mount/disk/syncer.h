@@ -44,4 +44,10 @@ struct worker *syncer_create(void);
 
 void syncer_submit(struct worker *syncer, struct sync *sync);
 
+/* Makes the names in a directory durable, before a sync that is submitted later is done. Takes `fd`
+ * over. `done` is called in the syncer's thread, with 0 or -errno; also at once, when memory is
+ * short. */
+void syncer_submit_directory(struct worker *syncer, int fd, void (*done)(void *context, int result),
+			     void *context);
+
 #endif

@@ -18,6 +18,7 @@ from daemon import Mount, is_mounted, poll_until, processes_with_argument
 from disks import Disk, running_disk
 from lab import Lab, wait_blocked
 from rawpeer import NS_PING, RawPeer, payload
+from server import Account
 from test_flood import MIBIBYTE, is_sanitized, most_memory
 from test_waiting import BLOCKED, PROMISED_SECONDS, seconds
 
@@ -143,10 +144,11 @@ def foreground(lab: Lab, mount: Mount) -> subprocess.Popen:
     return process
 
 
-def not_started(lab: Lab, options: str) -> Mount:
+def not_started(lab: Lab, options: str, account: Account | None = None) -> Mount:
     path = lab.folder / "mnt"
     path.mkdir()
-    mount = Mount(lab.build, lab.server, lab.accounts("alice")[0], "mount", path, options)
+    account = account or lab.accounts("alice")[0]
+    mount = Mount(lab.build, lab.server, account, "mount", path, options)
     lab.watch(mount)
     return mount
 
@@ -186,6 +188,22 @@ def test_start_is_interrupted(lab: Lab, disk: Disk, call: str) -> None:
     _, err = process.communicate(timeout=AT_ONCE)
     assert process.returncode == 1 and err == "ibbfs: interrupted\n", err
     assert not is_mounted(mount.path) and mount.reports() == ""
+
+
+def test_start_with_a_slow_sync(lab: Lab, disk: Disk) -> None:
+    """The name of a new inbox is durable before the first file is; the start does not wait for it."""
+    first, second = lab.accounts("alice", "bob")
+    sender = lab.mount(first)
+    receiver = not_started(lab, f"inbox={disk.path}/inbox", second)
+    disk.hang("fsync")
+    started = lab.background(receiver.start)
+    disk.wait_held()
+    started.result(AT_ONCE)
+    sender.wait_online(receiver.jid)
+    copying = lab.spawn("cp", lab.random_file(1000), sender.contact(receiver) / "f")
+    wait_blocked(copying.pid)
+    disk.go()
+    assert copying.wait(AT_ONCE) == 0
 
 
 def test_start_of_a_spool(lab: Lab, disk: Disk) -> None:

@@ -134,6 +134,30 @@ static void test_failures(void **state)
 	assert_int_equal(one.result, -EROFS);
 }
 
+static void finish_directory(void *context, int result)
+{
+	note(result ? "failed" : "done", *(const int *)context);
+}
+
+static void test_directory(void **state)
+{
+	static int number = 7;
+	struct worker *syncer = syncer_create();
+	(void)state;
+	assert_non_null(syncer);
+	calls[0] = '\0';
+	fails = -1;
+	syncer_submit_directory(syncer, 200, finish_directory, &number);
+	assert_true(worker_drain(syncer, FOREVER));
+	assert_string_equal(calls, "start 200; data 200; entries 200; done 7; ");
+	calls[0] = '\0';
+	fails = 200;
+	syncer_submit_directory(syncer, 200, finish_directory, &number);
+	assert_true(worker_drain(syncer, FOREVER));
+	assert_string_equal(calls, "start 200; data 200; failed 7; ");
+	worker_destroy(syncer);
+}
+
 /* A file that holds the syncer up until all files of the batch wait. */
 static int wait_for[2], waits[2];
 
@@ -194,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_batch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
