@@ -11,6 +11,7 @@
 #include "mount/disk/restart.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
+#include "mount/disk/verdict_file.h"
 #include "mount/disk/watchdog.h"
 #include "mount/log.h"
 
@@ -124,6 +125,17 @@ static void free_orphans(struct hub *hub)
 	}
 }
 
+/* A file that is not needed by the next process. */
+static void forget_verdicts(const struct call_context *context)
+{
+	const struct inbox *inbox = context->inbox;
+	char *own = hub_ended_as(context->hub);
+	if (inbox && own && !atomic_load(&inbox->unheard)) {
+		verdict_file_remove(&inbox->journals, own);
+	}
+	free(own);
+}
+
 bool disks_end(const struct options *options, const struct call_context *context)
 {
 	free_orphans(context->hub);
@@ -133,6 +145,8 @@ bool disks_end(const struct options *options, const struct call_context *context
 	if (hangs) {
 		log_error("%s: the disk does not answer: %u file%s not stored", options->inbox,
 			  files, files == 1 ? " is" : "s are");
+	} else {
+		forget_verdicts(context);
 	}
 	unsigned calls = context->spool.pool ? pool_drain(context->spool.pool, until_ms) : 0;
 	if (calls > 0) {

@@ -292,7 +292,24 @@ bool hub_is_drained(struct hub *hub)
 void hub_abandon(struct hub *hub)
 {
 	int64_t now_ms = begin_alone(hub);
+	hub->ended_online = hub->abandoned ? hub->ended_online : hub->account.online;
 	hub->abandoned = true;
 	shutdown_abandon(&hub->account, now_ms);
 	hub_end(hub, now_ms);
+}
+
+bool hub_has_ended(struct hub *hub)
+{
+	hub_begin(hub);
+	bool ended = hub->abandoned;
+	hub_unlock(hub);
+	return ended;
+}
+
+char *hub_ended_as(struct hub *hub)
+{
+	hub_begin(hub);
+	char *jid = hub->ended_online ? strdup(hub->account.jid) : NULL;
+	hub_unlock(hub);
+	return jid;
 }

@@ -120,6 +120,13 @@ void hub_stop(struct hub *hub, bool unmounted);
 bool hub_is_drained(struct hub *hub);
 void hub_abandon(struct hub *hub);
 
+/* Whether hub_abandon was called: nobody is answered any more. */
+bool hub_has_ended(struct hub *hub);
+
+/* Our full JID, the caller's, if we were online at hub_abandon: what was answered before has left.
+ * NULL: we were not, or memory is short. */
+char *hub_ended_as(struct hub *hub);
+
 /* ---- calls of the file system; -ENOENT for an inode that is not there ---- */
 
 /* Functions with `attributes` count a lookup of the node that they return. */
@@ -188,6 +195,10 @@ int hub_restore_inbox_file(struct hub *hub, const struct inbox_path *path, uint6
 			   const struct timespec *modified);
 int hub_resume_inbox_file(struct hub *hub, const struct inbox_path *path, const char *part,
 			  const struct stream_facts *facts, uint64_t *ino);
+
+/* ibb_restore_verdict. */
+void hub_restore_verdict(struct hub *hub, const char *peer, const char *sid,
+			 enum condition verdict);
 
 /* inbox_part.c's calls, and parts_sum. */
 void hub_restore_part(struct hub *hub, const char *path, const struct stat *status);

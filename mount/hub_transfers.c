@@ -133,6 +133,13 @@ int hub_resume_inbox_file(struct hub *hub, const struct inbox_path *path, const 
 	return result;
 }
 
+void hub_restore_verdict(struct hub *hub, const char *peer, const char *sid, enum condition verdict)
+{
+	hub_begin(hub);
+	ibb_restore_verdict(&hub->account.ibb, peer, sid, verdict);
+	hub_unlock(hub);
+}
+
 bool hub_next_inbox_file(struct hub *hub, uint64_t *ino, char *path, size_t size)
 {
 	hub_begin(hub);

@@ -46,6 +46,7 @@
  *     beginning of an offered file: what is there already
  *     journal   of a stream, for the next process   journal_format its bytes
  *     restart   what was in the inbox       verification     of a part, by its journal
+ *     verdict_file answers to <close/>, for the next process
  *     checksum  of bytes on disk            scan      reads a file, some at a time
  *     folder    directories in the inbox, by paths
  *     transfer  an upload or a download, piece by piece

@@ -355,6 +355,7 @@ int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *
 	download->part_size = head->part_size;
 	download->written = download->started = facts.received;
 	download->journal = found->journal;
+	verdict_name_set(&download->verdict, head->own, head->peer, head->sid);
 	verification_init(&download->verification, &found->record);
 	download->stage = STAGE_VERIFY;
 	transfer_start(&download->transfer);

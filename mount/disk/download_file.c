@@ -62,6 +62,7 @@ void download_begin_journal(struct download *download)
 	if (!arrival->own) {
 		return;
 	}
+	verdict_name_set(&download->verdict, arrival->own, arrival->peer, arrival->sid);
 	int error = journal_begin(&download->location.inbox->journals, &download->journal, &head);
 	if (error) {
 		download_warn(download, download->file.part_name, strerror(-error));
@@ -151,6 +152,7 @@ static int name_file(struct sync *sync)
 	char path[LOCATION_PATH_SIZE];
 	int error = part_file_close(&download->file);
 	if (!error) {
+		journal_note_whole(&download->journal);
 		error = part_file_rename(&download->file);
 	}
 	if (error) {
@@ -226,6 +228,12 @@ static void leave_part(const struct download *download, const char *path)
 	hub_leave_part(download->hub, path, &status);
 }
 
+/* For the next process: what the peer is about to be told. */
+static void note_verdict(const struct download *download, enum condition verdict)
+{
+	verdict_file_note(&download->location.inbox->journals, &download->verdict, verdict);
+}
+
 /* No file of that name remains. */
 static void discard(struct download *download, const char *name)
 {
@@ -240,6 +248,9 @@ void download_fail(struct download *download, int error, bool of_disk)
 		return; /* the next process goes on */
 	}
 	int failed = part_file_unname(&download->file);
+	if (of_disk) {
+		note_verdict(download, condition_of_storage(error));
+	}
 	end_journal(download);
 	if (failed) {
 		download_warn(download, download->file.name, strerror(-failed));
@@ -283,12 +294,17 @@ void download_conclude(struct download *download)
 	       !atomic_compare_exchange_weak(&inbox->durable, &durable, download->made)) {
 	}
 	location_path(&download->location, download->file.name, path);
+	note_verdict(download, CONDITION_NONE);
 	int result = hub_download_end(download->hub, download->ino, path, 0);
+	if (hub_has_ended(download->hub)) {
+		atomic_store(&inbox->unheard, true);
+	}
 	journal_end(&inbox->journals, &download->journal);
 	location_path(&download->location, download->file.part_name, path);
 	hub_remove_part(download->hub, path);
 	if (result == -ENOENT) {
-		discard(download,
-			download->file.name); /* it was removed from the mount meanwhile */
+		/* It was removed from the mount meanwhile. */
+		note_verdict(download, CONDITION_NOT_ACCEPTABLE);
+		discard(download, download->file.name);
 	}
 }

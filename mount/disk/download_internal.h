@@ -19,6 +19,7 @@
 #include "mount/disk/part_file.h"
 #include "mount/disk/syncer.h"
 #include "mount/disk/transfer.h"
+#include "mount/disk/verdict_file.h"
 #include "mount/disk/verification.h"
 #include "mount/hub.h"
 
@@ -56,6 +57,7 @@ struct download {
 	struct beginning beginning;
 	bool accepted; /* its bytes may come */
 	struct journal journal;
+	struct verdict_name verdict;   /* of the stream, if the next process may hear of it */
 	struct inbox_arrival *arrival; /* or NULL: an earlier process has begun it */
 	struct verification verification;
 };

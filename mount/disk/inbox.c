@@ -209,6 +209,7 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 	atomic_init(&inbox->made, 1);
 	atomic_init(&inbox->durable, 0);
 	atomic_init(&inbox->hangs, false);
+	atomic_init(&inbox->unheard, false);
 	if (is_new && inbox->syncer) {
 		sync_name(inbox);
 	}

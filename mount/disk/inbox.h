@@ -47,6 +47,7 @@ struct inbox {
 	atomic_uint made, durable;
 	struct inbox_wait *waits; /* main thread */
 	atomic_bool hangs;	  /* a call has waited for too long */
+	atomic_bool unheard;	  /* a verdict could not be told: the next process has to */
 };
 
 /* `directory`, absolute, is made with mode 0700 if it is not there. `limit`: of quota_init.

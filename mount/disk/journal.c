@@ -125,7 +125,7 @@ int journal_begin(struct journals *journals, struct journal *journal,
 		journal->fd = -1;
 		return error;
 	}
-	journal->skipped = 0;
+	journal->blocks = journal->skipped = 0;
 	checksum_init(&journal->sum);
 	record.sum = journal->sum;
 	length += journal_encode_record(bytes, &record);
@@ -136,13 +136,14 @@ int journal_begin(struct journals *journals, struct journal *journal,
 	return error;
 }
 
-static int write_record(const struct journal *journal, uint64_t blocks)
+static int write_record(const struct journal *journal, bool is_whole)
 {
 	uint8_t encoded[JOURNAL_RECORD_SIZE];
 	struct journal_record record = {
-		.blocks = blocks,
+		.blocks = journal->blocks,
 		.skipped = journal->skipped,
 		.sum = journal->sum,
+		.is_whole = is_whole,
 	};
 	journal_encode_record(encoded, &record);
 	return write_at(journal->fd, encoded, sizeof(encoded), 0);
@@ -151,14 +152,23 @@ static int write_record(const struct journal *journal, uint64_t blocks)
 int journal_note(struct journal *journal, const void *bytes, size_t length, uint64_t blocks)
 {
 	checksum_add(&journal->sum, bytes, length);
-	return write_record(journal, blocks);
+	journal->blocks = blocks;
+	return write_record(journal, false);
 }
 
 int journal_note_skip(struct journal *journal, uint64_t end, uint64_t blocks)
 {
 	journal->skipped = end;
 	checksum_init(&journal->sum);
-	return write_record(journal, blocks);
+	journal->blocks = blocks;
+	return write_record(journal, false);
+}
+
+void journal_note_whole(const struct journal *journal)
+{
+	if (journal->fd >= 0) {
+		write_record(journal, true); /* else the next process knows less */
+	}
 }
 
 void journal_end(struct journals *journals, struct journal *journal)
@@ -223,6 +233,7 @@ static int read_journal(struct journal_found *found)
 	}
 	found->written = status.st_mtim.tv_sec;
 	int error = journal_parse(found->bytes, (size_t)length, &found->head, &found->record);
+	found->journal.blocks = found->record.blocks;
 	found->journal.skipped = found->record.skipped;
 	found->journal.sum = found->record.sum;
 	return error;

@@ -44,9 +44,9 @@
 #define JOURNAL_SPARE 16
 
 struct journal {
-	int fd;		  /* -1: none */
-	unsigned number;  /* its name */
-	uint64_t skipped; /* as in its record */
+	int fd;			  /* -1: none */
+	unsigned number;	  /* its name */
+	uint64_t blocks, skipped; /* as in its record */
 	struct checksum sum;
 };
 
@@ -91,6 +91,10 @@ int journal_note(struct journal *journal, const void *bytes, size_t length, uint
 
 /* Likewise, after a skip that ends at `end`. */
 int journal_note_skip(struct journal *journal, uint64_t end, uint64_t blocks);
+
+/* That was all, and is durable: the file is about to get its name. No effect if the journal was not
+ * begun. */
+void journal_note_whole(const struct journal *journal);
 
 /* The journal is not needed any more. No effect if it was not begun. */
 void journal_end(struct journals *journals, struct journal *journal);

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* "ibbfs", version 2. */
-#define MAGIC 0x0002000073666262u
+/* "ibbfs", version 3. */
+#define MAGIC 0x0003000073666262u
 
 #define MAX_BLOCK 65535
 #define STRINGS	  7
@@ -15,6 +15,7 @@
 struct record_layout {
 	uint64_t blocks, skipped;
 	struct checksum sum;
+	uint64_t is_whole;
 	uint64_t check; /* of all before it */
 };
 
@@ -35,6 +36,7 @@ size_t journal_encode_record(uint8_t bytes[JOURNAL_RECORD_SIZE],
 		.blocks = record->blocks,
 		.skipped = record->skipped,
 		.sum = record->sum,
+		.is_whole = record->is_whole,
 	};
 	layout.check = checksum_of(&layout, offsetof(struct record_layout, check));
 	memset(bytes, 0, JOURNAL_RECORD_SIZE);
@@ -132,6 +134,7 @@ static int parse_record(const uint8_t *bytes, struct journal_record *record)
 		.blocks = layout.blocks,
 		.skipped = layout.skipped,
 		.sum = layout.sum,
+		.is_whole = layout.is_whole,
 	};
 	return 0;
 }

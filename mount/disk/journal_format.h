@@ -3,7 +3,8 @@
  * journal_format - the bytes of a journal: a record of what has come of a stream, and a head that
  * says which stream it is.
  *
- *     offset   0  record: bytes, blocks, checksum of the bytes, checksum of the record; fixed size
+ *     offset   0  record: bytes, blocks, whether these are all, checksum of the bytes, checksum of
+ *                 the record; fixed size
  *            128  head: magic, block size, announced size, part, strings, checksum of the head
  *
  * The record is rewritten for each piece, the head is written once. Numbers have the byte order of
@@ -17,6 +18,7 @@
 
 #include "mount/disk/checksum.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +41,7 @@ struct journal_record {
 	uint64_t blocks;     /* and skips */
 	uint64_t skipped;    /* where the last skip ends; 0: there was none */
 	struct checksum sum; /* of all bytes behind that, which are in the file */
+	bool is_whole;	     /* that is all of it: it is about to get its name */
 };
 
 /* Bytes of the file that have come, or were skipped. */

@@ -4,7 +4,11 @@
 #include "account/inbox_entry.h"
 #include "account/name.h"
 #include "mount/disk/download.h"
+#include "mount/disk/folder.h"
 #include "mount/disk/journal.h"
+#include "mount/disk/location.h"
+#include "mount/disk/syncer.h"
+#include "mount/disk/verdict_file.h"
 #include "mount/log.h"
 #include "xmpp/jid.h"
 
@@ -14,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <utlist.h>
 
 /* No peer waits longer: it is the largest value of -o reconnect=. */
@@ -39,23 +44,57 @@ static void restore(void *context, const char *contact, const char *folder, cons
 	}
 }
 
-static bool is_recent(const struct journal_found *found)
+static bool is_recent(time_t written)
 {
-	return time(NULL) - found->written <= MAX_AGE_S;
+	return time(NULL) - written <= MAX_AGE_S;
 }
 
-/* The full JID that the last of the streams was sent to; NULL: none was sent to `jid`. */
-static const char *last_jid(const struct journal_found *list, const char *jid)
+/* The full JID to log in with: that of the last stream that is resumed, or whose sender may still
+ * ask. */
+struct login {
+	const char *jid; /* ours, bare or full */
+	char *last;	 /* NULL: there is no such stream */
+	time_t written;
+};
+
+static void consider(struct login *login, const char *own, time_t written)
 {
-	const struct journal_found *found, *last = NULL;
-	LL_FOREACH (list, found) {
-		bool is_ours = jid_resource(jid) ? strcmp(found->head.own, jid) == 0
-						 : jid_same_bare(found->head.own, jid);
-		if (is_ours && is_recent(found) && (!last || found->written > last->written)) {
-			last = found;
-		}
+	bool is_ours = jid_resource(login->jid) ? strcmp(own, login->jid) == 0
+						: jid_same_bare(own, login->jid);
+	if (is_ours && is_recent(written) && (!login->last || written > login->written)) {
+		free(login->last);
+		login->last = strdup(own);
+		login->written = written;
 	}
-	return last ? last->head.own : NULL;
+}
+
+static void consider_verdict(void *context, const struct verdict_record *record)
+{
+	consider(context, record->own, record->written);
+}
+
+static void choose_login(struct login *login, const struct inbox *inbox,
+			 const struct journal_found *list)
+{
+	const struct journal_found *found;
+	LL_FOREACH (list, found) {
+		consider(login, found->head.own, found->written);
+	}
+	verdict_file_read(&inbox->journals, consider_verdict, login);
+}
+
+/* Whose verdicts are restored, and where. */
+struct restoring {
+	struct hub *hub;
+	const char *own;
+};
+
+static void restore_verdict(void *context, const struct verdict_record *record)
+{
+	const struct restoring *restoring = context;
+	if (strcmp(record->own, restoring->own) == 0 && is_recent(record->written)) {
+		hub_restore_verdict(restoring->hub, record->peer, record->sid, record->verdict);
+	}
 }
 
 static void drop(struct inbox *inbox, struct journal_found *found, const char *why)
@@ -64,43 +103,117 @@ static void drop(struct inbox *inbox, struct journal_found *found, const char *w
 	journal_end(&inbox->journals, &found->journal);
 }
 
+/* Whether the file got its name just before the end, and nobody could be told. */
+static bool was_named(const struct inbox *inbox, const struct journal_found *found,
+		      char path[LOCATION_PATH_SIZE])
+{
+	const struct journal_head *head = &found->head;
+	struct location location;
+	struct stat status;
+	location_init(&location, NULL, head->contact, head->folder);
+	location_path(&location, head->part_name, path);
+	if (!found->record.is_whole || inbox_stat(inbox, path, &status) != -ENOENT) {
+		return false;
+	}
+	location_path(&location, head->name, path);
+	return inbox_stat(inbox, path, &status) == 0 && S_ISREG(status.st_mode) &&
+	       (uint64_t)status.st_size == journal_record_end(&found->record);
+}
+
+/* A file with its name, of which its sender may not have heard. */
+struct named {
+	struct inbox *inbox;
+	struct hub *hub;
+	struct journal_found *found; /* ours */
+};
+
+/* Its name is durable, or need not be. */
+static void conclude(void *context, int result)
+{
+	struct named *named = context;
+	struct journal_found *found = named->found;
+	const struct journal_head *head = &found->head;
+	struct journals *journals = &named->inbox->journals;
+	if (result == 0) {
+		struct verdict_name name;
+		verdict_name_set(&name, head->own, head->peer, head->sid);
+		verdict_file_note(journals, &name, CONDITION_NONE);
+		hub_restore_verdict(named->hub, head->peer, head->sid, CONDITION_NONE);
+	}
+	journal_end(journals, &found->journal);
+	free(found);
+	free(named);
+}
+
+/* There is no part: it was removed by hand, or has its name. Takes `found` over. */
+static void resume_without_part(struct inbox *inbox, struct hub *hub, struct journal_found *found)
+{
+	char path[LOCATION_PATH_SIZE];
+	const char *name;
+	struct named *named = was_named(inbox, found, path) ? calloc(1, sizeof(*named)) : NULL;
+	int above = named ? folder_open_above(inbox->fd, path, &name) : -1;
+	if (!named || above < 0) {
+		journal_end(&inbox->journals, &found->journal);
+		free(found);
+		free(named);
+		return;
+	}
+	*named = (struct named){inbox, hub, found};
+	if (inbox->syncer) {
+		syncer_submit_directory(inbox->syncer, above, conclude, named);
+	} else {
+		close(above);
+		conclude(named, 0);
+	}
+}
+
+/* Takes `found` over. */
 static void resume(struct inbox *inbox, struct hub *hub, struct journal_found *found,
 		   const char *jid)
 {
-	if (!is_recent(found)) {
+	int error = 0;
+	if (!is_recent(found->written)) {
 		drop(inbox, found, "its stream is too old");
-		return;
-	}
-	if (!jid || strcmp(found->head.own, jid) != 0) {
+	} else if (!jid || strcmp(found->head.own, jid) != 0) {
 		drop(inbox, found, "its stream was sent to another address");
+	} else {
+		error = download_resume(inbox, hub, found);
+	}
+	if (error == -ENOENT) {
+		resume_without_part(inbox, hub, found);
 		return;
 	}
-	int error = download_resume(inbox, hub, found);
-	if (error == -ENOENT) {
-		/* It was removed by hand, or got its name just before the end. */
-		journal_end(&inbox->journals, &found->journal);
-	} else if (error) {
+	if (error) {
 		drop(inbox, found, strerror(-error));
 	}
+	free(found);
 }
 
 char *restart_inbox(struct inbox *inbox, struct hub *hub, const char *jid, bool resumes)
 {
 	struct journal_found *list = journals_find(&inbox->journals), *found, *next;
-	const char *last = resumes ? last_jid(list, jid) : NULL;
-	char *login = strdup(last ? last : jid);
-	if (login && last && hub_set_jid(hub, last)) {
+	struct login choice = {.jid = jid};
+	if (resumes) {
+		choose_login(&choice, inbox, list);
+	}
+	char *login = strdup(choice.last ? choice.last : jid);
+	if (login && choice.last && hub_set_jid(hub, choice.last)) {
 		free(login);
 		login = NULL;
 	}
+	if (login && choice.last) {
+		struct restoring restoring = {hub, choice.last};
+		verdict_file_read(&inbox->journals, restore_verdict, &restoring);
+	}
 	LL_FOREACH_SAFE (list, found, next) {
 		if (login) {
-			resume(inbox, hub, found, last);
+			resume(inbox, hub, found, choice.last);
 		} else {
 			journal_leave(&found->journal);
+			free(found);
 		}
-		free(found);
 	}
+	free(choice.last);
 	inbox_for_each(inbox, restore, hub);
 	return login;
 }

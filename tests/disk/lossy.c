@@ -529,6 +529,7 @@ static int lossy_write(const char *path, const char *buffer, size_t size, off_t 
 		resize(inode, end);
 	}
 	memcpy(inode->now.data + offset, buffer, size);
+	clock_gettime(CLOCK_REALTIME, &inode->modified);
 	return locked((int)size);
 }
 

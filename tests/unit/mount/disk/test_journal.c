@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* journal: what the next process finds; and journal_format: what it believes. */
+/* journal: what the next process finds; journal_format: what it believes; and verdict_file. */
 #include "mount/disk/journal.h"
+#include "mount/disk/verdict_file.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ static void test_damage(void **state)
 		int error = parse(&spoilt);
 		bool is_magic = bit / 8 >= JOURNAL_RECORD_SIZE && bit / 8 < JOURNAL_RECORD_SIZE + 8;
 		/* What fills the record up is never read. */
-		bool is_filling = bit / 8 >= 96 && bit / 8 < JOURNAL_RECORD_SIZE;
+		bool is_filling = bit / 8 >= 104 && bit / 8 < JOURNAL_RECORD_SIZE;
 		assert_int_equal(error, is_magic ? -EPROTONOSUPPORT : is_filling ? 0 : -EBADMSG);
 		spoilt.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
@@ -218,14 +219,18 @@ static void test_found_by_the_next(void **state)
 	checksum_init(&sum);
 	checksum_add(&sum, "abcde", 5);
 	assert_true(checksum_equals(&sum, &found->record.sum));
+	assert_false(found->record.is_whole);
 	/* it goes on */
 	assert_int_equal(journal_note(&found->journal, "f", 1, 3), 0);
 	checksum_add(&sum, "f", 1);
+	journal_note_whole(&found->journal);
 	journal_leave(&found->journal);
 	free(found);
 	found = journals_find(&world.journals);
 	assert_non_null(found);
 	assert_true(checksum_equals(&sum, &found->record.sum));
+	assert_int_equal(found->record.blocks, 3);
+	assert_true(found->record.is_whole);
 	journal_end(&world.journals, &found->journal);
 	free(found);
 	finish(&world);
@@ -308,6 +313,100 @@ static void test_locked(void **state)
 	finish(&world);
 }
 
+/* ---- verdicts ---- */
+
+struct seen {
+	char text[400];
+};
+
+static void see(void *context, const struct verdict_record *record)
+{
+	struct seen *seen = context;
+	size_t length = strlen(seen->text);
+	const char *name = condition_name(record->verdict);
+	snprintf(seen->text + length, sizeof(seen->text) - length, "%s %s %s %s;", record->own,
+		 record->peer, record->sid, name ? name : "stored");
+	assert_true(record->written > 0);
+}
+
+static void assert_seen(const struct journals *journals, const char *text)
+{
+	struct seen seen = {{0}};
+	verdict_file_read(journals, see, &seen);
+	assert_string_equal(seen.text, text);
+}
+
+static void note(const struct journals *journals, const char *own, const char *sid,
+		 enum condition verdict)
+{
+	struct verdict_name name;
+	verdict_name_set(&name, own, "a@x/phone", sid);
+	verdict_file_note(journals, &name, verdict);
+}
+
+static void test_verdicts(void **state)
+{
+	struct world world;
+	struct journal journal;
+	char sid[VERDICT_NAME_SIZE] = {0};
+	(void)state;
+	start(&world);
+	note(&world.journals, "me@home/a", "s1", CONDITION_NONE); /* no directory: no effect */
+	assert_seen(&world.journals, "");
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	assert_seen(&world.journals, "");
+	note(&world.journals, "me@home/a", "s1", CONDITION_NONE);
+	assert_seen(&world.journals, "me@home/a a@x/phone s1 stored;");
+	assert_null(journals_find(&world.journals)); /* it is no journal */
+	/* the latest counts */
+	note(&world.journals, "me@home/a", "s1", CONDITION_RESOURCE_CONSTRAINT);
+	assert_seen(&world.journals, "me@home/a a@x/phone s1 resource-constraint;");
+	/* one that has no room */
+	memset(sid, 'x', sizeof(sid) - 1);
+	note(&world.journals, "me@home/a", sid, CONDITION_NONE);
+	assert_seen(&world.journals, "me@home/a a@x/phone s1 resource-constraint;");
+	/* another account has its own there */
+	verdict_file_remove(&world.journals, "me@home/b");
+	assert_seen(&world.journals, "me@home/a a@x/phone s1 resource-constraint;");
+	verdict_file_remove(&world.journals, "me@home/a");
+	assert_seen(&world.journals, "");
+	journal_end(&world.journals, &journal);
+	finish(&world);
+}
+
+/* Each bit of a record. */
+static void test_damaged_verdict(void **state)
+{
+	struct world world;
+	struct journal journal;
+	struct stat status;
+	char path[64], bytes[512];
+	(void)state;
+	start(&world);
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	note(&world.journals, "me@home/a", "s1", CONDITION_NONE);
+	snprintf(path, sizeof(path), "%s/" JOURNAL_DIRECTORY "/verdicts", world.path);
+	int fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	off_t place = status.st_size - (off_t)sizeof(bytes);
+	assert_int_equal(pread(fd, bytes, sizeof(bytes), place), sizeof(bytes));
+	for (size_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
+		bytes[bit / 8] ^= (char)(1 << bit % 8);
+		assert_int_equal(pwrite(fd, bytes, sizeof(bytes), place), sizeof(bytes));
+		assert_seen(&world.journals, "");
+		bytes[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	assert_int_equal(pwrite(fd, bytes, sizeof(bytes), place), sizeof(bytes));
+	assert_seen(&world.journals, "me@home/a a@x/phone s1 stored;");
+	assert_int_equal(ftruncate(fd, place + 511), 0);
+	assert_seen(&world.journals, "");
+	close(fd);
+	verdict_file_remove(&world.journals, "me@home/a");
+	journal_end(&world.journals, &journal);
+	finish(&world);
+}
+
 /* Files that are none are removed, or left alone if they cannot be ours. */
 static void test_garbage(void **state)
 {
@@ -335,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_nonsense),	  cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_found_by_the_next), cmocka_unit_test(test_skip),
 		cmocka_unit_test(test_used_again),	  cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_verdicts),	  cmocka_unit_test(test_damaged_verdict),
 		cmocka_unit_test(test_garbage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

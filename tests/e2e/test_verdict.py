@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""The answer to <close/> is lost, and <close/> comes again: the sender's close tells the truth."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon import Mount, poll_until
+from disks import Disk, running_disk
+from lab import Lab
+
+CONTENT = b"bytes" * 4000
+
+
+@pytest.fixture
+def disk(lab: Lab) -> Iterator[Disk]:
+    with running_disk(lab) as disk:
+        yield disk
+
+
+def pair(lab: Lab, options: str) -> tuple[Mount, Mount]:
+    first, second = lab.accounts("alice", "bob")
+    alice, bob = lab.mount(first), lab.mount(second, options, via=lab.proxy(second))
+    alice.wait_online(bob.jid)
+    bob.wait_online(alice.jid)
+    return alice, bob
+
+
+def cut(bob: Mount) -> None:
+    bob.via.cut()
+    bob.via.unmute()
+
+
+def kill(bob: Mount) -> None:
+    bob.kill()
+    cut(bob)
+    bob.start()
+
+
+def end_offline(bob: Mount) -> None:
+    bob.via.refuse()
+    cut(bob)
+    poll_until(lambda: "\nconnection  down" in "\n" + bob.status(), what="offline")
+    bob.stop()
+    bob.via.accept()
+    bob.start()
+
+
+def close_unheard(
+    lab: Lab, alice: Mount, bob: Mount, heard: Callable[[], bool], fault: Callable[[Mount], None]
+) -> int:
+    """The errno of a close that the receiver has heard, but whose answer is lost by the fault."""
+    fd = os.open(alice.contact(bob) / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, CONTENT)
+    os.fsync(fd)
+    bob.via.mute()
+    closing = lab.background(os.close, fd)
+    poll_until(heard, what="the end of the file")
+    assert not closing.done()
+    fault(bob)
+    try:
+        closing.result(90)
+    except OSError as error:
+        return error.errno
+    return 0
+
+
+FAULTS = [cut, kill, end_offline]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_file_is_stored(lab: Lab, fault: Callable[[Mount], None]) -> None:
+    alice, bob = pair(lab, f"inbox={lab.folder}/inbox")
+    file = lab.folder / "inbox" / alice.account.jid / "f"
+    assert close_unheard(lab, alice, bob, file.exists, fault) == 0
+    assert file.read_bytes() == CONTENT
+    bob.stop()
+    assert not (lab.folder / "inbox" / ".ibbfs").exists()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_file_cannot_be_stored(lab: Lab, disk: Disk, fault: Callable[[Mount], None]) -> None:
+    alice, bob = pair(lab, f"inbox={disk.path}/inbox")
+    disk.fail("rename", errno.ENOSPC, 1)
+
+    def has_failed() -> bool:
+        return os.getxattr(bob.incoming(alice, "f"), "user.ibb.state") == b"broken"
+
+    assert close_unheard(lab, alice, bob, has_failed, fault) == errno.ENOSPC
+    assert not (disk.path / "inbox" / alice.account.jid / "f").exists()
+
+
+def test_the_file_has_its_name_only(lab: Lab, disk: Disk) -> None:
+    """The receiver is killed before it knows that the name is durable."""
+    alice, bob = pair(lab, f"inbox={disk.path}/inbox")
+    file = disk.path / "inbox" / alice.account.jid / "f"
+
+    def is_named() -> bool:
+        disk.wait_held()
+        disk.hang("fsync")
+        poll_until(file.exists, what="the name")
+        return True
+
+    def kill_and_go(bob: Mount) -> None:
+        bob.kill()
+        cut(bob)
+        disk.go()
+        bob.start()
+
+    disk.hang("rename")
+    assert close_unheard(lab, alice, bob, is_named, kill_and_go) == 0
+    assert file.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"), [(cut, 0), (kill, errno.ECONNRESET)], ids=["cut", "kill"]
+)
+def test_without_an_inbox(lab: Lab, fault: Callable[[Mount], None], wanted: int) -> None:
+    """A receiver that was restarted cannot know who has read the bytes."""
+    alice, bob = pair(lab, "")
+    reader = lab.background(lambda: Path(bob.incoming(alice)).read_bytes())
+    assert close_unheard(lab, alice, bob, reader.done, fault) == wanted
+    assert reader.result() == CONTENT
