@@ -158,16 +158,13 @@ static int run(const struct options *options, const char *jid, char **password,
 	return status;
 }
 
-/* For -o uid=, after privilege_lend: mounts, and drops root for good, before anything is sent to
- * the network; without it, mounting comes last. Processes that look into the mount meanwhile wait.
- * The user may not be allowed to open /dev/fuse or to mount there, but can unmount: the mount is
- * theirs. */
-static int mount_for(const struct options *options, struct fuse_session *session)
+/* For -o uid=, before signals are blocked: a disk that hangs can be interrupted. */
+static int lend(const struct options *options)
 {
 	const char *paths[] = {options->cafile, options->capath};
 
-	if (fuse_session_mount(session, options->mountpoint) ||
-	    privilege_drop(options->uid, options->gid)) {
+	/* libfuse takes the user of now for the owner, whom allow_root lets in beside root. */
+	if (privilege_lend(options->uid, options->gid)) {
 		return -1;
 	}
 	/* Root could read the files; the user must be able to as well. */
@@ -178,6 +175,18 @@ static int mount_for(const struct options *options, struct fuse_session *session
 		}
 	}
 	return 0;
+}
+
+/* For -o uid=, after privilege_lend: mounts, and drops root for good, before anything is sent to
+ * the network; without it, mounting comes last. Processes that look into the mount meanwhile wait.
+ * The user may not be allowed to open /dev/fuse or to mount there, but can unmount: the mount is
+ * theirs. */
+static int mount_for(const struct options *options, struct fuse_session *session)
+{
+	if (fuse_session_mount(session, options->mountpoint)) {
+		return -1; /* libfuse has said why */
+	}
+	return privilege_drop(options->uid, options->gid);
 }
 
 /* Ends the process while threads wait for a disk. The kernel may keep the process and its threads
@@ -215,12 +224,9 @@ static int run_with_disks(const struct options *options, char **password,
 static int run_mount(struct options *options, char **password, struct call_context *context,
 		     int signal_fd, int ready_fd)
 {
-	struct fuse_session *session = NULL;
+	struct fuse_session *session =
+		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), context);
 
-	/* libfuse takes the user of now for the owner, whom allow_root lets in beside root. */
-	if (!options->other_user || privilege_lend(options->uid, options->gid) == 0) {
-		session = fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), context);
-	}
 	if (!session) {
 		return EXIT_FAILURE;
 	}
@@ -233,7 +239,7 @@ int daemon_run(struct options *options, char **password)
 {
 	int ready_fd = options->foreground ? -1 : daemonize_start();
 
-	if (!options->foreground && ready_fd < 0) {
+	if ((!options->foreground && ready_fd < 0) || (options->other_user && lend(options))) {
 		return EXIT_FAILURE;
 	}
 	struct hub *hub = create_hub(options);

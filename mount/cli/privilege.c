@@ -18,7 +18,7 @@ void privilege_hide(void)
 
 int privilege_lend(uid_t uid, gid_t gid)
 {
-	if (setresgid(gid, (gid_t)-1, (gid_t)-1) || setresuid(uid, 0, 0)) {
+	if (setgroups(0, NULL) || setresgid(gid, (gid_t)-1, (gid_t)-1) || setresuid(uid, 0, 0)) {
 		log_error("-o uid=: %s", strerror(errno));
 		return -1;
 	}

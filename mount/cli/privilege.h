@@ -15,8 +15,9 @@
 void privilege_hide(void);
 
 /*
- * The process is still root, but getuid and getgid return these: a mount that is made now belongs
- * to the user, who can end it. -1 after a line.
+ * The process is still root, but getuid and getgid return these, and there are no other groups: a
+ * mount that is made now belongs to the user, who can end it, and access(2) answers for them. -1
+ * after a line.
  */
 int privilege_lend(uid_t uid, gid_t gid);
 

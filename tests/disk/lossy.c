@@ -15,8 +15,8 @@
  *
  * Lines on standard input make it hang, and go on; each is answered with a line "done":
  *
- *     hang CALL       all calls, or each write, fsync, rename, close, read, stat, open (and create,
- *                     mkdir, readdir) or unlink, hang from now on, whatever the file
+ *     hang CALL       all calls, or each write, fsync, rename, close, read, stat, access, open (and
+ *                     create, mkdir, readdir) or unlink, hang from now on, whatever the file
  *     freeze CALL     likewise, and do not fail when their callers are killed
  *     wait            answered when a call hangs
  *     go              they go on
@@ -133,7 +133,7 @@ static int gate(const char *call)
 static void set_hanging(const char *call)
 {
 	static const char *const calls[] = {"all",  "write", "fsync", "rename", "close",
-					    "read", "stat",  "open",  "unlink"};
+					    "read", "stat",  "open",  "unlink", "access"};
 	hanging = "none";
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		hanging = strcmp(call, calls[i]) == 0 ? calls[i] : hanging;
@@ -369,6 +369,12 @@ static int lossy_getattr(const char *path, struct stat *status, struct fuse_file
 	return locked(0);
 }
 
+static int lossy_access(const char *path, int mask)
+{
+	(void)path, (void)mask;
+	return gate("access");
+}
+
 static int lossy_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset,
 			 struct fuse_file_info *info, enum fuse_readdir_flags flags)
 {
@@ -601,6 +607,7 @@ int main(int argc, char *argv[])
 	static const struct fuse_operations calls = {
 		.init = lossy_init,
 		.getattr = lossy_getattr,
+		.access = lossy_access,
 		.readdir = lossy_readdir,
 		.open = lossy_open,
 		.opendir = lossy_open,
@@ -617,7 +624,11 @@ int main(int argc, char *argv[])
 		.utimens = lossy_utimens,
 		.setxattr = lossy_setxattr,
 	};
-	char *arguments[] = {argv[0], "-f", "-o", "max_threads=64", argc > 1 ? argv[1] : NULL,
+	char *arguments[] = {argv[0],
+			     "-f",
+			     "-o",
+			     getuid() == 0 ? "max_threads=64,allow_other" : "max_threads=64",
+			     argc > 1 ? argv[1] : NULL,
 			     NULL};
 	return argc == 2 ? fuse_main(5, arguments, &calls, NULL) : 2;
 }

@@ -63,8 +63,8 @@ class Disk:
 
 
 @contextlib.contextmanager
-def running_disk(lab: Lab) -> Iterator[Disk]:
-    disk = Disk(lab.folder / "disk")
+def running_disk(lab: Lab, folder: Path | None = None) -> Iterator[Disk]:
+    disk = Disk((folder or lab.folder) / "disk")
     try:
         yield disk
         disk.go()

@@ -9,12 +9,14 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from daemon import Mount, is_mounted, poll_until
+from disks import running_disk
 from lab import Lab
 from server import Account
 
@@ -61,6 +63,24 @@ def process_ids(pid: int) -> dict[str, list[int]]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return {name: [int(n) for n in fields[name].split()] for name in ("Uid", "Gid", "Groups")}
+
+
+@needs_root
+def test_a_certificate_on_a_disk_that_hangs(lab: Lab, folder: Path) -> None:
+    """A signal ends the command, also while it asks whether the user can read the file."""
+    mount = user_mount(lab, folder, lab.accounts("alice")[0], "uid=nobody")
+    with tempfile.TemporaryDirectory() as above, running_disk(lab, Path(above)) as disk:
+        os.chmod(above, 0o755)
+        cafile = disk.path / "ca"
+        shutil.copyfile(lab.server.cafile, cafile)
+        name, *arguments = mount.command()
+        arguments[1] = arguments[1].replace(str(mount.beside(".ca")), str(cafile))
+        disk.hang("access")
+        process = lab.spawn(name, "-f", *arguments, env=mount.environment())
+        disk.wait_held()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == -signal.SIGINT
+        assert not is_mounted(mount.path)
 
 
 @needs_root
