@@ -67,22 +67,27 @@ static bool defer_answer(struct stream *stream, const struct msg *close)
 	return true;
 }
 
-/* In good order. */
-static void accept_close(struct stream *stream, const struct msg *close)
+/* At once. An ibbfs, which says how many bytes it has sent, takes a result for success. */
+static void answer_close(struct stream *stream, const struct msg *close, bool whole)
 {
-	stream->session.close_accepted = true;
-	effects_send_result(stream->effects, close->peer, close->id);
+	if (!whole && !close->reset && close->size >= 0) {
+		effects_send_error(stream->effects, close->peer, close->id,
+				   CONDITION_NOT_ACCEPTABLE);
+	} else {
+		stream->session.close_accepted = !close->reset;
+		effects_send_result(stream->effects, close->peer, close->id);
+	}
 }
 
 /* An expected stream: stream_finish decides how it ends. */
 static void receive_expected_close(struct stream *stream, const struct msg *close, bool whole)
 {
 	if (close->reset || !whole) {
-		effects_send_result(stream->effects, close->peer, close->id);
+		answer_close(stream, close, whole);
 		stream_break(stream, -ECONNRESET);
 	} else if (!stream->incoming.receiver.needs_commit) {
 		acknowledge_all(stream);
-		accept_close(stream, close);
+		answer_close(stream, close, true);
 	} else if (receiver_hold_close(&stream->incoming.receiver, close->id)) {
 		effects_send_error(stream->effects, close->peer, close->id,
 				   CONDITION_INTERNAL_SERVER_ERROR);
@@ -151,11 +156,7 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	if (is_open && !close->reset && handle_good_close(stream, close, delivered, whole)) {
 		return;
 	}
-	if (close->reset) {
-		effects_send_result(stream->effects, close->peer, close->id);
-	} else {
-		accept_close(stream, close);
-	}
+	answer_close(stream, close, whole);
 	if (stream->state == STREAM_OPENING || close->reset || !delivered || !whole) {
 		stream_break(stream, -ECONNRESET);
 	} else {

@@ -93,6 +93,24 @@ def test_block_after_one_that_has_passed(limited_lab: LimitedLab) -> None:
     expect_file(lab, mount, peer, sessions=1, block_size=16383)
 
 
+@pytest.mark.once
+def test_last_message_that_is_dropped(limited_lab: LimitedLab) -> None:
+    """Messages have no answers: the receiver knows by the end of the stream, and says so."""
+    lab = limited_lab(**not_carried("silence"))
+    alice, bob = lab.pair("stanza=message,block_size=65535", "block_size=65535")
+    file = os.open(alice.contact(bob) / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(file, b"short")
+    os.fsync(file)
+    reader = os.open(bob.incoming(alice, "f"), os.O_RDONLY)
+    assert os.read(reader, 100) == b"short"
+    os.write(file, bytes(65535))
+    with pytest.raises(ConnectionResetError):
+        os.close(file)
+    with pytest.raises(ConnectionResetError):
+        os.read(reader, 100)
+    os.close(reader)
+
+
 NS_SI = "http://jabber.org/protocol/si"
 ACCEPTED = (
     f"<si xmlns='{NS_SI}'><feature xmlns='http://jabber.org/protocol/feature-neg'>"

@@ -326,14 +326,19 @@ static void test_bytes_sent(void **state)
 		{"j: close u i3 size=8; read u r 99; read u q 99", "i3 result j; r=8; q=0"},
 		{"j: open v i4 8 message name=n; take v; j: data v i5 0 8 message", "i4 result j"},
 		{"j: close v i6 size=9; read v p 99; read v o 99",
-		 "i6 result j; p=8; o=ECONNRESET"},
+		 "i6 error j not-acceptable cancel; p=8; o=ECONNRESET"},
 		/* with bytes of ours in flight */
 		{"j: open w i7 8 name=n; take w; write w b 5",
 		 "i7 result j; b=5; d5.0 data j w 0 5"},
-		{"j: close w i8 size=1; state w", "i8 result j; broken"},
+		{"j: close w i8 size=1; state w", "i8 error j not-acceptable cancel; broken"},
 		{"j: open x i9 8 name=n; take x; write x c 5",
 		 "i9 result j; c=5; d6.0 data j x 0 5"},
 		{"j: close x k1 size=0; j: result d6.0; state x", "k1 result j; finished"},
+		/* after our own <close/>; and of one that was aborted there, or is no ibbfs's */
+		{"j: open y k2 8 name=n; take y; release y", "k2 result j; c7.0 close j y size=0"},
+		{"j: close y k3 size=1; count", "k3 error j not-acceptable cancel; count 4"},
+		{"j: open z k4 8 name=n; take z; j: close z k5 reset size=1",
+		 "k4 result j; k5 result j"},
 	};
 	PLAY(steps);
 }
