@@ -121,9 +121,10 @@ static void delivery_answered(struct stream *stream, const struct msg *answer, c
 {
 	if (answer->kind == MSG_RESULT) {
 		stream_delivered(stream, id->count, now_us);
-	} else {
-		/* Any client with IBB answers a probe; an error is from the server of one that is
-		 * offline. */
+	} else if (!condition_means_away(answer->condition) ||
+		   !stream_suspend(stream, true, now_us / 1000)) {
+		/* Any client with IBB answers a probe; an error is from an ibbfs that has lost the
+		 * stream, or from the server of a peer that is offline. */
 		stream_break(stream, -ECONNRESET);
 	}
 }

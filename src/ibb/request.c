@@ -56,8 +56,8 @@ int stream_send_probe(struct stream *stream, enum id_kind kind, uint64_t count)
 
 void stream_probe_beginning(struct stream *stream)
 {
-	if (stream->outgoing.flushers && !stream->outgoing.is_begun &&
-	    stream_written(stream) == 0) {
+	if (stream->outgoing.flushers && stream_awaits_beginning(stream) &&
+	    stream_written(stream) == 0 && !stream->resumption.suspended) {
 		/* When memory is short, it is asked again halfway to the deadline. */
 		stream_send_probe(stream, ID_DELIVERY, 0);
 	}

@@ -118,7 +118,7 @@ static void end_flushes(struct stream *stream)
 {
 	struct op *op, *next;
 	bool all = stream_is_delivered(stream);
-	if (stream->resumption.suspended) {
+	if (stream->resumption.suspended || stream_awaits_beginning(stream)) {
 		return;
 	}
 	DL_FOREACH_SAFE (stream->outgoing.flushers, op, next) {
@@ -131,11 +131,13 @@ static void end_flushes(struct stream *stream)
 
 void stream_proceed(struct stream *stream, int64_t now_ms)
 {
-	if (stream_is_delivered(stream)) {
+	bool is_asked = stream->outgoing.flushers && stream_awaits_beginning(stream);
+	if (stream_is_delivered(stream) && !is_asked) {
 		stream_set_idle(stream, now_ms);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
+	stream_probe_beginning(stream); /* the question, or its answer, may be lost */
 	end_flushes(stream);
 	stream_ask_page(stream, now_ms);
 	stream_schedule(stream);

@@ -54,6 +54,13 @@ uint64_t stream_written(const struct stream *stream)
 	       stream->outgoing.gap;
 }
 
+bool stream_awaits_beginning(const struct stream *stream)
+{
+	return stream->state == STREAM_OPEN && stream->session.features & FEATURE_RESUME &&
+	       !stream->is_incoming && !stream->outgoing.is_begun &&
+	       stream->outgoing.sender.acknowledged == 0;
+}
+
 uint64_t stream_size(const struct stream *stream)
 {
 	return stream->is_incoming ? stream->incoming.receiver.received : stream_written(stream);

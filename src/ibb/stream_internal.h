@@ -59,6 +59,10 @@ void stream_hasten_probe(struct stream *stream, int64_t now_ms);
 void stream_schedule(struct stream *stream);
 void stream_unschedule(struct stream *stream);
 
+/* Whether nothing has said yet that the peer has a place for the file: not the answer to a question
+ * (stream_probe_beginning), nor an acknowledgement. */
+bool stream_awaits_beginning(const struct stream *stream);
+
 /* Whether readers find the end after the last byte. */
 bool stream_has_ended_input(const struct stream *stream);
 
@@ -97,6 +101,10 @@ int stream_send_request(struct stream *stream, const struct msg *request, enum i
  */
 int stream_send_probe(struct stream *stream, enum id_kind kind, uint64_t count);
 
+/* Asks the peer whether it can store an empty file, if somebody waits for that. No effect while
+ * suspended. */
+void stream_probe_beginning(struct stream *stream);
+
 /* Queues <open/>. -ENOMEM. */
 int stream_send_open(struct stream *stream);
 
@@ -123,9 +131,6 @@ size_t stream_buffer_size(const struct stream *stream);
 
 /* After each change of the receiver: charges its memory to the pool of all streams. */
 void stream_charge_memory(struct stream *stream);
-
-/* Asks the peer whether it can store an empty file, if somebody waits for that. */
-void stream_probe_beginning(struct stream *stream);
 
 /* ---- state.c ---- */
 

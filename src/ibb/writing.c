@@ -204,9 +204,7 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 
 	if (stream->state == STREAM_BROKEN) {
 		op_complete(op, stream->error, done);
-	} else if (stream->state == STREAM_OPEN && end_of_writes(stream) == 0 &&
-		   stream->session.features & FEATURE_RESUME && !stream->outgoing.is_begun &&
-		   !stream->is_incoming && !stream->resumption.suspended) {
+	} else if (stream_awaits_beginning(stream) && end_of_writes(stream) == 0) {
 		/* No block will say that the peer has a place for the file. */
 		bool asked = stream->outgoing.flushers != NULL;
 		op->end = 0;

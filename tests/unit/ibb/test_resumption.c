@@ -190,9 +190,11 @@ static void test_flush_while_suspended(void **state)
 	(void)state;
 	STEPS(steps) = {
 		OPENED("resume"),
-		{"gone j; flush s a", "a=0"}, /* nothing was written */
-		{"j: resume s q1; write s w 8; j: result d1.0.1",
-		 "q1 result j; w=8; d1.0.1 data j s 0 8"},
+		/* Nothing was written. */
+		{"gone j; flush s a", ""},
+		{"j: resume s q1", "q1 result j; b1.0 resume j s"},
+		{"j: result b1.0", "a=0"},
+		{"write s w 8; j: result d1.0.1", "w=8; d1.0.1 data j s 0 8"},
 		{"gone j; flush s b; wait 500", "r1.0 resume j s"},
 		{"j: result r1.0", "b=0"},
 		{"gone j; flush s c", "c=0"}, /* nor since then */
@@ -203,6 +205,42 @@ static void test_flush_while_suspended(void **state)
 		/* not even with the late last acknowledgement */
 		{"gone j; flush s f; j: result d1.2.4; wait 500", "r1.0 resume j s"},
 		{"j: error r1.0 item-not-found", "f=ECONNRESET"},
+	};
+	PLAY(steps);
+}
+
+/* Of an empty file, only the peer can say that it has a place for it. */
+static void test_flush_of_an_empty_file(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		OPENED("resume"),
+		{"disconnect; flush s a; flush s b; state s", "suspended"},
+		{"connect", "r1.0 resume j s"},
+		{"j: result r1.0", "b1.0 resume j s"},
+		/* the question was lost; so was its answer */
+		{"gone j; back j; j: result r1.0", "r1.0 resume j s; b1.0 resume j s"},
+		{"wait 30000", "p1.0 resume j s; b1.0 resume j s"},
+		{"j: result p1.0; wait 30000", "p1.0 resume j s; b1.0 resume j s"},
+		/* that it knows the stream does not say it */
+		{"j: resume s q1", "q1 result j; b1.0 resume j s"},
+		/* its server says that it is offline */
+		{"j: error b1.0 service-unavailable; state s", "suspended"},
+		{"wait 500", "r1.0 resume j s"},
+		{"j: result r1.0", "b1.0 resume j s"},
+		{"j: result b1.0; state s", "a=0; b=0; open"},
+		{"flush s c; gone j; flush s d", "c=0; d=0"},
+		/* it has none */
+		{"dial t j ibbfs resume; j: result o2.0; gone j; flush t e",
+		 "o2.0 open j t 8 resume"},
+		{"j: resume t q2", "q2 result j; b2.0 resume j t"},
+		{"j: error b2.0 item-not-found", "e=ECONNRESET"},
+		/* of a first byte, its acknowledgement does */
+		{"dial u j ibbfs resume; j: result o3.0; flush u f",
+		 "o3.0 open j u 8 resume; b3.0 resume j u"},
+		{"write u w 5; j: resume u q3",
+		 "w=5; d3.0 data j u 0 5; q3 result j; d3.0.1 data j u 0 5"},
+		{"j: result d3.0.1", "f=0"},
 	};
 	PLAY(steps);
 }
@@ -672,6 +710,7 @@ int main(void)
 		cmocka_unit_test(test_lost_on_the_way),
 		cmocka_unit_test(test_lost_close),
 		cmocka_unit_test(test_flush_while_suspended),
+		cmocka_unit_test(test_flush_of_an_empty_file),
 		cmocka_unit_test(test_not_in_time),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_a_block_that_breaks_the_connection),
