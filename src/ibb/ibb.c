@@ -284,6 +284,7 @@ void ibb_peer_back(struct ibb *ibb, const char *peer, int64_t now_ms)
 	struct stream *stream, *next;
 	HASH_ITER (links.by_key, ibb->by_key, stream, next) {
 		if (strcmp(stream->peer, peer) == 0) {
+			stream->resumption.gone_ms = STREAM_NO_DEADLINE; /* it is asked */
 			stream_resume(stream, now_ms);
 		}
 	}

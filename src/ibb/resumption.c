@@ -17,11 +17,20 @@
  * what it makes us retransmit may be a whole window. */
 #define RETRANSMIT_MS 1000
 
+/* How long the answer to stream_check_sender may take, and how long it is valid. After a break of
+ * our connection, a sender has as long to resume its stream before it is gone for another resource.
+ */
+#define CHECK_MS 5000
+#define ALIVE_MS 10000
+
 void stream_resume(struct stream *stream, int64_t now_ms)
 {
 	if (!stream->resumption.suspended || stream->session.lost || stream_is_over(stream) ||
 	    stream->resumption.handed_over) {
 		return;
+	}
+	if (stream->resumption.gone_ms == STREAM_NO_DEADLINE) {
+		stream->resumption.gone_ms = now_ms + ALIVE_MS;
 	}
 	if (stream->state == STREAM_OPENING || stream->session.close_sent) {
 		/* The unanswered request serves as the question. */
@@ -44,9 +53,17 @@ void stream_resume(struct stream *stream, int64_t now_ms)
 	stream_note_deadline(stream);
 }
 
-/* How long the answer to stream_check_sender may take, and how long it is valid. */
-#define CHECK_MS 5000
-#define ALIVE_MS 10000
+/* `peer` is online, as the same program or as another one. A sender that has come back as another
+ * resource may have left its old session behind. */
+static void ask_sender(struct stream *stream, int64_t now_ms)
+{
+	bool was_suspended = stream->resumption.suspended;
+	int64_t gone_ms = stream->resumption.gone_ms;
+	stream->resumption.checked_ms = now_ms;
+	stream_suspend(stream, true, now_ms);
+	stream->resumption.gone_ms = was_suspended ? gone_ms : STREAM_NO_DEADLINE;
+	stream_resume(stream, now_ms);
+}
 
 enum stream_sender stream_check_sender(struct stream *stream, const char *peer, int64_t now_ms)
 {
@@ -60,14 +77,11 @@ enum stream_sender stream_check_sender(struct stream *stream, const char *peer, 
 		return STREAM_SENDER_THERE;
 	}
 	if (!was_checked && !is_same && stream->resumption.suspended) {
-		return STREAM_SENDER_GONE;
+		return now_ms < stream->resumption.gone_ms ? STREAM_SENDER_UNKNOWN
+							   : STREAM_SENDER_GONE;
 	}
 	if (!was_checked) {
-		/* `peer` is online, as the same program or as another one. A sender that has come
-		 * back as another resource may have left its old session behind. */
-		stream->resumption.checked_ms = now_ms;
-		stream_suspend(stream, true, now_ms);
-		stream_resume(stream, now_ms);
+		ask_sender(stream, now_ms);
 		return STREAM_SENDER_UNKNOWN;
 	}
 	if (!stream->resumption.suspended) {
@@ -142,6 +156,8 @@ void stream_resume_answered(struct stream *stream, const struct msg *answer, int
 		proceed_paced(stream, now_ms);
 	} else if (!condition_means_away(answer->condition)) {
 		stream_break(stream, -ECONNRESET);
+	} else {
+		stream->resumption.gone_ms = now_ms;
 	}
 }
 

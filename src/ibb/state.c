@@ -162,6 +162,7 @@ void stream_begin_suspension(struct stream *stream, int64_t now_ms)
 		stream->resumption.give_up_ms = now_ms + stream->config->reconnect_ms;
 	}
 	stream->resumption.next_attempt_ms = STREAM_NO_DEADLINE;
+	stream->resumption.gone_ms = STREAM_NO_DEADLINE;
 	stream->resumption.attempts = 0;
 	/* The question may be lost: it is asked again. */
 	stream->timers.page_ms = STREAM_NO_DEADLINE;
@@ -199,8 +200,11 @@ bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 	}
 	stream->resumption.retransmit_due = false;
 	if (!connected) {
+		stream->resumption.checked_ms = 0;
 		stream->resumption.retransmit_ms = 0; /* our break is no reason to pace the peer */
 	}
+	/* Of a break of ours, the sender may not even know. */
+	stream->resumption.gone_ms = connected ? now_ms : STREAM_NO_DEADLINE;
 	/* While we are connected, the peer may be back at any time. */
 	stream->resumption.next_attempt_ms =
 		connected ? now_ms + STREAM_RETRY_MS : STREAM_NO_DEADLINE;

@@ -28,7 +28,10 @@ struct stream_resumption {
 	bool retransmit_due;	 /* but then they are */
 	unsigned breaks; /* of our connection, in a row, with blocks in flight and none delivered */
 	bool handed_over;   /* ibb_hand_over */
-	int64_t checked_ms; /* when stream_check_sender has asked for that; 0: never */
+	int64_t checked_ms; /* when stream_check_sender has asked for that; 0: never, or not since a
+			       break of our connection */
+	int64_t gone_ms;    /* suspended: from when on its sender counts as gone, if another
+			       resource asks; or STREAM_NO_DEADLINE: the sender is not asked yet */
 };
 
 /* The facts by which an incoming stream is restored after a restart. Its blocks come in iqs. */

@@ -688,6 +688,17 @@ static void restore(struct script *script, char **words)
 	add_stream(script, words[1], stream)->read = facts.received;
 }
 
+static void put_sender(struct script *script, char **words)
+{
+	static const char *const words_for[] = {
+		[STREAM_SENDER_THERE] = "there",
+		[STREAM_SENDER_GONE] = "gone",
+		[STREAM_SENDER_UNKNOWN] = "unknown",
+	};
+	struct stream *stream = get_stream(script, words[1])->stream;
+	put(script, "%s", words_for[stream_check_sender(stream, words[2], script->now_ms)]);
+}
+
 static void act_here(struct script *script, char **words)
 {
 	const char *act = words[0];
@@ -739,6 +750,8 @@ static void act_here(struct script *script, char **words)
 		stream_set_journaled(get_stream(script, words[1])->stream, true);
 	} else if (strcmp(act, "hand-over") == 0) {
 		ibb_hand_over(&script->ibb, words[1] != NULL);
+	} else if (strcmp(act, "sender") == 0) {
+		put_sender(script, words);
 	} else if (strcmp(act, "gone") == 0) {
 		ibb_peer_gone(&script->ibb, words[1], script->now_ms);
 	} else if (strcmp(act, "back") == 0) {

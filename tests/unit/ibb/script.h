@@ -21,6 +21,7 @@
  *     restore S PEER BLOCKS; journaled S; hand-over [all]    restarts
  *     verdict PEER S [CONDITION]      an earlier process has answered <close/>
  *     part S BYTES; page S FIRST COUNT; wrong S       its NAME.part; digests of that; it is spoilt
+ *     sender S PEER    whether its sender is there, as PEER opens another one for the same file
  *     gone PEER; back PEER; disconnect; connect; wait MS
  *     limit BYTES    the server takes no longer stanzas
  *     hold; next; go    messages stay until asked for, one by one; no longer so

@@ -698,6 +698,50 @@ static void test_expected_next(void **state)
 	PLAY(steps);
 }
 
+/* Another stream for the same file is opened. Its sender may be another resource. */
+static void test_sender_of_another_resource(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		{"j: open s x 8 resume; take s; sender s k",
+		 "x result j; unknown; r1.0 resume j s"},
+		{"j: result r1.0; sender s k; sender s j", "there; there"},
+		/* our connection breaks: that says nothing of the sender */
+		{"disconnect; connect; sender s k", "r1.0 resume j s; unknown"},
+		{"wait 9999; sender s k",
+		 "r1.1 resume j s; r1.2 resume j s; r1.3 resume j s; r1.4 resume j s; unknown"},
+		{"j: result r1.1; sender s k; j: result r1.0; sender s k",
+		 "unknown; r1.0 resume j s; there"},
+		/* nor is it asked while we are offline */
+		{"disconnect; wait 20000; connect; sender s k", "r1.0 resume j s; unknown"},
+		{"j: result r1.0", ""},
+		/* it does not answer */
+		{"disconnect; connect; wait 9999; sender s k",
+		 "r1.0 resume j s; r1.1 resume j s; r1.2 resume j s; r1.3 resume j s; r1.4 resume "
+		 "j s; unknown"},
+		{"wait 1; sender s k; j: result r1.4", "gone"},
+		/* its server says that it is offline */
+		{"disconnect; connect; j: error r1.0 service-unavailable; sender s k",
+		 "r1.0 resume j s; gone"},
+		/* it is back, and away again */
+		{"back j; sender s k; j: result r1.1", "r1.1 resume j s; unknown"},
+		{"gone j; sender s k", "gone"},
+		{"disconnect; connect; sender s k", "r1.0 resume j s; unknown"},
+		/* the same resource opens it, too: it is asked anew */
+		{"sender s j; sender s k", "unknown; r1.1 resume j s; unknown"},
+		{"wait 5000; sender s k; sender s j",
+		 "r1.2 resume j s; r1.3 resume j s; gone; gone"},
+	};
+	STEPS(restored) = {
+		{"restore s j 3; connect; sender s k", "r1.0 resume j s seq=3; unknown"},
+		{"wait 10000; sender s k",
+		 "r1.1 resume j s seq=3; r1.2 resume j s seq=3; r1.3 resume j s seq=3; r1.4 resume "
+		 "j s seq=3; gone"},
+	};
+	PLAY(steps);
+	PLAY(restored);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -734,6 +778,7 @@ int main(void)
 		cmocka_unit_test(test_silence_about_a_long_block),
 		cmocka_unit_test(test_slow_reader_of_a_long_block),
 		cmocka_unit_test(test_expected_next),
+		cmocka_unit_test(test_sender_of_another_resource),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
