@@ -44,9 +44,9 @@ static void acknowledge_all(struct stream *stream)
 /* Another <close/>, while the answer to the first waits. */
 static void receive_close_again(struct stream *stream, const struct msg *close)
 {
-	/* A retransmission after a connection broke gets the same answer. */
-	if (!stream->session.resumable ||
-	    receiver_hold_close(&stream->incoming.receiver, close->id)) {
+	/* A retransmission gets the same answer: a connection broke, or storing takes long. */
+	bool repeats = stream->session.resumable || stream_is_being_stored(stream);
+	if (!repeats || receiver_hold_close(&stream->incoming.receiver, close->id)) {
 		effects_send_error(stream->effects, close->peer, close->id,
 				   CONDITION_UNEXPECTED_REQUEST);
 	}
@@ -101,7 +101,9 @@ static bool receive_durable_close(struct stream *stream, const struct msg *close
 		return false;
 	}
 	if (whole && defer_answer(stream, close)) {
-		stream_clear_deadline(stream); /* nothing more is expected of the peer */
+		stream->resumption.suspended = false; /* it has come from there */
+		stream->resumption.give_up_ms = 0;
+		stream_clear_deadline(stream);
 		return true;
 	}
 	effects_send_error(stream->effects, close->peer, close->id,

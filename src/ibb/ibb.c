@@ -256,11 +256,10 @@ static void drop_messages(struct ibb *ibb)
 /* A stream whose bytes are all here needs nothing more. */
 static bool needs_peer(const struct stream *stream)
 {
-	bool is_complete =
-		stream->session.expected
-			? stream_is_complete(stream)
-			: stream->session.close_pending && stream->incoming.receiver.needs_commit;
-	return !(stream->state == STREAM_OPEN && is_complete);
+	if (stream->session.expected) {
+		return stream->state != STREAM_OPEN || !stream_is_complete(stream);
+	}
+	return !stream_is_being_stored(stream);
 }
 
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms)

@@ -185,7 +185,7 @@ bool stream_has_given_up(const struct stream *stream, int64_t now_ms)
 
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms)
 {
-	if (stream->resumption.handed_over) {
+	if (stream->resumption.handed_over || stream_is_being_stored(stream)) {
 		return true;
 	}
 	if (!stream_can_suspend(stream) || stream_has_given_up(stream, now_ms)) {

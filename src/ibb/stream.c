@@ -42,6 +42,12 @@ bool stream_is_delivered(const struct stream *stream)
 	       stream->outgoing.gap == 0 && !stream->outgoing.writers;
 }
 
+bool stream_is_being_stored(const struct stream *stream)
+{
+	return stream->state == STREAM_OPEN && stream->session.close_pending &&
+	       stream->incoming.receiver.needs_commit;
+}
+
 bool stream_has_ended_input(const struct stream *stream)
 {
 	return stream_is_over(stream) || stream->session.close_pending || stream->incoming.is_whole;
@@ -140,8 +146,10 @@ void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_
 	if (probe_ms > TRIAL_MS && stream_tries_length(stream)) {
 		probe_ms = TRIAL_MS;
 	}
+	bool is_stored = stream->state == STREAM_CLOSING && stream->session.finishers &&
+			 stream->session.resumable;
 	stream->timers.keepalive_ms =
-		stream->state == STREAM_OPEN ? now_ms + probe_ms : STREAM_NO_DEADLINE;
+		stream->state == STREAM_OPEN || is_stored ? now_ms + probe_ms : STREAM_NO_DEADLINE;
 	stream_note_deadline(stream);
 }
 
@@ -165,7 +173,7 @@ void stream_set_idle(struct stream *stream, int64_t now_ms)
 {
 	stream_clear_deadline(stream);
 	if (stream->state == STREAM_OPEN && stream->incoming.has_reader &&
-	    !stream->resumption.suspended) {
+	    !stream->resumption.suspended && !stream_is_being_stored(stream)) {
 		stream->timers.last_heard_ms = now_ms;
 		stream->timers.keepalive_ms = now_ms + stream->config->timeout_ms;
 		stream_note_deadline(stream);

@@ -146,6 +146,10 @@ int stream_outcome(const struct stream *stream);
 /* Whether the peer has acknowledged everything that was written. */
 bool stream_is_delivered(const struct stream *stream);
 
+/* Whether the peer has closed it in good order, and its bytes are becoming durable: nothing more is
+ * expected of the peer. */
+bool stream_is_being_stored(const struct stream *stream);
+
 /* The offset of the next write: bytes written, and zeros. */
 uint64_t stream_written(const struct stream *stream);
 

@@ -25,8 +25,8 @@
 /* The caller's; NULL when memory is short. */
 char *stream_copy_string(const char *string);
 
-/* An answer must come within `timeout_ms` from now. The peer of an OPEN stream is probed halfway.
- * No effect while suspended. */
+/* An answer must come within `timeout_ms` from now. The peer of an OPEN stream is probed halfway,
+ * and one that may be storing what was sent. No effect while suspended. */
 void stream_set_deadline(struct stream *stream, int64_t now_ms, int64_t timeout_ms);
 void stream_clear_deadline(struct stream *stream);
 

@@ -48,8 +48,9 @@ struct stream_facts {
 /* ---- state.c ---- */
 
 /*
- * Our connection is broken or, while we are `connected`, the peer's: suspends the stream. False,
- * and nothing has changed: it is NEW or over, or the peers have not agreed on resumption.
+ * Our connection is broken or, while we are `connected`, the peer's: suspends the stream, unless
+ * it does not matter (stream_is_being_stored). False, and nothing has changed: it is NEW or over,
+ * or the peers have not agreed on resumption.
  */
 bool stream_suspend(struct stream *stream, bool connected, int64_t now_ms);
 

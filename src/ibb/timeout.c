@@ -118,6 +118,16 @@ static void learn_arrived(struct stream *stream, const struct msg *answer)
 	}
 }
 
+/* While our <close/> has no answer. The peer may be storing the file, and gets all the time it
+ * needs. If it does not know the stream any more, the answer to <close/> says how that has ended.
+ */
+static void learn_stored(struct stream *stream, const struct msg *answer)
+{
+	if (answer->kind == MSG_RESULT && !stream->resumption.suspended) {
+		stream->resumption.give_up_ms = 0;
+	}
+}
+
 void stream_probe_answered(struct stream *stream, const struct msg *answer, uint64_t count,
 			   int64_t now_ms)
 {
@@ -136,6 +146,8 @@ void stream_probe_answered(struct stream *stream, const struct msg *answer, uint
 		if (!stream_must_back_off(stream, answer)) {
 			stream_break(stream, -ECONNRESET);
 		}
+	} else if (stream->session.resumable && stream->session.close_sent) {
+		learn_stored(stream, answer);
 	} else if (stream->session.resumable && answer->kind == MSG_ERROR &&
 		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, -ECONNRESET);

@@ -152,8 +152,9 @@ static void test_peer_closes_what_is_stored(void **state)
 		{"read s a 99", "a=12"},
 		{"commit s", "i1 result j; i2 result j"},
 		{"read s b 9; gone j; wait 999999; state s", "b=0; open"},
-		{"j: close s i4", "i4 error j unexpected-request cancel"},
-		{"keep s; state s", "i3 result j; finished"},
+		/* an ibbfs that waits for long sends it again */
+		{"j: close s i4", ""},
+		{"keep s; state s", "i3 result j; i4 result j; finished"},
 		{"release s; count", "count 0"},
 		/* it reads when everything is there; a reader that waits */
 		{"j: open t j0 8; take t; defer t; j: close t j1; read t c 9; keep t",
@@ -163,6 +164,31 @@ static void test_peer_closes_what_is_stored(void **state)
 		/* a retransmission after a connection broke */
 		{"j: open v j4 8 resume; take v; defer v; j: close v j5; j: close v j5; keep v",
 		 "j4 result j; j5 result j; j5 result j"},
+	};
+	PLAY(steps);
+}
+
+/* Nothing more is expected of the peer then, however long that takes. */
+static void test_storing_takes_long(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"j: open s i0 8 resume; take s; defer s; j: data s i1 0 8; read s a 99; commit s",
+		 "i0 result j; a=8; i1 result j"},
+		{"j: close s i2; j: resume s i3", "i3 result j seq=1"},
+		{"wait 999999; deadline; j: close s i4; keep s",
+		 "deadline never; i2 result j; i4 result j"},
+		/* it had been asked just before */
+		{"j: open t j0 8 resume; take t; defer t; read t b 9; wait 60000",
+		 "j0 result j; p2.0 resume j t"},
+		{"j: close t j1; j: result p2.0; wait 999999; deadline", "b=0; deadline never"},
+		{"j: error p2.0 service-unavailable; state t", "open"},
+		{"keep t", "j1 result j"},
+		/* and so after a break */
+		{"j: open u k0 8 resume; take u; defer u; disconnect; connect",
+		 "k0 result j; r3.0 resume j u"},
+		{"j: close u k1; wait 999999; state u", "open"},
+		{"keep u", "k1 result j"},
 	};
 	PLAY(steps);
 }
@@ -382,6 +408,48 @@ static void test_finish(void **state)
 	PLAY(steps);
 }
 
+/* A peer that can resume the stream and says so is storing the file, for as long as it needs. */
+static void test_finish_takes_long(void **state)
+{
+	(void)state;
+	struct script script;
+	static const struct script_step begin[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5"},
+		{"j: result d1.0", "c1.0 close j s size=5"},
+	};
+	static const struct script_step alive[] = {
+		{"wait 30000; j: result p1.0", "p1.0 resume j s"},
+		/* the <close/> may be lost */
+		{"wait 30500; state s", "c1.0 close j s size=5; closing"},
+	};
+	static const struct script_step end[] = {
+		/* over, or lost: the answer to <close/> will say it */
+		{"wait 30000; j: error p1.0 item-not-found; state s", "p1.0 resume j s; closing"},
+		{"j: result c1.0; state s", "f=0; finished"},
+		/* it is offline, and back */
+		{"dial t j ibbfs resume; j: result o2.0; finish t g",
+		 "o2.0 open j t 8 resume; c2.0 close j t size=0"},
+		{"wait 30000; j: error p2.0 service-unavailable; state t",
+		 "p2.0 resume j t; suspended"},
+		{"back j; j: result p2.0; j: result c2.0", "c2.0 close j t size=0; g=0"},
+		/* it says nothing */
+		{"dial u j ibbfs resume; j: result o3.0; finish u h",
+		 "o3.0 open j u 8 resume; c3.0 close j u size=0"},
+		{"wait 60500; wait 60000; wait 60000",
+		 "p3.0 resume j u; c3.0 close j u size=0; p3.0 resume j u; c3.0 close j u size=0; "
+		 "p3.0 resume j u; c3.0 close j u size=0"},
+		{"wait 60000; state u", "p3.0 resume j u; h=ETIMEDOUT; broken"},
+	};
+	script_start(&script, &script_config, 4);
+	script_run(&script, begin, COUNT(begin));
+	for (unsigned i = 0; i < 100; i++) {
+		script_run(&script, alive, COUNT(alive));
+	}
+	script_run(&script, end, COUNT(end));
+	script_finish(&script);
+}
+
 /* Nothing is closed for a writer that was interrupted before everything was delivered. */
 static void test_finish_interrupted(void **state)
 {
@@ -591,6 +659,7 @@ int main(void)
 		cmocka_unit_test(test_peer_closes_and_then),
 		cmocka_unit_test(test_peer_closes_without_waiting),
 		cmocka_unit_test(test_peer_closes_what_is_stored),
+		cmocka_unit_test(test_storing_takes_long),
 		cmocka_unit_test(test_peer_closes_what_cannot_be_stored),
 		cmocka_unit_test(test_messages_that_are_stored),
 		cmocka_unit_test(test_verdict_is_remembered),
@@ -598,6 +667,7 @@ int main(void)
 		cmocka_unit_test(test_announced_size),
 		cmocka_unit_test(test_bytes_sent),
 		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_finish_takes_long),
 		cmocka_unit_test(test_finish_both_directions),
 		cmocka_unit_test(test_finish_interrupted),
 		cmocka_unit_test(test_finish_is_flush),
