@@ -6,6 +6,10 @@
 #include <string.h>
 #include <utlist.h>
 
+/* A break ends as many streams at once as there may be; this many of a moment ago are known, too.
+ */
+#define LEAST_VERDICTS 1024
+
 void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_streams)
 {
 	*ibb = (struct ibb){
@@ -14,6 +18,7 @@ void ibb_init(struct ibb *ibb, const struct stream_config *config, unsigned max_
 		.effects.deadline_ms = STREAM_NO_DEADLINE,
 	};
 	limits_init(&ibb->limits, max_streams, config->buffer, config->buffer_total);
+	verdicts_init(&ibb->verdicts, max_streams > LEAST_VERDICTS ? max_streams : LEAST_VERDICTS);
 }
 
 void ibb_finish(struct ibb *ibb)

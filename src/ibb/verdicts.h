@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verdicts - what was answered to the <close/> of streams that are gone.
+ * verdicts - what is answered to the <close/> of streams that are gone.
  *
- * The answer may be lost with a connection, and <close/> comes again. It gets the same answer: of a
- * receiver that knows nothing, the sender cannot tell whether it has stored the file.
+ * The answer may be lost with a connection, and <close/> comes again; or the stream was broken
+ * before the first one came. Of a receiver that knows nothing, the sender cannot tell whether it
+ * has stored the file.
+ *
+ * Each of n bare JIDs has at least 1/n of the places, so none of them takes those of another.
  *
  * Threads: none; the caller serialises.
  * Source:  docs/wire.md.
@@ -15,22 +18,36 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <uthash.h>
 
-/* So many are remembered, the latest. A break ends as many streams at once as there may be. */
-#define VERDICTS_MOST 1024
-
-/* Zeroed memory knows none. */
-struct verdicts {
-	struct verdict {
-		char *key;
-		enum condition condition; /* CONDITION_NONE: a result */
-	} last[VERDICTS_MOST];
-	size_t next;
+/* Of one stream. */
+struct verdict {
+	UT_hash_handle hh;	     /* verdicts.by_key */
+	struct verdict *prev, *next; /* verdict_peer.verdicts */
+	struct verdict_peer *peer;
+	enum condition condition; /* CONDITION_NONE: a result */
+	char key[];
 };
 
+/* All of a bare JID. */
+struct verdict_peer {
+	UT_hash_handle hh;	  /* verdicts.peers */
+	struct verdict *verdicts; /* oldest first; never empty */
+	size_t length;		  /* of that */
+	char bare[];
+};
+
+struct verdicts {
+	struct verdict *by_key;	    /* uthash */
+	struct verdict_peer *peers; /* uthash */
+	size_t most;		    /* so many are remembered, the latest */
+};
+
+void verdicts_init(struct verdicts *verdicts, size_t most);
 void verdicts_finish(struct verdicts *verdicts);
 
-/* `key`: of the peer and the sid (copied). When memory is short, nothing is remembered. */
+/* `key` (copied): the peer's full JID, a newline, and the sid. When memory is short, nothing is
+ * remembered of it. */
 void verdicts_note(struct verdicts *verdicts, const char *key, enum condition condition);
 
 /* False: nothing is known. */
