@@ -138,11 +138,21 @@ static void learn_path_mtu(struct ibb *ibb, struct stream *stream)
 	}
 }
 
-/* Of a <close/> that may come again. */
+/* Whether <close/> may come, or come again: its answer was lost, or the sender was offline when the
+ * stream was broken here. Only an ibbfs takes the answer for the word on its file. */
+static bool may_close(const struct stream *stream)
+{
+	const struct stream_session *session = &stream->session;
+	bool is_unheard =
+		stream->is_incoming && stream->state == STREAM_BROKEN && !session->close_received;
+	return session->close_repeats ||
+	       (is_unheard && (session->resumable || session->features & FEATURE_IBBFS));
+}
+
 static void note_verdict(struct ibb *ibb, const struct stream *stream)
 {
 	const struct stream_session *session = &stream->session;
-	if (stream->links.key && session->close_repeats) {
+	if (stream->links.key && may_close(stream)) {
 		verdicts_note(&ibb->verdicts, stream->links.key,
 			      session->close_accepted ? CONDITION_NONE
 						      : stream->incoming.receiver.close_verdict);

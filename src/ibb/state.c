@@ -13,15 +13,6 @@
 
 /* ---- the end ---- */
 
-/* What answers a <close/> whose bytes were lost here. */
-static enum condition close_verdict(const struct stream *stream, int error)
-{
-	if (!stream->incoming.receiver.needs_commit) {
-		return CONDITION_ITEM_NOT_FOUND;
-	}
-	return condition_of_storage(error);
-}
-
 /* No request stays without an answer. Blocks that are still unread in CLOSING had no reader. */
 static void answer_held(struct stream *stream, enum stream_state before, int error)
 {
@@ -29,7 +20,7 @@ static void answer_held(struct stream *stream, enum stream_state before, int err
 	stream_refuse_page(stream, CONDITION_ITEM_NOT_FOUND);
 	receiver_end(&stream->incoming.receiver,
 		     well && before != STREAM_CLOSING ? CONDITION_NONE : CONDITION_ITEM_NOT_FOUND,
-		     well ? CONDITION_NONE : close_verdict(stream, error));
+		     well ? CONDITION_NONE : condition_of_storage(error));
 	stream_release_acknowledgements(stream);
 }
 

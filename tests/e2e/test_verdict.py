@@ -126,3 +126,32 @@ def test_without_an_inbox(lab: Lab, fault: Callable[[Mount], None], wanted: int)
     reader = lab.background(lambda: Path(bob.incoming(alice)).read_bytes())
     assert close_unheard(lab, alice, bob, reader.done, fault) == wanted
     assert reader.result() == CONTENT
+
+
+def state(path: Path) -> bytes:
+    return os.getxattr(path, "user.ibb.state")
+
+
+def test_the_receiver_has_given_up(lab: Lab) -> None:
+    """<close/> is lost with the sender's connection, which is back too late for the receiver."""
+    first, second = lab.accounts("alice", "bob")
+    alice = lab.mount(first, via=lab.proxy(first))
+    bob = lab.mount(second, f"inbox={lab.folder}/inbox,reconnect=1")
+    alice.wait_online(bob.jid)
+    bob.wait_online(alice.jid)
+    path = alice.contact(bob) / "f"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.write(fd, CONTENT)
+    os.fsync(fd)
+    alice.via.mute()
+    closing = lab.background(os.close, fd)
+    poll_until(lambda: state(path) == b"closing", what="<close/>")
+    alice.via.refuse()
+    cut(alice)
+    poll_until(lambda: state(bob.incoming(alice, "f")) == b"broken", what="the end for bob")
+    assert not closing.done()
+    alice.via.accept()
+    with pytest.raises(ConnectionResetError):
+        closing.result(60)
+    folder = lab.folder / "inbox" / alice.account.jid
+    assert os.listdir(folder) == ["f.part"]

@@ -107,21 +107,21 @@ static void test_peer_closes_and_then(void **state)
 		{"j: open s i0 8; take s; write s a 5; flush s f1; j: close s i1",
 		 "i0 result j; a=5; d1.0 data j s 0 5"},
 		{"j: data s i2 0 1", "f1=EPROTO; i2 error j unexpected-request cancel; i1 error j "
-				     "item-not-found cancel"},
+				     "not-acceptable cancel"},
 		{"j: open t i3 8; take t; write t b 5; flush t f2; j: close t i4",
 		 "i3 result j; b=5; d2.0 data j t 0 5"},
 		{"j: close t i5 reset",
-		 "f2=ECONNRESET; i5 result j; i4 error j item-not-found cancel"},
+		 "f2=ECONNRESET; i5 result j; i4 error j not-acceptable cancel"},
 		{"j: open u i6 8; take u; write u c 5; flush u f3; j: close u i7",
 		 "i6 result j; c=5; d3.0 data j u 0 5"},
-		{"wait 60000", "p3.0 info j; f3=ETIMEDOUT; i7 error j item-not-found cancel"},
+		{"wait 60000", "p3.0 info j; f3=ETIMEDOUT; i7 error j not-acceptable cancel"},
 		{"j: open v i8 8; take v; write v d 5; flush v f4; j: close v i9",
 		 "i8 result j; d=5; d4.0 data j v 0 5"},
-		{"j: error d4.0 bad-request", "f4=EPROTO; i9 error j item-not-found cancel"},
+		{"j: error d4.0 bad-request", "f4=EPROTO; i9 error j not-acceptable cancel"},
 		{"j: open w j0 8; take w; write w e 5; flush w f5; j: close w j1",
 		 "j0 result j; e=5; d5.0 data j w 0 5"},
 		{"gone j; flush w f6",
-		 "f5=ECONNRESET; j1 error j item-not-found cancel; f6=ECONNRESET"},
+		 "f5=ECONNRESET; j1 error j not-acceptable cancel; f6=ECONNRESET"},
 	};
 	PLAY(steps);
 }
@@ -214,6 +214,41 @@ static void test_peer_closes_what_cannot_be_stored(void **state)
 		 "cancel"},
 		{"j: open w j8 8; take w; defer w; j: data w j9 0 8; j: close w k1 reset",
 		 "j8 result j; k1 result j; j9 error j item-not-found cancel"},
+	};
+	PLAY(steps);
+}
+
+/* Before the first <close/> came, the stream was broken here; its sender was offline then. */
+static void test_verdict_without_close(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		/* the sender was away for too long */
+		{"j: open s i0 8 resume; take s; defer s; j: data s i1 0 8; read s a 99; commit s",
+		 "i0 result j; a=8; i1 result j"},
+		{"disconnect; wait 30000; connect; release s; j: close s i2 size=8",
+		 "c1.0 close j s; i2 error j not-acceptable cancel"},
+		/* another stream took its part over, or it was removed; a full disk */
+		{"j: open t i3 8 resume; take t; defer t; gone j; abort t; j: close t i4 size=0",
+		 "i3 result j; c2.0 close j t; i4 error j not-acceptable cancel"},
+		{"j: open u i5 8 resume; take u; defer u; gone j; full u; j: close u i6 size=0",
+		 "i5 result j; c3.0 close j u; i6 error j resource-constraint wait"},
+		/* its reader was killed */
+		{"j: open v i7 8 resume; take v; j: data v i8 0 8; gone j; reset v",
+		 "i7 result j; i8 result j; c4.0 close j v"},
+		{"j: close v i9 size=8; j: resume v j0",
+		 "i9 error j not-acceptable cancel; j0 error j item-not-found cancel"},
+		/* one that cannot be resumed */
+		{"j: open w j1 8 name=n; take w; gone j; j: close w j2 size=0",
+		 "j1 result j; j2 error j not-acceptable cancel"},
+		{"j: open x j3 8; take x; defer x; j: close x j4 size=0; full x; j: close x j5 "
+		 "size=0",
+		 "j3 result j; j4 error j resource-constraint wait; j5 error j resource-constraint "
+		 "wait"},
+		/* bytes were missing; <sent/> was not */
+		{"j: open y j6 8; take y; j: close y j7 size=1; j: close y j8 size=1",
+		 "j6 result j; j7 error j not-acceptable cancel; j8 error j not-acceptable "
+		 "cancel"},
 	};
 	PLAY(steps);
 }
@@ -614,7 +649,7 @@ static void test_release_after_the_peer(void **state)
 		{"j: result d1.1; count; drained", "i1 result j; count 0; drained"},
 		{"j: open t i2 8; take t; write t b 5; j: close t i3",
 		 "i2 result j; b=5; d2.0 data j t 0 5"},
-		{"reset t; count", "i3 error j item-not-found cancel; count 0"},
+		{"reset t; count", "i3 error j not-acceptable cancel; count 0"},
 	};
 	PLAY(steps);
 }
@@ -662,6 +697,7 @@ int main(void)
 		cmocka_unit_test(test_storing_takes_long),
 		cmocka_unit_test(test_peer_closes_what_cannot_be_stored),
 		cmocka_unit_test(test_messages_that_are_stored),
+		cmocka_unit_test(test_verdict_without_close),
 		cmocka_unit_test(test_verdict_is_remembered),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_announced_size),

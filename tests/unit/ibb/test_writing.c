@@ -237,7 +237,7 @@ static void test_no_memory_for_zeros(void **state)
 		assert_int_equal(failing_malloc_disarm(), last);
 		assert_true(block < 10000);
 	}
-	assert_string_equal(out, "f=ENOMEM; i1 error j item-not-found cancel");
+	assert_string_equal(out, "f=ENOMEM; i1 error j not-acceptable cancel");
 	assert_string_equal(script_play(&script, "state s; flush s g; read s r 1"),
 			    "broken; g=ENOMEM; r=ENOMEM");
 	script_finish(&script);
