@@ -256,6 +256,9 @@ void hub_release_left(struct hub *hub, const char *sid);
 /* inbox_entry_path. -ECANCELED: the call does not wait any more. */
 int hub_inbox_path(struct hub *hub, uint64_t token, char *path, size_t size);
 
+/* inbox_entry_readable. 0, too: the call does not wait any more. */
+uint64_t hub_inbox_readable(struct hub *hub, uint64_t token);
+
 /* Ends an open; takes `reader` over. As hub_disk_end. */
 bool hub_inbox_opened(struct hub *hub, uint64_t token, struct inbox_reader *reader);
 

@@ -165,6 +165,15 @@ int hub_inbox_path(struct hub *hub, uint64_t token, char *path, size_t size)
 	return length;
 }
 
+uint64_t hub_inbox_readable(struct hub *hub, uint64_t token)
+{
+	hub_begin(hub);
+	const struct request *request = find_locked(hub, token);
+	uint64_t readable = request ? inbox_entry_readable(handle_of(request)) : 0;
+	hub_unlock(hub);
+	return readable;
+}
+
 bool hub_inbox_opened(struct hub *hub, uint64_t token, struct inbox_reader *reader)
 {
 	int64_t now_ms = hub_begin(hub);

@@ -166,6 +166,14 @@ void inbox_ops_open(struct inbox *inbox, struct hub *hub, struct handle *handle,
 	submit(hub, reader_create(inbox), handle, request, run_open, 0);
 }
 
+/* How many of the wanted bytes may be read. */
+static size_t readable_size(const struct job *job, off_t offset)
+{
+	uint64_t end = hub_inbox_readable(job->hub, job->token), begin = (uint64_t)offset;
+	uint64_t length = end > begin ? end - begin : 0;
+	return length < job->size ? (size_t)length : job->size;
+}
+
 static ssize_t read_file(struct job *job, uint8_t *bytes)
 {
 	const struct inbox_reader *reader = job->reader;
@@ -174,7 +182,7 @@ static ssize_t read_file(struct job *job, uint8_t *bytes)
 	if (error) {
 		return error == -EAGAIN ? 0 : error; /* so far */
 	}
-	ssize_t length = pread(reader->fd, bytes, job->size, offset);
+	ssize_t length = pread(reader->fd, bytes, readable_size(job, offset), offset);
 	if (length != 0) {
 		return length < 0 ? -errno : length;
 	}

@@ -124,6 +124,15 @@ int inbox_entry_path(const struct handle *handle, char *path, size_t size)
 	return node->inbox.path ? snprintf(path, size, "%s", node->inbox.path) : -EAGAIN;
 }
 
+uint64_t inbox_entry_readable(const struct handle *handle)
+{
+	const struct node *node = handle->inbox_file;
+	if (!node) {
+		return 0;
+	}
+	return node->inbox.state == INBOX_COMPLETE ? UINT64_MAX : node->inbox.readable;
+}
+
 bool inbox_entry_is_complete(const struct handle *handle)
 {
 	const struct node *node = handle->inbox_file;

@@ -44,6 +44,10 @@ void inbox_entry_remove(struct account *account, uint64_t ino, int64_t now_ms);
  * no such file; -EAGAIN: there is none yet; or why it could not be received whole. */
 int inbox_entry_path(const struct handle *handle, char *path, size_t size);
 
+/* How many bytes at the beginning of the file on disk are those of the file that `handle` reads.
+ * Behind them is what an earlier stream has left. */
+uint64_t inbox_entry_readable(const struct handle *handle);
+
 /* Whether the file that `handle` has open is complete and verified. */
 bool inbox_entry_is_complete(const struct handle *handle);
 

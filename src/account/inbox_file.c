@@ -226,7 +226,7 @@ void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct 
 		return;
 	}
 	stream_commit(stream);
-	node->file.size = size_of(node);
+	node->file.size = node->inbox.readable = size_of(node);
 	if (synced) {
 		stream_sync(stream);
 	}

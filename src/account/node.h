@@ -51,8 +51,9 @@ enum inbox_state {
 
 struct inbox_entry {
 	enum inbox_state state;
-	char *path; /* of its file below the inbox; NULL: none yet */
-	int error;  /* why it could not be received whole, negative; or 0 */
+	char *path;	   /* of its file below the inbox; NULL: none yet */
+	uint64_t readable; /* bytes that have come; until it is complete */
+	int error;	   /* why it could not be received whole, negative; or 0 */
 };
 
 struct node {

@@ -284,6 +284,26 @@ def test_whole_file_of_that_name(lab: Lab) -> None:
     assert outbox.sent - before <= SLACK
 
 
+def test_reader_meanwhile(lab: Lab) -> None:
+    """It never sees a byte of the other file, which the part still has."""
+    outbox, source = with_part(lab, 3 * MEBIBYTE, 3 * MEBIBYTE)
+    content = os.urandom(2 * MEBIBYTE)
+    outbox.start()
+    with open(outbox.target / "f", "wb", buffering=0) as writer:
+        path = outbox.bob.incoming(outbox.alice, "f")
+        poll_until(path.exists, what="f")
+        with open(path, "rb", buffering=0) as reader:
+            assert os.pread(reader.fileno(), MEBIBYTE, 0) == b""
+            writer.write(content[:100])
+            os.fsync(writer.fileno())
+            assert os.pread(reader.fileno(), MEBIBYTE, 0) == content[:100]
+            assert os.pread(reader.fileno(), MEBIBYTE, 100) == b""
+            writer.write(content[100:])
+            os.fsync(writer.fileno())
+            assert reader.read() == content
+    outbox.expect("f", content)
+
+
 # ---- writers of all kinds ----
 
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* inbox_entry: the files that are complete, and those that are gone from the disk. */
+/* inbox_entry: the files that are complete, those that are gone from the disk, and what may be read
+ * of those that come. */
 #include "account/inbox_entry.h"
+#include "account/inbox_file.h"
 #include "scene.h"
 
 #include <setjmp.h>
@@ -93,12 +95,66 @@ static void test_remove_from_folder(void **state)
 	scene_finish(&scene);
 }
 
+/* ---- what may be read while a file is received ---- */
+
+static uint64_t readable(const struct node *node)
+{
+	return inbox_entry_readable(&(struct handle){.inbox_file = (struct node *)node});
+}
+
+/* An earlier process has begun it. Before its bytes are verified, they may be any. */
+static void test_readable(void **state)
+{
+	const struct inbox_path path = {"a@x", "", "f"};
+	const struct stream_facts facts = {
+		.peer = "a@x/r",
+		.sid = "s",
+		.block_size = SCENE_BLOCK,
+		.announced_size = -1,
+		.received = 20,
+		.blocks = 3,
+	};
+	struct scene scene;
+	struct call steps[3] = {0}, read = {0};
+	uint64_t ino;
+	(void)state;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	assert_int_equal(
+		inbox_file_resume(&scene.account, &path, "f.part", &facts, scene.now_ms, &ino), 0);
+	const struct node *node = scene_find(&scene, "a@x/in/f");
+	for (unsigned i = 0; i < 3; i++) {
+		struct op *op = &steps[i].op;
+		op_init(op, OP_FLUSH, 0, 0, false);
+		inbox_file_begin(&scene.account, ino, "a@x/f.part", 0, op, scene.now_ms);
+		scene_settle(&scene);
+		assert_result(&steps[i], 0);
+		assert_int_equal(readable(node), 0);
+	}
+	op_init(&read.op, OP_READ, 0, 100, false);
+	inbox_file_read(&scene.account, ino, false, &read.op);
+	assert_int_equal(readable(node), 20);
+	scene_finish(&scene);
+}
+
+static void test_readable_of_complete(void **state)
+{
+	struct scene scene;
+	(void)state;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	restore(&scene, "a@x", "f");
+	assert_true(readable(scene_find(&scene, "a@x/in/f")) == UINT64_MAX);
+	assert_int_equal(readable(NULL), 0);
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_remove_from_folder),
+		cmocka_unit_test(test_readable),
+		cmocka_unit_test(test_readable_of_complete),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
