@@ -132,6 +132,8 @@ static bool verify(struct download *download)
 	struct part_file *file = &download->file;
 	bool ended = false;
 	int error = (int)download->transfer.request.op.result;
+	/* A part may take minutes, and the peer may not know the stream any more. */
+	error = error ? error : hub_download_error(download->hub, download->ino);
 	if (error) {
 		download_fail(download, error, false);
 		return false;
