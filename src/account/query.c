@@ -10,7 +10,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* A peer that does not answer in time counts as one without service discovery. */
+/* A peer that does not answer in time counts as one without service discovery, this time. */
 #define QUERY_TIMEOUT_MS 10000
 
 static int send_query(struct account *account, enum msg_kind kind, const char *jid, int64_t now_ms)
@@ -107,11 +107,21 @@ unsigned query_features(const struct msg *answer)
 	return answer->condition == CONDITION_SERVICE_UNAVAILABLE ? FEATURE_SILENT : 0;
 }
 
-void query_end(struct account *account, struct query *query, unsigned features)
+int query_error(const struct msg *answer)
+{
+	bool says_none = answer->condition == CONDITION_SERVICE_UNAVAILABLE ||
+			 answer->condition == CONDITION_FEATURE_NOT_IMPLEMENTED ||
+			 answer->condition == CONDITION_ITEM_NOT_FOUND;
+	return answer->kind == MSG_RESULT || says_none ? 0
+						       : condition_open_error(answer->condition);
+}
+
+void query_end(struct account *account, struct query *query, unsigned features, int error)
 {
 	struct resource *resource = roster_find_resource(&account->roster, query->jid);
 	if (resource) {
-		resource->features_state = FEATURES_KNOWN;
+		resource->features_state = error ? FEATURES_FAILED : FEATURES_KNOWN;
+		resource->failure = error;
 		/* The resource is online, whatever the answer says. */
 		resource->features = features & ~(unsigned)FEATURE_SILENT;
 	}

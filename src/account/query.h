@@ -4,7 +4,8 @@
  * server.
  *
  * The answer to disco#info says what the peer supports. It is valid while the resource is online,
- * so each resource that the roster has is queried once. The answer to a ping comes after all
+ * so each resource that the roster has is queried once. If the answer does not come, or is an error
+ * that may pass, the next stream queries again. The answer to a ping comes after all
  * presence that the server had for us before.
  *
  * An answer belongs to a query by its sender and its id.
@@ -22,7 +23,7 @@
 struct query {
 	struct query *prev, *next; /* account.queries, oldest first */
 	uint64_t number;	   /* that of the newest is account.last_query */
-	int64_t deadline_ms;	   /* without an answer until then, the peer has no features */
+	int64_t deadline_ms;	   /* for the answer */
 	char jid[];		   /* of the peer; "": our server */
 };
 
@@ -47,8 +48,12 @@ struct query *query_find(const struct account *account, const struct msg *answer
 /* What `answer` says of the peer's features (enum feature). */
 unsigned query_features(const struct msg *answer);
 
-/* Ends and frees `query`: the resource has these features, or the server has answered. */
-void query_end(struct account *account, struct query *query, unsigned features);
+/* 0: it says them, or that there are none; or -errno: another answer may say them later. */
+int query_error(const struct msg *answer);
+
+/* Ends and frees `query`: the resource has these features, the server has answered, or there was no
+ * answer that says it: `error`. */
+void query_end(struct account *account, struct query *query, unsigned features, int error);
 
 /* Ends the queries of `jid` without an answer. */
 void query_cancel(struct account *account, const char *jid);

@@ -66,6 +66,18 @@ static int route_to_unseen(struct account *account, struct handle *handle, const
 	return 0;
 }
 
+/* A resource that is an ibbfs, and has not said which features it has, would get a file without its
+ * name: that is an error. */
+static int open_to_resource(struct account *account, struct handle *handle,
+			    const struct resource *resource, int64_t now_ms)
+{
+	if (resource->features_state == FEATURES_FAILED && resource->announced) {
+		return resource->failure;
+	}
+	open_to(account, handle, resource->jid, resource->features, now_ms);
+	return 0;
+}
+
 /* Queries the features of a resource, one of MAX_ASKED at most. */
 static int ask(struct account *account, struct routing *routing, struct resource *resource,
 	       int64_t now_ms)
@@ -115,7 +127,7 @@ static int route_to_contact(struct account *account, struct handle *handle, cons
 		}
 		if (settled && !error) {
 			resource = roster_choose(contact, wanted);
-			open_to(account, handle, resource->jid, resource->features, now_ms);
+			error = open_to_resource(account, handle, resource, now_ms);
 		}
 		return error;
 	}
@@ -139,7 +151,7 @@ static int route_to_resource(struct account *account, struct handle *handle, con
 	}
 	int error = ask(account, &handle->routing, resource, now_ms);
 	if (!error && resource->features_state != FEATURES_ASKED) {
-		open_to(account, handle, jid, resource->features, now_ms);
+		error = open_to_resource(account, handle, resource, now_ms);
 	}
 	return error;
 }
@@ -168,6 +180,10 @@ void routing_start(struct account *account, struct handle *handle, int64_t now_m
 		abort_stream(account, handle, -ENETDOWN);
 		return;
 	}
+	const struct node *directory = node_above_folders(handle->node->parent);
+	if (directory) {
+		roster_retry(&account->roster, directory->directory.jid);
+	}
 	stream_await(handle->node->file.stream, now_ms);
 	route(account, handle, now_ms);
 }
@@ -192,7 +208,7 @@ void routing_continue(struct account *account, int64_t now_ms)
 }
 
 /* Gives the answer to the streams that wait for it, and ends the query. */
-static void take_answer(struct account *account, struct query *query, unsigned features)
+static void take_answer(struct account *account, struct query *query, unsigned features, int error)
 {
 	struct handle *handle;
 	DL_FOREACH (account->handles, handle) {
@@ -209,7 +225,7 @@ static void take_answer(struct account *account, struct query *query, unsigned f
 			handle->routing.features = features;
 		}
 	}
-	query_end(account, query, features);
+	query_end(account, query, features, error);
 }
 
 bool routing_answer(struct account *account, const struct msg *answer, int64_t now_ms)
@@ -219,7 +235,7 @@ bool routing_answer(struct account *account, const struct msg *answer, int64_t n
 	}
 	struct query *query = query_find(account, answer);
 	if (query) {
-		take_answer(account, query, query_features(answer));
+		take_answer(account, query, query_features(answer), query_error(answer));
 		routing_continue(account, now_ms);
 	}
 	return true;
@@ -267,7 +283,7 @@ void routing_tick(struct account *account, int64_t now_ms)
 {
 	bool expired = false;
 	while (account->queries && query_deadline(account) <= now_ms) {
-		take_answer(account, account->queries, 0);
+		take_answer(account, account->queries, 0, -ETIMEDOUT);
 		expired = true;
 	}
 	if (expired) {

@@ -19,7 +19,8 @@
 #include "account/handle.h"
 
 /* Finds the peer of the NEW stream of `handle` and opens the stream, now or after queries; or
- * aborts it with -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT. */
+ * aborts it with -ENETDOWN, -EHOSTDOWN, -ENOMEM, -ETIMEDOUT; or, if an ibbfs has answered a query
+ * with an error, with condition_open_error of that. */
 void routing_start(struct account *account, struct handle *handle, int64_t now_ms);
 
 /* Chooses again for every stream that waits, if we are online: a contact has changed. */
@@ -38,7 +39,8 @@ void routing_cancel(struct account *account, int error);
  * queries again. */
 void routing_suspend(struct account *account);
 
-/* A query that has timed out counts as answered with no features (query_deadline). */
+/* A query that has timed out counts as answered, with no features, for the streams that wait
+ * (query_deadline). */
 void routing_tick(struct account *account, int64_t now_ms);
 
 #endif

@@ -165,6 +165,24 @@ static void learn(struct resource *resource, unsigned features)
 	}
 }
 
+static void retry(struct resource *resource)
+{
+	if (resource->features_state == FEATURES_FAILED) {
+		resource->features_state = FEATURES_UNKNOWN;
+	}
+}
+
+void roster_retry(struct roster *roster, const char *jid)
+{
+	struct contact *contact = roster_find(roster, jid);
+	struct resource *resource;
+	if (contact) {
+		DL_FOREACH (contact->resources, resource) {
+			retry(resource);
+		}
+	}
+}
+
 int roster_presence(struct roster *roster, const char *jid, bool available, int priority,
 		    unsigned features)
 {
@@ -177,6 +195,7 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 			learn(roster_find_resource(roster, jid), features);
 			return error;
 		}
+		retry(resource);
 		learn(resource, features);
 		resource->priority = priority;
 		DL_DELETE(contact->resources, resource);
@@ -210,7 +229,9 @@ struct resource *roster_find_resource(const struct roster *roster, const char *j
 /* 0: it has none of the features; 1: not known; 2: it has one. */
 static int rank(const struct resource *resource, unsigned features)
 {
-	if (resource->features_state != FEATURES_KNOWN) {
+	enum features_state state = resource->features_state;
+	/* Who does not answer has no features, unless its presence says that it is an ibbfs. */
+	if (state != FEATURES_KNOWN && (state != FEATURES_FAILED || resource->announced)) {
 		return 1;
 	}
 	return resource->features & features ? 2 : 0;

@@ -31,14 +31,16 @@
 enum features_state {
 	FEATURES_UNKNOWN,
 	FEATURES_ASKED, /* a disco#info request was sent */
-	FEATURES_KNOWN, /* or the answer did not come in time: features are 0 then */
+	FEATURES_KNOWN,
+	FEATURES_FAILED, /* the answer did not come, or did not say them */
 };
 
 struct resource {
 	struct resource *prev, *next; /* contact.resources, most recent presence first */
 	int priority;
 	enum features_state features_state;
-	unsigned features; /* enum feature */
+	unsigned features; /* enum feature; 0: none, or they are not known */
+	int failure;	   /* FAILED: why, negative */
 	bool announced;	   /* FEATURE_ANNOUNCED was in a presence */
 	bool used;	   /* see roster_surplus */
 	char jid[];	   /* full; bare if presence comes from the bare JID, as behind a gateway */
@@ -73,10 +75,14 @@ int roster_item(struct roster *roster, const char *jid, bool removed);
 /* Presence. A JID came online, changed its priority or went offline; if a bare JID goes offline,
  * all its resources do. `features`: of the capabilities in the presence; 0 or
  * FEATURE_ANNOUNCED: a disco#info request is needed. Known features are kept until the resource
- * goes offline. A contact may have one resource too many then (roster_is_crowded). -ENOSPC,
- * -EINVAL, -ENOMEM as above. */
+ * goes offline; a query that has failed is forgotten. A contact may have one resource too many then
+ * (roster_is_crowded). -ENOSPC, -EINVAL, -ENOMEM as above. */
 int roster_presence(struct roster *roster, const char *jid, bool available, int priority,
 		    unsigned features);
+
+/* The features of each resource of `jid`, full or bare, of which a query has failed are to be
+ * queried again. */
+void roster_retry(struct roster *roster, const char *jid);
 
 /* Whether `contact` has more resources than it may have. */
 bool roster_is_crowded(const struct roster *roster, const struct contact *contact);

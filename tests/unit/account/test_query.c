@@ -32,8 +32,8 @@ static void test_asked_once(void **state)
 	scene_finish(&scene);
 }
 
-/* A peer that answers with an error, or not at all, gets an <open/> without a name, and is not
- * queried again. */
+/* A peer that has no service discovery gets an <open/> without a name, and is not queried again.
+ * One that does not answer gets it, too, and is queried again. */
 static void test_no_answer(void **state)
 {
 	(void)state;
@@ -48,6 +48,8 @@ static void test_no_answer(void **state)
 	scene_sent(&scene, MSG_INFO, "a@x/refusing");
 	scene_error(&scene, CONDITION_SERVICE_UNAVAILABLE);
 	assert_null(scene_sent(&scene, MSG_OPEN, "a@x/refusing")->name);
+	scene_open(&scene, "a@x/refusing/g", O_WRONLY);
+	scene_sent(&scene, MSG_OPEN, "a@x/refusing");
 
 	scene_open(&scene, "a@x/f", O_WRONLY);
 	scene_open(&scene, "bot.x/f", O_WRONLY);
@@ -60,7 +62,69 @@ static void test_no_answer(void **state)
 	assert_null(scene_sent(&scene, MSG_OPEN, "bot.x")->name);
 	scene_is_quiet(&scene);
 	scene_open(&scene, "a@x/silent/f", O_WRONLY);
-	scene_sent(&scene, MSG_OPEN, "a@x/silent");
+	scene_sent(&scene, MSG_INFO, "a@x/silent");
+	scene_says(&scene, FEATURE_IBB | FEATURE_IBBFS);
+	assert_string_equal(scene_sent(&scene, MSG_OPEN, "a@x/silent")->name, "f");
+	scene_finish(&scene);
+}
+
+/* An ibbfs never gets a file without its name because an answer is late or lost. */
+static void test_no_answer_of_an_ibbfs(void **state)
+{
+	(void)state;
+	static const struct {
+		enum condition condition; /* NONE: no answer comes */
+		int error;
+	} rows[] = {
+		{CONDITION_NONE, -ETIMEDOUT},
+		{CONDITION_REMOTE_SERVER_TIMEOUT, -EHOSTUNREACH},
+		{CONDITION_RESOURCE_CONSTRAINT, -ECONNREFUSED},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		dispatch_presence(&scene.account, "a@x/r", true, 0, FEATURE_ANNOUNCED,
+				  scene.now_ms);
+		for (unsigned attempt = 0; attempt < 2; attempt++) {
+			const char *path = attempt == 0 ? "a@x/f" : "a@x/r/f";
+			struct call *open = scene_open(&scene, path, O_WRONLY);
+			scene_sent(&scene, MSG_INFO, "a@x/r");
+			if (rows[i].condition) {
+				scene_error(&scene, rows[i].condition);
+			} else {
+				scene_wait(&scene, QUERY_TIMEOUT_MS);
+			}
+			assert_result(open, rows[i].error);
+			scene_is_quiet(&scene);
+		}
+		scene_open(&scene, "a@x/f", O_WRONLY);
+		scene_sent(&scene, MSG_INFO, "a@x/r");
+		scene_says(&scene, FEATURE_IBB | FEATURE_IBBFS);
+		assert_string_equal(scene_sent(&scene, MSG_OPEN, "a@x/r")->name, "f");
+		scene_finish(&scene);
+	}
+}
+
+/* Its presence shows that it is there, and an open that waits for another resource asks again. */
+static void test_presence_after_no_answer(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/1", 0);
+	scene_open(&scene, "a@x/f", O_WRONLY);
+	scene_sent(&scene, MSG_INFO, "a@x/1");
+	scene_wait(&scene, QUERY_TIMEOUT_MS - 1);
+	scene_comes(&scene, "a@x/2", 0);
+	scene_sent(&scene, MSG_INFO, "a@x/2");
+	scene_wait(&scene, 1);
+	scene_is_quiet(&scene);
+	scene_comes(&scene, "a@x/1", 5);
+	scene_sent(&scene, MSG_INFO, "a@x/1");
+	scene_says(&scene, FEATURE_IBB | FEATURE_IBBFS);
+	assert_string_equal(scene_sent(&scene, MSG_OPEN, "a@x/1")->name, "f");
 	scene_finish(&scene);
 }
 
@@ -193,6 +257,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_asked_once),
 		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_no_answer_of_an_ibbfs),
+		cmocka_unit_test(test_presence_after_no_answer),
 		cmocka_unit_test(test_wrong_answers),
 		cmocka_unit_test(test_who_answers_for_the_server),
 		cmocka_unit_test(test_timeout_of_queries),
