@@ -247,6 +247,21 @@ def test_other_file(lab: Lab) -> None:
     outbox.expect_rest(source, 2 * MEBIBYTE + 5000)
 
 
+@pytest.mark.parametrize("how", ["message", "reconnect"])
+def test_not_continued(lab: Lab, how: str) -> None:
+    """As README.md says."""
+    options = "reconnect=0" if how == "reconnect" else ""
+    outbox, source = with_part(lab, 10_000, 5000, options)
+    before = outbox.part("f").read_bytes()
+    outbox.start()
+    if how == "message":
+        os.setxattr(outbox.target, "user.ibb.stanza", b"message")
+    assert lab.run("cp", source, outbox.target).returncode == 0
+    outbox.expect("f (2)", source.read_bytes())
+    assert outbox.names() == ["f (2)", "f.part"]
+    assert outbox.part("f").read_bytes() == before
+
+
 @pytest.mark.parametrize("kind", ["link", "hard link", "directory", "empty"])
 def test_part_that_is_no_part(lab: Lab, kind: str) -> None:
     outbox = Outbox(lab)
