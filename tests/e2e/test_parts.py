@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -11,9 +12,13 @@ import pytest
 
 from daemon import Mount, bare, poll_until
 from lab import Lab
+from rawpeer import NS_IBB, NS_IBBFS, RawPeer
 from test_attributes import attribute
-from test_inbox import keeping
+from test_inbox import is_stored, keeping
 from test_pieces import MEBIBYTE, Outbox
+from test_resume import NS_RESUME
+
+NS_PIECES = "urn:ibbfs:pieces:0"
 
 
 def listing(mount: Mount, sender: Mount) -> list[str]:
@@ -122,3 +127,35 @@ def test_what_makes_no_room(lab: Lab) -> None:
         assert listing(receiver, sender) == ["old", "slow", "whole"]
     poll_until((folder / "slow").exists, what="the file has its name")
     assert sorted(os.listdir(folder)) == ["old.part", "slow", "whole"]
+
+
+def goes_on(peer: RawPeer, to: str, sid: str, name: str) -> bool:
+    """Opens a stream, and breaks it. Whether it goes on with a part."""
+    answer = peer.request(
+        to,
+        f"<open xmlns='{NS_IBB}' sid='{sid}' block-size='4096'>"
+        f"<file xmlns='urn:xmpp:file:metadata:0'><name>{name}</name></file>"
+        f"<resume xmlns='{NS_RESUME}'/><pieces xmlns='{NS_PIECES}'/></open>",
+    )
+    assert answer.get("type") == "result"
+    peer.data(to, sid, 0, b"x")
+    peer.close(to, sid, child=f"<reset xmlns='{NS_IBBFS}'/>")
+    return answer.find(f"{{{NS_PIECES}}}pieces") is not None
+
+
+def test_parts_that_are_removed_by_hand(lab: Lab) -> None:
+    """They are forgotten when the inbox is counted again."""
+    inbox = lab.folder / "inbox"
+    mount, peer = lab.with_raw(f"inbox={inbox},inbox_files=3")
+    for name in ("a", "b"):
+        assert not goes_on(peer, mount.jid, name, name)
+        path = mount.contact(peer) / "in" / name
+        poll_until(lambda path=path: attribute(path, "state") == "broken", what=name)
+    (inbox / bare(peer) / "a.part").unlink()
+    (inbox / bare(peer) / "b.part").unlink()
+    sids = (f"whole{number}" for number in itertools.count())
+    poll_until(
+        lambda: is_stored(peer, mount.jid, next(sids), b"x"), what="the inbox is counted again"
+    )
+    assert not goes_on(peer, mount.jid, "a2", "a")
+    assert not goes_on(peer, mount.jid, "b2", "b")
