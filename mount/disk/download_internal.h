@@ -47,7 +47,7 @@ struct download {
 	uint64_t ino;
 	int64_t date;
 	uint64_t announced_size, written;
-	uint64_t part_size; /* bytes that an earlier stream has left, and the peer may skip */
+	uint64_t part_size; /* bytes that an earlier stream has left: to be skipped, or replaced */
 	struct page *page;
 	struct comparison comparison;
 	struct claim claim;

@@ -146,9 +146,9 @@ static void hand_over(struct account *account, struct node *node, int64_t now_ms
 
 void arrival_add_stream(struct account *account, struct stream *stream, int64_t now_ms)
 {
-	struct node *node = add_arrival(
-		account, stream->peer, stream->name ? stream->name : stream->sid,
-		stream->folder ? stream->folder : "", stream->incoming.part.is_offered, now_ms);
+	bool named = stream->name != NULL;
+	struct node *node = add_arrival(account, stream->peer, named ? stream->name : stream->sid,
+					stream->folder ? stream->folder : "", named, now_ms);
 	if (!node) {
 		ibb_release(&account->ibb, stream, false, now_ms);
 		return;

@@ -78,6 +78,19 @@ static int64_t announced_size(const struct node *node)
 	return node->file.stream ? node->file.stream->session.announced_size : -1;
 }
 
+/* Whether `node` goes on with a part. A peer that can skip nothing of it replaces all: otherwise
+ * each of its attempts would leave a part of its own. */
+static bool has_part(const struct account *account, const struct node *node)
+{
+	char path[INBOX_PART_PATH_SIZE];
+	const struct stream *stream = node->file.stream;
+	if (!stream || !stream->name) {
+		return false;
+	}
+	return stream->incoming.part.is_offered ||
+	       (inbox_part_path(node, path) && parts_have(account->parts, path));
+}
+
 int inbox_file_add(struct account *account, struct node *node)
 {
 	struct stream_facts facts;
@@ -95,7 +108,7 @@ int inbox_file_add(struct account *account, struct node *node)
 	arrival->size = announced_size(node);
 	arrival->digest =
 		node->file.offer ? inbox_file_digest_of_rest(node->file.offer) : HASH_NONE;
-	arrival->has_part = node->file.stream && node->file.stream->incoming.part.is_offered;
+	arrival->has_part = has_part(account, node);
 	arrival->date = node->file.offer ? node->file.offer->date : METADATA_NO_DATE;
 	DL_APPEND(account->arrivals, arrival);
 	node->inbox.state = INBOX_RECEIVING;

@@ -23,9 +23,9 @@ static void start(struct scene *scene)
 	scene->account.ibb.config.reconnect_ms = SCENE_TIMEOUT;
 }
 
-/* Her phone sends a file called "f"; `pieces`: it can go on with what is there. Returns the node's
- * number. */
-static uint64_t arrives(struct scene *scene, const char *sid, bool pieces, bool expected)
+/* Her phone sends a file called "f"; `pieces`: it can skip what is there; `has_part`: it goes on
+ * with it. Returns the node's number. */
+static uint64_t arrives(struct scene *scene, const char *sid, bool pieces, bool has_part)
 {
 	scene_receive(scene, &(struct msg){.kind = MSG_OPEN,
 					   .id = "o",
@@ -36,11 +36,11 @@ static uint64_t arrives(struct scene *scene, const char *sid, bool pieces, bool 
 					   .block_size = SCENE_BLOCK,
 					   .resumable = true,
 					   .pieces = pieces});
-	assert_int_equal(scene_sent(scene, MSG_RESULT, SCENE_PHONE)->pieces, expected);
+	assert_int_equal(scene_sent(scene, MSG_RESULT, SCENE_PHONE)->pieces, pieces && has_part);
 	struct inbox_arrival *arrival = inbox_file_take_arrivals(&scene->account);
 	assert_non_null(arrival);
 	uint64_t ino = arrival->ino;
-	assert_int_equal(arrival->has_part, expected);
+	assert_int_equal(arrival->has_part, has_part);
 	free(arrival);
 	return ino;
 }
@@ -156,17 +156,20 @@ static void test_another_resource(void **state)
 	}
 }
 
-/* A sender that cannot go on with it gets another name. */
-static void test_another_file(void **state)
+/* A sender that can skip nothing of it replaces it. */
+static void test_nothing_is_skipped(void **state)
 {
 	(void)state;
 	struct scene scene;
 	start(&scene);
 	restore(&scene, PART, 5, 1);
 	assert_part(&scene, "a@x/in/f", 5);
-	arrives(&scene, "s1", false, false);
-	assert_names(&scene, "a@x/in", "f f (2) ");
-	assert_part(&scene, "a@x/in/f", 5);
+	uint64_t ino = arrives(&scene, "s1", false, true);
+	assert_names(&scene, "a@x/in", "f ");
+	begins(&scene, ino, PART);
+	assert_state(&scene, "a@x/in/f", "open");
+	breaks(&scene, ino, PART, 6);
+	assert_part(&scene, "a@x/in/f", 6);
 	scene_finish(&scene);
 }
 
@@ -267,7 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_breaks_and_goes_on),
-		cmocka_unit_test(test_another_file),
+		cmocka_unit_test(test_nothing_is_skipped),
 		cmocka_unit_test(test_another_resource),
 		cmocka_unit_test(test_does_not_go_on),
 		cmocka_unit_test(test_restore),
