@@ -24,6 +24,9 @@ static bool decline(const struct download *download, int error)
 		download_warn(download, download->file.name,
 			      error == -EDQUOT ? "does not fit in the inbox" : strerror(-error));
 	}
+	if (download->file.fd >= 0) {
+		download_leave_part(download);
+	}
 	hub_download_decline(download->hub, download->ino);
 	return false;
 }

@@ -218,9 +218,10 @@ void download_use_part(const struct download *download)
 	hub_use_part(download->hub, path);
 }
 
-/* Another stream can go on with the file. */
-static void leave_part(const struct download *download, const char *path)
+void download_leave_part(const struct download *download)
 {
+	char path[LOCATION_PATH_SIZE];
+	location_path(&download->location, download->file.part_name, path);
 	struct stat status = {.st_size = (off_t)download_size(download)};
 	clock_gettime(CLOCK_REALTIME, &status.st_mtim);
 	part_file_stat(&download->file, &status);
@@ -258,7 +259,7 @@ void download_fail(struct download *download, int error, bool of_disk)
 	/* As soon as the hub knows of the end, another stream may go on with the file. */
 	char path[LOCATION_PATH_SIZE];
 	location_path(&download->location, download->file.part_name, path);
-	leave_part(download, path);
+	download_leave_part(download);
 	int result = hub_download_end(download->hub, download->ino, path, error);
 	bool wrong = result == -EBADMSG;
 	if (download->beginning.size > 0 && !download->accepted) {

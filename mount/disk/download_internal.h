@@ -77,6 +77,9 @@ void download_begin_journal(struct download *download);
 /* The file is one of an earlier stream, with which this one goes on. */
 void download_use_part(const struct download *download);
 
+/* Another stream can go on with the file. */
+void download_leave_part(const struct download *download);
+
 /* Bytes of the file on disk. */
 uint64_t download_size(const struct download *download);
 

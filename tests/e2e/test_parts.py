@@ -159,3 +159,21 @@ def test_parts_that_are_removed_by_hand(lab: Lab) -> None:
     )
     assert not goes_on(peer, mount.jid, "a2", "a")
     assert not goes_on(peer, mount.jid, "b2", "b")
+
+
+@pytest.mark.parametrize("form", ["si", "jingle"])
+def test_rest_that_does_not_fit(lab: Lab, form: str) -> None:
+    """The part stays as it is, and is gone on with when there is room."""
+    sender, receiver, folder = with_parts(lab, "raw", f=8000)
+    target, source = sender.contact(receiver), lab.folder / "f"
+    source.write_bytes(b"x" * 60_000)
+    (target / "whole").write_bytes(b"y" * 80_000)
+    poll_until((folder / "whole").exists, what="the file has its name")
+    os.setxattr(target, "user.ibb.format", form.encode())
+    done = lab.run("cp", source, target)
+    assert "Connection refused" in done.stderr
+    assert listing(receiver, sender) == ["f", "whole"]
+    (folder / "whole").unlink()
+    poll_until(lambda: lab.run("cp", source, target).returncode == 0, what="there is room")
+    poll_until((folder / "f").exists, what="the file has its name")
+    assert os.listdir(folder) == ["f"]
