@@ -8,6 +8,7 @@ ended is its child, and its exit status is checked.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -51,6 +52,19 @@ def poll_until(question: Callable[[], T], timeout: float = 20, what: str = "cond
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
         time.sleep(0.02)
     return answer
+
+
+def wait_part(path: Path) -> None:
+    """Waits until the file `path` of an inbox has broken off, and the disk has all of its part."""
+
+    def is_refused() -> bool:
+        try:
+            with open(path, "rb"):
+                return False
+        except OSError as error:
+            return error.errno != errno.ENOENT
+
+    poll_until(is_refused, what=f"the part of {path.name}")
 
 
 def is_mounted(path: Path) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, bare, poll_until
+from daemon import Mount, bare, poll_until, wait_part
 from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, RawPeer, Stanza, condition, is_kind
 from test_attributes import attribute
@@ -238,7 +238,9 @@ def test_a_full_inbox_fails_every_close(lab: Lab, stanza: str) -> None:
 
         assert copy(1000, "before") == 0
         assert copy(1_200_000, "beyond the quota") == 1
-        (folder / "beyond the quota.part").unlink()
+        part = receiver.incoming(sender, "beyond the quota")
+        wait_part(part)
+        part.unlink()
         filler = fill(disk)
         sizes = [1, 1000, 4095, 4096, 5000, 20_000, 100_000]
         assert [copy(size, f"{size} bytes") for size in sizes] == [1] * len(sizes)

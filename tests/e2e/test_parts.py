@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, bare, poll_until
+from daemon import Mount, bare, poll_until, wait_part
 from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, RawPeer
 from test_attributes import attribute
@@ -149,8 +149,7 @@ def test_parts_that_are_removed_by_hand(lab: Lab) -> None:
     mount, peer = lab.with_raw(f"inbox={inbox},inbox_files=3")
     for name in ("a", "b"):
         assert not goes_on(peer, mount.jid, name, name)
-        path = mount.contact(peer) / "in" / name
-        poll_until(lambda path=path: attribute(path, "state") == "broken", what=name)
+        wait_part(mount.contact(peer) / "in" / name)
     (inbox / bare(peer) / "a.part").unlink()
     (inbox / bare(peer) / "b.part").unlink()
     sids = (f"whole{number}" for number in itertools.count())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import Mount, poll_until, wait_part
 from lab import Lab
 from test_limits import SAYS_SO, LimitedLab
 
@@ -86,8 +86,7 @@ class Outbox:
         return cp
 
     def wait_broken(self, name: str) -> None:
-        path = self.bob.incoming(self.alice, name)
-        poll_until(lambda: os.getxattr(path, "user.ibb.state") == b"broken", what=f"end of {name}")
+        wait_part(self.bob.incoming(self.alice, name))
 
     def expect_rest(self, source: Path, missing: int) -> None:
         """cp succeeds, and sends no more than that many bytes of the file."""
