@@ -174,6 +174,8 @@ void hub_release(struct hub *hub, struct handle *handle);
 bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin);
 bool hub_is_unoffered(struct hub *hub, struct handle *handle);
 void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request);
+int hub_upload_part(struct hub *hub, uint64_t number, struct offer_part *part);
+void hub_upload_set_digest(struct hub *hub, uint64_t number, const struct digest *digest);
 void hub_upload_write(struct hub *hub, uint64_t number, struct request *request, const void *bytes);
 void hub_upload_end(struct hub *hub, uint64_t number, int error);
 

@@ -8,11 +8,26 @@
 #include "account/inbox_part.h"
 #include "account/spool_file.h"
 
-/* The three calls of an upload cannot be interrupted: no process waits in them. */
+/* The calls of an upload cannot be interrupted: no process waits in them. */
 void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request)
 {
 	int64_t now_ms = hub_begin(hub);
 	spool_file_wait(&hub->account, number, &request->op);
+	hub_end(hub, now_ms);
+}
+
+int hub_upload_part(struct hub *hub, uint64_t number, struct offer_part *part)
+{
+	hub_begin(hub);
+	int error = spool_file_part(&hub->account, number, part);
+	hub_unlock(hub);
+	return error;
+}
+
+void hub_upload_set_digest(struct hub *hub, uint64_t number, const struct digest *digest)
+{
+	int64_t now_ms = hub_begin(hub);
+	spool_file_set_digest(&hub->account, number, digest);
 	hub_end(hub, now_ms);
 }
 

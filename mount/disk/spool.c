@@ -3,6 +3,7 @@
 
 #include "mount/disk/spool.h"
 
+#include "mount/disk/scan.h"
 #include "mount/log.h"
 
 #include <errno.h>
@@ -242,6 +243,12 @@ ssize_t spool_read(const struct spool *spool, void *bytes, size_t length, uint64
 		result = pread(spool->fd, bytes, length, (off_t)offset);
 	} while (result < 0 && errno == EINTR);
 	return result < 0 ? -errno : result;
+}
+
+int spool_hash(const struct spool *spool, uint64_t *at, uint64_t end, uint64_t most,
+	       struct hash *hash)
+{
+	return scan_hash(spool->fd, at, end, most, hash);
 }
 
 uint64_t spool_size(const struct spool *spool)

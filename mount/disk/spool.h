@@ -58,6 +58,10 @@ int spool_resize(struct spool *spool, uint64_t size);
 /* Up to `length` bytes from `offset`; 0 at the end. */
 ssize_t spool_read(const struct spool *spool, void *bytes, size_t length, uint64_t offset);
 
+/* As scan_hash; it has a file. */
+int spool_hash(const struct spool *spool, uint64_t *at, uint64_t end, uint64_t most,
+	       struct hash *hash);
+
 uint64_t spool_size(const struct spool *spool);
 
 /* The MD5 of all bytes, if they were written from the start to the end; else NULL. Borrowed until

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * upload - sends a spooled file to the peer that has accepted it.
+ * upload - sends a spooled file, or the part that is asked for, to the peer that has accepted it.
+ *
+ * The digest is that of the whole file: other bytes are read for it before and after the part, some
+ * in each step, without the hub's lock.
  *
  * Threads: any; the spool is read in its pool.
  */

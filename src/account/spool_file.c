@@ -135,6 +135,24 @@ void spool_file_wait(struct account *account, uint64_t number, struct op *op)
 	}
 }
 
+int spool_file_part(const struct account *account, uint64_t number, struct offer_part *part)
+{
+	const struct offer *offer = find(account, number);
+	if (!offer) {
+		return -ECONNRESET;
+	}
+	*part = offer_part(offer);
+	return 0;
+}
+
+void spool_file_set_digest(struct account *account, uint64_t number, const struct digest *digest)
+{
+	struct offer *offer = find(account, number);
+	if (offer) {
+		offer_set_digest(&account->offers, offer, digest);
+	}
+}
+
 void spool_file_send(struct account *account, uint64_t number, struct op *op, const void *bytes,
 		     int64_t now_ms)
 {
@@ -149,12 +167,7 @@ void spool_file_send(struct account *account, uint64_t number, struct op *op, co
 void spool_file_end(struct account *account, uint64_t number, int error, int64_t now_ms)
 {
 	struct offer *offer = find(account, number);
-	if (offer && !error && offer->checksum.hashed < (uint64_t)offer->size) {
-		error = -EIO; /* the file is shorter than the offer said */
-	}
-	if (offer && error) {
-		ibb_abort(&account->ibb, offer->stream, error);
-	} else if (offer) {
-		offer_finish_writing(&account->offers, offer, now_ms);
+	if (offer) {
+		offer_finish_writing(&account->offers, offer, error, now_ms);
 	}
 }

@@ -8,7 +8,8 @@
  *     open        routing finds a peer to which files are offered
  *     write       handle_is_spooled: into the spool
  *     close       spool_file_offer: waits for the end of the upload
- *                 the upload: spool_file_wait, spool_file_send until the end, spool_file_end
+ *                 the upload: spool_file_wait, spool_file_part, spool_file_send until the end of
+ *                 the part, spool_file_set_digest, spool_file_end
  *
  * Threads: none; the caller serialises (the hub's lock).
  * Source:  DESIGN section 3; XEP-0096, XEP-0234.
@@ -46,11 +47,18 @@ int spool_file_make_offer(struct account *account, struct handle *handle, uint64
 /* Completes `op` with 0 when bytes are wanted. */
 void spool_file_wait(struct account *account, uint64_t number, struct op *op);
 
-/* The next op->size bytes; completes `op` when more are wanted. */
+/* After that: what is to be sent. -ECONNRESET: nothing, any more. */
+int spool_file_part(const struct account *account, uint64_t number, struct offer_part *part);
+
+/* The digest of the whole file, if the part has one. */
+void spool_file_set_digest(struct account *account, uint64_t number, const struct digest *digest);
+
+/* The next op->size bytes of the part; completes `op` when more are wanted. */
 void spool_file_send(struct account *account, uint64_t number, struct op *op, const void *bytes,
 		     int64_t now_ms);
 
-/* The end of the file; or it could not be read (`error`, negative): then the offer fails with that.
+/* The end of the part, and of the file if there is a digest; or it could not be read (`error`,
+ * negative): then the offer fails with that.
  */
 void spool_file_end(struct account *account, uint64_t number, int error, int64_t now_ms);
 

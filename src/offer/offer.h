@@ -59,8 +59,7 @@ struct offer_session {
 /* The digest of the file. */
 struct offer_checksum {
 	struct digest digest; /* that the file must have; length 0: none is known (yet) */
-	struct hash *hash;    /* of the bytes received or sent so far */
-	uint64_t hashed;      /* outgoing: bytes of the file */
+	struct hash *hash;    /* incoming: of the bytes so far */
 	bool wrong;	      /* incoming: what came has another digest; or none has come for what
 				 was there before */
 };
@@ -89,6 +88,7 @@ struct offer {
 	bool has_range;
 	uint64_t offset;
 	int64_t length; /* -1: the size is not known */
+	uint64_t given; /* outgoing: so many bytes of it were given to offer_write */
 
 	enum offer_state state;
 	int error;	       /* FAILED: -errno for the users of the file */
@@ -102,10 +102,16 @@ struct offer {
 	struct offer_checksum checksum;
 };
 
-/* A peer that has everything must confirm within this time, if its format has a word for it, and
- * send a digest that it announced. */
+/* A peer that has everything, the digest too, must confirm within this time, if its format has a
+ * word for it; and send a digest that it announced. */
 #define OFFER_CONFIRM_MS  30000
 #define OFFER_CHECKSUM_MS 5000
+
+/* Outgoing, accepted: what is sent of a file of `size` bytes. */
+struct offer_part {
+	uint64_t begin, end, size;
+	enum hash_algorithm digest; /* of the whole, that the peer is told; or HASH_NONE */
+};
 
 struct offers;
 
@@ -123,15 +129,22 @@ bool offer_continue(struct offer *offer, uint64_t offset, struct hash *hash);
  * offer for which nobody waits is cancelled. */
 void offer_wait(struct offers *offers, struct offer *offer, struct op *op);
 
-/* Outgoing, TRANSFERRING: the next op->size bytes of the file. The digest is that of all of them;
- * those in the part that the peer asks for are written to the stream (stream_write). Completes `op`
- * with an error, -EPROTO if there are more bytes than were offered; or else when more are wanted.
- */
+/* Outgoing, accepted: the part that the peer asks for. */
+struct offer_part offer_part(const struct offer *offer);
+
+/* Outgoing, TRANSFERRING: the next op->size bytes of the part, for the stream (stream_write).
+ * Completes `op` with an error, -EPROTO if there are more bytes than in the part; or else when more
+ * are wanted. */
 void offer_write(struct offers *offers, struct offer *offer, struct op *op, const void *bytes,
 		 int64_t now_ms);
 
-/* Outgoing, TRANSFERRING: that was the whole file. Closes the stream (stream_close). */
-void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms);
+/* Outgoing, accepted: the digest of the whole file, before the last byte of a part at its end: a
+ * receiver may end the session once it has that byte. The peer is told. */
+void offer_set_digest(struct offers *offers, struct offer *offer, const struct digest *digest);
+
+/* Outgoing, not over: the whole part was written, and the digest set. Closes the stream
+ * (stream_close). With `error` (negative), or if bytes of the part are missing, the offer fails. */
+void offer_finish_writing(struct offers *offers, struct offer *offer, int error, int64_t now_ms);
 
 /* DONE or FAILED. */
 bool offer_is_over(const struct offer *offer);

@@ -17,12 +17,11 @@ struct offer *offer_send(struct offers *offers, const struct offer_protocol *pro
 	if (protocol->send_checksum) {
 		/* The digest is sent with the last byte, so that the file is read once. */
 		offer->checksum.digest = (struct digest){.algorithm = HASH_SHA_256};
-		offer->checksum.hash = hash_create(HASH_SHA_256);
 	}
 	offer->stream = stream;
 	offer->session.block_size = stream->session.block_size;
 	offer->owned = true;
-	if ((protocol->send_checksum && !offer->checksum.hash) || protocol->offer(offers, offer)) {
+	if (protocol->offer(offers, offer)) {
 		offer_forget(offers, offer);
 		return NULL;
 	}
@@ -65,59 +64,47 @@ void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_s
 	}
 }
 
-/* Before the bytes are written: a receiver may end the session once it has the last one. */
-static int update_digest(struct offers *offers, struct offer *offer, const void *bytes,
-			 size_t length)
+struct offer_part offer_part(const struct offer *offer)
 {
-	if (length > (uint64_t)offer->size - offer->checksum.hashed) {
-		return -EPROTO;
-	}
-	offer->checksum.hashed += length;
-	if (!offer->checksum.hash) {
-		return 0;
-	}
-	int error = hash_update(offer->checksum.hash, bytes, length);
-	if (!error && offer->checksum.hashed == (uint64_t)offer->size) {
-		error = hash_finish(offer->checksum.hash, &offer->checksum.digest);
-		if (!error) {
-			offer->protocol->send_checksum(offers, offer);
-		}
-	}
-	return error;
-}
-
-/* Moves *begin and *end, places in the file, to those of the bytes between them that the peer asks
- * for. */
-static void clip(const struct offer *offer, uint64_t *begin, uint64_t *end)
-{
-	uint64_t first = offer->offset, last = first + (uint64_t)offer->length;
-	*begin = *begin > first ? *begin : first;
-	*end = *end < last ? *end : last;
+	return (struct offer_part){
+		.begin = offer->offset,
+		.end = offer->offset + (uint64_t)offer->length,
+		.size = (uint64_t)offer->size,
+		.digest = offer->protocol->send_checksum ? offer->checksum.digest.algorithm
+							 : HASH_NONE,
+	};
 }
 
 void offer_write(struct offers *offers, struct offer *offer, struct op *op, const void *bytes,
 		 int64_t now_ms)
 {
-	uint64_t place = offer->checksum.hashed, begin = place, end = place + op->size;
-	int error = update_digest(offers, offer, bytes, op->size);
-	clip(offer, &begin, &end);
-	if (error || begin >= end) {
-		op_complete(op, error, &offers->ibb->effects.done);
+	if (op->size > (uint64_t)offer->length - offer->given) {
+		op_complete(op, -EPROTO, &offers->ibb->effects.done);
 		return;
 	}
-	op->size = (size_t)(end - begin);
-	stream_write(offer->stream, op, (const uint8_t *)bytes + (begin - place), now_ms);
+	offer->given += op->size;
+	stream_write(offer->stream, op, bytes, now_ms);
 }
 
-void offer_finish_writing(struct offers *offers, struct offer *offer, int64_t now_ms)
+void offer_set_digest(struct offers *offers, struct offer *offer, const struct digest *digest)
 {
-	if (offer_is_over(offer)) {
-		return;
+	offer->checksum.digest = *digest;
+	offer->protocol->send_checksum(offers, offer);
+}
+
+void offer_finish_writing(struct offers *offers, struct offer *offer, int error, int64_t now_ms)
+{
+	if (!error && offer->given < (uint64_t)offer->length) {
+		error = -EIO;
 	}
-	if (offer->size == 0) {
-		update_digest(offers, offer, "", 0);
+	if (!error) {
+		stream_close(offer->stream, true, now_ms);
+	} else if (stream_is_over(offer->stream)) {
+		/* The peer has closed it, and awaits the digest. */
+		offer_abort(offers, offer, error);
+	} else {
+		ibb_abort(offers->ibb, offer->stream, error);
 	}
-	stream_close(offer->stream, true, now_ms);
 }
 
 bool offer_is_written(const struct offer *offer)
@@ -140,6 +127,12 @@ static void fail_unconfirmed(struct offers *offers, struct offer *offer, int err
 {
 	offer->unconfirmed = true;
 	offer_abort(offers, offer, error);
+}
+
+/* Whether the peer has the digest, or is told none. */
+static bool has_told_digest(const struct offer *offer)
+{
+	return !offer->protocol->send_checksum || offer->checksum.digest.length > 0;
 }
 
 /* Everything is delivered. */
@@ -183,6 +176,10 @@ void offer_follow_outgoing(struct offers *offers, struct offer *offer, int64_t n
 	}
 	if (offer->state == OFFER_TRANSFERRING && (stream->session.close_sent || closed)) {
 		offer->state = OFFER_CHECKING;
+	}
+	/* A peer may have its part long before we have read all of the file for the digest. */
+	if (offer->state == OFFER_CHECKING && offer->deadline_ms == STREAM_NO_DEADLINE &&
+	    has_told_digest(offer)) {
 		offer_set_deadline(offers, offer, now_ms + OFFER_CONFIRM_MS);
 	}
 	if (offer->state == OFFER_CHECKING) {

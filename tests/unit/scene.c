@@ -56,6 +56,21 @@ void scene_finish(struct scene *scene)
 	}
 }
 
+/* The digest of the whole file, once it has been read up to `offset`. */
+static void tell_digest(struct scene *scene, struct upload *upload, const struct offer_part *part,
+			size_t offset)
+{
+	struct digest digest;
+	struct hash *hash = hash_create(part->digest);
+	if (hash && !upload->told && offset >= part->size) {
+		upload->told = true;
+		assert_int_equal(hash_update(hash, upload->bytes, part->size), 0);
+		assert_int_equal(hash_finish(hash, &digest), 0);
+		spool_file_set_digest(&scene->account, upload->number, &digest);
+	}
+	hash_destroy(hash);
+}
+
 /* The next step of what upload.c does. */
 static void step(struct scene *scene, struct upload *upload)
 {
@@ -70,10 +85,17 @@ static void step(struct scene *scene, struct upload *upload)
 		spool_file_wait(account, upload->number, op);
 		return;
 	}
-	size_t left = upload->length - upload->offset;
-	upload->over = result < 0 || left == 0;
+	struct offer_part part = {0};
+	int error = result < 0 ? (int)result : spool_file_part(account, upload->number, &part);
+	/* A file of another length than was offered: all of it. */
+	size_t end = part.end < part.size ? part.end : upload->length;
+	upload->offset = upload->offset < part.begin ? part.begin : upload->offset;
+	size_t left = end - upload->offset;
+	upload->over = error || left == 0;
 	if (upload->over) {
-		int error = result < 0 ? (int)result : 0;
+		if (!error) {
+			tell_digest(scene, upload, &part, part.size);
+		}
 		spool_file_end(account, upload->number, error, scene->now_ms);
 		return;
 	}
@@ -81,6 +103,7 @@ static void step(struct scene *scene, struct upload *upload)
 	size_t length = left < SCENE_PIECE ? left : SCENE_PIECE;
 	op_init(op, OP_WRITE, 0, length, false);
 	upload->offset += length;
+	tell_digest(scene, upload, &part, upload->offset);
 	spool_file_send(account, upload->number, op, bytes, scene->now_ms);
 }
 

@@ -47,7 +47,7 @@ struct upload {
 	uint64_t number;
 	const char *bytes;
 	size_t length, offset;
-	bool started, over;
+	bool started, told, over;
 };
 
 struct scene {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Offered files of which a part is transferred: of ours, in both formats; and of a peer's. */
 #include "account/inbox_file.h"
+#include "account/spool_file.h"
 #include "offer/transfer.h"
 
 #include <errno.h>
@@ -135,6 +136,79 @@ static void test_ends_early(void **state)
 	scene_result(&scene);
 	scene_peer_says(&scene, PHONE, "sid1", &end);
 	assert_result(close, 0);
+	scene_finish(&scene);
+}
+
+/* Jingle: she asks for three bytes, has them, and closes the bytestream, while the rest of the file
+ * is still read for its digest. The upload is the test's. */
+static uint64_t closes_early(struct scene *scene, struct call **close)
+{
+	struct handle *handle;
+	struct call call = {0};
+	char id[32];
+	*close = offer(scene, &jingle, &handle, id);
+	uint64_t number = handle->node->file.offer->number;
+	scene->uploads[0].over = true;
+	accept(scene, &jingle, id, 2, 3);
+	scene_sent(scene, MSG_OPEN, PHONE);
+	scene_result(scene);
+	op_init(&call.op, OP_WRITE, 0, 3, false);
+	spool_file_send(&scene->account, number, &call.op, "llo", scene->now_ms);
+	scene_settle(scene);
+	assert_result(&call, 3);
+	op_finish(&call.op);
+	scene_sent(scene, MSG_DATA, PHONE);
+	scene_result(scene);
+	scene_peer_closes(scene, PHONE, "sid1", false);
+	scene_sent(scene, MSG_RESULT, PHONE);
+	assert_waits(*close);
+	return number;
+}
+
+/* She has her time to confirm the file from the digest on. */
+static void test_long_digest(void **state)
+{
+	(void)state;
+	struct digest digest = transfer_digest(HASH_SHA_256, TEXT);
+	for (int confirms = 0; confirms < 2; confirms++) {
+		struct scene scene;
+		struct call *close;
+		uint64_t number = closes_early(&scene, &close);
+		scene_wait(&scene, 10 * (int64_t)OFFER_CONFIRM_MS);
+		assert_waits(close);
+		spool_file_set_digest(&scene.account, number, &digest);
+		spool_file_end(&scene.account, number, 0, scene.now_ms);
+		scene_settle(&scene);
+		const struct msg *msg = scene_jingle(&scene, JINGLE_CHECKSUM, PHONE);
+		assert_true(digest_equals(&msg->metadata->file.digest, &digest));
+		scene_result(&scene);
+		scene_wait(&scene, OFFER_CONFIRM_MS - 1);
+		assert_waits(close);
+		if (confirms) {
+			struct metadata received = {.action = JINGLE_RECEIVED};
+			scene_peer_says(&scene, PHONE, "sid1", &received);
+			scene_sent(&scene, MSG_RESULT, PHONE);
+			assert_result(close, 0);
+		} else {
+			scene_wait(&scene, 1);
+			assert_result(close, -ETIMEDOUT);
+		}
+		scene_finish(&scene);
+	}
+}
+
+/* The bytes after the part cannot be read. */
+static void test_no_digest(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call *close;
+	uint64_t number = closes_early(&scene, &close);
+	spool_file_end(&scene.account, number, -EIO, scene.now_ms);
+	scene_settle(&scene);
+	scene_jingle(&scene, JINGLE_SESSION_TERMINATE, PHONE);
+	scene_result(&scene);
+	assert_result(close, -EIO);
 	scene_finish(&scene);
 }
 
@@ -390,6 +464,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_ends_early),
+		cmocka_unit_test(test_long_digest),
+		cmocka_unit_test(test_no_digest),
 		cmocka_unit_test(test_no_such_part),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_rest),
