@@ -116,12 +116,14 @@ int query_error(const struct msg *answer)
 						       : condition_open_error(answer->condition);
 }
 
-void query_end(struct account *account, struct query *query, unsigned features, int error)
+void query_end(struct account *account, struct query *query, unsigned features, int error,
+	       int64_t now_ms)
 {
 	struct resource *resource = roster_find_resource(&account->roster, query->jid);
 	if (resource) {
 		resource->features_state = error ? FEATURES_FAILED : FEATURES_KNOWN;
 		resource->failure = error;
+		resource->failed_ms = now_ms;
 		/* The resource is online, whatever the answer says. */
 		resource->features = features & ~(unsigned)FEATURE_SILENT;
 	}

@@ -53,7 +53,8 @@ int query_error(const struct msg *answer);
 
 /* Ends and frees `query`: the resource has these features, the server has answered, or there was no
  * answer that says it: `error`. */
-void query_end(struct account *account, struct query *query, unsigned features, int error);
+void query_end(struct account *account, struct query *query, unsigned features, int error,
+	       int64_t now_ms);
 
 /* Ends the queries of `jid` without an answer. */
 void query_cancel(struct account *account, const char *jid);

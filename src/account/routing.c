@@ -182,7 +182,7 @@ void routing_start(struct account *account, struct handle *handle, int64_t now_m
 	}
 	const struct node *directory = node_above_folders(handle->node->parent);
 	if (directory) {
-		roster_retry(&account->roster, directory->directory.jid);
+		roster_retry(&account->roster, directory->directory.jid, now_ms);
 	}
 	stream_await(handle->node->file.stream, now_ms);
 	route(account, handle, now_ms);
@@ -208,7 +208,8 @@ void routing_continue(struct account *account, int64_t now_ms)
 }
 
 /* Gives the answer to the streams that wait for it, and ends the query. */
-static void take_answer(struct account *account, struct query *query, unsigned features, int error)
+static void take_answer(struct account *account, struct query *query, unsigned features, int error,
+			int64_t now_ms)
 {
 	struct handle *handle;
 	DL_FOREACH (account->handles, handle) {
@@ -225,7 +226,7 @@ static void take_answer(struct account *account, struct query *query, unsigned f
 			handle->routing.features = features;
 		}
 	}
-	query_end(account, query, features, error);
+	query_end(account, query, features, error, now_ms);
 }
 
 bool routing_answer(struct account *account, const struct msg *answer, int64_t now_ms)
@@ -235,7 +236,7 @@ bool routing_answer(struct account *account, const struct msg *answer, int64_t n
 	}
 	struct query *query = query_find(account, answer);
 	if (query) {
-		take_answer(account, query, query_features(answer), query_error(answer));
+		take_answer(account, query, query_features(answer), query_error(answer), now_ms);
 		routing_continue(account, now_ms);
 	}
 	return true;
@@ -283,7 +284,7 @@ void routing_tick(struct account *account, int64_t now_ms)
 {
 	bool expired = false;
 	while (account->queries && query_deadline(account) <= now_ms) {
-		take_answer(account, account->queries, 0, -ETIMEDOUT);
+		take_answer(account, account->queries, 0, -ETIMEDOUT, now_ms);
 		expired = true;
 	}
 	if (expired) {

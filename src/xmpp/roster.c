@@ -172,13 +172,16 @@ static void retry(struct resource *resource)
 	}
 }
 
-void roster_retry(struct roster *roster, const char *jid)
+void roster_retry(struct roster *roster, const char *jid, int64_t now_ms)
 {
 	struct contact *contact = roster_find(roster, jid);
 	struct resource *resource;
 	if (contact) {
 		DL_FOREACH (contact->resources, resource) {
-			retry(resource);
+			if (resource->announced ||
+			    now_ms - resource->failed_ms >= ROSTER_RETRY_MS) {
+				retry(resource);
+			}
 		}
 	}
 }

@@ -41,6 +41,7 @@ struct resource {
 	enum features_state features_state;
 	unsigned features; /* enum feature; 0: none, or they are not known */
 	int failure;	   /* FAILED: why, negative */
+	int64_t failed_ms; /* and when */
 	bool announced;	   /* FEATURE_ANNOUNCED was in a presence */
 	bool used;	   /* see roster_surplus */
 	char jid[];	   /* full; bare if presence comes from the bare JID, as behind a gateway */
@@ -81,8 +82,9 @@ int roster_presence(struct roster *roster, const char *jid, bool available, int 
 		    unsigned features);
 
 /* The features of each resource of `jid`, full or bare, of which a query has failed are to be
- * queried again. */
-void roster_retry(struct roster *roster, const char *jid);
+ * queried again: at once if the resource was announced, otherwise after ROSTER_RETRY_MS. */
+#define ROSTER_RETRY_MS 60000
+void roster_retry(struct roster *roster, const char *jid, int64_t now_ms);
 
 /* Whether `contact` has more resources than it may have. */
 bool roster_is_crowded(const struct roster *roster, const struct contact *contact);
