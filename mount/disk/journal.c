@@ -70,7 +70,11 @@ static int open_directory(struct journals *journals)
 		journals->directory = openat(journals->inbox, JOURNAL_DIRECTORY,
 					     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	}
-	return journals->directory >= 0 ? 0 : -errno;
+	if (journals->directory < 0) {
+		return -errno;
+	}
+	flock(journals->directory, LOCK_SH | LOCK_NB); /* or nobody can lock here */
+	return 0;
 }
 
 /* A new file, with the first name that is free. */
@@ -266,6 +270,17 @@ static struct journal_found *open_journal(struct journals *journals, const char 
 		return NULL;
 	}
 	return found;
+}
+
+bool journals_are_ours(const struct journals *journals)
+{
+	unsigned tries = LOCK_TRIES;
+	if (journals->directory < 0) {
+		return true;
+	}
+	bool ours = lock(journals->directory, &tries);
+	flock(journals->directory, LOCK_SH | LOCK_NB);
+	return ours;
 }
 
 struct journal_found *journals_find(struct journals *journals)

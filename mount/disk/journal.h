@@ -80,6 +80,10 @@ void journals_finish(struct journals *journals);
  * moment: that process may be about to end. Then the journal is left to it. */
 struct journal_found *journals_find(struct journals *journals);
 
+/* After journals_find: whether no other process uses the directory. One that does is waited for, as
+ * above. */
+bool journals_are_ours(const struct journals *journals);
+
 void journal_init(struct journal *journal);
 
 /* Begins a journal of a stream that has received nothing. */

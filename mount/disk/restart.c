@@ -74,13 +74,15 @@ static void consider_verdict(void *context, const struct verdict_record *record)
 }
 
 static void choose_login(struct login *login, const struct inbox *inbox,
-			 const struct journal_found *list)
+			 const struct journal_found *list, bool has_verdicts)
 {
 	const struct journal_found *found;
 	LL_FOREACH (list, found) {
 		consider(login, found->head.own, found->written);
 	}
-	verdict_file_read(&inbox->journals, consider_verdict, login);
+	if (has_verdicts) {
+		verdict_file_read(&inbox->journals, consider_verdict, login);
+	}
 }
 
 /* Whose verdicts are restored, and where. */
@@ -193,15 +195,18 @@ char *restart_inbox(struct inbox *inbox, struct hub *hub, const char *jid, bool 
 {
 	struct journal_found *list = journals_find(&inbox->journals), *found, *next;
 	struct login choice = {.jid = jid};
+	/* A record does not say whether its process has ended. That process would lose its
+	 * resource to us. */
+	bool has_verdicts = journals_are_ours(&inbox->journals);
 	if (resumes) {
-		choose_login(&choice, inbox, list);
+		choose_login(&choice, inbox, list, has_verdicts);
 	}
 	char *login = strdup(choice.last ? choice.last : jid);
 	if (login && choice.last && hub_set_jid(hub, choice.last)) {
 		free(login);
 		login = NULL;
 	}
-	if (login && choice.last) {
+	if (login && choice.last && has_verdicts) {
 		struct restoring restoring = {hub, choice.last};
 		verdict_file_read(&inbox->journals, restore_verdict, &restoring);
 	}

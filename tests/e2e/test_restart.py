@@ -16,6 +16,7 @@ import pytest
 from daemon import Mount, bare, poll_until
 from lab import Lab, wait_blocked
 from rawpeer import NS_IBB, NS_IBBFS, RawPeer, Stanza, condition, payload
+from server import Account
 from test_faults import MEBIBYTE, ended
 from test_resume import NS_RESUME
 
@@ -250,20 +251,40 @@ class BareMount(Mount):
         return command
 
 
+def bare_mount(lab: Lab, account: Account, name: str) -> BareMount:
+    mount = BareMount(
+        lab.build, lab.server, account, "", lab.folder / name, f"inbox={lab.folder}/inbox"
+    )
+    lab.watch(mount)
+    lab.mounts.append(mount)
+    return mount
+
+
+def resources(sender: Mount, receiver: Mount) -> list[str]:
+    """The random ones of `receiver`'s account."""
+    return [p.name for p in sender.contact(receiver).iterdir() if p.name.startswith("ibbfs-")]
+
+
+def test_two_mounts_of_an_account(lab: Lab) -> None:
+    """The second has a resource of its own, although the first has received files."""
+    first, second = lab.accounts("alice", "bob")
+    alice = lab.mount(first)
+    bob, again = (bare_mount(lab, second, name) for name in ("bob", "again"))
+    bob.start()
+    poll_until(lambda: resources(alice, bob), what="the resource")
+    assert lab.run("cp", lab.random_file(1000, "f"), alice.contact(bob)).returncode == 0
+    again.start()
+    poll_until(lambda: len(resources(alice, bob)) == 2, what="the other resource")
+    assert all("\nconnection  online" in "\n" + mount.status() for mount in (bob, again))
+
+
 def test_the_resource_stays(lab: Lab) -> None:
     """The resource is random. It stays the same while a peer has a stream with it."""
     first, second = lab.accounts("alice", "bob")
     alice = lab.mount(first)
-    options = f"inbox={lab.folder}/inbox"
-    bob = BareMount(lab.build, lab.server, second, "", lab.folder / "bob", options)
-    lab.watch(bob)
-    lab.mounts.append(bob)
+    bob = bare_mount(lab, second, "bob")
     bob.start()
-
-    def resources() -> list[str]:
-        return [p.name for p in alice.contact(bob).iterdir() if p.name.startswith("ibbfs-")]
-
-    (before,) = poll_until(resources, what="Bob is online")
+    (before,) = poll_until(lambda: resources(alice, bob), what="Bob is online")
     fd = os.open(alice.contact(bob) / "f", os.O_WRONLY | os.O_CREAT)
     os.write(fd, b"one")
     os.fsync(fd)
@@ -274,10 +295,10 @@ def test_the_resource_stays(lab: Lab) -> None:
     received = lab.folder / "inbox" / alice.account.jid / "f"
     poll_until(received.exists, what="the file has its name")
     assert received.read_bytes() == b"onetwo"
-    assert poll_until(resources) == [before]
+    assert poll_until(lambda: resources(alice, bob)) == [before]
     bob.stop()
     bob.start()
-    (after,) = poll_until(lambda: [name for name in resources() if name != before])
+    (after,) = poll_until(lambda: [name for name in resources(alice, bob) if name != before])
     assert after != before
     bob.stop()
 

@@ -407,6 +407,27 @@ static void test_damaged_verdict(void **state)
 	finish(&world);
 }
 
+/* Two processes in one directory. */
+static void test_two_processes(void **state)
+{
+	struct world world;
+	struct journals other;
+	struct journal journal;
+	(void)state;
+	start(&world);
+	assert_true(journals_are_ours(&world.journals)); /* there is no directory */
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	assert_true(journals_are_ours(&world.journals));
+	journals_init(&other, world.journals.inbox);
+	assert_null(journals_find(&other));
+	assert_false(journals_are_ours(&other));
+	assert_false(journals_are_ours(&world.journals));
+	journals_finish(&other);
+	assert_true(journals_are_ours(&world.journals));
+	journal_end(&world.journals, &journal);
+	finish(&world);
+}
+
 /* Files that are none are removed, or left alone if they cannot be ours. */
 static void test_garbage(void **state)
 {
@@ -435,7 +456,7 @@ int main(void)
 		cmocka_unit_test(test_found_by_the_next), cmocka_unit_test(test_skip),
 		cmocka_unit_test(test_used_again),	  cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_verdicts),	  cmocka_unit_test(test_damaged_verdict),
-		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_two_processes),	  cmocka_unit_test(test_garbage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
