@@ -146,25 +146,24 @@ int part_file_stat(const struct part_file *file, struct stat *status)
 }
 
 /* Never replaces another file. 0 or -errno. */
-static int rename_to(const struct part_file *file, const char *name)
+static int rename_free(int directory, const char *from, const char *to)
 {
-	int directory = file->directory;
-	if (renameat2(directory, file->part_name, directory, name, RENAME_NOREPLACE) == 0) {
+	if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0) {
 		return 0;
 	}
 	if (errno != EINVAL && errno != ENOSYS) {
 		return -errno;
 	}
 	/* A file system without RENAME_NOREPLACE: link does not replace either. */
-	if (linkat(directory, file->part_name, directory, name, 0) == 0) {
-		unlinkat(directory, file->part_name, 0);
+	if (linkat(directory, from, directory, to, 0) == 0) {
+		unlinkat(directory, from, 0);
 		return 0;
 	}
-	if (errno == EEXIST || is_there(directory, name)) {
+	if (errno == EEXIST || is_there(directory, to)) {
 		return -EEXIST;
 	}
 	/* Some network file systems have no links either. */
-	return renameat(directory, file->part_name, directory, name) == 0 ? 0 : -errno;
+	return renameat(directory, from, directory, to) == 0 ? 0 : -errno;
 }
 
 int part_file_rename(struct part_file *file)
@@ -172,7 +171,7 @@ int part_file_rename(struct part_file *file)
 	char wanted[NAME_MAX_BYTES + 1];
 	strcpy(wanted, file->name);
 	for (unsigned n = 2; n < 10000; n++) {
-		int error = rename_to(file, file->name);
+		int error = rename_free(file->directory, file->part_name, file->name);
 		if (error != -EEXIST) {
 			file->named = !error;
 			return error;
@@ -194,11 +193,7 @@ int part_file_close(struct part_file *file)
 
 int part_file_unname(struct part_file *file)
 {
-	int directory = file->directory;
 	bool was_named = file->named;
 	file->named = false;
-	return !was_named || renameat2(directory, file->name, directory, file->part_name,
-				       RENAME_NOREPLACE) == 0
-		       ? 0
-		       : -errno;
+	return was_named ? rename_free(file->directory, file->name, file->part_name) : 0;
 }
