@@ -31,16 +31,15 @@ static void restore(void *context, const char *contact, const char *folder, cons
 		return;
 	}
 	/* Directories that are no JID are ignored. */
-	if (name_is_part(name)) {
-		char part[PATH_MAX];
-		snprintf(part, sizeof(part), "%s/%s%s%s", contact, folder,
-			 folder[0] != '\0' ? "/" : "", name);
-		if (status->st_nlink == 1) { /* as part_file_reopen wants it */
-			hub_restore_part(context, part, status);
-		}
-	} else {
+	if (!name_is_part(name)) {
 		const struct inbox_path path = {contact, folder, name};
 		hub_restore_inbox_file(context, &path, (uint64_t)status->st_size, &status->st_mtim);
+	} else if (status->st_nlink == 1) { /* as part_file_reopen wants it */
+		char part[LOCATION_PATH_SIZE];
+		struct location location;
+		location_init(&location, NULL, contact, folder);
+		location_path(&location, name, part);
+		hub_restore_part(context, part, status);
 	}
 }
 
@@ -73,16 +72,23 @@ static void consider_verdict(void *context, const struct verdict_record *record)
 	consider(context, record->own, record->written);
 }
 
-static void choose_login(struct login *login, const struct inbox *inbox,
-			 const struct journal_found *list, bool has_verdicts)
+/* Returns whether verdicts count. A record does not say whether its process has ended: if it has
+ * not, that process would lose its resource to us. */
+static bool choose_login(struct login *login, const struct inbox *inbox,
+			 const struct journal_found *list)
 {
 	const struct journal_found *found;
+	struct login told = {.jid = login->jid};
 	LL_FOREACH (list, found) {
 		consider(login, found->head.own, found->written);
 	}
-	if (has_verdicts) {
-		verdict_file_read(&inbox->journals, consider_verdict, login);
+	verdict_file_read(&inbox->journals, consider_verdict, &told);
+	bool counts = told.last && journals_are_ours(&inbox->journals);
+	if (counts) {
+		consider(login, told.last, told.written);
 	}
+	free(told.last);
+	return counts;
 }
 
 /* Whose verdicts are restored, and where. */
@@ -195,12 +201,7 @@ char *restart_inbox(struct inbox *inbox, struct hub *hub, const char *jid, bool 
 {
 	struct journal_found *list = journals_find(&inbox->journals), *found, *next;
 	struct login choice = {.jid = jid};
-	/* A record does not say whether its process has ended. That process would lose its
-	 * resource to us. */
-	bool has_verdicts = journals_are_ours(&inbox->journals);
-	if (resumes) {
-		choose_login(&choice, inbox, list, has_verdicts);
-	}
+	bool has_verdicts = resumes && choose_login(&choice, inbox, list);
 	char *login = strdup(choice.last ? choice.last : jid);
 	if (login && choice.last && hub_set_jid(hub, choice.last)) {
 		free(login);
