@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daemon import status_kib
+
 TICKS = os.sysconf("SC_CLK_TCK")
 PACKAGES = [
     "prosody",
@@ -39,13 +41,6 @@ def cpu_seconds(*pids: int) -> float:
 def reset_peak(*pids: int) -> None:
     for pid in pids:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
-def status_kib(pid: int, what: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(what + ":"):
-            return int(line.split()[1])
-    raise ValueError(f"no {what} of {pid}")
 
 
 def peak_kib(pid: int) -> int:

@@ -54,6 +54,14 @@ def poll_until(question: Callable[[], T], timeout: float = 20, what: str = "cond
     return answer
 
 
+def status_kib(pid: int, what: str) -> int:
+    """An amount of memory of a process, such as VmRSS, what it has now, or VmHWM, its peak."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(what + ":"):
+            return int(line.split()[1])
+    raise ValueError(f"no {what} of {pid}")
+
+
 def wait_part(path: Path) -> None:
     """Waits until the file `path` of an inbox has broken off, and the disk has all of its part."""
 
@@ -216,9 +224,10 @@ class Mount:
         """Waits until that resource is seen here."""
         poll_until((self.path / full_jid).is_dir, what=f"{full_jid} seen online by {self.jid}")
 
-    def wait_offline(self, full_jid: str) -> None:
+    def wait_offline(self, full_jid: str, timeout: float = 20) -> None:
         poll_until(
             lambda: not (self.path / full_jid).is_dir(),
+            timeout=timeout,
             what=f"{full_jid} seen offline by {self.jid}",
         )
 

@@ -26,7 +26,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon import Build, Mount, adopt_orphans, poll_until
+from daemon import Build, Mount, adopt_orphans, poll_until, status_kib
 from lab import Lab
 from prosody import Prosody
 
@@ -63,9 +63,7 @@ class Sample:
 
 
 def sample(pid: int) -> Sample:
-    status = Path(f"/proc/{pid}/status").read_text()
-    (memory,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
-    return Sample(int(memory), len(os.listdir(f"/proc/{pid}/fd")))
+    return Sample(status_kib(pid, "VmRSS"), len(os.listdir(f"/proc/{pid}/fd")))
 
 
 class Soak:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until
-from faultproxy import FaultProxy
+from daemon import Mount, poll_until, status_kib
 from lab import Lab, wait_blocked
 from prosody import Prosody
 from rawpeer import NS_IBB, NS_PING, RawPeer, Stanza, condition, error_type, is_kind
@@ -24,10 +23,7 @@ MIBIBYTE = 1024 * 1024
 
 def most_memory(mount: Mount) -> int:
     """The peak resident memory of the daemon, in bytes."""
-    for line in Path(f"/proc/{mount.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmHWM")
+    return status_kib(mount.pid, "VmHWM") * 1024
 
 
 def processor_seconds(mount: Mount) -> float:
@@ -256,15 +252,12 @@ def test_messages_with_more_than_fits(lab: Lab) -> None:
 # ---- answers ----
 
 
-def wait_quiet(proxy: FaultProxy) -> None:
-    """Until nothing has come from the server for half a second."""
-
-    def is_quiet() -> bool:
-        before = proxy.received
-        time.sleep(0.5)
-        return proxy.received == before
-
-    poll_until(is_quiet, timeout=60, what="everything has come")
+def wait_taken(mount: Mount, peer: RawPeer) -> None:
+    """Until the mount has received all that the peer has sent: its presence comes behind that."""
+    peer.send("<presence type='unavailable'/>")
+    mount.wait_offline(peer.jid, timeout=60)
+    peer.send("<presence/>")
+    mount.wait_online(peer.jid)
 
 
 def is_answered(peer: RawPeer, jid: str) -> bool:
@@ -294,7 +287,8 @@ def test_more_questions_than_answers_can_leave(lab: Lab) -> None:
     for _ in range(100):
         for peer in peers:
             peer.send(ping * 100)
-    wait_quiet(proxy)
+    for peer in peers[:2]:
+        wait_taken(mount, peer)
     proxy.unmute()
     poll_until(lambda: is_answered(peers[1], mount.jid), timeout=60, what="answers leave again")
     still_serves(lab, mount, peers[1])

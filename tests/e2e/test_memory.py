@@ -3,23 +3,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import Mount, poll_until, status_kib
 from lab import Lab
+from test_flood import MIBIBYTE
 
-MIBIBYTE = 2**20
 HELD = 16 * MIBIBYTE
 
 
 def memory(mount: Mount) -> int:
     """The resident memory of the daemon, in bytes."""
-    for line in Path(f"/proc/{mount.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
+    return status_kib(mount.pid, "VmRSS") * 1024
 
 
 @pytest.mark.once
