@@ -2,6 +2,7 @@
 #include "xmpp/handlers.h"
 
 #include "xmpp/features.h"
+#include "xmpp/jid.h"
 #include "xmpp/stanza_log.h"
 
 #include <stdio.h>
@@ -236,6 +237,14 @@ static unsigned presence_features(const struct session *session, xmpp_stanza_t *
 	return node != NULL && strcmp(node, MSG_NAMESPACE) == 0 ? FEATURE_ANNOUNCED : 0;
 }
 
+/* An error from a full JID is an absence. One from a bare JID says that our presence was not
+ * delivered: two servers have a connection for each direction, and that towards the contact may
+ * have failed, after a time, while the contact's presence came by the other one. */
+static bool is_absence_error(const char *type, const char *from)
+{
+	return strcmp(type, "error") == 0 && jid_resource(from) != NULL;
+}
+
 static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 {
 	struct session *session = userdata;
@@ -253,7 +262,7 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *userdata)
 		session->events->presence(session->events->context, from, true,
 					  presence_priority(stanza),
 					  presence_features(session, stanza));
-	} else if (strcmp(type, "unavailable") == 0 || strcmp(type, "error") == 0) {
+	} else if (strcmp(type, "unavailable") == 0 || is_absence_error(type, from)) {
 		session->events->presence(session->events->context, from, false, 0, 0);
 	}
 	return 1;

@@ -11,7 +11,8 @@ import pytest
 
 from gateway import BEHIND, Gateway, component
 from lab import Lab
-from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, payload
+from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, payload, refuse
+from test_errors import expect_open
 
 WRITE = os.O_WRONLY | os.O_CREAT
 
@@ -59,4 +60,27 @@ def test_in_both_directions(limited_lab: Callable[..., Lab], features: tuple[str
     assert failure.value.errno == errno.ECONNRESET
     with pytest.raises(OSError):
         os.close(fd)
+    peer.stop()
+
+
+@pytest.mark.server("prosody", "components need a port of their own, which only its lab opens")
+def test_a_presence_error_of_a_bare_jid(limited_lab: Callable[..., Lab]) -> None:
+    """Our presence was not delivered, as when a server could not connect to that of the contact.
+    The contact's own presence, which came by another connection, stays."""
+    port, settings = component()
+    lab = limited_lab(settings=settings)
+    mount = lab.mount(lab.server.add_account("alice", (BEHIND,)))
+    peer = Gateway(port)
+    peer.jid = f"{BEHIND}/phone"
+    peer.send(f"<presence to='{mount.account.jid}'/>")
+    mount.wait_online(peer.jid)
+    peer.jid = BEHIND
+    error = "<error type='cancel'><remote-server-timeout xmlns='{}'/></error>"
+    error = error.format("urn:ietf:params:xml:ns:xmpp-stanzas")
+    peer.send(f"<presence to='{mount.jid}' type='error'>{error}</presence>")
+    # Stanzas stay in order: the presence is there when the answer is.
+    peer.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")
+    peer.jid = f"{BEHIND}/phone"
+    peer.rules["open"] = refuse("not-acceptable")
+    expect_open(lab, mount.contact(BEHIND) / "f", errno.ECONNREFUSED)
     peer.stop()
