@@ -9,6 +9,9 @@
 #define COUNT_LATER_MS 60000
 #define COUNT_PART     20
 
+/* How often a count that is void is repeated at once. */
+#define COUNT_TRIES 3
+
 /* ---- amounts ---- */
 
 static void add(struct usage *usage, struct usage more)
@@ -59,11 +62,13 @@ void quota_init(struct quota *quota, struct usage limit, uint64_t block,
 		.context = context,
 	};
 	pthread_mutex_init(&quota->mutex, NULL);
+	pthread_cond_init(&quota->counted, NULL);
 	count(context, &quota->used);
 }
 
 void quota_finish(struct quota *quota)
 {
+	pthread_cond_destroy(&quota->counted);
 	pthread_mutex_destroy(&quota->mutex);
 }
 
@@ -75,15 +80,13 @@ static int64_t pause_ms(int64_t took_ms)
 	return pause < COUNT_LATER_MS ? pause : COUNT_LATER_MS;
 }
 
-/* Counts without the mutex. A file that another thread writes meanwhile may be counted twice, but
- * is never missed: the sum has what was reserved before the count and what was reserved since. If a
- * file was removed meanwhile, the count may or may not have found it, and is void. */
-static void count_again_locked(struct quota *quota)
+/* Counts without the mutex; no other thread may be counting. A file that another thread writes
+ * meanwhile may be counted twice, but is never missed: the sum has what was reserved before the
+ * count and what was reserved since. If a file was removed meanwhile, the count may or may not have
+ * found it, and is void. */
+static void count_locked(struct quota *quota)
 {
 	int64_t begun_ms = clock_now_ms();
-	if (quota->is_counting || begun_ms < quota->count_from_ms) {
-		return;
-	}
 	unsigned removals = quota->removals;
 	struct usage used = quota->used, found = quota->awaited;
 	quota->is_counting = true;
@@ -91,13 +94,49 @@ static void count_again_locked(struct quota *quota)
 	quota->count(quota->context, &found);
 	pthread_mutex_lock(&quota->mutex);
 	quota->is_counting = false;
+	pthread_cond_broadcast(&quota->counted);
+	quota->counts++;
 	if (quota->removals == removals) {
 		add(&found, quota->used);
 		subtract(&found, used);
 		quota->used = found;
+		quota->known = quota->counts;
 	}
-	quota->counts++;
 	quota->count_from_ms = clock_now_ms() + pause_ms(clock_now_ms() - begun_ms);
+}
+
+static bool may_count(const struct quota *quota)
+{
+	return !quota->is_counting && clock_now_ms() >= quota->count_from_ms;
+}
+
+unsigned quota_begun(struct quota *quota)
+{
+	pthread_mutex_lock(&quota->mutex);
+	unsigned begun = quota->counts + quota->is_counting;
+	pthread_mutex_unlock(&quota->mutex);
+	return begun;
+}
+
+/* The numbers may wrap. */
+static bool is_known(const struct quota *quota, unsigned begun)
+{
+	return (int)(quota->known - begun) > 0;
+}
+
+bool quota_count(struct quota *quota, unsigned begun)
+{
+	pthread_mutex_lock(&quota->mutex);
+	for (unsigned i = 0; i < COUNT_TRIES && !is_known(quota, begun); i++) {
+		if (quota->is_counting) {
+			pthread_cond_wait(&quota->counted, &quota->mutex);
+		} else {
+			count_locked(quota);
+		}
+	}
+	bool known = is_known(quota, begun);
+	pthread_mutex_unlock(&quota->mutex);
+	return known;
 }
 
 unsigned quota_counts(struct quota *quota)
@@ -113,8 +152,8 @@ unsigned quota_counts(struct quota *quota)
 bool quota_reserve(struct quota *quota, struct usage usage)
 {
 	pthread_mutex_lock(&quota->mutex);
-	if (!fits(quota, quota->used, usage)) {
-		count_again_locked(quota);
+	if (!fits(quota, quota->used, usage) && may_count(quota)) {
+		count_locked(quota);
 	}
 	bool has_room = fits(quota, quota->used, usage);
 	if (has_room) {

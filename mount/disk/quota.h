@@ -32,9 +32,11 @@ struct quota {
 	struct usage awaited; /* reserved, and not written yet */
 	unsigned counts;      /* how often it was counted */
 	unsigned removals;
+	unsigned known; /* which of these `used` has; those before it, too */
 	bool is_counting;
-	bool is_told;	       /* see quota_tell */
-	int64_t count_from_ms; /* it is not counted again before */
+	pthread_cond_t counted; /* is_counting is false */
+	bool is_told;		/* see quota_tell */
+	int64_t count_from_ms;	/* it is not counted again before */
 };
 
 /* Counts for the first time; `block` is a size in bytes. */
@@ -45,8 +47,15 @@ void quota_finish(struct quota *quota);
 /* What a file of that size uses. */
 struct usage quota_file(const struct quota *quota, uint64_t size);
 
-/* Reserves it. False: there is no room. */
+/* Reserves it. False: there is no room, by a count that may be a minute old. */
 bool quota_reserve(struct quota *quota, struct usage usage);
+
+/* How many counts have begun so far. */
+unsigned quota_begun(struct quota *quota);
+
+/* Counts now, unless a count that began after the first `begun` ones is known. False: files are
+ * being removed, and nothing new is known. */
+bool quota_count(struct quota *quota, unsigned begun);
 
 /* Whether it could be reserved if `less` were not used. */
 bool quota_would_fit(struct quota *quota, struct usage usage, struct usage less);
@@ -64,7 +73,8 @@ void quota_cancel(struct quota *quota, struct usage usage);
 void quota_remove(struct quota *quota, struct usage usage);
 void quota_add(struct quota *quota, struct usage usage);
 
-/* How often the directory was counted. After a count, files may turn out to be missing. */
+/* How often the directory was counted since quota_init. After a count, files may turn out to be
+ * missing. */
 unsigned quota_counts(struct quota *quota);
 
 #endif

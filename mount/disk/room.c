@@ -36,20 +36,39 @@ static void remove_oldest(struct inbox *inbox, const char *path)
 	}
 }
 
-int room_reserve(struct inbox *inbox, struct hub *hub, struct claim *claim, uint64_t size)
+/* Whether the parts that are there make enough room. */
+static bool parts_suffice(const struct inbox *inbox, struct hub *hub, const struct claim *claim,
+			  uint64_t size)
+{
+	struct usage parts;
+	parts.bytes = hub_sum_parts(hub, inbox->quota.block, &parts.files);
+	return claim_would_fit(claim, size, parts);
+}
+
+static int remove_and_reserve(struct inbox *inbox, struct hub *hub, struct claim *claim,
+			      uint64_t size)
 {
 	char path[PATH_MAX];
-	struct usage parts;
-	int error = claim_reserve(claim, size);
-	if (error == -EDQUOT) {
-		parts.bytes = hub_sum_parts(hub, inbox->quota.block, &parts.files);
-		if (!claim_would_fit(claim, size, parts)) {
-			return error;
-		}
-	}
+	int error = -EDQUOT;
 	while (error == -EDQUOT && hub_take_oldest_part(hub, path, sizeof(path))) {
 		remove_oldest(inbox, path);
 		error = claim_reserve(claim, size);
+	}
+	return error;
+}
+
+/* Peers cannot cause much counting here, either: if a count finds no room, a part goes. */
+int room_reserve(struct inbox *inbox, struct hub *hub, struct claim *claim, uint64_t size)
+{
+	unsigned begun = quota_begun(&inbox->quota);
+	int error = claim_reserve(claim, size);
+	if (error != -EDQUOT || !parts_suffice(inbox, hub, claim, size) ||
+	    !quota_count(&inbox->quota, begun)) {
+		return error;
+	}
+	error = claim_reserve(claim, size);
+	if (error == -EDQUOT && parts_suffice(inbox, hub, claim, size)) {
+		error = remove_and_reserve(inbox, hub, claim, size);
 	}
 	return error;
 }

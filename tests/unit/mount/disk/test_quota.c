@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/quota.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,17 @@ struct directory {
 	unsigned counted;
 	struct quota *quota;
 	struct usage reserved, cancelled, removed;
+	bool is_asked; /* another thread wants a count */
+	pthread_t asking;
+	bool is_known; /* what it is told */
 };
+
+static void *ask(void *context)
+{
+	struct directory *directory = context;
+	directory->is_known = quota_count(directory->quota, 1);
+	return NULL;
+}
 
 static void count(void *context, struct usage *found)
 {
@@ -32,6 +43,17 @@ static void count(void *context, struct usage *found)
 	if (directory->removed.bytes > 0) {
 		quota_remove(directory->quota, directory->removed);
 	}
+	if (directory->is_asked) {
+		directory->is_asked = false;
+		assert_int_equal(quota_begun(directory->quota), 1);
+		assert_int_equal(pthread_create(&directory->asking, NULL, ask, directory), 0);
+	}
+}
+
+/* The first count, of a directory that is empty. */
+static void count_nothing(void *context, struct usage *found)
+{
+	(void)context, (void)found;
 }
 
 static struct usage usage(uint64_t files, uint64_t bytes)
@@ -229,6 +251,45 @@ static void test_removed_while_counted(void **state)
 	quota_finish(&quota);
 }
 
+/* Whenever the last count was. */
+static void test_counted_now(void **state)
+{
+	struct directory directory = {.usage = {1, 100}};
+	struct quota quota;
+	(void)state;
+	start(&quota, usage(10, 100), &directory);
+	unsigned begun = quota_begun(&quota);
+	assert_false(quota_reserve(&quota, usage(1, 1)));
+	assert_true(quota_count(&quota, begun)); /* that one will do */
+	assert_int_equal(directory.counted, 2);
+	directory.usage = usage(1, 50);
+	assert_true(quota_count(&quota, quota_begun(&quota)));
+	assert_int_equal(directory.counted, 3);
+	assert_true(quota_reserve(&quota, usage(1, 50)));
+	directory.removed = usage(1, 10);
+	assert_false(quota_count(&quota, quota_begun(&quota)));
+	assert_true(quota_count(&quota, begun));
+	quota_finish(&quota);
+}
+
+/* A count that has begun before is no answer, and is waited for. */
+static void test_counted_by_another_thread(void **state)
+{
+	struct directory directory = {.usage = {1, 100}, .is_asked = true};
+	struct quota quota;
+	(void)state;
+	quota_init(&quota, usage(10, 100), BLOCK, count_nothing, NULL);
+	quota.count = count;
+	quota.context = &directory;
+	directory.quota = &quota;
+	assert_true(quota_reserve(&quota, usage(1, 60)));
+	assert_false(quota_reserve(&quota, usage(1, 50)));
+	assert_int_equal(pthread_join(directory.asking, NULL), 0);
+	assert_true(directory.is_known);
+	assert_int_equal(directory.counted, 2);
+	quota_finish(&quota);
+}
+
 static void test_tell_once(void **state)
 {
 	struct directory directory = {0};
@@ -258,6 +319,8 @@ int main(void)
 		cmocka_unit_test(test_counted_while_written),
 		cmocka_unit_test(test_changed_while_counted),
 		cmocka_unit_test(test_removed_while_counted),
+		cmocka_unit_test(test_counted_now),
+		cmocka_unit_test(test_counted_by_another_thread),
 		cmocka_unit_test(test_tell_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
