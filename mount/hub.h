@@ -218,7 +218,8 @@ void hub_remove_inbox_file(struct hub *hub, uint64_t ino);
 bool hub_is_complete_inbox_file(struct hub *hub, const struct handle *handle);
 int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char *path,
 			size_t size);
-void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
+void hub_forget_inbox_file(struct hub *hub, uint64_t parent, const char *name, const char *path);
+void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name, const char *path,
 			    const struct stat *status);
 
 /* ---- calls that wait for a disk ---- */

@@ -275,13 +275,23 @@ int hub_find_inbox_file(struct hub *hub, uint64_t parent, const char *name, char
 	return length;
 }
 
-void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name,
+void hub_forget_inbox_file(struct hub *hub, uint64_t parent, const char *name, const char *path)
+{
+	int64_t now_ms = hub_begin(hub);
+	struct node *directory = find(hub, parent);
+	if (directory) {
+		inbox_entry_forget(&hub->account, directory, name, path, now_ms);
+	}
+	hub_end(hub, now_ms);
+}
+
+void hub_refresh_inbox_file(struct hub *hub, uint64_t parent, const char *name, const char *path,
 			    const struct stat *status)
 {
 	hub_begin(hub);
 	const struct node *directory = find(hub, parent);
 	if (directory) {
-		inbox_entry_refresh(&hub->account.tree, directory, name, status);
+		inbox_entry_refresh(&hub->account.tree, directory, name, path, status);
 	}
 	hub_unlock(hub);
 }

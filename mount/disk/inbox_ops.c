@@ -239,12 +239,12 @@ static void run_look_up(struct task *task)
 	struct name_job *job = (struct name_job *)task;
 	struct stat status;
 	int error = inbox_stat(job->inbox, job->path, &status);
-	/* A late answer of the disk may be about an earlier file of that name. */
 	if (hub_disk_take(job->hub, job->token, NULL)) {
 		if (error == -ENOENT) {
-			hub_unlink(job->hub, job->parent, job->name);
+			hub_forget_inbox_file(job->hub, job->parent, job->name, job->path);
 		} else if (!error) {
-			hub_refresh_inbox_file(job->hub, job->parent, job->name, &status);
+			hub_refresh_inbox_file(job->hub, job->parent, job->name, job->path,
+					       &status);
 		}
 		hub_disk_end(job->hub, job->token, error, NULL);
 	}
@@ -257,6 +257,9 @@ static void run_remove(struct task *task)
 	struct name_job *job = (struct name_job *)task;
 	if (hub_disk_take(job->hub, job->token, NULL)) {
 		int error = inbox_remove(job->inbox, job->path);
+		if (!error) {
+			hub_forget_inbox_file(job->hub, job->parent, job->name, job->path);
+		}
 		hub_disk_end(job->hub, job->token, error, NULL);
 	}
 	atomic_store(&job->inbox->hangs, false);
@@ -296,7 +299,7 @@ static void wait_for(struct name_job *job, struct request *request)
 
 /* NULL when memory is short. */
 static struct name_job *name_job_create(struct inbox *inbox, struct hub *hub, uint64_t token,
-					const char *name, const char *path)
+					uint64_t parent, const char *name, const char *path)
 {
 	size_t name_size = strlen(name) + 1, path_size = strlen(path) + 1;
 	struct name_job *job = calloc(1, sizeof(*job) + name_size + path_size);
@@ -305,6 +308,7 @@ static struct name_job *name_job_create(struct inbox *inbox, struct hub *hub, ui
 		job->hub = hub;
 		job->inbox = inbox;
 		job->token = token;
+		job->parent = parent;
 		job->name = memcpy(at, name, name_size);
 		job->path = memcpy(at + name_size, path, path_size);
 	}
@@ -314,20 +318,19 @@ static struct name_job *name_job_create(struct inbox *inbox, struct hub *hub, ui
 void inbox_ops_look_up(struct inbox *inbox, struct hub *hub, struct request *request,
 		       uint64_t parent, const char *name, const char *path)
 {
-	struct name_job *job = name_job_create(inbox, hub, request->op.token, name, path);
+	struct name_job *job = name_job_create(inbox, hub, request->op.token, parent, name, path);
 	if (!job) {
 		hub_disk_fail(hub, request, -ENOMEM);
 		return;
 	}
 	job->task.run = run_look_up;
-	job->parent = parent;
 	wait_for(job, request);
 }
 
 void inbox_ops_remove(struct inbox *inbox, struct hub *hub, struct request *request,
-		      const char *path)
+		      uint64_t parent, const char *name, const char *path)
 {
-	struct name_job *job = name_job_create(inbox, hub, request->op.token, "", path);
+	struct name_job *job = name_job_create(inbox, hub, request->op.token, parent, name, path);
 	if (!job) {
 		hub_disk_fail(hub, request, -ENOMEM);
 		return;

@@ -48,9 +48,10 @@ void inbox_ops_drop(struct handle *handle);
 void inbox_ops_look_up(struct inbox *inbox, struct hub *hub, struct request *request,
 		       uint64_t parent, const char *name, const char *path);
 
-/* Takes the file at `path` out. -ETIMEDOUT: the disk does not answer. */
+/* Takes the file at `path` out, and removes `name` in directory `parent`, if it still stands for
+ * that. -ETIMEDOUT: the disk does not answer. */
 void inbox_ops_remove(struct inbox *inbox, struct hub *hub, struct request *request,
-		      const char *path);
+		      uint64_t parent, const char *name, const char *path);
 
 /* When inbox_ops_tick wants to be called; INT64_MAX: never. NULL-safe. */
 int64_t inbox_ops_deadline(const struct inbox *inbox);

@@ -141,14 +141,7 @@ static void deliver_unlink(struct request *request)
 {
 	struct name_call *name_call = (struct name_call *)request;
 	struct call *call = &name_call->call;
-	int error = (int)request->op.result;
-	if (!error) {
-		error = hub_unlink(call->hub, name_call->parent, name_call->name);
-		/* Another lookup may have noticed meanwhile that the file is gone, and removed the
-		 * name. */
-		error = error == -ENOENT ? 0 : error;
-	}
-	fuse_reply_err(call->req, -error);
+	fuse_reply_err(call->req, -(int)request->op.result);
 	call_end(call);
 }
 
@@ -163,7 +156,7 @@ void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (name_call) {
 		struct early_signal early = call_early_signal(&name_call->call);
 		inbox_ops_remove(call_context_of(req)->inbox, call_hub_of(req),
-				 &name_call->call.request, path);
+				 &name_call->call.request, parent, name, path);
 		call_apply(early);
 	}
 }

@@ -93,6 +93,13 @@ bool inbox_entry_next(const struct tree *tree, uint64_t *ino, char *path, size_t
 	return true;
 }
 
+static void forget_part(struct account *account, const struct node *node)
+{
+	if (node->inbox.state == INBOX_PART) {
+		parts_remove(&account->parts, node->inbox.path);
+	}
+}
+
 void inbox_entry_remove(struct account *account, uint64_t ino, int64_t now_ms)
 {
 	struct node *node = tree_find(&account->tree, ino);
@@ -101,9 +108,7 @@ void inbox_entry_remove(struct account *account, uint64_t ino, int64_t now_ms)
 		while (in && in->kind == NODE_FOLDER) {
 			in = in->parent; /* folders that become empty go with the file */
 		}
-		if (node->inbox.state == INBOX_PART) {
-			parts_remove(&account->parts, node->inbox.path);
-		}
+		forget_part(account, node);
 		account_drop(account, node, now_ms);
 		directory_tidy(account, in);
 	}
@@ -146,13 +151,32 @@ int inbox_entry_find(const struct tree *tree, const struct node *parent, const c
 	return node && is_stored(node) ? snprintf(path, size, "%s", node->inbox.path) : -ENOENT;
 }
 
-void inbox_entry_refresh(const struct tree *tree, const struct node *parent, const char *name,
-			 const struct stat *status)
+/* The name of the file at `path`, or NULL. */
+static struct node *find_name(const struct tree *tree, const struct node *parent, const char *name,
+			      const char *path)
 {
 	struct node *node = tree_child(tree, parent, name);
+	return node && is_stored(node) && strcmp(node->inbox.path, path) == 0 ? node : NULL;
+}
+
+void inbox_entry_forget(struct account *account, struct node *parent, const char *name,
+			const char *path, int64_t now_ms)
+{
+	struct node *node = find_name(&account->tree, parent, name, path);
+	if (node) {
+		forget_part(account, node);
+		account_remove(account, node, now_ms);
+		directory_tidy(account, parent);
+	}
+}
+
+void inbox_entry_refresh(const struct tree *tree, const struct node *parent, const char *name,
+			 const char *path, const struct stat *status)
+{
+	struct node *node = find_name(tree, parent, name, path);
 	uint64_t size = (uint64_t)status->st_size;
 	/* While the size is the same, times set by utimens hold. */
-	if (node && is_stored(node) && S_ISREG(status->st_mode) && node->file.size != size) {
+	if (node && S_ISREG(status->st_mode) && node->file.size != size) {
 		node->file.size = size;
 		node->modified = status->st_mtim;
 	}

@@ -55,8 +55,16 @@ bool inbox_entry_is_complete(const struct handle *handle);
 int inbox_entry_find(const struct tree *tree, const struct node *parent, const char *name,
 		     char *path, size_t size);
 
-/* Copies size and time of the file on disk, which may have been written to since. */
+/* What the disk has said of the file at `path`, for which the name stood. No effect if the name
+ * stands for another file by now, such as one that arrives. */
+
+/* It is not there any more: its name is removed, and a folder that becomes empty stays for a while,
+ * as with entry_unlink. */
+void inbox_entry_forget(struct account *account, struct node *parent, const char *name,
+			const char *path, int64_t now_ms);
+
+/* Copies its size and time; it may have been written to since. */
 void inbox_entry_refresh(const struct tree *tree, const struct node *parent, const char *name,
-			 const struct stat *status);
+			 const char *path, const struct stat *status);
 
 #endif

@@ -266,6 +266,36 @@ static void test_remove(void **state)
 	scene_finish(&scene);
 }
 
+/* What the disk says of a part comes when its name is that of the next stream. */
+static void test_a_late_answer(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct stat status = status_of(9, 2);
+	status.st_mode = S_IFREG;
+	start(&scene);
+	restore(&scene, PART, 5, 1);
+	struct node *in = scene_find(&scene, "a@x/in");
+	inbox_entry_refresh(&scene.account.tree, in, "f", "a@x/g.part", &status);
+	inbox_entry_forget(&scene.account, in, "f", "a@x/g.part", scene.now_ms);
+	assert_part(&scene, "a@x/in/f", 5);
+
+	uint64_t ino = arrives(&scene, "s1", true, true);
+	inbox_entry_forget(&scene.account, in, "f", PART, scene.now_ms);
+	inbox_entry_refresh(&scene.account.tree, in, "f", PART, &status);
+	assert_state(&scene, "a@x/in/f", "open");
+	begins(&scene, ino, PART);
+	breaks(&scene, ino, PART, 6);
+	assert_part(&scene, "a@x/in/f", 6);
+
+	inbox_entry_refresh(&scene.account.tree, in, "f", PART, &status);
+	assert_part(&scene, "a@x/in/f", 9);
+	inbox_entry_forget(&scene.account, in, "f", PART, scene.now_ms);
+	assert_names(&scene, "a@x/in", "");
+	assert_false(parts_have(scene.account.parts, PART));
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_oldest),
 		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_a_late_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
