@@ -309,7 +309,8 @@ bool hub_has_ended(struct hub *hub)
 char *hub_ended_as(struct hub *hub)
 {
 	hub_begin(hub);
-	char *jid = hub->ended_online ? strdup(hub->account.jid) : NULL;
+	bool told = hub->ended_online && ibb_verdicts_are_told(&hub->account.ibb);
+	char *jid = told ? strdup(hub->account.jid) : NULL;
 	hub_unlock(hub);
 	return jid;
 }

@@ -123,8 +123,9 @@ void hub_abandon(struct hub *hub);
 /* Whether hub_abandon was called: nobody is answered any more. */
 bool hub_has_ended(struct hub *hub);
 
-/* Our full JID, the caller's, if we were online at hub_abandon: what was answered before has left.
- * NULL: we were not, or memory is short. */
+/* Our full JID, the caller's, if no peer can ask for a verdict any more: we were online at
+ * hub_abandon, so what was answered before has left, and those of an earlier process were asked
+ * for. NULL: a peer can, or memory is short. */
 char *hub_ended_as(struct hub *hub);
 
 /* ---- calls of the file system; -ENOENT for an inode that is not there ---- */

@@ -49,7 +49,8 @@ void verdict_file_read(const struct journals *journals,
 		       void (*visit)(void *context, const struct verdict_record *record),
 		       void *context);
 
-/* Every peer has its answer: removes the file, unless it has records of another JID than `own`. */
+/* No peer can ask any more (hub_ended_as): removes the file, unless it has records of another JID
+ * than `own`. */
 void verdict_file_remove(const struct journals *journals, const char *own);
 
 #endif

@@ -81,6 +81,9 @@ struct stream *ibb_restore(struct ibb *ibb, const struct stream_facts *facts, in
 void ibb_restore_verdict(struct ibb *ibb, const char *peer, const char *sid,
 			 enum condition verdict);
 
+/* Whether <close/> has come again for all of these. */
+bool ibb_verdicts_are_told(const struct ibb *ibb);
+
 /* The daemon is about to end: stream_hand_over of each stream that is journaled. Unless `all`,
  * streams whose <close/> is about to be answered are left out. */
 void ibb_hand_over(struct ibb *ibb, bool all);

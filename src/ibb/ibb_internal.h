@@ -18,7 +18,7 @@ struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid
 bool ibb_can_find(const char *peer, const char *sid);
 
 /* Of a stream that is gone: what was answered to its <close/>. False: nothing is known. */
-bool ibb_find_verdict(const struct ibb *ibb, const char *peer, const char *sid,
+bool ibb_find_verdict(struct ibb *ibb, const char *peer, const char *sid,
 		      enum condition *condition);
 
 /* A new stream, which ibb_find does not find yet. NULL: *error is -ENOMEM. */

@@ -28,8 +28,7 @@ bool ibb_can_find(const char *peer, const char *sid)
 	return make_key(key, peer, sid);
 }
 
-bool ibb_find_verdict(const struct ibb *ibb, const char *peer, const char *sid,
-		      enum condition *condition)
+bool ibb_find_verdict(struct ibb *ibb, const char *peer, const char *sid, enum condition *condition)
 {
 	char key[KEY_SIZE];
 	return make_key(key, peer, sid) && verdicts_find(&ibb->verdicts, key, condition);
@@ -39,8 +38,13 @@ void ibb_restore_verdict(struct ibb *ibb, const char *peer, const char *sid, enu
 {
 	char key[KEY_SIZE];
 	if (make_key(key, peer, sid)) {
-		verdicts_note(&ibb->verdicts, key, verdict);
+		verdicts_restore(&ibb->verdicts, key, verdict);
 	}
+}
+
+bool ibb_verdicts_are_told(const struct ibb *ibb)
+{
+	return ibb->verdicts.unasked == 0;
 }
 
 struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid)

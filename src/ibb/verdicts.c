@@ -22,6 +22,7 @@ static void drop_peer(struct verdicts *verdicts, struct verdict_peer *peer)
 static void drop(struct verdicts *verdicts, struct verdict *verdict)
 {
 	struct verdict_peer *peer = verdict->peer;
+	verdicts->unasked -= verdict->is_unasked;
 	HASH_DELETE(hh, verdicts->by_key, verdict);
 	DL_DELETE(peer->verdicts, verdict);
 	free(verdict);
@@ -128,10 +129,22 @@ void verdicts_note(struct verdicts *verdicts, const char *key, enum condition co
 	}
 }
 
-bool verdicts_find(const struct verdicts *verdicts, const char *key, enum condition *condition)
+void verdicts_restore(struct verdicts *verdicts, const char *key, enum condition condition)
 {
-	const struct verdict *verdict = find(verdicts, key);
+	verdicts_note(verdicts, key, condition);
+	struct verdict *verdict = find(verdicts, key);
 	if (verdict) {
+		verdict->is_unasked = true;
+		verdicts->unasked++;
+	}
+}
+
+bool verdicts_find(struct verdicts *verdicts, const char *key, enum condition *condition)
+{
+	struct verdict *verdict = find(verdicts, key);
+	if (verdict) {
+		verdicts->unasked -= verdict->is_unasked;
+		verdict->is_unasked = false;
 		*condition = verdict->condition;
 	}
 	return verdict != NULL;

@@ -26,6 +26,7 @@ struct verdict {
 	struct verdict *prev, *next; /* verdict_peer.verdicts */
 	struct verdict_peer *peer;
 	enum condition condition; /* CONDITION_NONE: a result */
+	bool is_unasked;	  /* restored, and nobody has asked for it since */
 	char key[];
 };
 
@@ -41,6 +42,7 @@ struct verdicts {
 	struct verdict *by_key;	    /* uthash */
 	struct verdict_peer *peers; /* uthash */
 	size_t most;		    /* so many are remembered, the latest */
+	size_t unasked;		    /* so many of them are restored, and nobody has asked */
 };
 
 void verdicts_init(struct verdicts *verdicts, size_t most);
@@ -50,7 +52,10 @@ void verdicts_finish(struct verdicts *verdicts);
  * remembered of it. */
 void verdicts_note(struct verdicts *verdicts, const char *key, enum condition condition);
 
-/* False: nothing is known. */
-bool verdicts_find(const struct verdicts *verdicts, const char *key, enum condition *condition);
+/* Likewise, one that an earlier process has noted: its peer may not have heard of it. */
+void verdicts_restore(struct verdicts *verdicts, const char *key, enum condition condition);
+
+/* The peer asks for it. False: nothing is known. */
+bool verdicts_find(struct verdicts *verdicts, const char *key, enum condition *condition);
 
 #endif

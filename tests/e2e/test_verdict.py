@@ -95,6 +95,28 @@ def test_the_file_cannot_be_stored(lab: Lab, disk: Disk, fault: Callable[[Mount]
     assert not (disk.path / "inbox" / alice.account.jid / "f").exists()
 
 
+def test_the_sender_asks_after_an_ordered_end(lab: Lab) -> None:
+    """The receiver is killed, started, ended in order and started again, while the sender sleeps."""
+    first, second = lab.accounts("alice", "bob")
+    alice = lab.mount(first, via=lab.proxy(first))
+    bob = lab.mount(second, f"inbox={lab.folder}/inbox", via=lab.proxy(second))
+    alice.wait_online(bob.jid)
+    bob.wait_online(alice.jid)
+    folder = lab.folder / "inbox" / alice.account.jid
+
+    def restart_twice(bob: Mount) -> None:
+        alice.via.freeze()
+        kill(bob)
+        bob.stop()
+        bob.start()
+        alice.via.thaw()
+
+    assert close_unheard(lab, alice, bob, (folder / "f").exists, restart_twice) == 0
+    assert os.listdir(folder) == ["f"]
+    bob.stop()
+    assert not (lab.folder / "inbox" / ".ibbfs").exists()
+
+
 def test_the_file_has_its_name_only(lab: Lab, disk: Disk) -> None:
     """The receiver is killed before it knows that the name is durable."""
     alice, bob = pair(lab, f"inbox={disk.path}/inbox")

@@ -20,7 +20,7 @@ static void note(struct verdicts *verdicts, const char *peer, unsigned sid)
 	verdicts_note(verdicts, key, CONDITION_NOT_ACCEPTABLE);
 }
 
-static bool has(const struct verdicts *verdicts, const char *peer, unsigned sid)
+static bool has(struct verdicts *verdicts, const char *peer, unsigned sid)
 {
 	char key[64];
 	enum condition condition = CONDITION_NONE;
@@ -105,10 +105,38 @@ static void test_no_memory(void **state)
 	}
 }
 
+/* Those of an earlier process, which nobody has asked for. */
+static void test_unasked(void **state)
+{
+	struct verdicts verdicts;
+	enum condition condition;
+	(void)state;
+	verdicts_init(&verdicts, 3);
+	note(&verdicts, "a@x/r", 1);
+	assert_int_equal(verdicts.unasked, 0);
+	verdicts_restore(&verdicts, "a@x/r\n1", CONDITION_NOT_ACCEPTABLE);
+	verdicts_restore(&verdicts, "a@x/r\n2", CONDITION_NONE);
+	verdicts_restore(&verdicts, "a@x/r\n2", CONDITION_CONFLICT);
+	verdicts_restore(&verdicts, "a@x/r\n3", CONDITION_NONE);
+	assert_int_equal(verdicts.unasked, 3);
+	for (int i = 0; i < 2; i++) {
+		assert_true(verdicts_find(&verdicts, "a@x/r\n2", &condition));
+		assert_int_equal(condition, CONDITION_CONFLICT);
+		assert_int_equal(verdicts.unasked, 2);
+	}
+	note(&verdicts, "a@x/r", 3); /* it is ours now */
+	assert_int_equal(verdicts.unasked, 1);
+	note(&verdicts, "a@x/r", 4);
+	assert_false(has(&verdicts, "a@x/r", 1));
+	assert_int_equal(verdicts.unasked, 0);
+	verdicts_finish(&verdicts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_latest),
+		cmocka_unit_test(test_unasked),
 		cmocka_unit_test(test_one_of_many),
 		cmocka_unit_test(test_no_memory),
 	};
