@@ -3,13 +3,14 @@
  * pump - the limit that a server sets: prepared stanzas, a fixed window, two sockets with TLS.
  *
  *     pump [options] bulk       --bytes in blocks, round robin over --streams
- *     pump [options] files      --count times open, data, close, each after the answer to the last
+ *     pump [options] files      --count times open, data, close, each after the answer to the last;
+ *                               so many files --at-once
  *     pump [options] pingpong   --count round trips of a byte; with --beside, beside a bulk
  *
  *     --accounts FILE    lines "FULL_JID PASSWORD": who sends, who receives
  *     --ports A,B        where each connects on 127.0.0.1
  *     --cafile FILE      who vouches for the server
- *     --block N --window N --bytes N --streams N --count N --beside
+ *     --block N --window N --bytes N --streams N --count N --at-once N --beside
  *     --piece N          bulk: a TLS record has N bytes, filled with spaces; 0: as many as there
  * are
  *
@@ -33,7 +34,7 @@ struct options {
 	const char *accounts;
 	const char *cafile;
 	int ports[2];
-	size_t block, window, piece, bytes, streams, count;
+	size_t block, window, piece, bytes, streams, count, at_once;
 	bool beside;
 };
 
@@ -52,6 +53,9 @@ struct sender {
 	size_t sent, acknowledged; /* blocks */
 	size_t answered;	   /* requests other than blocks */
 	size_t pinged;		   /* bytes that came back */
+	size_t file_block;	   /* bytes of each file; 0: no files are sent */
+	size_t files;
+	size_t next_file;
 };
 
 /* ---- clocks ---- */
@@ -105,14 +109,14 @@ static void put_digits(char *at, size_t digits, size_t base, size_t value)
 	}
 }
 
-static void send_block(struct sender *s)
+static void send_block(struct sender *s, size_t number)
 {
-	const struct prepared *p = &s->blocks[s->sent % RING_BLOCKS];
+	const struct prepared *p = &s->blocks[number % RING_BLOCKS];
 	char *start = text_grow(&s->connection.out, p->length);
 	memcpy(start, p->text, p->length);
-	put_digits(start + p->id, 8, 16, s->sent);
-	put_digits(start + p->seq, 5, 10, s->sent / s->streams % 65536);
-	put_digits(start + p->sid, SID_DIGITS, 16, s->sent % s->streams);
+	put_digits(start + p->id, 8, 16, number);
+	put_digits(start + p->seq, 5, 10, number / s->streams % 65536);
+	put_digits(start + p->sid, SID_DIGITS, 16, number % s->streams);
 	s->sent++;
 }
 
@@ -140,6 +144,30 @@ static void send_ping(struct sender *s, size_t number)
 		    number | 0x80000000, s->peer, number % 65536, PING_STREAM);
 }
 
+/* Files: open, data and close of one file, then the next file. */
+static void continue_file(struct sender *s, char answered, size_t file)
+{
+	if (answered == 'o') {
+		send_block(s, file);
+	} else if (answered == 'd') {
+		send_close(s, file);
+	} else if (s->next_file < s->files) {
+		send_open(s, s->next_file++, s->file_block);
+	}
+}
+
+static void take_result(struct sender *s, const char *id)
+{
+	if (id[0] != 'd') {
+		s->answered++;
+	} else if (id[1] < '8') {
+		s->acknowledged++;
+	}
+	if (s->file_block > 0) {
+		continue_file(s, id[0], strtoul(id + 1, NULL, 16));
+	}
+}
+
 static void take_stanza(struct sender *s, const char *stanza, size_t length)
 {
 	char type[16], id[64];
@@ -149,11 +177,7 @@ static void take_stanza(struct sender *s, const char *stanza, size_t length)
 		return;
 	}
 	if (strcmp(type, "result") == 0) {
-		if (id[0] != 'd') {
-			s->answered++;
-		} else if (id[1] < '8') {
-			s->acknowledged++;
-		}
+		take_result(s, id);
 	} else if (strcmp(type, "set") == 0 && id[0] == 'p') {
 		text_printf(&s->connection.out, "<iq type='result' id='%s' to='%s'/>", id, s->peer);
 		s->pinged++;
@@ -177,7 +201,7 @@ static void exchange(struct sender *s)
 static void fill_window(struct sender *s, size_t total)
 {
 	while (s->sent < total && s->sent - s->acknowledged < s->window) {
-		send_block(s);
+		send_block(s, s->sent);
 	}
 }
 
@@ -213,16 +237,13 @@ static void run_files(struct sender *s, const struct options *o)
 {
 	double start = now();
 	double cpu_start = cpu();
-	for (size_t i = 0; i < o->count; i++) {
-		send_open(s, i, o->block);
-		wait_answers(s, 2 * i + 1);
-		send_block(s);
-		while (s->acknowledged < s->sent) {
-			exchange(s);
-		}
-		send_close(s, i);
-		wait_answers(s, 2 * i + 2);
+	s->file_block = o->block;
+	s->files = o->count;
+	while (s->next_file < o->at_once && s->next_file < s->files) {
+		send_open(s, s->next_file++, s->file_block);
 	}
+	wait_answers(s, 2 * s->files);
+	s->file_block = 0;
 	printf("{\"files\": %zu, \"bytes\": %zu, \"seconds\": %.6f, \"cpu_s\": %.4f", o->count,
 	       o->count * o->block, now() - start, cpu() - cpu_start);
 }
@@ -300,18 +321,15 @@ static size_t number(const char *text)
 
 static const char *parse(struct options *o, int argc, char **argv)
 {
-	static const struct option names[] = {{"accounts", required_argument, NULL, 'a'},
-					      {"ports", required_argument, NULL, 'p'},
-					      {"cafile", required_argument, NULL, 'c'},
-					      {"block", required_argument, NULL, 'b'},
-					      {"window", required_argument, NULL, 'w'},
-					      {"bytes", required_argument, NULL, 'n'},
-					      {"streams", required_argument, NULL, 's'},
-					      {"count", required_argument, NULL, 'k'},
-					      {"piece", required_argument, NULL, 'f'},
-					      {"beside", no_argument, NULL, 'B'},
-					      {NULL, 0, NULL, 0}};
-	*o = (struct options){.block = 4096, .window = 16, .streams = 1, .count = 1000};
+	static const struct option names[] = {
+		{"accounts", required_argument, NULL, 'a'}, {"ports", required_argument, NULL, 'p'},
+		{"cafile", required_argument, NULL, 'c'},   {"block", required_argument, NULL, 'b'},
+		{"window", required_argument, NULL, 'w'},   {"bytes", required_argument, NULL, 'n'},
+		{"streams", required_argument, NULL, 's'},  {"count", required_argument, NULL, 'k'},
+		{"at-once", required_argument, NULL, 'o'},  {"piece", required_argument, NULL, 'f'},
+		{"beside", no_argument, NULL, 'B'},	    {NULL, 0, NULL, 0}};
+	*o = (struct options){
+		.block = 4096, .window = 16, .streams = 1, .count = 1000, .at_once = 1};
 	int option;
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (option) {
@@ -341,6 +359,9 @@ static const char *parse(struct options *o, int argc, char **argv)
 		case 'k':
 			o->count = number(optarg);
 			break;
+		case 'o':
+			o->at_once = number(optarg);
+			break;
 		case 'f':
 			o->piece = number(optarg);
 			break;
@@ -352,7 +373,7 @@ static const char *parse(struct options *o, int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc || !o->accounts || !o->cafile || o->block == 0 || o->block > 65535 ||
-	    o->window == 0 || o->streams == 0 || o->count == 0 ||
+	    o->window == 0 || o->streams == 0 || o->count == 0 || o->at_once == 0 ||
 	    o->bytes % (o->block * o->streams) != 0) {
 		die("wrong arguments; see the comment at the top of pump.c");
 	}
