@@ -125,24 +125,23 @@ class Runs(list[Run]):
     def highest(self, figure: str) -> float | None:
         return max(self.values(figure), default=None)
 
-    def ratio(self, figure: str, implementation: str, other: str, **wanted: Any) -> float | None:
-        """The median over the rounds of the ratio of the two in each round."""
-        pairs = self.pairs(figure, implementation, other, **wanted)
-        return statistics.median(a / b for a, b in pairs) if pairs else None
-
-    def pairs(
-        self, figure: str, implementation: str, other: str, **wanted: Any
-    ) -> list[tuple[float, float]]:
-        others = {
-            run.round: run.figures[figure]
-            for run in self.where(implementation=other, **wanted)
-            if figure in run.figures
-        }
-        return [
-            (run.figures[figure], others[run.round])
-            for run in self.where(implementation=implementation, **wanted)
-            if figure in run.figures and run.round in others
+    def over(self, others: Runs, figure: str) -> float | None:
+        """The median over the rounds of the ratio to the other's in the same round."""
+        theirs = {run.round: run.figures[figure] for run in others if figure in run.figures}
+        ratios = [
+            run.figures[figure] / theirs[run.round]
+            for run in self
+            if figure in run.figures and run.round in theirs
         ]
+        return statistics.median(ratios) if ratios else None
+
+    def ratio(self, figure: str, implementation: str, other: str, **wanted: Any) -> float | None:
+        mine = self.where(implementation=implementation, **wanted)
+        return mine.over(self.where(implementation=other, **wanted), figure)
+
+    def kinds(self, name: str) -> list[Any]:
+        """The values of a field, in the order measured."""
+        return list(dict.fromkeys(getattr(run, name) for run in self))
 
     def as_json(self) -> list[dict[str, Any]]:
         return [asdict(run) for run in self]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Any
 from daemon import Mount, poll_until
 from figures import cpu_seconds, peak_kib, reset_peak
 from lab import end_process
+from progress import Progress
 from world import World
 
 BENCH = Path(__file__).resolve().parent
@@ -98,9 +98,9 @@ class Pump:
         seconds = got["seconds"]
         return {"bytes": size, "seconds": seconds, "mb_s": size / 1e6 / seconds}
 
-    def files(self, count: int) -> Figures:
+    def files(self, count: int, at_once: int) -> Figures:
         """As large as a block."""
-        seconds = self.run("files", count=count)["seconds"]
+        seconds = self.run("files", **{"count": count, "at-once": at_once})["seconds"]
         return {"files": count, "seconds": seconds, "files_s": count / seconds}
 
     def round_trips(self, count: int, beside: bool) -> Figures:
@@ -137,8 +137,12 @@ class Ibbfs:
             "peak_kib": max(sender, receiver),
         }
 
-    def transfer(self, size: int) -> Figures:
+    def progress(self, interval: float = 0.05) -> Progress:
+        return Progress(self.directory / "file", self.second.incoming(self.first, "file"), interval)
+
+    def transfer(self, size: int, progress: Progress | None = None) -> Figures:
         """cp here, cat there."""
+        progress = progress or self.progress()
         source, target = self.world.source(size), self.world.folder / "target"
         figures: Figures = {"bytes": size}
         reset_peak(*self.pids)
@@ -148,8 +152,10 @@ class Ibbfs:
                 cat = self.world.spawn("cat", self.second.incoming(self.first), stdout=file)
             started = time.monotonic()
             cp = self.world.spawn("cp", source, self.directory / "file")
+            progress.watch(cp, cat)
             cp.wait(300)
             figures["seconds"] = time.monotonic() - started
+            progress.stop()
             cat.wait(60)
             cpu_s = cpu_seconds(*self.pids) - before
         for process in (cp, cat):
@@ -158,7 +164,19 @@ class Ibbfs:
             raise RuntimeError("ibbfs: what was received is not what was sent")
         figures["mb_s"] = size / 1e6 / figures["seconds"]
         figures["cpu_s_per_gb"] = per_gb(cpu_s, size)
+        figures["in_flight"], figures["unread"] = progress.most_in_flight, progress.most_unread
         return figures | self._peaks()
+
+    def first_file(self, size: int, rtt_s: float) -> Figures:
+        """The first one of these mounts. Its window is full when the bandwidth-delay product is in
+        flight, at the rate of the second file."""
+        first, second = self.progress(0.01), self.progress(0.01)
+        figures = {"first_seconds": self.transfer(size, first)["seconds"]}
+        figures["second_seconds"] = self.transfer(size, second)["seconds"]
+        figures["full_bytes"] = second.rate(size) * rtt_s
+        figures["full_seconds"] = first.seconds_until(figures["full_bytes"])
+        figures["round_trips"] = figures["full_seconds"] // rtt_s
+        return figures
 
     def streams(self, size: int, count: int) -> Figures:
         """Without the time to open them."""
@@ -186,38 +204,9 @@ class Ibbfs:
                 (folder / f"small{number:04}").write_bytes(os.urandom(size))
         return sorted(folder.iterdir())
 
-    def files(self, count: int, size: int) -> Figures:
-        """One cp of many; read, and compared, after the clock has stopped."""
-        sources = self.small_files(count, size)
-        started = time.monotonic()
-        self.world.run("cp", *sources, self.directory)
-        seconds = time.monotonic() - started
-        for source in sources:
-            if self.second.incoming(self.first, source.name).read_bytes() != source.read_bytes():
-                raise RuntimeError(f"ibbfs: {source.name} is not what was sent")
-        return {"files": count, "seconds": seconds, "files_s": count / seconds}
-
-    # ---- into an inbox ----
-
-    def store(self, size: int, kept: Path) -> Figures:
-        """A large file, which is in the directory `kept` when cp has ended."""
-        source, before = self.world.source(size), cpu_seconds(*self.pids)
-        started = time.monotonic()
-        self.world.run("cp", source, self.directory / "large")
-        seconds = time.monotonic() - started
-        cpu_s = cpu_seconds(*self.pids) - before
-        if sha256(kept / "large") != sha256(source):
-            raise RuntimeError("ibbfs: what was stored is not what was sent")
-        self.second.incoming(self.first, "large").unlink()
-        return {
-            "bytes": size,
-            "seconds": seconds,
-            "mb_s": size / 1e6 / seconds,
-            "cpu_s_per_gb": per_gb(cpu_s, size),
-        }
-
-    def store_files(self, count: int, size: int, at_once: int, kept: Path | None) -> Figures:
-        """So many cp at once; `kept`: where the files are then; None: nobody has read them."""
+    def files(self, count: int, size: int, at_once: int, kept: Path | None = None) -> Figures:
+        """So many cp at once. `kept`: where the files are then. None: they are read after the clock
+        has stopped."""
         sources = self.small_files(count, size)
         started = time.monotonic()
         copies = [
@@ -235,6 +224,23 @@ class Ibbfs:
             if kept:
                 path.unlink()
         return {"files": count, "seconds": seconds, "files_s": count / seconds}
+
+    def store(self, size: int, kept: Path) -> Figures:
+        """A large file into an inbox, which is in the directory `kept` when cp has ended."""
+        source, before = self.world.source(size), cpu_seconds(*self.pids)
+        started = time.monotonic()
+        self.world.run("cp", source, self.directory / "large")
+        seconds = time.monotonic() - started
+        cpu_s = cpu_seconds(*self.pids) - before
+        if sha256(kept / "large") != sha256(source):
+            raise RuntimeError("ibbfs: what was stored is not what was sent")
+        self.second.incoming(self.first, "large").unlink()
+        return {
+            "bytes": size,
+            "seconds": seconds,
+            "mb_s": size / 1e6 / seconds,
+            "cpu_s_per_gb": per_gb(cpu_s, size),
+        }
 
     def round_trips(self, count: int, seconds: float, beside: bool) -> Figures:
         echo, ping = self._start_ping(count, seconds)
@@ -392,30 +398,3 @@ def fit_size(
             break
         size = size * 4 if 8 * spent < seconds and 4 * size <= most else size * 2
     return size
-
-
-@dataclass
-class Disk:
-    """What a disk takes, without a network: dd conv=fsync."""
-
-    world: World
-    folder: Path
-    name = "dd"
-
-    def store(self, sources: list[Path]) -> Figures:
-        """One after the other."""
-        self.folder.mkdir(exist_ok=True)
-        dd = 'dd if="$f" of="$d/${f##*/}" bs=1M conv=fsync status=none'
-        script = f"d=$1; shift; for f; do {dd}; done"
-        started = time.monotonic()
-        self.world.run("sh", "-ec", script, "sh", self.folder, *sources)
-        seconds = time.monotonic() - started
-        size = sum(source.stat().st_size for source in sources)
-        shutil.rmtree(self.folder)
-        return {
-            "bytes": size,
-            "files": len(sources),
-            "seconds": seconds,
-            "mb_s": size / 1e6 / seconds,
-            "files_s": len(sources) / seconds,
-        }

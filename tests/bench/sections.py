@@ -7,74 +7,26 @@ import itertools
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from subprocess import SubprocessError
 from typing import Any
 
 from figures import Run, Runs
-from implementations import Disk, Figures, Ibbfs, Peer, Pump, fit_size
-from world import LARGEST, World
+from disk import Disk
+from implementations import Figures, Ibbfs, Peer, Pump, fit_size
+from plan import Plan
+from world import AUTO, IBBFS, LARGEST, World
 
 HELD_STREAMS, HELD_BYTES = 1000, 16 * 1024
-PEERS = ["gloox", "slixmpp", "qxmpp"]
 WAITING = ["slixmpp", "qxmpp"]  # for each acknowledgement
 QXMPP_BLOCK = 4096  # it knows no other
 UNIT = 64 * 1024
+FAST_UNIT = 2**20  # for those that do not wait
 BESIDE_WINDOW = 16
-MOST_IN_FLIGHT = 16 * 2**20
+MOST_IN_FLIGHT = 32 * 2**20
 # Sizes of the pump's writes; src/xmpp/write_buffer.h says why they matter to a Prosody.
 PIECES = {"prosody": (0, 4096), "ejabberd": (0,)}
-
-
-@dataclass(frozen=True)
-class Plan:
-    rounds: int = 5
-    seconds: float = 4  # of one run, at most about that
-    trial_seconds: float = 0.8  # of a run that only looks for a window
-    servers: tuple[str, ...] = ("prosody", "ejabberd")
-    blocks: tuple[int, ...] = (4096, 16384)
-    delays_ms: tuple[int, ...] = (0, 10, 50)
-    near_windows: tuple[int, ...] = (1, 4, 16, 64, 256)
-    far_windows: tuple[int, ...] = (64, 256, 1024, 2048)
-    streams: tuple[int, ...] = (1, 10, 100, 1000)
-    small_files: tuple[int, ...] = (1, 4096)
-    file_counts: tuple[tuple[int, int], ...] = ((0, 1000), (10, 20), (50, 5))  # by delay
-    large_file: int = LARGEST
-    round_trips: int = 1000
-    round_trip_seconds: float = 3
-    stalled_seconds: float = 8
-    inbox_files: int = 1000
-    copies: tuple[int, ...] = (1, 16)  # at once
-
-    def seconds_at(self, delay_ms: int) -> float:
-        """At least forty round trips, so that slow start is a small part."""
-        return max(self.seconds, 40 * 4 * delay_ms / 1000)
-
-    def with_rounds(self, rounds: int) -> Plan:
-        return replace(self, rounds=rounds)
-
-    def with_delay(self, delay_ms: int) -> Plan:
-        counts = tuple(count for count in self.file_counts if count[0] == delay_ms)
-        return replace(self, delays_ms=(delay_ms,), file_counts=counts)
-
-
-QUICK = Plan(
-    rounds=1,
-    seconds=1,
-    trial_seconds=0.3,
-    blocks=(4096,),
-    delays_ms=(0, 10),
-    near_windows=(1, 16),
-    far_windows=(256,),
-    streams=(1, 100),
-    small_files=(4096,),
-    file_counts=((0, 100),),
-    large_file=4 * 2**20,
-    round_trips=200,
-    round_trip_seconds=1,
-    stalled_seconds=2,
-    inbox_files=100,
-)
 
 
 @dataclass
@@ -122,7 +74,7 @@ def best_pump(bench: Bench, world: World, block: int, delay_ms: int) -> Pump:
     trials = []
     for window, piece in itertools.product(windows, PIECES[world.name]):
         pump = Pump(world, block, delay_ms, window, piece)
-        trials.append(Trial(pump, fit_size(pump.transfer, seconds, delay_ms, UNIT, LARGEST)))
+        trials.append(Trial(pump, fit_size(pump.transfer, seconds, delay_ms, FAST_UNIT, LARGEST)))
     for trial in trials:
         trial.run()
     fastest = max(trial.mb_s for trial in trials)
@@ -140,31 +92,70 @@ def best_pump(bench: Bench, world: World, block: int, delay_ms: int) -> Pump:
 # ---- throughput over distance ----
 
 
-def distance_cell(bench: Bench, world: World, block: int, delay_ms: int) -> None:
+def fast_contestants(
+    bench: Bench, world: World, delay_ms: int, stack: ExitStack
+) -> list[tuple[int, Pump | Ibbfs | Peer]]:
+    """With their block sizes: who does not wait, the best pump and the mounts side by side."""
+    found: list[tuple[int, Pump | Ibbfs | Peer]] = []
+    for block, pair in zip((*bench.plan.blocks, AUTO), IBBFS):
+        if block != AUTO:
+            found.append((block, best_pump(bench, world, block, delay_ms)))
+        mounts = stack.enter_context(world.mounts(block, delay_ms, pair=pair))
+        found.append((block, Ibbfs(world, *mounts)))
+    return found + [(block, Peer(world, "gloox", block, delay_ms)) for block in bench.plan.blocks]
+
+
+def distance_cell(bench: Bench, world: World, delay_ms: int) -> None:
+    """All block sizes, so that the sizes can be compared as well."""
     plan = bench.plan
-    pump = best_pump(bench, world, block, delay_ms)
-    names = [p for p in PEERS if p != "qxmpp" or block == QXMPP_BLOCK]
-    with world.mounts(block, delay_ms) as (first, second):
-        everybody: list[Pump | Ibbfs | Peer] = [pump, Ibbfs(world, first, second)]
-        everybody += [Peer(world, name, block, delay_ms) for name in names]
-        sizes = []
-        for one in everybody:
-            seconds = plan.seconds if one.name in WAITING else plan.seconds_at(delay_ms)
-            sizes.append(fit_size(one.transfer, seconds, delay_ms, UNIT, LARGEST))
+    with ExitStack() as stack:
+        fast = fast_contestants(bench, world, delay_ms, stack)
+        waiting: list[tuple[int, Pump | Ibbfs | Peer]] = [
+            (block, Peer(world, name, block, delay_ms))
+            for block in plan.blocks
+            for name in WAITING
+            if name != "qxmpp" or block == QXMPP_BLOCK
+        ]
+        whole = delay_ms > 0 and world.name in plan.whole_when_far
+        sizes: dict[int, int] = {}
+        for _, one in fast:
+            seconds = plan.seconds_at(delay_ms)
+            sizes[id(one)] = fit_size(one.transfer, seconds, delay_ms, FAST_UNIT, LARGEST)
+            if whole:
+                sizes[id(one)] = plan.large_file
+        for _, one in waiting:
+            sizes[id(one)] = fit_size(one.transfer, plan.seconds, delay_ms, UNIT, LARGEST)
         for number in range(plan.rounds):
-            for one, size in zip(everybody, sizes):
+            for block, one in fast + (waiting if number < plan.waiting_rounds else []):
                 bench.measure(
-                    lambda: one.transfer(size),
+                    lambda: one.transfer(sizes[id(one)]),
                     **dict(section="distance", server=world.name, implementation=one.name),
                     **dict(round=number, block=block, delay_ms=delay_ms),
                 )
 
 
 def distance(bench: Bench, world: World) -> None:
-    for block in bench.plan.blocks:
-        for delay_ms in bench.plan.delays_ms:
-            name = f"{world.name}, distance, blocks of {block}, {delay_ms} ms"
-            bench.attempt(name, distance_cell, world, block, delay_ms)
+    for delay_ms in bench.plan.delays_ms:
+        bench.attempt(f"{world.name}, distance, {delay_ms} ms", distance_cell, world, delay_ms)
+
+
+# ---- the first file to a peer ----
+
+
+def first_cell(bench: Bench, world: World, block: int) -> None:
+    delay_ms = bench.plan.first_delay_ms
+    for number in range(bench.plan.rounds):
+        with world.mounts(block, delay_ms) as both:
+            bench.measure(
+                lambda: Ibbfs(world, *both).first_file(bench.plan.first_bytes, 4 * delay_ms / 1000),
+                **dict(section="first", server=world.name, implementation="ibbfs"),
+                **dict(round=number, block=block, delay_ms=delay_ms),
+            )
+
+
+def first(bench: Bench, world: World) -> None:
+    block = bench.plan.blocks[-1]  # the largest window
+    bench.attempt(f"{world.name}, the first file, blocks of {block}", first_cell, world, block)
 
 
 # ---- many streams ----
@@ -200,11 +191,14 @@ def small_files_cell(bench: Bench, world: World, size: int, delay_ms: int, count
     with world.mounts(4096, delay_ms) as (first, second):
         ibbfs = Ibbfs(world, first, second)
         pump = Pump(world, size, delay_ms)
-        for number in range(bench.plan.rounds):
-            where = dict(section="files", server=world.name, round=number)
+        copies = bench.plan.copies if size == 4096 and delay_ms == 0 else (1,)
+        for number, at_once in itertools.product(range(bench.plan.rounds), copies):
+            where = dict(section="files", server=world.name, round=number, streams=at_once)
             where |= dict(delay_ms=delay_ms, file_bytes=size)
-            bench.measure(lambda: pump.files(count), implementation="pump", **where)
-            bench.measure(lambda: ibbfs.files(count, size), implementation="ibbfs", **where)
+            bench.measure(lambda: pump.files(count, at_once), implementation="pump", **where)
+            bench.measure(
+                lambda: ibbfs.files(count, size, at_once), implementation="ibbfs", **where
+            )
 
 
 def large_file_cell(bench: Bench, world: World) -> None:
@@ -218,10 +212,9 @@ def large_file_cell(bench: Bench, world: World) -> None:
 
 
 def files(bench: Bench, world: World) -> None:
-    for size in bench.plan.small_files:
-        for delay_ms, count in bench.plan.file_counts:
-            name = f"{world.name}, {count} files of {size}, {delay_ms} ms"
-            bench.attempt(name, small_files_cell, world, size, delay_ms, count)
+    for size, delay_ms, count in bench.plan.small_files:
+        name = f"{world.name}, {count} files of {size}, {delay_ms} ms"
+        bench.attempt(name, small_files_cell, world, size, delay_ms, count)
     bench.attempt(f"{world.name}, a large file", large_file_cell, world)
 
 
@@ -260,8 +253,8 @@ def memory_cell(bench: Bench, world: World) -> None:
     with world.mounts(4096, 0) as (first, second):
         ibbfs = Ibbfs(world, first, second)
         where = dict(section="memory", server=world.name, implementation="ibbfs", round=0)
-        where |= dict(streams=HELD_STREAMS)
-        bench.measure(lambda: ibbfs.hold(HELD_STREAMS, HELD_BYTES), **where)
+        bench.measure(lambda: ibbfs.transfer(UNIT), file_bytes=UNIT, **where)
+        bench.measure(lambda: ibbfs.hold(HELD_STREAMS, HELD_BYTES), streams=HELD_STREAMS, **where)
 
 
 def stalled_cell(bench: Bench, world: World) -> None:
@@ -294,7 +287,7 @@ def inbox_cell(bench: Bench, world: World, number: int, name: str) -> None:
         kept = folder / first.account.jid if options else None
         for at_once in plan.copies:
             bench.measure(
-                lambda: ibbfs.store_files(plan.inbox_files, 4096, at_once, kept),
+                lambda: ibbfs.files(plan.inbox_files, 4096, at_once, kept),
                 **where,
                 **dict(file_bytes=4096, streams=at_once),
             )
@@ -322,11 +315,39 @@ def inbox(bench: Bench, world: World) -> None:
         bench.attempt(f"{world.name}, inbox: dd", dd_cell, world, number)
 
 
+# ---- what it costs that a file can be resumed ----
+
+# Without a journal, and without digests of pieces: reconnect=0.
+COSTS = {"resumable": "", "unresumable": ",reconnect=0"}
+
+
+def cost_cell(bench: Bench, world: World) -> None:
+    plan = bench.plan
+    with ExitStack() as stack:
+        both = []
+        for (name, option), pair in zip(COSTS.items(), IBBFS):
+            options = f",inbox={world.disk / name},inbox_sync=no{option}"
+            mounts = stack.enter_context(world.mounts(4096, 0, options, pair))
+            both.append((name, Ibbfs(world, *mounts), mounts[0].account.jid))
+        for number in range(plan.rounds * plan.cost_pairs):
+            for name, ibbfs, jid in both if number % 2 else reversed(both):
+                bench.measure(
+                    lambda: ibbfs.store(plan.large_file, world.disk / name / jid),
+                    **dict(section="cost", server=world.name, implementation=name, round=number),
+                )
+
+
+def cost(bench: Bench, world: World) -> None:
+    bench.attempt(f"{world.name}, the cost of resumption", cost_cell, world)
+
+
 SECTIONS: dict[str, Callable[[Bench, World], None]] = {
     "distance": distance,
+    "first": first,
     "streams": streams,
     "files": files,
     "roundtrips": roundtrips,
     "memory": memory,
     "inbox": inbox,
+    "cost": cost,
 }

@@ -19,7 +19,9 @@ from lab import end_process
 from server import HOST, Account
 from prosody_server import Prosody
 
-PAIRS = ["pump", "ibbfs", "slixmpp", "qxmpp", "gloox"]  # who has two accounts of its own
+IBBFS = ["ibbfs", "ibbfsb", "ibbfsc"]  # mounts that are there at the same time
+PAIRS = ["pump", *IBBFS, "slixmpp", "qxmpp", "gloox"]  # who has two accounts of its own
+AUTO = 0  # a block size that ibbfs chooses
 SERVERS = {"prosody": Prosody, "ejabberd": Ejabberd}
 LARGEST = 64 * 2**20
 
@@ -138,17 +140,17 @@ class World:
 
     @contextlib.contextmanager
     def mounts(
-        self, block: int, delay_ms: int, receiver: str = ""
+        self, block: int, delay_ms: int, receiver: str = "", pair: str = IBBFS[0]
     ) -> Iterator[tuple[Mount, Mount]]:
         """Fresh mounts of both accounts, which see each other. `receiver`: options of one."""
         build = Build("bench", self.build / "mount" / "ibbfs")
         with contextlib.ExitStack() as stack:
             both = []
-            for account, more in zip(self.accounts["ibbfs"], ("", receiver)):
+            for account, more in zip(self.accounts[pair], ("", receiver)):
                 path = self.folder / f"{account.user}-{next(self._numbers)}"
                 server = self.endpoint(delay_ms)
                 # The unread bytes of one contact may be a quarter of all.
-                options = f"block_size={block},max_streams=8192{more}"
+                options = f"block_size={block or 'auto'},max_streams=8192{more}"
                 mount = Mount(build, server, account, "mount", path, options)
                 stack.callback(mount.remove_left_over)
                 stack.callback(mount.stop)
