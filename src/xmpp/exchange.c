@@ -102,6 +102,8 @@ static bool run_directly(struct session *session)
 			return false;
 		}
 		if (result == READER_BLOCKED && !wrote) {
+			/* libstrophe reads, too, in session_run(). */
+			socket_acknowledge(&session->socket);
 			return true;
 		}
 	}
