@@ -75,9 +75,8 @@ static enum reader_result read_some(struct session *session)
 		result = session_read(session);
 		reads += result == READER_READ;
 	}
-	if (reads > 0) {
-		socket_acknowledge(&session->socket);
-	}
+	/* Also what libstrophe has read, in session_run(). */
+	socket_acknowledge(&session->socket);
 	report_drained(session);
 	return result;
 }
@@ -102,8 +101,6 @@ static bool run_directly(struct session *session)
 			return false;
 		}
 		if (result == READER_BLOCKED && !wrote) {
-			/* libstrophe reads, too, in session_run(). */
-			socket_acknowledge(&session->socket);
 			return true;
 		}
 	}
