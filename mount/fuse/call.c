@@ -130,3 +130,10 @@ struct call *call_of(struct request *request)
 {
 	return (struct call *)request;
 }
+
+void call_deliver_status(struct request *request)
+{
+	struct call *call = call_of(request);
+	fuse_reply_err(call->req, (int)-request->op.result);
+	call_end(call);
+}

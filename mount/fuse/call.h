@@ -84,4 +84,7 @@ struct call *call_of(struct request *request);
 /* Frees a call that is answered. */
 void call_end(struct call *call);
 
+/* For call_begin: the answer is an error, or that there is none. */
+void call_deliver_status(struct request *request);
+
 #endif

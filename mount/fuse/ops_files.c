@@ -18,13 +18,6 @@
 
 /* ---- answers ---- */
 
-static void deliver_status(struct request *request)
-{
-	struct call *call = call_of(request);
-	fuse_reply_err(call->req, (int)-request->op.result);
-	call_end(call);
-}
-
 static void deliver_read(struct request *request)
 {
 	struct call *call = call_of(request);
@@ -250,7 +243,7 @@ static void add_close(struct request *request, bool killed)
 
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
+	struct call *call = call_begin(req, OP_FLUSH, 0, false, call_deliver_status);
 	if (!call) {
 		return;
 	}
@@ -276,7 +269,7 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 		fuse_reply_err(req, 0); /* nothing is sent before close */
 		return;
 	}
-	struct call *call = call_begin(req, OP_FLUSH, 0, false, deliver_status);
+	struct call *call = call_begin(req, OP_FLUSH, 0, false, call_deliver_status);
 	if (call) {
 		struct early_signal early = call_early_signal(call);
 		hub_flush(call->hub, call_handle_of(info), &call->request, false);

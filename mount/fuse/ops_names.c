@@ -44,24 +44,12 @@ static void reply_entry(fuse_req_t req, int error, const struct stat *attributes
 	}
 }
 
-/* The call of a name in a directory, which may wait for the inbox's disk. */
-struct name_call {
+/* A lookup that waits for the inbox's disk. */
+struct lookup_call {
 	struct call call; /* first */
 	fuse_ino_t parent;
 	char name[NAME_MAX + 1];
 };
-
-static struct name_call *name_call_begin(fuse_req_t req, fuse_ino_t parent, const char *name,
-					 void (*deliver)(struct request *))
-{
-	struct call *call = call_begin_sized(req, sizeof(struct name_call), OP_READ, deliver);
-	struct name_call *name_call = (struct name_call *)call;
-	if (name_call) {
-		name_call->parent = parent;
-		snprintf(name_call->name, sizeof(name_call->name), "%s", name);
-	}
-	return name_call;
-}
 
 /* Whether it is a complete file of the inbox; *path: of it. */
 static bool is_in_inbox(fuse_req_t req, fuse_ino_t parent, const char *name, char path[PATH_MAX])
@@ -85,9 +73,9 @@ static void reply_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
  * come, the tree is as before. */
 static void deliver_lookup(struct request *request)
 {
-	struct name_call *name_call = (struct name_call *)request;
-	reply_lookup(name_call->call.req, name_call->parent, name_call->name);
-	call_end(&name_call->call);
+	struct lookup_call *lookup = (struct lookup_call *)request;
+	reply_lookup(lookup->call.req, lookup->parent, lookup->name);
+	call_end(&lookup->call);
 }
 
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -97,11 +85,15 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		reply_lookup(req, parent, name);
 		return;
 	}
-	struct name_call *name_call = name_call_begin(req, parent, name, deliver_lookup);
-	if (name_call) {
-		struct early_signal early = call_early_signal(&name_call->call);
-		inbox_ops_look_up(call_context_of(req)->inbox, call_hub_of(req),
-				  &name_call->call.request, parent, name, path);
+	struct call *call =
+		call_begin_sized(req, sizeof(struct lookup_call), OP_READ, deliver_lookup);
+	if (call) {
+		struct lookup_call *lookup = (struct lookup_call *)call;
+		lookup->parent = parent;
+		snprintf(lookup->name, sizeof(lookup->name), "%s", name);
+		struct early_signal early = call_early_signal(call);
+		inbox_ops_look_up(call_context_of(req)->inbox, call_hub_of(req), &call->request,
+				  parent, name, path);
 		call_apply(early);
 	}
 }
@@ -137,14 +129,6 @@ void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 
 /* ---- names that are removed ---- */
 
-static void deliver_unlink(struct request *request)
-{
-	struct name_call *name_call = (struct name_call *)request;
-	struct call *call = &name_call->call;
-	fuse_reply_err(call->req, -(int)request->op.result);
-	call_end(call);
-}
-
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	char path[PATH_MAX];
@@ -152,11 +136,11 @@ void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fuse_reply_err(req, -hub_unlink(call_hub_of(req), parent, name));
 		return;
 	}
-	struct name_call *name_call = name_call_begin(req, parent, name, deliver_unlink);
-	if (name_call) {
-		struct early_signal early = call_early_signal(&name_call->call);
-		inbox_ops_remove(call_context_of(req)->inbox, call_hub_of(req),
-				 &name_call->call.request, parent, name, path);
+	struct call *call = call_begin_disk(req, OP_READ, 0, call_deliver_status);
+	if (call) {
+		struct early_signal early = call_early_signal(call);
+		inbox_ops_remove(call_context_of(req)->inbox, call_hub_of(req), &call->request,
+				 parent, name, path);
 		call_apply(early);
 	}
 }
