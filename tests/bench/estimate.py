@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from plan import Plan
+from sections import PIECES
 from world import LARGEST
 
 MB_S = {"prosody": 15, "ejabberd": 60}  # over all block sizes
-PIECES = {"prosody": 2, "ejabberd": 1}
 START = 0.2  # of a program, with what is compared at its end
 MOUNTS = 1  # both, until they see each other, and their end
 
@@ -25,7 +25,7 @@ def copy(server: str, delay_ms: int, most: float = 100) -> float:
 
 def trials(plan: Plan, server: str, delay_ms: int) -> float:
     """To find the best window of the pump with one block size."""
-    windows = len(plan.far_windows if delay_ms else plan.near_windows) * PIECES[server]
+    windows = len(plan.far_windows if delay_ms else plan.near_windows) * len(PIECES[server])
     one = plan.trial_seconds + 16 * delay_ms / 1000
     return windows * (4 * log_in(delay_ms) + 3 * one)
 

@@ -63,6 +63,11 @@ def spread(runs: Runs, figure: str) -> str:
     return middle if len(values) == 1 else f"{middle} ({number(min(values))}-{number(max(values))})"
 
 
+def rate_figure(file_bytes: int) -> tuple[str, str]:
+    """The figure that counts for files of that size, and its unit."""
+    return ("files_s", "files/s") if file_bytes <= 4096 else ("mb_s", "MB/s")
+
+
 def block_name(block: int) -> str:
     return "auto" if block == AUTO else str(block)
 

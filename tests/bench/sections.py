@@ -119,10 +119,9 @@ def distance_cell(bench: Bench, world: World, delay_ms: int) -> None:
         whole = delay_ms > 0 and world.name in plan.whole_when_far
         sizes: dict[int, int] = {}
         for _, one in fast:
-            seconds = plan.seconds_at(delay_ms)
-            sizes[id(one)] = fit_size(one.transfer, seconds, delay_ms, FAST_UNIT, LARGEST)
-            if whole:
-                sizes[id(one)] = plan.large_file
+            # Also where it does not count: the files that are measured are later ones to the peer.
+            size = fit_size(one.transfer, plan.seconds_at(delay_ms), delay_ms, FAST_UNIT, LARGEST)
+            sizes[id(one)] = plan.large_file if whole else size
         for _, one in waiting:
             sizes[id(one)] = fit_size(one.transfer, plan.seconds, delay_ms, UNIT, LARGEST)
         for number in range(plan.rounds):

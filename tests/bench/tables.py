@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from figures import Runs
-from page import LABELS, block_name, both_peaks, label, mib, number, size_name, spread, table
+from page import LABELS, block_name, both_peaks, label, mib, number, rate_figure, size_name
+from page import spread, table
 from sections import HELD_BYTES
 from targets import rival
 
@@ -75,7 +76,7 @@ def streams(runs: Runs) -> str:
 def files_row(runs: Runs, at_once: int) -> list[str]:
     mine, first = runs.where(streams=at_once), runs[0]
     pump, ibbfs = mine.where(implementation="pump"), mine.where(implementation="ibbfs")
-    figure, unit = ("files_s", "files/s") if first.file_bytes <= 4096 else ("mb_s", "MB/s")
+    figure, unit = rate_figure(first.file_bytes)
     return (
         [LABELS[first.server], size_name(first.file_bytes), str(first.delay_ms)]
         + [f"{ibbfs.median('files') or 1:.0f}", str(at_once)]
@@ -151,7 +152,7 @@ def inbox(runs: Runs) -> str:
     rows = []
     for server in runs.kinds("server"):
         for size in sorted(runs.kinds("file_bytes")):
-            figure, unit = ("files_s", "files/s") if size <= 4096 else ("mb_s", "MB/s")
+            figure, unit = rate_figure(size)
             here = runs.where(server=server, file_bytes=size)
             for count in here.kinds("streams"):
                 for name in here.where(streams=count).kinds("implementation"):
