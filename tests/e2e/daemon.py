@@ -24,6 +24,7 @@ from server import Account, Server
 
 T = TypeVar("T")
 
+KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 PR_SET_CHILD_SUBREAPER = 36
 SANITIZER_EXIT = 66
 

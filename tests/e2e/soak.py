@@ -42,7 +42,6 @@ COLUMNS = (
 )
 STUCK_SECONDS = 100
 ATTEMPTS = 20  # of a file for the inbox
-MEBIBYTE = 1024 * 1024
 ALLOWED_GROWTH = 1.25  # of memory, from the end of the first phase to that of the last,
 ALLOWED_KIBIBYTES = 2048  # and this much: the allocator's
 

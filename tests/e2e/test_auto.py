@@ -7,11 +7,9 @@ import os
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import MEBIBYTE, Mount, poll_until
 from lab import Lab
 from rawpeer import RawPeer, Stanza, accept, error, is_kind, payload, refuse
-
-MEBIBYTE = 2**20
 
 
 def agreed(mount: Mount, path: str) -> str:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import MEBIBYTE, Mount, poll_until
 from lab import Lab
 from loginserver import USER, Connection, LoginServer
 from server import HOST
-from test_flood import MIBIBYTE, is_sanitized, most_memory
+from test_flood import is_sanitized, most_memory
 from test_login import mount_at, serve  # noqa: F401 (a fixture)
 
 # This module has a server of its own, neither Prosody nor ejabberd.
@@ -88,7 +88,7 @@ def test_resources_of_one_contact(at: Callable, count: int, length: int) -> None
         assert len(found) == MAX_RESOURCES
         assert f"{count - 1:0200}" in found
     if not is_sanitized(mount):
-        assert most_memory(mount) - memory < 3 * MIBIBYTE
+        assert most_memory(mount) - memory < 3 * MEBIBYTE
     server.client.send(f"<presence from='{CONTACT}' type='unavailable'/>")
     poll_until(lambda: resources(mount) == [], what="all are offline")
 
@@ -113,7 +113,7 @@ def test_a_roster_of_100_000(at: Callable) -> None:
     if not is_sanitized(mount):
         assert mounted - begun < 20
         assert time.monotonic() - mounted < 20
-        assert most_memory(mount) < 110 * MIBIBYTE
+        assert most_memory(mount) < 110 * MEBIBYTE
     (mount.path / jids[-1]).mkdir()  # whoever is needed can be there
     assert (mount.path / jids[-1] / "in").is_dir()
 
@@ -136,13 +136,13 @@ def test_a_stanza_without_an_end(at: Callable, shape: str, size: int) -> None:
     memory = most_memory(mount)
     begin, piece, end = ENDLESS[shape]
     server.client.send(begin.format(f"{USER}@{HOST}"))
-    for _ in range(size * MIBIBYTE // len(piece)):
+    for _ in range(size * MEBIBYTE // len(piece)):
         server.client.send(piece)
     server.client.send(end)
     is_through(mount, server)
     assert server.logins == 1
     if not is_sanitized(mount):
-        assert most_memory(mount) - memory < 8 * MIBIBYTE
+        assert most_memory(mount) - memory < 8 * MEBIBYTE
 
 
 TAGS = {
@@ -173,4 +173,4 @@ def test_a_tag_without_an_end(lab: Lab, at: Callable, shape: str) -> None:
     mount.wait_connected()
     is_through(mount, server)
     if not is_sanitized(mount):
-        assert most_memory(mount) - memory < 12 * MIBIBYTE
+        assert most_memory(mount) - memory < 12 * MEBIBYTE

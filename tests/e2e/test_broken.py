@@ -9,14 +9,13 @@ import subprocess
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import MEBIBYTE, Mount, poll_until
 from lab import Lab, wait_blocked
 from rawpeer import is_kind, payload, refuse
 
 pytestmark = pytest.mark.federated
 
 WRITE = os.O_WRONLY | os.O_CREAT
-MEBIBYTE = 1024 * 1024
 SOON = "reconnect=1"  # between two ibbfs, neither side waits long for the other
 RESET = f": {os.strerror(errno.ECONNRESET)}\n"
 

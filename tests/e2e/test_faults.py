@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import KIBIBYTE, MEBIBYTE, Mount, poll_until
 from lab import Lab, wait_blocked
 
-KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 RESET = f": {os.strerror(errno.ECONNRESET)}\n"
 
 

@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from daemon import Mount
+from daemon import MEBIBYTE, Mount
 from faultproxy import FaultProxy
 from lab import Lab, wait_blocked
 from rawpeer import NS_PING, condition, refuse
 from test_errors import expect_open
-from test_faults import MEBIBYTE, Transfer
+from test_faults import Transfer
 from test_resume import slow_pair
 from test_sizes import transfer
 

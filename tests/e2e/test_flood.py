@@ -11,14 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until, status_kib
+from daemon import MEBIBYTE, Mount, poll_until, status_kib
 from lab import Lab, wait_blocked
 from prosody import Prosody
 from rawpeer import NS_IBB, NS_PING, RawPeer, Stanza, condition, error_type, is_kind
 from test_faults import ended
 from test_hostile import still_serves
-
-MIBIBYTE = 1024 * 1024
 
 
 def most_memory(mount: Mount) -> int:
@@ -69,7 +67,7 @@ def test_a_stanza_of_many_elements(lab: Lab, shape: str) -> None:
         peer.send(BEHIND_THEM)
     peer.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")
     if not is_sanitized(mount):
-        assert most_memory(mount) - memory < 8 * MIBIBYTE  # expat remembers open tags
+        assert most_memory(mount) - memory < 8 * MEBIBYTE  # expat remembers open tags
         assert processor_seconds(mount) - seconds < 1
     still_serves(lab, mount, peer)
 
@@ -140,7 +138,7 @@ def test_opens_in_a_second(lab: Lab) -> None:
     )
     still_serves(lab, mount, bob)
     if not is_sanitized(mount):
-        assert most_memory(mount) - memory < 4 * MIBIBYTE
+        assert most_memory(mount) - memory < 4 * MEBIBYTE
 
 
 def read_all(mount: Mount, count: int) -> list[str]:
@@ -193,7 +191,7 @@ def test_long_names(lab: Lab) -> None:
     assert len(names) == 201 and max(len(name) for name in names) == 255
     still_serves(lab, mount, bob)
     if not is_sanitized(mount):
-        assert most_memory(mount) - memory < 4 * MIBIBYTE
+        assert most_memory(mount) - memory < 4 * MEBIBYTE
 
 
 # ---- bytes ----
@@ -216,7 +214,7 @@ def test_bytes_of_all_streams(lab: Lab) -> None:
     is_read(lab, mount, bob)
     if not is_sanitized(mount):
         # The shares are 4 KiB each here; malloc, libstrophe and the tree have the rest.
-        assert most_memory(mount) - memory < 4 * MIBIBYTE + 3 * MIBIBYTE
+        assert most_memory(mount) - memory < 4 * MEBIBYTE + 3 * MEBIBYTE
     assert {condition(s) for s in mallory.find(is_kind("error"))} <= {
         "resource-constraint",
         "item-not-found",  # bytes sent to a stream after its end
@@ -292,4 +290,4 @@ def test_more_questions_than_answers_can_leave(lab: Lab) -> None:
     proxy.unmute()
     poll_until(lambda: is_answered(peers[1], mount.jid), timeout=60, what="answers leave again")
     still_serves(lab, mount, peers[1])
-    assert most_memory(mount) - memory < 4096 * 2048 + 4 * MIBIBYTE
+    assert most_memory(mount) - memory < 4096 * 2048 + 4 * MEBIBYTE

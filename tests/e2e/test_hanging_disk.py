@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, is_mounted, poll_until, processes_with_argument
+from daemon import MEBIBYTE, Mount, is_mounted, poll_until, processes_with_argument
 from disks import Disk, running_disk
 from lab import Lab, wait_blocked
 from rawpeer import NS_PING, RawPeer, payload
 from server import Account
-from test_flood import MIBIBYTE, is_sanitized, most_memory
+from test_flood import is_sanitized, most_memory
 from test_waiting import BLOCKED, PROMISED_SECONDS, seconds
 
 # What waits for a disk that hangs waits for ever. The rest takes no time, but on a busy machine.
@@ -310,7 +310,7 @@ def test_memory_of_an_inbox(lab: Lab, disk: Disk) -> None:
     """The bytes that wait for the disk take no more memory than the windows and the buffers."""
     window = 256 * 1024
     sender, receiver = lab.pair(f"window={window}", f"inbox={disk.path}/inbox,buffer={window}")
-    target, large = sender.contact(receiver), lab.random_file(MIBIBYTE, "large")
+    target, large = sender.contact(receiver), lab.random_file(MEBIBYTE, "large")
     assert lab.run("cp", lab.random_file(10_000), target / "first").returncode == 0
     disk.hang()
     before = [most_memory(mount) for mount in (sender, receiver)]
@@ -318,8 +318,8 @@ def test_memory_of_an_inbox(lab: Lab, disk: Disk) -> None:
     wait_blocked(*[copy.pid for copy in copies])
     more = [most_memory(mount) - b for mount, b in zip((sender, receiver), before)]
     if not is_sanitized(sender):
-        assert more[0] < WRITERS * window * 1.25 + MIBIBYTE
-        assert more[1] < WRITERS * window * 2 + MIBIBYTE  # unread, and in flight meanwhile
+        assert more[0] < WRITERS * window * 1.25 + MEBIBYTE
+        assert more[1] < WRITERS * window * 2 + MEBIBYTE  # unread, and in flight meanwhile
     disk.go()
     for number, copy in enumerate(copies):
         assert copy.wait(AT_ONCE) == 0
@@ -330,7 +330,7 @@ def test_memory_of_an_inbox(lab: Lab, disk: Disk) -> None:
 def test_memory_of_a_spool(lab: Lab, disk: Disk) -> None:
     """A writer waits with one call, of a MiB at most."""
     sender, receiver = lab.pair(f"spool={disk.path}/spool", "")
-    target, large = sender.contact(receiver), lab.random_file(16 * MIBIBYTE, "large")
+    target, large = sender.contact(receiver), lab.random_file(16 * MEBIBYTE, "large")
     os.setxattr(target, "user.ibb.format", b"jingle")
     disk.hang()
     before = most_memory(sender)
@@ -340,7 +340,7 @@ def test_memory_of_a_spool(lab: Lab, disk: Disk) -> None:
     ]
     wait_blocked(*[writer.pid for writer in writers])
     if not is_sanitized(sender):
-        assert most_memory(sender) - before < 2 * WRITERS * MIBIBYTE
+        assert most_memory(sender) - before < 2 * WRITERS * MEBIBYTE
     for writer in writers:
         ends_by(writer, signal.SIGTERM)
     disk.go()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount
+from daemon import KIBIBYTE, Mount
 from faultproxy import FaultProxy
 from lab import Lab
 from rawpeer import is_kind
-from test_faults import KIBIBYTE, Transfer, answers_quickly, ended
+from test_faults import Transfer, answers_quickly, ended
 
 SLOW = 'limits = { c2s = { rate = "10kb/s" } }'  # as Debian configures it
 LARGEST_STANZA = 10_000  # Prosody's lowest limit

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from daemon import Mount, poll_until, status_kib
+from daemon import MEBIBYTE, Mount, poll_until, status_kib
 from lab import Lab
-from test_flood import MIBIBYTE
 
-HELD = 16 * MIBIBYTE
+HELD = 16 * MEBIBYTE
 
 
 def memory(mount: Mount) -> int:
@@ -27,5 +26,5 @@ def test_memory_of_unread_bytes_is_returned(lab: Lab) -> None:
     assert memory(bob) > before + HELD
     assert bob.incoming(alice, "file").read_bytes() == file.read_bytes()
     poll_until(
-        lambda: memory(bob) < before + 2 * MIBIBYTE, timeout=30, what="the memory is returned"
+        lambda: memory(bob) < before + 2 * MEBIBYTE, timeout=30, what="the memory is returned"
     )

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon import poll_until
+from daemon import MEBIBYTE, poll_until
 from lab import Lab
 from test_limits import SAYS_SO, LimitedLab
-from test_pieces import MEBIBYTE, SLACK, Outbox
+from test_pieces import SLACK, Outbox
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 # The line of the README, with other paths and a shorter pause.

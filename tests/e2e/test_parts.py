@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, bare, poll_until, wait_part
+from daemon import MEBIBYTE, Mount, bare, poll_until, wait_part
 from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, RawPeer
 from test_attributes import attribute
 from test_inbox import is_stored, keeping
-from test_pieces import MEBIBYTE, Outbox
+from test_pieces import Outbox
 from test_resume import NS_RESUME
 
 NS_PIECES = "urn:ibbfs:pieces:0"

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until, wait_part
+from daemon import MEBIBYTE, Mount, poll_until, wait_part
 from lab import Lab
 from test_limits import SAYS_SO, LimitedLab
 
-MEBIBYTE = 1024 * 1024
 STEADY = 6 * MEBIBYTE  # bytes a second that let a test do something meanwhile
 BASE64 = 4 / 3
 OVERHEAD = 1.1  # elements, TLS

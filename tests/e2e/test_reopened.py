@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 import jinglepeer
-from daemon import Mount, poll_until
+from daemon import KIBIBYTE, Mount, poll_until
 from lab import Lab
 from rawpeer import NS_IBB, RawPeer, Stanza, is_kind, payload, result
 from slixpeer import SlixPeer
 from test_limits import SHORT_STANZAS, LimitedLab
 
-KIBIBYTE = 1024
 LONGEST_BASE64 = 30_000  # 16383 bytes pass
 LONG_BLOCKS = {"max_block_size": 65535}
 

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from daemon import Mount
+from daemon import KIBIBYTE, MEBIBYTE, Mount
 from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING
 from test_broken import expect_reset_read, expect_reset_write
-from test_faults import KIBIBYTE, MEBIBYTE, RESET, Transfer, ended
+from test_faults import RESET, Transfer, ended
 from test_resume import EITHER_SERVER, known_leak, slow_pair  # noqa: F401 (a fixture)
 
 WRITE = os.O_WRONLY | os.O_CREAT

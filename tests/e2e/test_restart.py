@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, bare, poll_until
+from daemon import MEBIBYTE, Mount, bare, poll_until
 from lab import Lab, wait_blocked
 from rawpeer import NS_IBB, NS_IBBFS, RawPeer, Stanza, condition, payload
 from server import Account
-from test_faults import MEBIBYTE, ended
+from test_faults import ended
 from test_resume import NS_RESUME
 
 SIZE = 3 * MEBIBYTE

@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from daemon import KNOWN_LEAK, Mount, poll_until
+from daemon import KIBIBYTE, MEBIBYTE, KNOWN_LEAK, Mount, poll_until
 from faultproxy import FaultProxy
 from lab import Lab, wait_blocked
 from server import free_ports
 from test_disco import features, info
-from test_faults import KIBIBYTE, MEBIBYTE, Transfer, answers_quickly, ended
+from test_faults import Transfer, answers_quickly, ended
 
 NS_RESUME = "urn:ibbfs:resume:0"
 WRITE = os.O_WRONLY | os.O_CREAT
