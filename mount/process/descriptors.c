@@ -106,6 +106,9 @@ struct sight descriptors_look(pid_t pid, const struct wanted *wanted)
 	}
 	sight.visible = true;
 	while (sight.writes != wanted->all && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.') {
+			continue;
+		}
 		ssize_t length =
 			/* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): a real dirfd */
 			readlinkat(dirfd(directory), entry->d_name, path, sizeof(path) - 1);

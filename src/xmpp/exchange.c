@@ -53,16 +53,10 @@ static void report_drained(struct session *session)
 
 /* ---- without libstrophe's reads ---- */
 
-/* Makes libstrophe write what is pending. True if something was written, and nothing is left: then
- * there may be more. If a write would block, epoll reports when it no longer would. */
-static bool write_pending(struct session *session, bool first)
+/* Whether something is to be written, by libstrophe. */
+static bool has_output(struct session *session)
 {
-	bool sent = exchange_send_pending(session) || xmpp_conn_send_queue_len(session->conn) > 0;
-	if (sent || first) {
-		session_run(session);
-	}
-	return sent && session->state != SESSION_OFF &&
-	       xmpp_conn_send_queue_len(session->conn) == 0;
+	return exchange_send_pending(session) || xmpp_conn_send_queue_len(session->conn) > 0;
 }
 
 /* Reads until a read would block, or for long enough. */
@@ -81,15 +75,23 @@ static enum reader_result read_some(struct session *session)
 	return result;
 }
 
-/* As exchange_run, once the reader is ready. */
+/* As exchange_run, once the reader is ready. What was read is answered at once. */
 static bool run_directly(struct session *session)
 {
+	enum reader_result result = READER_READ;
 	for (int round = 0; round < MAX_ROUNDS; round++) {
-		bool wrote = write_pending(session, round == 0);
+		bool writes = has_output(session);
+		if (result == READER_BLOCKED && !writes) {
+			return true; /* epoll reports what has come since */
+		}
+		if (writes || round == 0) {
+			session_run(session); /* which may also read: a read must follow */
+		}
 		if (session->state == SESSION_OFF) {
 			return true;
 		}
-		enum reader_result result = read_some(session);
+		bool blocks = xmpp_conn_send_queue_len(session->conn) > 0;
+		result = read_some(session);
 		if (session->state == SESSION_OFF) {
 			return true;
 		}
@@ -100,8 +102,8 @@ static bool run_directly(struct session *session)
 			reader_end(&session->reader);
 			return false;
 		}
-		if (result == READER_BLOCKED && !wrote) {
-			return true;
+		if (result == READER_BLOCKED && blocks) {
+			return true; /* epoll reports when writes no longer block */
 		}
 	}
 	return false;
