@@ -124,6 +124,7 @@
  *     skipping  what is written, by that  paging     digests of pieces, asked for
  *     part      what we have already
  *     window    bytes in flight           path_cache measured by earlier streams
+ *     sharing   the queue of all windows
  *     block_size chosen by measurement    path_mtu   longest block that servers carry
  *     limits    quotas of peers
  *     msg       a stanza for the core     effects    stanzas to send, completed calls

@@ -311,6 +311,7 @@ void stream_destroy(struct stream *stream)
 	       !stream->outgoing.flushers);
 	stream_unschedule(stream);
 	stream_clear_readable(stream);
+	sharing_leave(&stream->effects->sharing, &stream->outgoing.window.member);
 	sender_finish(&stream->outgoing.sender);
 	pieces_destroy(stream->outgoing.pieces);
 	free(stream->incoming.part.page_id);

@@ -12,9 +12,14 @@
 #define MIN_BLOCKS 4
 
 /* The allowance is half of the minimum RTT, and at least this, for scheduling delays of busy
- * machines. A byte of another stream has to wait as long, so it is less if there is one. */
+ * machines. A byte of another stream has to wait as long, so it is less if there is one. Then the
+ * minimum RTT is the shortest of all streams. */
 #define MIN_ALLOWANCE_US	10000
 #define MIN_SHARED_ALLOWANCE_US 3000
+
+/* A stream's share of the queue is at most so many times what the allowance would make of it: its
+ * bottleneck may be another one than that of the others. */
+#define MOST_SHARE 4
 
 /* A round has at least so many samples, unless the RTT is long: then one sample says enough. */
 #define MIN_SAMPLES 16
@@ -91,11 +96,15 @@ static double best_rate(const struct window *window)
 	return best;
 }
 
+static int64_t allowance_us(int64_t min_rtt_us, bool shared)
+{
+	int64_t least_us = shared ? MIN_SHARED_ALLOWANCE_US : MIN_ALLOWANCE_US;
+	return min_rtt_us / 2 > least_us ? min_rtt_us / 2 : least_us;
+}
+
 static int64_t add_allowance(int64_t min_rtt_us, bool shared)
 {
-	int64_t allowance_us = min_rtt_us / 2;
-	int64_t least_us = shared ? MIN_SHARED_ALLOWANCE_US : MIN_ALLOWANCE_US;
-	return min_rtt_us + (allowance_us > least_us ? allowance_us : least_us);
+	return min_rtt_us + allowance_us(min_rtt_us, shared);
 }
 
 static int64_t target_rtt_us(const struct window *window)
@@ -128,17 +137,40 @@ static bool is_starved(const struct window *window, size_t least)
 	return window->rounds >= WINDOW_ROUNDS;
 }
 
+/* ---- the queue ---- */
+
+/* How long the queue may delay a byte. */
+static int64_t queue_us(const struct window *window, const struct sharing *sharing)
+{
+	int64_t min_rtt_us = window->min_rtt_us;
+	if (window->shared && sharing->min_rtt_us > 0 && sharing->min_rtt_us < min_rtt_us) {
+		min_rtt_us = sharing->min_rtt_us;
+	}
+	return allowance_us(min_rtt_us, window->shared);
+}
+
+/* The bytes that this stream may have in the queue. */
+static double queue_share(const struct window *window, const struct sharing *sharing)
+{
+	double alone = best_rate(window) * (double)allowance_us(window->min_rtt_us, window->shared);
+	if (!window->shared) {
+		return alone;
+	}
+	double share = sharing->mean_rate * (double)queue_us(window, sharing);
+	return share < MOST_SHARE * alone ? share : MOST_SHARE * alone;
+}
+
 /* ---- slow start ---- */
 
-/* `bytes` were acknowledged. The window grows while there is no queue, or one that has half of the
- * length that it may have: what is in flight already will make it longer. */
-static void grow(struct window *window, size_t bytes, int64_t rtt_us)
+/* The window grows while there is no queue, or one that has half of the length that it may have:
+ * what is in flight already will make it longer. */
+static void grow(struct window *window, const struct window_sample *sample, int64_t rtt_us)
 {
-	int64_t allowance_us = target_rtt_us(window) - window->min_rtt_us;
-	if (window->round.limited && rtt_us <= window->min_rtt_us + allowance_us / 2) {
+	if (window->round.limited &&
+	    rtt_us <= window->min_rtt_us + queue_us(window, sample->sharing) / 2) {
 		size_t growth = has_long_rtt(window) ? GROWTH_LONG_RTT : GROWTH;
-		window->size =
-			clamp((double)window->size + (double)(growth * bytes), 0, window->max);
+		window->size = clamp((double)window->size + (double)(growth * sample->bytes), 0,
+				     window->max);
 	}
 }
 
@@ -160,18 +192,21 @@ static void record_round(struct window *window, double rate, int64_t rtt_us)
 }
 
 /* A window-limited round is over. */
-static void end_round(struct window *window, size_t least)
+static void end_round(struct window *window, const struct window_sample *sample)
 {
-	record_round(window, window->round.rate_sum / window->round.samples,
-		     window->round.min_rtt_us);
+	size_t least = MIN_BLOCKS * sample->block_size;
+	double rate = window->round.rate_sum / window->round.samples;
+	record_round(window, rate, window->round.min_rtt_us);
 	if (is_path_longer(window) || is_starved(window, least)) {
 		window->min_rtt_us = window->round.min_rtt_us;
 	}
+	sharing_note(sample->sharing, &window->member, rate, window->min_rtt_us, sample->now_us);
 	if (window->slow_start) {
 		check_growth(window);
 	}
 	if (!window->slow_start) {
-		double size = best_rate(window) * (double)target_rtt_us(window);
+		double size = best_rate(window) * (double)window->min_rtt_us +
+			      queue_share(window, sample->sharing);
 		window->size = clamp(size, least, window->max);
 	}
 }
@@ -216,7 +251,10 @@ static void forget_rounds(struct window *window, const struct window_sample *sam
  * nothing of the path. */
 static void change_sharing(struct window *window, const struct window_sample *sample)
 {
-	double size = best_rate(window) * (double)add_allowance(window->min_rtt_us, sample->shared);
+	/* A stream that begins must not take our queue for a part of its RTT. */
+	int64_t queue_us =
+		sample->shared ? MIN_SHARED_ALLOWANCE_US : allowance_us(window->min_rtt_us, false);
+	double size = best_rate(window) * (double)(window->min_rtt_us + queue_us);
 	window->shared = sample->shared;
 	window->rounds = 0;
 	if (!window->slow_start && size > 0) {
@@ -240,7 +278,7 @@ void window_measure(struct window *window, const struct window_sample *sample)
 		change_sharing(window, sample);
 	}
 	if (window->slow_start) {
-		grow(window, sample->bytes, rtt_us);
+		grow(window, sample, rtt_us);
 	}
 	if (sample->number < window->round.first_block) {
 		return;
@@ -255,7 +293,7 @@ void window_measure(struct window *window, const struct window_sample *sample)
 	}
 	size_t before = window->size;
 	if (window->round.limited) {
-		end_round(window, MIN_BLOCKS * sample->block_size);
+		end_round(window, sample);
 	}
 	begin_round(window, window->size != before ? sample->next : sample->number + 1);
 }
@@ -273,9 +311,11 @@ void window_reduce(struct window *window)
 	uint64_t first = window->round.first_block;
 	size_t unreduced_size =
 		window->size > window->unreduced_size ? window->size : window->unreduced_size;
+	struct sharing_member member = window->member;
 	window_init(window, window->max);
 	window->size = 1;
 	window->min_rtt_us = min_rtt_us;
 	window->round.first_block = first;
 	window->unreduced_size = unreduced_size;
+	window->member = member;
 }

@@ -8,8 +8,12 @@
  *
  *     size = best rate of the last rounds * (minimum RTT + allowance)
  *
- * The allowance covers scheduling delays of busy machines. It is larger while no other stream waits
- * for the connection. Rate and RTT are sampled with each acknowledged block. The window begins
+ * The allowance covers scheduling delays of busy machines. It is larger while no other stream uses
+ * the connection. If others do, all of them share one queue instead (sharing.h):
+ *
+ *     size = best rate of the last rounds * minimum RTT + share of the queue
+ *
+ * Rate and RTT are sampled with each acknowledged block. The window begins
  * small, unless metrics of an earlier stream to the same peer are known. In slow start it grows
  * with each acknowledged block, twofold in a round, or fourfold where the RTT is long, until the
  * RTT shows that a queue begins.
@@ -23,6 +27,8 @@
  */
 #ifndef IBB_WINDOW_H
 #define IBB_WINDOW_H
+
+#include "ibb/sharing.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +60,7 @@ struct window {
 	int64_t rtts_us[WINDOW_ROUNDS]; /* the minimum of each */
 	size_t sizes[WINDOW_ROUNDS];
 	struct window_round round;
+	struct sharing_member member;
 };
 
 /* A block that was acknowledged. */
@@ -62,10 +69,11 @@ struct window_sample {
 	uint64_t next;	 /* the number of the next block to be sent */
 	int64_t sent_us;
 	int64_t now_us;
-	size_t bytes;	    /* acknowledged now */
-	uint64_t delivered; /* bytes acknowledged since it was sent, these included */
-	size_t block_size;  /* the current one */
-	bool shared;	    /* other streams use the connection */
+	size_t bytes;		 /* acknowledged now */
+	uint64_t delivered;	 /* bytes acknowledged since it was sent, these included */
+	size_t block_size;	 /* the current one */
+	bool shared;		 /* other streams use the connection */
+	struct sharing *sharing; /* of the connection */
 };
 
 /* What a stream has measured, for a later one to the same peer. */

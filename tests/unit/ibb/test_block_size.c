@@ -28,6 +28,7 @@ struct block {
 /* A writer that always has more, a window, and a path as in test_window.c. */
 struct path {
 	struct window window;
+	struct sharing sharing;
 	struct block_size size;
 	service service_us;
 	int64_t delay_us, now_us;
@@ -85,6 +86,7 @@ static void acknowledge_oldest(struct path *path)
 		.bytes = block->length,
 		.delivered = path->delivered - block->delivered,
 		.block_size = next_length(path),
+		.sharing = &path->sharing,
 	};
 	window_measure(&path->window, &sample);
 	unsigned used = path->size.current;
@@ -344,6 +346,7 @@ static void test_short_files(void **state)
 			acknowledge_oldest(&path);
 		}
 		path.now_us += late ? 20 * SECOND : 2 * SECOND;
+		sharing_leave(&path.sharing, &path.window.member);
 		window_init(&path.window, MAX);
 		run(&path, 5000);
 		assert_int_equal(block_size_current(&path.size), BLOCK_SIZE_MIN);

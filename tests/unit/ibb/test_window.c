@@ -15,6 +15,7 @@
 /* A path: `service_us` for each block at its bottleneck, `delay_us` for the rest of it. */
 struct path {
 	struct window window;
+	struct sharing sharing;
 	int64_t service_us, delay_us;
 	bool shared;
 	int64_t now_us;
@@ -54,6 +55,7 @@ static void acknowledge_oldest(struct path *path)
 			     BLOCK,
 		.block_size = BLOCK,
 		.shared = path->shared,
+		.sharing = &path->sharing,
 	};
 	window_measure(&path->window, &sample);
 	path->acknowledged++;
@@ -260,13 +262,14 @@ static void test_no_more_than_it_may(void **state)
 static void test_not_full(void **state)
 {
 	struct window window;
+	struct sharing sharing = {0};
 	(void)state;
 	window_init(&window, MAX);
 	size_t size = window.size;
 	for (uint64_t number = 0; number < 1000; number++) {
 		int64_t sent_us = (int64_t)number * 1000;
-		struct window_sample sample = {number, number + 1, sent_us, sent_us + 300,
-					       BLOCK,  BLOCK,	   BLOCK,   false};
+		struct window_sample sample = {number, number + 1, sent_us, sent_us + 300, BLOCK,
+					       BLOCK,  BLOCK,	   false,   &sharing};
 		window_measure(&window, &sample);
 	}
 	assert_int_equal(window.size, size);
@@ -308,12 +311,14 @@ static void test_cut(void **state)
 static void test_no_time_at_all(void **state)
 {
 	struct window window;
+	struct sharing sharing = {0};
 	(void)state;
 	window_init(&window, MAX);
 	for (uint64_t number = 0; number < 1000; number++) {
 		window_note_limited(&window);
-		struct window_sample sample = {number, number + 4, 10,	  number % 2 ? 10 : 5,
-					       BLOCK,  BLOCK,	   BLOCK, false};
+		struct window_sample sample = {number,	number + 4, 10,	   number % 2 ? 10 : 5,
+					       BLOCK,	BLOCK,	    BLOCK, false,
+					       &sharing};
 		window_measure(&window, &sample);
 		assert_true(window.size >= BLOCK && window.size <= MAX);
 	}
