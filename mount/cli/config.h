@@ -7,7 +7,7 @@
  *     password_file = ~/.config/ibbfs/me@example.org.password
  *
  *     [alice@example.org]
- *     format = si
+ *     block_size = auto
  *
  * The lines below the JID of a directory are its attributes user.ibb.*.
  *
