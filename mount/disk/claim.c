@@ -52,24 +52,35 @@ void claim_spend(struct claim *claim, uint64_t size)
 	}
 }
 
+void claim_begin_change(const struct claim *claim)
+{
+	quota_begin_change(claim->quota, claim->spent);
+}
+
+static void end_change(struct claim *claim, struct usage gone)
+{
+	quota_end_change(claim->quota, claim->spent, gone);
+	claim->reserved.files -= gone.files;
+	claim->reserved.bytes -= gone.bytes;
+	claim->spent.files -= gone.files;
+	claim->spent.bytes -= gone.bytes;
+}
+
+void claim_keep(struct claim *claim)
+{
+	end_change(claim, (struct usage){0});
+}
+
 void claim_cut(struct claim *claim, uint64_t size)
 {
-	struct usage now = quota_file(claim->quota, size), *spent = &claim->spent;
-	if (now.bytes < spent->bytes) {
-		uint64_t less = spent->bytes - now.bytes;
-		quota_remove(claim->quota, (struct usage){.bytes = less});
-		claim->reserved.bytes -= less;
-		spent->bytes = now.bytes;
-	}
+	struct usage now = quota_file(claim->quota, size);
+	uint64_t spent = claim->spent.bytes;
+	end_change(claim, (struct usage){.bytes = now.bytes < spent ? spent - now.bytes : 0});
 }
 
 void claim_give_back(struct claim *claim)
 {
-	struct usage *reserved = &claim->reserved, *spent = &claim->spent;
-	quota_remove(claim->quota, *spent);
-	reserved->files -= spent->files;
-	reserved->bytes -= spent->bytes;
-	*spent = (struct usage){0};
+	end_change(claim, claim->spent);
 }
 
 void claim_finish(struct claim *claim)

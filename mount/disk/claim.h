@@ -31,10 +31,12 @@ void claim_adopt(struct claim *claim, uint64_t size);
  * before. */
 void claim_spend(struct claim *claim, uint64_t size);
 
-/* The file was cut to that size. */
+/* The file is about to get another name, to be cut, or to be removed. One of these follows:
+ * claim_keep, the file is as large as it was; claim_cut, it has that size; claim_give_back, it is
+ * removed. */
+void claim_begin_change(const struct claim *claim);
+void claim_keep(struct claim *claim);
 void claim_cut(struct claim *claim, uint64_t size);
-
-/* The file is removed. */
 void claim_give_back(struct claim *claim);
 
 /* What is reserved will not be written. */

@@ -124,9 +124,7 @@ static int cut_unrecorded(struct download *download)
 	if ((uint64_t)status.st_size < download->part_size) {
 		download->part_size = (uint64_t)status.st_size;
 	}
-	uint64_t size = download_size(download);
-	claim_cut(&download->claim, size);
-	return ftruncate(download->file.fd, (off_t)size) ? -errno : 0;
+	return download_cut(download, download_size(download));
 }
 
 /* The next step of what an earlier process has begun: reads a part of the file. */

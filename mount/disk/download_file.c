@@ -153,7 +153,9 @@ static int name_file(struct sync *sync)
 	int error = part_file_close(&download->file);
 	if (!error) {
 		journal_note_whole(&download->journal);
+		claim_begin_change(&download->claim);
 		error = part_file_rename(&download->file);
+		claim_keep(&download->claim);
 	}
 	if (error) {
 		return error;
@@ -235,11 +237,21 @@ static void note_verdict(const struct download *download, enum condition verdict
 	verdict_file_note(&download->location.inbox->journals, &download->verdict, verdict);
 }
 
+/* Takes the file's name back. 0 or -errno. */
+static int unname(struct download *download)
+{
+	claim_begin_change(&download->claim);
+	int error = part_file_unname(&download->file);
+	claim_keep(&download->claim);
+	return error;
+}
+
 /* No file of that name remains. */
 static void discard(struct download *download, const char *name)
 {
-	claim_give_back(&download->claim);
+	claim_begin_change(&download->claim);
 	unlinkat(download->file.directory, name, 0);
+	claim_give_back(&download->claim);
 	location_remove_empty(&download->location);
 }
 
@@ -248,7 +260,7 @@ void download_fail(struct download *download, int error, bool of_disk)
 	if (error == -ESHUTDOWN && download->journal.fd >= 0) {
 		return; /* the next process goes on */
 	}
-	int failed = part_file_unname(&download->file);
+	int failed = unname(download);
 	if (of_disk) {
 		note_verdict(download, condition_of_storage(error));
 	}

@@ -112,6 +112,9 @@ bool download_keep_part(struct download *download, const char *name);
 /* The peer has what is there, up to op->offset. */
 int download_skip(struct download *download, const struct op *op);
 
+/* Cuts the file on disk to that size. */
+int download_cut(struct download *download, uint64_t size);
+
 /* The steps of a part. As each step, they tell whether another one follows. */
 
 /* The peer wants the digests from that piece on. */

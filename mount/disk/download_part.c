@@ -81,18 +81,29 @@ bool download_go_on_paging(struct download *download)
 
 /* ---- the whole ---- */
 
+int download_cut(struct download *download, uint64_t size)
+{
+	claim_begin_change(&download->claim);
+	if (ftruncate(download->file.fd, (off_t)size)) {
+		int error = -errno;
+		claim_keep(&download->claim);
+		return error;
+	}
+	claim_cut(&download->claim, size);
+	return 0;
+}
+
 /* Cuts off what does not belong to the file. */
 static int cut(struct download *download)
 {
 	if (download->part_size <= download->written) {
 		return 0;
 	}
-	if (ftruncate(download->file.fd, (off_t)download->written)) {
-		return -errno;
+	int error = download_cut(download, download->written);
+	if (!error) {
+		download->part_size = download->written;
 	}
-	claim_cut(&download->claim, download->written);
-	download->part_size = download->written;
-	return 0;
+	return error;
 }
 
 bool download_end_part(struct download *download)

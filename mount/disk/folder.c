@@ -43,6 +43,16 @@ int folder_open_above(int top, const char *path, const char **name)
 	return folder_open(top, above);
 }
 
+/* False: it is not empty, or not there. */
+static bool remove_one(int directory, const char *name, struct quota *quota)
+{
+	struct usage usage = quota_file(quota, 0);
+	quota_begin_change(quota, usage);
+	bool removed = unlinkat(directory, name, AT_REMOVEDIR) == 0;
+	quota_end_change(quota, usage, removed ? usage : (struct usage){0});
+	return removed;
+}
+
 /* A new directory; -EEXIST. */
 static int make_one(int directory, const char *name, bool syncs, struct quota *quota)
 {
@@ -57,8 +67,8 @@ static int make_one(int directory, const char *name, bool syncs, struct quota *q
 	quota_write(quota, quota_file(quota, 0));
 	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
 	int error = !syncs || fsync(directory) == 0 || errno == EINVAL ? 0 : -errno;
-	if (error && unlinkat(directory, name, AT_REMOVEDIR) == 0) {
-		quota_remove(quota, quota_file(quota, 0));
+	if (error) {
+		remove_one(directory, name, quota);
 	}
 	return error;
 }
@@ -119,14 +129,13 @@ void folder_remove_empty(int top, const char *path, struct quota *quota)
 	while ((slash = strrchr(left, '/'))) {
 		const char *name;
 		int fd = folder_open_above(top, left, &name);
-		int failed = fd < 0 || unlinkat(fd, name, AT_REMOVEDIR);
+		bool removed = fd >= 0 && remove_one(fd, name, quota);
 		if (fd >= 0) {
 			close(fd);
 		}
-		if (failed) {
+		if (!removed) {
 			break;
 		}
-		quota_remove(quota, quota_file(quota, 0));
 		*slash = '\0';
 	}
 }

@@ -294,12 +294,9 @@ static int unlink_file(int above, const char *name, struct quota *quota)
 		return errno == ENOENT ? 0 : -errno;
 	}
 	struct usage usage = quota_file(quota, (uint64_t)status.st_size);
-	quota_remove(quota, usage);
-	if (unlinkat(above, name, 0) == 0) {
-		return 0;
-	}
-	int error = -errno;
-	quota_add(quota, usage);
+	quota_begin_change(quota, usage);
+	int error = unlinkat(above, name, 0) == 0 ? 0 : -errno;
+	quota_end_change(quota, usage, error == 0 ? usage : (struct usage){0});
 	return error;
 }
 

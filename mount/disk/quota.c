@@ -9,7 +9,7 @@
 #define COUNT_LATER_MS 60000
 #define COUNT_PART     20
 
-/* How often a count that is void is repeated at once. */
+/* How often a count during which files changed is repeated at once. */
 #define COUNT_TRIES 3
 
 /* ---- amounts ---- */
@@ -30,6 +30,12 @@ static void subtract(struct usage *usage, struct usage part)
 {
 	usage->files = less(usage->files, part.files);
 	usage->bytes = less(usage->bytes, part.bytes);
+}
+
+static void lower(struct usage *usage, struct usage other)
+{
+	usage->files = other.files < usage->files ? other.files : usage->files;
+	usage->bytes = other.bytes < usage->bytes ? other.bytes : usage->bytes;
 }
 
 static bool is_within(uint64_t used, uint64_t more, uint64_t limit)
@@ -80,15 +86,25 @@ static int64_t pause_ms(int64_t took_ms)
 	return pause < COUNT_LATER_MS ? pause : COUNT_LATER_MS;
 }
 
+/* Whether a file may have changed while it was counted. */
+static bool has_changed(const struct quota *quota)
+{
+	return quota->missed.files > 0 || quota->missed.bytes > 0;
+}
+
 /* Counts without the mutex; no other thread may be counting. A file that another thread writes
  * meanwhile may be counted twice, but is never missed: the sum has what was reserved before the
- * count and what was reserved since. If a file was removed meanwhile, the count may or may not have
- * found it, and is void. */
+ * count and what was reserved since.
+ *
+ * A file that changes meanwhile may be found or not: readdir returns its old name, its new name,
+ * both or none, and a name that has gone cannot be looked at any more. It is added once more, and
+ * so the sum is an upper bound. `used` is another one, of which files taken out by hand are the
+ * only fault: the lower one of the two is right. */
 static void count_locked(struct quota *quota)
 {
 	int64_t begun_ms = clock_now_ms();
-	unsigned removals = quota->removals;
 	struct usage used = quota->used, found = quota->awaited;
+	quota->missed = quota->changing;
 	quota->is_counting = true;
 	pthread_mutex_unlock(&quota->mutex);
 	quota->count(quota->context, &found);
@@ -96,11 +112,14 @@ static void count_locked(struct quota *quota)
 	quota->is_counting = false;
 	pthread_cond_broadcast(&quota->counted);
 	quota->counts++;
-	if (quota->removals == removals) {
-		add(&found, quota->used);
-		subtract(&found, used);
+	add(&found, quota->missed);
+	add(&found, quota->used);
+	subtract(&found, used);
+	if (has_changed(quota)) {
+		lower(&quota->used, found);
+	} else {
 		quota->used = found;
-		quota->known = quota->counts;
+		quota->exact = quota->counts;
 	}
 	quota->count_from_ms = clock_now_ms() + pause_ms(clock_now_ms() - begun_ms);
 }
@@ -118,25 +137,27 @@ unsigned quota_begun(struct quota *quota)
 	return begun;
 }
 
-/* The numbers may wrap. */
-static bool is_known(const struct quota *quota, unsigned begun)
+/* Waits for the end of another thread's count. */
+static void await_count_locked(struct quota *quota)
 {
-	return (int)(quota->known - begun) > 0;
+	unsigned counts = quota->counts;
+	while (quota->counts == counts) {
+		pthread_cond_wait(&quota->counted, &quota->mutex);
+	}
 }
 
-bool quota_count(struct quota *quota, unsigned begun)
+/* The numbers may wrap. The first try may be a count that had begun already; a later one is not. */
+void quota_count(struct quota *quota, unsigned begun)
 {
 	pthread_mutex_lock(&quota->mutex);
-	for (unsigned i = 0; i < COUNT_TRIES && !is_known(quota, begun); i++) {
+	for (unsigned i = 0; i < COUNT_TRIES && (int)(quota->exact - begun) <= 0; i++) {
 		if (quota->is_counting) {
-			pthread_cond_wait(&quota->counted, &quota->mutex);
+			await_count_locked(quota);
 		} else {
 			count_locked(quota);
 		}
 	}
-	bool known = is_known(quota, begun);
 	pthread_mutex_unlock(&quota->mutex);
-	return known;
 }
 
 unsigned quota_counts(struct quota *quota)
@@ -199,11 +220,32 @@ void quota_cancel(struct quota *quota, struct usage usage)
 	pthread_mutex_unlock(&quota->mutex);
 }
 
-void quota_remove(struct quota *quota, struct usage usage)
+/*
+ * A count overlaps a change if the change begins before the count ends, and ends after the count
+ * has begun:
+ *
+ *     thread that counts               thread that renames
+ *                                      quota_begin_change
+ *     begins: `missed` has it
+ *     readdir: "f.part"
+ *                                      rename f.part -> f
+ *     "f.part" is not there
+ *                                      quota_end_change
+ *     ends: `missed` has it still
+ */
+void quota_begin_change(struct quota *quota, struct usage usage)
 {
 	pthread_mutex_lock(&quota->mutex);
-	subtract(&quota->used, usage);
-	quota->removals++;
+	add(&quota->changing, usage);
+	add(&quota->missed, usage);
+	pthread_mutex_unlock(&quota->mutex);
+}
+
+void quota_end_change(struct quota *quota, struct usage usage, struct usage gone)
+{
+	pthread_mutex_lock(&quota->mutex);
+	subtract(&quota->changing, usage);
+	subtract(&quota->used, gone);
 	pthread_mutex_unlock(&quota->mutex);
 }
 

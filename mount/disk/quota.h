@@ -6,6 +6,10 @@
  * the files that come and go. The directory itself is counted at first, and again when there seems
  * to be no room: files may have been taken out of it by hand.
  *
+ * What is used is never less than what is there, but for what others have put there since it was
+ * counted. Files may change while they are counted: then room made by hand is found but for as much
+ * as changed meanwhile, and the rest by a later count.
+ *
  * Threads: any.
  */
 #ifndef MOUNT_DISK_QUOTA_H
@@ -28,11 +32,12 @@ struct quota {
 
 	pthread_mutex_t mutex;
 	/* Under it: */
-	struct usage used;    /* written or reserved */
-	struct usage awaited; /* reserved, and not written yet */
-	unsigned counts;      /* how often it was counted */
-	unsigned removals;
-	unsigned known; /* which of these `used` has; those before it, too */
+	struct usage used;     /* written or reserved */
+	struct usage awaited;  /* reserved, and not written yet */
+	struct usage changing; /* between quota_begin_change and quota_end_change */
+	struct usage missed;   /* changing, at any time since the last count began */
+	unsigned counts;       /* how often it was counted */
+	unsigned exact;	       /* the last of these during which nothing changed */
 	bool is_counting;
 	pthread_cond_t counted; /* is_counting is false */
 	bool is_told;		/* see quota_tell */
@@ -53,9 +58,9 @@ bool quota_reserve(struct quota *quota, struct usage usage);
 /* How many counts have begun so far. */
 unsigned quota_begun(struct quota *quota);
 
-/* Counts now, unless a count that began after the first `begun` ones is known. False: files are
- * being removed, and nothing new is known. */
-bool quota_count(struct quota *quota, unsigned begun);
+/* Counts now, unless nothing changed during a count that began after the first `begun` ones. Some
+ * such count has ended then. */
+void quota_count(struct quota *quota, unsigned begun);
 
 /* Whether it could be reserved if `less` were not used. */
 bool quota_would_fit(struct quota *quota, struct usage usage, struct usage less);
@@ -69,8 +74,12 @@ void quota_write(struct quota *quota, struct usage usage);
 /* So much of what is reserved will not be written. */
 void quota_cancel(struct quota *quota, struct usage usage);
 
-/* quota_remove: so much is removed. quota_add: so much is there, whether there was room or not. */
-void quota_remove(struct quota *quota, struct usage usage);
+/* A file that uses so much is about to get another name, to be cut, or to be removed: until the end
+ * of that, a count may miss it. `gone`: as much as is not there any more then. */
+void quota_begin_change(struct quota *quota, struct usage usage);
+void quota_end_change(struct quota *quota, struct usage usage, struct usage gone);
+
+/* So much is there, whether there was room or not. */
 void quota_add(struct quota *quota, struct usage usage);
 
 /* How often the directory was counted since quota_init. After a count, files may turn out to be

@@ -62,10 +62,10 @@ int room_reserve(struct inbox *inbox, struct hub *hub, struct claim *claim, uint
 {
 	unsigned begun = quota_begun(&inbox->quota);
 	int error = claim_reserve(claim, size);
-	if (error != -EDQUOT || !parts_suffice(inbox, hub, claim, size) ||
-	    !quota_count(&inbox->quota, begun)) {
+	if (error != -EDQUOT || !parts_suffice(inbox, hub, claim, size)) {
 		return error;
 	}
+	quota_count(&inbox->quota, begun);
 	error = claim_reserve(claim, size);
 	if (error == -EDQUOT && parts_suffice(inbox, hub, claim, size)) {
 		error = remove_and_reserve(inbox, hub, claim, size);
