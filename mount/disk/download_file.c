@@ -246,12 +246,15 @@ static int unname(struct download *download)
 	return error;
 }
 
-/* No file of that name remains. */
+/* No file of that name remains. If it was taken out by hand, a count may know that already. */
 static void discard(struct download *download, const char *name)
 {
 	claim_begin_change(&download->claim);
-	unlinkat(download->file.directory, name, 0);
-	claim_give_back(&download->claim);
+	if (unlinkat(download->file.directory, name, 0) == 0) {
+		claim_give_back(&download->claim);
+	} else {
+		claim_keep(&download->claim);
+	}
 	location_remove_empty(&download->location);
 }
 
