@@ -13,12 +13,34 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.once
-@pytest.mark.timeout(300)
 def test_demo_once(build: Build, tmp_path: Path) -> None:
-    """The demo makes a build of its own; `build` only has the test run once."""
+    run_demo(tmp_path, "--program", str(build.binary))
+
+
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_demo_with_a_build_of_its_own(build: Build, tmp_path: Path) -> None:
+    """`build` only has the test run once."""
+    run_demo(tmp_path)
+
+
+@pytest.mark.parametrize("words", [["--program"], ["--program", "/bin/true"], ["--twice"]])
+def test_wrong_words(words: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "scripts" / "demo", "--once", *words],
+        capture_output=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        timeout=60,
+    )
+    assert done.returncode in (1, 2) and done.stderr and not done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def run_demo(tmp_path: Path, *words: str) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [ROOT / "scripts" / "demo", "--once"],
+        [ROOT / "scripts" / "demo", "--once", *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
