@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import subprocess
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -173,6 +174,16 @@ def fuse(request: pytest.FixtureRequest) -> None:
         if request.config.getoption("--require-fuse"):
             pytest.fail(missing)
         pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def name_spaces(request: pytest.FixtureRequest) -> None:
+    """For tests with mounts and a network of their own."""
+    if subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True).returncode != 0:
+        reason = "name spaces of mounts and of the network are not permitted"
+        if request.config.getoption("--require-fuse"):
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 Shared = Callable[[str], tuple[Server, ...]]

@@ -19,7 +19,6 @@ import pytest
 
 from daemon import KNOWN_LEAK, Build
 from nameserver import ANSWER, SRV, Question, encoded, message
-from test_readme import may_unshare
 
 WORLD = Path(__file__).with_name("address_world.py")
 TOWARD = "xmpp-client"
@@ -69,13 +68,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def shared_world(
-    request: pytest.FixtureRequest, build: Build, tmp_path_factory: pytest.TempPathFactory
+    name_spaces: None, build: Build, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    if not may_unshare():
-        reason = "name spaces of mounts and of the network are not permitted"
-        if request.config.getoption("--require-fuse"):
-            pytest.fail(reason)
-        pytest.skip(reason)
     world = World(tmp_path_factory.mktemp("world"), build)
     yield world
     world.close()
