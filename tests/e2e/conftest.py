@@ -266,12 +266,12 @@ def own_lab(
 def limited_lab(
     request: pytest.FixtureRequest, build: Build, tmp_path: Path
 ) -> Iterator[Callable[..., Lab]]:
-    """Makes a lab at a Prosody of its own, which gets the arguments."""
+    """Makes a lab at a Prosody of its own, which gets the arguments, or at another kind of it."""
     new_lab = contextlib.contextmanager(running_lab)
     with contextlib.ExitStack() as stack:
 
-        def start(**arguments: Any) -> Lab:
-            server = Prosody(tmp_path / "server", **arguments)
+        def start(kind: type[Prosody] = Prosody, **arguments: Any) -> Lab:
+            server = kind(tmp_path / "server", **arguments)
             server.start()
             stack.callback(server.stop)
             return stack.enter_context(new_lab(request, build, (server,), tmp_path))
