@@ -27,7 +27,7 @@ from ejabberd import Ejabberd
 from federation import running_federation
 from jabberd2 import Jabberd2, is_installed
 from lab import Lab
-from prosody import Prosody
+from prosody import SAYS_SO, Prosody
 from server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,13 +198,20 @@ def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]
         )
 
 
+MAKERS: dict[str, Callable[[Path], Server]] = {
+    "prosody": Prosody,
+    "unpadded": functools.partial(Prosody, **SAYS_SO),
+    "ejabberd": Ejabberd,
+}
+
+
 @contextlib.contextmanager
 def running_servers(name: str, folder: Path) -> Iterator[tuple[Server, ...]]:
     if name == "federation":
         with running_federation(folder) as servers:
             yield servers
         return
-    server = (Ejabberd if name == "ejabberd" else Prosody)(folder / "server")
+    server = MAKERS[name](folder / "server")
     server.start()
     yield (server,)
     server.stop()
@@ -251,6 +258,19 @@ def lab(
     tmp_path: Path,
 ) -> Iterator[Lab]:
     yield from running_lab(request, build, shared_servers(server_name), tmp_path)
+
+
+@pytest.fixture
+def unpadded_lab(
+    request: pytest.FixtureRequest,
+    build: Build,
+    server_name: str,
+    shared_servers: Shared,
+    tmp_path: Path,
+) -> Iterator[Lab]:
+    """A lab at a server to which no padding is sent, so that bytes on the wire can be counted."""
+    name = "unpadded" if server_name == "prosody" else server_name
+    yield from running_lab(request, build, shared_servers(name), tmp_path)
 
 
 @pytest.fixture

@@ -13,17 +13,11 @@ import pytest
 from daemon import KIBIBYTE, Mount
 from faultproxy import FaultProxy
 from lab import Lab
+from prosody import LARGEST_STANZA, SAYS_SO, SHORT_STANZAS
 from rawpeer import is_kind
 from test_faults import Transfer, answers_quickly, ended
 
 SLOW = 'limits = { c2s = { rate = "10kb/s" } }'  # as Debian configures it
-LARGEST_STANZA = 10_000  # Prosody's lowest limit
-SHORT_STANZAS = {
-    "modules": ("stream_limits",),
-    "settings": f"c2s_stanza_size_limit = {LARGEST_STANZA}\n"
-    f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n',
-}
-SAYS_SO = SHORT_STANZAS | {"settings": SHORT_STANZAS["settings"] + "stream_limits_said = true\n"}
 ENVELOPE = 400  # what a block's stanza is longer than its base64, or a little less
 
 LimitedLab = Callable[..., Lab]

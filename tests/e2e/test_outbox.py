@@ -18,7 +18,8 @@ import pytest
 
 from daemon import MEBIBYTE, poll_until
 from lab import Lab
-from test_limits import SAYS_SO, LimitedLab
+from prosody import SAYS_SO
+from test_limits import LimitedLab
 from test_pieces import SLACK, Outbox
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -67,11 +67,11 @@ def test_part_is_seen(lab: Lab) -> None:
     assert row_of(outbox.bob, path) is None
 
 
-def test_part_that_a_reader_has_open(lab: Lab) -> None:
+def test_part_that_a_reader_has_open(unpadded_lab: Lab) -> None:
     """The next copy goes on with it, under its name; the reader is told of the break."""
-    outbox = Outbox(lab)
+    outbox = Outbox(unpadded_lab)
     outbox.start()
-    source = lab.random_file(3 * MEBIBYTE, "f")
+    source = unpadded_lab.random_file(3 * MEBIBYTE, "f")
     cp = outbox.begin(source, 2 * MEBIBYTE)
     path = outbox.bob.incoming(outbox.alice, "f")
     with open(path, "rb", buffering=0) as reader:
