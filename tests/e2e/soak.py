@@ -8,12 +8,16 @@ A file for dave is sent until it is there: alice's as a stream, bob's by Jingle.
 attempt leaves is NAME.part, with a beginning of the file. Between phases everything is idle,
 and memory and descriptors of alice's and bob's daemons are recorded. Status 1 when bytes differ, a
 tool is stuck, a daemon does not end well, or the recorded figures grow.
+
+Then a loop of cp sends one file through 30 events, as in test_outbox.py, which takes some minutes
+more. Status 1 also when the file does not arrive, or much more is sent than the file.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import io
 import os
 import random
 import re
@@ -23,12 +27,15 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon import Build, Mount, adopt_orphans, poll_until, status_kib
+from daemon import MEBIBYTE, Build, Mount, adopt_orphans, poll_until, status_kib
 from lab import Lab
-from prosody import Prosody
+from prosody import SAYS_SO, Prosody
+from test_outbox import MOST, Weather
 
 PHASES = 5
 WORKERS = 4
@@ -42,6 +49,7 @@ COLUMNS = (
 )
 STUCK_SECONDS = 100
 ATTEMPTS = 20  # of a file for the inbox
+OUTBOX_SECONDS = 1700  # for the file that a loop sends
 ALLOWED_GROWTH = 1.25  # of memory, from the end of the first phase to that of the last,
 ALLOWED_KIBIBYTES = 2048  # and this much: the allocator's
 
@@ -325,24 +333,76 @@ def growth(table: list[list[Sample]]) -> list[str]:
     return found
 
 
+@contextlib.contextmanager
+def laboratory(build: Build, server: Prosody) -> Iterator[Lab]:
+    server.start()
+    try:
+        with contextlib.closing(Lab(build, server.folder.parent, server)) as lab:
+            yield lab  # every daemon must end with status 0
+    finally:
+        server.stop()
+
+
+def streams(build: Build, folder: Path, seconds: float, seed: int) -> list[str]:
+    """The failures."""
+    with laboratory(build, Prosody(folder / "server")) as lab:
+        soak = Soak(lab, seed)
+        grown = growth(soak.run(seconds))
+        for line in grown:
+            print(line, flush=True)
+        return grown + soak.failures
+
+
+def outbox(
+    build: Build, folder: Path, seed: int, size: int = 64 * MEBIBYTE, events: int = 30
+) -> list[str]:
+    """The failures."""
+    start = time.monotonic()
+    with laboratory(build, Prosody(folder / "server", **SAYS_SO)) as lab:
+        story = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(story):
+                weather = Weather(lab, size, MEBIBYTE, seed)
+                weather.run(events, OUTBOX_SECONDS)
+                sent = weather.sent()
+        except BaseException:
+            print(story.getvalue(), end="", flush=True)
+            raise
+    minutes = (time.monotonic() - start) / 60
+    row = f"{size // MEBIBYTE} MiB by a loop of cp, {events} events: sent {sent:.3f} times"
+    print(f"{minutes:>7.1f} {row}", flush=True)
+    if sent <= MOST:
+        return []
+    print(f"more than {MOST} times", flush=True)
+    return [row]
+
+
+def one_line(error: BaseException) -> str:
+    """What failed, and where: an assert may have no text of its own."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = (str(error).splitlines() or [where.line])[0]
+    return f"{Path(where.filename).name}:{where.lineno}: {type(error).__name__}: {text}"
+
+
 def main() -> None:
     minutes, binary = float(sys.argv[1]), Path(sys.argv[2]).resolve()
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1000000)
     print(f"{minutes:g} minutes, seed {seed}", flush=True)
     adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # running tools are ended in order
+    build = Build("plain", binary)
+    failures = []
     with tempfile.TemporaryDirectory(prefix="ibbfs-soak.") as name:
-        server = Prosody(Path(name) / "server")
-        server.start()
-        lab = Lab(Build("plain", binary), Path(name), server)
-        try:
-            soak = Soak(lab, seed)
-            grown = growth(soak.run(minutes * 60))
-            print(*grown, sep="\n")
-            failures = grown + soak.failures
-        finally:
-            lab.close()  # every daemon must end with status 0
-            server.stop()
+        parts = (
+            lambda: streams(build, Path(name) / "streams", minutes * 60, seed),
+            lambda: outbox(build, Path(name) / "outbox", seed),
+        )
+        for part in parts:
+            try:
+                failures += part()
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                failures.append(one_line(error))
+                print(failures[-1], flush=True)
     sys.exit(1 if failures else 0)
 
 
