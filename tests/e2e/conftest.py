@@ -213,8 +213,10 @@ def running_servers(name: str, folder: Path) -> Iterator[tuple[Server, ...]]:
         return
     server = MAKERS[name](folder / "server")
     server.start()
-    yield (server,)
-    server.stop()
+    try:
+        yield (server,)
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -30,9 +30,12 @@ def running_federation(folder: Path) -> Iterator[tuple[Server, Server]]:
     for server in (one, other):
         server.link = FaultProxy(server.s2s_port)
         names.add_server(server.host, server.link.port)
-        server.start()
-    yield one, other
-    for server in (one, other):
-        server.stop()
-        server.link.stop()
-    names.stop()
+    try:
+        one.start()
+        other.start()
+        yield one, other
+    finally:
+        for server in (one, other):
+            server.stop()
+            server.link.stop()
+        names.stop()

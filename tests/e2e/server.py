@@ -110,7 +110,7 @@ class Server:
         return self.folder / "ca.crt"
 
     def start(self) -> None:
-        """Returns when users can log in."""
+        """Returns when users can log in. If they cannot, no process remains."""
         with open(self.folder / "server.out", "ab") as out:
             self.process = subprocess.Popen(
                 self.command(),
@@ -119,8 +119,16 @@ class Server:
                 stderr=out,
                 env=self.environment(),
             )
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop(signal.SIGKILL)
+            raise
+
+    def wait_ready(self) -> None:
         deadline = time.monotonic() + 60
         while not self.is_ready():
+            assert self.process is not None
             assert self.process.poll() is None, f"the server has ended:\n{self.log}"
             assert time.monotonic() < deadline, f"the server is not ready:\n{self.log}"
             time.sleep(0.02)
