@@ -98,7 +98,11 @@ void account_remove(struct account *account, struct node *node, int64_t now_ms)
 	DL_FOREACH_SAFE (node->children, child, next) {
 		account_remove(account, child, now_ms);
 	}
-	if (node->file.stream && node->handles > 0) {
+	if (node->inbox.state == INBOX_RECEIVING && !node->inbox.error) {
+		node->inbox.error = -ECONNRESET; /* for its readers */
+	}
+	/* The last handle releases the stream; that of a file in the inbox belongs to none. */
+	if (node->file.stream && node->handles > 0 && !node->inbox.state) {
 		ibb_abort(&account->ibb, node->file.stream, -ECONNRESET);
 	} else if (node->file.stream || node->file.offer) {
 		account_finish_file(account, node, false, now_ms);

@@ -5,6 +5,8 @@
 #include "account/inbox_file.h"
 #include "scene.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -147,6 +149,39 @@ static void test_readable_of_complete(void **state)
 	scene_finish(&scene);
 }
 
+/* Its name is removed while a process reads it. */
+static void test_removed_while_it_is_read(void **state)
+{
+	const struct inbox_path path = {"a@x", "", "f"};
+	const struct stream_facts facts = {
+		.peer = "a@x/r",
+		.sid = "s",
+		.block_size = SCENE_BLOCK,
+		.announced_size = -1,
+		.received = 20,
+		.blocks = 3,
+	};
+	struct scene scene;
+	char found[64];
+	uint64_t ino;
+	(void)state;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	assert_int_equal(
+		inbox_file_resume(&scene.account, &path, "f.part", &facts, scene.now_ms, &ino), 0);
+	struct node *node = scene_find(&scene, "a@x/in/f");
+	node->lookups = 1; /* as the kernel has */
+	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDONLY);
+	assert_true(inbox_entry_path(handle, found, sizeof(found)) > 0);
+	assert_int_equal(scene_unlink(&scene, "a@x/in/f"), 0);
+	assert_int_equal(inbox_entry_path(handle, found, sizeof(found)), -ECONNRESET);
+	assert_null(node->file.stream);
+	scene_release(&scene, handle);
+	tree_forget(&scene.account.tree, node, 1);
+	assert_null(tree_find(&scene.account.tree, ino));
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_remove_from_folder),
 		cmocka_unit_test(test_readable),
 		cmocka_unit_test(test_readable_of_complete),
+		cmocka_unit_test(test_removed_while_it_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
