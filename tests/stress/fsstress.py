@@ -29,11 +29,11 @@ NAMES = (
     "f\n", "ö", "a@b@c", "x@example.invalid", "x@example.invalid/r", "in/f0", "mount/f0", "", "..",
 )  # fmt: skip
 ATTRIBUTES = ("block_size", "stanza", "format", "state", "peer", "sent", "other")
-VALUES = (b"", b"0", b"1", b"4096", b"65536", b"iq", b"message", b"raw", b"si", b"\xff" * 300)
+VALUES = (b"", b"0", b"512", b"4096", b"65536", b"iq", b"message", b"raw", b"si", b"\xff" * 300)
 ACCESS = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY, os.O_RDWR)
 MORE = (0, os.O_CREAT, os.O_CREAT, os.O_TRUNC, os.O_APPEND, os.O_EXCL, os.O_DIRECT, os.O_DIRECTORY)
 SIZES = (0, 1, 4095, 4096, 4097, 20000)
-OFFSETS = (0, 1, 4096, 100_000, 2**31, 2**63 - 1)
+OFFSETS = (0, 1, 4096, 100_000, 2_000_000, 2**62, 2**63 - 1)
 
 
 class Stress:

@@ -11,14 +11,17 @@ many bytes it had. If anything differs, it prints what was done, and ends with s
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import random
 import sys
+import time
 from pathlib import Path
 
 CALLS = 30
 LARGEST = 30_000
+STORED_SECONDS = 20
 
 
 class Different(Exception):
@@ -69,6 +72,24 @@ def check(path: Path, content: bytes, rng: random.Random) -> None:
                 raise Different(f"{path}, mapped")
 
 
+def wait_stored(sent: Path, received: Path) -> None:
+    """Another program may have set a format that has no word for the end."""
+    end = time.monotonic() + STORED_SECONDS
+    while os.getxattr(sent, "user.ibb.state") == b"unconfirmed" and time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if os.getxattr(received, "user.ibb.state") == b"finished":
+                return
+        time.sleep(0.01)
+
+
+def attributes(path: Path) -> str:
+    try:
+        found = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    except OSError as error:
+        return f"{path}: {error}"
+    return f"{path}: {found}"
+
+
 def main() -> None:
     contact, incoming, inbox = (Path(word) for word in sys.argv[1:4])
     rng = random.Random(int(sys.argv[4]))
@@ -76,11 +97,13 @@ def main() -> None:
         name, log = f"fsx-{sys.argv[4]}-{number}", []
         try:
             content = send(contact / name, rng, log)
+            wait_stored(contact / name, incoming / name)
             if (inbox / name).read_bytes() != content:
                 raise Different(f"{inbox / name}")
             check(incoming / name, content, rng)
             os.unlink(incoming / name)
         except (Different, OSError) as error:
+            log += [attributes(path) for path in (contact / name, incoming / name)]
             sys.exit("\n".join([*log, f"seed {sys.argv[4]}, file {number}: {error}"]))
         print(len(content), flush=True)
 
