@@ -104,8 +104,8 @@ static uint64_t readable(const struct node *node)
 	return inbox_entry_readable(&(struct handle){.inbox_file = (struct node *)node});
 }
 
-/* An earlier process has begun it. Before its bytes are verified, they may be any. */
-static void test_readable(void **state)
+/* An earlier process has begun to receive "a@x/in/f". */
+static uint64_t resume(struct scene *scene)
 {
 	const struct inbox_path path = {"a@x", "", "f"};
 	const struct stream_facts facts = {
@@ -116,13 +116,21 @@ static void test_readable(void **state)
 		.received = 20,
 		.blocks = 3,
 	};
+	uint64_t ino;
+	assert_int_equal(
+		inbox_file_resume(&scene->account, &path, "f.part", &facts, scene->now_ms, &ino),
+		0);
+	return ino;
+}
+
+/* Before the bytes of an earlier process are verified, they may be any. */
+static void test_readable(void **state)
+{
 	struct scene scene;
 	struct call steps[3] = {0}, read = {0};
-	uint64_t ino;
 	(void)state;
 	scene_start(&scene, ACCEPT_CONTACTS);
-	assert_int_equal(
-		inbox_file_resume(&scene.account, &path, "f.part", &facts, scene.now_ms, &ino), 0);
+	uint64_t ino = resume(&scene);
 	const struct node *node = scene_find(&scene, "a@x/in/f");
 	for (unsigned i = 0; i < 3; i++) {
 		struct op *op = &steps[i].op;
@@ -152,23 +160,12 @@ static void test_readable_of_complete(void **state)
 /* Its name is removed while a process reads it. */
 static void test_removed_while_it_is_read(void **state)
 {
-	const struct inbox_path path = {"a@x", "", "f"};
-	const struct stream_facts facts = {
-		.peer = "a@x/r",
-		.sid = "s",
-		.block_size = SCENE_BLOCK,
-		.announced_size = -1,
-		.received = 20,
-		.blocks = 3,
-	};
 	struct scene scene;
 	char found[64];
-	uint64_t ino;
 	(void)state;
 	scene_start(&scene, ACCEPT_CONTACTS);
 	scene_contact(&scene, "a@x");
-	assert_int_equal(
-		inbox_file_resume(&scene.account, &path, "f.part", &facts, scene.now_ms, &ino), 0);
+	uint64_t ino = resume(&scene);
 	struct node *node = scene_find(&scene, "a@x/in/f");
 	node->lookups = 1; /* as the kernel has */
 	struct handle *handle = scene_opened(&scene, "a@x/in/f", O_RDONLY);
