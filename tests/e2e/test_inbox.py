@@ -424,16 +424,25 @@ def test_next(lab: Lab) -> None:
     assert out == source.read_bytes()
 
 
-def test_removed_while_it_comes(lab: Lab) -> None:
+@pytest.mark.parametrize("is_read", [False, True])
+def test_removed_while_it_comes(lab: Lab, is_read: bool) -> None:
+    """A process that reads it is told that it has not got the whole file."""
     sender, receiver, folder = keeping(lab)
     fd = os.open(sender.contact(receiver) / "f", os.O_WRONLY | os.O_CREAT)
     os.write(fd, b"half")
     os.fsync(fd)
-    receiver.incoming(sender, "f").unlink()
-    with pytest.raises(OSError):
-        os.write(fd, b"more")
-        os.close(fd)
-    poll_until(lambda: list(folder.iterdir()) == [], what="nothing left of it")
+    path = receiver.incoming(sender, "f")
+    with open(path, "rb", buffering=0) if is_read else contextlib.nullcontext() as reader:
+        assert reader is None or reader.read(10) == b"half"
+        path.unlink()
+        with pytest.raises(OSError):
+            os.write(fd, b"more")
+            os.close(fd)
+        poll_until(lambda: list(folder.iterdir()) == [], what="nothing left of it")
+        if reader:
+            with pytest.raises(ConnectionResetError):
+                reader.read(10)
+    assert "streams     0" in receiver.status()
 
 
 def test_refused_on_the_command_line(lab: Lab) -> None:
