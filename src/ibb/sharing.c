@@ -8,12 +8,6 @@
 #define MOST_SILENCE_US	  1000000
 #define MOST_SILENCE_RTTS 4
 
-static bool is_silent(const struct sharing_member *member, int64_t now_us)
-{
-	return now_us - member->noted_us > MOST_SILENCE_US &&
-	       now_us - member->noted_us > MOST_SILENCE_RTTS * member->min_rtt_us;
-}
-
 static void leave(struct sharing *sharing, struct sharing_member *member)
 {
 	DL_DELETE(sharing->members, member);
@@ -49,7 +43,10 @@ void sharing_note(struct sharing *sharing, struct sharing_member *member, double
 	DL_APPEND(sharing->members, member);
 	struct sharing_member *other, *next;
 	DL_FOREACH_SAFE (sharing->members, other, next) {
-		if (is_silent(other, now_us)) {
+		if (now_us - other->noted_us <= MOST_SILENCE_US) {
+			break; /* and so are all behind it */
+		}
+		if (now_us - other->noted_us > MOST_SILENCE_RTTS * other->min_rtt_us) {
 			leave(sharing, other);
 		}
 	}

@@ -33,9 +33,9 @@ struct sharing_member {
 
 /* Zeroed memory has no members. */
 struct sharing {
-	struct sharing_member *members;
-	double mean_rate;   /* of the members; 0: there is none */
-	int64_t min_rtt_us; /* the shortest of all members; 0: there is none */
+	struct sharing_member *members; /* the one without a round for the longest time first */
+	double mean_rate;		/* of the members; 0: there is none */
+	int64_t min_rtt_us;		/* the shortest of all members; 0: there is none */
 };
 
 /* A round is over, in which the window has limited the stream. Members without a round for long are

@@ -252,9 +252,9 @@ static void forget_rounds(struct window *window, const struct window_sample *sam
 static void change_sharing(struct window *window, const struct window_sample *sample)
 {
 	/* A stream that begins must not take our queue for a part of its RTT. */
-	int64_t queue_us =
-		sample->shared ? MIN_SHARED_ALLOWANCE_US : allowance_us(window->min_rtt_us, false);
-	double size = best_rate(window) * (double)(window->min_rtt_us + queue_us);
+	int64_t rtt_us = sample->shared ? window->min_rtt_us + MIN_SHARED_ALLOWANCE_US
+					: add_allowance(window->min_rtt_us, false);
+	double size = best_rate(window) * (double)rtt_us;
 	window->shared = sample->shared;
 	window->rounds = 0;
 	if (!window->slow_start && size > 0) {

@@ -13,10 +13,10 @@
  *
  *     size = best rate of the last rounds * minimum RTT + share of the queue
  *
- * Rate and RTT are sampled with each acknowledged block. The window begins
- * small, unless metrics of an earlier stream to the same peer are known. In slow start it grows
- * with each acknowledged block, twofold in a round, or fourfold where the RTT is long, until the
- * RTT shows that a queue begins.
+ * Rate and RTT are sampled with each acknowledged block. The window begins small, unless metrics of
+ * an earlier stream to the same peer are known. In slow start it grows with each acknowledged
+ * block, twofold in a round, or fourfold where the RTT is long, until the RTT shows that a queue
+ * begins.
  *
  * Units:   bytes; microseconds of the caller's monotonic clock.
  * Errors:  none.
