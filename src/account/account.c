@@ -98,7 +98,7 @@ void account_remove(struct account *account, struct node *node, int64_t now_ms)
 	DL_FOREACH_SAFE (node->children, child, next) {
 		account_remove(account, child, now_ms);
 	}
-	if (node->inbox.state == INBOX_RECEIVING && !node->inbox.error) {
+	if (node->inbox.state == INBOX_RECEIVING) {
 		node->inbox.error = -ECONNRESET; /* for its readers */
 	}
 	/* The last handle releases the stream; that of a file in the inbox belongs to none. */

@@ -140,7 +140,6 @@ void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms)
 	struct node *node = find(account, ino);
 	if (node) {
 		bool has_path = inbox_part_path(node, part);
-		node->inbox.error = -ECONNRESET; /* for a process that has opened it already */
 		account_drop(account, node, now_ms);
 		if (has_path) {
 			inbox_part_show(account, part, now_ms);
