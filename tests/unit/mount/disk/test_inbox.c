@@ -107,16 +107,23 @@ static void remove_it(struct scene *changed)
 	assert_int_equal(inbox_remove(changed->inbox, "a@x/f.part"), 0);
 }
 
+/* Reserves one more file, and counts for that, in the middle of which it happens. */
+static int reserve_while(void (*meanwhile)(struct scene *), struct claim *claim)
+{
+	claim_init(claim, &scene.inbox->quota);
+	scene.meanwhile = meanwhile;
+	int error = claim_reserve(claim, 1);
+	assert_null(scene.meanwhile);
+	return error;
+}
+
 /* The count finds neither f.part nor f. */
 static void test_named_while_counted(void **state)
 {
 	struct claim other, third;
 	(void)state;
 	add_other(&other);
-	claim_init(&third, &scene.inbox->quota);
-	scene.meanwhile = get_name;
-	assert_int_equal(claim_reserve(&third, 1), -EDQUOT);
-	assert_null(scene.meanwhile);
+	assert_int_equal(reserve_while(get_name, &third), -EDQUOT);
 	assert_int_equal(quota_counts(&scene.inbox->quota), 1);
 	assert_int_equal(access("a@x/f", F_OK), 0);
 	claim_finish(&other);
@@ -128,11 +135,8 @@ static void test_room_while_counted(void **state)
 	struct claim other, third;
 	(void)state;
 	add_other(&other);
-	claim_init(&third, &scene.inbox->quota);
 	assert_int_equal(unlink("a@x/other"), 0);
-	scene.meanwhile = get_name;
-	assert_int_equal(claim_reserve(&third, 1), 0);
-	assert_null(scene.meanwhile);
+	assert_int_equal(reserve_while(get_name, &third), 0);
 	assert_int_equal(quota_counts(&scene.inbox->quota), 1);
 	assert_int_equal(scene.inbox->quota.used.files, 3);
 	claim_finish(&third);
@@ -145,10 +149,7 @@ static void test_removed_while_counted(void **state)
 	struct claim other, third;
 	(void)state;
 	add_other(&other);
-	claim_init(&third, &scene.inbox->quota);
-	scene.meanwhile = remove_it;
-	assert_int_equal(claim_reserve(&third, 1), 0);
-	assert_null(scene.meanwhile);
+	assert_int_equal(reserve_while(remove_it, &third), 0);
 	assert_int_equal(scene.inbox->quota.used.files, 3);
 	claim_finish(&third);
 	claim_finish(&other);
