@@ -235,8 +235,12 @@ def prosody(shared_servers: Shared) -> Server:
     return shared_servers("prosody")[0]
 
 
+NewLab = Callable[[tuple[Server, ...]], contextlib.AbstractContextManager[Lab]]
+
+
+@contextlib.contextmanager
 def running_lab(
-    request: pytest.FixtureRequest, build: Build, servers: tuple[Server, ...], folder: Path
+    request: pytest.FixtureRequest, build: Build, folder: Path, servers: tuple[Server, ...]
 ) -> Iterator[Lab]:
     assert build.binary.exists(), f"{build.binary} was not built"
     lab = Lab(build, folder, *servers)
@@ -252,61 +256,53 @@ def running_lab(
 
 
 @pytest.fixture
-def lab(
-    request: pytest.FixtureRequest,
-    build: Build,
-    server_name: str,
-    shared_servers: Shared,
-    tmp_path: Path,
-) -> Iterator[Lab]:
-    yield from running_lab(request, build, shared_servers(server_name), tmp_path)
+def new_lab(request: pytest.FixtureRequest, build: Build, tmp_path: Path) -> NewLab:
+    """Makes a lab at these servers."""
+    return functools.partial(running_lab, request, build, tmp_path)
 
 
 @pytest.fixture
-def unpadded_lab(
-    request: pytest.FixtureRequest,
-    build: Build,
-    server_name: str,
-    shared_servers: Shared,
-    tmp_path: Path,
-) -> Iterator[Lab]:
+def lab(new_lab: NewLab, server_name: str, shared_servers: Shared) -> Iterator[Lab]:
+    with new_lab(shared_servers(server_name)) as lab:
+        yield lab
+
+
+@pytest.fixture
+def unpadded_lab(new_lab: NewLab, server_name: str, shared_servers: Shared) -> Iterator[Lab]:
     """A lab at a server to which no padding is sent, so that bytes on the wire can be counted."""
     name = "unpadded" if server_name == "prosody" else server_name
-    yield from running_lab(request, build, shared_servers(name), tmp_path)
+    with new_lab(shared_servers(name)) as lab:
+        yield lab
 
 
 @pytest.fixture
-def own_lab(
-    request: pytest.FixtureRequest, build: Build, server_name: str, tmp_path: Path
-) -> Iterator[Lab]:
+def own_lab(new_lab: NewLab, server_name: str, tmp_path: Path) -> Iterator[Lab]:
     """A lab whose servers the test may stop."""
-    with running_servers(server_name, tmp_path) as servers:
-        yield from running_lab(request, build, servers, tmp_path)
+    with running_servers(server_name, tmp_path) as servers, new_lab(servers) as lab:
+        yield lab
 
 
 @pytest.fixture
-def limited_lab(
-    request: pytest.FixtureRequest, build: Build, tmp_path: Path
-) -> Iterator[Callable[..., Lab]]:
+def limited_lab(new_lab: NewLab, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
     """Makes a lab at a Prosody of its own, which gets the arguments, or at another kind of it."""
-    new_lab = contextlib.contextmanager(running_lab)
     with contextlib.ExitStack() as stack:
 
         def start(kind: type[Prosody] = Prosody, **arguments: Any) -> Lab:
             server = kind(tmp_path / "server", **arguments)
             server.start()
             stack.callback(server.stop)
-            return stack.enter_context(new_lab(request, build, (server,), tmp_path))
+            return stack.enter_context(new_lab((server,)))
 
         yield start
 
 
 @pytest.fixture
-def jabberd2_lab(request: pytest.FixtureRequest, build: Build, tmp_path: Path) -> Iterator[Lab]:
+def jabberd2_lab(new_lab: NewLab, tmp_path: Path) -> Iterator[Lab]:
     """A lab at a jabberd2 of its own; not every Debian has one."""
     if not is_installed():
         pytest.skip("jabberd2 is not installed")
     server = Jabberd2(tmp_path / "server")
     server.start()
-    yield from running_lab(request, build, (server,), tmp_path)
+    with new_lab((server,)) as lab:
+        yield lab
     server.stop()
