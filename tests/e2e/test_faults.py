@@ -131,7 +131,7 @@ def test_both_daemons_stopped_in_turn(lab: Lab) -> None:
     for count, mount in enumerate((alice, bob, alice, bob), 1):
         transfer.wait_progress(count * MEBIBYTE // 8)
         os.kill(mount.pid, signal.SIGSTOP)
-        time.sleep(1)  # that is the fault
+        wait_blocked(transfer.copy.pid, transfer.cat.pid)
         os.kill(mount.pid, signal.SIGCONT)
     transfer.expect_success(60)
 

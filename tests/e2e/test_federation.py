@@ -7,11 +7,10 @@ Tests that do not differ from one server are those marked `federated` in other m
 import errno
 import os
 import random
-import time
 
 import pytest
 
-from daemon import MEBIBYTE, Mount
+from daemon import MEBIBYTE, Mount, poll_until
 from faultproxy import FaultProxy
 from lab import Lab, wait_blocked
 from rawpeer import NS_PING, condition, refuse
@@ -100,7 +99,7 @@ def test_a_link_that_breaks(lab: Lab, how: str, direction: str) -> None:
         link.cut_after(1000)
     elif how == "frozen":
         link.freeze()
-        time.sleep(6)  # that is the fault: longer than a call waits
+        poll_until(lambda: "suspended" in alice.status(), what="no answer for too long")
         link.thaw()
     else:
         link.refuse()
