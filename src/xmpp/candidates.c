@@ -13,11 +13,24 @@ void candidates_add(struct candidates *candidates, const struct srv_target *srv)
 	*target = (struct target){.srv = *srv, .inet_ms = -1, .last_family = AF_UNSPEC};
 }
 
+static size_t count_family(const struct target *target, int family)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < target->count; i++) {
+		count += target->addresses[i].name.ss_family == family;
+	}
+	return count;
+}
+
 void target_add_addresses(struct target *target, const struct addrinfo *list)
 {
 	in_port_t port = htons(target->srv.port);
 
-	for (; list != NULL && target->count < TARGET_MAX_ADDRESSES; list = list->ai_next) {
+	for (; list != NULL; list = list->ai_next) {
+		if (count_family(target, list->ai_family) == FAMILY_MAX_ADDRESSES) {
+			break;
+		}
 		struct address *address = &target->addresses[target->count++];
 
 		*address = (struct address){.fd = -1, .length = list->ai_addrlen};

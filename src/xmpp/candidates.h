@@ -35,14 +35,16 @@
 /* The time limit of an attempt: three retransmissions of a SYN. */
 #define CANDIDATES_ATTEMPT_MS 10000
 
-/* No more addresses of one target are tried. */
-#define TARGET_MAX_ADDRESSES 8
-
 enum family {
 	FAMILY_INET6, /* preferred */
 	FAMILY_INET,
 	FAMILIES
 };
+
+/* No more addresses of one family of a target are tried. So many of one family leave room for the
+ * other. */
+#define FAMILY_MAX_ADDRESSES 8
+#define TARGET_MAX_ADDRESSES (FAMILIES * FAMILY_MAX_ADDRESSES)
 
 enum address_state {
 	ADDRESS_WAITING,
@@ -98,7 +100,8 @@ struct step {
 /* Adds a target behind the others, of which there are fewer than SRV_MAX_TARGETS. Copies `srv`. */
 void candidates_add(struct candidates *candidates, const struct srv_target *srv);
 
-/* Adds the addresses of `list` to the target, as far as there is room. Copies them. */
+/* Adds the addresses of `list`, all of one family, to the target, as far as there is room. Copies
+ * them. */
 void target_add_addresses(struct target *target, const struct addrinfo *list);
 
 /* The look-up of one family has ended: without addresses if `reason` (static) is not NULL. Those

@@ -407,6 +407,15 @@ def test_many_addresses(world: World) -> None:
     expect_failure(world, r"example\.org:5222 \(127\.0\.1\.\d+\): Connection refused", PATIENCE_S)
 
 
+@pytest.mark.large
+def test_many_dead_addresses_of_one_family(world: World) -> None:
+    for i in range(20):
+        world.address(name="example.org", address=f"2001:db8::{i + 1}")
+    world.address(name="example.org", address="127.0.0.11")
+    world.relay(address="127.0.0.11", port=5222)
+    expect_mount(world)
+
+
 # ---- a connection that is made again ----
 
 

@@ -292,13 +292,23 @@ static void test_time_limit_of_an_attempt(void **state)
 	assert_int_equal(candidates_limit_ms(&candidates), 10250);
 }
 
+/* Many addresses of one family, perhaps all dead, do not keep those of the other from being tried.
+ */
 static void test_room_for_addresses(void **state)
 {
 	(void)state;
 	struct target *target = add(0);
 
-	for (int i = 0; i < TARGET_MAX_ADDRESSES + 1; i++) {
-		answer(target, FAMILY_INET, "192.0.2.1", 0);
+	assert_string_equal(steps(0), "resolve 0, never");
+	for (int i = 0; i < FAMILY_MAX_ADDRESSES + 1; i++) {
+		answer(target, FAMILY_INET6, "2001:db8::1", 0);
+	}
+	assert_int_equal(target->count, FAMILY_MAX_ADDRESSES);
+	answer(target, FAMILY_INET, "192.0.2.1", 0);
+	assert_string_equal(steps(0), "2001:db8::1, then 250");
+	assert_string_equal(steps(250), "192.0.2.1, then 500");
+	for (int i = 0; i < FAMILY_MAX_ADDRESSES; i++) {
+		answer(target, FAMILY_INET, "192.0.2.1", 250);
 	}
 	assert_int_equal(target->count, TARGET_MAX_ADDRESSES);
 }
