@@ -137,6 +137,18 @@ int download_write(struct download *download, const struct op *op)
 	return 0;
 }
 
+int download_cut(struct download *download, uint64_t size)
+{
+	claim_begin_change(&download->claim);
+	int error = part_file_cut(&download->file, size);
+	if (error) {
+		claim_keep(&download->claim);
+		return error;
+	}
+	claim_cut(&download->claim, size);
+	return 0;
+}
+
 /* ---- syncs and the name ---- */
 
 static struct download *download_of(struct sync *sync)
@@ -151,6 +163,7 @@ static int name_file(struct sync *sync)
 	struct download *download = download_of(sync);
 	char path[LOCATION_PATH_SIZE];
 	int error = part_file_close(&download->file);
+	sync->lost = error < 0;
 	if (!error) {
 		journal_note_whole(&download->journal);
 		claim_begin_change(&download->claim);
@@ -258,12 +271,27 @@ static void discard(struct download *download, const char *name)
 	location_remove_empty(&download->location);
 }
 
+/* A later stream must not go on with bytes that no sync writes any more. */
+static void drop_lost(struct download *download)
+{
+	if (!download->sync.lost) {
+		return;
+	}
+	int error = download_cut(download, 0);
+	if (error) {
+		download_warn(download, download->file.part_name, strerror(-error));
+	} else {
+		download->written = download->part_size = 0;
+	}
+}
+
 void download_fail(struct download *download, int error, bool of_disk)
 {
 	if (error == -ESHUTDOWN && download->journal.fd >= 0) {
 		return; /* the next process goes on */
 	}
 	int failed = unname(download);
+	drop_lost(download);
 	if (of_disk) {
 		note_verdict(download, condition_of_storage(error));
 	}

@@ -89,6 +89,9 @@ void download_note(struct download *download, const struct op *op);
 /* Writes the bytes of a read, and notes them. */
 int download_write(struct download *download, const struct op *op);
 
+/* Cuts the file on disk to that size. */
+int download_cut(struct download *download, uint64_t size);
+
 /* The peer may believe that this was all: STAGE_SYNC follows, when it is durable. */
 void download_sync(struct download *download);
 
@@ -111,9 +114,6 @@ bool download_keep_part(struct download *download, const char *name);
 
 /* The peer has what is there, up to op->offset. */
 int download_skip(struct download *download, const struct op *op);
-
-/* Cuts the file on disk to that size. */
-int download_cut(struct download *download, uint64_t size);
 
 /* The steps of a part. As each step, they tell whether another one follows. */
 

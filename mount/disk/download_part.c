@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 int64_t download_open_part(struct download *download, const char *name)
 {
@@ -80,18 +79,6 @@ bool download_go_on_paging(struct download *download)
 }
 
 /* ---- the whole ---- */
-
-int download_cut(struct download *download, uint64_t size)
-{
-	claim_begin_change(&download->claim);
-	if (ftruncate(download->file.fd, (off_t)size)) {
-		int error = -errno;
-		claim_keep(&download->claim);
-		return error;
-	}
-	claim_cut(&download->claim, size);
-	return 0;
-}
 
 /* Cuts off what does not belong to the file. */
 static int cut(struct download *download)

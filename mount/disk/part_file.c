@@ -140,6 +140,11 @@ int part_file_lock(struct part_file *file, const char *part_name)
 	return size < 0 ? (int)size : 0;
 }
 
+int part_file_cut(const struct part_file *file, uint64_t size)
+{
+	return ftruncate(any_descriptor(file), (off_t)size) == 0 ? 0 : -errno;
+}
+
 int part_file_stat(const struct part_file *file, struct stat *status)
 {
 	return fstat(any_descriptor(file), status) == 0 ? 0 : -errno;

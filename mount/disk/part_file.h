@@ -40,6 +40,9 @@ int64_t part_file_reopen(struct part_file *file, const char *name);
  * part_file_reopen. */
 int part_file_lock(struct part_file *file, const char *part_name);
 
+/* Cuts the file to that size. 0 or -errno. */
+int part_file_cut(const struct part_file *file, uint64_t size);
+
 /* The status of the file. 0 or -errno. */
 int part_file_stat(const struct part_file *file, struct stat *status);
 

@@ -83,6 +83,7 @@ static void work(struct task *tasks)
 	DL_FOREACH (tasks, task) {
 		struct sync *sync = sync_of(task);
 		sync->result = fdatasync(sync->fd) == 0 ? 0 : -errno;
+		sync->lost = sync->result < 0;
 	}
 	sync_directories(tasks, directory_above);
 	DL_FOREACH (tasks, task) {

@@ -18,6 +18,7 @@
 
 #include "mount/disk/worker.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct sync {
@@ -28,6 +29,9 @@ struct sync {
 	/* Gives the file its name, once its bytes are durable; 0 or -errno. NULL: it keeps the one
 	 * that it has. */
 	int (*name)(struct sync *sync);
+	/* Set when bytes could not be made durable: the kernel still shows them, but has dropped
+	 * them, so no later sync writes them. By `name`, too. */
+	bool lost;
 	/* The file and its name are durable, or sync.result, negative, says why not. The sync is
 	 * its owner's again. */
 	void (*done)(struct sync *sync);

@@ -11,7 +11,8 @@
  *                                       now: what was synced and, at random, some of the rest. Seed
  *                                       0: nothing of the rest.
  *     user.fault  "CALL ERRNO COUNT"    the next COUNT calls of that kind fail: write, fsync,
- *                                       rename, close
+ *                                       rename, close. A failed fsync drops the bytes: they can
+ *                                       be read, but no later one makes them durable.
  *
  * Lines on standard input make it hang, and go on; each is answered with a line "done":
  *
@@ -58,6 +59,7 @@ struct inode {
 	bool is_directory;
 	bool is_journal; /* of an ibbfs: its writes never fail */
 	struct bytes now, synced;
+	struct bytes lost; /* 1 for each byte that a failed fsync has dropped, as Linux does */
 	struct entry *entries, *synced_entries;
 	struct timespec modified;
 };
@@ -248,9 +250,39 @@ static void copy_bytes(struct bytes *to, const struct bytes *from)
 	to->size = from->size;
 }
 
+/* What a failed fsync has dropped can be read, and no later fsync writes it. */
+static void lose_bytes(struct inode *inode)
+{
+	struct bytes *lost = &inode->lost;
+	const struct bytes *now = &inode->now, *synced = &inode->synced;
+	lost->data = must(realloc(lost->data, now->size + 1));
+	if (lost->size < now->size) {
+		memset(lost->data + lost->size, 0, now->size - lost->size);
+	}
+	lost->size = now->size;
+	for (size_t i = 0; i < now->size; i++) {
+		if (i >= synced->size || now->data[i] != synced->data[i]) {
+			lost->data[i] = 1;
+		}
+	}
+}
+
+static void sync_bytes(struct inode *inode)
+{
+	struct bytes before = inode->synced, *synced = &inode->synced;
+	*synced = (struct bytes){0};
+	copy_bytes(synced, &inode->now);
+	for (size_t i = 0; i < inode->lost.size && i < synced->size; i++) {
+		if (inode->lost.data[i]) {
+			synced->data[i] = i < before.size ? before.data[i] : '\0';
+		}
+	}
+	free(before.data);
+}
+
 static void sync_inode(struct inode *inode)
 {
-	copy_bytes(&inode->synced, &inode->now);
+	sync_bytes(inode);
 	while (inode->synced_entries) {
 		drop(&inode->synced_entries);
 	}
@@ -488,6 +520,9 @@ static int resize(struct inode *inode, size_t size)
 		memset(inode->now.data + inode->now.size, 0, size - inode->now.size);
 	}
 	inode->now.size = size;
+	if (inode->lost.size > size) {
+		inode->lost.size = size;
+	}
 	return 0;
 }
 
@@ -535,6 +570,9 @@ static int lossy_write(const char *path, const char *buffer, size_t size, off_t 
 		resize(inode, end);
 	}
 	memcpy(inode->now.data + offset, buffer, size);
+	for (size_t i = (size_t)offset; i < end && i < inode->lost.size; i++) {
+		inode->lost.data[i] = 0;
+	}
 	clock_gettime(CLOCK_REALTIME, &inode->modified);
 	return locked((int)size);
 }
@@ -559,7 +597,9 @@ static int lossy_fsync(const char *path, int data_only, struct fuse_file_info *i
 	}
 	pthread_mutex_lock(&mutex);
 	int error = fault(FAULT_FSYNC);
-	if (!error) {
+	if (error) {
+		lose_bytes(inode_of(path, info));
+	} else {
 		sync_inode(inode_of(path, info));
 	}
 	return locked(error);

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import pytest
 
-from daemon import poll_until
+from daemon import MEBIBYTE, poll_until, wait_part
 from disks import Disk, running_disk
 from lab import Lab
 
@@ -121,6 +121,22 @@ def test_failing_disk(lab: Lab, disk: Disk) -> None:
             assert done.returncode == 0, done.stderr
             assert (folder / f"after-{name}").read_bytes() == source.read_bytes()
             disk.fail(call, code, 0)
+
+
+@pytest.mark.once
+def test_copy_again_after_a_failed_sync(lab: Lab, disk: Disk) -> None:
+    """The bytes that the sync has lost can still be read from the page cache. They must not count
+    as being there already."""
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    source, target = lab.random_file(3 * MEBIBYTE), sender.contact(receiver) / "f"
+    disk.fail("fsync", errno.EIO, 1)
+    assert lab.run("cp", source, target).returncode == 1
+    disk.fail("fsync", errno.EIO, 0)
+    wait_part(receiver.incoming(sender, "f"))
+    done = lab.run("cp", source, target)
+    assert done.returncode == 0, done.stderr
+    left = disk.cut(0, lab.folder / "left")
+    assert left.keys() == {"f"} and left["f"] == source.read_bytes()
 
 
 @pytest.mark.once

@@ -124,8 +124,11 @@ static void test_failures(void **state)
 	sync_one(&one);
 	assert_string_equal(calls, "start 1; data 1; failed 1; ");
 	assert_int_equal(one.result, -EIO);
+	assert_true(one.lost);
 	fails = 100;
+	one.lost = false;
 	sync_one(&one);
+	assert_false(one.lost); /* its bytes are durable */
 	assert_string_equal(calls, "start 1; data 1; name 1; entries 100; failed 1; ");
 	fails = -1;
 	one.name = refuse_name;
