@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,9 +54,16 @@ static bool remove_one(int directory, const char *name, struct quota *quota)
 	return removed;
 }
 
-/* A new directory; -EEXIST. */
-static int make_one(int directory, const char *name, bool syncs, struct quota *quota)
+static int sync_names(int directory)
 {
+	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
+	return fsync(directory) == 0 || errno == EINVAL ? 0 : -errno;
+}
+
+/* A new directory; -EEXIST. *known: its name is durable, or there is none. */
+static int make_one(int directory, const char *name, bool syncs, struct quota *quota, bool *known)
+{
+	*known = true;
 	if (!quota_reserve(quota, quota_file(quota, 0))) {
 		return -EDQUOT;
 	}
@@ -65,24 +73,48 @@ static int make_one(int directory, const char *name, bool syncs, struct quota *q
 		return error;
 	}
 	quota_write(quota, quota_file(quota, 0));
-	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
-	int error = !syncs || fsync(directory) == 0 || errno == EINVAL ? 0 : -errno;
-	if (error) {
-		remove_one(directory, name, quota);
-	}
+	int error = syncs ? sync_names(directory) : 0;
+	*known = !error || remove_one(directory, name, quota);
 	return error;
 }
 
+/* Likewise. What others see of it meanwhile they sync. */
+static int make_synced(int directory, const char *name, struct folder_syncs *syncs,
+		       struct quota *quota)
+{
+	bool known;
+	if (!syncs) {
+		return make_one(directory, name, false, quota, &known);
+	}
+	atomic_fetch_add(&syncs->begun, 1);
+	int error = make_one(directory, name, true, quota, &known);
+	atomic_fetch_add(&syncs->ended, known);
+	return error;
+}
+
+/* A directory that is there: its name is durable, or made so. A descriptor, or -errno. */
+static int enter_synced(int directory, const char *name, struct folder_syncs *syncs)
+{
+	int fd = enter(directory, name);
+	bool is_new = syncs && atomic_load(&syncs->ended) != atomic_load(&syncs->begun);
+	int error = fd >= 0 && is_new ? sync_names(directory) : 0;
+	if (error) {
+		close(fd);
+	}
+	return error ? error : fd;
+}
+
 /* The directory `wanted`, or the first of "WANTED (2)" ... that can be one; writes its name. */
-static int make_numbered(int directory, const char *wanted, bool syncs, struct quota *quota,
-			 char name[NAME_MAX_BYTES + 1])
+static int make_numbered(int directory, const char *wanted, struct folder_syncs *syncs,
+			 struct quota *quota, char name[NAME_MAX_BYTES + 1])
 {
 	strcpy(name, wanted);
 	for (unsigned n = 2; n < 10000; n++) {
-		int fd = enter(directory, name);
+		int fd = enter_synced(directory, name, syncs);
 		if (fd == -ENOENT) {
-			int error = make_one(directory, name, syncs, quota);
-			fd = error && error != -EEXIST ? error : enter(directory, name);
+			int error = make_synced(directory, name, syncs, quota);
+			fd = error && error != -EEXIST ? error
+						       : enter_synced(directory, name, syncs);
 		}
 		if (fd != -ENOTDIR && fd != -ELOOP) {
 			return fd;
@@ -103,7 +135,8 @@ static int append(char *path, size_t size, const char *name)
 	return 0;
 }
 
-int folder_make(int top, const char *path, bool syncs, struct quota *quota, char *made, size_t size)
+int folder_make(int top, const char *path, struct folder_syncs *syncs, struct quota *quota,
+		char *made, size_t size)
 {
 	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
 	int fd = enter(top, ".");

@@ -14,6 +14,7 @@
 #ifndef MOUNT_DISK_INBOX_H
 #define MOUNT_DISK_INBOX_H
 
+#include "mount/disk/folder.h"
 #include "mount/disk/journal.h"
 #include "mount/disk/pool.h"
 #include "mount/disk/quota.h"
@@ -45,9 +46,10 @@ struct inbox {
 	/* Directories made in it; and how many of them were made before its last sync. Another
 	 * daemon may have made one and not synced it, so at first there is one. */
 	atomic_uint made, durable;
-	struct inbox_wait *waits; /* main thread */
-	atomic_bool hangs;	  /* a call has waited for too long */
-	atomic_bool unheard;	  /* a verdict could not be told: the next process has to */
+	struct folder_syncs folders; /* in those directories */
+	struct inbox_wait *waits;    /* main thread */
+	atomic_bool hangs;	     /* a call has waited for too long */
+	atomic_bool unheard;	     /* a verdict could not be told: the next process has to */
 };
 
 /* `directory`, absolute, is made with mode 0700 if it is not there. `limit`: of quota_init.

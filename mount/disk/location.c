@@ -60,7 +60,7 @@ static int open_directory(struct location *location)
 		return contact;
 	}
 	strcpy(wanted, location->folder);
-	int fd = folder_make(contact, wanted, inbox->syncer != NULL, &inbox->quota,
+	int fd = folder_make(contact, wanted, inbox->syncer ? &inbox->folders : NULL, &inbox->quota,
 			     location->folder, sizeof(location->folder));
 	close(contact);
 	return fd;
