@@ -69,8 +69,7 @@ static void open_answered(struct ibb *ibb, struct stream *stream, const struct m
 		struct window_metrics metrics = path_cache_metrics(&ibb->path_cache, stream->peer);
 		/* Milliseconds are rounded up. */
 		int64_t rtt_us = (now_ms - stream->session.open_sent_ms + 1) * 1000;
-		window_restore(&stream->outgoing.window, &metrics, rtt_us,
-			       HASH_CNT(links.by_key, ibb->by_key));
+		window_restore(&stream->outgoing.window, &metrics, rtt_us, ibb->sharing.streams);
 	}
 }
 

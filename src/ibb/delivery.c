@@ -203,8 +203,7 @@ static void end_sample(struct stream *stream, struct window_sample *sample, uint
 	block_size_measure(stream->auto_size, &size_sample);
 	sample->next = sender_next_number(sender);
 	sample->block_size = stream_block_length(stream);
-	sample->shared = stream->effects->streams > 1;
-	sample->sharing = &stream->effects->sharing;
+	sample->sharing = stream->sharing;
 	sample->bytes = (size_t)(sender_delivered(sender) - before);
 	sample->delivered = sender_delivered(sender) - sample->delivered;
 	window_measure(&stream->outgoing.window, sample);

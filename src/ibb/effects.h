@@ -14,7 +14,6 @@
 
 #include "ibb/msg.h"
 #include "ibb/op.h"
-#include "ibb/sharing.h"
 
 #include <stdint.h>
 
@@ -30,10 +29,8 @@ struct effects {
 	struct stream
 		*sendable; /* streams with a block to send, round robin; ibb_next makes the block */
 	struct stream
-		*readable; /* streams with parked reads and unread bytes (ibb_complete_reads) */
-	unsigned streams;  /* that ibb_find finds */
-	struct sharing sharing; /* by their windows */
-	int64_t deadline_ms;	/* the earliest of all streams */
+		*readable;   /* streams with parked reads and unread bytes (ibb_complete_reads) */
+	int64_t deadline_ms; /* the earliest of all streams */
 };
 
 /* Queues a message made from `template` (see msg_create). -ENOMEM, and nothing is queued. */

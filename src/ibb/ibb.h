@@ -28,6 +28,7 @@ struct ibb {
 	struct limits limits;
 	struct effects effects;
 	struct block_size auto_size; /* of all streams: they share the connection */
+	struct sharing sharing;
 	struct path_cache path_cache;
 	struct path_mtu path_mtu;	   /* kept when the connection breaks */
 	struct verdicts verdicts;	   /* likewise */

@@ -189,7 +189,7 @@ void stream_open_accepted(struct stream *stream, const struct msg *result, int64
 	}
 	window_set_initial_rtt(&stream->outgoing.window,
 			       (now_ms - stream->session.open_sent_ms) * 1000,
-			       stream->effects->streams);
+			       stream->sharing->streams);
 	if (sender_is_empty(&stream->outgoing.sender)) {
 		stream_set_idle(stream, now_ms);
 	} else {

@@ -75,7 +75,7 @@ int ibb_add_key(struct ibb *ibb, struct stream *stream)
 		stream->links.key = NULL;
 		return -ENOMEM;
 	}
-	ibb->effects.streams++;
+	ibb->sharing.streams++;
 	return 0;
 }
 
@@ -83,7 +83,7 @@ static void remove_by_key(struct ibb *ibb, struct stream *stream)
 {
 	if (stream->links.key) {
 		HASH_DELETE(links.by_key, ibb->by_key, stream);
-		ibb->effects.streams--;
+		ibb->sharing.streams--;
 		free(stream->links.key);
 		stream->links.key = NULL;
 	}
@@ -91,8 +91,9 @@ static void remove_by_key(struct ibb *ibb, struct stream *stream)
 
 struct stream *ibb_add(struct ibb *ibb, const char *sid, int *error)
 {
-	struct stream *stream = stream_create(&ibb->config, &ibb->effects, &ibb->limits,
-					      &ibb->auto_size, ibb->last_number + 1, sid);
+	struct stream *stream =
+		stream_create(&ibb->config, &ibb->effects, &ibb->limits, &ibb->auto_size,
+			      &ibb->sharing, ibb->last_number + 1, sid);
 	if (!stream) {
 		*error = -ENOMEM;
 		return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sharing - what the congestion windows of a connection share: the queue that they build.
+ * sharing - what the streams of a connection share: the queue that their windows build.
  *
  * Two streams of one connection may have the same bottleneck, be it the server or our own socket. A
  * queue there delays both. A window that may hold the path for half of its RTT builds a queue that
@@ -33,6 +33,7 @@ struct sharing_member {
 
 /* Zeroed memory has no members. */
 struct sharing {
+	unsigned streams; /* the caller's: how many use the connection, members or not */
 	struct sharing_member *members; /* the one without a round for the longest time first */
 	double mean_rate;		/* of the members; 0: there is none */
 	int64_t min_rtt_us;		/* the shortest of all members; 0: there is none */

@@ -275,8 +275,8 @@ void stream_set_block_size(struct stream *stream, uint32_t block_size)
 }
 
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     struct limits *limits, struct block_size *auto_size, uint64_t number,
-			     const char *sid)
+			     struct limits *limits, struct block_size *auto_size,
+			     struct sharing *sharing, uint64_t number, const char *sid)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 	if (!stream) {
@@ -291,6 +291,7 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	stream->effects = effects;
 	stream->limits = limits;
 	stream->auto_size = auto_size;
+	stream->sharing = sharing;
 	stream->number = number;
 	stream->session.stanza = config->stanza;
 	stream_set_block_size(stream, config->block_size);
@@ -311,7 +312,7 @@ void stream_destroy(struct stream *stream)
 	       !stream->outgoing.flushers);
 	stream_unschedule(stream);
 	stream_clear_readable(stream);
-	sharing_leave(&stream->effects->sharing, &stream->outgoing.window.member);
+	sharing_leave(stream->sharing, &stream->outgoing.window.member);
 	sender_finish(&stream->outgoing.sender);
 	pieces_destroy(stream->outgoing.pieces);
 	free(stream->incoming.part.page_id);

@@ -102,6 +102,7 @@ struct stream {
 	struct effects *effects;
 	struct limits *limits;
 	struct block_size *auto_size;
+	struct sharing *sharing;
 	uint64_t number;
 	bool is_incoming;
 	char *peer;   /* full JID; NULL while NEW, unless expected */
@@ -128,8 +129,8 @@ struct stream {
 /* A NEW stream with a copy of `sid`. The objects it gets pointers to must outlive it. NULL when
  * memory is short. */
 struct stream *stream_create(const struct stream_config *config, struct effects *effects,
-			     struct limits *limits, struct block_size *auto_size, uint64_t number,
-			     const char *sid);
+			     struct limits *limits, struct block_size *auto_size,
+			     struct sharing *sharing, uint64_t number, const char *sid);
 
 /* No op may be parked on it; NULL-safe. */
 void stream_destroy(struct stream *stream);

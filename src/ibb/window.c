@@ -252,10 +252,10 @@ static void forget_rounds(struct window *window, const struct window_sample *sam
 static void change_sharing(struct window *window, const struct window_sample *sample)
 {
 	/* A stream that begins must not take our queue for a part of its RTT. */
-	int64_t rtt_us = sample->shared ? window->min_rtt_us + MIN_SHARED_ALLOWANCE_US
+	window->shared = !window->shared;
+	int64_t rtt_us = window->shared ? window->min_rtt_us + MIN_SHARED_ALLOWANCE_US
 					: add_allowance(window->min_rtt_us, false);
 	double size = best_rate(window) * (double)rtt_us;
-	window->shared = sample->shared;
 	window->rounds = 0;
 	if (!window->slow_start && size > 0) {
 		window->size = clamp(size, MIN_BLOCKS * sample->block_size, window->max);
@@ -274,7 +274,7 @@ void window_measure(struct window *window, const struct window_sample *sample)
 		forget_rounds(window, sample);
 	}
 	window->block_size = sample->block_size;
-	if (window->shared != sample->shared) {
+	if (window->shared != (sample->sharing->streams > 1)) {
 		change_sharing(window, sample);
 	}
 	if (window->slow_start) {

@@ -51,7 +51,7 @@ struct window {
 	size_t max;
 	int64_t min_rtt_us; /* 0: unknown */
 	bool slow_start;
-	bool shared;		     /* by the last sample */
+	bool shared;		     /* other streams used the connection at the last sample */
 	size_t unreduced_size;	     /* before window_reduce; 0: it was never reduced */
 	unsigned flat_rounds;	     /* slow start: rounds in which the window hardly grew */
 	size_t block_size;	     /* in the rounds below; 0: there was none */
@@ -72,7 +72,6 @@ struct window_sample {
 	size_t bytes;		 /* acknowledged now */
 	uint64_t delivered;	 /* bytes acknowledged since it was sent, these included */
 	size_t block_size;	 /* the current one */
-	bool shared;		 /* other streams use the connection */
 	struct sharing *sharing; /* of the connection */
 };
 

@@ -58,6 +58,7 @@ static void acknowledge_oldest(struct bottleneck *all, struct sender *sender)
 	int64_t begin_us = all->senders[0].begin_us > all->senders[1].begin_us
 				   ? all->senders[0].begin_us
 				   : all->senders[1].begin_us;
+	all->sharing.streams = all->now_us >= begin_us ? 2 : 1;
 	struct window_sample sample = {
 		.number = sender->acknowledged - 1,
 		.next = sender->sent,
@@ -66,7 +67,6 @@ static void acknowledge_oldest(struct bottleneck *all, struct sender *sender)
 		.bytes = BLOCK,
 		.delivered = (sender->acknowledged - sender->delivered[at]) * BLOCK,
 		.block_size = BLOCK,
-		.shared = all->now_us >= begin_us,
 		.sharing = &all->sharing,
 	};
 	window_measure(&sender->window, &sample);

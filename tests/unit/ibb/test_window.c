@@ -17,7 +17,6 @@ struct path {
 	struct window window;
 	struct sharing sharing;
 	int64_t service_us, delay_us;
-	bool shared;
 	int64_t now_us;
 	int64_t sent_us[MOST];	  /* of the blocks in flight, by number */
 	uint64_t delivered[MOST]; /* when they were sent */
@@ -54,7 +53,6 @@ static void acknowledge_oldest(struct path *path)
 		.delivered = (path->acknowledged + 1 - path->delivered[path->acknowledged % MOST]) *
 			     BLOCK,
 		.block_size = BLOCK,
-		.shared = path->shared,
 		.sharing = &path->sharing,
 	};
 	window_measure(&path->window, &sample);
@@ -117,7 +115,7 @@ static void test_finds_its_size(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct path path = start(MAX, rows[i].service_us, rows[i].delay_us);
-		path.shared = rows[i].shared;
+		path.sharing.streams = rows[i].shared ? 2 : 1;
 		run(&path, 30000);
 		int64_t before_us = path.now_us;
 		run(&path, 5000);
@@ -138,14 +136,14 @@ static void test_makes_room(void **state)
 	run(&path, 30000);
 	size_t alone = path.window.size;
 	assert_true(alone >= 90 * BLOCK);
-	path.shared = true;
+	path.sharing.streams = 2;
 	run(&path, 1);
 	assert_true(path.window.size < alone / 2);
 	run(&path, 1000);
 	assert_true(path.window.size < alone / 2);
 	run(&path, 1000);
 	assert_true(path.max_rtt_us <= 4500);
-	path.shared = false;
+	path.sharing.streams = 1;
 	run(&path, 1000);
 	assert_true(path.window.size > alone / 10 * 9);
 }
@@ -192,7 +190,7 @@ static void test_recalls(void **state)
 {
 	(void)state;
 	struct path first = start(MAX, 200, 200000);
-	first.shared = true;
+	first.sharing.streams = 2;
 	assert_true(window_learned(&first.window).rate == 0);
 	run(&first, 40000);
 	struct window_metrics metrics = window_learned(&first.window);
@@ -210,7 +208,7 @@ static void test_recalls(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct path path = start(MAX, rows[i].service_us, rows[i].delay_us);
-		path.shared = true;
+		path.sharing.streams = 2;
 		window_set_initial_rtt(&path.window, rows[i].delay_us, 1);
 		size_t before = path.window.size;
 		window_restore(&path.window, &metrics, rows[i].delay_us, rows[i].streams);
@@ -268,8 +266,8 @@ static void test_not_full(void **state)
 	size_t size = window.size;
 	for (uint64_t number = 0; number < 1000; number++) {
 		int64_t sent_us = (int64_t)number * 1000;
-		struct window_sample sample = {number, number + 1, sent_us, sent_us + 300, BLOCK,
-					       BLOCK,  BLOCK,	   false,   &sharing};
+		struct window_sample sample = {number, number + 1, sent_us, sent_us + 300,
+					       BLOCK,  BLOCK,	   BLOCK,   &sharing};
 		window_measure(&window, &sample);
 	}
 	assert_int_equal(window.size, size);
@@ -316,9 +314,8 @@ static void test_no_time_at_all(void **state)
 	window_init(&window, MAX);
 	for (uint64_t number = 0; number < 1000; number++) {
 		window_note_limited(&window);
-		struct window_sample sample = {number,	number + 4, 10,	   number % 2 ? 10 : 5,
-					       BLOCK,	BLOCK,	    BLOCK, false,
-					       &sharing};
+		struct window_sample sample = {number, number + 4, 10,	  number % 2 ? 10 : 5,
+					       BLOCK,  BLOCK,	   BLOCK, &sharing};
 		window_measure(&window, &sample);
 		assert_true(window.size >= BLOCK && window.size <= MAX);
 	}
