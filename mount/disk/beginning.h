@@ -23,8 +23,9 @@ struct beginning {
 	uint64_t size, hashed;
 };
 
-/* Opens NAME.part in file->directory for a file of `announced_size` bytes, of which at least one is
- * to come. `size`: what it has on disk. False: there is none. */
+/* Opens NAME.part in file->directory for a file of `announced_size` bytes. Of a part with all of
+ * them, the last byte is not used: an offer has to have something to send. *size: what the part has
+ * on disk. False: there is none that could be a beginning of the file. */
 bool beginning_open(struct beginning *beginning, struct part_file *file, const char *name,
 		    uint64_t announced_size, uint64_t *size);
 

@@ -6,9 +6,9 @@
  * the files that come and go. The directory itself is counted at first, and again when there seems
  * to be no room: files may have been taken out of it by hand.
  *
- * What is used is never less than what is there, but for what others have put there since it was
- * counted. Files may change while they are counted: then room made by hand is found but for as much
- * as changed meanwhile, and the rest by a later count.
+ * `used` is an upper bound, except that files which others have put there since the last count are
+ * missing in it. Files may change during a count. Then it may find less of the room that was made by
+ * hand, by as much as has changed; a later count finds the rest.
  *
  * Threads: any.
  */

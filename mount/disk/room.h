@@ -3,8 +3,8 @@
  * room - for the files that are received: parts of files that broke off make room, the oldest
  * first.
  *
- * A part goes only if all that are there would make enough room: no file is kept out by less. And
- * only by a count that begins after the call: files may have been taken out by hand.
+ * A part is removed only if all parts together would make enough room. Files may have been removed
+ * by hand, so the inbox is counted again before.
  *
  * Units:   bytes of the file.
  * Errors:  0 or -errno.

@@ -3,7 +3,7 @@
  * spool_ops - file operations on a spooled file: as on any file on disk, until it is closed.
  *
  * Each call parks its request, which is delivered when the disk has answered, or a signal has ended
- * the wait. In that case it had no effect, even if the disk is at work.
+ * the wait. After a signal the call has no effect, even if the disk is at work.
  *
  *     main thread    park the request; submit a job            deliver EINTR (a signal)
  *     spool's pool                       write ... (hangs)                    cut it off

@@ -68,8 +68,8 @@ struct handle *call_handle_of(const struct fuse_file_info *info);
 struct call *call_begin(fuse_req_t req, enum op_kind kind, size_t size, bool nonblock,
 			void (*deliver)(struct request *));
 
-/* The same, of a call that waits for a disk only; and of one that is the first member of a struct
- * of `bytes`, whose rest is zero. */
+/* The same, for a call that only waits for a disk; and for a call that is the first member of a
+ * struct of `bytes` bytes, whose rest becomes zero. */
 struct call *call_begin_disk(fuse_req_t req, enum op_kind kind, size_t size,
 			     void (*deliver)(struct request *));
 struct call *call_begin_sized(fuse_req_t req, size_t bytes, enum op_kind kind,

@@ -30,7 +30,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
 		int64_t now_ms);
 
-/* A signal ends the wait of `op`, which is parked. An interrupted flush is none. */
+/* A signal ends the wait of `op`, which is parked. An interrupted flush counts as none. */
 void file_interrupt(struct account *account, struct op *op);
 
 /* As file_flush with `killed` false, by the last process that can write: the stream ends. */

@@ -13,9 +13,9 @@
 
 #include "account/account.h"
 
-/* The most folders of peers in the tree at once; with an inbox there are more, as folders stay
- * there whose files have failed. Finished names stay for a minute, and without this limit a peer's
- * folders would need far more memory than its files. */
+/* The most folders of peers in the tree at once. Finished names stay for a minute, and without this
+ * limit a peer's folders would need far more memory than its files. An inbox has more: there,
+ * folders of files that have failed stay. */
 #define FOLDER_MAX_COUNT	  4096
 #define FOLDER_MAX_COUNT_OF_INBOX 16384
 

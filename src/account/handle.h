@@ -28,7 +28,7 @@ struct routing {
 	bool peer_asked; /* what it supports, as its presence is not seen */
 	bool peer_answered;
 	unsigned features; /* of that peer */
-	unsigned asked;	   /* resources of the contact */
+	unsigned asked;	   /* how many resources of the contact were queried */
 };
 
 /* An open file description. */

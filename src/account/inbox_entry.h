@@ -55,8 +55,8 @@ bool inbox_entry_is_complete(const struct handle *handle);
 int inbox_entry_find(const struct tree *tree, const struct node *parent, const char *name,
 		     char *path, size_t size);
 
-/* What the disk has said of the file at `path`, for which the name stood. No effect if the name
- * stands for another file by now, such as one that arrives. */
+/* ---- after a look at the disk: no effect if the name stands for another file than `path` by now,
+ * such as one that arrives ---- */
 
 /* It is not there any more: its name is removed, and a folder that becomes empty stays for a while,
  * as with entry_unlink. */

@@ -30,8 +30,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* The digest that shows whether an offered file is right of which only the rest was asked for;
- * HASH_NONE: the whole comes. */
+/* Only the rest of the offered file was asked for: the digest that verifies the whole. HASH_NONE:
+ * the whole file comes. */
 enum hash_algorithm inbox_file_digest_of_rest(const struct offer *offer);
 
 /* Puts `node`, which has just arrived, into the inbox. -ENOMEM: it stays a stream or an offer in
@@ -85,8 +85,8 @@ int inbox_file_name(struct account *account, uint64_t ino, const char *path);
 
 /* The file is complete, at `path` (copied); or it could not be stored: `error`, negative, and its
  * name stands for the part at `path`, if there is one (inbox_part_leave). -ENOENT: it was removed.
- * -EBADMSG, of one with an error: another attempt must not go on from its bytes. They have another
- * digest than the file, or what was there before is no beginning of it. */
+ * -EBADMSG: the file has failed, and another attempt must not go on from its bytes, as they are not
+ * those that the peer has. */
 int inbox_file_end(struct account *account, uint64_t ino, const char *path, int error,
 		   int64_t now_ms);
 

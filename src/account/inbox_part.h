@@ -52,8 +52,8 @@ void inbox_part_show(struct account *account, const char *path, int64_t now_ms);
 /* It is not there any more. Its name goes as that of a file that is finished. */
 void inbox_part_remove(struct account *account, const char *path, int64_t now_ms);
 
-/* It is to be removed, as the one that was written the longest ago: its name goes at once. False:
- * there is none that no stream writes. */
+/* Removes the name of the part that was written the longest ago, so that the part can be removed.
+ * Parts that a stream writes are left out. False: there is no other. */
 bool inbox_part_take_oldest(struct account *account, char *path, size_t size, int64_t now_ms);
 
 /* ---- for the tree ---- */

@@ -28,8 +28,8 @@
  * become "%XX", byte by byte, capital hex:
  *
  *     '/'; control characters (C0, DEL, C1); the other ends of a line, U+2028 and U+2029
- *     what turns other text around: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069
- *     what shows nothing, such as U+200B; but joiners (U+200C, U+200D) and variation selectors
+ *     what turns text around: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069
+ *     what is invisible, such as U+200B; but joiners (U+200C, U+200D) and variation selectors
  *     stay behind the visible character outside ASCII that they belong to
  *     a '.' or white space at the beginning, white space at the end
  *     U+FFFE, U+FFFF, and bytes that are not UTF-8

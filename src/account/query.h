@@ -4,9 +4,9 @@
  * server.
  *
  * The answer to disco#info says what the peer supports. It is valid while the resource is online,
- * so each resource that the roster has is queried once. If the answer does not come, or is an error
- * that may pass, the next stream queries again. The answer to a ping comes after all
- * presence that the server had for us before.
+ * so each resource that the roster has is queried once. If the answer does not come, or is a
+ * temporary error, the next stream queries again. The answer to a ping comes after all presence
+ * that the server had for us before.
  *
  * An answer belongs to a query by its sender and its id.
  *

@@ -13,8 +13,8 @@
 #include "account/account.h"
 
 /* After a presence of `contact`: forgets one resource if it has too many (roster.h). A resource is
- * kept if it has a session, or a file or an open file in its directory, or if mkdir made that.
- * Returns whether this is the first one of the contact that is forgotten. */
+ * kept if it has a session, if there is a file or an open file in its directory, or if mkdir made
+ * the directory. Returns whether this is the first one of the contact that is forgotten. */
 bool surplus_forget(struct account *account, struct contact *contact, int64_t now_ms);
 
 #endif

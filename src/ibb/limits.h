@@ -33,13 +33,14 @@
 #define LIMITS_OPENS_BURST 144
 #define LIMITS_OPENS_PER_S 100
 
-/* The backlog of unsent messages, from which on: senders who may not open streams get no answer;
- * acknowledgements are withheld; nobody gets an answer. */
+/* High-water marks of the backlog, in unsent messages. Above the first, senders who may not open
+ * streams get no answer; above the second, acknowledgements are withheld; above the third, nobody
+ * gets an answer. */
 #define LIMITS_UNSENT_REFUSED 1000
 #define LIMITS_UNSENT_ACKS    2048
 #define LIMITS_UNSENT	      4096
 
-/* Likewise, in bytes of memory. */
+/* The first and the third, in bytes of memory. */
 #define LIMITS_UNSENT_REFUSED_BYTES ((size_t)2 * 1024 * 1024)
 #define LIMITS_UNSENT_BYTES	    ((size_t)16 * 1024 * 1024)
 

@@ -112,8 +112,8 @@ bool receiver_read_skip(struct receiver *receiver);
  */
 ssize_t receiver_read(struct receiver *receiver, size_t size, uint8_t **bytes);
 
-/* Zeroed: an earlier receiver, with needs_commit, had received so much. Until the first
- * receiver_commit, nothing is acknowledged but duplicates. */
+/* For zeroed memory: continues an earlier receiver, with needs_commit, that had received so much.
+ * Until the first receiver_commit, nothing is acknowledged but duplicates. */
 void receiver_restore(struct receiver *receiver, uint64_t bytes, uint64_t blocks);
 
 /* Every byte that was read is written. */

@@ -3,8 +3,8 @@
  * verdicts - what is answered to the <close/> of streams that are gone.
  *
  * The answer may be lost with a connection, and <close/> comes again; or the stream was broken
- * before the first one came. Of a receiver that knows nothing, the sender cannot tell whether it
- * has stored the file.
+ * before the first one came. A receiver that had forgotten its answer could not tell the sender
+ * whether the file is stored.
  *
  * Each of n bare JIDs has at least 1/n of the places, so none of them takes those of another.
  *

@@ -60,8 +60,8 @@ struct offer_session {
 struct offer_checksum {
 	struct digest digest; /* that the file must have; length 0: none is known (yet) */
 	struct hash *hash;    /* incoming: of the bytes so far */
-	bool wrong;	      /* incoming: what came has another digest; or none has come for what
-				 was there before */
+	bool wrong;	      /* incoming: the bytes have another digest; or a part was there
+				 before, and no digest has come */
 };
 
 struct offer {
@@ -119,10 +119,10 @@ struct offers;
  * until the peer opens it. NULL and *error: as of ibb_expect, or that of the offer. */
 struct stream *offer_accept(struct offers *offers, struct offer *offer, int *error, int64_t now_ms);
 
-/* Incoming, WAITING, with has_range: `offset` bytes of the file, less than its size, are there
- * already, and `hash` (taken over), of the algorithm of the file's digest, is that of them. Only
- * the rest will be asked for. The digest of the whole must come, and be right. False: the state is
- * another one. */
+/* Incoming, WAITING, with has_range: the first `offset` bytes of the file, fewer than its size, are
+ * there already. `hash` (taken over) is theirs, of the algorithm of the file's digest. Only the
+ * rest will be asked for. The digest of the whole must come, and be right. False: it is not
+ * WAITING. */
 bool offer_continue(struct offer *offer, uint64_t offset, struct hash *hash);
 
 /* Outgoing: completes `op` with 0 when the offer is DONE, with its error when it is FAILED. An
