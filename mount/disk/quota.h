@@ -7,8 +7,8 @@
  * to be no room: files may have been taken out of it by hand.
  *
  * `used` is an upper bound, except that files which others have put there since the last count are
- * missing in it. Files may change during a count. Then it may find less of the room that was made by
- * hand, by as much as has changed; a later count finds the rest.
+ * missing in it. Files may change during a count. Then it may find less of the room that was made
+ * by hand, by as much as has changed; a later count finds the rest.
  *
  * Threads: any.
  */

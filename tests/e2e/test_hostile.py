@@ -289,7 +289,7 @@ STRANGERS_REQUESTS = {
     "jingle": (
         "set",
         "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='j1'>"
-        f"<content creator='initiator' name='a'><transport xmlns='urn:xmpp:jingle:transports:ibb:1'"
+        "<content creator='initiator' name='a'><transport xmlns='urn:xmpp:jingle:transports:ibb:1'"
         " block-size='4096' sid='s1'/></content></jingle>",
     ),
     "si": ("set", "<si xmlns='http://jabber.org/protocol/si' id='a'/>"),

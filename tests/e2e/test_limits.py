@@ -15,7 +15,7 @@ from faultproxy import FaultProxy
 from lab import Lab
 from prosody import LARGEST_STANZA, SAYS_SO, SHORT_STANZAS
 from rawpeer import is_kind
-from test_faults import Transfer, answers_quickly, ended
+from test_faults import Transfer, answers_quickly
 
 SLOW = 'limits = { c2s = { rate = "10kb/s" } }'  # as Debian configures it
 ENVELOPE = 400  # what a block's stanza is longer than its base64, or a little less

@@ -11,7 +11,7 @@ import pytest
 
 from daemon import Mount, is_mounted, poll_until
 from lab import Lab
-from loginserver import NS_SASL, NS_STREAM, PASSWORD, STARTTLS, USER, LoginServer, mechanisms
+from loginserver import NS_SASL, PASSWORD, STARTTLS, USER, LoginServer, mechanisms
 from server import HOST, Account
 
 SCRAMS = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")

@@ -16,13 +16,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from daemon import Build, Mount, poll_until
+from daemon import Build, poll_until
 from lab import Lab, fuse_call, wait_blocked
 from rawpeer import RawPeer, Stanza, result
 from signalled import ENDING, LARGE, SIGNALS

@@ -7,7 +7,6 @@ scripts/check-package runs it, in a system that it may change.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
