@@ -13,7 +13,9 @@
  *     main      the command line            daemon    its parts: their start and their end
  *     daemonize the process in the background
  *     disks     inbox and spool: their start and their end
- *     hub       where the threads meet: the lock
+ *     hub       where the threads meet: the lock, with
+ *       hub_events from the wire            hub_calls of the file system
+ *       hub_disk  calls that wait for a disk hub_transfers uploads, and the inbox
  *     log       lines on stderr or syslog   notify    the service manager
  *     suspend   whether the machine could sleep   memory    what malloc keeps of it
  *   mount/process/ what /proc says of processes
@@ -92,7 +94,11 @@
  *     readiness of the socket             keepalive when to ping the server
  *     sleep_watch whether the machine has slept
  *     write_buffer coalesces stanzas      cause     why connecting failed, in one line
- *     codec     stanzas and messages      features  our disco#info and capabilities
+ *     codec     stanzas and messages, with one file each for
+ *       codec_ibb bytestreams               codec_info disco#info
+ *       codec_si  stream initiation         codec_jingle Jingle
+ *       codec_file metadata of these two    codec_error stanza errors
+ *     features  our disco#info and capabilities
  *     element   parses a stanza           writer    serialises a stanza
  *     text      numbers and dates in text stream_features of the server: its limits
  *     interpose symbol interposition, for
@@ -108,8 +114,8 @@
  *     si        stream initiation         jingle     Jingle file transfer
  *     jingle_reason why a Jingle session ends
  *   src/ibb/   the protocol: no I/O, no thread, no clock
- *     ibb       all streams of an account dispatch   what comes in, to its stream
- *     registry  how a stream is found     answer     what comes in, to who has asked
+ *     ibb       all streams of an account dispatch   requests, to their streams
+ *     registry  how a stream is found     answer     answers, to the stream that asked
  *     verdicts  answers to <close/>       timeout    keepalive, retries, giving up
  *     delivery  blocks sent, their acks   reception  blocks received
  *     writing   writes, flushes           reading    reads, memory
