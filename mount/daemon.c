@@ -163,7 +163,7 @@ static int lend(const struct options *options)
 {
 	const char *paths[] = {options->cafile, options->capath};
 
-	/* libfuse takes the user of now for the owner, whom allow_root lets in beside root. */
+	/* libfuse takes the current user for the owner, whom allow_root lets in beside root. */
 	if (privilege_lend(options->uid, options->gid)) {
 		return -1;
 	}

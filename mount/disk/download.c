@@ -19,7 +19,7 @@
 
 static bool decline(const struct download *download, int error)
 {
-	/* Who sends more than fits may go on sending: the first line says it. */
+	/* A peer that sends more than fits may go on sending: one line is enough. */
 	if (error != -EDQUOT || quota_tell(&download->location.inbox->quota)) {
 		download_warn(download, download->file.name,
 			      error == -EDQUOT ? "does not fit in the inbox" : strerror(-error));
@@ -31,8 +31,8 @@ static bool decline(const struct download *download, int error)
 	return false;
 }
 
-/* When the directory was counted, files may have been missing: their names are removed. So there
- * are no more names than files may be in the inbox, and a few. */
+/* After a count of the directory: removes the names of files that are missing. So there are only a
+ * few more names than the inbox may have files. */
 static void forget_missing(const struct download *download)
 {
 	struct inbox *inbox = download->location.inbox;
@@ -110,8 +110,8 @@ static bool begin(struct download *download)
 	return true;
 }
 
-/* A piece may have been written without its record. The part may have been cut to the file's
- * length, or by somebody else behind what was received. */
+/* Cuts off a piece that was written without its record. The part may be shorter than it was: it was
+ * cut to the file's length, or somebody else has cut it behind what was received. */
 static int cut_unrecorded(struct download *download)
 {
 	struct stat status;

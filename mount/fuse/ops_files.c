@@ -55,8 +55,8 @@ static void release(const struct call_context *context, struct handle *handle)
 /* A file for writing only is seekable, so that forward gaps and appending work. A file for reading
  * is a stream: else a blocked read would block every write, and sendfile would take the size of 0
  * for the end. A spooled file is on disk. A complete file of the inbox is read through the page
- * cache, which maps and splices it; of one that grows, the page cache would hold back the end, and
- * the error that may be there. libfuse has no name for FOPEN_STREAM. */
+ * cache, which maps and splices it. The page cache would hide the end of a file that grows, and an
+ * error there. libfuse has no name for FOPEN_STREAM. */
 static uint32_t open_flags(struct hub *hub, const struct handle *handle)
 {
 	if (handle->is_stream) {

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the file that `open` is about will have the name of `node`: that is received now, from a
+/* Whether the file of `open` will get the name of `node`, whose own file is being received from a
  * sender that may be gone. */
 static bool takes_over(struct account *account, const struct node *node, const struct msg *open,
 		       int64_t now_ms)
@@ -27,7 +27,7 @@ static bool takes_over(struct account *account, const struct node *node, const s
 	return sender != STREAM_SENDER_THERE;
 }
 
-/* `goes_on`: the file may go on with its part, and has its name then. */
+/* `goes_on`: the file may go on with its part. Then it may have the name of the part. */
 static bool is_taken(struct account *account, const struct node *place, const char *name,
 		     bool goes_on)
 {
@@ -35,9 +35,10 @@ static bool is_taken(struct account *account, const struct node *place, const ch
 	return !(goes_on && is_part) && folder_is_taken(account, place, name);
 }
 
-/* The name in `place` (NULL: nothing is there) for a file that its sender calls `title`. False: it
- * is to be the name of another file, which is received from a sender that seems to be gone; of that
- * only an `open` can tell. */
+/* The name in `place` (NULL: nothing is there) for a file that its sender calls `title`. False: the
+ * file of `open` is to have the name of a file whose sender seems to be gone. Without `open`:
+ * never.
+ */
 static bool choose_name(struct account *account, struct node *place, const char *title,
 			const struct msg *open, bool goes_on, char name[NAME_MAX_BYTES + 1],
 			int64_t now_ms)
@@ -58,7 +59,7 @@ static bool choose_name(struct account *account, struct node *place, const char 
 	return true;
 }
 
-/* The name in `place`; that of the part with which the file goes on is given up. */
+/* Adds the file to `place`. If it goes on with a part, the name of the part is removed. */
 static struct node *add_name(struct account *account, struct node *place, const char *title,
 			     bool goes_on, int64_t now_ms)
 {

@@ -17,8 +17,8 @@ static const struct node *contact_of(const struct node *node)
 	return node_above_folders(node->parent)->parent; /* above in/ */
 }
 
-/* Jingle has a word for the end, and of another ibbfs the last writer waits for the answer to
- * <close/>. Anybody else may take the last acknowledgement for it. */
+/* Jingle has a word for the end, and the last writer of another ibbfs waits for the answer to
+ * <close/>. Any other sender may take the last acknowledgement for the end. */
 static void defer_acknowledgements(const struct account *account, const struct node *node)
 {
 	struct stream *stream = node->file.stream;
@@ -181,7 +181,8 @@ static uint64_t size_of(const struct node *node)
 	return (offer ? offer->offset : 0) + node->file.stream->incoming.receiver.committed;
 }
 
-/* Why nothing more comes; 0: it may. Of what ends with us, the next process gets the rest. */
+/* Why nothing more comes; 0: it may. -ESHUTDOWN: the daemon ends, and the next process gets the
+ * rest. */
 static int stream_error(const struct account *account, const struct stream *stream)
 {
 	if (stream ? stream->resumption.handed_over : account->stopping) {

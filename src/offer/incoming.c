@@ -78,7 +78,8 @@ bool offer_continue(struct offer *offer, uint64_t offset, struct hash *hash)
 	return true;
 }
 
-/* The digest of what is received, or was before; none if there is nothing to compare it with. */
+/* Begins the digest of what is received, unless there is nothing to compare it with. What was there
+ * before is in it already. */
 static int begin_digest(struct offer *offer)
 {
 	struct offer_checksum *checksum = &offer->checksum;
