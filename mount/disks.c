@@ -24,8 +24,8 @@
 /* How long a disk may take to end its calls when the mount has ended. */
 #define END_MS 3000
 
-/* How long it may say nothing, be its inbox as large as it likes, before the mount can be used:
- * with the look before that, the command waits for ten seconds. */
+/* How long a disk may be silent before the mount can be used, however large its inbox is. With the
+ * look before that, the command waits for ten seconds. */
 #define START_MS 9000
 
 char *disks_spool_directory(const struct options *options)

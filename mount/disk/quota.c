@@ -98,8 +98,8 @@ static bool has_changed(const struct quota *quota)
  *
  * A file that changes meanwhile may be found or not: readdir returns its old name, its new name,
  * both or none, and a name that has gone cannot be looked at any more. It is added once more, and
- * so the sum is an upper bound. `used` is another one, of which files taken out by hand are the
- * only fault: the lower one of the two is right. */
+ * so the sum is an upper bound. `used` is another one: it is too high only by files that were
+ * removed by hand. So the lower one of the two is right. */
 static void count_locked(struct quota *quota)
 {
 	int64_t begun_ms = clock_now_ms();

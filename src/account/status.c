@@ -104,7 +104,7 @@ static void write_time(FILE *out, const char *text, int64_t when_ms, int64_t now
 	fprintf(out, "%s%s", text, time_text(cell, ((uint64_t)left_ms + 999) / 1000));
 }
 
-/* Who sends it, or sent it: of a part that was there before we started, the contact. */
+/* The peer; for a part that was there before we started, the contact. */
 static const char *peer_of(const struct node *node, const struct summary *summary)
 {
 	const struct node *in = is_part(node) ? node_above_folders(node->parent) : NULL;

@@ -122,7 +122,7 @@ static bool handle_good_close(struct stream *stream, const struct msg *close, bo
 		return true;
 	}
 	/* XEP-0047 section 2.3: the other side may flush its own data before it answers <close/>.
-	 * Of messages nobody would know whether the peer still accepts them. */
+	 * Nobody would know whether the peer still accepts messages. */
 	bool may_flush = !delivered && stream->incoming.has_reader && whole &&
 			 stream->session.stanza == STANZA_IQ;
 	return may_flush && defer_answer(stream, close);
@@ -166,13 +166,13 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	}
 }
 
-/* Why an ibbfs has not stored what was sent; 0: it has. Of other clients an error says nothing. */
+/* Why an ibbfs has not stored what was sent; 0: it has. An error of another client says nothing. */
 static int close_error(const struct stream *stream, const struct msg *answer)
 {
 	if (answer->kind != MSG_ERROR || !(stream->session.features & FEATURE_IBBFS)) {
 		return 0;
 	}
-	/* Of an earlier <close/> that has arrived, the peer remembers the answer. So
+	/* The peer remembers its answer to an earlier <close/> that has arrived. So
 	 * item-not-found says that the stream was broken there, or was lost by a restart. */
 	if (answer->condition == CONDITION_CONFLICT) {
 		return -EIO; /* pieces of the file have changed at the peer */

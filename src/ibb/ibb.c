@@ -242,7 +242,8 @@ static void break_stream(struct ibb *ibb, struct stream *stream)
 	ibb_settle(ibb, stream);
 }
 
-/* What was not sent; and the answers of streams that are over, which waited for that. */
+/* Drops unsent messages, and the answers of streams that are over, which waited for a shorter
+ * backlog. */
 static void drop_messages(struct ibb *ibb)
 {
 	struct stream *stream, *next;

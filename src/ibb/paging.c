@@ -17,8 +17,8 @@ static void go_on(struct stream *stream, int64_t now_ms)
 	}
 }
 
-/* Whether it is an answer to the question for the page that is missing, asked for the last time or
- * earlier. An error is one to the last time: the peer refuses a question that it is asked again. */
+/* Whether it answers the question for the page that is missing, which may have been asked more than
+ * once. An error counts only if it answers the last time: the peer refuses all earlier ones. */
 static bool is_awaited(const struct stream *stream, const struct msg *answer, uint64_t count)
 {
 	const struct stream_outgoing *outgoing = &stream->outgoing;

@@ -33,8 +33,8 @@ void stream_charge_memory(struct stream *stream)
 		      stream_memory_share(stream), &stream->incoming.charged);
 }
 
-/* Acknowledgements for which memory is short are sent with the next read or block; those of a
- * stream that is over, as those that wait for the backlog. */
+/* Acknowledgements for which memory is short are sent with the next read or block. A stream that is
+ * over has no next one: its acknowledgements wait until the backlog is shorter. */
 void stream_release_acknowledgements(struct stream *stream)
 {
 	if (receiver_release(&stream->incoming.receiver, stream->peer, stream_buffer_size(stream),

@@ -94,8 +94,8 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 	stream_request_close(stream, now_ms);
 }
 
-/* Answers the peer's <close/> once everything else is delivered; of deferred acknowledgements,
- * stream_keep does it. */
+/* Answers the peer's <close/> once everything else is delivered. With deferred
+ * acknowledgements, stream_keep does it. */
 static void answer_when_delivered(struct stream *stream)
 {
 	if (stream->session.close_pending && stream_is_delivered(stream) &&

@@ -71,8 +71,8 @@ static struct verdict_peer *find_peer(const struct verdicts *verdicts, const cha
 	return peer;
 }
 
-/* Takes the place of the oldest of the peer that has most of them, of equal ones that of `noted`
- * (or NULL). */
+/* Removes the oldest verdict of the peer that has the most; if `noted` (or NULL), with the one that
+ * will be added, has as many, its oldest. */
 static void make_room(struct verdicts *verdicts, struct verdict_peer *noted)
 {
 	struct verdict_peer *fullest = noted, *peer, *next;
