@@ -2,7 +2,6 @@
 #include "braced.h"
 #include "failing_malloc.h"
 #include "stanzas.h"
-#include "xmpp/features.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -958,22 +957,6 @@ static void test_data_room(void **state)
 
 /* ---- features ---- */
 
-/* XEP-0115 section 5.2. */
-static void test_ver_of_xep(void **state)
-{
-	(void)state;
-	static const struct identity exodus = {"client", "pc", "Exodus 0.9.1"};
-	static const char *const features[] = {
-		"http://jabber.org/protocol/caps",
-		"http://jabber.org/protocol/disco#info",
-		"http://jabber.org/protocol/disco#items",
-		"http://jabber.org/protocol/muc",
-	};
-	char ver[FEATURES_VER_SIZE];
-	assert_int_equal(features_ver(&exodus, features, COUNT(features), ver), 0);
-	assert_string_equal(ver, "QgayPKawpkPSDYmwT/WM94uAlu0=");
-}
-
 static void test_own_features(void **state)
 {
 	struct stanzas *stanzas = *state;
@@ -1037,8 +1020,8 @@ int main(void)
 		cmocka_unit_test(test_not_ours),     cmocka_unit_test(test_sid_length),
 		cmocka_unit_test(test_block_length), cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_encode),	     cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_ver_of_xep),   cmocka_unit_test(test_own_features),
-		cmocka_unit_test(test_memory),	     cmocka_unit_test(test_data_room),
+		cmocka_unit_test(test_own_features), cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_data_room),
 	};
 	return cmocka_run_group_tests(tests, stanzas_set_up, stanzas_tear_down);
 }
