@@ -98,7 +98,9 @@ static bool begin(struct download *download)
 		download_step_again(download, STAGE_READ);
 		return true;
 	}
-	error = goes_on ? 0 : location_create(&download->location, &download->file, name);
+	error = goes_on ? 0
+			: location_create(&download->location, download->hub, &download->file,
+					  name);
 	if (error) {
 		return decline(download, error);
 	}

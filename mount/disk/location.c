@@ -2,6 +2,7 @@
 #include "mount/disk/location.h"
 
 #include "mount/disk/folder.h"
+#include "mount/disk/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,27 +36,49 @@ void location_path(const struct location *location, const char *name, char path[
 	snprintf(path + length, LOCATION_PATH_SIZE - length, "/%s", name);
 }
 
-/* Opens the contact's directory, which is made if it is missing. */
-static int open_contact(const struct location *location)
+static int enter_contact(const struct location *location)
 {
-	struct inbox *inbox = location->inbox;
-	if (mkdirat(inbox->fd, location->contact, 0700) == 0) {
-		atomic_fetch_add(&inbox->made, 1);
-		quota_add(&inbox->quota, quota_file(&inbox->quota, 0));
-	} else if (errno != EEXIST) {
-		return -errno;
-	}
-	int fd = openat(inbox->fd, location->contact,
+	int fd = openat(location->inbox->fd, location->contact,
 			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd >= 0 ? fd : -errno;
 }
 
+/* Its place is reserved first, as others may need the last ones, too. 0 as well if another file of
+ * the contact has made it meanwhile. */
+static int make_contact(const struct location *location, struct hub *hub)
+{
+	struct inbox *inbox = location->inbox;
+	struct claim claim;
+	claim_init(&claim, &inbox->quota);
+	int error = room_reserve(inbox, hub, &claim, 0);
+	if (!error && mkdirat(inbox->fd, location->contact, 0700) == 0) {
+		atomic_fetch_add(&inbox->made, 1);
+		claim_spend(&claim, 0);
+	} else if (!error && errno != EEXIST) {
+		error = -errno;
+	}
+	claim_finish(&claim);
+	return error;
+}
+
+/* Opens the contact's directory, which is made if it is missing. */
+static int open_contact(const struct location *location, struct hub *hub)
+{
+	int fd = enter_contact(location);
+	if (fd == -ENOENT) {
+		int error = make_contact(location, hub);
+		fd = enter_contact(location);
+		fd = fd == -ENOENT && error ? error : fd;
+	}
+	return fd;
+}
+
 /* Likewise, the folder in it. */
-static int open_directory(struct location *location)
+static int open_directory(struct location *location, struct hub *hub)
 {
 	struct inbox *inbox = location->inbox;
 	char wanted[NAME_FOLDER_SIZE];
-	int contact = open_contact(location);
+	int contact = open_contact(location, hub);
 	if (contact < 0 || location->folder[0] == '\0') {
 		return contact;
 	}
@@ -66,7 +89,8 @@ static int open_directory(struct location *location)
 	return fd;
 }
 
-int location_create(struct location *location, struct part_file *file, const char *name)
+int location_create(struct location *location, struct hub *hub, struct part_file *file,
+		    const char *name)
 {
 	char folder[NAME_FOLDER_SIZE];
 	int error = -ENOENT;
@@ -77,7 +101,7 @@ int location_create(struct location *location, struct part_file *file, const cha
 			close(file->directory);
 		}
 		strcpy(location->folder, folder);
-		file->directory = open_directory(location);
+		file->directory = open_directory(location, hub);
 		error = file->directory >= 0 ? part_file_create(file, name) : file->directory;
 	}
 	if (error) {

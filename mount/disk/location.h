@@ -10,6 +10,7 @@
 
 #include "mount/disk/inbox.h"
 #include "mount/disk/part_file.h"
+#include "mount/hub.h"
 
 /* "CONTACT/FOLDER/NAME", and the suffix. */
 #define LOCATION_PATH_SIZE (2 * NAME_MAX_BYTES + NAME_FOLDER_SIZE + 3 + sizeof(NAME_PART_SUFFIX))
@@ -26,9 +27,11 @@ void location_init(struct location *location, struct inbox *inbox, const char *c
 void location_path(const struct location *location, const char *name,
 		   char path[LOCATION_PATH_SIZE]);
 
-/* As part_file_create; makes the directories that are missing. If something else has the name of a
- * folder, the folder's name gets a number. */
-int location_create(struct location *location, struct part_file *file, const char *name);
+/* As part_file_create; makes the directories that are missing, each of which counts as a file does:
+ * -EDQUOT. For that of the contact, parts make room. If something else has the name of a folder,
+ * the folder's name gets a number. */
+int location_create(struct location *location, struct hub *hub, struct part_file *file,
+		    const char *name);
 
 /* Opens the directory, which must be there, as file->directory. */
 int location_open(const struct location *location, struct part_file *file);

@@ -248,10 +248,3 @@ void quota_end_change(struct quota *quota, struct usage usage, struct usage gone
 	subtract(&quota->used, gone);
 	pthread_mutex_unlock(&quota->mutex);
 }
-
-void quota_add(struct quota *quota, struct usage usage)
-{
-	pthread_mutex_lock(&quota->mutex);
-	add(&quota->used, usage);
-	pthread_mutex_unlock(&quota->mutex);
-}

@@ -79,9 +79,6 @@ void quota_cancel(struct quota *quota, struct usage usage);
 void quota_begin_change(struct quota *quota, struct usage usage);
 void quota_end_change(struct quota *quota, struct usage usage, struct usage gone);
 
-/* So much is there, whether there was room or not. */
-void quota_add(struct quota *quota, struct usage usage);
-
 /* How often the directory was counted since quota_init. After a count, files may turn out to be
  * missing. */
 unsigned quota_counts(struct quota *quota);

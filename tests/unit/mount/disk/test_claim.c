@@ -68,7 +68,9 @@ static void start_beside_another(struct quota *quota, struct claim *claim)
 	start(quota, claim, 0);
 	claim_init(&other, quota);
 	assert_int_equal(claim_reserve(&other, 50), 0);
-	quota_add(quota, quota_file(quota, 40)); /* the part, when the directory was counted */
+	/* The part, when the directory was counted. */
+	assert_true(quota_reserve(quota, quota_file(quota, 40)));
+	quota_write(quota, quota_file(quota, 40));
 	claim_adopt(claim, 40);
 	assert_usage(quota, 90, 50);
 }

@@ -134,7 +134,7 @@ static void test_no_limit(void **state)
 	quota_finish(&quota);
 }
 
-/* More than the limit may be there: what others have put there, and directories. */
+/* More than the limit may be there: what others have put there. */
 static void test_beyond_the_limit(void **state)
 {
 	struct directory directory = {.usage = {11, 110}};
@@ -146,8 +146,6 @@ static void test_beyond_the_limit(void **state)
 	assert_false(quota_reserve(&quota, usage(1, 10)));
 	remove_file(&quota, usage(1, 10));
 	assert_true(quota_reserve(&quota, usage(1, 10)));
-	quota_add(&quota, usage(1, 10));
-	remove_file(&quota, usage(1, 10));
 	assert_false(quota_reserve(&quota, usage(1, 10)));
 	remove_file(&quota, usage(100, 1000)); /* it cannot be less than nothing */
 	assert_true(quota_reserve(&quota, usage(10, 100)));
@@ -172,7 +170,8 @@ static void test_room_again(void **state)
 	remove_file(&quota, usage(3, 30));
 	assert_true(quota_reserve(&quota, usage(10, 100)));
 	quota_cancel(&quota, usage(10, 100));
-	quota_add(&quota, usage(3, 30));
+	assert_true(quota_reserve(&quota, usage(3, 30)));
+	quota_write(&quota, usage(3, 30));
 	assert_false(quota_reserve(&quota, usage(1, 71)));
 	assert_false(quota_reserve(&quota, usage(8, 10)));
 	assert_true(quota_reserve(&quota, usage(7, 70)));
