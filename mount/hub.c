@@ -292,7 +292,7 @@ bool hub_is_drained(struct hub *hub)
 void hub_abandon(struct hub *hub)
 {
 	int64_t now_ms = begin_alone(hub);
-	hub->ended_online = hub->abandoned ? hub->ended_online : hub->account.online;
+	hub->ended_heard = hub->abandoned ? hub->ended_heard : shutdown_is_heard(&hub->account);
 	hub->abandoned = true;
 	shutdown_abandon(&hub->account, now_ms);
 	hub_end(hub, now_ms);
@@ -309,7 +309,7 @@ bool hub_has_ended(struct hub *hub)
 char *hub_ended_as(struct hub *hub)
 {
 	hub_begin(hub);
-	bool told = hub->ended_online && ibb_verdicts_are_told(&hub->account.ibb);
+	bool told = hub->ended_heard && ibb_verdicts_are_told(&hub->account.ibb);
 	char *jid = told ? strdup(hub->account.jid) : NULL;
 	hub_unlock(hub);
 	return jid;

@@ -123,8 +123,8 @@ void hub_abandon(struct hub *hub);
 /* Whether hub_abandon was called: nobody is answered any more. */
 bool hub_has_ended(struct hub *hub);
 
-/* Our full JID, the caller's, if no peer can ask for a verdict any more: we were online at
- * hub_abandon, so what was answered before has left, and those of an earlier process were asked
+/* Our full JID, the caller's, if no peer can ask for a verdict any more: at hub_abandon we were
+ * online, and so was each peer that was answered before; and those of an earlier process were asked
  * for. NULL: a peer can, or memory is short. */
 char *hub_ended_as(struct hub *hub);
 

@@ -28,7 +28,7 @@ struct hub {
 	enum hub_state state;
 	char *failure;
 	bool abandoned;		/* by hub_abandon */
-	bool ended_online;	/* we were online then */
+	bool ended_heard;	/* shutdown_is_heard, then */
 	unsigned delivering;	/* threads that deliver results, and use their handles */
 	unsigned known_streams; /* how many the main thread has been told of */
 	int64_t waits_until_ms; /* the main thread; INT64_MIN while it is awake */

@@ -97,6 +97,17 @@ bool shutdown_is_complete(const struct account *account)
 	return offers_are_drained(&account->offers) && ibb_is_drained(&account->ibb);
 }
 
+static bool is_online(const void *context, const char *peer)
+{
+	const struct account *account = context;
+	return roster_find_resource(&account->roster, peer) != NULL;
+}
+
+bool shutdown_is_heard(const struct account *account)
+{
+	return account->online && ibb_verdicts_reach(&account->ibb, is_online, account);
+}
+
 void shutdown_abandon(struct account *account, int64_t now_ms)
 {
 	struct node *node, *next;

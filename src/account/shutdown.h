@@ -17,6 +17,10 @@ void shutdown_begin(struct account *account, bool unmounted, int64_t now_ms);
 
 bool shutdown_is_complete(const struct account *account);
 
+/* Whether everything that was answered to <close/> reaches its sender: both are online. The server
+ * drops an answer to a resource that is offline, and tells nobody. */
+bool shutdown_is_heard(const struct account *account);
+
 /* Closes every file, aborts every stream, completes every op. */
 void shutdown_abandon(struct account *account, int64_t now_ms);
 

@@ -85,6 +85,11 @@ void ibb_restore_verdict(struct ibb *ibb, const char *peer, const char *sid,
 /* Whether <close/> has come again for all of these. */
 bool ibb_verdicts_are_told(const struct ibb *ibb);
 
+/* verdicts_reach, of all answers to <close/> that are remembered. */
+bool ibb_verdicts_reach(const struct ibb *ibb,
+			bool (*is_online)(const void *context, const char *peer),
+			const void *context);
+
 /* The daemon is about to end: stream_hand_over of each stream that is journaled. Unless `all`,
  * streams whose <close/> is about to be answered are left out. */
 void ibb_hand_over(struct ibb *ibb, bool all);

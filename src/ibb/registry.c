@@ -47,6 +47,13 @@ bool ibb_verdicts_are_told(const struct ibb *ibb)
 	return ibb->verdicts.unasked == 0;
 }
 
+bool ibb_verdicts_reach(const struct ibb *ibb,
+			bool (*is_online)(const void *context, const char *peer),
+			const void *context)
+{
+	return verdicts_reach(&ibb->verdicts, is_online, context);
+}
+
 struct stream *ibb_find(const struct ibb *ibb, const char *peer, const char *sid)
 {
 	char key[KEY_SIZE];

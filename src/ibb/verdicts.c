@@ -149,3 +149,18 @@ bool verdicts_find(struct verdicts *verdicts, const char *key, enum condition *c
 	}
 	return verdict != NULL;
 }
+
+bool verdicts_reach(const struct verdicts *verdicts,
+		    bool (*is_online)(const void *context, const char *peer), const void *context)
+{
+	const struct verdict *verdict, *next;
+	HASH_ITER (hh, verdicts->by_key, verdict, next) {
+		char *peer = strndup(verdict->key, strcspn(verdict->key, "\n"));
+		bool reaches = peer && is_online(context, peer);
+		free(peer);
+		if (!reaches) {
+			return false;
+		}
+	}
+	return true;
+}

@@ -58,4 +58,9 @@ void verdicts_restore(struct verdicts *verdicts, const char *key, enum condition
 /* The peer asks for it. False: nothing is known. */
 bool verdicts_find(struct verdicts *verdicts, const char *key, enum condition *condition);
 
+/* Whether is_online(context, peer) is true for the full JID of each. When memory is short, false.
+ */
+bool verdicts_reach(const struct verdicts *verdicts,
+		    bool (*is_online)(const void *context, const char *peer), const void *context);
+
 #endif

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ def pair(lab: Lab, options: str) -> tuple[Mount, Mount]:
     return alice, bob
 
 
+def state(path: Path) -> bytes:
+    return os.getxattr(path, "user.ibb.state")
+
+
 def cut(bob: Mount) -> None:
     bob.via.cut()
     bob.via.unmute()
@@ -51,6 +56,15 @@ def end_offline(bob: Mount) -> None:
     bob.start()
 
 
+def failure(closing: Future[None]) -> int:
+    """The errno, or 0."""
+    try:
+        closing.result(90)
+    except OSError as error:
+        return error.errno
+    return 0
+
+
 def close_unheard(
     lab: Lab, alice: Mount, bob: Mount, heard: Callable[[], bool], fault: Callable[[Mount], None]
 ) -> int:
@@ -63,11 +77,7 @@ def close_unheard(
     poll_until(heard, what="the end of the file")
     assert not closing.done()
     fault(bob)
-    try:
-        closing.result(90)
-    except OSError as error:
-        return error.errno
-    return 0
+    return failure(closing)
 
 
 FAULTS = [cut, kill, end_offline]
@@ -117,6 +127,36 @@ def test_the_sender_asks_after_an_ordered_end(lab: Lab) -> None:
     assert not (lab.folder / "inbox" / ".ibbfs").exists()
 
 
+@pytest.mark.parametrize("code", [0, errno.ENOSPC])
+def test_the_sender_is_offline(lab: Lab, disk: Disk, code: int) -> None:
+    """The answer goes nowhere, and the process that gave it ends in order."""
+    first, second = lab.accounts("alice", "bob")
+    alice = lab.mount(first, via=lab.proxy(first))
+    bob = lab.mount(second, f"inbox={disk.path}/inbox")
+    alice.wait_online(bob.jid)
+    bob.wait_online(alice.jid)
+    disk.hang("rename")
+    fd = os.open(alice.contact(bob) / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, CONTENT)
+    closing = lab.background(os.close, fd)
+    disk.wait_held()
+    alice.via.refuse()
+    cut(alice)
+    bob.wait_offline(alice.jid)
+    if code:
+        disk.fail("rename", code, 1)
+    disk.go()
+    poll_until(lambda: "\nstreams     0\n" in bob.status(), what="the answer")
+    bob.stop()
+    bob.start()
+    assert not closing.done()
+    alice.via.accept()
+    assert failure(closing) == code
+    bob.wait_online(alice.jid)
+    bob.stop()
+    assert not any((disk.path / "inbox" / ".ibbfs").glob("*"))
+
+
 def test_the_file_has_its_name_only(lab: Lab, disk: Disk) -> None:
     """The receiver is killed before it knows that the name is durable."""
     alice, bob = pair(lab, f"inbox={disk.path}/inbox")
@@ -148,10 +188,6 @@ def test_without_an_inbox(lab: Lab, fault: Callable[[Mount], None], wanted: int)
     reader = lab.background(lambda: Path(bob.incoming(alice)).read_bytes())
     assert close_unheard(lab, alice, bob, reader.done, fault) == wanted
     assert reader.result() == CONTENT
-
-
-def state(path: Path) -> bytes:
-    return os.getxattr(path, "user.ibb.state")
 
 
 def test_the_receiver_has_given_up(lab: Lab) -> None:

@@ -227,12 +227,34 @@ static void test_disk(void **state)
 	}
 }
 
+/* The server drops the answer to a resource that is offline. */
+static void test_heard(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	assert_true(shutdown_is_heard(&scene.account));
+	ibb_restore_verdict(&scene.account.ibb, "a@x/r", "s", CONDITION_NONE);
+	assert_false(shutdown_is_heard(&scene.account));
+	scene_comes(&scene, "a@x/r", 0);
+	assert_true(shutdown_is_heard(&scene.account));
+	scene_goes(&scene, "a@x/r");
+	scene_comes(&scene, "a@x/s", 0);
+	assert_false(shutdown_is_heard(&scene.account));
+	scene_comes(&scene, "a@x/r", 0);
+	scene_offline(&scene);
+	assert_false(shutdown_is_heard(&scene.account));
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stop),	       cmocka_unit_test(test_stop_when_unmounted),
 		cmocka_unit_test(test_stop_when_idle), cmocka_unit_test(test_release_after_stop),
 		cmocka_unit_test(test_abandon),	       cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_heard),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

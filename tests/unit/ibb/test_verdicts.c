@@ -132,12 +132,32 @@ static void test_unasked(void **state)
 	verdicts_finish(&verdicts);
 }
 
+static bool is_online(const void *context, const char *peer)
+{
+	return strcmp(peer, context) == 0;
+}
+
+/* None may be missed. */
+static void test_reach(void **state)
+{
+	struct verdicts verdicts;
+	(void)state;
+	verdicts_init(&verdicts, 4);
+	assert_true(verdicts_reach(&verdicts, is_online, "a@x/r"));
+	note(&verdicts, "a@x/r", 1);
+	note(&verdicts, "a@x/r", 2);
+	assert_true(verdicts_reach(&verdicts, is_online, "a@x/r"));
+	assert_false(verdicts_reach(&verdicts, is_online, "a@x"));
+	note(&verdicts, "a@x/s", 1);
+	assert_false(verdicts_reach(&verdicts, is_online, "a@x/r"));
+	verdicts_finish(&verdicts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_latest),
-		cmocka_unit_test(test_unasked),
-		cmocka_unit_test(test_one_of_many),
+		cmocka_unit_test(test_latest),	  cmocka_unit_test(test_unasked),
+		cmocka_unit_test(test_reach),	  cmocka_unit_test(test_one_of_many),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
