@@ -4,6 +4,7 @@
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
 #include "mount/daemonize.h"
+#include "mount/disk/watchdog.h"
 #include "mount/disks.h"
 #include "mount/fuse/call.h"
 #include "mount/fuse/closes.h"
@@ -16,6 +17,7 @@
 #include "mount/process/proc.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +94,41 @@ static struct hub *create_hub(const struct options *options)
 	return hub_create(&config, options->max_streams, options->accept, options->jid, owner);
 }
 
+/* Ends the process while threads wait for a disk. The kernel may keep the process and its threads
+ * until the disk is back, and with them the descriptor for which the command waits. */
+static _Noreturn void leave(int ready_fd)
+{
+	daemonize_fail(ready_fd);
+	_exit(EXIT_FAILURE);
+}
+
+/* A call of fuse_session_mount. */
+struct mounting {
+	struct fuse_session *session;
+	const char *mountpoint;
+	int result;
+};
+
+static void call_mount(void *context)
+{
+	struct mounting *mounting = context;
+	mounting->result = fuse_session_mount(mounting->session, mounting->mountpoint);
+}
+
+/* Mounts; libfuse says why it cannot. While it waits, such as for the file system of the mount
+ * point, a signal ends the process. */
+static int mount_session(const struct options *options, struct fuse_session *session, int signal_fd,
+			 int ready_fd)
+{
+	struct mounting mounting = {.session = session, .mountpoint = options->mountpoint};
+	int error = watchdog_run(call_mount, &mounting, signal_fd, INT_MAX);
+	if (error) {
+		log_error("%s", error == -EINTR ? "interrupted" : strerror(-error));
+		leave(ready_fd);
+	}
+	return mounting.result;
+}
+
 /* Connects, mounts, serves, unmounts. */
 static int run_session(const struct options *options, const struct mainloop *loop,
 		       struct fuse_session *session, int ready_fd)
@@ -103,8 +140,8 @@ static int run_session(const struct options *options, const struct mainloop *loo
 		free(line);
 		return EXIT_FAILURE;
 	}
-	if (!options->other_user && fuse_session_mount(session, options->mountpoint)) {
-		return EXIT_FAILURE; /* libfuse has said why */
+	if (!options->other_user && mount_session(options, session, loop->signal_fd, ready_fd)) {
+		return EXIT_FAILURE;
 	}
 	device_set(options->mountpoint);
 	int status = EXIT_FAILURE;
@@ -181,20 +218,13 @@ static int lend(const struct options *options)
  * the network; without it, mounting comes last. Processes that look into the mount meanwhile wait.
  * The user may not be allowed to open /dev/fuse or to mount there, but can unmount: the mount is
  * theirs. */
-static int mount_for(const struct options *options, struct fuse_session *session)
+static int mount_for(const struct options *options, struct fuse_session *session, int signal_fd,
+		     int ready_fd)
 {
-	if (fuse_session_mount(session, options->mountpoint)) {
-		return -1; /* libfuse has said why */
+	if (mount_session(options, session, signal_fd, ready_fd)) {
+		return -1;
 	}
 	return privilege_drop(options->uid, options->gid);
-}
-
-/* Ends the process while threads wait for a disk. The kernel may keep the process and its threads
- * until the disk is back, and with them the descriptor for which the command waits. */
-static _Noreturn void leave(int ready_fd)
-{
-	daemonize_fail(ready_fd);
-	_exit(EXIT_FAILURE);
 }
 
 static int run_with_disks(const struct options *options, char **password,
@@ -205,7 +235,7 @@ static int run_with_disks(const struct options *options, char **password,
 	char *jid = NULL;
 	enum disks_result result = DISKS_FAILED;
 
-	if (!options->other_user || mount_for(options, session) == 0) {
+	if (!options->other_user || mount_for(options, session, signal_fd, ready_fd) == 0) {
 		result = disks_open(options, context, signal_fd, &jid);
 	}
 	if (result == DISKS_OPEN) {

@@ -190,6 +190,27 @@ def test_start_is_interrupted(lab: Lab, disk: Disk, call: str) -> None:
     assert not is_mounted(mount.path) and mount.reports() == ""
 
 
+def test_mounting_is_interrupted(lab: Lab, disk: Disk) -> None:
+    """The file system of the mount point hangs when the login has begun."""
+    account = lab.accounts("alice")[0]
+    proxy = lab.proxy(account)
+    mount = not_started(lab, "", account)
+    mount.via, mount.path = proxy, disk.path / "mount"
+    mount.path.mkdir()
+    proxy.freeze()
+    name, *arguments = mount.command()
+    process = lab.spawn(name, "-f", *arguments, env=mount.environment(), text=True)
+    poll_until(lambda: proxy.connections > 0, what="the login")
+    disk.hang()
+    proxy.thaw()
+    disk.wait_held()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=AT_ONCE)
+    assert process.returncode == 1 and err == "ibbfs: interrupted\n", err
+    disk.go()
+    assert not is_mounted(mount.path) and mount.reports() == ""
+
+
 def test_start_with_a_slow_sync(lab: Lab, disk: Disk) -> None:
     """The name of a new inbox is durable before the first file is; the start does not wait for it."""
     first, second = lab.accounts("alice", "bob")
