@@ -463,7 +463,11 @@ static void test_options_of_others(void **state)
 		{"port=22", "-o port=22: the port is part of server=HOST:PORT"},
 		{"IdentityFile=/home/me/.ssh/id", "an option of SSH, which is not used"},
 		{"ServerAliveInterval=15", "an option of SSH, which is not used"},
-		{"max_conns=4", "-o max_conns: unknown option"},
+		{"max_conns=4", "-o max_conns=4: an account has one connection"},
+		{"sshfs_sync", "-o sshfs_sync: every close waits for the peer"},
+		{"dcache_timeout=3", "streams are never cached"},
+		{"workaround=rename", "an option of SSH, which is not used"},
+		{"clone_fd", "-o clone_fd: unknown option"},
 	};
 
 	(void)state;
