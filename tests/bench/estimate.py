@@ -48,8 +48,8 @@ def first(plan: Plan, server: str) -> float:
 
 
 def streams(plan: Plan, server: str) -> float:
-    run = 2 * plan.seconds / 2 + 3 * START
-    cell = (plan.rounds + 1) * len(plan.streams) * run
+    run = 2 * copy(server, 0) + 3 * START
+    cell = plan.rounds * len(plan.streams) * run
     return len(plan.blocks) * (trials(plan, server, 0) + cell + MOUNTS)
 
 

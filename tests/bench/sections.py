@@ -161,17 +161,12 @@ def first(bench: Bench, world: World) -> None:
 
 
 def streams_cell(bench: Bench, world: World, block: int) -> None:
-    plan = bench.plan
+    plan, size = bench.plan, bench.plan.large_file
     pump = best_pump(bench, world, block, 0)
     with world.mounts(block, 0) as (first, second):
         ibbfs = Ibbfs(world, first, second)
-        seconds = plan.seconds / 2
-        sizes = {
-            n: fit_size(lambda size: ibbfs.streams(size, n), seconds, 0, n * block, LARGEST)
-            for n in plan.streams
-        }
         for number in range(plan.rounds):
-            for count, size in sizes.items():
+            for count in plan.streams:
                 where = dict(section="streams", server=world.name, round=number)
                 where |= dict(block=block, streams=count)
                 bench.measure(lambda: pump.streams(size, count), implementation="pump", **where)

@@ -66,9 +66,9 @@ def streams(runs: Runs) -> str:
     head = ["server", "block", "streams", "pump MB/s", "ibbfs MB/s", "ibbfs / pump"]
     head += ["ibbfs CPU s/GB", "ibbfs peak MiB, sender / receiver"]
     text = (
-        "All streams are between two accounts and open at once. The time to open them is left\n"
-        "out. The daemons stay from row to row, and keep the memory that the largest number of\n"
-        "streams has needed.\n\n"
+        "All streams are between two accounts and open at once. Together they carry as many\n"
+        "bytes as one. The time to open them is left out. The daemons stay from row to row, and\n"
+        "keep the memory that the largest number of streams has needed.\n\n"
     )
     return text + table(head, rows)
 
