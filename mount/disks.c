@@ -22,7 +22,7 @@
 #include <utlist.h>
 
 /* How long a disk may take to end its calls when the mount has ended. */
-#define END_MS 3000
+#define END_MS 2500
 
 /* How long a disk may be silent before the mount can be used, however large its inbox is. With the
  * look before that, the command waits for ten seconds. */

@@ -18,7 +18,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* How long streams may take to deliver the rest when the mount ends. */
+/* How long streams may take to deliver the rest when the mount ends. With the end of the connection
+ * (src/xmpp/loop.c) and END_MS (mount/disks.c), it is less than the ten seconds that are promised.
+ */
 #define DRAIN_MS 5000
 
 /* How long the spool's disk may take, when the mount ends, until the files that were closed are
@@ -180,11 +182,12 @@ static int64_t next_deadline(const struct mainloop *loop, int64_t *status_ms)
 /* Begins the end; returns when it must be reached. */
 static int64_t begin_end(const struct mainloop *loop, bool mounted)
 {
+	int64_t until_ms = clock_now_ms() + DRAIN_MS;
 	notify_stopping();
 	/* What was closed just now is offered before nothing new is begun. */
 	pool_drain(loop->spool, clock_now_ms() + SPOOL_MS);
 	hub_stop(loop->hub, !mounted);
-	return clock_now_ms() + DRAIN_MS;
+	return until_ms;
 }
 
 void mainloop_run(const struct mainloop *loop, struct fuse_session *session)

@@ -241,11 +241,25 @@ def write_some(path: Path) -> int:
     return fd
 
 
+def open_stream(lab: Lab, mount: Mount, other: Mount) -> subprocess.Popen:
+    """A process with an open stream, to which it writes when it is told a line."""
+    other.wait_online(mount.jid)
+    script = 'exec 3> "$0"; echo ready; read -r line; echo "$line" >&3; read -r line'
+    path = mount.contact(other) / "stream"
+    writing = lab.spawn("sh", "-c", script, path, stdin=subprocess.PIPE)
+    there = other.incoming(mount, "stream")
+    poll_until(there.exists, what="the stream")
+    lab.spawn("cat", there)
+    assert writing.stdout and writing.stdout.readline() == b"ready\n"
+    return writing
+
+
 @pytest.mark.parametrize("place", ["inbox", "spool"])
-@pytest.mark.parametrize("how", ["signal", "unmount"])
+@pytest.mark.parametrize("how", ["signal", "unmount", "signal, and a silent server"])
 def test_end(lab: Lab, disk: Disk, place: str, how: str) -> None:
-    """The daemon ends within ten seconds, with a line about what is left."""
-    sender, receiver = lab.pair(
+    """The daemon ends within ten seconds, with a line about what is left. A server that is silent
+    as well takes the most time."""
+    sender, receiver = lab.pair_via_proxies(
         f"spool={disk.path}/spool", f"inbox={disk.path if place == 'inbox' else lab.folder}/inbox"
     )
     which, other = (receiver, sender) if place == "inbox" else (sender, receiver)
@@ -253,20 +267,29 @@ def test_end(lab: Lab, disk: Disk, place: str, how: str) -> None:
         os.setxattr(sender.contact(receiver), "user.ibb.format", b"jingle")
     process = foreground(lab, which)
     sender.wait_online(receiver.jid)
+    writing = open_stream(lab, which, other) if "silent" in how else None
     if place == "spool":
         os.setxattr(sender.contact(receiver), "user.ibb.format", b"jingle")
     disk.hang()
     sending = lab.spawn("cp", lab.random_file(300_000), sender.contact(receiver) / "f")
     wait_blocked(sending.pid)
-    started = time.monotonic()
-    if how == "signal":
-        process.terminate()
-    else:
+    if how == "unmount":
+        # What is detached ends with the last process that uses it.
         subprocess.run(["fusermount3", "-u", "-z", which.path], check=True, timeout=AT_ONCE)
         if place == "spool":
-            sending.kill()  # what is detached ends with the last process that uses it
+            sending.kill()
+        started = time.monotonic()
+    else:
+        if writing and writing.stdin:
+            which.via.freeze()
+            writing.stdin.write(b"\n")  # these bytes are never acknowledged
+            writing.stdin.flush()
+        started = time.monotonic()
+        process.terminate()
     out, err = process.communicate(timeout=60)
-    assert time.monotonic() - started < END_SECONDS + AT_ONCE / 2
+    took = time.monotonic() - started
+    assert took < END_SECONDS, f"{took:.1f} s"
+    which.via.thaw()
     assert process.returncode == 1, err
     assert f"{disk.path}/{place}: the disk does not answer: " in err, err
     assert not is_mounted(which.path)
