@@ -51,6 +51,7 @@
  *     verdict_file answers to <close/>, for the next process
  *     checksum  of bytes on disk            scan      reads a file, some at a time
  *     folder    directories in the inbox, by paths
+ *     directories which of them are durable
  *     transfer  an upload or a download, piece by piece
  *     digests   of files that did not come whole
  *     pool      threads for the calls of a disk

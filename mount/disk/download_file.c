@@ -188,11 +188,12 @@ static void deliver_sync(struct sync *sync)
 static void submit_sync(struct download *download, int (*name)(struct sync *sync))
 {
 	struct inbox *inbox = download->location.inbox;
-	download->made = atomic_load(&inbox->made);
+	bool durable = directories_are_durable(&inbox->directories, inbox->fd);
 	download->sync = (struct sync){
+		.directories = &inbox->directories,
 		.fd = download->file.fd,
 		.directory = download->file.directory,
-		.above = download->made > atomic_load(&inbox->durable) ? inbox->fd : -1,
+		.above = durable ? -1 : inbox->fd,
 		.name = name,
 		.done = deliver_sync,
 	};
@@ -332,10 +333,6 @@ void download_conclude(struct download *download)
 	if (error) {
 		download_fail(download, error, true);
 		return;
-	}
-	unsigned durable = atomic_load(&inbox->durable);
-	while (durable < download->made &&
-	       !atomic_compare_exchange_weak(&inbox->durable, &durable, download->made)) {
 	}
 	location_path(&download->location, download->file.name, path);
 	note_verdict(download, CONDITION_NONE);

@@ -52,7 +52,6 @@ struct download {
 	struct comparison comparison;
 	struct claim claim;
 	uint64_t started; /* bytes whose write-back has begun */
-	unsigned made;	  /* inbox.made, when it was synced */
 	struct part_file file;
 	struct beginning beginning;
 	bool accepted; /* its bytes may come */

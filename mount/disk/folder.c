@@ -54,50 +54,44 @@ static bool remove_one(int directory, const char *name, struct quota *quota)
 	return removed;
 }
 
-static int sync_names(int directory)
+/* mkdir, which others may see at once. */
+static int make_name(int directory, const char *name, struct directories *directories)
 {
-	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
-	return fsync(directory) == 0 || errno == EINVAL ? 0 : -errno;
+	if (!directories) {
+		return mkdirat(directory, name, 0700) == 0 ? 0 : -errno;
+	}
+	directories_begin_make(directories);
+	int error = mkdirat(directory, name, 0700) == 0 ? 0 : -errno;
+	directories_end_make(directories, directory, error == 0);
+	return error;
 }
 
-/* A new directory; -EEXIST. *known: its name is durable, or there is none. */
-static int make_one(int directory, const char *name, bool syncs, struct quota *quota, bool *known)
+/* A new directory; -EEXIST. */
+static int make_one(int directory, const char *name, struct directories *directories,
+		    struct quota *quota)
 {
-	*known = true;
 	if (!quota_reserve(quota, quota_file(quota, 0))) {
 		return -EDQUOT;
 	}
-	if (mkdirat(directory, name, 0700)) {
-		int error = -errno;
+	int error = make_name(directory, name, directories);
+	if (error) {
 		quota_cancel(quota, quota_file(quota, 0));
 		return error;
 	}
 	quota_write(quota, quota_file(quota, 0));
-	int error = syncs ? sync_names(directory) : 0;
-	*known = !error || remove_one(directory, name, quota);
-	return error;
-}
-
-/* Likewise. What others see of it meanwhile they sync. */
-static int make_synced(int directory, const char *name, struct folder_syncs *syncs,
-		       struct quota *quota)
-{
-	bool known;
-	if (!syncs) {
-		return make_one(directory, name, false, quota, &known);
+	error = directories ? directories_sync(directories, directory) : 0;
+	if (error) {
+		remove_one(directory, name, quota);
 	}
-	atomic_fetch_add(&syncs->begun, 1);
-	int error = make_one(directory, name, true, quota, &known);
-	atomic_fetch_add(&syncs->ended, known);
 	return error;
 }
 
 /* A directory that is there: its name is durable, or made so. A descriptor, or -errno. */
-static int enter_synced(int directory, const char *name, struct folder_syncs *syncs)
+static int enter_synced(int directory, const char *name, struct directories *directories)
 {
 	int fd = enter(directory, name);
-	bool is_new = syncs && atomic_load(&syncs->ended) != atomic_load(&syncs->begun);
-	int error = fd >= 0 && is_new ? sync_names(directory) : 0;
+	bool syncs = fd >= 0 && directories && !directories_are_durable(directories, directory);
+	int error = syncs ? directories_sync(directories, directory) : 0;
 	if (error) {
 		close(fd);
 	}
@@ -105,16 +99,16 @@ static int enter_synced(int directory, const char *name, struct folder_syncs *sy
 }
 
 /* The directory `wanted`, or the first of "WANTED (2)" ... that can be one; writes its name. */
-static int make_numbered(int directory, const char *wanted, struct folder_syncs *syncs,
+static int make_numbered(int directory, const char *wanted, struct directories *directories,
 			 struct quota *quota, char name[NAME_MAX_BYTES + 1])
 {
 	strcpy(name, wanted);
 	for (unsigned n = 2; n < 10000; n++) {
-		int fd = enter_synced(directory, name, syncs);
+		int fd = enter_synced(directory, name, directories);
 		if (fd == -ENOENT) {
-			int error = make_synced(directory, name, syncs, quota);
+			int error = make_one(directory, name, directories, quota);
 			fd = error && error != -EEXIST ? error
-						       : enter_synced(directory, name, syncs);
+						       : enter_synced(directory, name, directories);
 		}
 		if (fd != -ENOTDIR && fd != -ELOOP) {
 			return fd;
@@ -135,14 +129,14 @@ static int append(char *path, size_t size, const char *name)
 	return 0;
 }
 
-int folder_make(int top, const char *path, struct folder_syncs *syncs, struct quota *quota,
+int folder_make(int top, const char *path, struct directories *directories, struct quota *quota,
 		char *made, size_t size)
 {
 	char wanted[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1];
 	int fd = enter(top, ".");
 	made[0] = '\0';
 	while (fd >= 0 && name_take_component(&path, wanted)) {
-		int next = make_numbered(fd, wanted, syncs, quota, name);
+		int next = make_numbered(fd, wanted, directories, quota, name);
 		close(fd);
 		fd = next;
 		int error = fd >= 0 ? append(made, size, name) : 0;

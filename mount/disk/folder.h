@@ -9,16 +9,10 @@
 #ifndef MOUNT_DISK_FOLDER_H
 #define MOUNT_DISK_FOLDER_H
 
+#include "mount/disk/directories.h"
 #include "mount/disk/quota.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
-
-/* New directories whose names are made durable: how many were begun, and how many are durable, or
- * gone again. All zero at first. */
-struct folder_syncs {
-	atomic_uint begun, ended;
-};
 
 /* A descriptor of the directory at `path` below `top`; "" is `top` itself. */
 int folder_open(int top, const char *path);
@@ -26,12 +20,12 @@ int folder_open(int top, const char *path);
 /* Likewise, of the directory that the last name of `path` is in; *name is that name. */
 int folder_open_above(int top, const char *path, const char **name);
 
-/* As folder_open; makes the directories that are missing, with mode 0700. They are durable unless
- * `syncs` is NULL, those that another thread has just made, too. Each counts in `quota` like an
- * empty file. If something else has a name, the directory's name gets a number. Writes the path as
- * it is then to `made`, of `size` bytes; after a failure, the path of what was made. -EDQUOT,
- * -ENAMETOOLONG. */
-int folder_make(int top, const char *path, struct folder_syncs *syncs, struct quota *quota,
+/* As folder_open; makes the directories that are missing, with mode 0700. All of
+ * the path is durable unless `directories` is NULL, also what another thread or process has made.
+ * Each new one counts in `quota` like an empty file. If something else has a name, the directory's
+ * name gets a number. Writes the path as it is then to `made`, of `size` bytes; after a failure,
+ * the path of what was made. -EDQUOT, -ENAMETOOLONG. */
+int folder_make(int top, const char *path, struct directories *directories, struct quota *quota,
 		char *made, size_t size);
 
 /* Removes the directory at `path`, and those above it, if they are empty; never the first one. */

@@ -145,10 +145,9 @@ static uint64_t block_of(int fd)
 }
 
 /* Makes the directory. A descriptor or -errno. */
-static int open_directory(const char *directory, bool *is_new)
+static int open_directory(const char *directory)
 {
-	*is_new = mkdir(directory, 0700) == 0;
-	if (!*is_new && errno != EEXIST) {
+	if (mkdir(directory, 0700) && errno != EEXIST) {
 		return -errno;
 	}
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -164,26 +163,36 @@ static int open_directory(const char *directory, bool *is_new)
 	return fd;
 }
 
-/* If it fails, so will the sync of the first file. */
-static void ignore(void *context, int result)
+/* Whatever is in it might be lost with its name. */
+static void end_sync(void *context, int result)
 {
-	(void)context, (void)result;
+	struct inbox *inbox = context;
+	if (result) {
+		directories_fail(&inbox->directories, result);
+	}
 }
 
-/* The directory's own name is durable before the first file is. A disk that works may take long for
- * that, so nobody waits for it. */
-static void sync_name(const struct inbox *inbox)
+/* The directory's own name is durable before the first file is; a process that was killed may have
+ * made it. A disk that works may take long for that, so nobody waits for it. */
+static void sync_name(struct inbox *inbox)
 {
+	struct stat status, status_above;
 	int above = openat(inbox->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (above >= 0) {
-		syncer_submit_directory(inbox->syncer, above, ignore, NULL);
+	if (above < 0) {
+		return; /* what cannot be read cannot be synced */
+	}
+	/* Otherwise it is where a file system is mounted, and has no name. */
+	if (fstat(inbox->fd, &status) == 0 && fstat(above, &status_above) == 0 &&
+	    status.st_dev == status_above.st_dev) {
+		syncer_submit_directory(inbox->syncer, &inbox->directories, above, end_sync, inbox);
+	} else {
+		close(above);
 	}
 }
 
 struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs, int *error)
 {
-	bool is_new;
-	int fd = open_directory(directory, &is_new);
+	int fd = open_directory(directory);
 	if (fd < 0) {
 		*error = fd;
 		return NULL;
@@ -197,6 +206,7 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 	inbox->fd = fd;
 	quota_init(&inbox->quota, limit, block_of(fd), usage_of, inbox);
 	journals_init(&inbox->journals, fd);
+	directories_init(&inbox->directories);
 	inbox->pool = pool_create();
 	inbox->syncer = syncs ? syncer_create() : NULL;
 	if (!inbox->pool || (syncs && !inbox->syncer)) {
@@ -206,11 +216,9 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 	}
 	atomic_init(&inbox->downloads, 0);
 	atomic_init(&inbox->checked_counts, 0);
-	atomic_init(&inbox->made, 1);
-	atomic_init(&inbox->durable, 0);
 	atomic_init(&inbox->hangs, false);
 	atomic_init(&inbox->unheard, false);
-	if (is_new && inbox->syncer) {
+	if (inbox->syncer) {
 		sync_name(inbox);
 	}
 	*error = 0;
@@ -242,6 +250,7 @@ void inbox_destroy(struct inbox *inbox)
 		pool_destroy(inbox->pool);
 		quota_finish(&inbox->quota);
 		journals_finish(&inbox->journals);
+		directories_finish(&inbox->directories);
 		while (inbox->waits) {
 			struct inbox_wait *wait = inbox->waits;
 			DL_DELETE(inbox->waits, wait);

@@ -14,7 +14,7 @@
 #ifndef MOUNT_DISK_INBOX_H
 #define MOUNT_DISK_INBOX_H
 
-#include "mount/disk/folder.h"
+#include "mount/disk/directories.h"
 #include "mount/disk/journal.h"
 #include "mount/disk/pool.h"
 #include "mount/disk/quota.h"
@@ -43,13 +43,10 @@ struct inbox {
 	struct worker *syncer;	    /* makes them durable; NULL: nobody does */
 	atomic_uint downloads;	    /* files that are being received */
 	atomic_uint checked_counts; /* of quota_counts: names without a file were removed then */
-	/* Directories made in it; and how many of them were made before its last sync. Another
-	 * daemon may have made one and not synced it, so at first there is one. */
-	atomic_uint made, durable;
-	struct folder_syncs folders; /* in those directories */
-	struct inbox_wait *waits;    /* main thread */
-	atomic_bool hangs;	     /* a call has waited for too long */
-	atomic_bool unheard;	     /* a verdict could not be told: the next process has to */
+	struct directories directories; /* this one, and those in it */
+	struct inbox_wait *waits;	/* main thread */
+	atomic_bool hangs;		/* a call has waited for too long */
+	atomic_bool unheard;		/* a verdict could not be told: the next process has to */
 };
 
 /* `directory`, absolute, is made with mode 0700 if it is not there. `limit`: of quota_init.

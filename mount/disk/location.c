@@ -38,9 +38,16 @@ void location_path(const struct location *location, const char *name, char path[
 
 static int enter_contact(const struct location *location)
 {
-	int fd = openat(location->inbox->fd, location->contact,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 ? fd : -errno;
+	return folder_open(location->inbox->fd, location->contact);
+}
+
+/* mkdir, which others may see at once. */
+static int make_name(struct inbox *inbox, const char *contact)
+{
+	directories_begin_make(&inbox->directories);
+	int error = mkdirat(inbox->fd, contact, 0700) == 0 ? 0 : -errno;
+	directories_end_make(&inbox->directories, inbox->fd, error == 0);
+	return error;
 }
 
 /* Its place is reserved first, as others may need the last ones, too. 0 as well if another file of
@@ -51,17 +58,17 @@ static int make_contact(const struct location *location, struct hub *hub)
 	struct claim claim;
 	claim_init(&claim, &inbox->quota);
 	int error = room_reserve(inbox, hub, &claim, 0);
-	if (!error && mkdirat(inbox->fd, location->contact, 0700) == 0) {
-		atomic_fetch_add(&inbox->made, 1);
+	if (!error) {
+		error = make_name(inbox, location->contact);
+	}
+	if (!error) {
 		claim_spend(&claim, 0);
-	} else if (!error && errno != EEXIST) {
-		error = -errno;
 	}
 	claim_finish(&claim);
-	return error;
+	return error == -EEXIST ? 0 : error;
 }
 
-/* Opens the contact's directory, which is made if it is missing. */
+/* Opens the contact's directory, which is made if it is missing; it is synced with the file. */
 static int open_contact(const struct location *location, struct hub *hub)
 {
 	int fd = enter_contact(location);
@@ -83,8 +90,8 @@ static int open_directory(struct location *location, struct hub *hub)
 		return contact;
 	}
 	strcpy(wanted, location->folder);
-	int fd = folder_make(contact, wanted, inbox->syncer ? &inbox->folders : NULL, &inbox->quota,
-			     location->folder, sizeof(location->folder));
+	int fd = folder_make(contact, wanted, inbox->syncer ? &inbox->directories : NULL,
+			     &inbox->quota, location->folder, sizeof(location->folder));
 	close(contact);
 	return fd;
 }

@@ -133,16 +133,25 @@ struct named {
 	struct inbox *inbox;
 	struct hub *hub;
 	struct journal_found *found; /* ours */
+	int error;
 };
 
-/* Its name is durable, or need not be. */
+/* One of the directories that it is in was synced. */
+static void note(void *context, int result)
+{
+	struct named *named = context;
+	named->error = named->error ? named->error : result;
+}
+
+/* It is the last one. */
 static void conclude(void *context, int result)
 {
 	struct named *named = context;
+	note(context, result);
 	struct journal_found *found = named->found;
 	const struct journal_head *head = &found->head;
 	struct journals *journals = &named->inbox->journals;
-	if (result == 0) {
+	if (named->error == 0) {
 		struct verdict_name name;
 		verdict_name_set(&name, head->own, head->peer, head->sid);
 		verdict_file_note(journals, &name, CONDITION_NONE);
@@ -151,6 +160,26 @@ static void conclude(void *context, int result)
 	journal_end(journals, &found->journal);
 	free(found);
 	free(named);
+}
+
+/* The end of that process came before the file was acknowledged, so a directory above it may not
+ * be durable either. Takes `above` over, the file's own. */
+static void sync_above(struct named *named, char *path, int above)
+{
+	struct inbox *inbox = named->inbox;
+	char *slash = strrchr(path, '/');
+	while (slash) {
+		const char *name;
+		*slash = '\0';
+		int fd = folder_open_above(inbox->fd, path, &name);
+		if (fd < 0) {
+			note(named, fd);
+			break;
+		}
+		syncer_submit_directory(inbox->syncer, &inbox->directories, fd, note, named);
+		slash = strrchr(path, '/');
+	}
+	syncer_submit_directory(inbox->syncer, &inbox->directories, above, conclude, named);
 }
 
 /* There is no part: it was removed by hand, or has its name. Takes `found` over. */
@@ -166,9 +195,9 @@ static void resume_without_part(struct inbox *inbox, struct hub *hub, struct jou
 		free(named);
 		return;
 	}
-	*named = (struct named){inbox, hub, found};
+	*named = (struct named){.inbox = inbox, .hub = hub, .found = found};
 	if (inbox->syncer) {
-		syncer_submit_directory(inbox->syncer, above, conclude, named);
+		sync_above(named, path, above);
 	} else {
 		close(above);
 		conclude(named, 0);

@@ -15,12 +15,6 @@ static struct sync *sync_of(struct task *task)
 	return (struct sync *)task;
 }
 
-static int sync_directory(int fd)
-{
-	/* EINVAL: a file system that cannot sync directories, and needs no such call. */
-	return fsync(fd) == 0 || errno == EINVAL ? 0 : -errno;
-}
-
 /* The earlier file of the batch for which this file's directory was synced, or NULL. */
 static const struct sync *leader_of(struct task *tasks, const struct sync *sync)
 {
@@ -58,7 +52,7 @@ static void sync_directories(struct task *tasks, int (*directory_of)(const struc
 		sync->inode = status.st_ino;
 		const struct sync *leader = leader_of(tasks, sync);
 		sync->leads = !leader;
-		sync->result = leader ? leader->result : sync_directory(fd);
+		sync->result = leader ? leader->result : directories_sync(sync->directories, fd);
 	}
 }
 
@@ -78,11 +72,13 @@ static void work(struct task *tasks)
 	DL_FOREACH (tasks, task) {
 		/* Only starts the write-back, so that all files are in one transaction. fdatasync
 		 * reports errors. */
-		sync_file_range(sync_of(task)->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		if (sync_of(task)->fd >= 0) {
+			sync_file_range(sync_of(task)->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		}
 	}
 	DL_FOREACH (tasks, task) {
 		struct sync *sync = sync_of(task);
-		sync->result = fdatasync(sync->fd) == 0 ? 0 : -errno;
+		sync->result = sync->fd < 0 || fdatasync(sync->fd) == 0 ? 0 : -errno;
 		sync->lost = sync->result < 0;
 	}
 	sync_directories(tasks, directory_above);
@@ -118,14 +114,13 @@ struct directory_sync {
 static void end_directory(struct sync *sync)
 {
 	struct directory_sync *directory = (struct directory_sync *)sync;
-	/* EINVAL: as above. */
-	directory->done(directory->context, sync->result == -EINVAL ? 0 : sync->result);
-	close(sync->fd);
+	directory->done(directory->context, sync->result);
+	close(sync->directory);
 	free(directory);
 }
 
-void syncer_submit_directory(struct worker *syncer, int fd, void (*done)(void *context, int result),
-			     void *context)
+void syncer_submit_directory(struct worker *syncer, struct directories *directories, int fd,
+			     void (*done)(void *context, int result), void *context)
 {
 	struct directory_sync *directory = calloc(1, sizeof(*directory));
 	if (!directory) {
@@ -133,8 +128,9 @@ void syncer_submit_directory(struct worker *syncer, int fd, void (*done)(void *c
 		done(context, -ENOMEM);
 		return;
 	}
-	directory->sync.fd = directory->sync.directory = fd;
-	directory->sync.above = -1;
+	directory->sync.directories = directories;
+	directory->sync.directory = fd;
+	directory->sync.fd = directory->sync.above = -1;
 	directory->sync.done = end_directory;
 	directory->done = done;
 	directory->context = context;

@@ -7,7 +7,8 @@
  *
  * All files that wait are one batch, so that they share the commits of the file system's journal. A
  * file has its name only after its bytes are durable, so no crash leaves a part of it under that
- * name. What fails is never synced again: the kernel has dropped the pages.
+ * name. What fails is never synced again, be it a file or a directory: the kernel has dropped the
+ * pages.
  *
  * Errors:  sync.result.
  * Threads: the calls of a sync are made in the syncer's thread.
@@ -16,6 +17,7 @@
 #ifndef MOUNT_DISK_SYNCER_H
 #define MOUNT_DISK_SYNCER_H
 
+#include "mount/disk/directories.h"
 #include "mount/disk/worker.h"
 
 #include <stdbool.h>
@@ -23,9 +25,10 @@
 
 struct sync {
 	struct task task; /* first; the syncer's */
-	int fd;		  /* the file's */
-	int directory;	  /* that it is in */
-	int above;	  /* the directory above, in which that one may be new; or -1 */
+	struct directories *directories;
+	int fd;	       /* the file's; or -1 */
+	int directory; /* that it is in */
+	int above;     /* the directory above, in which that one may be new; or -1 */
 	/* Gives the file its name, once its bytes are durable; 0 or -errno. NULL: it keeps the one
 	 * that it has. */
 	int (*name)(struct sync *sync);
@@ -51,7 +54,7 @@ void syncer_submit(struct worker *syncer, struct sync *sync);
 /* Makes the names in a directory durable, before a sync that is submitted later is done. Takes `fd`
  * over. `done` is called in the syncer's thread, with 0 or -errno; also at once, when memory is
  * short. */
-void syncer_submit_directory(struct worker *syncer, int fd, void (*done)(void *context, int result),
-			     void *context);
+void syncer_submit_directory(struct worker *syncer, struct directories *directories, int fd,
+			     void (*done)(void *context, int result), void *context);
 
 #endif

@@ -140,6 +140,21 @@ def test_copy_again_after_a_failed_sync(lab: Lab, disk: Disk) -> None:
 
 
 @pytest.mark.once
+def test_folders_of_an_earlier_process(lab: Lab, disk: Disk) -> None:
+    """That process was killed before it had synced them, or the inbox. They are durable before a
+    file in them is acknowledged."""
+    first, second = lab.accounts("alice", "bob")
+    (disk.path / "inbox" / first.jid / "a" / "b").mkdir(parents=True)
+    receiver, sender = lab.mount(second, f"inbox={disk.path}/inbox"), lab.mount(first)
+    sender.wait_online(receiver.jid)
+    source, folder = lab.random_file(1000), sender.contact(receiver) / "a" / "b"
+    folder.mkdir(parents=True)
+    assert lab.run("cp", source, folder / "f").returncode == 0
+    left = disk.cut(0, lab.folder / "left")
+    assert left.keys() == {"f"} and left["f"] == source.read_bytes()
+
+
+@pytest.mark.once
 def test_another_file_of_that_name(lab: Lab, disk: Disk) -> None:
     """The other file is open for writing on another file system. The close waits for the end all
     the same."""

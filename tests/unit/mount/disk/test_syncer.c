@@ -26,8 +26,10 @@
  */
 #define FIRST_DIRECTORY 100
 
-static char calls[512];
+static char calls[8192];
 static int fails; /* the descriptor whose sync fails */
+
+static struct directories directories;
 
 static void note(const char *call, int fd)
 {
@@ -65,6 +67,15 @@ int fstat(int fd, struct stat *status)
 	return 0;
 }
 
+/* Nothing is known of directories. */
+static int forget(void **state)
+{
+	(void)state;
+	directories_finish(&directories);
+	directories_init(&directories);
+	return 0;
+}
+
 static int give_name(struct sync *sync)
 {
 	note("name", sync->fd);
@@ -95,6 +106,7 @@ static void sync_one(struct sync *sync)
 static struct sync file(int fd, int directory, int above)
 {
 	return (struct sync){
+		.directories = &directories,
 		.fd = fd,
 		.directory = directory,
 		.above = above,
@@ -130,11 +142,57 @@ static void test_failures(void **state)
 	sync_one(&one);
 	assert_false(one.lost); /* its bytes are durable */
 	assert_string_equal(calls, "start 1; data 1; name 1; entries 100; failed 1; ");
+	forget(state);
 	fails = -1;
 	one.name = refuse_name;
 	sync_one(&one);
 	assert_string_equal(calls, "start 1; data 1; name 1; failed 1; ");
 	assert_int_equal(one.result, -EROFS);
+}
+
+/* Its next sync may succeed, and would not tell about the names that are lost. */
+static void test_a_directory_that_has_failed(void **state)
+{
+	struct sync one = file(1, 100, 105);
+	(void)state;
+	fails = 105;
+	sync_one(&one);
+	assert_string_equal(calls, "start 1; data 1; entries 105; failed 1; ");
+	fails = -1;
+	sync_one(&one);
+	assert_string_equal(calls, "start 1; data 1; failed 1; ");
+	assert_int_equal(one.result, -EIO);
+	one = file(2, 105, -1);
+	sync_one(&one);
+	assert_string_equal(calls, "start 2; data 2; name 2; failed 2; ");
+	one = file(3, 100, -1); /* others are as before */
+	sync_one(&one);
+	assert_string_equal(calls, "start 3; data 3; name 3; entries 100; done 3; ");
+	directories_fail(&directories, -EROFS);
+	sync_one(&one);
+	assert_string_equal(calls, "start 3; data 3; name 3; failed 3; ");
+	assert_int_equal(one.result, -EROFS);
+}
+
+/* Those that work are forgotten when there are too many, and those that have failed are not. */
+static void test_many_directories(void **state)
+{
+	(void)state;
+	fails = 100;
+	assert_int_equal(directories_sync(&directories, 100), -EIO);
+	fails = -1;
+	for (int fd = 1000; fd < 1000 + 2 * DIRECTORIES_KNOWN; fd++) {
+		assert_false(directories_are_durable(&directories, fd));
+		assert_int_equal(directories_sync(&directories, fd), 0);
+		assert_true(directories_are_durable(&directories, fd));
+	}
+	assert_false(directories_are_durable(&directories, 1000));
+	assert_int_equal(directories_sync(&directories, 100), -EIO);
+	for (int fd = 2000; fd < 2000 + DIRECTORIES_KNOWN; fd++) {
+		fails = fd;
+		assert_int_equal(directories_sync(&directories, fd), -EIO);
+	}
+	assert_int_equal(directories_sync(&directories, 1000), -EIO);
 }
 
 static void finish_directory(void *context, int result)
@@ -150,14 +208,14 @@ static void test_directory(void **state)
 	assert_non_null(syncer);
 	calls[0] = '\0';
 	fails = -1;
-	syncer_submit_directory(syncer, 200, finish_directory, &number);
+	syncer_submit_directory(syncer, &directories, 200, finish_directory, &number);
 	assert_true(worker_drain(syncer, FOREVER));
-	assert_string_equal(calls, "start 200; data 200; entries 200; done 7; ");
+	assert_string_equal(calls, "entries 200; done 7; ");
 	calls[0] = '\0';
 	fails = 200;
-	syncer_submit_directory(syncer, 200, finish_directory, &number);
+	syncer_submit_directory(syncer, &directories, 200, finish_directory, &number);
 	assert_true(worker_drain(syncer, FOREVER));
-	assert_string_equal(calls, "start 200; data 200; failed 7; ");
+	assert_string_equal(calls, "entries 200; failed 7; ");
 	worker_destroy(syncer);
 }
 
@@ -191,6 +249,7 @@ static void test_batch(void **state)
 		struct sync first = file(9, 109, -1);
 		struct sync files[] = {file(1, 100, 105), file(2, 101, 105), file(3, 102, 105)};
 		struct worker *syncer = syncer_create();
+		forget(state);
 		assert_non_null(syncer);
 		char byte;
 		assert_int_equal(pipe(wait_for), 0);
@@ -218,11 +277,14 @@ static void test_batch(void **state)
 
 int main(void)
 {
+	directories_init(&directories);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_directory),
-		cmocka_unit_test(test_batch),
+		cmocka_unit_test_setup(test_order, forget),
+		cmocka_unit_test_setup(test_failures, forget),
+		cmocka_unit_test_setup(test_a_directory_that_has_failed, forget),
+		cmocka_unit_test_setup(test_many_directories, forget),
+		cmocka_unit_test_setup(test_directory, forget),
+		cmocka_unit_test_setup(test_batch, forget),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
