@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """System calls that wait, one after another, in a process that gets signals meanwhile.
 
-    signalled.py open|read|write|close|fsync  PATH  caught|restarted|default
+    signalled.py open|read|write|close|fsync|read_all|write_all  PATH  caught|restarted|default
 
 "caught" and "restarted": SIGNALS and ENDING have handlers, without and with SA_RESTART. For each
 line that it reads, it makes the call once (of open and close on PATH and the line) and prints the
-result and errno; writes until a signal comes. The calls go straight through libc. Prints "ready"
+result and errno; writes until a signal comes. "read_all" and "write_all" are a tool that goes on
+after each signal: the result is the length of ALL if that is what came, or could be written. The
+calls go straight through libc. Prints "ready"
 first.
 """
 
@@ -24,6 +26,7 @@ SIGNALS = (
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 CHUNK = b"x" * 1024
 LARGE = b"x" * 65536
+ALL = b"".join(number.to_bytes(4, "big") for number in range(100_000))
 WRITE = os.O_WRONLY | os.O_CREAT
 
 
@@ -40,15 +43,37 @@ def write_until_interrupted(libc: ctypes.CDLL, fd: int) -> int:
             return count
 
 
+def read_all(libc: ctypes.CDLL, fd: int) -> int:
+    buffer, content = ctypes.create_string_buffer(10_000), b""
+    while True:
+        count = libc.read(fd, buffer, len(buffer))
+        if count > 0:
+            content += buffer.raw[:count]
+        elif count == 0 or ctypes.get_errno() != errno.EINTR:
+            return count if count else len(content) if content == ALL else -2
+
+
+def write_all(libc: ctypes.CDLL, fd: int) -> int:
+    written = 0
+    while written < len(ALL):
+        chunk = ALL[written : written + 10_000]
+        count = libc.write(fd, chunk, len(chunk))
+        if count >= 0:
+            written += count
+        elif ctypes.get_errno() != errno.EINTR:
+            return count
+    return written
+
+
 def main() -> None:
     call, path, how = sys.argv[1:]
     libc = ctypes.CDLL(None, use_errno=True)
     for number in SIGNALS + ENDING if how != "default" else ():
         signal.signal(number, lambda number, _: interrupted.append(number))
         signal.siginterrupt(number, how == "caught")
-    if call in ("write", "fsync"):
+    if call in ("write", "fsync", "write_all"):
         fd = os.open(path, WRITE)
-    elif call == "read":
+    elif call in ("read", "read_all"):
         fd = os.open(path, os.O_RDONLY)
     buffer = ctypes.create_string_buffer(4096)
     print("ready", flush=True)
@@ -60,6 +85,8 @@ def main() -> None:
             function, *values = libc.read, fd, buffer, len(buffer)
         elif call == "write":
             function, *values = write_until_interrupted, libc, fd
+        elif call in ("read_all", "write_all"):
+            function, *values = globals()[call], libc, fd
         else:
             if call == "close":
                 fd = os.open(name, WRITE)

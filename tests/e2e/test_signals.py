@@ -24,8 +24,8 @@ import pytest
 
 from daemon import Build, poll_until
 from lab import Lab, fuse_call, wait_blocked
-from rawpeer import RawPeer, Stanza, result
-from signalled import ENDING, LARGE, SIGNALS
+from rawpeer import RawPeer, Stanza, accept, is_kind, payload, result
+from signalled import ALL, ENDING, LARGE, SIGNALS
 
 PROGRAM = Path(__file__).with_name("signalled.py")
 BARRIERS = ("open", "close", "fsync")
@@ -45,8 +45,9 @@ class Held:
     def hold(self, peer: RawPeer, stanza: Stanza) -> None:
         self.stanzas.append((peer, stanza))
 
-    def release(self) -> None:
-        while self.stanzas:
+    def release(self, most: int = sys.maxsize) -> None:
+        while self.stanzas and most > 0:
+            most -= 1
             peer, stanza = self.stanzas.pop(0)
             peer.send(result(stanza))
 
@@ -113,7 +114,7 @@ class Scene:
     def path_for(self, call: str, how: str) -> Path:
         if call == "open":
             return self.mount.contact(self.carol) / how
-        if call == "read":
+        if call in ("read", "read_all"):
             self.streams += 1
             self.bob.open(self.mount.jid, f"s{self.streams}")
             return self.mount.incoming(self.bob, f"s{self.streams}")
@@ -202,6 +203,33 @@ def test_fifty_signals_a_second(scene: Scene) -> None:
         time.sleep(0.02)
     stay_in_call(callers)
     expect_success(scene, callers, "100 signals")
+
+
+def test_fifty_signals_a_second_at_reads_and_writes(scene: Scene) -> None:
+    """No byte is lost or doubled, and no call fails but with EINTR."""
+    callers = scene.callers("read_all", "write_all", how=("caught", "restarted"))
+    begin(callers, "")
+    bob = scene.bob
+    sids = [f"s{number + 1}" for number in range(2)]
+    blocks = [ALL[at : at + 4096] for at in range(0, len(ALL), 4096)]
+    for number, block in enumerate(blocks):
+        send(callers, SIGNALS[number % len(SIGNALS)])
+        for sid in sids:
+            bob.data(scene.mount.jid, sid, number, block, wait=False)
+        scene.held.release(6)  # of both writers
+        time.sleep(0.02)
+    for sid in sids:
+        bob.close(scene.mount.jid, sid)
+    bob.rules["data"] = accept
+    scene.held.release()
+    assert [caller.result() for caller in callers] == [(len(ALL), 0)] * len(callers)
+    for caller in callers:
+        caller.process.stdin.close()
+        assert caller.process.wait(20) == 0
+    opens = [payload(stanza).get("sid") for stanza in bob.find(is_kind("open"))]
+    assert len(opens) == 2
+    for sid in opens:
+        assert bob.received(sid) == ALL
 
 
 def test_reads_and_writes_are_interrupted_as_on_a_pipe(scene: Scene) -> None:
