@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import os
 import signal
@@ -12,7 +14,7 @@ import pytest
 
 from daemon import MEBIBYTE, Mount, bare, poll_until, wait_part
 from lab import Lab
-from rawpeer import NS_IBB, NS_IBBFS, RawPeer
+from rawpeer import NS_IBB, NS_IBBFS, RawPeer, condition
 from test_attributes import attribute
 from test_inbox import is_stored, keeping
 from test_pieces import Outbox
@@ -129,18 +131,54 @@ def test_what_makes_no_room(lab: Lab) -> None:
     assert sorted(os.listdir(folder)) == ["old.part", "slow", "whole"]
 
 
-def goes_on(peer: RawPeer, to: str, sid: str, name: str) -> bool:
-    """Opens a stream, and breaks it. Whether it goes on with a part."""
+def open_part(peer: RawPeer, to: str, sid: str, name: str) -> bool:
+    """Opens a stream. Whether it goes on with a part."""
     answer = peer.request(
         to,
         f"<open xmlns='{NS_IBB}' sid='{sid}' block-size='4096'>"
         f"<file xmlns='urn:xmpp:file:metadata:0'><name>{name}</name></file>"
         f"<resume xmlns='{NS_RESUME}'/><pieces xmlns='{NS_PIECES}'/></open>",
     )
-    assert answer.get("type") == "result"
+    assert answer.get("type") == "result", condition(answer)
+    return answer.find(f"{{{NS_PIECES}}}pieces") is not None
+
+
+def goes_on(peer: RawPeer, to: str, sid: str, name: str) -> bool:
+    """Opens a stream, and breaks it. Whether it goes on with a part."""
+    found = open_part(peer, to, sid, name)
     peer.data(to, sid, 0, b"x")
     peer.close(to, sid, child=f"<reset xmlns='{NS_IBBFS}'/>")
-    return answer.find(f"{{{NS_PIECES}}}pieces") is not None
+    return found
+
+
+def digests(peer: RawPeer, to: str, sid: str) -> tuple[str | None, str]:
+    """The condition of the error, and all that is told of the first pieces."""
+    answer = peer.request(to, f"<pieces xmlns='{NS_PIECES}' sid='{sid}' first='0'/>", type_="get")
+    found = answer.find(f"{{{NS_PIECES}}}pieces")
+    bytes_ = found.get("bytes", "") if found is not None else ""
+    return condition(answer), bytes_ + (found.text or "" if found is not None else "")
+
+
+def test_digests_are_told_to_their_sender_alone(lab: Lab) -> None:
+    """Another contact knows the name and the sid, and opens a stream of these, too. The sender's
+    other resource knows the sid."""
+    alice, bob, carol = lab.accounts("alice", "bob", "carol")
+    inbox = lab.folder / "inbox"
+    content = os.urandom(8000)
+    (inbox / alice.jid).mkdir(parents=True)
+    (inbox / alice.jid / "f.part").write_bytes(content)
+    mount = lab.mount(bob, f"inbox={inbox}")
+    sender, phone, stranger = lab.raw(alice), lab.raw(alice, "phone"), lab.raw(carol)
+    for peer in (sender, phone, stranger):
+        mount.wait_online(peer.jid)
+        assert digests(peer, mount.jid, "sid") == ("item-not-found", ""), peer.jid
+    assert open_part(sender, mount.jid, "sid", "f")
+    for peer in (phone, stranger):
+        assert digests(peer, mount.jid, "sid") == ("item-not-found", ""), peer.jid
+    assert not open_part(stranger, mount.jid, "sid", "f")
+    assert digests(stranger, mount.jid, "sid") == ("item-not-found", "")
+    told = "8000" + base64.b64encode(hashlib.sha256(content).digest()).decode()
+    assert digests(sender, mount.jid, "sid") == (None, told)
 
 
 def test_parts_that_are_removed_by_hand(lab: Lab) -> None:
