@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import errno
 import os
 import random
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +154,46 @@ def test_folders_of_an_earlier_process(lab: Lab, disk: Disk) -> None:
     assert lab.run("cp", source, folder / "f").returncode == 0
     left = disk.cut(0, lab.folder / "left")
     assert left.keys() == {"f"} and left["f"] == source.read_bytes()
+
+
+@contextlib.contextmanager
+def mounted_image(image: Path, path: Path) -> Iterator[Path]:
+    path.mkdir()
+    command = ["mount", "-t", "ext4", "-o", "loop,commit=300", image, path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no loop device: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@pytest.mark.once
+def test_a_copy_of_a_real_disk(lab: Lab) -> None:
+    """What the loop device has not been told is not in its image. Other files show that."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a loop device")
+    image, copy = lab.folder / "image", lab.folder / "copy"
+    with open(image, "wb") as file:
+        file.truncate(32 * MEBIBYTE)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    with mounted_image(image, lab.folder / "disk") as disk:
+        sender, receiver = lab.pair("", f"inbox={disk}/inbox")
+        source, target = lab.random_file(300_000), sender.contact(receiver)
+        kept = Path("inbox") / sender.account.jid
+        (target / "folder").mkdir()
+        (disk / "unsynced").write_bytes(source.read_bytes())
+        for name in ("f", "folder/f"):
+            done = lab.run("cp", source, target / name)
+            assert done.returncode == 0, done.stderr
+        shutil.copyfile(image, copy)
+        lab.close()  # the daemons have files open there
+    with mounted_image(copy, lab.folder / "later") as later:
+        for name in ("f", "folder/f"):
+            assert (later / kept / name).read_bytes() == source.read_bytes()
+        unsynced = later / "unsynced"
+        assert not unsynced.exists() or unsynced.read_bytes() != source.read_bytes()
 
 
 @pytest.mark.once
