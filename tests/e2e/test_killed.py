@@ -7,6 +7,7 @@ from __future__ import annotations
 import collections
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,33 @@ def test_some_are_killed(lab: Lab, world: str) -> None:
 def test_a_thousand_are_killed(lab: Lab, world: str) -> None:
     counts = judge(lab, world, 2000, 2)
     assert counts["cut"] + counts.get("ending", 0) >= 1000, counts
+
+
+DUMPED = """
+import os, resource, sys, time
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"not all of it")
+print("ready", flush=True)
+time.sleep(1000)
+"""
+DUMPING = (signal.SIGSEGV, signal.SIGQUIT, signal.SIGABRT)
+
+
+@pytest.mark.parametrize("world", ["visible", "hidden"])
+def test_signals_that_dump_a_core(lab: Lab, world: str) -> None:
+    """Where the daemon does not see the process, the end is the one that the man page says: the
+    kernel does not interrupt the close, so it is the same as after an exit."""
+    mount, peer = WORLDS[world](lab)
+    for number in DUMPING:
+        path = mount.contact(peer) / number.name
+        process = lab.spawn(sys.executable, "-c", DUMPED, path)
+        assert process.stdout and process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.wait(20) == -number
+    found = poll_until(lambda: ends(peer), what="the ends of all streams")
+    wanted = "broken" if world == "visible" else "whole"
+    assert found == {number.name: wanted for number in DUMPING}
 
 
 THREADED = """
