@@ -2,8 +2,10 @@
 /*
  * asleep - a machine that sleeps, for one process: preloaded (ld.so(8)), it stands before libc.
  *
- * IBBFS_ASLEEP is a folder: `slept` there has the seconds that the machine has slept, and `woken`
- * is a pipe. CLOCK_BOOTTIME is later by the former; a timer of CLOCK_REALTIME is the latter.
+ * IBBFS_ASLEEP is a folder: `slept` there has the seconds that the machine has slept, `passed`
+ * those that have passed faster than they do, and `woken` is a pipe. CLOCK_BOOTTIME is later by the
+ * sum, CLOCK_MONOTONIC by the second of these; a timer of CLOCK_REALTIME is the pipe. What waits
+ * already waits for as long as it does elsewhere.
  */
 #define _GNU_SOURCE /* RTLD_NEXT */
 
@@ -13,14 +15,21 @@
 #include <stdlib.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define INTERPOSED __attribute__((visibility("default")))
 
-static FILE *open_slept(void)
+static long seconds_in(const char *name)
 {
-	char path[4096];
-	snprintf(path, sizeof(path), "%s/slept", getenv("IBBFS_ASLEEP"));
-	return fopen(path, "re");
+	char path[4096], text[32];
+	snprintf(path, sizeof(path), "%s/%s", getenv("IBBFS_ASLEEP"), name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (fd >= 0) {
+		close(fd);
+	}
+	text[length > 0 ? length : 0] = '\0';
+	return strtol(text, NULL, 10);
 }
 
 INTERPOSED int clock_gettime(clockid_t clock, struct timespec *now)
@@ -30,13 +39,11 @@ INTERPOSED int clock_gettime(clockid_t clock, struct timespec *now)
 		*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
 	}
 	int result = real(clock, now);
-	FILE *file = clock == CLOCK_BOOTTIME ? open_slept() : NULL;
-	if (file) {
-		long seconds = 0;
-		if (fscanf(file, "%ld", &seconds) == 1) {
-			now->tv_sec += seconds;
-		}
-		fclose(file);
+	if (clock == CLOCK_BOOTTIME) {
+		now->tv_sec += seconds_in("slept");
+	}
+	if (clock == CLOCK_BOOTTIME || clock == CLOCK_MONOTONIC) {
+		now->tv_sec += seconds_in("passed");
 	}
 	return result;
 }
