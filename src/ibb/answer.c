@@ -115,10 +115,22 @@ static void block_answered(struct stream *stream, const struct msg *answer, cons
 	}
 }
 
+/* Whether a message before `end` was lost, though the question behind it was not. An ibbfs says
+ * which message it expects next: since it was asked, it may have come to later ones. */
+static bool has_lost_message(const struct stream *stream, const struct msg *answer, uint64_t end)
+{
+	uint64_t next = sender_next_number(&stream->outgoing.sender);
+	return answer->kind == MSG_RESULT && answer->has_seq && end <= stream->outgoing.probed &&
+	       stream->session.stanza == STANZA_MESSAGE &&
+	       (uint16_t)(answer->seq - (uint16_t)end) > next - end;
+}
+
 static void delivery_answered(struct stream *stream, const struct msg *answer, const struct id *id,
 			      int64_t now_us)
 {
-	if (answer->kind == MSG_RESULT) {
+	if (has_lost_message(stream, answer, id->count)) {
+		stream_abort(stream, -ECONNRESET);
+	} else if (answer->kind == MSG_RESULT) {
 		stream_delivered(stream, id->count, now_us);
 	} else if (!condition_means_away(answer->condition) ||
 		   !stream_suspend(stream, true, now_us / 1000)) {

@@ -281,6 +281,33 @@ static void test_messages_and_a_lost_question(void **state)
 	run_by_message(steps, COUNT(steps));
 }
 
+/* The answer to <resume/> names the message that the peer expects next: one of those before the
+ * question was lost, perhaps the last. */
+static void test_messages_that_are_lost(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 message resume"},
+		{"write s a 5; flush s f", "a=5; d1.0 data j s 0 5 message; b1.1 resume j s"},
+		{"j: result b1.1 seq=1", "f=0"},
+		{"write s b 5; flush s g", "b=5; d1.1 data j s 1 5 message; b1.2 resume j s"},
+		{"j: result b1.2 seq=1", "g=ECONNRESET; c1.0 close j s reset"},
+		{"dial t j ibbfs resume; j: result o2.0", "o2.0 open j t 8 message resume"},
+		{"write t c 5; flush t h", "c=5; d2.0 data j t 0 5 message; b2.1 resume j t"},
+		{"j: result b2.1 seq=0; state t", "h=ECONNRESET; c2.0 close j t reset; broken"},
+		/* It may have come to later ones, when it answers. An older ibbfs names none. */
+		{"dial u j ibbfs resume; j: result o3.0", "o3.0 open j u 8 message resume"},
+		{"write u d 5; flush u i", "d=5; d3.0 data j u 0 5 message; b3.1 resume j u"},
+		{"write u e 5; flush u k", "e=5; d3.1 data j u 1 5 message; b3.2 resume j u"},
+		{"j: result b3.1 seq=2", "i=0"},
+		{"j: result b3.2; state u", "k=0; open"},
+		/* It cannot expect one that was never sent. */
+		{"write u l 5; flush u m", "l=5; d3.2 data j u 2 5 message; b3.3 resume j u"},
+		{"j: result b3.3 seq=4", "m=ECONNRESET; c3.0 close j u reset"},
+	};
+	run_by_message(steps, COUNT(steps));
+}
+
 /* A ping is also sent when the window shrinks before it is full. */
 static void test_messages_in_a_window_that_shrinks(void **state)
 {
@@ -341,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_messages_that_cross_a_close),
 		cmocka_unit_test(test_messages_and_a_lost_question),
+		cmocka_unit_test(test_messages_that_are_lost),
 		cmocka_unit_test(test_messages_in_a_window_that_shrinks),
 		cmocka_unit_test(test_messages_in_a_large_window),
 	};
