@@ -245,6 +245,11 @@ ssize_t spool_read(const struct spool *spool, void *bytes, size_t length, uint64
 	return result < 0 ? -errno : result;
 }
 
+int spool_sync(const struct spool *spool)
+{
+	return fdatasync(spool->fd) == 0 ? 0 : -errno;
+}
+
 int spool_hash(const struct spool *spool, uint64_t *at, uint64_t end, uint64_t most,
 	       struct hash *hash)
 {

@@ -58,6 +58,10 @@ int spool_resize(struct spool *spool, uint64_t size);
 /* Up to `length` bytes from `offset`; 0 at the end. */
 ssize_t spool_read(const struct spool *spool, void *bytes, size_t length, uint64_t offset);
 
+/* Whether the disk has every byte: the kernel writes later than spool_write, and if that fails,
+ * other bytes may be read back. It has a file. */
+int spool_sync(const struct spool *spool);
+
 /* As scan_hash; it has a file. */
 int spool_hash(const struct spool *spool, uint64_t *at, uint64_t end, uint64_t most,
 	       struct hash *hash);

@@ -79,7 +79,12 @@ static bool send_some(struct upload *upload)
 		return stop(upload, length < 0 ? (int)length : -EIO);
 	}
 	upload->offset += (uint64_t)length;
-	int error = upload->hash ? hash_update(upload->hash, upload->piece, (size_t)length) : 0;
+	/* The digest is that of what was read, right or wrong: without the last bytes the peer has
+	 * no file. */
+	int error = upload->offset == upload->part.end ? spool_sync(upload->spool) : 0;
+	if (!error && upload->hash) {
+		error = hash_update(upload->hash, upload->piece, (size_t)length);
+	}
 	error = error ? error : tell_digest(upload);
 	if (error) {
 		return stop(upload, error);

@@ -3,7 +3,8 @@
  * upload - sends a spooled file, or the part that is asked for, to the peer that has accepted it.
  *
  * The digest is that of the whole file: other bytes are read for it before and after the part, some
- * in each step, without the hub's lock.
+ * in each step, without the hub's lock. The last bytes of the part are sent when the disk has taken
+ * all of the file: what it has lost must not look like the file.
  *
  * Threads: any; the spool is read in its pool.
  */

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from daemon import Mount, poll_until
+from disks import running_disk
 from lab import Lab, wait_blocked
 from test_attributes import attribute
 
@@ -215,6 +216,20 @@ def test_disk_full(lab: Lab, form: str) -> None:
         assert not receiver.incoming(sender, "f").exists()
     finally:
         subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_disk_that_loses_what_it_took(lab: Lab, form: str) -> None:
+    """It says so when it is asked; what can be read by then may be anything."""
+    with running_disk(lab) as disk:
+        sender, receiver = lab.pair(f"spool={disk.path}")
+        os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
+        cp = spawn_cp(lab, lab.random_file(300_000), sender.contact(receiver) / "f")
+        path = wait_offered(receiver, sender, "f")
+        disk.fail("fsync", errno.EIO, 1)
+        with pytest.raises(OSError):
+            path.read_bytes()
+        assert cp.wait(20) == 1
+        assert cp.communicate()[1].endswith(": Input/output error\n")
 
 
 def test_spool_is_ours_alone(lab: Lab, form: str) -> None:

@@ -32,6 +32,15 @@ void log_error(const char *format, ...)
 	(void)format;
 }
 
+static int sync_error; /* of the next fdatasync */
+
+int fdatasync(int fd)
+{
+	(void)fd;
+	errno = sync_error;
+	return sync_error ? -1 : 0;
+}
+
 static uint8_t pattern(uint64_t place)
 {
 	return (uint8_t)(place * 31 + (place >> 8) * 7);
@@ -259,12 +268,29 @@ static void test_too_short(void **state)
 	}
 }
 
+/* The disk has lost some of what was written: the peer does not get all of its part, nor a digest
+ * of bytes that may be others. */
+static void test_lost_on_disk(void **state)
+{
+	(void)state;
+	static const uint64_t parts[][2] = {{0, SIZE}, {0, 1}, {5, 65541}, {SIZE - 1, SIZE}};
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		ask(parts[i][0], parts[i][1], SIZE, i % 2 == 0 ? HASH_SHA_256 : HASH_NONE);
+		sync_error = EDQUOT;
+		upload(SIZE);
+		sync_error = 0;
+		assert_int_equal(hub.ended_with, -EDQUOT);
+		assert_true(hub.sent < parts[i][1] - parts[i][0]);
+		assert_int_equal(hub.told, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),	  cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_parts),	  cmocka_unit_test(test_offer_is_over),
-		cmocka_unit_test(test_too_short),
+		cmocka_unit_test(test_too_short), cmocka_unit_test(test_lost_on_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
