@@ -220,6 +220,9 @@ void stream_finish(struct stream *stream, int error)
 	if (stream_is_over(stream)) {
 		return;
 	}
+	if (!error && !stream_is_delivered(stream)) {
+		error = -ECONNRESET; /* the offer is over, and so is the time for our own bytes */
+	}
 	if (stream->state == STREAM_OPEN) {
 		receiver_release(&stream->incoming.receiver, stream->peer, SIZE_MAX,
 				 stream->effects);

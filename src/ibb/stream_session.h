@@ -133,8 +133,8 @@ bool stream_is_complete(const struct stream *stream);
  * expected, the stream is CLOSED, and its <close/> answered. */
 void stream_keep(struct stream *stream);
 
-/* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative). The peer gets
- * acknowledgements and nothing else. */
+/* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative), or with -ECONNRESET
+ * if bytes of ours are not acknowledged. The peer gets acknowledgements and nothing else. */
 void stream_finish(struct stream *stream, int error);
 
 #endif

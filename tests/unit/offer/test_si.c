@@ -74,6 +74,32 @@ static const struct transfer_format format = {
 
 /* ---- they offer ---- */
 
+/* Who writes to a file that is offered sends bytes that its sender need not take: they do not count
+ * as delivered when the file is complete. */
+static void test_written_back(void **state)
+{
+	(void)state;
+	struct scene scene;
+	transfer_start(&scene, &format);
+	offer_usual(&scene);
+	struct call *open = scene_open(&scene, "a@x/in/f", O_RDWR);
+	sees_accept(&scene);
+	peer_opens(&scene, "s1", 4096);
+	assert_result(open, 0);
+	struct handle *handle = call_handle(open);
+	assert_result(scene_write(&scene, handle, "thanks", 0), 6);
+	scene_sent(&scene, MSG_DATA, PHONE);
+	struct call *flush = scene_flush(&scene, handle);
+	assert_waits(flush);
+	struct call *read = scene_read(&scene, handle, 100);
+	transfer_block(&scene, "s1", 0, TEXT);
+	assert_text(read, TEXT);
+	assert_result(flush, -ECONNRESET);
+	assert_result(scene_flush(&scene, handle), -ECONNRESET);
+	scene_release(&scene, handle);
+	scene_finish(&scene);
+}
+
 static void test_incoming(void **state)
 {
 	(void)state;
@@ -1086,6 +1112,7 @@ static void test_several(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_written_back),
 		cmocka_unit_test(test_incoming),
 		cmocka_unit_test(test_incoming_before_it_is_read),
 		cmocka_unit_test(test_incoming_longer_than_the_buffer),
