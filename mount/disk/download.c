@@ -197,7 +197,7 @@ static bool go_on(struct download *download)
 {
 	const struct op *op = &download->transfer.request.op;
 	bool reads = op->kind == OP_READ;
-	if (reads && op->result == INBOX_FILE_SYNC) {
+	if (reads && op->result == STREAM_SYNC) {
 		download_sync(download);
 		return true;
 	}

@@ -91,7 +91,8 @@ int download_write(struct download *download, const struct op *op);
 /* Cuts the file on disk to that size. */
 int download_cut(struct download *download, uint64_t size);
 
-/* The peer may believe that this was all: STAGE_SYNC follows, when it is durable. */
+/* The peer asks for it, or may believe that this was all: STAGE_SYNC follows, when it is durable.
+ */
 void download_sync(struct download *download);
 
 /* Every byte is written: STAGE_CONCLUDE follows, when the file has its name. */

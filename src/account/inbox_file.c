@@ -243,11 +243,7 @@ void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct 
 	if (synced) {
 		stream_sync(stream);
 	}
-	if (stream_awaits_sync(stream)) {
-		account_complete(account, op, INBOX_FILE_SYNC);
-	} else {
-		stream_read(stream, op);
-	}
+	stream_read(stream, op);
 }
 
 void inbox_file_answer_page(struct account *account, uint64_t ino, uint64_t first,

@@ -7,8 +7,8 @@
  *     bytes       the download: inbox_file_begin, then inbox_file_read again and again; each read
  *                 confirms the bytes of the one before, which are in the file: they are
  *                 acknowledged
- *     a pause     INBOX_FILE_SYNC, if the peer may believe that it was the end: the download syncs
- *                 the file so far
+ *     a pause     STREAM_SYNC, if the peer asks for it, or may believe that it was the end: the
+ *                 download syncs the file so far
  *     the end     inbox_file_name, when the file has its name on disk, and inbox_file_end, when
  *                 that is durable: from then on, the name in in/ is that file
  *
@@ -61,12 +61,9 @@ void inbox_file_set_journaled(struct account *account, uint64_t ino, bool journa
 void inbox_file_begin(struct account *account, uint64_t ino, const char *path, uint64_t size,
 		      struct op *op, int64_t now_ms);
 
-/* The result of inbox_file_read: the peer may believe that it has sent all. The file is to be
- * synced, and read on with `synced`. */
-#define INBOX_FILE_SYNC (-EINPROGRESS)
-
-/* As stream_read, with STREAM_SKIP and STREAM_PAGE; confirms that the bytes of the last read are in
- * the file and, with `synced`, that they are durable. -ESHUTDOWN as above. */
+/* As stream_read, with STREAM_SKIP, STREAM_PAGE and STREAM_SYNC, after which the file is synced,
+ * and read on with `synced`; confirms that the bytes of the last read are in the file and, with
+ * `synced`, that they are durable. -ESHUTDOWN as above. */
 void inbox_file_read(struct account *account, uint64_t ino, bool synced, struct op *op);
 
 /* stream_answer_page. */

@@ -169,6 +169,9 @@ static void dispatch_answer(struct ibb *ibb, struct stream *stream, const struct
 	case ID_PAGE:
 		stream_page_answered(stream, answer, id->count, now_ms);
 		break;
+	case ID_SYNC:
+		stream_sync_answered(stream, answer, id->count, now_ms);
+		break;
 	default:
 		break;
 	}

@@ -174,10 +174,7 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 	}
 	/* The peer remembers its answer to an earlier <close/> that has arrived. So
 	 * item-not-found says that the stream was broken there, or was lost by a restart. */
-	if (answer->condition == CONDITION_CONFLICT) {
-		return -EIO; /* pieces of the file have changed at the peer */
-	}
-	return answer->condition == CONDITION_RESOURCE_CONSTRAINT ? -ENOSPC : -ECONNRESET;
+	return condition_store_error(answer->condition);
 }
 
 void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)

@@ -101,6 +101,14 @@ int condition_stream_error(enum condition condition)
 	return -conditions[condition].stream;
 }
 
+int condition_store_error(enum condition condition)
+{
+	if (condition == CONDITION_CONFLICT) {
+		return -EIO; /* pieces of the file have changed at the peer */
+	}
+	return condition == CONDITION_RESOURCE_CONSTRAINT ? -ENOSPC : -ECONNRESET;
+}
+
 bool condition_means_gone(enum condition condition)
 {
 	return condition == CONDITION_RECIPIENT_UNAVAILABLE || condition == CONDITION_GONE ||

@@ -68,6 +68,10 @@ int condition_open_error(enum condition condition);
  * errno. */
 int condition_stream_error(enum condition condition);
 
+/* What an error of an ibbfs in answer to <close/> or <sync/> means, which has not stored the bytes
+ * then: a negative errno. */
+int condition_store_error(enum condition condition);
+
 /* Whether it says that the peer, or its server, cannot be reached any more. */
 bool condition_means_gone(enum condition condition);
 
@@ -75,7 +79,8 @@ bool condition_means_gone(enum condition condition);
  * 8.5.3.2). */
 bool condition_means_away(enum condition condition);
 
-/* What we answer to the <close/> of a file that could not be stored, with that -errno. */
+/* What we answer to the <close/> or <sync/> of a file that could not be stored, with that -errno.
+ */
 enum condition condition_of_storage(int error);
 
 #endif

@@ -138,6 +138,8 @@ static void receive_for_stream(struct ibb *ibb, struct stream *stream, const str
 		stream_receive_resume(stream, msg, now_ms);
 	} else if (msg->kind == MSG_PIECES) {
 		stream_receive_pieces(stream, msg);
+	} else if (msg->kind == MSG_SYNC) {
+		stream_receive_sync(stream, msg);
 	} else {
 		stream_receive_close(stream, msg);
 	}
@@ -181,7 +183,7 @@ static bool is_of_stream(const struct msg *request)
 {
 	return request->kind == MSG_DATA || request->kind == MSG_CLOSE ||
 	       request->kind == MSG_RESUME || request->kind == MSG_SKIP ||
-	       request->kind == MSG_PIECES;
+	       request->kind == MSG_PIECES || request->kind == MSG_SYNC;
 }
 
 static void receive_request(struct ibb *ibb, const struct msg *msg, bool allowed, int64_t now_ms)

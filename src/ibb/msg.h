@@ -28,6 +28,7 @@ enum msg_kind {
 	MSG_RESUME,  /* request: <resume/>, whether a stream is still known (FEATURE_RESUME) */
 	MSG_SKIP,    /* request: <skip/>, in place of <data/> that the receiver has (pieces.h) */
 	MSG_PIECES,  /* request: <pieces/>, digests of what the receiver has */
+	MSG_SYNC,    /* request: <sync/>, bytes are to be durable (FEATURE_SYNC) */
 	MSG_PING,    /* request: XEP-0199 */
 	MSG_INFO,    /* request: disco#info */
 	MSG_SI,	     /* request: <si/>, see metadata */
@@ -56,6 +57,7 @@ enum feature {
 	FEATURE_JINGLE_CRASHES = 1 << 7, /* FEATURE_JINGLE is said by a client that dies of it */
 	FEATURE_FOLDERS = 1 << 8,	 /* MSG_NAMESPACE_FOLDERS: files may be in folders */
 	FEATURE_ANNOUNCED = 1 << 9, /* of presence: it is an ibbfs, with other features than ours */
+	FEATURE_SYNC = 1 << 10,	    /* MSG_NAMESPACE_SYNC: syncs what it has stored, when asked */
 };
 
 /* Application-specific conditions (RFC 6120 section 8.3.4) of an error that we send. */
@@ -74,6 +76,7 @@ enum detail {
 #define MSG_NAMESPACE_RESUME  "urn:ibbfs:resume:0"
 #define MSG_NAMESPACE_FOLDERS "urn:ibbfs:folders:0"
 #define MSG_NAMESPACE_PIECES  "urn:ibbfs:pieces:0"
+#define MSG_NAMESPACE_SYNC    "urn:ibbfs:sync:0"
 
 struct msg {
 	struct msg *prev, *next; /* effects.messages */
@@ -83,8 +86,8 @@ struct msg {
 	const char *peer; /* full JID: the sender, or the recipient of what we send; "" when the
 			     stanza has no "from": our own server or account */
 	const char *id;	  /* never NULL; "" where the stanza has none */
-	const char *sid; /* open, data, close, resume, skip, pieces, bounce; si: its id; jingle: the
-			    session's; else NULL */
+	const char *sid;  /* open, data, close, resume, skip, pieces, sync, bounce; si: its id;
+			     jingle: the session's; else NULL */
 	const struct metadata
 		*metadata; /* si, jingle, and the result that accepts an si; else NULL */
 
@@ -92,8 +95,8 @@ struct msg {
 	enum stanza stanza;  /* open; data */
 	const char *name;    /* open: the file's name, UTF-8, or NULL */
 	const char *folder;  /* open: the path of its folder, UTF-8, as the peer gave it; or NULL */
-	int64_t size;	/* open: the file's size; close: bytes sent before it; skip: bytes; result
-			   that answers MSG_PIECES: bytes that the receiver has; or -1 */
+	int64_t size;	/* open: the file's size; close, sync: bytes sent before it; skip: bytes;
+			   result that answers MSG_PIECES: bytes that the receiver has; or -1 */
 	bool resumable; /* open: the sender can resume the stream (FEATURE_RESUME) */
 	bool pieces; /* open: the sender can skip pieces; result that answers it: there may be some;
 			result that answers MSG_PIECES */

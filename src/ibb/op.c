@@ -27,11 +27,17 @@ void op_park(struct op *op, struct op **list)
 	op->list = list;
 }
 
+void op_unpark(struct op *op)
+{
+	assert(op->list != NULL);
+	DL_DELETE(*op->list, op);
+	op->list = NULL;
+}
+
 void op_complete(struct op *op, ssize_t result, struct op **done)
 {
 	if (op->list != NULL) {
-		DL_DELETE(*op->list, op);
-		op->list = NULL;
+		op_unpark(op);
 	}
 	op->result = result;
 	DL_APPEND(*done, op);

@@ -23,7 +23,7 @@ enum op_kind {
 	OP_OPEN,  /* result: 0 */
 	OP_READ,  /* result: bytes, in op->data; 0 is the end in good order */
 	OP_WRITE, /* result: bytes, always all of them */
-	OP_FLUSH, /* result: 0 when the peer has acknowledged everything */
+	OP_FLUSH, /* result: 0 when the peer has acknowledged everything, or has it on its disk */
 	OP_POLL,  /* result: 0 when the events may have changed; -ECANCELED: replaced by another */
 };
 
@@ -57,6 +57,9 @@ void op_finish(struct op *op);
 
 /* Appends `op` to `list`. */
 void op_park(struct op *op, struct op **list);
+
+/* Removes `op`, which is parked, from its list. */
+void op_unpark(struct op *op);
 
 /* Moves `op` from its list, if it is parked, to `done`, with its result. */
 void op_complete(struct op *op, ssize_t result, struct op **done);

@@ -72,6 +72,19 @@ void stream_complete_reads(struct stream *stream)
 	stream_release_acknowledgements(stream);
 }
 
+bool stream_awaits_sync(const struct stream *stream)
+{
+	const struct receiver *receiver = &stream->incoming.receiver;
+	/* An offered file ends with its last byte, any other with <close/>, before which the peer
+	 * may wait for an answer. */
+	bool at_end = stream_has_ended_input(stream) ||
+		      (stream->session.expected && stream->session.announced_size >= 0 &&
+		       receiver->received == (uint64_t)stream->session.announced_size);
+	bool may_be_last = receiver->needs_sync && receiver->committed == receiver->received &&
+			   receiver->synced < receiver->received;
+	return !at_end && (may_be_last || receiver_awaits_sync(receiver));
+}
+
 void stream_read(struct stream *stream, struct op *op)
 {
 	struct op **done = &stream->effects->done;
@@ -80,8 +93,14 @@ void stream_read(struct stream *stream, struct op *op)
 		op_complete(op, -ESHUTDOWN, done);
 		return;
 	}
-	ssize_t result =
-		stream_wants_page(stream, &op->offset) ? STREAM_PAGE : read_next(stream, op);
+	ssize_t result;
+	if (stream_awaits_sync(stream)) {
+		result = STREAM_SYNC;
+	} else if (stream_wants_page(stream, &op->offset)) {
+		result = STREAM_PAGE;
+	} else {
+		result = read_next(stream, op);
+	}
 	stream_release_acknowledgements(stream);
 	if (result != 0) {
 		op_complete(op, result, done);
@@ -112,16 +131,9 @@ void stream_defer_last_acknowledgement(struct stream *stream)
 	stream->incoming.receiver.needs_sync = true;
 }
 
-bool stream_awaits_sync(const struct stream *stream)
+void stream_sync_when_asked(struct stream *stream)
 {
-	const struct receiver *receiver = &stream->incoming.receiver;
-	/* An offered file ends with its last byte, any other with <close/>, before which the peer
-	 * may wait for an answer. */
-	bool at_end = stream_has_ended_input(stream) ||
-		      (stream->session.expected && stream->session.announced_size >= 0 &&
-		       receiver->received == (uint64_t)stream->session.announced_size);
-	return receiver->needs_sync && !at_end && receiver->committed == receiver->received &&
-	       receiver->synced < receiver->received;
+	stream->incoming.receiver.syncs = true;
 }
 
 void stream_sync(struct stream *stream)
@@ -149,5 +161,6 @@ bool stream_is_at_end(const struct stream *stream)
 
 bool stream_can_read(const struct stream *stream)
 {
-	return receiver_has_unread(&stream->incoming.receiver) || stream_is_at_end(stream);
+	return receiver_has_unread(&stream->incoming.receiver) || stream_is_at_end(stream) ||
+	       stream_awaits_sync(stream);
 }

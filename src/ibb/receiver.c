@@ -15,6 +15,7 @@ static void drop_held(struct receiver *receiver, struct held_request *request)
 {
 	DL_DELETE(receiver->held, request);
 	receiver->held_memory -= request->memory;
+	receiver->held_syncs -= request->kind == HELD_SYNC;
 	free(request);
 }
 
@@ -62,6 +63,7 @@ static int hold(struct receiver *receiver, enum held_kind kind, const char *id, 
 	memcpy(request->id, id, length);
 	DL_APPEND(receiver->held, request);
 	receiver->held_memory += memory;
+	receiver->held_syncs += kind == HELD_SYNC;
 	return 0;
 }
 
@@ -270,6 +272,49 @@ void receiver_commit(struct receiver *receiver)
 void receiver_sync(struct receiver *receiver)
 {
 	receiver->synced = receiver->committed;
+	receiver->has_synced = true;
+}
+
+/* Whether the first `end` bytes are where the peer may ask for them to be. */
+static bool is_stored(const struct receiver *receiver, uint64_t end)
+{
+	if (!receiver->needs_commit) {
+		return true;
+	}
+	return receiver->syncs ? receiver->has_synced && receiver->synced >= end
+			       : receiver->has_committed && receiver->committed >= end;
+}
+
+enum condition receiver_ask_sync(struct receiver *receiver, const char *peer, const char *id,
+				 uint64_t end, struct effects *effects)
+{
+	enum condition condition = CONDITION_NONE;
+	if (end > receiver->received) {
+		condition = CONDITION_BAD_REQUEST;
+	} else if (is_stored(receiver, end)) {
+		effects_send_result(effects, peer, id);
+	} else if (hold_more(receiver, HELD_SYNC, id, 0, end)) {
+		condition = CONDITION_INTERNAL_SERVER_ERROR;
+	}
+	if (condition != CONDITION_NONE) {
+		effects_send_error(effects, peer, id, condition);
+	}
+	return condition;
+}
+
+bool receiver_awaits_sync(const struct receiver *receiver)
+{
+	const struct held_request *held;
+	if (receiver->held_syncs == 0 || !receiver->syncs || !receiver->has_committed) {
+		return false;
+	}
+	DL_FOREACH (receiver->held, held) {
+		if (held->kind == HELD_SYNC && held->end <= receiver->committed &&
+		    !is_stored(receiver, held->end)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void receiver_end(struct receiver *receiver, enum condition data_verdict,
@@ -290,17 +335,15 @@ static bool is_due(const struct receiver *receiver, const struct held_request *r
 	if (request->kind == HELD_CLOSE || (receiver->needs_commit && !receiver->has_committed)) {
 		return false;
 	}
+	if (request->kind == HELD_SYNC) {
+		return is_stored(receiver, request->end);
+	}
 	return request->end <= read || request->end - read <= buffer;
 }
 
-static int answer(const struct receiver *receiver, const struct held_request *request,
-		  const char *peer, struct effects *effects)
+static int answer_with(const struct receiver *receiver, const struct held_request *request,
+		       enum condition verdict, const char *peer, struct effects *effects)
 {
-	enum condition verdict = CONDITION_NONE;
-	if (receiver->has_ended) {
-		verdict = request->kind == HELD_CLOSE ? receiver->close_verdict
-						      : receiver->data_verdict;
-	}
 	switch (verdict) {
 	case CONDITION_NONE:
 		return request->kind == HELD_PROBE
@@ -310,6 +353,30 @@ static int answer(const struct receiver *receiver, const struct held_request *re
 		return effects_send_wait(effects, peer, request->id);
 	default:
 		return effects_send_error(effects, peer, request->id, verdict);
+	}
+}
+
+static int answer(const struct receiver *receiver, const struct held_request *request,
+		  const char *peer, struct effects *effects)
+{
+	bool of_file = request->kind == HELD_CLOSE || request->kind == HELD_SYNC;
+	enum condition verdict = of_file ? receiver->close_verdict : receiver->data_verdict;
+	return answer_with(receiver, request, receiver->has_ended ? verdict : CONDITION_NONE, peer,
+			   effects);
+}
+
+void receiver_refuse_syncs(struct receiver *receiver, const char *peer, enum condition verdict,
+			   struct effects *effects)
+{
+	struct held_request *held, *next;
+	DL_FOREACH_SAFE (receiver->held, held, next) {
+		if (receiver->held_syncs == 0 || effects->queued >= LIMITS_UNSENT_ACKS) {
+			return;
+		}
+		if (held->kind == HELD_SYNC &&
+		    !answer_with(receiver, held, verdict, peer, effects)) {
+			drop_held(receiver, held);
+		}
 	}
 }
 

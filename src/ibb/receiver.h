@@ -11,6 +11,9 @@
  * which block is expected next (receiver_restore). With `needs_sync`, the last block so far is
  * acknowledged only after receiver_sync, when it is durable.
  *
+ * With `syncs`, a request of the peer's that bytes become durable is answered after receiver_sync
+ * (receiver_ask_sync).
+ *
  * A skip (skip.h) has its place among the bytes, and its number among the blocks.
  *
  * Every request is answered exactly once (RFC 6120 section 8.2.3): whatever is still withheld when
@@ -38,6 +41,7 @@
 enum held_kind {
 	HELD_DATA,
 	HELD_PROBE, /* whether all bytes before it are here */
+	HELD_SYNC,  /* whether all bytes up to `end` are durable */
 	HELD_CLOSE, /* answered at the end */
 };
 
@@ -45,7 +49,7 @@ enum held_kind {
 struct held_request {
 	struct held_request *prev, *next; /* receiver.held */
 	enum held_kind kind;
-	uint64_t end; /* receiver.received after it */
+	uint64_t end; /* receiver.received after it; of a sync, the bytes that it names */
 	size_t memory;
 	uint16_t seq; /* HELD_DATA */
 	char id[];
@@ -66,7 +70,10 @@ struct receiver {
 	bool has_committed; /* there was a receiver_commit */
 	uint64_t committed; /* bytes; with needs_commit */
 	bool needs_sync;    /* with needs_commit: the last block so far may be the last of all */
-	uint64_t synced;    /* bytes; with needs_sync */
+	bool syncs;	    /* with needs_commit: committed bytes become durable when asked for */
+	bool has_synced;    /* there was a receiver_sync */
+	uint64_t synced;    /* bytes */
+	size_t held_syncs;  /* of `held` */
 	bool has_ended;	    /* there was a receiver_end, with: */
 	enum condition data_verdict, close_verdict;
 };
@@ -122,6 +129,21 @@ void receiver_commit(struct receiver *receiver);
 /* Every committed byte is durable. With `needs_sync`, the answer to the last block so far waits for
  * that; those before it only for receiver_commit. */
 void receiver_sync(struct receiver *receiver);
+
+/* The peer asks that the first `end` bytes become durable. The result, now or later, says that they
+ * are; without `syncs`, that they are committed, if that is needed. CONDITION_NONE, or the error
+ * that was queued: BAD_REQUEST (so many have not come), INTERNAL_SERVER_ERROR (memory is short, or
+ * there are very many such requests). */
+enum condition receiver_ask_sync(struct receiver *receiver, const char *peer, const char *id,
+				 uint64_t end, struct effects *effects);
+
+/* Whether such a request waits for receiver_sync, and the bytes are committed. */
+bool receiver_awaits_sync(const struct receiver *receiver);
+
+/* The bytes cannot become durable: such requests are answered with that error. When memory is
+ * short, or many messages are unsent, receiver_end does it. */
+void receiver_refuse_syncs(struct receiver *receiver, const char *peer, enum condition verdict,
+			   struct effects *effects);
 
 /* A probe of the peer's, with that id: the result says that every byte before it is here, and
  * committed if that is needed. */

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <utlist.h>
 
 /* The longest wait for the answer to our <close/>, if nobody waits for it: some clients never send
  * it. */
@@ -128,6 +129,35 @@ void stream_ask_page(struct stream *stream, int64_t now_ms)
 	stream->outgoing.page_tries++;
 	stream->timers.page_ms = now_ms + stream->config->timeout_ms / PAGE_TIMEOUT_DIVISOR;
 	stream_note_deadline(stream);
+}
+
+/* Whether a flush waits for bytes that are acknowledged and not durable. */
+static bool awaits_durable(const struct stream *stream)
+{
+	const struct op *op;
+	DL_FOREACH (stream->outgoing.flushers, op) {
+		if (stream_is_acknowledged(stream, op->end) &&
+		    !stream_is_flushed(stream, op->end)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void stream_ask_sync(struct stream *stream)
+{
+	uint64_t acknowledged = stream->outgoing.sender.acknowledged;
+	struct msg request = {.kind = MSG_SYNC, .size = (int64_t)acknowledged};
+	if (stream->state != STREAM_OPEN || stream->session.close_pending ||
+	    stream->resumption.suspended || stream->outgoing.awaits_sync ||
+	    !awaits_durable(stream)) {
+		return;
+	}
+	/* When memory is short, it is asked again halfway to the deadline. */
+	if (!stream_send_request(stream, &request, ID_SYNC, acknowledged)) {
+		stream->outgoing.sync_asked = acknowledged;
+		stream->outgoing.awaits_sync = true;
+	}
 }
 
 void stream_resend_request(struct stream *stream, int64_t now_ms)

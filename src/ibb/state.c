@@ -66,6 +66,9 @@ void stream_abort(struct stream *stream, int error)
 	/* The error that answers the peer's own <close/> says the same. */
 	if (stream->state != STREAM_NEW && !stream->session.close_sent &&
 	    !stream->session.close_received) {
+		/* Who waits for a sync learns why there is none, before the <reset/>. */
+		receiver_refuse_syncs(&stream->incoming.receiver, stream->peer,
+				      condition_of_storage(error), stream->effects);
 		stream_send_close(stream, true);
 	}
 	stream_end(stream, STREAM_BROKEN, error);
@@ -78,6 +81,23 @@ bool stream_is_unread(const struct stream *stream)
 	return stream->incoming.readers || receiver_has_unread(&stream->incoming.receiver);
 }
 
+/* A close of the last writer, before everything was read, is no end: it is a flush. */
+static void finish_without_end(struct stream *stream, int64_t now_ms)
+{
+	if (!stream_needs_sync(stream)) {
+		op_complete_all(&stream->session.finishers, 0, &stream->effects->done);
+		return;
+	}
+	while (stream->session.finishers) {
+		struct op *op = stream->session.finishers;
+		op_unpark(op);
+		op->end = stream->outgoing.sender.acknowledged;
+		op_park(op, &stream->outgoing.flushers);
+	}
+	stream_ask_sync(stream);
+	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
+}
+
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 {
 	bool ends = stream->state == STREAM_CLOSING ||
@@ -87,7 +107,7 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 		return;
 	}
 	if (stream->state == STREAM_OPEN && stream_is_unread(stream)) {
-		op_complete_all(&stream->session.finishers, 0, &stream->effects->done);
+		finish_without_end(stream, now_ms);
 		return;
 	}
 	stream->state = STREAM_CLOSING;
@@ -108,13 +128,14 @@ static void answer_when_delivered(struct stream *stream)
 static void end_flushes(struct stream *stream)
 {
 	struct op *op, *next;
-	bool all = stream_is_delivered(stream);
+	bool syncs = stream_asks_syncs(stream);
 	if (stream->resumption.suspended || stream_awaits_beginning(stream)) {
 		return;
 	}
 	DL_FOREACH_SAFE (stream->outgoing.flushers, op, next) {
-		if (all || op->end <= stream->outgoing.sender.acknowledged) {
-			stream->outgoing.flushed = stream->outgoing.sender.acknowledged;
+		if (stream_is_flushed(stream, op->end)) {
+			stream->outgoing.flushed = syncs ? stream->outgoing.synced
+							 : stream->outgoing.sender.acknowledged;
 			op_complete(op, 0, &stream->effects->done);
 		}
 	}
@@ -122,14 +143,15 @@ static void end_flushes(struct stream *stream)
 
 void stream_proceed(struct stream *stream, int64_t now_ms)
 {
-	bool is_asked = stream->outgoing.flushers && stream_awaits_beginning(stream);
-	if (stream_is_delivered(stream) && !is_asked) {
+	end_flushes(stream);
+	/* Flushes that are left when all is delivered wait for the answer to a question. */
+	if (stream_is_delivered(stream) && !stream->outgoing.flushers) {
 		stream_set_idle(stream, now_ms);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 	}
 	stream_probe_beginning(stream); /* the question, or its answer, may be lost */
-	end_flushes(stream);
+	stream_ask_sync(stream);
 	stream_ask_page(stream, now_ms);
 	stream_schedule(stream);
 	stream_close_when_delivered(stream, now_ms);
@@ -142,6 +164,7 @@ void stream_retransmit_all(struct stream *stream)
 {
 	sender_retransmit_all(&stream->outgoing.sender);
 	stream->outgoing.sender.epoch++;
+	stream->outgoing.awaits_sync = false; /* the request may be lost: it is sent again */
 	stream->timers.retry_ms = STREAM_NO_DEADLINE;
 	stream->timers.retries = 0;
 }

@@ -67,6 +67,30 @@ bool stream_awaits_beginning(const struct stream *stream)
 	       stream->outgoing.sender.acknowledged == 0;
 }
 
+bool stream_asks_syncs(const struct stream *stream)
+{
+	return stream->session.features & FEATURE_SYNC && !stream->is_incoming &&
+	       !stream->session.negotiated && !stream_is_over(stream);
+}
+
+bool stream_needs_sync(const struct stream *stream)
+{
+	return stream_asks_syncs(stream) &&
+	       stream->outgoing.synced < stream->outgoing.sender.acknowledged;
+}
+
+bool stream_is_acknowledged(const struct stream *stream, uint64_t end)
+{
+	/* A writer that was interrupted has left nothing. */
+	return end <= stream->outgoing.sender.acknowledged || stream_is_delivered(stream);
+}
+
+bool stream_is_flushed(const struct stream *stream, uint64_t end)
+{
+	return stream_is_acknowledged(stream, end) &&
+	       (end <= stream->outgoing.synced || !stream_needs_sync(stream));
+}
+
 uint64_t stream_size(const struct stream *stream)
 {
 	return stream->is_incoming ? stream->incoming.receiver.received : stream_written(stream);

@@ -25,9 +25,11 @@ struct stream;
 
 /* Results of stream_read, after stream_set_part. STREAM_SKIP: the bytes of the file up to
  * op->offset are skipped. STREAM_PAGE: the digests from piece op->offset on are wanted
- * (stream_answer_page). */
+ * (stream_answer_page). And with deferred acknowledgements, STREAM_SYNC: the bytes so far are to
+ * become durable (stream_sync). */
 #define STREAM_SKIP (-ESPIPE)
 #define STREAM_PAGE (-ENOTUNIQ)
+#define STREAM_SYNC (-EINPROGRESS)
 
 /* The part of the file that the receiver has already: its NAME.part (part.c). */
 struct stream_part {
@@ -84,9 +86,9 @@ void stream_defer_last_acknowledgement(struct stream *stream);
 /* Whether the next process can resume the stream, as a journal has what was committed. */
 void stream_set_journaled(struct stream *stream, bool journaled);
 
-/* Whether the peer may be waiting for stream_sync: every block so far is committed, and the
- * acknowledgement of the last one is withheld. False at the end, where stream_keep follows. */
-bool stream_awaits_sync(const struct stream *stream);
+/* With deferred acknowledgements: the answer to <sync/> waits for stream_sync. Otherwise it waits
+ * for stream_commit. */
+void stream_sync_when_asked(struct stream *stream);
 
 /* Every committed byte is durable. */
 void stream_sync(struct stream *stream);
@@ -101,6 +103,11 @@ void stream_complete_reads(struct stream *stream);
 
 /* The backlog of unsent messages is shorter: queues the acknowledgements that waited for that. */
 void stream_release_acknowledgements(struct stream *stream);
+
+/* ---- syncing.c ---- */
+
+/* The peer asks that bytes become durable. */
+void stream_receive_sync(struct stream *stream, const struct msg *request);
 
 /* ---- reception.c ---- */
 

@@ -9,6 +9,7 @@
  *     state                                   over, suspended, proceeding
  *     skipping                                pieces that the peer has
  *     opening    closing  reception  writing  <open/>; <close/>; blocks received; writes
+ *     syncing                                 <sync/>
  *     reopening  paging                       sessions whose first block is not carried; digests
  *     resumption delivery                     broken connections; blocks sent
  *     restoring  timeout                      restarts; what is overdue
@@ -63,6 +64,16 @@ void stream_unschedule(struct stream *stream);
  * (stream_probe_beginning), nor an acknowledgement. */
 bool stream_awaits_beginning(const struct stream *stream);
 
+/* Whether a flush waits until what was written is durable at the peer; and whether something is not
+ * yet that was acknowledged. */
+bool stream_asks_syncs(const struct stream *stream);
+bool stream_needs_sync(const struct stream *stream);
+
+/* A flush of the bytes up to `end`: whether they are acknowledged; and durable, if it waits for
+ * that. */
+bool stream_is_acknowledged(const struct stream *stream, uint64_t end);
+bool stream_is_flushed(const struct stream *stream, uint64_t end);
+
 /* Whether readers find the end after the last byte. */
 bool stream_has_ended_input(const struct stream *stream);
 
@@ -84,6 +95,7 @@ enum id_kind {
 	ID_DELIVERY = 'b', /* a probe whose answer acknowledges blocks, or an empty file */
 	ID_PROBE = 'p',	   /* any other */
 	ID_PAGE = 'h',	   /* for digests */
+	ID_SYNC = 's',	   /* for bytes to become durable */
 };
 
 /* The id of a request without its epoch, as in ibb.h. Returns its length, as snprintf. */
@@ -118,6 +130,10 @@ void stream_request_close(struct stream *stream, int64_t now_ms);
 /* Asks for digests, if more are wanted now. */
 void stream_ask_page(struct stream *stream, int64_t now_ms);
 
+/* Asks the peer to make durable what it has acknowledged, if a flush waits for that. No effect
+ * while the answer to an earlier request is awaited. */
+void stream_ask_sync(struct stream *stream);
+
 /* Retransmits the <open/> or <close/> that was not answered. */
 void stream_resend_request(struct stream *stream, int64_t now_ms);
 
@@ -131,6 +147,10 @@ size_t stream_buffer_size(const struct stream *stream);
 
 /* After each change of the receiver: charges its memory to the pool of all streams. */
 void stream_charge_memory(struct stream *stream);
+
+/* Whether the peer waits for stream_sync, or may do so: every block so far is committed, and the
+ * acknowledgement of the last one is withheld. False at the end, where stream_keep follows. */
+bool stream_awaits_sync(const struct stream *stream);
 
 /* ---- state.c ---- */
 

@@ -50,6 +50,12 @@ struct stream_outgoing {
 	size_t unprobed;
 	uint64_t probed, probed_before;
 
+	/* Of a peer with FEATURE_SYNC: the bytes that are durable there; those of the last request;
+	 * whether its answer is awaited; and how often in a row the peer seemed to be away. */
+	uint64_t synced, sync_asked;
+	bool awaits_sync;
+	unsigned sync_failures;
+
 	uint64_t flushed;	       /* bytes that a flush has reported as delivered */
 	bool is_begun;		       /* the peer has said that it can store an empty file */
 	struct op *writers, *flushers; /* parked */
@@ -83,8 +89,9 @@ void stream_push(struct stream *stream);
  * Completes `op` with 0 when the peer has acknowledged every byte written before, or with the
  * stream's error. While the stream is suspended `op` waits even if every byte is acknowledged: the
  * peer may have lost the stream, and with it a good end for its reader. It does not wait if an
- * earlier flush has reported the same bytes. If nothing was written, a peer with FEATURE_RESUME is
- * asked whether it can store the file.
+ * earlier flush has reported the same bytes. A peer with FEATURE_SYNC is asked to make them durable
+ * first: -ENOSPC if it has no room, -ECONNRESET if it could not. If nothing was written, a peer
+ * with FEATURE_RESUME is asked whether it can store the file.
  */
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
 
@@ -116,6 +123,12 @@ void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 /* A probe was answered: the blocks before `end` have arrived. If the peer stores them, they are
  * durable. 0: an empty file is. */
 void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
+
+/* ---- syncing.c ---- */
+
+/* Our request that the first `bytes` become durable was answered. */
+void stream_sync_answered(struct stream *stream, const struct msg *answer, uint64_t bytes,
+			  int64_t now_ms);
 
 /* ---- paging.c ---- */
 

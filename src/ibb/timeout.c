@@ -47,6 +47,8 @@ static void probe_peer(struct stream *stream, int64_t now_ms)
 	/* When memory is short the deadline still stands. */
 	stream_send_probe(stream, ID_PROBE, asks ? stream->outgoing.asked : 0);
 	stream_probe_beginning(stream);
+	stream->outgoing.awaits_sync = false;
+	stream_ask_sync(stream);
 	stream->outgoing.probed_before = stream->outgoing.probed;
 	if (!asks) {
 		stream_retransmit_oldest(stream);

@@ -213,7 +213,8 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 			stream_probe_beginning(stream);
 		}
 		await_delivery(stream, now_ms);
-	} else if (stream_is_delivered(stream) && !stream->resumption.suspended) {
+	} else if (stream_is_delivered(stream) && !stream->resumption.suspended &&
+		   !stream_needs_sync(stream)) {
 		stream->outgoing.flushed = stream->outgoing.sender.acknowledged;
 		op_complete(op, 0, done);
 	} else if (stream_is_delivered(stream) &&
@@ -223,6 +224,7 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 		op->end = end_of_writes(stream);
 		op_park(op, &stream->outgoing.flushers);
 		stream_push_all(stream);
+		stream_ask_sync(stream);
 		await_delivery(stream, now_ms);
 	}
 }

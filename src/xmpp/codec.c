@@ -58,6 +58,7 @@ static const struct {
 	{"resume", MSG_NAMESPACE_RESUME, "set", MSG_RESUME, codec_decode_resume},
 	{"skip", MSG_NAMESPACE_PIECES, "set", MSG_SKIP, codec_decode_skip},
 	{"pieces", MSG_NAMESPACE_PIECES, "get", MSG_PIECES, codec_decode_pieces},
+	{"sync", MSG_NAMESPACE_SYNC, "set", MSG_SYNC, codec_decode_sync},
 	{"ping", NAMESPACE_PING, "get", MSG_PING, decode_ping},
 	{"query", NAMESPACE_INFO, "get", MSG_INFO, codec_decode_info},
 	{"si", NAMESPACE_SI, "set", MSG_SI, codec_decode_si},
@@ -182,12 +183,13 @@ static const struct {
 	const char *type; /* of the iq */
 	void (*add)(struct codec *codec, const struct msg *msg);
 } kinds[] = {
-	[MSG_OPEN] = {"set", codec_add_open},	[MSG_DATA] = {"set", codec_add_data},
-	[MSG_CLOSE] = {"set", codec_add_close}, [MSG_RESUME] = {"set", codec_add_resume},
-	[MSG_SI] = {"set", codec_add_si},	[MSG_JINGLE] = {"set", codec_add_jingle},
-	[MSG_SKIP] = {"set", codec_add_skip},	[MSG_PIECES] = {"get", codec_add_pieces},
-	[MSG_PING] = {"get", add_ping},		[MSG_INFO] = {"get", codec_add_info},
-	[MSG_RESULT] = {"result", add_result},	[MSG_ERROR] = {"error", codec_add_error},
+	[MSG_OPEN] = {"set", codec_add_open},	  [MSG_DATA] = {"set", codec_add_data},
+	[MSG_CLOSE] = {"set", codec_add_close},	  [MSG_RESUME] = {"set", codec_add_resume},
+	[MSG_SI] = {"set", codec_add_si},	  [MSG_JINGLE] = {"set", codec_add_jingle},
+	[MSG_SKIP] = {"set", codec_add_skip},	  [MSG_PIECES] = {"get", codec_add_pieces},
+	[MSG_SYNC] = {"set", codec_add_sync},	  [MSG_PING] = {"get", add_ping},
+	[MSG_INFO] = {"get", codec_add_info},	  [MSG_RESULT] = {"result", add_result},
+	[MSG_ERROR] = {"error", codec_add_error},
 };
 
 const char *codec_encode(struct codec *codec, const struct msg *msg, size_t *length)

@@ -138,6 +138,19 @@ void codec_decode_page(struct codec *codec, xmpp_stanza_t *pieces, struct msg *m
 	}
 }
 
+enum condition codec_decode_sync(struct codec *codec, xmpp_stanza_t *sync, struct msg *msg)
+{
+	(void)codec;
+	uint64_t bytes;
+	msg->sid = element_sid(sync, "sid");
+	if (!msg->sid ||
+	    !text_to_number(xmpp_stanza_get_attribute(sync, "bytes"), INT64_MAX, &bytes)) {
+		return CONDITION_BAD_REQUEST;
+	}
+	msg->size = (int64_t)bytes;
+	return CONDITION_NONE;
+}
+
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg)
 {
 	xmpp_stanza_t *data = element_child(message, "data", NAMESPACE_IBB);
@@ -231,6 +244,16 @@ void codec_add_pieces(struct codec *codec, const struct msg *msg)
 	struct writer *writer = &codec->writer;
 	writer_add(writer, "<pieces xmlns='" MSG_NAMESPACE_PIECES "' first='");
 	writer_add_number(writer, (int64_t)msg->first);
+	writer_add(writer, "'");
+	writer_add_attribute(writer, "sid", msg->sid);
+	writer_add(writer, "/>");
+}
+
+void codec_add_sync(struct codec *codec, const struct msg *msg)
+{
+	struct writer *writer = &codec->writer;
+	writer_add(writer, "<sync xmlns='" MSG_NAMESPACE_SYNC "' bytes='");
+	writer_add_number(writer, msg->size);
 	writer_add(writer, "'");
 	writer_add_attribute(writer, "sid", msg->sid);
 	writer_add(writer, "/>");

@@ -40,6 +40,8 @@ void codec_add_resume(struct codec *codec, const struct msg *msg);
 void codec_decode_resumed(xmpp_stanza_t *resume, struct msg *msg);
 void codec_add_skip(struct codec *codec, const struct msg *msg);
 void codec_add_pieces(struct codec *codec, const struct msg *msg);
+enum condition codec_decode_sync(struct codec *codec, xmpp_stanza_t *sync, struct msg *msg);
+void codec_add_sync(struct codec *codec, const struct msg *msg);
 
 /* A <pieces/> in a result: we may have pieces of the file, or these are their digests. */
 void codec_add_page(struct codec *codec, const struct msg *msg);

@@ -30,6 +30,7 @@ SOURCES = {
     "urn:ibbfs:resume:0": None,
     "urn:ibbfs:folders:0": None,
     "urn:ibbfs:pieces:0": None,
+    "urn:ibbfs:sync:0": None,
     "jabber:x:data": "0004",
     "http://jabber.org/protocol/feature-neg": "0020",
     "http://jabber.org/protocol/disco#info": "0030",

@@ -119,6 +119,7 @@ static inline bool core_store(struct stream *stream)
 		return false;
 	}
 	stream_defer_acknowledgements(stream);
+	stream_sync_when_asked(stream);
 	stream_set_journaled(stream, true);
 	return true;
 }
@@ -127,6 +128,12 @@ static inline bool core_store(struct stream *stream)
 static inline void core_commit(struct stream *stream)
 {
 	stream_commit(stream);
+}
+
+/* What was committed is durable. */
+static inline void core_sync(struct stream *stream)
+{
+	stream_sync(stream);
 }
 
 /* Of a new process: a stream of an earlier one, of which so much is in the file. NULL: it cannot be
@@ -138,6 +145,7 @@ static inline struct stream *core_restore(struct core *core, const struct stream
 	struct stream *stream = ibb_restore(&core->ibb, facts, now_ms, &error);
 	FUZZ_CHECK(stream || error == -ENFILE || error == -ENOMEM || error == -EEXIST);
 	if (stream) {
+		stream_sync_when_asked(stream);
 		stream_set_journaled(stream, true);
 	}
 	return stream;

@@ -148,8 +148,8 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 {
 	static const uint8_t zeros[WORLD_MOST_BYTES];
 	static const enum msg_kind kinds[] = {
-		MSG_OPEN,   MSG_DATA,  MSG_CLOSE,  MSG_PING,   MSG_INFO, MSG_UNKNOWN,
-		MSG_RESULT, MSG_ERROR, MSG_BOUNCE, MSG_RESUME, MSG_SKIP, MSG_PIECES,
+		MSG_OPEN,  MSG_DATA,   MSG_CLOSE,  MSG_PING, MSG_INFO,	 MSG_UNKNOWN, MSG_RESULT,
+		MSG_ERROR, MSG_BOUNCE, MSG_RESUME, MSG_SKIP, MSG_PIECES, MSG_SYNC,
 	};
 	static char name[3000];
 	static const int64_t file_sizes[] = {-1, 0, 5, INT64_MAX};
@@ -189,6 +189,10 @@ static void play_forge(struct schedule *schedule, enum who from, enum who to)
 		msg.sid = take_sid(schedule);
 		msg.has_seq = take_number(schedule) & 1;
 		msg.seq = msg.has_seq ? take_seq(schedule, to, from, msg.sid) : 0;
+		break;
+	case MSG_SYNC:
+		msg.sid = take_sid(schedule);
+		msg.size = file_sizes[1 + take_number(schedule) % (COUNT(file_sizes) - 1)];
 		break;
 	case MSG_SKIP:
 		msg.sid = take_sid(schedule);

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#define ALL_FEATURES                                                                   \
-	(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SI | \
-	 FEATURE_JINGLE)
+#define ALL_FEATURES                                                                     \
+	(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SYNC | \
+	 FEATURE_SI | FEATURE_JINGLE)
 
 static xmpp_ctx_t *context;
 /* One for received stanzas; one for their copies in pieces, and for sent ones. */
@@ -29,14 +29,15 @@ static void set_up(void)
 bool stanza_is_request(enum msg_kind kind)
 {
 	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME ||
-	       kind == MSG_SKIP || kind == MSG_PIECES || kind == MSG_PING || kind == MSG_INFO ||
-	       kind == MSG_SI || kind == MSG_JINGLE || kind == MSG_UNKNOWN;
+	       kind == MSG_SKIP || kind == MSG_PIECES || kind == MSG_SYNC || kind == MSG_PING ||
+	       kind == MSG_INFO || kind == MSG_SI || kind == MSG_JINGLE || kind == MSG_UNKNOWN;
 }
 
 static bool has_sid(enum msg_kind kind)
 {
 	return kind == MSG_OPEN || kind == MSG_DATA || kind == MSG_CLOSE || kind == MSG_RESUME ||
-	       kind == MSG_SKIP || kind == MSG_PIECES || kind == MSG_SI || kind == MSG_JINGLE;
+	       kind == MSG_SKIP || kind == MSG_PIECES || kind == MSG_SYNC || kind == MSG_SI ||
+	       kind == MSG_JINGLE;
 }
 
 /* Reads every byte of a string, so that the address sanitizer has seen it. */
@@ -147,7 +148,8 @@ void stanza_check(const struct msg *msg)
 	FUZZ_CHECK(!msg->folder || (msg->kind == MSG_OPEN && touch(msg->folder) >= 1));
 	FUZZ_CHECK(msg->size >= -1 &&
 		   (msg->size == -1 || msg->kind == MSG_OPEN || msg->kind == MSG_CLOSE ||
-		    msg->kind == MSG_SKIP || (msg->kind == MSG_RESULT && msg->pieces)));
+		    msg->kind == MSG_SKIP || msg->kind == MSG_SYNC ||
+		    (msg->kind == MSG_RESULT && msg->pieces)));
 	FUZZ_CHECK(msg->kind != MSG_SKIP || msg->size >= 1);
 	FUZZ_CHECK(!msg->pieces || msg->kind == MSG_OPEN || msg->kind == MSG_RESULT);
 	FUZZ_CHECK(msg->first <= INT64_MAX && (!msg->first || msg->kind == MSG_PIECES));

@@ -124,6 +124,7 @@ static void complete_read(struct world *world, struct call *call)
 		end->stored += (uint64_t)result;
 		end->blocks = call->op.end;
 	}
+	end->awaits_sync = end->awaits_sync || result == STREAM_SYNC;
 	if (!is_modelled(world, session)) {
 		return;
 	}
@@ -143,6 +144,10 @@ static void complete_flush(const struct world *world, const struct call *call)
 	if (call->op.result == 0 && can_know && is_modelled(world, session)) {
 		uint64_t taken = count_taken(&session->ends[call->end].out, call->segment);
 		FUZZ_CHECK(session->ends[!call->end].received >= taken);
+		/* A good end by the receiver, of which no inbox is capable, ends flushes as well.
+		 */
+		bool syncs = session->is_ibbfs && session->ends[1].stores && !session->is_ended;
+		FUZZ_CHECK(call->end == 1 || !syncs || session->ends[1].synced >= taken);
 	}
 	FUZZ_CHECK(call->op.result <= 0);
 }
@@ -244,6 +249,7 @@ static bool arrive_again(struct world *world, enum who from, enum who to, struct
 	end->reads = true;
 	end->received = 0;
 	end->stores = false;
+	end->awaits_sync = false;
 	session->ends[0].out.at = 0;
 	session->ends[0].out.offset = 0;
 	end->out.at = end->out.length;
@@ -339,6 +345,8 @@ struct session *world_open(struct world *world, enum who from, enum who to, bool
 	return session;
 }
 
+#define IBBFS_FEATURES (FEATURE_IBBFS | FEATURE_RESUME | FEATURE_SYNC)
+
 void world_dial(struct world *world, struct session *session)
 {
 	struct end *end = &session->ends[0];
@@ -347,7 +355,7 @@ void world_dial(struct world *world, struct session *session)
 	}
 	end->dialled = true;
 	/* The side that is opened to recognises an ibbfs by the name. */
-	unsigned features = FEATURE_IBB | (session->is_ibbfs ? FEATURE_IBBFS | FEATURE_RESUME : 0U);
+	unsigned features = FEATURE_IBB | (session->is_ibbfs ? IBBFS_FEATURES : 0U);
 	int error =
 		core_dial(core_of(world, end->who), end->stream, world_jids[session->ends[1].who],
 			  features, session->is_ibbfs ? "name" : NULL, world->now_ms);
@@ -382,6 +390,11 @@ void world_call(struct world *world, struct session *session, unsigned end, enum
 			return;
 		}
 		core_commit(at->stream);
+		if (at->awaits_sync) {
+			core_sync(at->stream);
+			at->synced = at->stored;
+			at->awaits_sync = false;
+		}
 		size = WORLD_MOST_BYTES; /* a block at least */
 	}
 	struct call *call = allocate(sizeof(*call));
@@ -749,6 +762,7 @@ static void restore(struct world *world, struct session *session)
 		.blocks = end->blocks,
 	};
 	end->received = end->stored;
+	end->awaits_sync = false;
 	end->stream = core_restore(core_of(world, end->who), &facts, world->now_ms);
 }
 

@@ -75,6 +75,8 @@ struct end {
 	bool stores;	   /* what it reads goes into a file, with a journal: */
 	uint64_t stored;   /* bytes */
 	uint64_t blocks;
+	bool awaits_sync; /* its peer asks that what is stored becomes durable */
+	uint64_t synced;  /* bytes */
 };
 
 struct session {

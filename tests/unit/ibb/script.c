@@ -217,6 +217,8 @@ static void take_done(struct script *script)
 			call->stream->read = op->offset;
 		} else if (op->kind == OP_READ && op->result == STREAM_PAGE) {
 			put(script, "%s=page %" PRIu64, call->name, op->offset);
+		} else if (op->kind == OP_READ && op->result == STREAM_SYNC) {
+			put(script, "%s=sync", call->name);
 		} else {
 			put_result(script, call->name, op->result);
 		}
@@ -342,6 +344,9 @@ static void put_message(struct script *script, const struct msg *msg)
 	case MSG_PIECES:
 		put(script, "%s pieces %s %s %" PRIu64, msg->id, msg->peer, msg->sid, msg->first);
 		break;
+	case MSG_SYNC:
+		put(script, "%s sync %s %s %" PRId64, msg->id, msg->peer, msg->sid, msg->size);
+		break;
 	case MSG_PING:
 		put(script, "%s ping %s", msg->id, msg->peer);
 		break;
@@ -447,7 +452,7 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 
 	if (strcmp(kind, "open") == 0 || strcmp(kind, "data") == 0 || strcmp(kind, "close") == 0 ||
 	    strcmp(kind, "resume") == 0 || strcmp(kind, "skip") == 0 ||
-	    strcmp(kind, "pieces") == 0) {
+	    strcmp(kind, "pieces") == 0 || strcmp(kind, "sync") == 0) {
 		msg.sid = words[1];
 		msg.id = words[2];
 	}
@@ -500,6 +505,9 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 	} else if (strcmp(kind, "pieces") == 0) {
 		msg.kind = MSG_PIECES;
 		msg.first = strtoull(words[3], NULL, 10);
+	} else if (strcmp(kind, "sync") == 0) {
+		msg.kind = MSG_SYNC;
+		msg.size = strtoll(words[3], NULL, 10);
 	} else if (strcmp(kind, "close") == 0) {
 		msg.kind = MSG_CLOSE;
 	} else if (strcmp(kind, "resume") == 0) {
@@ -538,6 +546,8 @@ static void dial(struct script *script, char **words)
 			features |= FEATURE_IBBFS;
 		} else if (strcmp(*word, "resume") == 0) {
 			features |= FEATURE_RESUME;
+		} else if (strcmp(*word, "sync") == 0) {
+			features |= FEATURE_SYNC;
 		} else if (strncmp(*word, "name=", 5) == 0) {
 			name = *word + 5;
 		}
@@ -739,6 +749,10 @@ static void act_here(struct script *script, char **words)
 		stream_defer_acknowledgements(get_stream(script, words[1])->stream);
 	} else if (strcmp(act, "commit") == 0) {
 		stream_commit(get_stream(script, words[1])->stream);
+	} else if (strcmp(act, "syncs") == 0) {
+		stream_sync_when_asked(get_stream(script, words[1])->stream);
+	} else if (strcmp(act, "synced") == 0) {
+		stream_sync(get_stream(script, words[1])->stream);
 	} else if (strcmp(act, "keep") == 0) {
 		ibb_keep(&script->ibb, get_stream(script, words[1])->stream);
 	} else if (strcmp(act, "verdict") == 0) {

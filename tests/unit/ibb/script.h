@@ -10,7 +10,7 @@
  *
  * Acts on the user's side (S is a stream, called by its sid; OP is a word for a call):
  *
- *     create S; dial S PEER [ibbfs] [resume] [name=NAME] (creates S if need be); reading S
+ *     create S; dial S PEER [ibbfs] [resume] [sync] [name=NAME] (creates S if need be); reading S
  *     await S; offered S
  *     take S         the oldest stream that arrived, from now on called S
  *     open S OP; flush S OP; write S OP BYTES; read S OP BYTES; zeros S BYTES
@@ -18,6 +18,7 @@
  *     try-write S OP BYTES; try-read S OP BYTES       O_NONBLOCK
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
  *     defer S; commit S; keep S; full S      it is stored; its disk is full
+ *     syncs S; synced S      it becomes durable when asked for
  *     restore S PEER BLOCKS; journaled S; hand-over [all]    restarts
  *     verdict PEER S [CONDITION]      an earlier process has answered <close/>
  *     part S BYTES; page S FIRST COUNT; wrong S       its NAME.part; digests of that; it is spoilt
@@ -33,13 +34,14 @@
  *     PEER: data S ID SEQ BYTES|bad [message] [from=PLACE] (where its bytes are from)
  *     PEER: close S ID [reset] [size=BYTES] [digest]; PEER: resume S ID [seq=SEQ]; PEER: ping ID
  *     PEER: skip S ID SEQ BYTES; PEER: pieces S ID FIRST
+ *     PEER: sync S ID BYTES
  *     PEER: result ID pieces [size=BYTES] [page=PIECES]: each is r (right) or w, from the first on
  *     PEER: unknown ID; PEER: result ID [seq=SEQ]; PEER: error ID CONDITION [TYPE]; PEER: bounce ID
  * CONDITION
  *
  * The results: OP=RESULT, a number or an errno's name, for each call that is completed, of a read
- * also "skip END" or "page FIRST"; then each
- * message that is sent, as "ID KIND PEER ..."; then the answer to a query.
+ * also "skip END", "page FIRST" or "sync"; then each message that is sent, as "ID KIND PEER ...";
+ * then the answer to a query.
  *
  * Bytes are a pattern that depends on their offset. All bytes that are read or sent are checked
  * against it. It is also checked that no call is completed twice, and that no stream holds more

@@ -17,6 +17,7 @@
 #define RESUME	      "urn:ibbfs:resume:0"
 #define FOLDERS	      "urn:ibbfs:folders:0"
 #define PIECES	      "urn:ibbfs:pieces:0"
+#define SYNC	      "urn:ibbfs:sync:0"
 #define IBB	      "http://jabber.org/protocol/ibb"
 #define INFO	      "http://jabber.org/protocol/disco#info"
 #define STANZAS	      "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -457,6 +458,14 @@ static const struct row others[] = {
 	{GET("<pieces xmlns='" PIECES "' sid='s'/>"), BAD_REQUEST},
 	{GET("<pieces xmlns='" PIECES "' first='0'/>"), BAD_REQUEST},
 	{SET("<pieces xmlns='" PIECES "' sid='s' first='0'/>"), BAD_REQUEST},
+	{SET("<sync xmlns='" SYNC "' sid='s' bytes='9223372036854775807'/>"),
+	 {.kind = MSG_SYNC, .sid = "s", .size = INT64_MAX}},
+	{SET("<sync xmlns='" SYNC "' sid='s' bytes='0'/>"), {.kind = MSG_SYNC, .sid = "s"}},
+	{SET("<sync xmlns='" SYNC "' sid='s' bytes='9223372036854775808'/>"), BAD_REQUEST},
+	{SET("<sync xmlns='" SYNC "' sid='s' bytes='-1'/>"), BAD_REQUEST},
+	{SET("<sync xmlns='" SYNC "' sid='s'/>"), BAD_REQUEST},
+	{SET("<sync xmlns='" SYNC "' bytes='1'/>"), BAD_REQUEST},
+	{GET("<sync xmlns='" SYNC "' sid='s' bytes='1'/>"), BAD_REQUEST},
 	{SET("<close xmlns='" IBB "' sid='s'><hash xmlns='urn:xmpp:hashes:2'"
 	     " algo='sha-256'>QUJD</hash></close>"),
 	 {.kind = MSG_CLOSE,
@@ -910,6 +919,7 @@ static void test_round_trip(void **state)
 		{.kind = MSG_RESUME, .sid = "s", .size = -1, .has_seq = true},
 		{.kind = MSG_SKIP, .sid = NASTY, .size = INT64_MAX, .seq = 65535},
 		{.kind = MSG_PIECES, .sid = NASTY, .size = -1, .first = INT64_MAX},
+		{.kind = MSG_SYNC, .sid = NASTY, .size = INT64_MAX},
 		{.kind = MSG_RESULT, .size = -1, .pieces = true},
 		{.kind = MSG_RESULT, .size = 5, .pieces = true, .data = bytes, .data_length = 2048},
 		{.kind = MSG_RESULT, .size = 0, .pieces = true, .data = bytes},
