@@ -25,6 +25,9 @@ static void defer_acknowledgements(const struct account *account, const struct n
 	const struct offer *offer = node->file.offer;
 	bool has_word = offer ? offer->format == OFFER_JINGLE : stream->session.resumable;
 	stream_defer_acknowledgements(stream);
+	if (account->inbox_syncs) {
+		stream_sync_when_asked(stream);
+	}
 	if (account->inbox_syncs && !has_word) {
 		stream_defer_last_acknowledgement(stream);
 	}

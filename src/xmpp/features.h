@@ -32,9 +32,9 @@ struct identity {
 
 /* The features (enum feature) in our own disco#info: also those of a resource whose verification
  * string is the same. */
-#define FEATURES_OWN                                                                   \
-	(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SI | \
-	 FEATURE_JINGLE)
+#define FEATURES_OWN                                                                     \
+	(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SYNC | \
+	 FEATURE_SI | FEATURE_JINGLE)
 
 /* The base64 of a SHA-1, and NUL. */
 #define FEATURES_VER_SIZE 29

@@ -9,7 +9,9 @@ import errno
 import os
 import random
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,9 @@ import pytest
 
 from daemon import MEBIBYTE, poll_until, wait_part
 from disks import Disk, running_disk
-from lab import Lab
+from lab import Lab, wait_blocked
+from test_killed import hiding_mount
+from test_waiting import BLOCKED
 
 OUTLIVED = 20  # cuts
 
@@ -271,3 +275,94 @@ def test_power_cut_of_a_plain_peer(lab: Lab, disk: Disk) -> None:
         assert disk.cut(0, lab.folder / f"left-{seq}") == {"s.part": content}
     assert peer.close(mount.jid, "s").get("type") == "result"
     assert disk.cut(0, lab.folder / "left") == {"s": content}
+
+
+def dd_fsync(fd: int) -> None:
+    dd = ["dd", "if=/dev/null", "conv=fsync", "status=none"]
+    subprocess.run(dd, stdout=fd, check=True, timeout=60)
+
+
+def close_one(fd: int) -> None:
+    os.close(os.dup(fd))
+
+
+@pytest.mark.once
+def test_power_cut_after_fsync(lab: Lab, disk: Disk) -> None:
+    """The writer still has the file open. A close that is not the last promises as much."""
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    content = os.urandom(300_000)
+    with open(sender.contact(receiver) / "f", "wb", buffering=0) as stream:
+        for number, barrier in enumerate((os.fsync, dd_fsync, close_one)):
+            stream.write(content)
+            barrier(stream.fileno())
+            left = disk.cut(0, lab.folder / f"left-{number}")
+            assert left == {"f.part": content * (number + 1)}
+    assert disk.cut(0, lab.folder / "left") == {"f": content * 3}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_failing_fsync(lab: Lab, disk: Disk, code: int) -> None:
+    """The errors are those of a close, and the stream is broken."""
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    wanted = errno.ENOSPC if code == errno.ENOSPC else errno.ECONNRESET
+    disk.fail("fsync", code, 1)
+    stream = open(sender.contact(receiver) / "f", "wb", buffering=0)
+    stream.write(b"some")
+    for call in (lambda: os.fsync(stream.fileno()), lambda: stream.write(b"more"), stream.close):
+        with pytest.raises(OSError) as caught:
+            call()
+        assert caught.value.errno == wanted
+    disk.fail("fsync", code, 0)
+    assert not (disk.path / "inbox" / sender.account.jid / "f").exists()
+
+
+@pytest.mark.once
+def test_writer_that_cannot_be_seen(lab: Lab, disk: Disk) -> None:
+    """Its close may be any, so it waits for the bytes."""
+    alice, bob = lab.accounts("alice", "bob")
+    receiver = lab.mount(bob, f"inbox={disk.path}/inbox")
+    sender = hiding_mount(lab, alice)
+    sender.wait_online(receiver.jid)
+    source = lab.random_file(20_000)
+    disk.fail("fsync", errno.EIO, 1)
+    assert lab.run("cp", source, sender.contact(receiver) / "failed").returncode == 1
+    disk.fail("fsync", errno.EIO, 0)
+    done = lab.run("cp", source, sender.contact(receiver) / "f")
+    assert done.returncode == 0, done.stderr
+    left = disk.cut(0, lab.folder / "left")
+    assert source.read_bytes() in (left.get("f"), left.get("f.part")), left.keys()
+    assert "failed" not in left
+
+
+def spawn_fsync(lab: Lab, path: Path) -> subprocess.Popen:
+    """Another process, as each child of this one would close, and so flush, our files."""
+    program = (sys.executable, BLOCKED, "fsync", path)
+    process = lab.spawn(*program, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    wait_blocked(process.pid)
+    return process
+
+
+def result_of(process: subprocess.Popen) -> list[str]:
+    assert process.stdout
+    return process.stdout.readline().split()[:2]
+
+
+@pytest.mark.once
+def test_fsync_and_a_disk_that_hangs(lab: Lab, disk: Disk) -> None:
+    """A signal ends the wait. Otherwise it goes on, also while the receiver is started again."""
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    disk.hang("fsync")
+    interrupted = spawn_fsync(lab, sender.contact(receiver) / "interrupted")
+    interrupted.send_signal(signal.SIGINT)
+    assert result_of(interrupted) == ["-1", str(errno.EINTR)]
+    patient = spawn_fsync(lab, sender.contact(receiver) / "f")
+    receiver.kill()
+    disk.go()
+    receiver.start()
+    assert result_of(patient) == ["0", "0"]
+    left = disk.cut(0, lab.folder / "left")
+    assert left.get("f", left.get("f.part")), left.keys()
+    for process in (interrupted, patient):
+        process.wait(60)  # its close waits for the disk as well

@@ -17,6 +17,7 @@ import pytest
 from daemon import Mount, poll_until
 from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, RawPeer, Stanza, is_kind, payload
+from server import Account
 from test_user import UserMount, user_mount
 
 PROGRAM = Path(__file__).with_name("killed.py")
@@ -51,12 +52,16 @@ def set_descriptors(mount: Mount, most: int) -> None:
     resource.prlimit(mount.pid, resource.RLIMIT_NOFILE, (min(most, limit), limit))
 
 
-def hidden(lab: Lab) -> tuple[Mount, RawPeer]:
+def hiding_mount(lab: Lab, account: Account) -> Mount:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a /proc")
+    options = "uid=nobody,allow_root"
+    return user_mount(lab, lab.shared_folder(), account, options, HidingMount).start()
+
+
+def hidden(lab: Lab) -> tuple[Mount, RawPeer]:
     alice, bob = lab.accounts("alice", "bob")
-    mount = user_mount(lab, lab.shared_folder(), alice, "uid=nobody,allow_root", HidingMount)
-    mount.start()
+    mount = hiding_mount(lab, alice)
     peer = lab.raw(bob, features=FEATURES)
     mount.wait_online(peer.jid)
     looks = ["nsenter", "--mount", "--root", "-t", str(mount.pid), "setpriv", "--reuid", "nobody"]

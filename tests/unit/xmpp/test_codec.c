@@ -42,6 +42,7 @@
 	"<feature var='urn:ibbfs:0'/>"                                         \
 	"<feature var='urn:ibbfs:folders:0'/>"                                 \
 	"<feature var='urn:ibbfs:resume:0'/>"                                  \
+	"<feature var='urn:ibbfs:sync:0'/>"                                    \
 	"<feature var='urn:xmpp:hash-function-text-names:sha-1'/>"             \
 	"<feature var='urn:xmpp:hash-function-text-names:sha-256'/>"           \
 	"<feature var='urn:xmpp:hashes:2'/>"                                   \
@@ -49,7 +50,7 @@
 	"<feature var='urn:xmpp:jingle:apps:file-transfer:5'/>"                \
 	"<feature var='urn:xmpp:jingle:transports:ibb:1'/>"                    \
 	"<feature var='urn:xmpp:ping'/>"
-#define OUR_VER "xIQYLjXVGI9/o/7nMZNcOceYA1I="
+#define OUR_VER "NkGsHT0yJgF1Jdp4qGS5fPZQm+M="
 
 /* The 240 bytes of XEP-0047's examples, which break the text into lines. */
 #define LINE_1 "qANQR1DBwU4DX7jmYZnncmUQB/9KuKBddzQH+tZ1ZywKK0yHKnq57kWq+RFtQdCJ"
@@ -529,8 +530,8 @@ static const struct row answers[] = {
 	{RESULT("<resume seq='7'/>"), {.kind = MSG_RESULT, .size = -1}},
 	{RESULT("<query xmlns='" INFO "'/>"), CAPABLE(0)},
 	{RESULT("<query xmlns='" INFO "'>" OUR_INFO "</query>"),
-	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SI |
-		 FEATURE_JINGLE)},
+	 CAPABLE(FEATURE_IBB | FEATURE_IBBFS | FEATURE_FOLDERS | FEATURE_RESUME | FEATURE_SYNC |
+		 FEATURE_SI | FEATURE_JINGLE)},
 	{RESULT("\n<query xmlns='" INFO "' node='n'>\n<feature/>\n<feature var='" IBB
 		"'/></query>"),
 	 CAPABLE(FEATURE_IBB)},
