@@ -49,14 +49,14 @@ static struct directory_names *find_locked(struct directories *directories,
 	return directory;
 }
 
-void directories_begin_make(struct directories *directories)
+static void begin_make(struct directories *directories)
 {
 	pthread_mutex_lock(&directories->mutex);
 	directories->making++;
 	pthread_mutex_unlock(&directories->mutex);
 }
 
-void directories_end_make(struct directories *directories, int fd, bool made)
+static void end_make(struct directories *directories, int fd, bool made)
 {
 	struct stat status;
 	bool is_known = fstat(fd, &status) == 0;
@@ -68,6 +68,14 @@ void directories_end_make(struct directories *directories, int fd, bool made)
 	pthread_mutex_unlock(&directories->mutex);
 }
 
+int directories_make(struct directories *directories, int fd, const char *name)
+{
+	begin_make(directories);
+	int error = mkdirat(fd, name, 0700) == 0 ? 0 : -errno;
+	end_make(directories, fd, error == 0);
+	return error;
+}
+
 bool directories_are_durable(struct directories *directories, int fd)
 {
 	struct stat status;
@@ -76,7 +84,7 @@ bool directories_are_durable(struct directories *directories, int fd)
 	}
 	pthread_mutex_lock(&directories->mutex);
 	const struct directory_names *directory = find_locked(directories, &status);
-	/* One that is being made may be seen before directories_end_make. */
+	/* One that is being made may be seen before end_make. */
 	bool durable = directories->making == 0 && !directories->error && !directory->error &&
 		       directory->durable >= directory->made;
 	pthread_mutex_unlock(&directories->mutex);

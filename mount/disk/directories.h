@@ -45,9 +45,8 @@ struct directories {
 void directories_init(struct directories *directories);
 void directories_finish(struct directories *directories);
 
-/* Around mkdir(2) in `fd`. `made`: it has succeeded. */
-void directories_begin_make(struct directories *directories);
-void directories_end_make(struct directories *directories, int fd, bool made);
+/* Makes the directory `name` in `fd`, with mode 0700. Others may see it at once. -EEXIST. */
+int directories_make(struct directories *directories, int fd, const char *name);
 
 /* Whether the names of all directories in `fd` are durable. */
 bool directories_are_durable(struct directories *directories, int fd);

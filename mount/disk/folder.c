@@ -54,16 +54,12 @@ static bool remove_one(int directory, const char *name, struct quota *quota)
 	return removed;
 }
 
-/* mkdir, which others may see at once. */
 static int make_name(int directory, const char *name, struct directories *directories)
 {
-	if (!directories) {
-		return mkdirat(directory, name, 0700) == 0 ? 0 : -errno;
+	if (directories) {
+		return directories_make(directories, directory, name);
 	}
-	directories_begin_make(directories);
-	int error = mkdirat(directory, name, 0700) == 0 ? 0 : -errno;
-	directories_end_make(directories, directory, error == 0);
-	return error;
+	return mkdirat(directory, name, 0700) == 0 ? 0 : -errno;
 }
 
 /* A new directory; -EEXIST. */

@@ -41,15 +41,6 @@ static int enter_contact(const struct location *location)
 	return folder_open(location->inbox->fd, location->contact);
 }
 
-/* mkdir, which others may see at once. */
-static int make_name(struct inbox *inbox, const char *contact)
-{
-	directories_begin_make(&inbox->directories);
-	int error = mkdirat(inbox->fd, contact, 0700) == 0 ? 0 : -errno;
-	directories_end_make(&inbox->directories, inbox->fd, error == 0);
-	return error;
-}
-
 /* Its place is reserved first, as others may need the last ones, too. 0 as well if another file of
  * the contact has made it meanwhile. */
 static int make_contact(const struct location *location, struct hub *hub)
@@ -59,7 +50,7 @@ static int make_contact(const struct location *location, struct hub *hub)
 	claim_init(&claim, &inbox->quota);
 	int error = room_reserve(inbox, hub, &claim, 0);
 	if (!error) {
-		error = make_name(inbox, location->contact);
+		error = directories_make(&inbox->directories, inbox->fd, location->contact);
 	}
 	if (!error) {
 		claim_spend(&claim, 0);
