@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* ppoll */
+
 #include "mount/cli/password.h"
 
 #include "mount/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -91,11 +93,9 @@ static size_t strip_mark(char *line, size_t length)
 /* Waits until a byte can be read from `fd`, with the signal mask `waiting`; then reads it. */
 static ssize_t wait_and_read(int fd, char *byte, const sigset_t *waiting)
 {
-	fd_set readable;
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
 
-	FD_ZERO(&readable);
-	FD_SET(fd, &readable);
-	ssize_t count = pselect(fd + 1, &readable, NULL, NULL, NULL, waiting);
+	int count = ppoll(&readable, 1, NULL, waiting);
 	return count < 0 ? count : read(fd, byte, 1);
 }
 
