@@ -153,7 +153,7 @@ def test_signals_that_dump_a_core(lab: Lab, world: str) -> None:
         process = lab.spawn(sys.executable, "-c", DUMPED, path)
         assert process.stdout and process.stdout.readline() == b"ready\n"
         process.send_signal(number)
-        assert process.wait(20) == -number
+        assert process.wait(60) == -number
     found = poll_until(lambda: ends(peer), what="the ends of all streams")
     wanted = "broken" if world == "visible" else "whole"
     assert found == {number.name: wanted for number in DUMPING}
