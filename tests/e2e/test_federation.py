@@ -28,7 +28,7 @@ def test_in_the_other_direction(lab: Lab, size: int) -> None:
     transfer(lab, bob, alice, size)
 
 
-@pytest.mark.large
+@pytest.mark.slow  # test_sizes has the first direction
 @pytest.mark.timeout(200)
 def test_ten_mebibytes_in_the_other_direction(lab: Lab) -> None:
     alice, bob = lab.pair()

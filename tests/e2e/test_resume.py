@@ -103,7 +103,7 @@ def transfer_with_cuts(lab: Lab, size: int, cuts: int, seed: int, seconds: float
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_random_cuts(lab: Lab, seed: int) -> None:
     transfer_with_cuts(lab, 8 * MEBIBYTE, 15, seed, 150)
 
