@@ -161,7 +161,8 @@ def first(bench: Bench, world: World) -> None:
 
 
 def streams_cell(bench: Bench, world: World, block: int) -> None:
-    plan, size = bench.plan, bench.plan.large_file
+    plan = bench.plan
+    size = plan.large_file - plan.large_file % (max(plan.streams) * block)  # whole blocks
     pump = best_pump(bench, world, block, 0)
     with world.mounts(block, 0) as (first, second):
         ibbfs = Ibbfs(world, first, second)
