@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,14 +134,17 @@ struct named {
 	struct inbox *inbox;
 	struct hub *hub;
 	struct journal_found *found; /* ours */
-	int error;
+	atomic_int error;	     /* of a directory that could not be synced */
 };
 
-/* One of the directories that it is in was synced. */
+/* One of the directories that it is in was synced, or could not be: in the syncer's thread, or in
+ * that of the restart. */
 static void note(void *context, int result)
 {
 	struct named *named = context;
-	named->error = named->error ? named->error : result;
+	if (result) {
+		atomic_store(&named->error, result);
+	}
 }
 
 /* It is the last one. */
@@ -151,7 +155,7 @@ static void conclude(void *context, int result)
 	struct journal_found *found = named->found;
 	const struct journal_head *head = &found->head;
 	struct journals *journals = &named->inbox->journals;
-	if (named->error == 0) {
+	if (atomic_load(&named->error) == 0) {
 		struct verdict_name name;
 		verdict_name_set(&name, head->own, head->peer, head->sid);
 		verdict_file_note(journals, &name, CONDITION_NONE);
