@@ -227,36 +227,36 @@ void codec_add_data(struct codec *codec, const struct msg *msg)
 	writer_add(writer, "</data>");
 }
 
+/* The end of an element whose open attribute has that number. */
+static void add_number_and_sid(struct writer *writer, int64_t number, const char *sid)
+{
+	writer_add_number(writer, number);
+	writer_add(writer, "'");
+	writer_add_attribute(writer, "sid", sid);
+	writer_add(writer, "/>");
+}
+
 void codec_add_skip(struct codec *codec, const struct msg *msg)
 {
 	struct writer *writer = &codec->writer;
 	writer_add(writer, "<skip xmlns='" MSG_NAMESPACE_PIECES "' seq='");
 	writer_add_number(writer, msg->seq);
 	writer_add(writer, "' bytes='");
-	writer_add_number(writer, msg->size);
-	writer_add(writer, "'");
-	writer_add_attribute(writer, "sid", msg->sid);
-	writer_add(writer, "/>");
+	add_number_and_sid(writer, msg->size, msg->sid);
 }
 
 void codec_add_pieces(struct codec *codec, const struct msg *msg)
 {
 	struct writer *writer = &codec->writer;
 	writer_add(writer, "<pieces xmlns='" MSG_NAMESPACE_PIECES "' first='");
-	writer_add_number(writer, (int64_t)msg->first);
-	writer_add(writer, "'");
-	writer_add_attribute(writer, "sid", msg->sid);
-	writer_add(writer, "/>");
+	add_number_and_sid(writer, (int64_t)msg->first, msg->sid);
 }
 
 void codec_add_sync(struct codec *codec, const struct msg *msg)
 {
 	struct writer *writer = &codec->writer;
 	writer_add(writer, "<sync xmlns='" MSG_NAMESPACE_SYNC "' bytes='");
-	writer_add_number(writer, msg->size);
-	writer_add(writer, "'");
-	writer_add_attribute(writer, "sid", msg->sid);
-	writer_add(writer, "/>");
+	add_number_and_sid(writer, msg->size, msg->sid);
 }
 
 void codec_add_page(struct codec *codec, const struct msg *msg)
