@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* location, with a hub that knows one part at most. */
 #include "mount/disk/location.h"
+#include "mount/disk/one_part.h"
 #include "mount/disk/room.h"
-#include "mount/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,32 +16,9 @@
 
 #include <cmocka.h>
 
-#define PART	 "a@x/old.part"
 #define TEMPLATE "/tmp/location-XXXXXX"
 
 static char directory[sizeof(TEMPLATE)];
-static bool hub_has_part;
-
-void log_warning(const char *format, ...)
-{
-	(void)format;
-}
-
-uint64_t hub_sum_parts(struct hub *unused, uint64_t block, uint64_t *files)
-{
-	(void)unused;
-	*files = hub_has_part ? 1 : 0;
-	return *files * block;
-}
-
-bool hub_take_oldest_part(struct hub *unused, char *path, size_t size)
-{
-	(void)unused;
-	bool taken = hub_has_part;
-	snprintf(path, size, "%s", PART);
-	hub_has_part = false;
-	return taken;
-}
 
 static struct inbox *start(uint64_t max_files)
 {

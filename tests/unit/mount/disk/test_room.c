@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* room, with a hub that knows one part: no file comes or goes but by the test's hand. */
 #include "mount/disk/room.h"
-#include "mount/log.h"
+
+#include "mount/disk/one_part.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,31 +16,7 @@
 
 #include <cmocka.h>
 
-#define PART "a@x/f.part"
-
 static char directory[] = "/tmp/room-XXXXXX";
-static bool hub_has_part;
-
-void log_warning(const char *format, ...)
-{
-	(void)format;
-}
-
-uint64_t hub_sum_parts(struct hub *unused, uint64_t block, uint64_t *files)
-{
-	(void)unused;
-	*files = hub_has_part ? 1 : 0;
-	return *files * block;
-}
-
-bool hub_take_oldest_part(struct hub *unused, char *path, size_t size)
-{
-	(void)unused;
-	bool taken = hub_has_part;
-	snprintf(path, size, "%s", PART);
-	hub_has_part = false;
-	return taken;
-}
 
 static void add_file(const char *path)
 {
