@@ -4,7 +4,8 @@
 /* A stanza with the smallest fits into the 8 KiB that servers read at once; the largest is the most
  * that the XEP allows. */
 static const size_t sizes[] = {BLOCK_SIZE_MIN, 16384, 65535};
-#define LARGEST (sizeof(sizes) / sizeof(sizes[0]) - 1)
+#define SMALLEST (-1)
+#define LARGEST	 1
 
 /* The time until blocks of the other size are acknowledged, and windows have settled: one of their
  * rounds where the RTT is short (see window.c), else one round trip. */
@@ -32,7 +33,7 @@ static const double speedups[] = {1.5, 1.25, 1.1};
 
 size_t block_size_current(const struct block_size *size)
 {
-	return sizes[size->uses_candidate ? size->candidate : size->current];
+	return sizes[(size->uses_candidate ? size->candidate : size->current) - SMALLEST];
 }
 
 static void begin_turn(struct block_size *size, bool settling, int64_t now_us)
@@ -55,7 +56,8 @@ static void begin(struct block_size *size, int64_t now_us)
 {
 	/* An interrupted comparison continues: files may be short. */
 	if (size->pairs == 0 || now_us - size->last_pair_us > PAUSE_US) {
-		bool up = size->current == 0 || (size->current < LARGEST && !size->went_larger);
+		bool up = size->current == SMALLEST ||
+			  (size->current < LARGEST && !size->went_larger);
 		size->candidate = up ? size->current + 1 : size->current - 1;
 		size->pairs = 0;
 		size->current_rate = size->candidate_rate = 0;
@@ -90,6 +92,11 @@ static void end(struct block_size *size, bool better, int64_t now_us)
 		size->went_larger = false;
 		size->not_before_us = now_us;
 	}
+	if (!better && !size->is_chosen && size->went_larger) {
+		/* If the first size is too large, a smaller one is found at once. */
+		size->not_before_us = now_us;
+	}
+	size->is_chosen |= better || !size->went_larger;
 	interrupt(size);
 	size->pairs = 0;
 }

@@ -3,9 +3,11 @@
  * block_size - the block size for -o block_size=auto: the one that delivers clearly faster.
  *
  * Some servers work per stanza, and carry twice the bytes in larger ones. Others become slower by
- * half once a stanza does not fit into one of their reads. Only a measurement tells which. Now and
- * then, while writers keep their windows full, another size is compared with the current one. The
- * two take turns, so that other load affects both alike:
+ * half once a stanza does not fit into one of their reads. Only a measurement tells which. It
+ * begins with a size that few servers carry slowly, as a comparison takes seconds where the RTT is
+ * long. While writers keep their windows full, a larger size is compared with it, then a smaller
+ * one, and now and then another one with the current one. The two take turns, so that other load
+ * affects both alike:
  *
  *     current | candidate | current | candidate | current | candidate
  *             ^ after each change: blocks in flight are acknowledged, and windows settle
@@ -31,17 +33,18 @@
 
 #define BLOCK_SIZE_MIN 4096 /* the smallest size that is chosen */
 
-/* Zeroed memory has compared nothing yet. */
+/* Zeroed memory has compared nothing yet, and uses the middle one of three sizes. */
 struct block_size {
-	unsigned current;      /* index of the size */
-	bool went_larger;      /* the last comparison was with a larger size */
+	int current;	  /* which size: -1, 0 or 1, the smallest first */
+	bool is_chosen;	  /* current is no guess: it has changed, or both others were compared */
+	bool went_larger; /* the last comparison was with a larger size */
 	int64_t not_before_us; /* no comparison begins before this */
 	int64_t pause_us;      /* between the last comparison and the next */
 
 	/* The comparison; unless `comparing`, the last one, if it was interrupted. */
 	bool comparing;
-	bool uses_candidate; /* it is the candidate's turn */
-	unsigned candidate;
+	bool uses_candidate;		     /* it is the candidate's turn */
+	int candidate;			     /* as current */
 	unsigned pairs;			     /* of turns, completed; 0: nothing was interrupted */
 	double current_rate, candidate_rate; /* bytes per microsecond, sums over the pairs */
 	double previous_rate;		     /* of the previous turn */
