@@ -116,6 +116,10 @@ static bool receive_durable_close(struct stream *stream, const struct msg *close
 static bool handle_good_close(struct stream *stream, const struct msg *close, bool delivered,
 			      bool whole)
 {
+	if (stream->session.resumable && whole && !stream->incoming.receiver.needs_commit &&
+	    receiver_withholds_blocks(&stream->incoming.receiver) && defer_answer(stream, close)) {
+		return true; /* until the bytes are read, as far as they do not fit in the buffer */
+	}
 	/* The peer did not wait for acknowledgements. Its bytes are here, and will be read. */
 	acknowledge_all(stream);
 	if (receive_durable_close(stream, close, whole)) {
@@ -128,8 +132,22 @@ static bool handle_good_close(struct stream *stream, const struct msg *close, bo
 	return may_flush && defer_answer(stream, close);
 }
 
+/* Whether the sender did not wait for acknowledgements, and blocks before its <close/> were lost or
+ * refused. It will retransmit them. */
+static bool is_early(const struct stream *stream, const struct msg *close)
+{
+	return stream->state == STREAM_OPEN && stream->session.resumable &&
+	       !stream->session.expected && !stream->session.close_pending && !close->reset &&
+	       close->size > (int64_t)stream->incoming.receiver.received;
+}
+
 void stream_receive_close(struct stream *stream, const struct msg *close)
 {
+	if (is_early(stream, close)) {
+		effects_send_error(stream->effects, close->peer, close->id,
+				   CONDITION_UNEXPECTED_REQUEST);
+		return;
+	}
 	bool is_open = stream->state == STREAM_OPEN;
 	bool delivered = stream_is_delivered(stream);
 	/* Fewer bytes than announced, or than the peer has sent, are no good end. */
@@ -177,9 +195,35 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 	return condition_store_error(answer->condition);
 }
 
+/* The peer misses bytes that were sent before our <close/>. */
+static void close_later(struct stream *stream, int64_t now_ms)
+{
+	if (stream_is_delivered(stream)) {
+		/* It has lost what it had acknowledged. */
+		stream->session.close_sent = false;
+		stream_abort(stream, -ECONNRESET);
+		return;
+	}
+	stream->session.close_sent = false;
+	stream->session.close_was_early = true;
+	if (stream->session.finishers) {
+		stream->state = STREAM_OPEN;
+	}
+	if (stream->timers.retry_ms == STREAM_NO_DEADLINE &&
+	    stream->outgoing.sender.blocks_in_flight > 0) {
+		stream_retransmit_all(stream);
+	}
+	stream_proceed(stream, now_ms);
+}
+
 void stream_close_answered(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
 	if (stream->state != STREAM_CLOSING || !stream->session.close_sent) {
+		return;
+	}
+	if (answer->kind == MSG_ERROR && answer->condition == CONDITION_UNEXPECTED_REQUEST &&
+	    stream->session.resumable) {
+		close_later(stream, now_ms);
 		return;
 	}
 	if (answer->kind == MSG_ERROR && condition_means_away(answer->condition) &&
@@ -187,6 +231,11 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 		return;
 	}
 	int error = close_error(stream, answer);
+	struct sender *sender = &stream->outgoing.sender;
+	while (!error && sender->blocks_length > 0) {
+		/* <close/> named them, too. */
+		sender_acknowledge(sender, sender->oldest);
+	}
 	stream_end(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);
 }
 

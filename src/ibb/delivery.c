@@ -114,6 +114,7 @@ struct msg *stream_next_block(struct stream *stream, int64_t now_us)
 	/* To the end of the list: round robin. */
 	stream_unschedule(stream);
 	stream_schedule(stream);
+	stream_close_when_delivered(stream, now_us / 1000);
 	if (stream->session.stanza == STANZA_MESSAGE) {
 		stream->outgoing.unprobed += msg->data_length;
 		if (stream->outgoing.unprobed > stream->outgoing.window.size / 2 ||

@@ -172,6 +172,7 @@ static void catch_up(struct ibb *ibb)
 	ibb->effects.backlogged = false;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		stream_release_acknowledgements(stream);
+		stream_answer_close(stream);
 		ibb_settle(ibb, stream);
 	}
 }

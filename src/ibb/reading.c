@@ -102,6 +102,9 @@ void stream_read(struct stream *stream, struct op *op)
 		result = read_next(stream, op);
 	}
 	stream_release_acknowledgements(stream);
+	if (stream_can_answer_close(stream)) {
+		stream->effects->backlogged = true; /* ibb_next does it */
+	}
 	if (result != 0) {
 		op_complete(op, result, done);
 	} else if (stream_is_over(stream)) {

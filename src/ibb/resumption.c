@@ -200,7 +200,10 @@ void stream_receive_resume(struct stream *stream, const struct msg *resume, int6
 	}
 	answer_resume(stream, resume);
 	if (awaits_answer) {
-		return; /* it is still to come */
+		if (stream->session.close_sent && !stream_is_delivered(stream)) {
+			stream_resend_request(stream, now_ms); /* it may be lost with blocks */
+		}
+		return; /* the answer is still to come */
 	}
 	if (stream->resumption.suspended) {
 		cut_anew(stream, resume);

@@ -63,9 +63,10 @@ void stream_abort(struct stream *stream, int error)
 	if (stream_is_over(stream) || stream->resumption.handed_over) {
 		return;
 	}
-	/* The error that answers the peer's own <close/> says the same. */
-	if (stream->state != STREAM_NEW && !stream->session.close_sent &&
-	    !stream->session.close_received) {
+	/* The error that answers the peer's own <close/> says the same. A peer that has got ours
+	 * may still miss bytes. */
+	bool is_closed = stream->session.close_sent && stream_is_delivered(stream);
+	if (stream->state != STREAM_NEW && !is_closed && !stream->session.close_received) {
 		/* Who waits for a sync learns why there is none, before the <reset/>. */
 		receiver_refuse_syncs(&stream->incoming.receiver, stream->peer,
 				      condition_of_storage(error), stream->effects);
@@ -98,12 +99,30 @@ static void finish_without_end(struct stream *stream, int64_t now_ms)
 	stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
 }
 
+/*
+ * Whether <close/> may follow the last block at once, which saves a round trip. Stanzas stay in
+ * order (RFC 6120 section 10.1), and <close/> names the number of bytes, so a peer that can resume
+ * the stream tells if it misses some. Nobody must have anything to read here: what the peer sends
+ * until it gets <close/> would be refused.
+ */
+static bool can_close_behind(const struct stream *stream)
+{
+	const struct sender *sender = &stream->outgoing.sender;
+	return stream->session.resumable && stream->session.stanza == STANZA_IQ &&
+	       stream->session.finishers && !stream->session.close_was_early &&
+	       !stream->incoming.has_reader && !stream->outgoing.pieces &&
+	       stream->outgoing.gap == 0 && !stream->outgoing.writers &&
+	       sender->in_flight == sender->out.length && sender->epoch == 0 &&
+	       !stream_tries_length(stream) && stream->timers.retry_ms == STREAM_NO_DEADLINE;
+}
+
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 {
 	bool ends = stream->state == STREAM_CLOSING ||
 		    (stream->state == STREAM_OPEN && stream->session.finishers);
-	if (!ends || !stream_is_delivered(stream) || stream->session.close_sent ||
-	    stream->session.close_pending || stream->resumption.suspended) {
+	if (!ends || !(stream_is_delivered(stream) || can_close_behind(stream)) ||
+	    stream->session.close_sent || stream->session.close_pending ||
+	    stream->resumption.suspended) {
 		return;
 	}
 	if (stream->state == STREAM_OPEN && stream_is_unread(stream)) {
@@ -114,13 +133,9 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 	stream_request_close(stream, now_ms);
 }
 
-/* Answers the peer's <close/> once everything else is delivered. With deferred
- * acknowledgements, stream_keep does it. */
-static void answer_when_delivered(struct stream *stream)
+void stream_answer_close(struct stream *stream)
 {
-	if (stream->session.close_pending && stream_is_delivered(stream) &&
-	    !stream_is_over(stream) && !stream->resumption.suspended &&
-	    !stream->incoming.receiver.needs_commit) {
+	if (stream_can_answer_close(stream)) {
 		stream_end(stream, STREAM_CLOSED, 0);
 	}
 }
@@ -145,7 +160,8 @@ void stream_proceed(struct stream *stream, int64_t now_ms)
 {
 	end_flushes(stream);
 	/* Flushes that are left when all is delivered wait for the answer to a question. */
-	if (stream_is_delivered(stream) && !stream->outgoing.flushers) {
+	if (stream_is_delivered(stream) && !stream->outgoing.flushers &&
+	    !stream->session.close_sent) {
 		stream_set_idle(stream, now_ms);
 	} else {
 		stream_set_deadline(stream, now_ms, stream->config->timeout_ms);
@@ -155,7 +171,7 @@ void stream_proceed(struct stream *stream, int64_t now_ms)
 	stream_ask_page(stream, now_ms);
 	stream_schedule(stream);
 	stream_close_when_delivered(stream, now_ms);
-	answer_when_delivered(stream);
+	stream_answer_close(stream);
 }
 
 /* ---- suspension ---- */

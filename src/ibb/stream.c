@@ -48,6 +48,14 @@ bool stream_is_being_stored(const struct stream *stream)
 	       stream->incoming.receiver.needs_commit;
 }
 
+bool stream_can_answer_close(const struct stream *stream)
+{
+	const struct receiver *receiver = &stream->incoming.receiver;
+	return stream->session.close_pending && stream_is_delivered(stream) &&
+	       !stream_is_over(stream) && !stream->resumption.suspended &&
+	       !receiver->needs_commit && !receiver_withholds_blocks(receiver);
+}
+
 bool stream_has_ended_input(const struct stream *stream)
 {
 	return stream_is_over(stream) || stream->session.close_pending || stream->incoming.is_whole;
@@ -248,7 +256,8 @@ bool stream_has_block(const struct stream *stream)
 {
 	return (stream->state == STREAM_OPEN || stream->state == STREAM_CLOSING) &&
 	       !stream->resumption.suspended && !stream->session.lost &&
-	       stream->timers.retry_ms == STREAM_NO_DEADLINE && !awaits_first_block(stream) &&
+	       !stream->session.close_sent && stream->timers.retry_ms == STREAM_NO_DEADLINE &&
+	       !awaits_first_block(stream) &&
 	       sender_next_length(&stream->outgoing.sender, stream_block_length(stream),
 				  stream->outgoing.window.size) > 0;
 }

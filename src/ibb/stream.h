@@ -49,7 +49,8 @@ enum stream_state {
 	STREAM_NEW,	/* nothing was sent */
 	STREAM_OPENING, /* <open/> was sent */
 	STREAM_OPEN,
-	STREAM_CLOSING, /* no user is left; unsent bytes are sent, then <close/> */
+	STREAM_CLOSING, /* no user is left but who waits for the end; unsent bytes are sent, then
+			   <close/> */
 	STREAM_CLOSED,	/* ended in good order */
 	STREAM_BROKEN,	/* ended otherwise; see error */
 };

@@ -161,7 +161,7 @@ void stream_end(struct stream *stream, enum stream_state state, int error);
 bool stream_is_unread(const struct stream *stream);
 
 /* CLOSING, or OPEN with an op of stream_finish_writing: sends <close/> if everything else is
- * delivered. */
+ * delivered, or is sent and the peer can tell if it misses some of it. */
 void stream_close_when_delivered(struct stream *stream, int64_t now_ms);
 
 /* After an acknowledgement, or a suspension: completes flushes, sends blocks, and the <close/> or

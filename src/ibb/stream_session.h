@@ -43,12 +43,14 @@ struct stream_session {
 	struct op *openers;    /* parked until the stream is OPEN */
 
 	bool close_received;
-	bool close_repeats;  /* the peer's <close/>, in good order, may come again */
-	bool close_accepted; /* it was answered with a result at once; otherwise the answer is
-				receiver.close_verdict, when the stream is over */
-	bool close_pending;  /* the peer's <close/>, in good order, is not answered yet: our own
-				bytes are being sent, or its bytes are not durable */
-	bool close_sent;
+	bool close_repeats;   /* the peer's <close/>, in good order, may come again */
+	bool close_accepted;  /* it was answered with a result at once; otherwise the answer is
+				 receiver.close_verdict, when the stream is over */
+	bool close_pending;   /* the peer's <close/>, in good order, is not answered yet: our own
+				 bytes are being sent, or its bytes are not durable */
+	bool close_sent;      /* nothing is sent behind it before its answer */
+	bool close_was_early; /* ours: the peer missed bytes, so the next one waits for
+				 acknowledgements */
 	struct op *finishers; /* parked until our <close/> is answered */
 };
 
@@ -136,5 +138,17 @@ void stream_keep(struct stream *stream);
 /* Expected: nothing more will come. CLOSED, or BROKEN with `error` (negative), or with -ECONNRESET
  * if bytes of ours are not acknowledged. The peer gets acknowledgements and nothing else. */
 void stream_finish(struct stream *stream, int error);
+
+/* ---- stream.c ---- */
+
+/* Whether the peer's <close/> is to be answered now: our own bytes are delivered, and the peer's
+ * are read as far as they do not fit in the buffer. With deferred acknowledgements, stream_keep
+ * answers it. */
+bool stream_can_answer_close(const struct stream *stream);
+
+/* ---- state.c ---- */
+
+/* Answers the peer's <close/> if stream_can_answer_close. */
+void stream_answer_close(struct stream *stream);
 
 #endif

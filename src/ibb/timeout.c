@@ -123,10 +123,14 @@ static void learn_arrived(struct stream *stream, const struct msg *answer)
 /* While our <close/> has no answer. The peer may be storing the file, and gets all the time it
  * needs. If it does not know the stream any more, the answer to <close/> says how that has ended.
  */
-static void learn_stored(struct stream *stream, const struct msg *answer)
+static void learn_stored(struct stream *stream, const struct msg *answer, int64_t now_ms)
 {
 	if (answer->kind == MSG_RESULT && !stream->resumption.suspended) {
 		stream->resumption.give_up_ms = 0;
+		if (!stream_is_delivered(stream)) {
+			/* Its reader is slow, or blocks were lost, which the answer tells. */
+			stream_resend_request(stream, now_ms);
+		}
 	}
 }
 
@@ -149,7 +153,7 @@ void stream_probe_answered(struct stream *stream, const struct msg *answer, uint
 			stream_break(stream, -ECONNRESET);
 		}
 	} else if (stream->session.resumable && stream->session.close_sent) {
-		learn_stored(stream, answer);
+		learn_stored(stream, answer, now_ms);
 	} else if (stream->session.resumable && answer->kind == MSG_ERROR &&
 		   answer->condition == CONDITION_ITEM_NOT_FOUND) {
 		stream_break(stream, -ECONNRESET);

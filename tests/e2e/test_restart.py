@@ -348,9 +348,21 @@ def test_a_peer_with_a_wrong_seq(lab: Lab) -> None:
 
 
 def test_a_peer_that_has_sent_more(lab: Lab) -> None:
-    """The <close/> of the peer says that it has sent more bytes than have arrived."""
+    """The <close/> of the peer says that it has sent more bytes than have arrived, and these come
+    later, or do not."""
     mount, peer, folder = restarted(lab)
     sent = f"<sent xmlns='{NS_IBBFS}' bytes='17'/>"
+    assert condition(peer.close(mount.jid, "s", child=sent)) == "unexpected-request"
+    assert not (folder / "s").exists()
+    assert peer.data(mount.jid, "s", 1, b"b").get("type") == "result"
+    assert peer.close(mount.jid, "s", child=sent).get("type") == "result"
+    assert (folder / "s").read_bytes() == b"a" * 16 + b"b"
+
+
+def test_a_peer_that_has_sent_less(lab: Lab) -> None:
+    """The <close/> of the peer says that it has sent fewer bytes than have arrived."""
+    mount, peer, folder = restarted(lab)
+    sent = f"<sent xmlns='{NS_IBBFS}' bytes='15'/>"
     assert condition(peer.close(mount.jid, "s", child=sent)) == "not-acceptable"
     poll_until((folder / "s.part").exists, what="the part")
     assert not (folder / "s").exists()

@@ -272,9 +272,10 @@ static void test_verdict_is_remembered(void **state)
 		 "i6 result j; i7 error j not-acceptable cancel; i7 error j not-acceptable "
 		 "cancel"},
 		/* another number of bytes */
-		{"j: open w k0 8 resume; take w; defer w; j: close w k1 size=9; j: close w k2",
-		 "k0 result j; k1 error j not-acceptable cancel; k2 error j not-acceptable "
-		 "cancel"},
+		{"j: open w k0 8 resume; take w; defer w; j: data w k9 0 8; j: close w k1 size=7; "
+		 "j: close w k2",
+		 "k0 result j; k1 error j not-acceptable cancel; "
+		 "k9 error j item-not-found cancel; k2 error j not-acceptable cancel"},
 		/* stored; a reset is nobody's verdict */
 		{"j: open v i8 8 resume; take v; defer v; j: close v i9; keep v; j: close v j0",
 		 "i8 result j; i9 result j; j0 result j"},
@@ -450,8 +451,8 @@ static void test_finish_takes_long(void **state)
 	struct script script;
 	static const struct script_step begin[] = {
 		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
-		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5"},
-		{"j: result d1.0", "c1.0 close j s size=5"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5; c1.0 close j s size=5"},
+		{"j: result d1.0", ""},
 	};
 	static const struct script_step alive[] = {
 		{"wait 30000; j: result p1.0", "p1.0 resume j s"},
@@ -483,6 +484,132 @@ static void test_finish_takes_long(void **state)
 	}
 	script_run(&script, end, COUNT(end));
 	script_finish(&script);
+}
+
+/* To a peer that can resume the stream, <close/> follows the last block. */
+static void test_close_behind(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
+		/* the window is full */
+		{"write s a 20; finish s f", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: result d1.0; state s",
+		 "a=20; d1.2 data j s 2 4; c1.0 close j s size=20; closing"},
+		{"j: result d1.1; j: result d1.2; state s", "closing"},
+		{"j: result c1.0; state s", "f=0; finished"},
+		/* the answer says as much as the acknowledgements */
+		{"dial t j ibbfs resume; j: result o2.0", "o2.0 open j t 8 resume"},
+		{"write t b 5; finish t g", "b=5; d2.0 data j t 0 5; c2.0 close j t size=5"},
+		{"j: result c2.0; state t; size t", "g=0; finished; size 5"},
+		/* a peer that cannot resume it, and one that sends to us as well */
+		{"dial u j ibbfs; j: result o3.0", "o3.0 open j u 8"},
+		{"write u c 5; finish u h", "c=5; d3.0 data j u 0 5"},
+		{"create v; reading v; dial v j ibbfs resume; j: result o4.0",
+		 "o4.0 open j v 8 resume"},
+		{"write v d 5; finish v i", "d=5; d4.0 data j v 0 5"},
+		{"j: result d3.0; j: result d4.0", "c3.0 close j u size=5; c4.0 close j v size=5"},
+		{"j: result c3.0; j: result c4.0", "h=0; i=0"},
+	};
+	PLAY(steps);
+}
+
+/* The peer misses what was sent before <close/>: it is sent again, and <close/> later. */
+static void test_close_too_early(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
+		{"write s a 12; finish s f",
+		 "a=12; d1.0 data j s 0 8; d1.1 data j s 1 4; c1.0 close j s size=12"},
+		/* the peer had no room for a block */
+		{"j: result d1.0; j: error d1.1 resource-constraint wait", ""},
+		{"j: error c1.0 unexpected-request; state s", "open"},
+		{"wait 100", "d1.1.1 data j s 1 4"},
+		{"j: result d1.1.1", "c1.0 close j s size=12"},
+		{"j: result c1.0", "f=0"},
+		/* nobody has refused a block */
+		{"dial t j ibbfs resume; j: result o2.0", "o2.0 open j t 8 resume"},
+		{"write t b 5; finish t g", "b=5; d2.0 data j t 0 5; c2.0 close j t size=5"},
+		{"j: error c2.0 unexpected-request", "d2.0.1 data j t 0 5"},
+		{"j: result d2.0.1", "c2.0 close j t size=5"},
+		/* it has lost what it had acknowledged */
+		{"j: error c2.0 unexpected-request", "g=ECONNRESET; c2.0 close j t reset"},
+		/* nobody waits any more */
+		{"dial u j ibbfs resume; j: result o3.0", "o3.0 open j u 8 resume"},
+		{"write u c 5; finish u h; interrupt h; release u",
+		 "c=5; d3.0 data j u 0 5; c3.0 close j u size=5; h=EINTR"},
+		{"j: error c3.0 unexpected-request", "d3.0.1 data j u 0 5"},
+		{"j: result d3.0.1", "c3.0 close j u size=5"},
+		{"j: result c3.0; count", "count 2"},
+		/* the block was about something else */
+		{"dial v j ibbfs resume; j: result o4.0", "o4.0 open j v 8 resume"},
+		{"write v d 5; finish v i", "d=5; d4.0 data j v 0 5; c4.0 close j v size=5"},
+		{"j: error d4.0 bad-request", "i=EPROTO; c4.0 close j v reset"},
+	};
+	PLAY(steps);
+}
+
+/* A connection breaks behind <close/>: it is the question, as its answer may be lost. */
+static void test_close_behind_is_lost(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5; c1.0 close j s size=5"},
+		{"disconnect; connect", "c1.0 close j s size=5"},
+		{"j: error c1.0 unexpected-request", "d1.0.1 data j s 0 5"},
+		{"j: result d1.0.1", "c1.0 close j s size=5"},
+		{"j: result c1.0", "f=0"},
+		{"dial t j ibbfs resume; j: result o2.0", "o2.0 open j t 8 resume"},
+		{"write t b 5; finish t g", "b=5; d2.0 data j t 0 5; c2.0 close j t size=5"},
+		{"disconnect; connect", "c2.0 close j t size=5"},
+		{"j: result c2.0; size t", "g=0; size 5"},
+		/* the peer's */
+		{"dial u j ibbfs resume; j: result o3.0", "o3.0 open j u 8 resume"},
+		{"write u c 5; finish u h", "c=5; d3.0 data j u 0 5; c3.0 close j u size=5"},
+		{"j: resume u r1 seq=0", "r1 result j; c3.0 close j u size=5"},
+		{"j: error c3.0 unexpected-request", "d3.0.1 data j u 0 5"},
+		{"j: error d3.0.1 service-unavailable; state u", "suspended"},
+		{"back j", "r3.0 resume j u"},
+		{"j: result r3.0", "d3.0.2 data j u 0 5"},
+		{"j: result d3.0.2; j: result c3.0", "c3.0 close j u size=5; h=0"},
+		/* nobody's: a probe tells that the reader is slow, or that blocks are lost */
+		{"dial v j ibbfs resume; j: result o4.0", "o4.0 open j v 8 resume"},
+		{"write v d 5; finish v i", "d=5; d4.0 data j v 0 5; c4.0 close j v size=5"},
+		{"wait 30000; j: result p4.0", "p4.0 resume j v; c4.0 close j v size=5"},
+		{"wait 30000; j: result p4.0", "p4.0 resume j v; c4.0 close j v size=5"},
+		{"j: error c4.0 unexpected-request", "d4.0.1 data j v 0 5"},
+		{"j: result d4.0.1; j: result c4.0", "c4.0 close j v size=5; i=0"},
+	};
+	PLAY(steps);
+}
+
+/* The peer's <close/> comes before its blocks were read, or before they have come at all. */
+static void test_peer_closes_behind(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"j: open s i0 8 resume; take s; j: data s i1 0 8", "i0 result j; i1 result j"},
+		{"j: close s i2 size=12", "i2 error j unexpected-request cancel"},
+		{"j: data s i3 1 4; j: close s i2 size=12; state s",
+		 "i3 result j; i2 result j; finished"},
+		/* the buffer of 32 bytes is full: the answers wait for the reader */
+		{"j: open t k0 8 resume; take t; j: data t k1 0 8; j: data t k2 1 8; "
+		 "j: data t k3 2 8; j: data t k4 3 8; j: data t k5 4 8",
+		 "k0 result j; k1 result j; k2 result j; k3 result j; k4 result j"},
+		{"j: close t k6 size=40; j: close t k7 size=40; state t", "open"},
+		{"read t a 3; can t", "a=3; can read write"},
+		{"read t b 5", "b=5; k5 result j; k6 result j; k7 result j"},
+		{"state t; read t c 99; read t d 99", "finished; c=32; d=0"},
+		/* or for its end */
+		{"j: open u m0 8 resume; take u; j: data u m1 0 8; j: data u m2 1 8; "
+		 "j: data u m3 2 8; j: data u m4 3 8; j: data u m5 4 8",
+		 "m0 result j; m1 result j; m2 result j; m3 result j; m4 result j"},
+		{"j: close u m6 size=40; abort u",
+		 "m5 error j item-not-found cancel; m6 error j not-acceptable cancel"},
+	};
+	PLAY(steps);
 }
 
 /* Nothing is closed for a writer that was interrupted before everything was delivered. */
@@ -705,6 +832,10 @@ int main(void)
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_finish_takes_long),
 		cmocka_unit_test(test_finish_both_directions),
+		cmocka_unit_test(test_close_behind),
+		cmocka_unit_test(test_close_too_early),
+		cmocka_unit_test(test_close_behind_is_lost),
+		cmocka_unit_test(test_peer_closes_behind),
 		cmocka_unit_test(test_finish_interrupted),
 		cmocka_unit_test(test_finish_is_flush),
 		cmocka_unit_test(test_release),

@@ -64,9 +64,9 @@ static void test_wrong_piece(void **state)
 		{"j: result h1.1 pieces size=20 page=w; write s w 12", "w=12"},
 		{"write s v 10", "d1.0 data j s 0 8; d1.1 data j s 1 8"},
 		/* nothing was skipped, so nobody wants to know a digest */
-		{"j: result d1.0; j: result d1.1; finish s g", "v=10; d1.2 data j s 2 6"},
-		{"j: result d1.2", "c1.0 close j s size=22"},
-		{"j: result c1.0; release s", "g=0"},
+		{"j: result d1.0; j: result d1.1; finish s g", "v=10; d1.2 data j s 2 6; "
+							       "c1.0 close j s size=22"},
+		{"j: result d1.2; j: result c1.0; release s", "g=0"},
 	};
 	PLAY(steps);
 }
