@@ -308,7 +308,7 @@ void name_avoid_part(char *name)
 	const char *suffix = suffix_of(name);
 	/* Some file systems take small and capital letters for the same. */
 	if (suffix && strcasecmp(suffix, NAME_PART_SUFFIX) == 0) {
-		snprintf(longer, sizeof(longer), "%s_", name);
+		snprintf(longer, sizeof(longer), "%.*s_", NAME_MAX_BYTES, name);
 		build(name, longer, ESCAPE_NOTHING, "");
 	}
 }
