@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "xmpp/stanza_limits.h"
 
+#include "xmpp/block_text.h"
 #include "xmpp/interpose.h"
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -21,6 +23,7 @@ int XML_Parse(void *parser, const char *text, int length, int is_final);
 void XML_ParserFree(void *parser);
 
 #define XML_STATUS_ERROR 0
+#define XML_STATUS_OK	 1
 
 /* The buffer for text that stays: enough for the usual block. */
 #define KEPT_TEXT_BYTES ((size_t)16 * 1024)
@@ -45,6 +48,10 @@ struct filter {
 	unsigned marked;  /* bits: the open elements, by depth, whose text ends in cut_mark */
 	unsigned dropped; /* dropped elements that are open */
 	size_t unparsed;  /* bytes that expat got since the last event */
+	int64_t parsed;	  /* bytes that expat got */
+	bool in_block;	  /* the last of them ended the tag of a block */
+	long (*byte_index)(void *parser); /* of expat, or NULL */
+	int (*byte_count)(void *parser);
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -131,6 +138,14 @@ static void buffer_text(struct filter *filter, const char *text, size_t length)
 	filter->text_length = needed;
 }
 
+/* Whether nothing follows the tag of which expat has just told in what it has got. */
+static bool is_at_end(const struct filter *filter)
+{
+	return filter->byte_index && filter->byte_count &&
+	       filter->byte_index(filter->parser) + filter->byte_count(filter->parser) ==
+		       filter->parsed;
+}
+
 static void on_start(void *context, const char *name, const char **attributes)
 {
 	struct filter *filter = context;
@@ -157,6 +172,7 @@ static void on_start(void *context, const char *name, const char **attributes)
 	} else {
 		filter->sink.start(filter->sink.context, name, attributes);
 	}
+	filter->in_block = block_text_is_in(name) && is_at_end(filter);
 }
 
 static void on_end(void *context, const char *name)
@@ -176,6 +192,20 @@ static void on_end(void *context, const char *name)
 	}
 }
 
+static void take_text(struct filter *filter, const char *text, size_t length)
+{
+	if (filter->bytes + length <= STANZA_MAX_BYTES) {
+		filter->bytes += length;
+		buffer_text(filter, text, length);
+	} else {
+		filter->bytes = STANZA_MAX_BYTES; /* no element follows, so no mark is lost */
+		if (!(filter->marked & 1u << filter->depth)) {
+			filter->marked |= 1u << filter->depth;
+			buffer_text(filter, cut_mark, sizeof(cut_mark) - 1);
+		}
+	}
+}
+
 static void on_text(void *context, const char *text, int length)
 {
 	struct filter *filter = context;
@@ -185,15 +215,8 @@ static void on_text(void *context, const char *text, int length)
 	}
 	if (filter->depth <= 1) {
 		pass_text(filter, text, length); /* between stanzas; nobody stores it */
-	} else if (filter->bytes + (size_t)length <= STANZA_MAX_BYTES) {
-		filter->bytes += (size_t)length;
-		buffer_text(filter, text, (size_t)length);
 	} else {
-		filter->bytes = STANZA_MAX_BYTES; /* no element follows, so no mark is lost */
-		if (!(filter->marked & 1u << filter->depth)) {
-			filter->marked |= 1u << filter->depth;
-			buffer_text(filter, cut_mark, sizeof(cut_mark) - 1);
-		}
+		take_text(filter, text, (size_t)length);
 	}
 }
 
@@ -239,6 +262,10 @@ INTERPOSED void XML_SetUserData(void *parser, void *context)
 		filter->depth = 0;
 		filter->dropped = 0;
 		filter->unparsed = 0;
+		filter->parsed = 0;
+		filter->in_block = false;
+		interpose_find("XML_GetCurrentByteIndex", (void **)&filter->byte_index);
+		interpose_find("XML_GetCurrentByteCount", (void **)&filter->byte_count);
 		filter->text_length = 0;
 	}
 	if (set) {
@@ -280,19 +307,49 @@ INTERPOSED void XML_SetCharacterDataHandler(void *parser, text_handler text)
 	}
 }
 
-INTERPOSED int XML_Parse(void *parser, const char *text, int length, int is_final)
+/* Takes the text of a block that `text` begins with. Returns its length. */
+static size_t take_block(struct filter *filter, const char *text, size_t length)
+{
+	length = filter && filter->in_block ? block_text_length(text, length) : 0;
+	if (length > 0) {
+		take_text(filter, text, length);
+	}
+	return length;
+}
+
+static int parse_part(struct filter *filter, void *parser, const char *text, int length,
+		      int is_final)
 {
 	int (*parse)(void *, const char *, int, int);
 	interpose(INTERPOSED_XML_Parse, (void **)&parse);
-	struct filter *filter = filter_of(parser, false);
-	int status = XML_STATUS_ERROR;
-	if (parse && (!filter || (filter->unparsed <= STANZA_MAX_TAG_BYTES &&
-				  filter->dropped <= STANZA_MAX_DROPPED))) {
-		if (filter) {
-			filter->unparsed += (size_t)length; /* an event sets it to 0 */
-		}
-		status = parse(parser, text, length, is_final);
+	if (length == 0 && !is_final) {
+		return XML_STATUS_OK;
 	}
+	if (!parse || (filter && (filter->unparsed > STANZA_MAX_TAG_BYTES ||
+				  filter->dropped > STANZA_MAX_DROPPED))) {
+		return XML_STATUS_ERROR;
+	}
+	if (filter) {
+		filter->unparsed += (size_t)length; /* an event sets it to 0 */
+		filter->parsed += length;
+		filter->in_block = false;
+	}
+	return parse(parser, text, length, is_final);
+}
+
+INTERPOSED int XML_Parse(void *parser, const char *text, int length, int is_final)
+{
+	struct filter *filter = filter_of(parser, false);
+	int status;
+	do {
+		int taken = (int)take_block(filter, text, (size_t)length);
+		text += taken;
+		length -= taken;
+		int part = (int)block_text_distance(text, (size_t)length);
+		status = parse_part(filter, parser, text, part, is_final && part == length);
+		text += part;
+		length -= part;
+	} while (length > 0 && status != XML_STATUS_ERROR);
 	parser_of_thread = parser;
 	has_failed |= status == XML_STATUS_ERROR;
 	return status;

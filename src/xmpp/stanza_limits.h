@@ -16,6 +16,7 @@
  * a connection, which has no limit here.
  *
  * Text is buffered up to the next tag, as libstrophe also walks along all of it to append a line.
+ * expat does not see the text of blocks (block_text.h).
  *
  * A roster may have any number of items: they are reported one by one (roster_parser.h).
  *

@@ -206,7 +206,17 @@ struct stream {
 	unsigned elements;
 	size_t text;
 	char items[256];
+	char log[2048];
+	size_t logged;
 };
+
+static void note(struct stream *stream, const char *text, size_t length)
+{
+	if (stream->logged + length < sizeof(stream->log)) {
+		memcpy(stream->log + stream->logged, text, length);
+		stream->logged += length;
+	}
+}
 
 /* As expat.h declares them. */
 void *XML_ParserCreate_MM(const char *encoding, const void *memory, const char *separator);
@@ -222,19 +232,23 @@ void XML_SetCharacterDataHandler(void *parser,
 static void on_start(void *user, const char *name, const char **attributes)
 {
 	struct stream *stream = user;
-	(void)name, (void)attributes;
+	(void)attributes;
+	note(stream, "<", 1);
+	note(stream, name, strlen(name));
+	note(stream, ">", 1);
 	stream->elements++;
 }
 
 static void on_end(void *user, const char *name)
 {
-	(void)user, (void)name;
+	(void)name;
+	note(user, "</>", 3);
 }
 
 static void on_text(void *user, const char *text, int length)
 {
 	struct stream *stream = user;
-	(void)text;
+	note(stream, text, (size_t)length);
 	stream->text += (size_t)length;
 }
 
@@ -319,6 +333,84 @@ static void test_nested_without_end(void **state)
 	XML_ParserFree(stream.parser);
 }
 
+/* ---- blocks ---- */
+
+#define IBB "xmlns='http://jabber.org/protocol/ibb'"
+
+/* The text of blocks need not pass through expat. However the bytes are read, the events are the
+ * same. */
+static void test_text_of_blocks(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"<iq><data " IBB ">QUJD</data></iq><iq a='>'><data " IBB " a='>'>RE\nVG</data></iq>"
+		"<iq>a<data " IBB "/>b</iq><iq><data " IBB ">QU&#66;D&lt;</data>c</iq>"
+		"<message><data " IBB "><![CDATA[QU]]>JD<!-- d -->EE<a>e</a>f</data></message>"
+		"<iq><i:data xmlns:i='http://jabber.org/protocol/ibb'>g</i:data><data>h&amp;</data>"
+		"<database>i</database><open " IBB ">j</open></iq> <iq/>";
+	struct stream whole, split;
+	begin(&whole);
+	assert_true(feed(&whole, text));
+	unsigned random = 1;
+	for (unsigned most = 1; most < 200; most++) {
+		begin(&split);
+		for (size_t at = 0, part; at < sizeof(text) - 1; at += part) {
+			random = random * 1664525 + 1013904223;
+			part = 1 + (random >> 8) % most;
+			part = part < sizeof(text) - 1 - at ? part : sizeof(text) - 1 - at;
+			stanza_limits_parse(text + at, part);
+		}
+		assert_false(stanza_limits_take_failure());
+		assert_int_equal(split.logged, whole.logged);
+		assert_memory_equal(split.log, whole.log, whole.logged);
+		XML_ParserFree(split.parser);
+	}
+	XML_ParserFree(whole.parser);
+}
+
+/* Bytes that XML forbids tell who has looked at them. */
+static void test_unparsed_text(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool is_parsed;
+	} rows[] = {
+		{"<iq><data " IBB ">\x01", false},
+		{"<iq><data " IBB ">QU\x01", false},
+		{"<iq><data " IBB "></data>\x01", true},
+		{"<iq><data " IBB ">&amp;\x01", true},
+		{"<iq><data>\x01", true},
+		{"<iq>\x01", true},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stream stream;
+		begin(&stream);
+		stanza_limits_parse(rows[i].text, strlen(rows[i].text));
+		assert_int_equal(stanza_limits_take_failure(), rows[i].is_parsed);
+		XML_ParserFree(stream.parser);
+	}
+}
+
+/* A text without an end, of a block and of a block that is dropped. */
+static void test_long_block(void **state)
+{
+	(void)state;
+	static char piece[16 * 1024];
+	memset(piece, 'A', sizeof(piece));
+	struct stream stream;
+	begin(&stream);
+	stanza_limits_parse("<iq><data " IBB ">", strlen("<iq><data " IBB ">"));
+	for (unsigned i = 0; i < 2 * STANZA_MAX_BYTES / sizeof(piece); i++) {
+		stanza_limits_parse(piece, sizeof(piece));
+	}
+	static const char next[] = "</data><a/><data " IBB ">QUJD</data></iq>";
+	stanza_limits_parse(next, sizeof(next) - 1);
+	assert_in_range(stream.text, STANZA_MAX_BYTES - sizeof(piece), STANZA_MAX_BYTES + 3);
+	assert_int_equal(stream.elements, 3); /* with the stream */
+	XML_ParserFree(stream.parser);
+}
+
 /* ---- rosters ---- */
 
 static bool is_wanted(void *user, const char *from, const char *type, const char *id)
@@ -381,6 +473,9 @@ int main(void)
 		cmocka_unit_test(test_each_stanza),
 		cmocka_unit_test(test_long_tag),
 		cmocka_unit_test(test_nested_without_end),
+		cmocka_unit_test(test_text_of_blocks),
+		cmocka_unit_test(test_unparsed_text),
+		cmocka_unit_test(test_long_block),
 		cmocka_unit_test(test_roster),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
