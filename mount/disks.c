@@ -11,7 +11,6 @@
 #include "mount/disk/restart.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
-#include "mount/disk/verdict_file.h"
 #include "mount/disk/watchdog.h"
 #include "mount/log.h"
 
@@ -125,28 +124,16 @@ static void free_orphans(struct hub *hub)
 	}
 }
 
-/* A file that is not needed by the next process. */
-static void forget_verdicts(const struct call_context *context)
-{
-	const struct inbox *inbox = context->inbox;
-	char *own = hub_ended_as(context->hub);
-	if (inbox && own && !atomic_load(&inbox->unheard)) {
-		verdict_file_remove(&inbox->journals, own);
-	}
-	free(own);
-}
-
 bool disks_end(const struct options *options, const struct call_context *context)
 {
 	free_orphans(context->hub);
 	int64_t until_ms = clock_now_ms() + END_MS;
 	unsigned files = 0;
-	bool hangs = !inbox_drain(context->inbox, until_ms, &files);
+	bool hangs = !inbox_drain(context->inbox, until_ms, &files) ||
+		     !inbox_tidy(context->inbox, hub_ended_as(context->hub), until_ms);
 	if (hangs) {
 		log_error("%s: the disk does not answer: %u file%s not stored", options->inbox,
 			  files, files == 1 ? " is" : "s are");
-	} else {
-		forget_verdicts(context);
 	}
 	unsigned calls = context->spool.pool ? pool_drain(context->spool.pool, until_ms) : 0;
 	if (calls > 0) {

@@ -5,11 +5,13 @@
 #include "clock.h"
 #include "mount/disk/folder.h"
 #include "mount/disk/syncer.h"
+#include "mount/disk/verdict_file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +245,29 @@ bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files)
 	return true;
 }
 
+static void tidy(struct task *task)
+{
+	struct inbox *inbox = (struct inbox *)((char *)task - offsetof(struct inbox, tidying));
+	if (inbox->told && !atomic_load(&inbox->unheard)) {
+		verdict_file_remove(&inbox->journals, inbox->told);
+	}
+	journals_close(&inbox->journals);
+	close(inbox->fd);
+	inbox->fd = -1;
+}
+
+bool inbox_tidy(struct inbox *inbox, char *told, int64_t until_ms)
+{
+	if (!inbox) {
+		free(told);
+		return true;
+	}
+	inbox->told = told;
+	inbox->tidying.run = tidy;
+	pool_submit(inbox->pool, NULL, &inbox->tidying);
+	return pool_drain(inbox->pool, until_ms) == 0;
+}
+
 void inbox_destroy(struct inbox *inbox)
 {
 	if (inbox) {
@@ -256,7 +281,10 @@ void inbox_destroy(struct inbox *inbox)
 			DL_DELETE(inbox->waits, wait);
 			free(wait);
 		}
-		close(inbox->fd);
+		if (inbox->fd >= 0) {
+			close(inbox->fd);
+		}
+		free(inbox->told);
 		free(inbox);
 	}
 }

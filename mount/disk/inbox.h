@@ -47,6 +47,8 @@ struct inbox {
 	struct inbox_wait *waits;	/* main thread */
 	atomic_bool hangs;		/* a call has waited for too long */
 	atomic_bool unheard;		/* a verdict could not be told: the next process has to */
+	struct task tidying;		/* the pool's */
+	char *told;			/* as of inbox_tidy, until that is done */
 };
 
 /* `directory`, absolute, is made with mode 0700 if it is not there. `limit`: of quota_init.
@@ -58,7 +60,12 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
  * *files: how many have not come to their end. NULL-safe. */
 bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files);
 
-/* Every file must have come to its end. NULL-safe. */
+/* After inbox_drain: removes what the next process does not need; `told`, taken over, is the JID to
+ * which no peer has a question left, or NULL. False, at `until_ms`: as above. NULL-safe. */
+bool inbox_tidy(struct inbox *inbox, char *told, int64_t until_ms);
+
+/* Every file must have come to its end. After inbox_tidy, it makes no call of the disk. NULL-safe.
+ */
 void inbox_destroy(struct inbox *inbox);
 
 /* Calls `visit` for each regular file and each folder below the directory of each contact; `folder`

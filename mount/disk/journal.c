@@ -47,15 +47,21 @@ static void discard(const struct journals *journals, struct journal *journal)
 	journal->fd = -1;
 }
 
-void journals_finish(struct journals *journals)
+void journals_close(struct journals *journals)
 {
-	for (unsigned i = 0; i < journals->spare_length; i++) {
-		discard(journals, &journals->spare[i]);
+	while (journals->spare_length > 0) {
+		discard(journals, &journals->spare[--journals->spare_length]);
 	}
 	if (journals->directory >= 0) {
 		close(journals->directory);
+		journals->directory = -1;
 		unlinkat(journals->inbox, JOURNAL_DIRECTORY, AT_REMOVEDIR); /* if it is empty */
 	}
+}
+
+void journals_finish(struct journals *journals)
+{
+	journals_close(journals);
 	pthread_mutex_destroy(&journals->mutex);
 }
 

@@ -72,7 +72,10 @@ struct journal_found {
 /* `inbox`: a descriptor of the directory, which must stay open. */
 void journals_init(struct journals *journals, int inbox);
 
-/* Removes the journals that wait for the next stream. */
+/* Removes the journals that wait for the next stream. No journal is begun any more. */
+void journals_close(struct journals *journals);
+
+/* Likewise, if that was not done. */
 void journals_finish(struct journals *journals);
 
 /* Reads the journals of earlier processes. Returns a list, whose members the caller frees. Journals

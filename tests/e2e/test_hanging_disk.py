@@ -298,6 +298,26 @@ def test_end(lab: Lab, disk: Disk, place: str, how: str) -> None:
     assert other.reports() == ""
 
 
+@pytest.mark.parametrize("call", ["stat", "open", "unlink"])
+def test_end_while_nobody_waits(lab: Lab, disk: Disk, call: str) -> None:
+    """What is tidied up at the end hangs, too; the files are all stored."""
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    process = foreground(lab, receiver)
+    sender.wait_online(receiver.jid)
+    done = lab.run("cp", lab.random_file(1000), sender.contact(receiver) / "f")
+    assert done.returncode == 0, done.stderr
+    disk.hang(call)
+    started = time.monotonic()
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    took = time.monotonic() - started
+    assert took < END_SECONDS, f"{took:.1f} s"
+    assert process.returncode == 1, err
+    assert f"{disk.path}/inbox: the disk does not answer: " in err, err
+    assert not is_mounted(receiver.path)
+    assert receiver.reports() == "" and sender.reports() == ""
+
+
 # A busy machine delays some of the tries, and what hangs delays all of them. No more than the spool
 # has threads: the last of them would wait to write its file when the uploads of the others hang.
 TRIES = 4
