@@ -120,6 +120,15 @@ static int64_t open_part(struct part_file *file)
 	return size;
 }
 
+/* A process may have been killed while a sync of the file failed. The page cache still has the
+ * bytes that the disk has refused, as if they were written, and the error was reported already: no
+ * later sync would tell. So its bytes are read from the disk. Bytes that are still to be written
+ * stay: a sync reports what becomes of them. */
+static void distrust_cache(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 int64_t part_file_reopen(struct part_file *file, const char *name)
 {
 	if (is_there(file->directory, name)) {
@@ -128,6 +137,7 @@ int64_t part_file_reopen(struct part_file *file, const char *name)
 	parts_name(file->part_name, name);
 	int64_t size = open_part(file);
 	if (size >= 0) {
+		distrust_cache(file->fd);
 		memmove(file->name, name, strlen(name) + 1); /* it may be there already */
 	}
 	return size;

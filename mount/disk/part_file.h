@@ -32,8 +32,9 @@ void part_file_finish(struct part_file *file);
 int part_file_create(struct part_file *file, const char *name);
 
 /* Opens NAME.part, which was left by an earlier stream, for reading and writing, and locks it: no
- * other stream writes to it, of whatever process. Its size in bytes; -ENOENT: there is none, it is
- * no regular file or has another name, or NAME is there; -EWOULDBLOCK: another stream writes it. */
+ * other stream writes to it, of whatever process. The bytes that are read then are on the disk, or
+ * a sync will tell whether they are. Its size in bytes; -ENOENT: there is none, it is no regular
+ * file or has another name, or NAME is there; -EWOULDBLOCK: another stream writes it. */
 int64_t part_file_reopen(struct part_file *file, const char *name);
 
 /* Opens and locks the file called `part_name` in its directory, which no stream writes then. As

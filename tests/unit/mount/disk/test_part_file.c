@@ -32,6 +32,17 @@ int flock(int fd, int operation)
 	return (int)syscall(SYS_flock, fd, operation);
 }
 
+/* The last descriptor whose pages were dropped. */
+static int dropped = -1;
+
+int posix_fadvise(int fd, off_t offset, off_t length, int advice)
+{
+	if (offset == 0 && length == 0 && advice == POSIX_FADV_DONTNEED) {
+		dropped = fd;
+	}
+	return 0;
+}
+
 static char directory[] = "/tmp/part-XXXXXX";
 
 static int make_directory(void **state)
@@ -70,6 +81,20 @@ static int64_t reopen(void)
 	assert_int_equal(file.fd >= 0, size >= 0);
 	part_file_finish(&file);
 	return size;
+}
+
+/* The page cache may have bytes that the disk has refused. */
+static void test_reopen_reads_the_disk(void **state)
+{
+	struct part_file file;
+	(void)state;
+	write_file("f.part", "12345");
+	begin(&file);
+	dropped = -1;
+	assert_int_equal(part_file_reopen(&file, "f"), 5);
+	assert_int_equal(dropped, file.fd);
+	part_file_finish(&file);
+	assert_int_equal(unlink("f.part"), 0);
 }
 
 static void test_reopen(void **state)
@@ -267,6 +292,7 @@ static void test_beginning_that_shrinks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reopen_reads_the_disk),
 		cmocka_unit_test(test_reopen),
 		cmocka_unit_test(test_one_writer),
 		cmocka_unit_test(test_unlock),
