@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/daemon.h"
 
+#include "clock.h"
 #include "mount/cli/password.h"
 #include "mount/cli/privilege.h"
 #include "mount/daemonize.h"
+#include "mount/disk/pool.h"
 #include "mount/disk/watchdog.h"
 #include "mount/disks.h"
 #include "mount/fuse/call.h"
@@ -30,6 +32,10 @@
 
 /* From connecting to the roster: a silent server must not hold mount(8) up for ever. */
 #define CONNECT_TIMEOUT_MS 30000
+
+/* How long the end waits for the unmount at first, and once everything else has ended. */
+#define UNMOUNT_MS	500
+#define LATE_UNMOUNT_MS 2000
 
 /* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
  * descriptor that tells of them. */
@@ -129,6 +135,47 @@ static int mount_session(const struct options *options, struct fuse_session *ses
 	return mounting.result;
 }
 
+/* The path of the mount point may lead through a disk that hangs, so another thread unmounts. The
+ * main thread's. */
+static struct {
+	struct task task;
+	struct fuse_session *session;
+	struct pool *pool; /* NULL: nothing is being unmounted */
+} unmounting;
+
+static void call_unmount(struct task *task)
+{
+	(void)task;
+	fuse_session_unmount(unmounting.session);
+}
+
+/* False: the session is still being unmounted after `wait_ms`. */
+static bool await_unmount(int64_t wait_ms)
+{
+	if (unmounting.pool && pool_drain(unmounting.pool, clock_now_ms() + wait_ms) == 0) {
+		pool_destroy(unmounting.pool);
+		unmounting.pool = NULL;
+	}
+	return !unmounting.pool;
+}
+
+/* Unmounts, if it is mounted, and goes on if that hangs. */
+static void unmount(struct fuse_session *session)
+{
+	if (!await_unmount(0)) {
+		return;
+	}
+	unmounting.pool = pool_create();
+	if (!unmounting.pool) {
+		fuse_session_unmount(session);
+		return;
+	}
+	unmounting.task.run = call_unmount;
+	unmounting.session = session;
+	pool_submit(unmounting.pool, NULL, &unmounting.task);
+	await_unmount(UNMOUNT_MS);
+}
+
 /* Connects, mounts, serves, unmounts. */
 static int run_session(const struct options *options, const struct mainloop *loop,
 		       struct fuse_session *session, int ready_fd)
@@ -151,7 +198,7 @@ static int run_session(const struct options *options, const struct mainloop *loo
 	}
 	/* Pending calls are answered before the mount goes. */
 	hub_abandon(loop->hub);
-	fuse_session_unmount(session);
+	unmount(session);
 	return status;
 }
 
@@ -242,7 +289,7 @@ static int run_with_disks(const struct options *options, char **password,
 		status = run(options, jid, password, session, context, signal_fd, ready_fd);
 	}
 	free(jid);
-	fuse_session_unmount(session); /* if it still is */
+	unmount(session); /* if it still is */
 	if (result == DISKS_HANG) {
 		password_wipe(*password);
 		leave(ready_fd);
@@ -250,19 +297,15 @@ static int run_with_disks(const struct options *options, char **password,
 	return status;
 }
 
-/* Makes the FUSE session, and runs it. */
-static int run_mount(struct options *options, char **password, struct call_context *context,
-		     int signal_fd, int ready_fd)
+/* Ends what waits for disks. False: threads still do, and use `context` and the session. */
+static bool end_disks(const struct options *options, const struct call_context *context)
 {
-	struct fuse_session *session =
-		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), context);
-
-	if (!session) {
-		return EXIT_FAILURE;
+	bool ended = disks_end(options, context);
+	if (!await_unmount(ended ? LATE_UNMOUNT_MS : 0)) {
+		log_error("%s: the disk does not answer: it stays mounted", options->mountpoint);
+		ended = false;
 	}
-	int status = run_with_disks(options, password, session, context, signal_fd, ready_fd);
-	fuse_session_destroy(session);
-	return status;
+	return ended;
 }
 
 int daemon_run(struct options *options, char **password)
@@ -293,11 +336,19 @@ int daemon_run(struct options *options, char **password)
 	};
 	proc_start();
 	interrupts_init(&interrupts, hub);
-	int status = run_mount(options, password, &context, signal_fd, ready_fd);
+	int status = EXIT_FAILURE;
+	struct fuse_session *session =
+		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
+	if (session) {
+		status = run_with_disks(options, password, session, &context, signal_fd, ready_fd);
+	}
 	interrupts_finish(&interrupts);
 	proc_stop();
-	if (!disks_end(options, &context)) {
+	if (!end_disks(options, &context)) {
 		leave(status == EXIT_SUCCESS ? -1 : ready_fd);
+	}
+	if (session) {
+		fuse_session_destroy(session);
 	}
 	hub_destroy(hub);
 	disks_destroy(&context);

@@ -318,6 +318,26 @@ def test_end_while_nobody_waits(lab: Lab, disk: Disk, call: str) -> None:
     assert receiver.reports() == "" and sender.reports() == ""
 
 
+def test_end_below_a_disk_that_hangs(lab: Lab, disk: Disk) -> None:
+    """The path of the mount point leads through that disk."""
+    mount = not_started(lab, "")
+    mount.path = disk.path / "home" / "mount"
+    mount.path.mkdir(parents=True)
+    name, *arguments = mount.command()
+    process = lab.spawn(name, "-f", *arguments, env=mount.environment(), text=True)
+    poll_until(lambda: is_mounted(mount.path), what="the mount")
+    disk.hang()
+    started = time.monotonic()
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    took = time.monotonic() - started
+    disk.go()
+    subprocess.run(["fusermount3", "-u", "-z", mount.path], check=True, timeout=AT_ONCE)
+    assert took < END_SECONDS, f"{took:.1f} s"
+    assert process.returncode == 1, err
+    assert err == f"ibbfs: {mount.path}: the disk does not answer: it stays mounted\n"
+
+
 # A busy machine delays some of the tries, and what hangs delays all of them. No more than the spool
 # has threads: the last of them would wait to write its file when the uploads of the others hang.
 TRIES = 4
