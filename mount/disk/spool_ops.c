@@ -88,7 +88,10 @@ static void end_write(struct job *job, int error, ssize_t result, uint64_t befor
 	if (!hub_spool_end(job->hub, job->token, error ? error : result, spool_size(spool)) &&
 	    !error && spool_size(spool) != before) {
 		/* A signal has ended the call, which may be repeated: its effect is undone. */
-		spool_resize(spool, before);
+		error = spool_resize(spool, before);
+		if (error) {
+			spool_fail(spool, error);
+		}
 	}
 }
 

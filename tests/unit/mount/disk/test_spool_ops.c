@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* spool_ops, with a hub that only records calls. */
+#define _GNU_SOURCE /* syscall */
+
 #include "account/file.h"
 #include "mount/disk/spool.h"
 #include "mount/disk/spool_ops.h"
@@ -14,9 +16,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* Nothing can be cut off any more. */
+static bool truncate_fails;
+
+int ftruncate(int fd, off_t size)
+{
+	if (truncate_fails) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_ftruncate, fd, (long)size);
+}
 
 static char directory[] = "/tmp/spool_ops-XXXXXX";
 
@@ -378,6 +393,20 @@ static void test_interrupted(void **state)
 	spool_ops_release(NULL, &place, &handle);
 }
 
+/* Or its bytes would be there twice: the file is no good. */
+static void test_interrupted_for_good(void **state)
+{
+	(void)state;
+	struct handle handle = {0};
+	assert_int_equal(write_text(&handle, "Hello", 0, false), 0);
+	hub.is_interrupted = truncate_fails = true;
+	assert_int_equal(write_text(&handle, ", world", 0, true), -EINTR);
+	hub.is_interrupted = truncate_fails = false;
+	assert_int_equal(offer(&handle), -EIO);
+	assert_int_equal(hub.offers, 0);
+	spool_ops_release(NULL, &place, &handle);
+}
+
 static void hold_disk(struct task *task)
 {
 	(void)task;
@@ -468,6 +497,7 @@ int main(void)
 		cmocka_unit_test_setup(test_too_late, setup),
 		cmocka_unit_test_setup(test_no_directory, setup),
 		cmocka_unit_test_setup(test_interrupted, setup),
+		cmocka_unit_test_setup(test_interrupted_for_good, setup),
 		cmocka_unit_test_setup(test_interrupted_before, setup),
 		cmocka_unit_test_setup(test_full, setup),
 	};
