@@ -76,6 +76,14 @@ int directories_make(struct directories *directories, int fd, const char *name)
 	return error;
 }
 
+static bool are_durable_locked(const struct directories *directories,
+			       const struct directory_names *directory)
+{
+	/* One that is being made may be seen before end_make. */
+	return directories->making == 0 && !directories->error && !directory->error &&
+	       directory->durable >= directory->made;
+}
+
 bool directories_are_durable(struct directories *directories, int fd)
 {
 	struct stat status;
@@ -83,12 +91,28 @@ bool directories_are_durable(struct directories *directories, int fd)
 		return false;
 	}
 	pthread_mutex_lock(&directories->mutex);
-	const struct directory_names *directory = find_locked(directories, &status);
-	/* One that is being made may be seen before end_make. */
-	bool durable = directories->making == 0 && !directories->error && !directory->error &&
-		       directory->durable >= directory->made;
+	bool durable = are_durable_locked(directories, find_locked(directories, &status));
 	pthread_mutex_unlock(&directories->mutex);
 	return durable;
+}
+
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool directories_are_as_synced(struct directories *directories, int fd)
+{
+	struct stat status;
+	if (fstat(fd, &status)) {
+		return false;
+	}
+	pthread_mutex_lock(&directories->mutex);
+	const struct directory_names *directory = find_locked(directories, &status);
+	bool same = are_durable_locked(directories, directory) &&
+		    is_same_time(&directory->modified, &status.st_mtim);
+	pthread_mutex_unlock(&directories->mutex);
+	return same;
 }
 
 /* The error of an earlier sync, or 0 and what has been made before this one. */
@@ -112,16 +136,17 @@ static void fail_locked(struct directories *directories, struct directory_names 
 	}
 }
 
-/* A sync was made. Its error, or that of another one meanwhile, which may have been told of the
- * names of both. */
+/* A sync was made; `status` and `made` are those before it. Its error, or that of another one
+ * meanwhile, which may have been told of the names of both. */
 static int end(struct directories *directories, const struct stat *status, uint64_t made, int error)
 {
 	pthread_mutex_lock(&directories->mutex);
 	struct directory_names *directory = find_locked(directories, status);
 	if (error) {
 		fail_locked(directories, directory, error);
-	} else if (directory->durable < made) {
+	} else if (directory->durable <= made) {
 		directory->durable = made;
+		directory->modified = status->st_mtim;
 	}
 	error = directory->error;
 	pthread_mutex_unlock(&directories->mutex);

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* The most that are remembered. One that is forgotten is synced once more. */
 #define DIRECTORIES_KNOWN 64
@@ -28,7 +29,8 @@ struct directory_names {
 	/* When a directory was last made in it, and what was made before its last sync: by
 	 * directories.made. */
 	uint64_t made, durable;
-	int error; /* of its sync, if that has failed */
+	struct timespec modified; /* as it was at its last sync */
+	int error;		  /* of its sync, if that has failed */
 };
 
 struct directories {
@@ -50,6 +52,10 @@ int directories_make(struct directories *directories, int fd, const char *name);
 
 /* Whether the names of all directories in `fd` are durable. */
 bool directories_are_durable(struct directories *directories, int fd);
+
+/* Likewise, also of those that others have made: nothing in `fd` has changed since its last sync.
+ */
+bool directories_are_as_synced(struct directories *directories, int fd);
 
 /* Makes all names in `fd` durable. After a failure, which is logged, it fails for ever. */
 int directories_sync(struct directories *directories, int fd);

@@ -188,7 +188,8 @@ static void deliver_sync(struct sync *sync)
 static void submit_sync(struct download *download, int (*name)(struct sync *sync))
 {
 	struct inbox *inbox = download->location.inbox;
-	bool durable = directories_are_durable(&inbox->directories, inbox->fd);
+	/* Also the directory of a contact that somebody else has made. */
+	bool durable = directories_are_as_synced(&inbox->directories, inbox->fd);
 	download->sync = (struct sync){
 		.directories = &inbox->directories,
 		.fd = download->file.fd,

@@ -228,6 +228,11 @@ static void drop(struct entry **at)
 	free(entry);
 }
 
+static void touch(struct inode *inode)
+{
+	clock_gettime(CLOCK_REALTIME, &inode->modified);
+}
+
 static int make(const char *path, bool is_directory, struct inode **made)
 {
 	const char *name;
@@ -238,6 +243,7 @@ static int make(const char *path, bool is_directory, struct inode **made)
 	*made = must(calloc(1, sizeof(**made)));
 	(*made)->is_directory = is_directory;
 	add(&directory->entries, *made, name);
+	touch(directory);
 	return 0;
 }
 
@@ -482,6 +488,7 @@ static int lossy_unlink(const char *path)
 		return locked(-ENOENT);
 	}
 	drop(at);
+	touch(directory);
 	return locked(0);
 }
 
@@ -510,6 +517,8 @@ static int lossy_rename(const char *from, const char *to, unsigned flags)
 	}
 	drop(entry_of(source, name));
 	add(&target->entries, inode, wanted);
+	touch(source);
+	touch(target);
 	return locked(0);
 }
 
@@ -573,7 +582,7 @@ static int lossy_write(const char *path, const char *buffer, size_t size, off_t 
 	for (size_t i = (size_t)offset; i < end && i < inode->lost.size; i++) {
 		inode->lost.data[i] = 0;
 	}
-	clock_gettime(CLOCK_REALTIME, &inode->modified);
+	touch(inode);
 	return locked((int)size);
 }
 

@@ -171,6 +171,23 @@ def test_folders_of_an_earlier_process(lab: Lab, disk: Disk) -> None:
     assert left.keys() == {"f"} and left["f"] == source.read_bytes()
 
 
+@pytest.mark.once
+def test_a_directory_that_another_has_made(lab: Lab, disk: Disk) -> None:
+    """Another ibbfs with that inbox, or the user; while we know that all others are durable."""
+    first, second, third = lab.accounts("alice", "bob", "carol")
+    receiver = lab.mount(second, f"inbox={disk.path}/inbox")
+    source = lab.random_file(1000)
+    for account, made in ((first, False), (third, True)):
+        sender = lab.mount(account)
+        sender.wait_online(receiver.jid)
+        if made:
+            (disk.path / "inbox" / account.jid).mkdir()
+        done = lab.run("cp", source, sender.contact(receiver) / account.user)
+        assert done.returncode == 0, done.stderr
+    left = disk.cut(0, lab.folder / "left")
+    assert left.keys() == {first.user, third.user}
+
+
 @contextlib.contextmanager
 def mounted_image(image: Path, path: Path) -> Iterator[Path]:
     path.mkdir()

@@ -27,7 +27,8 @@
 #define FIRST_DIRECTORY 100
 
 static char calls[8192];
-static int fails; /* the descriptor whose sync fails */
+static int fails;	/* the descriptor whose sync fails */
+static time_t modified; /* when the directories were */
 
 static struct directories directories;
 
@@ -63,7 +64,10 @@ int fsync(int fd)
 
 int fstat(int fd, struct stat *status)
 {
-	*status = (struct stat){.st_ino = fd == FIRST_DIRECTORY + 1 ? FIRST_DIRECTORY : (ino_t)fd};
+	*status = (struct stat){
+		.st_ino = fd == FIRST_DIRECTORY + 1 ? FIRST_DIRECTORY : (ino_t)fd,
+		.st_mtim.tv_sec = modified,
+	};
 	return 0;
 }
 
@@ -195,6 +199,21 @@ static void test_many_directories(void **state)
 	assert_int_equal(directories_sync(&directories, 1000), -EIO);
 }
 
+/* What others make in a directory shows in its time. */
+static void test_names_of_others(void **state)
+{
+	(void)state;
+	fails = -1;
+	assert_false(directories_are_as_synced(&directories, 100));
+	assert_int_equal(directories_sync(&directories, 100), 0);
+	assert_true(directories_are_as_synced(&directories, 100));
+	modified++;
+	assert_false(directories_are_as_synced(&directories, 100));
+	assert_true(directories_are_durable(&directories, 100)); /* those that we have made */
+	assert_int_equal(directories_sync(&directories, 100), 0);
+	assert_true(directories_are_as_synced(&directories, 100));
+}
+
 static void finish_directory(void *context, int result)
 {
 	note(result ? "failed" : "done", *(const int *)context);
@@ -283,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup(test_failures, forget),
 		cmocka_unit_test_setup(test_a_directory_that_has_failed, forget),
 		cmocka_unit_test_setup(test_many_directories, forget),
+		cmocka_unit_test_setup(test_names_of_others, forget),
 		cmocka_unit_test_setup(test_directory, forget),
 		cmocka_unit_test_setup(test_batch, forget),
 	};
