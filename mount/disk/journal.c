@@ -20,8 +20,6 @@
 #define LOCK_TRIES    100
 #define BETWEEN_TRIES ((struct timespec){.tv_nsec = 20000000})
 
-#define MAX_JOURNALS 100000
-
 static void name_of(unsigned number, char name[NAME_SIZE])
 {
 	snprintf(name, NAME_SIZE, "%u", number);
@@ -83,13 +81,14 @@ static int open_directory(struct journals *journals)
 	return 0;
 }
 
-/* A new file, with the first name that is free. */
+/* A new file, with the next name that is free. */
 static int create_locked(struct journals *journals, struct journal *journal)
 {
 	int error = open_directory(journals);
-	while (!error && journals->next < MAX_JOURNALS) {
+	for (unsigned tries = 0; !error && tries < JOURNAL_NUMBERS; tries++) {
 		char name[NAME_SIZE];
-		journal->number = journals->next++;
+		journal->number = journals->next;
+		journals->next = (journals->next + 1) % JOURNAL_NUMBERS;
 		name_of(journal->number, name);
 		journal->fd = openat(journals->directory, name,
 				     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -256,7 +255,7 @@ static struct journal_found *open_journal(struct journals *journals, const char 
 	char *end;
 	unsigned long number = strtoul(name, &end, 10);
 	struct journal_found *found = calloc(1, sizeof(*found));
-	if (!found || *end != '\0' || number >= MAX_JOURNALS) {
+	if (!found || *end != '\0' || number >= JOURNAL_NUMBERS) {
 		free(found);
 		return NULL;
 	}

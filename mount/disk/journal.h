@@ -40,6 +40,9 @@
 /* In the inbox; no directory of a contact begins with a dot. */
 #define JOURNAL_DIRECTORY ".ibbfs"
 
+/* Their names are the numbers below that. */
+#define JOURNAL_NUMBERS 100000
+
 /* Journals that wait for the next stream. */
 #define JOURNAL_SPARE 16
 

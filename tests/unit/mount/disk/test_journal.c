@@ -297,6 +297,27 @@ static void test_used_again(void **state)
 }
 
 /* Another process has it. */
+/* A daemon that runs for long uses every number, and those that are free again. */
+static void test_numbers(void **state)
+{
+	struct world world;
+	struct journal journals[4];
+	(void)state;
+	start(&world);
+	assert_int_equal(journal_begin(&world.journals, &journals[0], &head), 0);
+	world.journals.next = JOURNAL_NUMBERS - 1;
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(journal_begin(&world.journals, &journals[i], &head), 0);
+	}
+	assert_int_equal(journals[1].number, JOURNAL_NUMBERS - 1);
+	assert_int_equal(journals[2].number, 1); /* the first one has 0 still */
+	assert_int_equal(journals[3].number, 2);
+	for (size_t i = 0; i < 4; i++) {
+		journal_end(&world.journals, &journals[i]);
+	}
+	finish(&world);
+}
+
 static void test_locked(void **state)
 {
 	struct world world;
@@ -457,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_used_again),	  cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_verdicts),	  cmocka_unit_test(test_damaged_verdict),
 		cmocka_unit_test(test_two_processes),	  cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
