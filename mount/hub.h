@@ -162,6 +162,7 @@ void hub_read(struct hub *hub, struct handle *handle, struct request *request);
 void hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
 	       uint64_t offset);
 void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed);
+void hub_sync(struct hub *hub, struct handle *handle, struct request *request);
 bool hub_can_finish(struct hub *hub, const struct handle *handle);
 void hub_finish(struct hub *hub, struct handle *handle, struct request *request);
 /* The request, which may be NULL, is delivered when there is something new. Returns the current

@@ -208,6 +208,13 @@ void hub_flush(struct hub *hub, struct handle *handle, struct request *request, 
 	hub_end_with(hub, request, now_ms);
 }
 
+void hub_sync(struct hub *hub, struct handle *handle, struct request *request)
+{
+	int64_t now_ms = hub_begin(hub);
+	file_sync(&hub->account, handle, &request->op, now_ms);
+	hub_end_with(hub, request, now_ms);
+}
+
 bool hub_can_finish(struct hub *hub, const struct handle *handle)
 {
 	hub_begin(hub);

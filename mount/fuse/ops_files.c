@@ -272,7 +272,7 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 	struct call *call = call_begin(req, OP_FLUSH, 0, false, call_deliver_status);
 	if (call) {
 		struct early_signal early = call_early_signal(call);
-		hub_flush(call->hub, call_handle_of(info), &call->request, false);
+		hub_sync(call->hub, call_handle_of(info), &call->request);
 		call_apply(early);
 	}
 }

@@ -302,6 +302,17 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	}
 }
 
+void file_sync(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
+{
+	struct stream *stream = handle_stream(handle);
+	op->context = handle;
+	if (handle->writable && stream) {
+		stream_flush(stream, op, now_ms);
+	} else {
+		account_complete(account, op, 0);
+	}
+}
+
 bool file_can_finish(const struct handle *handle)
 {
 	const struct stream *stream = handle_stream(handle);

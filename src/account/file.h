@@ -25,10 +25,13 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 void file_write(struct account *account, struct handle *handle, struct op *op, const void *bytes,
 		uint64_t offset, int64_t now_ms);
 
-/* close(2) of a descriptor, or fsync. `killed`: a signal is killing the caller, so its file is
- * incomplete, and the call does not wait. */
+/* close(2) of a descriptor. `killed`: a signal is killing the caller, so its file is incomplete,
+ * and the call does not wait. */
 void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
 		int64_t now_ms);
+
+/* fsync: waits as file_flush does, but says nothing of the file's end. */
+void file_sync(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
 
 /* A signal ends the wait of `op`, which is parked. An interrupted flush counts as none. */
 void file_interrupt(struct account *account, struct op *op);

@@ -42,9 +42,9 @@ struct handle {
 	bool used;	/* there was a read or a write */
 	bool disk;	/* truncated beyond its end: the writer takes it for a disk file */
 	bool refused;	/* the last write failed: not everything was written */
-	bool flushed;	/* there was no write since the last flush */
-	bool killed;	/* a signal ended the last flush, or was killing the process that sent it */
-	uint64_t last_flush; /* its token */
+	bool flushed;	/* a descriptor was closed, and there was no write since */
+	bool killed;	/* a signal ended the last close, or was killing the process that sent it */
+	uint64_t last_flush; /* the token of the last close */
 	pid_t opener;	     /* main thread, and */
 	uint64_t opened;     /* likewise: of the open(2), for mount/process/writers */
 	char sid[HANDLE_SID_SIZE];

@@ -19,9 +19,8 @@ static bool ends_well(const struct handle *handle, const struct stream *stream)
 	    (handle->killed || handle->refused || !stream_is_delivered(stream))) {
 		return false;
 	}
-	/* Every close flushes. If something was written after the last flush, no close came after
-	 * it. */
-	if (handle->writable && handle->used && !handle->flushed) {
+	/* Without a close the file is still open: the mount was forced away. */
+	if (handle->writable && !handle->flushed) {
 		return false;
 	}
 	/* A reader that closes before the end has not received the file. With both directions in

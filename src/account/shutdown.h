@@ -24,8 +24,8 @@ bool shutdown_is_heard(const struct account *account);
 /* Closes every file, aborts every stream, completes every op. */
 void shutdown_abandon(struct account *account, int64_t now_ms);
 
-/* After shutdown_begin: aborts open streams that have delivered all written bytes. A file that was
- * flushed is not aborted: it is about to be closed. */
+/* After shutdown_begin: aborts open streams that have delivered all written bytes. A file of which
+ * a descriptor was closed is not aborted: its release may follow. */
 void shutdown_break_delivered(struct account *account);
 
 #endif

@@ -178,3 +178,32 @@ def test_a_process_with_threads_leaves(lab: Lab) -> None:
         assert done.returncode == 0
     found = poll_until(lambda: ends(peer), what="the ends of all streams")
     assert found == dict.fromkeys(names, "whole")
+
+
+OPENED = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+if sys.argv[2] == "synced":
+    os.write(fd, b"only the beginning")
+    os.fsync(fd)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_mount_that_is_forced_away(lab: Lab) -> None:
+    """A file that was not closed does not end well: neither fsync nor an open is a close."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can force a file system away")
+    mount, peer = visible(lab)
+    folder = mount.contact(peer)
+    (folder / "closed").write_bytes(b"all of it")
+    for kind in ("synced", "opened"):
+        process = lab.spawn(
+            sys.executable, "-c", OPENED, folder / kind, kind, stdin=subprocess.PIPE
+        )
+        assert process.stdout and process.stdout.readline() == b"ready\n"
+    subprocess.run(["umount", "-i", "-f", "-l", mount.path], check=True)
+    mount.expect_exit(0)
+    found = poll_until(lambda: ends(peer), what="the ends of all streams")
+    assert found == {"closed": "whole", "synced": "broken", "opened": "broken"}

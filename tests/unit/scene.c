@@ -459,6 +459,14 @@ struct call *scene_flush(struct scene *scene, struct handle *handle)
 	return flush(scene, handle, false);
 }
 
+struct call *scene_sync(struct scene *scene, struct handle *handle)
+{
+	struct call *call = new_call(scene, OP_FLUSH, 0, false);
+	file_sync(&scene->account, handle, &call->op, scene->now_ms);
+	scene_settle(scene);
+	return call;
+}
+
 struct call *scene_killed(struct scene *scene, struct handle *handle)
 {
 	return flush(scene, handle, true);

@@ -115,6 +115,41 @@ static void test_stop_when_unmounted(void **state)
 	scene_finish(&scene);
 }
 
+/* Files that are open when the mount is forced away are incomplete: neither fsync nor an open is a
+ * close. */
+static void test_stop_when_forced_away(void **state)
+{
+	(void)state;
+	static const struct {
+		bool writes, syncs, closes, reset;
+	} rows[] = {
+		{false, false, false, true}, {true, false, false, true},
+		{false, true, false, true},  {true, true, false, true},
+		{true, true, true, false},   {false, false, true, false},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+		if (rows[i].writes) {
+			scene_write(&scene, handle, "abc", 0);
+			scene_play(&scene);
+		}
+		if (rows[i].syncs) {
+			assert_result(scene_sync(&scene, handle), 0);
+		}
+		if (rows[i].closes) {
+			assert_result(scene_flush(&scene, handle), 0);
+		}
+		shutdown_begin(&scene.account, true, scene.now_ms);
+		scene_settle(&scene);
+		assert_int_equal(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset, rows[i].reset);
+		scene_finish(&scene);
+	}
+}
+
 /* An account without open files. */
 static void test_stop_when_idle(void **state)
 {
@@ -254,7 +289,7 @@ int main(void)
 		cmocka_unit_test(test_stop),	       cmocka_unit_test(test_stop_when_unmounted),
 		cmocka_unit_test(test_stop_when_idle), cmocka_unit_test(test_release_after_stop),
 		cmocka_unit_test(test_abandon),	       cmocka_unit_test(test_disk),
-		cmocka_unit_test(test_heard),
+		cmocka_unit_test(test_heard),	       cmocka_unit_test(test_stop_when_forced_away),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
