@@ -179,11 +179,21 @@ static int64_t next_deadline(const struct mainloop *loop, int64_t *status_ms)
 	return min_ms(deadline_ms, report_status(loop, status_ms));
 }
 
+/* Begins the closes that are held, of callers that are not visible. They count as killed. */
+static void end_held(const struct mainloop *loop)
+{
+	interrupts_end_all(loop->interrupts);
+	closes_begin(loop->closes);
+}
+
 /* Begins the end; returns when it must be reached. */
 static int64_t begin_end(const struct mainloop *loop, bool mounted)
 {
 	int64_t until_ms = clock_now_ms() + DRAIN_MS;
 	notify_stopping();
+	if (!mounted) {
+		end_held(loop); /* hub_stop frees the handles */
+	}
 	/* What was closed just now is offered before nothing new is begun. */
 	pool_drain(loop->spool, clock_now_ms() + SPOOL_MS);
 	hub_stop(loop->hub, !mounted);
@@ -228,7 +238,6 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 			until_ms = begin_end(loop, mounted);
 		}
 	}
-	interrupts_end_all(loop->interrupts);
-	closes_begin(loop->closes);
+	end_held(loop);
 	free(buffer.mem);
 }

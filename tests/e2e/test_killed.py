@@ -207,3 +207,26 @@ def test_a_mount_that_is_forced_away(lab: Lab) -> None:
     mount.expect_exit(0)
     found = poll_until(lambda: ends(peer), what="the ends of all streams")
     assert found == {"closed": "whole", "synced": "broken", "opened": "broken"}
+
+
+HELD = """
+import ctypes, os, pathlib, sys, threading
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"all of it")
+threading.Thread(target=os.close, args=[fd], daemon=True).start()
+tasks = pathlib.Path("/proc/self/task")
+while not any((t / "wchan").read_text() == "request_wait_answer" for t in tasks.iterdir()):
+    pass
+os.path.exists(sys.argv[2] + "/none")  # requests are served in order: the close is held now
+MNT_FORCE, MNT_DETACH = 1, 2
+os._exit(ctypes.CDLL(None).umount2(sys.argv[2].encode(), MNT_FORCE | MNT_DETACH))
+"""
+
+
+def test_a_mount_that_is_forced_away_during_a_close(lab: Lab) -> None:
+    """The close of a process that cannot be seen is held for a moment, and its file goes."""
+    mount, peer = hidden(lab)
+    done = lab.run(sys.executable, "-c", HELD, mount.contact(peer) / "held", mount.path)
+    assert done.returncode == 0, done.stderr
+    mount.expect_exit(0)
+    assert poll_until(lambda: ends(peer), what="the end of the stream") == {"held": "broken"}
