@@ -29,6 +29,15 @@ static bool ends_well(const struct handle *handle, const struct stream *stream)
 				: false;
 }
 
+/* The calls that wait go on without the handle. */
+static void forget_handle(struct op *calls, const struct handle *handle)
+{
+	struct op *op;
+	DL_FOREACH (calls, op) {
+		op->context = op->context == handle ? NULL : op->context;
+	}
+}
+
 static void leave_stream(struct account *account, struct handle *handle, int64_t now_ms)
 {
 	struct node *file = handle->attached;
@@ -37,6 +46,9 @@ static void leave_stream(struct account *account, struct handle *handle, int64_t
 	if (!stream) {
 		return;
 	}
+	/* If the mount was forced away, the file may be released in the middle of its close. */
+	forget_handle(stream->outgoing.flushers, handle);
+	forget_handle(stream->session.finishers, handle);
 	if (handle->node->kind != NODE_OUTGOING && !handle->used && file->parent &&
 	    !account->stopping) {
 		/* Opened and closed without a read, as by file(1) or a shell's test: it is still

@@ -150,6 +150,34 @@ static void test_stop_when_forced_away(void **state)
 	}
 }
 
+/* While the last close waits for the word of the peer. A signal for its process may come later. */
+static void test_stop_when_forced_away_during_a_close(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call finish = {0};
+	scene_start(&scene, ACCEPT_CONTACTS);
+	scene_contact(&scene, "a@x");
+	scene_comes(&scene, "a@x/r", 0);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	scene_write(&scene, handle, "abc", 0);
+	scene_play(&scene);
+	op_init(&finish.op, OP_FLUSH, 1000, 0, false);
+	file_finish(&scene.account, handle, &finish.op, scene.now_ms);
+	scene_settle(&scene);
+	assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset);
+
+	shutdown_begin(&scene.account, true, scene.now_ms);
+	scene_settle(&scene);
+	assert_null(scene.account.handles);
+	assert_waits(&finish);
+	assert_null(finish.op.context); /* it has no handle any more */
+	file_interrupt(&scene.account, &finish.op);
+	scene_settle(&scene);
+	assert_result(&finish, -EINTR);
+	scene_finish(&scene);
+}
+
 /* An account without open files. */
 static void test_stop_when_idle(void **state)
 {
@@ -286,10 +314,15 @@ static void test_heard(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stop),	       cmocka_unit_test(test_stop_when_unmounted),
-		cmocka_unit_test(test_stop_when_idle), cmocka_unit_test(test_release_after_stop),
-		cmocka_unit_test(test_abandon),	       cmocka_unit_test(test_disk),
-		cmocka_unit_test(test_heard),	       cmocka_unit_test(test_stop_when_forced_away),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_stop_when_unmounted),
+		cmocka_unit_test(test_stop_when_idle),
+		cmocka_unit_test(test_release_after_stop),
+		cmocka_unit_test(test_abandon),
+		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_heard),
+		cmocka_unit_test(test_stop_when_forced_away),
+		cmocka_unit_test(test_stop_when_forced_away_during_a_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
