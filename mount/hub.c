@@ -17,8 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <utlist.h>
+
+/* Ids of two processes do not meet. */
+static uint64_t any_number(void)
+{
+	uint32_t number = 0;
+	ssize_t length = getrandom(&number, sizeof(number), 0);
+	return length == (ssize_t)sizeof(number) ? number : 0;
+}
 
 struct hub *hub_create(const struct stream_config *config, unsigned max_streams, enum access accept,
 		       const char *jid, struct owner owner)
@@ -37,6 +46,7 @@ struct hub *hub_create(const struct stream_config *config, unsigned max_streams,
 		free(hub);
 		return NULL;
 	}
+	account_number_requests(&hub->account, any_number());
 	pthread_mutex_init(&hub->mutex, NULL);
 	pthread_cond_init(&hub->delivered, NULL);
 	return hub;

@@ -22,6 +22,14 @@ int account_init(struct account *account, const struct stream_config *config, un
 	return 0;
 }
 
+void account_number_requests(struct account *account, uint64_t last)
+{
+	account->ibb.last_number = last;
+	account->offers.last_number = last;
+	account->offers.last_other = last;
+	account->last_query = last;
+}
+
 void account_finish(struct account *account)
 {
 	struct inbox_arrival *arrival, *next;

@@ -102,6 +102,10 @@ struct account {
 int account_init(struct account *account, const struct stream_config *config, unsigned max_streams,
 		 enum access accept, const char *jid, uid_t uid, gid_t gid);
 
+/* Before the first request: their ids have numbers above `last`. It should be random: an earlier
+ * process may have had our full JID, and the answers to its requests come to us. */
+void account_number_requests(struct account *account, uint64_t last);
+
 /* Frees everything; dispatch_take_done must have been called after shutdown_abandon. */
 void account_finish(struct account *account);
 

@@ -535,6 +535,30 @@ def test_late_acknowledgement(lab: Lab) -> None:
     still_serves(lab, mount, peer)
 
 
+@pytest.mark.parametrize("answer", ["result", "error"])
+def test_answer_to_an_earlier_process(lab: Lab, answer: str) -> None:
+    """A process that is restarted has the same full JID, and gets what was answered to the other:
+    that says nothing of its own requests."""
+    alice, bob = lab.accounts("alice", "bob")
+    mount, peer = lab.mount(alice), lab.raw(bob)
+    mount.wait_online(peer.jid)
+    peer.rules["data"] = silence
+    path = lab.random_file(100)
+    lab.spawn("cp", path, mount.contact(peer))
+    late = peer.wait_for(is_kind("data"))
+    mount.kill()
+    mount = lab.mount(alice, name="again")
+    mount.wait_online(peer.jid)
+    copy = lab.spawn("cp", path, mount.contact(peer))
+    own = peer.wait_for(is_kind("data"), count=2)
+    peer.send(result(late) if answer == "result" else error(late, "item-not-found"))
+    peer.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")  # has arrived
+    wait_blocked(copy.pid)
+    peer.send(result(own))
+    assert copy.wait(20) == 0
+    assert peer.received(payload(peer.wait_open(2)).get("sid")) == path.read_bytes()
+
+
 def test_every_answer_twice(lab: Lab) -> None:
     mount, peer = lab.with_raw()
 
