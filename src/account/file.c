@@ -226,7 +226,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		return;
 	}
 	if (account->stopping) {
-		handle->refused = true;
+		handle->refused = -ECONNRESET;
 		account_complete(account, op, -ECONNRESET);
 		return;
 	}
@@ -240,7 +240,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 	handle->used = true;
 	handle->flushed = false;
 	stream_write_behind(stream, op, (uint64_t)gap, bytes, now_ms);
-	handle->refused = op->result < 0;
+	handle->refused = op->result < 0 ? (int)op->result : 0;
 }
 
 int file_truncate(struct account *account, struct node *node, struct handle *handle, uint64_t size,
@@ -297,6 +297,9 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	note_flush(handle, op, killed);
 	if (killed) {
 		account_complete(account, op, -EINTR);
+	} else if (handle->refused && !stream_is_over(stream)) {
+		/* A release now would end the stream as a broken one. */
+		account_complete(account, op, handle->refused == -EAGAIN ? -EIO : handle->refused);
 	} else {
 		stream_flush(stream, op, now_ms);
 	}

@@ -41,7 +41,7 @@ struct handle {
 	bool append;	/* offsets of writes are ignored */
 	bool used;	/* there was a read or a write */
 	bool disk;	/* truncated beyond its end: the writer takes it for a disk file */
-	bool refused;	/* the last write failed: not everything was written */
+	int refused;	/* why the last write failed, so that not everything was written; or 0 */
 	bool flushed;	/* a descriptor was closed, and there was no write since */
 	bool killed;	/* a signal ended the last close, or was killing the process that sent it */
 	uint64_t last_flush; /* the token of the last close */

@@ -275,6 +275,22 @@ def test_poll_tells_of_an_error(lab: Lab) -> None:
             os.read(fd, 10)
 
 
+def test_a_writer_gives_up_what_would_block(lab: Lab) -> None:
+    """Not all was written: its close fails, and the file is incomplete."""
+    inbox = lab.folder / "inbox"
+    alice, bob = lab.pair("window=64K", f"inbox={inbox}")
+    path = alice.contact(bob) / "file"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(fd, b"x" * 60000)
+    with pytest.raises(OSError) as failure:
+        os.close(fd)
+    assert failure.value.errno == errno.EIO
+    poll_until(lambda: os.getxattr(path, "user.ibb.state") == b"broken", what="broken")
+    assert not (inbox / alice.account.jid / "file").exists()
+
+
 def test_nonblocking_write(lab: Lab) -> None:
     mount, peer = lab.with_raw("window=64K")
     path = mount.contact(peer) / "file"

@@ -182,6 +182,8 @@ class Stream:
             return
         if self.causes:
             return
+        if call == "close" and description and description.refused:
+            return
         if description and self.closed[1 - description.side] and call not in READS:
             return  # the other side has ended
         raise Wrong(f"{call}: {errno.errorcode[number]}, without a cause")

@@ -106,6 +106,41 @@ static void test_cut_short(void **state)
 	}
 }
 
+/* The file is incomplete, unless another write succeeds. The close says so, too, but not an fsync.
+ */
+static void test_last_write_failed(void **state)
+{
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		struct scene scene;
+		scene_start_with_phone(&scene);
+		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+		struct call *fills = scene_write(&scene, handle, "0123456789abcdefghijkl", 0);
+		assert_waits(fills);
+		scene.account.stopping = refused;
+		struct call *write = &scene.calls[scene.calls_length++];
+		op_init(&write->op, OP_WRITE, 99, 1, true);
+		file_write(&scene.account, handle, &write->op, "m", 22, scene.now_ms);
+		scene_settle(&scene);
+		assert_result(write, refused ? -ECONNRESET : -EAGAIN);
+		scene.account.stopping = false;
+		struct call *sync = scene_sync(&scene, handle);
+		scene_play(&scene);
+		assert_result(fills, 22);
+		assert_result(sync, 0);
+		assert_result(scene_flush(&scene, handle), refused ? -ECONNRESET : -EIO);
+		bool again = !refused;
+		if (again) {
+			assert_result(scene_write(&scene, handle, "m", 22), 1);
+			scene_play(&scene);
+			assert_result(scene_flush(&scene, handle), 0);
+		}
+		scene_release(&scene, handle);
+		assert_int_equal(scene_sent(&scene, MSG_CLOSE, PHONE)->reset, !again);
+		scene_finish(&scene);
+	}
+}
+
 /* A signal that ends a flush leaves nothing flushed, unless another flush succeeds. */
 static void test_interrupted_flush(void **state)
 {
@@ -170,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_only_looked_at_while_others_wait),
 		cmocka_unit_test(test_reader_leaves_early),
 		cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_last_write_failed),
 		cmocka_unit_test(test_interrupted_flush),
 		cmocka_unit_test(test_interrupted_flush_that_is_not_the_last),
 		cmocka_unit_test(test_released_without_a_flush),
