@@ -319,9 +319,14 @@ void file_sync(struct account *account, struct handle *handle, struct op *op, in
 bool file_can_finish(const struct handle *handle)
 {
 	const struct stream *stream = handle_stream(handle);
-	return handle->writable && !handle_is_spooled(handle) &&
-	       handle->node->kind == NODE_OUTGOING && stream && !handle->refused &&
-	       (stream->state == STREAM_OPEN || stream->state == STREAM_OPENING) &&
+	if (!handle->writable || handle_is_spooled(handle) || handle->node->kind != NODE_OUTGOING ||
+	    !stream || handle->refused) {
+		return false;
+	}
+	if (stream->state == STREAM_NEW) {
+		return !stream_is_delivered(stream); /* its peer may be an ibbfs */
+	}
+	return (stream->state == STREAM_OPEN || stream->state == STREAM_OPENING) &&
 	       stream->session.features & FEATURE_IBBFS;
 }
 

@@ -82,7 +82,13 @@ bool stream_is_unread(const struct stream *stream)
 	return stream->incoming.readers || receiver_has_unread(&stream->incoming.receiver);
 }
 
-/* A close of the last writer, before everything was read, is no end: it is a flush. */
+/* A close of the last writer is only a flush if there is something to read, or if the answer to
+ * <close/> would say nothing. */
+static bool is_flush(const struct stream *stream)
+{
+	return stream_is_unread(stream) || !(stream->session.features & FEATURE_IBBFS);
+}
+
 static void finish_without_end(struct stream *stream, int64_t now_ms)
 {
 	if (!stream_needs_sync(stream)) {
@@ -125,7 +131,7 @@ void stream_close_when_delivered(struct stream *stream, int64_t now_ms)
 	    stream->resumption.suspended) {
 		return;
 	}
-	if (stream->state == STREAM_OPEN && stream_is_unread(stream)) {
+	if (stream->state == STREAM_OPEN && is_flush(stream)) {
 		finish_without_end(stream, now_ms);
 		return;
 	}

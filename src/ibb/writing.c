@@ -232,9 +232,10 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 void stream_finish_writing(struct stream *stream, struct op *op, int64_t now_ms)
 {
 	bool begun = stream->state == STREAM_OPEN ||
-		     (stream->state == STREAM_OPENING && !stream_is_delivered(stream));
-	if (!begun || stream->session.close_pending || stream_is_unread(stream) ||
-	    !(stream->session.features & FEATURE_IBBFS)) {
+		     (stream->state <= STREAM_OPENING && !stream_is_delivered(stream));
+	/* What a NEW stream's peer is, is not known yet. */
+	bool may_answer = stream->state == STREAM_NEW || stream->session.features & FEATURE_IBBFS;
+	if (!begun || stream->session.close_pending || stream_is_unread(stream) || !may_answer) {
 		stream_flush(stream, op, now_ms);
 		return;
 	}

@@ -106,6 +106,39 @@ static void test_cut_short(void **state)
 	}
 }
 
+/* The last close comes before the peer has said what it is. */
+static void test_closed_before_the_features_are_known(void **state)
+{
+	(void)state;
+	for (int is_ibbfs = 0; is_ibbfs < 2; is_ibbfs++) {
+		struct scene scene;
+		struct call finish = {0};
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, PHONE, 0);
+		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY | O_NONBLOCK);
+		assert_result(scene_write(&scene, handle, "abc", 0), 3);
+		op_init(&finish.op, OP_FLUSH, 1000, 0, false);
+		file_finish(&scene.account, handle, &finish.op, scene.now_ms);
+		scene_settle(&scene);
+		scene_sent(&scene, MSG_INFO, PHONE);
+		scene_says(&scene, is_ibbfs ? FEATURE_IBB | FEATURE_IBBFS : FEATURE_IBB);
+		scene_sent(&scene, MSG_OPEN, PHONE);
+		scene_result(&scene);
+		scene_sent(&scene, MSG_DATA, PHONE);
+		assert_waits(&finish);
+		scene_result(&scene);
+		if (is_ibbfs) {
+			assert_waits(&finish);
+			assert_false(scene_sent(&scene, MSG_CLOSE, PHONE)->reset);
+			scene_error(&scene, CONDITION_RESOURCE_CONSTRAINT);
+		}
+		assert_result(&finish, is_ibbfs ? -ENOSPC : 0);
+		scene_release(&scene, handle);
+		scene_finish(&scene);
+	}
+}
+
 /* The file is incomplete, unless another write succeeds. The close says so, too, but not an fsync.
  */
 static void test_last_write_failed(void **state)
@@ -206,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_reader_leaves_early),
 		cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_last_write_failed),
+		cmocka_unit_test(test_closed_before_the_features_are_known),
 		cmocka_unit_test(test_interrupted_flush),
 		cmocka_unit_test(test_interrupted_flush_that_is_not_the_last),
 		cmocka_unit_test(test_released_without_a_flush),
