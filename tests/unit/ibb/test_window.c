@@ -102,15 +102,15 @@ static void test_finds_its_size(void **state)
 	} rows[] = {
 		/* service, delay, longest RTT */
 		{100, 100, 4500, true}, /* a server near by */
-		{100, 100, 11500, false},
+		{100, 100, 31500, false},
 		{400, 300, 5000, true}, /* a slow one: four blocks are the least */
-		{400, 300, 12000, false},
+		{400, 300, 32000, false},
 		{100, 40000, 70000, true}, /* 40 ms */
 		{100, 40000, 70000, false},
 		{200, 200000, 350000, true}, /* 200 ms */
 		{200, 200000, 350000, false},
 		{5000, 20000, 45000, true},
-		{5000, 20000, 45000, false},
+		{5000, 20000, 60000, false},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -153,7 +153,7 @@ static void test_grows_fast(void **state)
 {
 	static const struct {
 		int64_t rtt_us, max_rtt_us;
-	} rows[] = {{10000, 40000}, {40000, 120000}, {200000, 600000}};
+	} rows[] = {{10000, 101000}, {40000, 122000}, {200000, 600000}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct path path = start(MAX, 40, rows[i].rtt_us); /* 100 MB/s */
