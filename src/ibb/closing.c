@@ -15,7 +15,12 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 	    stream->resumption.handed_over) {
 		return;
 	}
-	if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
+	if (stream->session.close_pending && stream_is_delivered(stream) &&
+	    !stream->incoming.receiver.needs_commit &&
+	    !receiver_has_unread(&stream->incoming.receiver)) {
+		/* The reader has come to the end before ibb_next could answer, or offline. */
+		stream_end(stream, STREAM_CLOSED, 0);
+	} else if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
 		op_complete_all(&stream->incoming.readers, -ECONNRESET, done);
 		stream_end(stream, STREAM_CLOSED, 0);
 	} else if (!good_order || stream->state < STREAM_OPEN) {
@@ -116,8 +121,8 @@ static bool receive_durable_close(struct stream *stream, const struct msg *close
 static bool handle_good_close(struct stream *stream, const struct msg *close, bool delivered,
 			      bool whole)
 {
-	if (stream->session.resumable && whole && !stream->incoming.receiver.needs_commit &&
-	    receiver_withholds_blocks(&stream->incoming.receiver) && defer_answer(stream, close)) {
+	if (whole && !stream->incoming.receiver.needs_commit && stream_awaits_reader(stream) &&
+	    defer_answer(stream, close)) {
 		return true; /* until the bytes are read, as far as they do not fit in the buffer */
 	}
 	/* The peer did not wait for acknowledgements. Its bytes are here, and will be read. */

@@ -85,6 +85,19 @@ bool stream_awaits_sync(const struct stream *stream)
 	return !at_end && (may_be_last || receiver_awaits_sync(receiver));
 }
 
+bool stream_awaits_reader(const struct stream *stream)
+{
+	return stream->session.resumable &&
+	       stream->incoming.receiver.in.length > stream_buffer_size(stream);
+}
+
+bool stream_can_answer_close(const struct stream *stream)
+{
+	return stream->session.close_pending && stream_is_delivered(stream) &&
+	       !stream_is_over(stream) && !stream->resumption.suspended &&
+	       !stream->incoming.receiver.needs_commit && !stream_awaits_reader(stream);
+}
+
 void stream_read(struct stream *stream, struct op *op)
 {
 	struct op **done = &stream->effects->done;

@@ -169,17 +169,6 @@ void receiver_probe(struct receiver *receiver, const char *peer, const char *id,
 	}
 }
 
-bool receiver_withholds_blocks(const struct receiver *receiver)
-{
-	const struct held_request *held;
-	DL_FOREACH (receiver->held, held) {
-		if (held->kind == HELD_DATA) {
-			return true;
-		}
-	}
-	return false;
-}
-
 int receiver_hold_close(struct receiver *receiver, const char *id)
 {
 	return hold_more(receiver, HELD_CLOSE, id, 0, receiver->received);

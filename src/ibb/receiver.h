@@ -150,9 +150,6 @@ void receiver_refuse_syncs(struct receiver *receiver, const char *peer, enum con
 void receiver_probe(struct receiver *receiver, const char *peer, const char *id,
 		    struct effects *effects);
 
-/* Whether acknowledgements of blocks are withheld. */
-bool receiver_withholds_blocks(const struct receiver *receiver);
-
 /* The peer's <close/>, with that id, is answered by receiver_end. -ENOMEM, also after very many. */
 int receiver_hold_close(struct receiver *receiver, const char *id);
 

@@ -48,14 +48,6 @@ bool stream_is_being_stored(const struct stream *stream)
 	       stream->incoming.receiver.needs_commit;
 }
 
-bool stream_can_answer_close(const struct stream *stream)
-{
-	const struct receiver *receiver = &stream->incoming.receiver;
-	return stream->session.close_pending && stream_is_delivered(stream) &&
-	       !stream_is_over(stream) && !stream->resumption.suspended &&
-	       !receiver->needs_commit && !receiver_withholds_blocks(receiver);
-}
-
 bool stream_has_ended_input(const struct stream *stream)
 {
 	return stream_is_over(stream) || stream->session.close_pending || stream->incoming.is_whole;

@@ -104,6 +104,11 @@ void stream_complete_reads(struct stream *stream);
 /* The backlog of unsent messages is shorter: queues the acknowledgements that waited for that. */
 void stream_release_acknowledgements(struct stream *stream);
 
+/* Whether the peer's <close/> is to be answered now: our own bytes are delivered, and the peer's
+ * are read as far as they exceed the buffer. With deferred acknowledgements, stream_keep answers
+ * it. */
+bool stream_can_answer_close(const struct stream *stream);
+
 /* ---- syncing.c ---- */
 
 /* The peer asks that bytes become durable. */

@@ -145,6 +145,10 @@ size_t stream_memory_share(const struct stream *stream);
 /* Bytes that may be acknowledged and unread; one block always fits. */
 size_t stream_buffer_size(const struct stream *stream);
 
+/* Whether the answer to <close/> of a peer that did not wait for acknowledgements must wait until
+ * more is read, as they would. Other peers than an ibbfs may not expect that. */
+bool stream_awaits_reader(const struct stream *stream);
+
 /* After each change of the receiver: charges its memory to the pool of all streams. */
 void stream_charge_memory(struct stream *stream);
 

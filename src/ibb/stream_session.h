@@ -139,13 +139,6 @@ void stream_keep(struct stream *stream);
  * if bytes of ours are not acknowledged. The peer gets acknowledgements and nothing else. */
 void stream_finish(struct stream *stream, int error);
 
-/* ---- stream.c ---- */
-
-/* Whether the peer's <close/> is to be answered now: our own bytes are delivered, and the peer's
- * are read as far as they do not fit in the buffer. With deferred acknowledgements, stream_keep
- * answers it. */
-bool stream_can_answer_close(const struct stream *stream);
-
 /* ---- state.c ---- */
 
 /* Answers the peer's <close/> if stream_can_answer_close. */

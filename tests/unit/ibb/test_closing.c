@@ -602,6 +602,12 @@ static void test_peer_closes_behind(void **state)
 		{"read t a 3; can t", "a=3; can read write"},
 		{"read t b 5", "b=5; k5 result j; k6 result j; k7 result j"},
 		{"state t; read t c 99; read t d 99", "finished; c=32; d=0"},
+		/* which has come to the end before anything could be sent */
+		{"j: open v n0 8 resume; take v; j: data v n1 0 8; j: data v n2 1 8; "
+		 "j: data v n3 2 8; j: data v n4 3 8; j: data v n5 4 8; j: close v n6 size=40",
+		 "n0 result j; n1 result j; n2 result j; n3 result j; n4 result j"},
+		{"hold; read v e 99; read v f 99; reset v; next; next; go",
+		 "e=40; f=0; n5 result j; n6 result j"},
 		/* or for its end */
 		{"j: open u m0 8 resume; take u; j: data u m1 0 8; j: data u m2 1 8; "
 		 "j: data u m3 2 8; j: data u m4 3 8; j: data u m5 4 8",
