@@ -162,10 +162,10 @@ class Lab:
     # ---- processes and threads that use the mounts ----
 
     def spawn(self, *command: str | Path, **arguments: Any) -> subprocess.Popen:
-        """A tool that dies of SIGINT even if these tests run in the background."""
+        """A tool that dies of SIGINT and SIGQUIT even if these tests run in the background."""
         arguments.setdefault("stdout", subprocess.PIPE)
         arguments.setdefault("stderr", subprocess.PIPE)
-        process = subprocess.Popen(["env", "--default-signal=INT", *command], **arguments)
+        process = subprocess.Popen(["env", "--default-signal=INT,QUIT", *command], **arguments)
         self._stack.callback(end_process, process)
         return process
 
