@@ -128,7 +128,7 @@ def test_some_are_killed(lab: Lab, world: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_thousand_are_killed(lab: Lab, world: str) -> None:
-    counts = judge(lab, world, 2000, 2)
+    counts = judge(lab, world, 2600, 2)
     assert counts["cut"] + counts.get("ending", 0) >= 1000, counts
 
 
