@@ -15,9 +15,8 @@ void stream_close(struct stream *stream, bool good_order, int64_t now_ms)
 	    stream->resumption.handed_over) {
 		return;
 	}
-	if (stream->session.close_pending && stream_is_delivered(stream) &&
-	    !stream->incoming.receiver.needs_commit &&
-	    !receiver_has_unread(&stream->incoming.receiver)) {
+	if (stream->session.close_pending && stream_is_at_end(stream) &&
+	    stream_is_delivered(stream) && !stream->incoming.receiver.needs_commit) {
 		/* The reader has come to the end before ibb_next could answer, or offline. */
 		stream_end(stream, STREAM_CLOSED, 0);
 	} else if (stream->state == STREAM_NEW && stream_is_delivered(stream)) {
@@ -203,13 +202,12 @@ static int close_error(const struct stream *stream, const struct msg *answer)
 /* The peer misses bytes that were sent before our <close/>. */
 static void close_later(struct stream *stream, int64_t now_ms)
 {
+	stream->session.close_sent = false;
 	if (stream_is_delivered(stream)) {
 		/* It has lost what it had acknowledged. */
-		stream->session.close_sent = false;
 		stream_abort(stream, -ECONNRESET);
 		return;
 	}
-	stream->session.close_sent = false;
 	stream->session.close_was_early = true;
 	if (stream->session.finishers) {
 		stream->state = STREAM_OPEN;
@@ -236,10 +234,9 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 		return;
 	}
 	int error = close_error(stream, answer);
-	struct sender *sender = &stream->outgoing.sender;
-	while (!error && sender->blocks_length > 0) {
-		/* <close/> named them, too. */
-		sender_acknowledge(sender, sender->oldest);
+	if (!error) {
+		/* <close/> named every byte. */
+		sender_acknowledge_before(&stream->outgoing.sender, UINT64_MAX);
 	}
 	stream_end(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);
 }

@@ -257,9 +257,7 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	/* Only the last one is sampled: earlier ones have waited for the probe. */
 	struct window_sample sample = begin_sample(stream, end - 1, now_us);
 	uint64_t before = sender_delivered(sender);
-	while (sender->blocks_length > 0 && sender->oldest < end) {
-		sender_acknowledge(sender, sender->oldest);
-	}
+	sender_acknowledge_before(sender, end);
 	end_sample(stream, &sample, before);
 	make_progress(stream, now_us / 1000);
 }

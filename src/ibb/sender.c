@@ -270,6 +270,13 @@ bool sender_acknowledge(struct sender *sender, uint64_t number)
 	return true;
 }
 
+void sender_acknowledge_before(struct sender *sender, uint64_t end)
+{
+	while (sender->blocks_length > 0 && sender->oldest < end) {
+		sender_acknowledge(sender, sender->oldest);
+	}
+}
+
 void sender_retransmit(struct sender *sender, uint64_t number)
 {
 	assert(find_block(sender, number));

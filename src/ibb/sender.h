@@ -110,6 +110,9 @@ uint64_t sender_next_number(const struct sender *sender);
  * retransmitted. */
 bool sender_acknowledge(struct sender *sender, uint64_t number);
 
+/* So were all blocks before `end`, in flight or to be retransmitted. */
+void sender_acknowledge_before(struct sender *sender, uint64_t end);
+
 /* Block `number`, in flight, and all later ones are to be retransmitted. */
 void sender_retransmit(struct sender *sender, uint64_t number);
 
