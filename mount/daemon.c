@@ -15,6 +15,7 @@
 #include "mount/hub.h"
 #include "mount/log.h"
 #include "mount/notify.h"
+#include "mount/process/children.h"
 #include "mount/process/device.h"
 #include "mount/process/proc.h"
 
@@ -104,6 +105,7 @@ static struct hub *create_hub(const struct options *options)
  * until the disk is back, and with them the descriptor for which the command waits. */
 static _Noreturn void leave(int ready_fd)
 {
+	children_kill();
 	daemonize_fail(ready_fd);
 	_exit(EXIT_FAILURE);
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, is_mounted, poll_until
+from daemon import Mount, is_mounted, poll_until, processes_with_argument
 from disks import running_disk
 from lab import Lab
 from server import Account
@@ -24,6 +24,17 @@ NOBODY = pwd.getpwnam("nobody")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run it as somebody else")
 pytestmark = pytest.mark.once
+
+
+# A command with a /dev/fuse that everybody may open, as on other machines.
+OPEN_TO_ALL = [
+    *("unshare", "--mount", "sh", "-euc"),
+    """mount -t tmpfs -o mode=755 none /mnt
+    mknod -m 666 /mnt/fuse c 10 229
+    mount --bind /mnt/fuse /dev/fuse
+    exec "$@" """,
+    "sh",
+]
 
 
 @dataclass
@@ -54,9 +65,13 @@ def user_mount(
     return mount
 
 
+def nobody(gid: int = NOBODY.pw_gid) -> list[str | Path]:
+    """The beginning of a command that nobody runs."""
+    return ["setpriv", "--reuid", "nobody", "--regid", str(gid), "--clear-groups"]
+
+
 def as_nobody(*command: str | Path, gid: int = NOBODY.pw_gid) -> subprocess.CompletedProcess:
-    user = ("setpriv", "--reuid", "nobody", "--regid", str(gid), "--clear-groups")
-    return subprocess.run([*user, *command], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*nobody(gid), *command], capture_output=True, text=True, timeout=60)
 
 
 def process_ids(pid: int) -> dict[str, list[int]]:
@@ -81,6 +96,29 @@ def test_a_certificate_on_a_disk_that_hangs(lab: Lab, folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == -signal.SIGINT
         assert not is_mounted(mount.path)
+
+
+@needs_root
+def test_helper_on_a_disk_that_hangs(lab: Lab, folder: Path) -> None:
+    """fusermount3 mounts for a user: it does not outlive the command."""
+    mount = user_mount(lab, folder, lab.accounts("alice")[0], "")
+    binary = shutil.copy(mount.build.binary, folder)  # the user may not enter the checkout
+    with tempfile.TemporaryDirectory() as above, running_disk(lab, Path(above)) as disk:
+        os.chmod(above, 0o755)
+        path = disk.path / "mnt"
+        path.mkdir(mode=0o777)
+        options = mount.command()[1:-1]
+        os.chown(mount.beside(".password"), NOBODY.pw_uid, -1)
+        disk.hang("access")  # not called by the daemon
+        command = [*nobody(), binary, "-f", *options, path]
+        process = lab.spawn(*OPEN_TO_ALL, *command, env=mount.environment(), text=True)
+        disk.wait_held()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (1, "ibbfs: interrupted\n")
+        poll_until(lambda: not processes_with_argument(str(path)), what="the helper's end")
+        disk.go()
+        assert not is_mounted(path)
 
 
 @needs_root
