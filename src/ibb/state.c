@@ -115,7 +115,7 @@ static bool can_close_behind(const struct stream *stream)
 {
 	const struct sender *sender = &stream->outgoing.sender;
 	return stream->session.resumable && stream->session.stanza == STANZA_IQ &&
-	       stream->session.finishers && !stream->session.close_was_early &&
+	       stream->session.finishers && !is_flush(stream) && !stream->session.close_was_early &&
 	       !stream->incoming.has_reader && !stream->outgoing.pieces &&
 	       stream->outgoing.gap == 0 && !stream->outgoing.writers &&
 	       sender->in_flight == sender->out.length && sender->epoch == 0 &&

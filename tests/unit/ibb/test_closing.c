@@ -550,6 +550,23 @@ static void test_close_too_early(void **state)
 	PLAY(steps);
 }
 
+/* A peer that can resume a stream, and is no ibbfs: nothing succeeds before it is delivered. */
+static void test_no_close_behind(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"create s; write s a 5; finish s f; dial s j resume",
+		 "a=5; o1.0 open j s 8 resume"},
+		{"j: result o1.0; state s", "d1.0 data j s 0 5; open"},
+		{"j: result d1.0; state s", "f=0; open"},
+		{"create t; write t b 5; finish t g; dial t j resume sync; j: result o2.0",
+		 "b=5; o2.0 open j t 8 resume; d2.0 data j t 0 5"},
+		{"j: result d2.0", "s2.5 sync j t 5"},
+		{"j: result s2.5; state t", "g=0; open"},
+	};
+	PLAY(steps);
+}
+
 /* A connection breaks behind <close/>: it is the question, as its answer may be lost. */
 static void test_close_behind_is_lost(void **state)
 {
@@ -840,6 +857,7 @@ int main(void)
 		cmocka_unit_test(test_finish_both_directions),
 		cmocka_unit_test(test_close_behind),
 		cmocka_unit_test(test_close_too_early),
+		cmocka_unit_test(test_no_close_behind),
 		cmocka_unit_test(test_close_behind_is_lost),
 		cmocka_unit_test(test_peer_closes_behind),
 		cmocka_unit_test(test_finish_interrupted),
