@@ -209,6 +209,9 @@ static void close_later(struct stream *stream, int64_t now_ms)
 		return;
 	}
 	stream->session.close_was_early = true;
+	if (!stream->resumption.suspended) {
+		stream->resumption.give_up_ms = 0; /* the peer knows the stream */
+	}
 	if (stream->session.finishers) {
 		stream->state = STREAM_OPEN;
 	}

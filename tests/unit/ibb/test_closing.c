@@ -567,6 +567,24 @@ static void test_no_close_behind(void **state)
 	PLAY(steps);
 }
 
+/* A connection breaks behind <close/>, and another one when the first would have been given up. */
+static void test_breaks_far_apart(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5; c1.0 close j s size=5"},
+		{"disconnect; connect", "c1.0 close j s size=5"},
+		{"j: error c1.0 unexpected-request", "d1.0.1 data j s 0 5"},
+		{"wait 29999; wait 1", "p1.0 resume j s; a1.0.1 data j s 0 5"},
+		{"j: result p1.0; disconnect; state s", "suspended"},
+		{"connect", "r1.0 resume j s"},
+		{"j: result r1.0", "d1.0.2 data j s 0 5"},
+		{"j: result d1.0.2; j: result c1.0", "c1.0 close j s size=5; f=0"},
+	};
+	PLAY(steps);
+}
+
 /* A connection breaks behind <close/>: it is the question, as its answer may be lost. */
 static void test_close_behind_is_lost(void **state)
 {
@@ -858,6 +876,7 @@ int main(void)
 		cmocka_unit_test(test_close_behind),
 		cmocka_unit_test(test_close_too_early),
 		cmocka_unit_test(test_no_close_behind),
+		cmocka_unit_test(test_breaks_far_apart),
 		cmocka_unit_test(test_close_behind_is_lost),
 		cmocka_unit_test(test_peer_closes_behind),
 		cmocka_unit_test(test_finish_interrupted),
