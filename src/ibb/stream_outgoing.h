@@ -91,7 +91,8 @@ void stream_push(struct stream *stream);
  * peer may have lost the stream, and with it a good end for its reader. It does not wait if an
  * earlier flush has reported the same bytes. A peer with FEATURE_SYNC is asked to make them durable
  * first: -ENOSPC if it has no room, -ECONNRESET if it could not. If nothing was written, a peer
- * with FEATURE_RESUME is asked whether it can store the file.
+ * with FEATURE_RESUME is asked whether it can store the file. Once <close/> follows, `op` waits for
+ * its answer, as that of stream_finish_writing.
  */
 void stream_flush(struct stream *stream, struct op *op, int64_t now_ms);
 

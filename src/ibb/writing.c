@@ -204,6 +204,9 @@ void stream_flush(struct stream *stream, struct op *op, int64_t now_ms)
 
 	if (stream->state == STREAM_BROKEN) {
 		op_complete(op, stream->error, done);
+	} else if (stream->state == STREAM_CLOSING) {
+		/* Two may close the file at once: then each is the last one. */
+		op_park(op, &stream->session.finishers);
 	} else if (stream_awaits_beginning(stream) && end_of_writes(stream) == 0) {
 		/* No block will say that the peer has a place for the file. */
 		bool asked = stream->outgoing.flushers != NULL;

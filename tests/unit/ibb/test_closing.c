@@ -585,6 +585,31 @@ static void test_breaks_far_apart(void **state)
 	PLAY(steps);
 }
 
+/* Who flushes while the last writer waits learns of the same end. */
+static void test_flush_during_finish(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs; j: result o1.0", "o1.0 open j s 8"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5"},
+		{"j: result d1.0", "c1.0 close j s size=5"},
+		{"flush s g; finish s h", ""},
+		{"j: error c1.0 resource-constraint wait", "f=ENOSPC; g=ENOSPC; h=ENOSPC"},
+		/* before it is delivered */
+		{"dial t j ibbfs resume; j: result o2.0", "o2.0 open j t 8 resume"},
+		{"write t b 5; finish t i", "b=5; d2.0 data j t 0 5; c2.0 close j t size=5"},
+		{"flush t k; j: result d2.0", ""},
+		{"interrupt i; j: error c2.0 not-acceptable", "i=EINTR; k=ECONNRESET"},
+		/* bytes are missing there */
+		{"dial u j ibbfs resume; j: result o3.0", "o3.0 open j u 8 resume"},
+		{"write u c 5; finish u l; flush u m",
+		 "c=5; d3.0 data j u 0 5; c3.0 close j u size=5"},
+		{"j: error c3.0 unexpected-request", "d3.0.1 data j u 0 5"},
+		{"j: result d3.0.1; j: result c3.0", "c3.0 close j u size=5; l=0; m=0"},
+	};
+	PLAY(steps);
+}
+
 /* A connection breaks behind <close/>: it is the question, as its answer may be lost. */
 static void test_close_behind_is_lost(void **state)
 {
@@ -877,6 +902,7 @@ int main(void)
 		cmocka_unit_test(test_close_too_early),
 		cmocka_unit_test(test_no_close_behind),
 		cmocka_unit_test(test_breaks_far_apart),
+		cmocka_unit_test(test_flush_during_finish),
 		cmocka_unit_test(test_close_behind_is_lost),
 		cmocka_unit_test(test_peer_closes_behind),
 		cmocka_unit_test(test_finish_interrupted),

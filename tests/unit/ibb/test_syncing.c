@@ -42,7 +42,7 @@ static void test_flush(void **state)
 		{"write s x 8; finish s g; j: result d1.4",
 		 "x=8; d1.4 data j s 4 8; c1.0 close j s size=36"},
 		{"flush s h", ""},
-		{"j: result c1.0", "h=0; g=0"},
+		{"j: result c1.0", "g=0; h=0"},
 	};
 	PLAY(steps);
 }
