@@ -152,8 +152,7 @@ static struct outcome take_outcome(struct hub *hub, int64_t now_ms)
 		}
 	}
 	outcome.arrivals = inbox_file_take_arrivals(account);
-	outcome.to_send =
-		account->online && (account->ibb.effects.messages || account->ibb.effects.sendable);
+	outcome.to_send = account->online && ibb_has_next(&account->ibb);
 	int64_t deadline_ms = timer_deadline(account);
 	outcome.wakes_main = deadline_ms < hub->waits_until_ms;
 	if (account->stopping && hub->waits_until_ms != INT64_MIN) {

@@ -25,6 +25,7 @@ struct effects {
 	size_t queued;	      /* of messages */
 	size_t memory;	      /* of messages */
 	bool backlogged;      /* acknowledgements are withheld until there are fewer */
+	bool answers_due;     /* ibb_next answers a <close/>, although there may be no message */
 	struct msg *messages; /* answers and requests to be sent, oldest first */
 	struct stream
 		*sendable; /* streams with a block to send, round robin; ibb_next makes the block */

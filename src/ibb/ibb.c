@@ -169,7 +169,7 @@ bool ibb_is_overloaded(const struct ibb *ibb, bool allowed)
 static void catch_up(struct ibb *ibb)
 {
 	struct stream *stream, *next;
-	ibb->effects.backlogged = false;
+	ibb->effects.backlogged = ibb->effects.answers_due = false;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
 		stream_release_acknowledgements(stream);
 		stream_answer_close(stream);
@@ -180,7 +180,8 @@ static void catch_up(struct ibb *ibb)
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 {
 	struct msg *msg = effects_take_message(&ibb->effects);
-	if (ibb->effects.backlogged && ibb->effects.queued <= LIMITS_UNSENT_ACKS / 2) {
+	bool backlogged = ibb->effects.backlogged || ibb->effects.answers_due;
+	if (backlogged && ibb->effects.queued <= LIMITS_UNSENT_ACKS / 2) {
 		catch_up(ibb);
 		msg = msg ? msg : effects_take_message(&ibb->effects);
 	}
@@ -191,6 +192,11 @@ struct msg *ibb_next(struct ibb *ibb, int64_t now_us)
 	}
 	/* A stream without a block may have queued a probe. */
 	return msg ? msg : effects_take_message(&ibb->effects);
+}
+
+bool ibb_has_next(const struct ibb *ibb)
+{
+	return ibb->effects.messages || ibb->effects.sendable || ibb->effects.answers_due;
 }
 
 bool ibb_has_peer(const struct ibb *ibb, const char *peer)

@@ -134,6 +134,9 @@ bool ibb_is_mute(const struct ibb *ibb, int64_t now_ms);
  * (round robin). NULL: there is none. */
 struct msg *ibb_next(struct ibb *ibb, int64_t now_us);
 
+/* After any call: whether there is something to send. ibb_next may return NULL all the same. */
+bool ibb_has_next(const struct ibb *ibb);
+
 /* The resource `peer` (full JID) is offline. Its streams are suspended or break: with -EHOSTDOWN if
  * it had not accepted yet, else -ECONNRESET. Expected streams that are complete stay. */
 void ibb_peer_gone(struct ibb *ibb, const char *peer, int64_t now_ms);

@@ -116,7 +116,7 @@ void stream_read(struct stream *stream, struct op *op)
 	}
 	stream_release_acknowledgements(stream);
 	if (stream_can_answer_close(stream)) {
-		stream->effects->backlogged = true; /* ibb_next does it */
+		stream->effects->answers_due = true;
 	}
 	if (result != 0) {
 		op_complete(op, result, done);

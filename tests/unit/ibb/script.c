@@ -389,7 +389,7 @@ static bool take_message(struct script *script)
 static void settle(struct script *script)
 {
 	take_done(script);
-	while (!script->holds && take_message(script)) {
+	while (!script->holds && ibb_has_next(&script->ibb) && take_message(script)) {
 		take_done(script);
 	}
 	const struct stream *stream, *next;

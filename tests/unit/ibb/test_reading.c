@@ -140,6 +140,37 @@ static void test_no_memory_for_an_answer(void **state)
 	}
 }
 
+/* While memory is short, fewer bytes may wait to be read than were acknowledged. So the answer to
+ * <close/> follows a read that makes no acknowledgement due. */
+static void test_close_when_memory_was_short(void **state)
+{
+	(void)state;
+	struct stream_config config = script_config;
+	config.block_size = 4096;
+	config.buffer = 16384;
+	config.buffer_total = 65536;
+	static const struct script_step steps[] = {
+		{"j: open s i0 4096 resume; take s; j: data s i1 0 4096; j: data s i2 1 4096; "
+		 "j: data s i3 2 4096; j: data s i4 3 4096",
+		 "i0 result j; i1 result j; i2 result j; i3 result j; i4 result j"},
+		{"j: open t k0 4096; take t; j: data t k1 0 4096; j: data t k2 1 4096; "
+		 "j: data t k3 2 4096; j: data t k4 3 4096",
+		 "k0 result j; k1 result j; k2 result j; k3 result j; k4 result j"},
+		{"j: open u m0 4096; take u; j: data u m1 0 4096; j: data u m2 1 4096; "
+		 "j: data u m3 2 4096; j: data u m4 3 4096",
+		 "m0 result j; m1 result j; m2 result j; m3 result j; m4 result j"},
+		{"j: open v n0 4096; take v; j: data v n1 0 4096; j: data v n2 1 4096; "
+		 "j: data v n3 2 4096",
+		 "n0 result j; n1 result j; n2 result j"},
+		{"j: close s i5 size=16384", ""},
+		{"read s a 13000; state s", "a=13000; i5 result j; finished"},
+	};
+	struct script script;
+	script_start(&script, &config, 16);
+	script_run(&script, steps, sizeof(steps) / sizeof(steps[0]));
+	script_finish(&script);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_held_and_broken),
 		cmocka_unit_test(test_no_memory_for_an_answer),
+		cmocka_unit_test(test_close_when_memory_was_short),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
