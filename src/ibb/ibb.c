@@ -35,13 +35,14 @@ void ibb_finish(struct ibb *ibb)
 
 /* ---- the user's side ---- */
 
-/* Streams that are over and wait to be read do not count. */
+/* Streams that are over and wait to be read do not count, nor those that have only to be closed. */
 static unsigned count_live(const struct ibb *ibb)
 {
 	const struct stream *stream, *next;
 	unsigned count = 0;
 	HASH_ITER (links.by_number, ibb->by_number, stream, next) {
-		count += !stream_is_over(stream) && !stream->session.close_sent;
+		bool is_closed = stream->session.close_sent && stream_is_delivered(stream);
+		count += !stream_is_over(stream) && !is_closed;
 	}
 	return count;
 }

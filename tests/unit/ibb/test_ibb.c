@@ -37,6 +37,24 @@ static void test_max_streams(void **state)
 	script_finish(&script);
 }
 
+/* A stream that has only to be closed does not count. One whose bytes are not acknowledged does,
+ * though <close/> was sent behind them. */
+static void test_max_streams_that_are_closed(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs resume; j: result o1.0", "o1.0 open j s 8 resume"},
+		{"write s a 5; finish s f", "a=5; d1.0 data j s 0 5; c1.0 close j s size=5"},
+		{"create t", "t=ENFILE"},
+		{"j: result d1.0; create t", ""},
+		{"j: result c1.0", "f=0"},
+	};
+	struct script script;
+	script_start(&script, &script_config, 1);
+	script_run(&script, steps, COUNT(steps));
+	script_finish(&script);
+}
+
 static void test_impossible_peer(void **state)
 {
 	(void)state;
@@ -564,6 +582,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_max_streams),
+		cmocka_unit_test(test_max_streams_that_are_closed),
 		cmocka_unit_test(test_impossible_peer),
 		cmocka_unit_test(test_arrivals),
 		cmocka_unit_test(test_turns),
