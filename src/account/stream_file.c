@@ -54,8 +54,9 @@ struct summary stream_file_summarize(const struct stream_file *file)
 void stream_file_keep_summary(struct stream_file *file)
 {
 	struct summary summary = stream_file_summarize(file);
-	if (!file->offer && file->stream && file->stream->state == STREAM_CLOSING) {
-		/* Everything is delivered, even if <close/> is not answered yet. */
+	if (!file->offer && file->stream && file->stream->state == STREAM_CLOSING &&
+	    stream_is_delivered(file->stream)) {
+		/* Even if <close/> is not answered yet. */
 		summary.state = "finished";
 	}
 	summary.sid = summary.sid ? strdup(summary.sid) : NULL;

@@ -161,6 +161,30 @@ static void test_a_stream(void **state)
 	scene_finish(&scene);
 }
 
+/* Its last close was interrupted when <close/> had been sent, and nothing was acknowledged. */
+static void test_a_stream_that_nobody_waits_for(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct call finish = {0};
+	scene_start_with_phone(&scene);
+	scene.features |= FEATURE_RESUME;
+	scene.account.ibb.config.reconnect_ms = SCENE_TIMEOUT;
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	assert_result(scene_write(&scene, handle, "12345", 0), 5);
+	op_init(&finish.op, OP_FLUSH, 1000, 0, false);
+	file_finish(&scene.account, handle, &finish.op, scene.now_ms);
+	scene_settle(&scene);
+	scene_sent(&scene, MSG_DATA, PHONE);
+	scene_sent(&scene, MSG_CLOSE, PHONE);
+	scene_interrupt(&scene, &finish);
+	assert_result(&finish, -EINTR);
+	scene_release(&scene, handle);
+	check(&scene, "a@x/f", "user.ibb.state", "closing");
+	check(&scene, "a@x/f", "user.ibb.sent", "0");
+	scene_finish(&scene);
+}
+
 static void test_a_stream_that_broke(void **state)
 {
 	(void)state;
@@ -208,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_are_inherited),
 		cmocka_unit_test(test_auto_block_size),
 		cmocka_unit_test(test_a_stream),
+		cmocka_unit_test(test_a_stream_that_nobody_waits_for),
 		cmocka_unit_test(test_a_stream_that_broke),
 		cmocka_unit_test(test_list),
 	};
