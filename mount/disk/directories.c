@@ -84,18 +84,6 @@ static bool are_durable_locked(const struct directories *directories,
 	       directory->durable >= directory->made;
 }
 
-bool directories_are_durable(struct directories *directories, int fd)
-{
-	struct stat status;
-	if (fstat(fd, &status)) {
-		return false;
-	}
-	pthread_mutex_lock(&directories->mutex);
-	bool durable = are_durable_locked(directories, find_locked(directories, &status));
-	pthread_mutex_unlock(&directories->mutex);
-	return durable;
-}
-
 static bool is_same_time(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;

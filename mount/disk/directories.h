@@ -50,11 +50,8 @@ void directories_finish(struct directories *directories);
 /* Makes the directory `name` in `fd`, with mode 0700. Others may see it at once. -EEXIST. */
 int directories_make(struct directories *directories, int fd, const char *name);
 
-/* Whether the names of all directories in `fd` are durable. */
-bool directories_are_durable(struct directories *directories, int fd);
-
-/* Likewise, also of those that others have made: nothing in `fd` has changed since its last sync.
- */
+/* Whether the names of all directories in `fd` are durable, also of those that others have made:
+ * nothing in `fd` has changed since its last sync. */
 bool directories_are_as_synced(struct directories *directories, int fd);
 
 /* Makes all names in `fd` durable. After a failure, which is logged, it fails for ever. */

@@ -86,7 +86,7 @@ static int make_one(int directory, const char *name, struct directories *directo
 static int enter_synced(int directory, const char *name, struct directories *directories)
 {
 	int fd = enter(directory, name);
-	bool syncs = fd >= 0 && directories && !directories_are_durable(directories, directory);
+	bool syncs = fd >= 0 && directories && !directories_are_as_synced(directories, directory);
 	int error = syncs ? directories_sync(directories, directory) : 0;
 	if (error) {
 		close(fd);

@@ -188,6 +188,22 @@ def test_a_directory_that_another_has_made(lab: Lab, disk: Disk) -> None:
     assert left.keys() == {first.user, third.user}
 
 
+@pytest.mark.once
+def test_a_folder_that_another_has_made(lab: Lab, disk: Disk) -> None:
+    """As above, while we know that all other folders of the contact are durable."""
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox")
+    source = lab.random_file(1000)
+    for name, made in (("a", False), ("b", True)):
+        if made:
+            (disk.path / "inbox" / sender.account.jid / name).mkdir()
+        folder = sender.contact(receiver) / name
+        folder.mkdir()
+        done = lab.run("cp", source, folder / f"in-{name}")
+        assert done.returncode == 0, done.stderr
+    left = disk.cut(0, lab.folder / "left")
+    assert left.keys() == {"in-a", "in-b"}
+
+
 @contextlib.contextmanager
 def mounted_image(image: Path, path: Path) -> Iterator[Path]:
     path.mkdir()
