@@ -82,7 +82,7 @@ int ibb_add_key(struct ibb *ibb, struct stream *stream)
 		stream->links.key = NULL;
 		return -ENOMEM;
 	}
-	ibb->sharing.streams++;
+	sharing_begin(&ibb->sharing);
 	return 0;
 }
 
@@ -90,7 +90,7 @@ static void remove_by_key(struct ibb *ibb, struct stream *stream)
 {
 	if (stream->links.key) {
 		HASH_DELETE(links.by_key, ibb->by_key, stream);
-		ibb->sharing.streams--;
+		sharing_end(&ibb->sharing);
 		free(stream->links.key);
 		stream->links.key = NULL;
 	}

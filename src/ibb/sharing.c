@@ -8,6 +8,17 @@
 #define MOST_SILENCE_US	  1000000
 #define MOST_SILENCE_RTTS 4
 
+void sharing_begin(struct sharing *sharing)
+{
+	sharing->streams++;
+	sharing->begun++;
+}
+
+void sharing_end(struct sharing *sharing)
+{
+	sharing->streams--;
+}
+
 static void leave(struct sharing *sharing, struct sharing_member *member)
 {
 	DL_DELETE(sharing->members, member);
@@ -17,17 +28,17 @@ static void leave(struct sharing *sharing, struct sharing_member *member)
 static void summarize(struct sharing *sharing)
 {
 	const struct sharing_member *member;
-	unsigned count = 0;
+	sharing->count = 0;
 	sharing->mean_rate = 0;
 	sharing->min_rtt_us = 0;
 	DL_FOREACH (sharing->members, member) {
-		count++;
+		sharing->count++;
 		sharing->mean_rate += member->rate;
-		if (count == 1 || member->min_rtt_us < sharing->min_rtt_us) {
+		if (sharing->count == 1 || member->min_rtt_us < sharing->min_rtt_us) {
 			sharing->min_rtt_us = member->min_rtt_us;
 		}
 	}
-	sharing->mean_rate /= count > 0 ? count : 1;
+	sharing->mean_rate /= sharing->count > 0 ? sharing->count : 1;
 }
 
 void sharing_note(struct sharing *sharing, struct sharing_member *member, double rate,
@@ -51,6 +62,11 @@ void sharing_note(struct sharing *sharing, struct sharing_member *member, double
 		}
 	}
 	summarize(sharing);
+}
+
+bool sharing_has_light(const struct sharing *sharing)
+{
+	return sharing->streams > 1 && sharing->streams > sharing->count;
 }
 
 void sharing_leave(struct sharing *sharing, struct sharing_member *member)

@@ -33,16 +33,26 @@ struct sharing_member {
 
 /* Zeroed memory has no members. */
 struct sharing {
-	unsigned streams; /* the caller's: how many use the connection, members or not */
+	unsigned streams;		/* that use the connection, members or not */
+	unsigned begun;			/* so many have; wraps */
+	unsigned count;			/* members */
 	struct sharing_member *members; /* the one without a round for the longest time first */
 	double mean_rate;		/* of the members; 0: there is none */
 	int64_t min_rtt_us;		/* the shortest of all members; 0: there is none */
 };
 
+/* A stream begins to use the connection, or ends. */
+void sharing_begin(struct sharing *sharing);
+void sharing_end(struct sharing *sharing);
+
 /* A round is over, in which the window has limited the stream. Members without a round for long are
  * members no more. */
 void sharing_note(struct sharing *sharing, struct sharing_member *member, double rate,
 		  int64_t min_rtt_us, int64_t now_us);
+
+/* Whether a stream uses the connection that is no member: it has little to send, or has just begun,
+ * and what it sends waits behind the queue. */
+bool sharing_has_light(const struct sharing *sharing);
 
 /* No effect if it is no member. */
 void sharing_leave(struct sharing *sharing, struct sharing_member *member);

@@ -13,14 +13,17 @@
 
 /* The allowance is half of the minimum RTT, and at least this: for scheduling delays of busy
  * machines, and as a server that finds more stanzas at once needs less time for each (an ejabberd
- * near by carries a tenth more with 30 ms than with 10). A byte of another stream has to wait as
- * long, so it is less if there is one. Then the minimum RTT is the shortest of all streams. */
-#define MIN_ALLOWANCE_US	30000
-#define MIN_SHARED_ALLOWANCE_US 3000
+ * near by carries a tenth more with 30 ms than with 10). A byte of a light stream (sharing.h) would
+ * have to wait as long, so it is less if there is one. */
+#define MIN_ALLOWANCE_US       30000
+#define MIN_LIGHT_ALLOWANCE_US 3000
 
 /* A stream's share of the queue is at most so many times what the allowance would make of it: its
  * bottleneck may be another one than that of the others. */
 #define MOST_SHARE 4
+
+/* The queue makes room for streams that begin, once in this time. */
+#define MIN_DRAIN_INTERVAL_US 1000000
 
 /* A round has at least so many samples, unless the RTT is long: then one sample says enough. */
 #define MIN_SAMPLES 16
@@ -97,41 +100,45 @@ static double best_rate(const struct window *window)
 	return best;
 }
 
-static int64_t allowance_us(int64_t min_rtt_us, bool shared)
+static int64_t allowance_us(int64_t min_rtt_us, bool light)
 {
-	int64_t least_us = shared ? MIN_SHARED_ALLOWANCE_US : MIN_ALLOWANCE_US;
+	int64_t least_us = light ? MIN_LIGHT_ALLOWANCE_US : MIN_ALLOWANCE_US;
 	return min_rtt_us / 2 > least_us ? min_rtt_us / 2 : least_us;
 }
 
-static int64_t add_allowance(int64_t min_rtt_us, bool shared)
+static int64_t add_allowance(int64_t min_rtt_us, bool light)
 {
-	return min_rtt_us + allowance_us(min_rtt_us, shared);
+	return min_rtt_us + allowance_us(min_rtt_us, light);
 }
 
-static int64_t target_rtt_us(const struct window *window)
+/* More than what the queue makes of it. The queue of several streams has now more, now less than
+ * the sum of their shares. */
+static int64_t long_rtt_us(const struct window *window, const struct sharing *sharing)
 {
-	return add_allowance(window->min_rtt_us, window->shared);
+	int64_t allowance = allowance_us(window->min_rtt_us, window->has_light);
+	return window->min_rtt_us + (sharing->streams > 1 ? 2 : 1) * allowance;
 }
 
 /* Whether the last round had as long an RTT as the oldest one, with far fewer bytes in flight: then
  * the cause is not a queue, but a longer path. */
-static bool is_path_longer(const struct window *window)
+static bool is_path_longer(const struct window *window, const struct sharing *sharing)
 {
 	if (window->rounds < WINDOW_ROUNDS) {
 		return false;
 	}
 	size_t first = window->rounds % WINDOW_ROUNDS, last = (window->rounds - 1) % WINDOW_ROUNDS;
-	return window->rtts_us[last] > target_rtt_us(window) &&
+	return window->rtts_us[last] > long_rtt_us(window, sharing) &&
 	       window->sizes[last] < window->sizes[first] / 2 &&
 	       window->rtts_us[last] > window->rtts_us[first] / 10 * 9;
 }
 
 /* Whether the window was at its minimum in all rounds, so that it built no queue, and the RTT was
  * above the target all the same. */
-static bool is_starved(const struct window *window, size_t least)
+static bool is_starved(const struct window *window, const struct sharing *sharing, size_t least)
 {
 	for (size_t i = 0; i < WINDOW_ROUNDS; i++) {
-		if (window->sizes[i] > least || window->rtts_us[i] <= target_rtt_us(window)) {
+		if (window->sizes[i] > least ||
+		    window->rtts_us[i] <= long_rtt_us(window, sharing)) {
 			return false;
 		}
 	}
@@ -144,17 +151,18 @@ static bool is_starved(const struct window *window, size_t least)
 static int64_t queue_us(const struct window *window, const struct sharing *sharing)
 {
 	int64_t min_rtt_us = window->min_rtt_us;
-	if (window->shared && sharing->min_rtt_us > 0 && sharing->min_rtt_us < min_rtt_us) {
+	if (sharing->streams > 1 && sharing->min_rtt_us > 0 && sharing->min_rtt_us < min_rtt_us) {
 		min_rtt_us = sharing->min_rtt_us;
 	}
-	return allowance_us(min_rtt_us, window->shared);
+	return allowance_us(min_rtt_us, window->has_light);
 }
 
 /* The bytes that this stream may have in the queue. */
 static double queue_share(const struct window *window, const struct sharing *sharing)
 {
-	double alone = best_rate(window) * (double)allowance_us(window->min_rtt_us, window->shared);
-	if (!window->shared) {
+	double alone =
+		best_rate(window) * (double)allowance_us(window->min_rtt_us, window->has_light);
+	if (sharing->streams <= 1) {
 		return alone;
 	}
 	double share = sharing->mean_rate * (double)queue_us(window, sharing);
@@ -198,7 +206,7 @@ static void end_round(struct window *window, const struct window_sample *sample)
 	size_t least = MIN_BLOCKS * sample->block_size;
 	double rate = window->round.rate_sum / window->round.samples;
 	record_round(window, rate, window->round.min_rtt_us);
-	if (is_path_longer(window) || is_starved(window, least)) {
+	if (is_path_longer(window, sample->sharing) || is_starved(window, sample->sharing, least)) {
 		window->min_rtt_us = window->round.min_rtt_us;
 	}
 	sharing_note(sample->sharing, &window->member, rate, window->min_rtt_us, sample->now_us);
@@ -248,20 +256,42 @@ static void forget_rounds(struct window *window, const struct window_sample *sam
 	begin_round(window, sample->next);
 }
 
-/* Other streams have begun or ended: the queue has another length than it should, which says
- * nothing of the path. */
-static void change_sharing(struct window *window, const struct window_sample *sample)
+/* Whether the queue has to make room for a stream that has begun. With small files one begins after
+ * the other. */
+static bool must_drain(struct window *window, const struct window_sample *sample)
 {
-	/* A stream that begins must not take our queue for a part of its RTT. */
-	window->shared = !window->shared;
-	int64_t rtt_us = window->shared ? window->min_rtt_us + MIN_SHARED_ALLOWANCE_US
-					: add_allowance(window->min_rtt_us, false);
-	double size = best_rate(window) * (double)rtt_us;
+	if (window->begun == sample->sharing->begun ||
+	    sample->now_us - window->drained_us < MIN_DRAIN_INTERVAL_US) {
+		return false;
+	}
+	window->begun = sample->sharing->begun;
+	window->drained_us = sample->now_us;
+	return sample->sharing->streams > 1;
+}
+
+/* Sets the size after a change of the sharing: the queue is longer or shorter from now on, which
+ * says nothing of the path. */
+static void set_queue(struct window *window, const struct window_sample *sample, double queue)
+{
+	double rate = best_rate(window);
 	window->rounds = 0;
-	if (!window->slow_start && size > 0) {
-		window->size = clamp(size, MIN_BLOCKS * sample->block_size, window->max);
+	if (!window->slow_start && rate > 0) {
+		window->size = clamp(rate * (double)window->min_rtt_us + queue,
+				     MIN_BLOCKS * sample->block_size, window->max);
 	}
 	begin_round(window, sample->next);
+}
+
+static void follow_sharing(struct window *window, const struct window_sample *sample)
+{
+	bool had_light = window->has_light;
+	window->has_light = sharing_has_light(sample->sharing);
+	if (must_drain(window, sample) || (window->has_light && !had_light)) {
+		/* A stream that begins must not take our queue for a part of its RTT. */
+		set_queue(window, sample, best_rate(window) * MIN_LIGHT_ALLOWANCE_US);
+	} else if (window->has_light != had_light) {
+		set_queue(window, sample, queue_share(window, sample->sharing));
+	}
 }
 
 void window_measure(struct window *window, const struct window_sample *sample)
@@ -275,9 +305,7 @@ void window_measure(struct window *window, const struct window_sample *sample)
 		forget_rounds(window, sample);
 	}
 	window->block_size = sample->block_size;
-	if (window->shared != (sample->sharing->streams > 1)) {
-		change_sharing(window, sample);
-	}
+	follow_sharing(window, sample);
 	if (window->slow_start) {
 		grow(window, sample, rtt_us);
 	}

@@ -8,7 +8,7 @@
  *
  *     size = best rate of the last rounds * (minimum RTT + allowance)
  *
- * The allowance covers scheduling delays of busy machines. It is larger while no other stream uses
+ * The allowance covers scheduling delays of busy machines. It is smaller while a light stream uses
  * the connection. If others do, all of them share one queue instead (sharing.h):
  *
  *     size = best rate of the last rounds * minimum RTT + share of the queue
@@ -51,7 +51,9 @@ struct window {
 	size_t max;
 	int64_t min_rtt_us; /* 0: unknown */
 	bool slow_start;
-	bool shared;		     /* other streams used the connection at the last sample */
+	bool has_light; /* the connection had light streams at the last sample */
+	unsigned begun; /* of the sharing, when the queue was last drained */
+	int64_t drained_us;
 	size_t unreduced_size;	     /* before window_reduce; 0: it was never reduced */
 	unsigned flat_rounds;	     /* slow start: rounds in which the window hardly grew */
 	size_t block_size;	     /* in the rounds below; 0: there was none */
