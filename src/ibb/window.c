@@ -16,7 +16,7 @@
  * near by carries a tenth more with 30 ms than with 10). A byte of a light stream (sharing.h) would
  * have to wait as long, so it is less if there is one. */
 #define MIN_ALLOWANCE_US       30000
-#define MIN_LIGHT_ALLOWANCE_US 3000
+#define MIN_LIGHT_ALLOWANCE_US 2500
 
 /* A stream's share of the queue is at most so many times what the allowance would make of it: its
  * bottleneck may be another one than that of the others. */
