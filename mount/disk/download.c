@@ -90,6 +90,9 @@ static bool begin(struct download *download)
 	}
 	int error = room_reserve(download->location.inbox, download->hub, &download->claim,
 				 download->announced_size);
+	if (!error && (is_there || goes_on)) {
+		error = location_sync(&download->location);
+	}
 	forget_missing(download);
 	if (error) {
 		return decline(download, error);
@@ -144,6 +147,9 @@ static bool verify(struct download *download)
 	error = verification_read(&download->verification, file->fd, &ended);
 	if (!error && ended) {
 		error = cut_unrecorded(download);
+	}
+	if (!error && ended) {
+		error = location_sync(&download->location);
 	}
 	if (error) {
 		download_fail(download, error, true);

@@ -114,6 +114,22 @@ static int make_numbered(int directory, const char *wanted, struct directories *
 	return -EEXIST;
 }
 
+int folder_sync(int top, const char *path, struct directories *directories)
+{
+	char name[NAME_MAX_BYTES + 1];
+	int fd = enter(top, ".");
+	while (fd >= 0 && name_take_component(&path, name)) {
+		int next = enter_synced(fd, name, directories);
+		close(fd);
+		fd = next;
+	}
+	if (fd < 0) {
+		return fd;
+	}
+	close(fd);
+	return 0;
+}
+
 /* Adds a name to a path. -ENAMETOOLONG. */
 static int append(char *path, size_t size, const char *name)
 {

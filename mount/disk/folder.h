@@ -28,6 +28,9 @@ int folder_open_above(int top, const char *path, const char **name);
 int folder_make(int top, const char *path, struct directories *directories, struct quota *quota,
 		char *made, size_t size);
 
+/* Makes all of the path durable, which must be there. */
+int folder_sync(int top, const char *path, struct directories *directories);
+
 /* Removes the directory at `path`, and those above it, if they are empty; never the first one. */
 void folder_remove_empty(int top, const char *path, struct quota *quota);
 

@@ -116,6 +116,21 @@ int location_open(const struct location *location, struct part_file *file)
 	return file->directory < 0 ? file->directory : 0;
 }
 
+int location_sync(const struct location *location)
+{
+	struct inbox *inbox = location->inbox;
+	if (!inbox->syncer || location->folder[0] == '\0') {
+		return 0;
+	}
+	int contact = enter_contact(location);
+	if (contact < 0) {
+		return contact;
+	}
+	int error = folder_sync(contact, location->folder, &inbox->directories);
+	close(contact);
+	return error;
+}
+
 void location_remove_empty(const struct location *location)
 {
 	char path[LOCATION_PATH_SIZE];

@@ -36,6 +36,10 @@ int location_create(struct location *location, struct hub *hub, struct part_file
 /* Opens the directory, which must be there, as file->directory. */
 int location_open(const struct location *location, struct part_file *file);
 
+/* The directory is there already: makes the names of the folder durable, as location_create does.
+ * That of the contact is synced with the file. */
+int location_sync(const struct location *location);
+
 /* Removes the directories of the folder that are empty. */
 void location_remove_empty(const struct location *location);
 

@@ -204,6 +204,42 @@ def test_a_folder_that_another_has_made(lab: Lab, disk: Disk) -> None:
     assert left.keys() == {"in-a", "in-b"}
 
 
+@pytest.mark.once
+def test_a_part_in_a_folder_of_an_earlier_process(lab: Lab, disk: Disk) -> None:
+    """As above; the file is not made there, but goes on with its part."""
+    first, second = lab.accounts("alice", "bob")
+    source = lab.random_file(3 * MEBIBYTE)
+    folder = disk.path / "inbox" / first.jid / "a" / "b"
+    folder.mkdir(parents=True)
+    (folder / "f.part").write_bytes(source.read_bytes()[:MEBIBYTE])
+    receiver, sender = lab.mount(second, f"inbox={disk.path}/inbox"), lab.mount(first)
+    sender.wait_online(receiver.jid)
+    target = sender.contact(receiver) / "a" / "b"
+    target.mkdir(parents=True)
+    done = lab.run("cp", source, target / "f")
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "f.part").exists()
+    left = disk.cut(0, lab.folder / "left")
+    assert left.keys() == {"f"} and left["f"] == source.read_bytes()
+
+
+@pytest.mark.once
+def test_a_stream_into_a_folder_of_an_earlier_process(lab: Lab, disk: Disk) -> None:
+    """As above; that process made the folder with inbox_sync=no, and the stream is resumed."""
+    sender, receiver = lab.pair("", f"inbox={disk.path}/inbox,inbox_sync=no")
+    target = sender.contact(receiver) / "a"
+    target.mkdir()
+    with open(target / "f", "wb", buffering=0) as stream:
+        stream.write(b"some ")
+        os.fsync(stream.fileno())
+        receiver.kill()
+        receiver.options = f"inbox={disk.path}/inbox"
+        receiver.start()
+        stream.write(b"bytes")
+    left = disk.cut(0, lab.folder / "left")
+    assert left == {"f": b"some bytes"}
+
+
 @contextlib.contextmanager
 def mounted_image(image: Path, path: Path) -> Iterator[Path]:
     path.mkdir()

@@ -107,6 +107,18 @@ static void test_of_an_earlier_process(void **state)
 	assert_int_equal(top.synced, 1);
 }
 
+/* Nothing is made in it. */
+static void test_found(void **state)
+{
+	(void)state;
+	assert_int_equal(folder_sync(top.fd, "a", &top.directories), -ENOENT);
+	assert_int_equal(mkdirat(top.fd, "a", 0700), 0);
+	assert_int_equal(folder_sync(top.fd, "a", &top.directories), 0);
+	assert_int_equal(top.synced, 1);
+	assert_int_equal(folder_sync(top.fd, "a", &top.directories), 0);
+	assert_int_equal(top.synced, 1);
+}
+
 /* A later sync would not tell about the names that this one has lost. */
 static void test_failure(void **state)
 {
@@ -124,6 +136,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_synced_once, start, finish),
 		cmocka_unit_test_setup_teardown(test_found_before_it_is_synced, start, finish),
 		cmocka_unit_test_setup_teardown(test_of_an_earlier_process, start, finish),
+		cmocka_unit_test_setup_teardown(test_found, start, finish),
 		cmocka_unit_test_setup_teardown(test_failure, start, finish),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
