@@ -45,7 +45,7 @@ static void open_to(struct account *account, struct handle *handle, const char *
 		error = ibb_open(&account->ibb, node->file.stream, peer, features, node->name,
 				 now_ms);
 	} else if (!error) {
-		error = spool_file_begin(account, handle, peer, format);
+		error = spool_file_begin(account, handle, peer, features, format);
 	}
 	if (error) {
 		ibb_abort(&account->ibb, handle->node->file.stream, error);

@@ -9,7 +9,7 @@
 #include <utlist.h>
 
 int spool_file_begin(struct account *account, struct handle *handle, const char *peer,
-		     enum format format)
+		     unsigned features, enum format format)
 {
 	struct node *node = handle->node;
 	(void)account;
@@ -22,6 +22,7 @@ int spool_file_begin(struct account *account, struct handle *handle, const char 
 	}
 	handle->format = format;
 	node->file.spooled = true;
+	node->file.stream->session.features = features;
 	stream_postpone(node->file.stream);
 	return 0;
 }

@@ -19,10 +19,10 @@
 
 #include "account/handle.h"
 
-/* Makes the NEW stream of `handle` an offer to `peer`: writes are spooled from now on. -ENOMEM,
- * -EPROTONOSUPPORT (something was written to the stream already). */
+/* Makes the NEW stream of `handle` an offer to `peer`, which has `features`: writes are spooled
+ * from now on. -ENOMEM, -EPROTONOSUPPORT (something was written to the stream already). */
 int spool_file_begin(struct account *account, struct handle *handle, const char *peer,
-		     enum format format);
+		     unsigned features, enum format format);
 
 /* Whether the file was spooled and not offered, because no close seemed to be the last one. */
 bool spool_file_is_unoffered(const struct handle *handle);

@@ -240,6 +240,7 @@ void stream_close_answered(struct stream *stream, const struct msg *answer, int6
 	if (!error) {
 		/* <close/> named every byte. */
 		sender_acknowledge_before(&stream->outgoing.sender, UINT64_MAX);
+		stream->session.close_answered = true;
 	}
 	stream_end(stream, error ? STREAM_BROKEN : STREAM_CLOSED, error);
 }

@@ -49,6 +49,7 @@ struct stream_session {
 	bool close_pending;   /* the peer's <close/>, in good order, is not answered yet: our own
 				 bytes are being sent, or its bytes are not durable */
 	bool close_sent;      /* nothing is sent behind it before its answer */
+	bool close_answered;  /* ours, with no error that counts */
 	bool close_was_early; /* ours: the peer missed bytes, so the next one waits for
 				 acknowledgements */
 	struct op *finishers; /* parked until our <close/> is answered */

@@ -111,6 +111,9 @@ struct stream *offer_accept(struct offers *offers, struct offer *offer, int *err
 		return NULL;
 	}
 	stream->incoming.hash = offer->checksum.hash;
+	/* Of a format without such a word: the answer to a late <close/> says whether the file was
+	 * kept. */
+	stream->session.close_repeats = !offer->protocol->confirms;
 	stream_await(stream, now_ms);
 	offer->stream = stream;
 	offer->state = OFFER_ACCEPTED;

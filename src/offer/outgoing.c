@@ -52,12 +52,19 @@ bool offer_take_range(struct offer *offer, const struct file_metadata *asked)
 	return true;
 }
 
+/* Whether the answer to our <close/> says whether the peer has the file. */
+static bool tells_by_close(const struct offer *offer)
+{
+	return !offer->protocol->confirms && offer->stream->session.features & FEATURE_IBBFS;
+}
+
 void offer_accepted(struct offers *offers, struct offer *offer, uint32_t block_size, int64_t now_ms)
 {
 	offer_set_deadline(offers, offer, STREAM_NO_DEADLINE); /* the bytestream has its own */
 	offer->stream->session.block_size = block_size; /* the upper limit, if the size is auto */
 	offer->stream->session.negotiated = true;
-	int error = ibb_open(offers->ibb, offer->stream, offer->peer, FEATURE_IBB, NULL, now_ms);
+	unsigned features = FEATURE_IBB | (tells_by_close(offer) ? FEATURE_IBBFS : 0);
+	int error = ibb_open(offers->ibb, offer->stream, offer->peer, features, NULL, now_ms);
 	offer->state = OFFER_ACCEPTED;
 	if (error) {
 		offer_abort(offers, offer, error);
@@ -135,10 +142,28 @@ static bool has_told_digest(const struct offer *offer)
 	return !offer->protocol->send_checksum || offer->checksum.digest.length > 0;
 }
 
+static void await_close(struct offers *offers, struct offer *offer)
+{
+	const struct stream *stream = offer->stream;
+	if (stream->session.close_answered) {
+		offer_finish(offers, offer);
+		offer->protocol->acknowledge(offers, offer);
+	} else if (stream->state == STREAM_BROKEN) {
+		offer_abort(offers, offer, stream->error);
+	} else if (stream_is_over(stream)) {
+		/* It was never answered, or the peer has closed the bytestream itself: it has
+		 * failed there. */
+		fail_unconfirmed(offers, offer,
+				 stream->session.close_received ? -ECONNRESET : -ETIMEDOUT);
+	}
+}
+
 /* Everything is delivered. */
 static void await_confirmation(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
-	if (offer->confirmed || !offer->protocol->confirms) {
+	if (tells_by_close(offer)) {
+		await_close(offers, offer);
+	} else if (offer->confirmed || !offer->protocol->confirms) {
 		offer_finish(offers, offer);
 		offer->protocol->acknowledge(offers, offer);
 	} else if (offer->session.ended) {

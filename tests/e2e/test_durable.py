@@ -333,13 +333,40 @@ def test_a_file_of_that_name_in_another_mount(lab: Lab, disk: Disk) -> None:
 def test_power_cut_of_offered_files(lab: Lab, disk: Disk, form: str) -> None:
     sender, receiver = lab.pair(f"spool={lab.folder}/spool", f"inbox={disk.path}/inbox")
     os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
-    sizes = (1, 100_000, 4096, 300_000) + ((0,) if form == "jingle" else ())
-    for number, size in enumerate(sizes):  # SI acknowledges nothing of an empty file
+    for number, size in enumerate((1, 100_000, 4096, 300_000, 0)):
         source = lab.random_file(size)
         done = lab.run("cp", source, sender.contact(receiver) / f"f{number}")
         assert done.returncode == 0, done.stderr
         left = disk.cut(0, lab.folder / f"left-{number}")
         assert left[f"f{number}"] == source.read_bytes()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("stanza", ["iq", "message"])
+@pytest.mark.parametrize("sync", ["yes", "no"])
+def test_failing_disk_of_offered_files(lab: Lab, disk: Disk, sync: str, stanza: str) -> None:
+    """By SI, nothing confirms a file but the acknowledgement of its last byte. Messages have none,
+    nor has an empty file."""
+    sender, receiver = lab.pair(
+        f"spool={lab.folder}/spool", f"inbox={disk.path}/inbox,inbox_sync={sync}"
+    )
+    folder = disk.path / "inbox" / sender.account.jid
+    os.setxattr(sender.contact(receiver), "user.ibb.stanza", stanza.encode())
+    for form in ("si", "jingle"):
+        os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
+        for call, size in (("write", 20_000), ("fsync", 20_000), ("rename", 20_000), ("rename", 0)):
+            if call == "fsync" and sync == "no":
+                continue
+            name = f"{form}-{call}-{size}"
+            source = lab.random_file(size)
+            disk.fail(call, errno.EIO, 1)
+            done = lab.run("cp", source, sender.contact(receiver) / name)
+            assert done.returncode == 1, f"{name}: cp succeeded"
+            disk.fail(call, errno.EIO, 0)
+            assert not (folder / name).exists(), name
+            done = lab.run("cp", source, sender.contact(receiver) / f"after-{name}")
+            assert done.returncode == 0, done.stderr
+            assert (folder / f"after-{name}").read_bytes() == source.read_bytes()
 
 
 @pytest.mark.once

@@ -2,6 +2,7 @@
 /* Files that are offered by stream initiation, in both directions, through the account. */
 #include "offer/transfer.h"
 
+#include "account/attribute.h"
 #include "account/name.h"
 
 #include <errno.h>
@@ -150,8 +151,8 @@ static void test_incoming(void **state)
 	assert_string_equal(scene_attribute(&scene, "a@x/in/photo.jpg", "format"), "si");
 	scene_peer_closes(&scene, PHONE, "s1", false); /* a <close/> is answered */
 	scene_sent(&scene, MSG_RESULT, PHONE);
-	scene_peer_closes(&scene, PHONE, "s1", false);
-	scene_refused(&scene, PHONE, CONDITION_ITEM_NOT_FOUND, DETAIL_NONE);
+	scene_peer_closes(&scene, PHONE, "s1", false); /* also a late one */
+	scene_sent(&scene, MSG_RESULT, PHONE);
 	scene_wait(&scene, ACCOUNT_FINISHED_MS);
 	assert_no(&scene, "a@x/in/photo.jpg");
 	assert_null(scene.account.offers.all);
@@ -288,6 +289,22 @@ static void test_incoming_md5(void **state)
 		assert_state(&scene, "a@x/in/f", rows[i].end ? "broken" : "finished");
 		scene_finish(&scene);
 	}
+}
+
+/* Its sender may have asked for nothing else. */
+static void test_incoming_closed_after_it_has_failed(void **state)
+{
+	(void)state;
+	struct scene scene;
+	transfer_start(&scene, &format);
+	struct metadata metadata = scene_file("f", 12);
+	metadata.file.digest = transfer_digest(HASH_MD5, "Hello, World");
+	scene_peer_offers(&scene, PHONE, "s1", &metadata);
+	accepted(&scene, "a@x/in/f", "s1", 65535);
+	transfer_block(&scene, "s1", 0, TEXT);
+	scene_peer_closes(&scene, PHONE, "s1", false);
+	scene_refused(&scene, PHONE, CONDITION_CONFLICT, DETAIL_NONE);
+	scene_finish(&scene);
 }
 
 static void test_incoming_too_much(void **state)
@@ -884,6 +901,70 @@ static void test_outgoing_peer_closes_at_the_end(void **state)
 	scene_finish(&scene);
 }
 
+/* Everything is acknowledged, or was sent in messages: but the file is on no disk yet. */
+static void test_outgoing_to_an_ibbfs(void **state)
+{
+	(void)state;
+	enum end {
+		RESULT,
+		ERROR,
+		CLOSES, /* it has failed there */
+		IS_SILENT,
+		GOES,
+	};
+	static const struct {
+		enum end end;
+		enum condition condition;
+		ssize_t result;
+	} rows[] = {
+		{RESULT, CONDITION_NONE, 0},
+		{ERROR, CONDITION_RESOURCE_CONSTRAINT, -ENOSPC},
+		{ERROR, CONDITION_NOT_ACCEPTABLE, -ECONNRESET},
+		{ERROR, CONDITION_ITEM_NOT_FOUND, -ECONNRESET},
+		{CLOSES, CONDITION_NONE, -ECONNRESET},
+		{IS_SILENT, CONDITION_NONE, -ETIMEDOUT},
+		{GOES, CONDITION_NONE, -ECONNRESET},
+	};
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		struct scene scene;
+		bool empty = i % 2 > 0;
+		transfer_start(&scene, &format);
+		scene.features |= FEATURE_IBBFS;
+		attribute_set(scene_find(&scene, "a@x"), "user.ibb.format", "si", 2);
+		struct handle *handle = transfer_spool(&scene, "a@x/f");
+		struct call *close = scene_offer(&scene, handle, TEXT, empty ? 0 : 8, NULL);
+		scene_sent(&scene, MSG_SI, PHONE);
+		scene_accept(&scene);
+		assert_null(scene_sent(&scene, MSG_OPEN, PHONE)->name);
+		scene_result(&scene);
+		if (!empty) {
+			scene_sent(&scene, MSG_DATA, PHONE);
+			scene_result(&scene);
+		}
+		assert_int_equal(scene_sent(&scene, MSG_CLOSE, PHONE)->size, empty ? 0 : 8);
+		assert_waits(close);
+		switch (rows[i / 2].end) {
+		case RESULT:
+			scene_result(&scene);
+			break;
+		case ERROR:
+			scene_error(&scene, rows[i / 2].condition);
+			break;
+		case CLOSES:
+			scene_peer_closes(&scene, PHONE, "sid1", false);
+			break;
+		case IS_SILENT:
+			scene_wait(&scene, OFFER_CONFIRM_MS);
+			break;
+		case GOES:
+			scene_goes(&scene, PHONE);
+			break;
+		}
+		assert_result(close, rows[i / 2].result);
+		scene_finish(&scene);
+	}
+}
+
 static void test_outgoing_timeout(void **state)
 {
 	(void)state;
@@ -1119,6 +1200,7 @@ int main(void)
 		cmocka_unit_test(test_incoming_closed),
 		cmocka_unit_test(test_incoming_empty),
 		cmocka_unit_test(test_incoming_md5),
+		cmocka_unit_test(test_incoming_closed_after_it_has_failed),
 		cmocka_unit_test(test_incoming_too_much),
 		cmocka_unit_test(test_incoming_is_declined),
 		cmocka_unit_test(test_incoming_by_next),
@@ -1136,6 +1218,7 @@ int main(void)
 		cmocka_unit_test(test_outgoing_stream_is_refused),
 		cmocka_unit_test(test_outgoing_peer_closes),
 		cmocka_unit_test(test_outgoing_peer_closes_at_the_end),
+		cmocka_unit_test(test_outgoing_to_an_ibbfs),
 		cmocka_unit_test(test_outgoing_timeout),
 		cmocka_unit_test(test_outgoing_is_interrupted),
 		cmocka_unit_test(test_outgoing_is_removed),
