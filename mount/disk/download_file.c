@@ -203,6 +203,10 @@ static void submit_sync(struct download *download, int (*name)(struct sync *sync
 
 void download_sync(struct download *download)
 {
+	if (!download->location.inbox->syncer) {
+		download_read_on(download, true); /* nothing need be durable */
+		return;
+	}
 	download->stage = STAGE_SYNC;
 	transfer_renew(&download->transfer, OP_FLUSH, 0);
 	submit_sync(download, NULL);

@@ -18,7 +18,8 @@ static const struct node *contact_of(const struct node *node)
 }
 
 /* Jingle has a word for the end, and the last writer of another ibbfs waits for the answer to
- * <close/>. Any other sender may take the last acknowledgement for the end. */
+ * <close/>. Any other sender may take the last acknowledgement for the end. Of an offered file it
+ * is known which one is the last. */
 static void defer_acknowledgements(const struct account *account, const struct node *node)
 {
 	struct stream *stream = node->file.stream;
@@ -28,7 +29,7 @@ static void defer_acknowledgements(const struct account *account, const struct n
 	if (account->inbox_syncs) {
 		stream_sync_when_asked(stream);
 	}
-	if (account->inbox_syncs && !has_word) {
+	if (!has_word && (offer || account->inbox_syncs)) {
 		stream_defer_last_acknowledgement(stream);
 	}
 }

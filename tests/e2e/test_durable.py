@@ -19,9 +19,10 @@ from typing import BinaryIO
 
 import pytest
 
-from daemon import MEBIBYTE, Mount, poll_until, wait_part
+from daemon import MEBIBYTE, Mount, bare, poll_until, wait_part
 from disks import Disk, running_disk
 from lab import Lab, wait_blocked
+from test_inbox import OFFER
 from test_killed import hiding_mount
 from test_waiting import BLOCKED
 
@@ -367,6 +368,23 @@ def test_failing_disk_of_offered_files(lab: Lab, disk: Disk, sync: str, stanza: 
             done = lab.run("cp", source, sender.contact(receiver) / f"after-{name}")
             assert done.returncode == 0, done.stderr
             assert (folder / f"after-{name}").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("sync", ["yes", "no"])
+def test_failing_disk_of_a_file_that_a_plain_peer_offers(lab: Lab, disk: Disk, sync: str) -> None:
+    """The acknowledgement of the last block is all that it waits for."""
+    mount, peer = lab.with_raw(f"inbox={disk.path}/inbox,inbox_sync={sync}")
+    for name, fails in (("f", 1), ("after", 0)):
+        disk.fail("rename", errno.EIO, fails)
+        content = os.urandom(5000)
+        peer.request(mount.jid, OFFER.format(sid=name, size=len(content)))
+        assert peer.open(mount.jid, name).get("type") == "result"
+        assert peer.data(mount.jid, name, 0, content[:4000]).get("type") == "result"
+        last = peer.data(mount.jid, name, 1, content[4000:])
+        assert last.get("type") == ("error" if fails else "result")
+        stored = disk.path / "inbox" / bare(peer) / name
+        assert not stored.exists() if fails else stored.read_bytes() == content
 
 
 @pytest.mark.once
