@@ -163,6 +163,10 @@ void offers_peer_gone(struct offers *offers, const char *peer)
 	struct offer *offer;
 	DL_FOREACH (offers->all, offer) {
 		if (strcmp(offer->peer, peer) == 0) {
+			if (offer->state == OFFER_WAITING && offer->session.request) {
+				/* A peer that is only invisible awaits an answer. */
+				offer->protocol->decline(offers, offer);
+			}
 			disconnect(offers, offer, -EHOSTDOWN);
 		}
 	}

@@ -658,7 +658,7 @@ static void test_incoming_breaks(void **state)
 		if (stage == WHOLE && how < ABANDONED) {
 			assert_result(scene_read(&scene, handle, 100), 0);
 		}
-		if (how == STOPPED && stage == OFFERED) {
+		if ((how == STOPPED || how == PEER_GONE) && stage == OFFERED) {
 			scene_refused(&scene, PHONE, CONDITION_FORBIDDEN, DETAIL_NONE);
 		}
 		if (how == STOPPED) {
