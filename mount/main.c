@@ -42,6 +42,7 @@
  *     inbox     a directory that receives   inbox_ops calls on files in it
  *     download  receives a file there       quota     of the disk, used and reserved
  *     room      is made for files that are received
+ *     slots     how many of them come at once, and of whom
  *     claim     a file's share of the quota part_file NAME.part, until it gets its name
  *     download_file its bytes and its end   location  where in the inbox it is
  *     download_part what an earlier stream has left of it

@@ -12,9 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Downloads at the same time: each has descriptors, and libstrophe needs one below 1024. */
-#define MAX_DOWNLOADS 256
-
 /* ---- the file is made, or found ---- */
 
 static bool decline(const struct download *download, int error)
@@ -277,8 +274,8 @@ static void end(struct transfer *transfer)
 	op_finish(&transfer->request.op);
 	journal_leave(&download->journal);
 	free(download->arrival);
+	slots_leave(&inbox->slots, &download->slot); /* the inbox may go now */
 	free(download);
-	atomic_fetch_sub(&inbox->downloads, 1); /* the inbox may go now */
 }
 
 static struct download *create(struct inbox *inbox, struct hub *hub, const char *contact,
@@ -305,7 +302,8 @@ static void receive(void *context, struct hub *hub, struct inbox_arrival *arriva
 	struct inbox *inbox = context;
 	struct download *download =
 		create(inbox, hub, arrival->contact, arrival->folder, arrival->name);
-	bool many = atomic_load(&inbox->downloads) >= MAX_DOWNLOADS;
+	bool many =
+		download && !slots_take(&inbox->slots, &download->slot, download->location.contact);
 	if (!download || many) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name,
 			    many ? "too many files come at once" : "out of memory");
@@ -314,7 +312,6 @@ static void receive(void *context, struct hub *hub, struct inbox_arrival *arriva
 		free(download);
 		return;
 	}
-	atomic_fetch_add(&inbox->downloads, 1);
 	download->ino = arrival->ino;
 	download->date = arrival->date;
 	download->announced_size = arrival->size > 0 ? (uint64_t)arrival->size : 0;
@@ -360,7 +357,7 @@ int download_resume(struct inbox *inbox, struct hub *hub, struct journal_found *
 		free(download);
 		return error;
 	}
-	atomic_fetch_add(&inbox->downloads, 1);
+	slots_keep(&inbox->slots, &download->slot, download->location.contact);
 	download->date = METADATA_NO_DATE;
 	download->announced_size = head->announced_size > 0 ? (uint64_t)head->announced_size : 0;
 	download->part_size = head->part_size;

@@ -44,6 +44,7 @@ struct download {
 	enum stage stage;
 	struct hub *hub;
 	struct location location;
+	struct slot slot;
 	uint64_t ino;
 	int64_t date;
 	uint64_t announced_size, written;

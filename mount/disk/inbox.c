@@ -207,6 +207,7 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 	}
 	inbox->fd = fd;
 	quota_init(&inbox->quota, limit, block_of(fd), usage_of, inbox);
+	slots_init(&inbox->slots);
 	journals_init(&inbox->journals, fd);
 	directories_init(&inbox->directories);
 	inbox->pool = pool_create();
@@ -216,7 +217,6 @@ struct inbox *inbox_create(const char *directory, struct usage limit, bool syncs
 		inbox_destroy(inbox);
 		return NULL;
 	}
-	atomic_init(&inbox->downloads, 0);
 	atomic_init(&inbox->checked_counts, 0);
 	atomic_init(&inbox->hangs, false);
 	atomic_init(&inbox->unheard, false);
@@ -237,7 +237,7 @@ bool inbox_drain(struct inbox *inbox, int64_t until_ms, unsigned *files)
 	do {
 		bool hangs = pool_drain(inbox->pool, until_ms) > 0 ||
 			     (inbox->syncer && !worker_drain(inbox->syncer, until_ms));
-		*files = atomic_load(&inbox->downloads);
+		*files = slots_count(&inbox->slots);
 		if (hangs || (*files > 0 && clock_now_ms() >= until_ms)) {
 			return false;
 		}
@@ -274,6 +274,7 @@ void inbox_destroy(struct inbox *inbox)
 		worker_destroy(inbox->syncer);
 		pool_destroy(inbox->pool);
 		quota_finish(&inbox->quota);
+		slots_finish(&inbox->slots);
 		journals_finish(&inbox->journals);
 		directories_finish(&inbox->directories);
 		while (inbox->waits) {

@@ -18,6 +18,7 @@
 #include "mount/disk/journal.h"
 #include "mount/disk/pool.h"
 #include "mount/disk/quota.h"
+#include "mount/disk/slots.h"
 #include "mount/disk/worker.h"
 
 #include <stdatomic.h>
@@ -41,7 +42,7 @@ struct inbox {
 	struct journals journals;
 	struct pool *pool;	    /* does all that touches the disk, but for the syncs */
 	struct worker *syncer;	    /* makes them durable; NULL: nobody does */
-	atomic_uint downloads;	    /* files that are being received */
+	struct slots slots;	    /* files that are being received */
 	atomic_uint checked_counts; /* of quota_counts: names without a file were removed then */
 	struct directories directories; /* this one, and those in it */
 	struct inbox_wait *waits;	/* main thread */

@@ -259,6 +259,24 @@ def test_a_full_inbox_fails_every_close(lab: Lab, stanza: str) -> None:
         receiver.stop()
 
 
+@pytest.mark.once
+def test_one_contact_does_not_fill_it(lab: Lab) -> None:
+    """By streams that are open and carry nothing. Those that it cannot take end at once."""
+    first, second, third = lab.accounts("alice", "bob", "carol")
+    receiver = lab.mount(second, f"inbox={lab.folder}/inbox")
+    sender, peer = lab.mount(first), lab.raw(third)
+    sender.wait_online(receiver.jid)
+    receiver.wait_online(peer.jid)
+    for number in range(256):  # all that it may open
+        assert peer.open(receiver.jid, f"s{number}").get("type") == "result"
+    peer.wait_for(is_kind("close"))
+    source = lab.random_file(1000)
+    done = lab.run("cp", source, sender.contact(receiver) / "f")
+    assert done.returncode == 0, done.stderr
+    stored = lab.folder / "inbox" / bare(sender) / "f"
+    assert stored.read_bytes() == source.read_bytes()
+
+
 NS_SI = "http://jabber.org/protocol/si"
 OFFER = (
     f"<si xmlns='{NS_SI}' id='{{sid}}' profile='{NS_SI}/profile/file-transfer'>"
