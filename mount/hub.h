@@ -182,7 +182,7 @@ void hub_upload_write(struct hub *hub, uint64_t number, struct request *request,
 void hub_upload_end(struct hub *hub, uint64_t number, int error);
 
 /* inbox_file.c's calls, for the inbox. */
-void hub_download_decline(struct hub *hub, uint64_t ino);
+void hub_download_decline(struct hub *hub, uint64_t ino, int error);
 bool hub_download_is_offered(struct hub *hub, uint64_t ino);
 int hub_download_continue(struct hub *hub, uint64_t ino, uint64_t offset, struct hash *hash);
 void hub_download_begin(struct hub *hub, uint64_t ino, const char *path, uint64_t size,

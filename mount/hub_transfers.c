@@ -45,10 +45,10 @@ void hub_upload_end(struct hub *hub, uint64_t number, int error)
 	hub_end(hub, now_ms);
 }
 
-void hub_download_decline(struct hub *hub, uint64_t ino)
+void hub_download_decline(struct hub *hub, uint64_t ino, int error)
 {
 	int64_t now_ms = hub_begin(hub);
-	inbox_file_decline(&hub->account, ino, now_ms);
+	inbox_file_decline(&hub->account, ino, error, now_ms);
 	hub_end(hub, now_ms);
 }
 

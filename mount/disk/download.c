@@ -24,7 +24,7 @@ static bool decline(const struct download *download, int error)
 	if (download->file.fd >= 0) {
 		download_leave_part(download);
 	}
-	hub_download_decline(download->hub, download->ino);
+	hub_download_decline(download->hub, download->ino, error);
 	return false;
 }
 
@@ -307,7 +307,7 @@ static void receive(void *context, struct hub *hub, struct inbox_arrival *arriva
 	if (!download || many) {
 		log_warning("%s/%s: %s", arrival->contact, arrival->name,
 			    many ? "too many files come at once" : "out of memory");
-		hub_download_decline(hub, arrival->ino);
+		hub_download_decline(hub, arrival->ino, many ? -EMFILE : -ENOMEM);
 		free(arrival);
 		free(download);
 		return;

@@ -138,12 +138,15 @@ static struct node *find(const struct account *account, uint64_t ino)
 	return node && node->parent && node->inbox.state == INBOX_RECEIVING ? node : NULL;
 }
 
-void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms)
+void inbox_file_decline(struct account *account, uint64_t ino, int error, int64_t now_ms)
 {
 	char part[INBOX_PART_PATH_SIZE];
 	struct node *node = find(account, ino);
 	if (node) {
 		bool has_path = inbox_part_path(node, part);
+		if (node->file.stream) {
+			ibb_abort(&account->ibb, node->file.stream, error); /* the peer is told */
+		}
 		account_drop(account, node, now_ms);
 		if (has_path) {
 			inbox_part_show(account, part, now_ms);

@@ -43,8 +43,9 @@ struct inbox_arrival *inbox_file_take_arrivals(struct account *account);
 
 /* ---- for the inbox; a node that has gone is -ENOENT ---- */
 
-/* There is no room: declines the offer, or aborts the stream. */
-void inbox_file_decline(struct account *account, uint64_t ino, int64_t now_ms);
+/* It cannot be stored, for `error`, negative: declines the offer, or aborts the stream with that.
+ */
+void inbox_file_decline(struct account *account, uint64_t ino, int error, int64_t now_ms);
 
 /* Whether the offer is still to be accepted. */
 bool inbox_file_is_offered(const struct account *account, uint64_t ino);

@@ -182,7 +182,8 @@ void stream_receive_close(struct stream *stream, const struct msg *close)
 	}
 	answer_close(stream, close, whole);
 	if (stream->state == STREAM_OPENING || close->reset || !delivered || !whole) {
-		stream_break(stream, -ECONNRESET);
+		stream_break(stream,
+			     close->no_room && !stream->is_incoming ? -ENOSPC : -ECONNRESET);
 	} else {
 		stream_end(stream, STREAM_CLOSED, 0);
 	}

@@ -108,7 +108,8 @@ struct msg {
 				or NULL; result that answers MSG_PIECES: digests, or NULL */
 	size_t data_length;  /* of that */
 
-	bool reset; /* close: the stream did not end in good order (FEATURE_IBBFS) */
+	bool reset;   /* close: the stream did not end in good order (FEATURE_IBBFS) */
+	bool no_room; /* likewise: there is no room for the file */
 
 	unsigned features; /* result of MSG_INFO: enum feature */
 	const char *node;  /* request MSG_INFO, and our answer to it: the node asked for, or NULL */

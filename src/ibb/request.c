@@ -85,12 +85,15 @@ int stream_send_open(struct stream *stream)
 void stream_send_close(struct stream *stream, bool reset)
 {
 	struct pieces *pieces = stream->outgoing.pieces;
+	bool tells = reset && stream->session.features & FEATURE_IBBFS;
 	const struct digest *digest = pieces && !reset ? pieces_finish(pieces) : NULL;
 	struct msg close = {
 		.kind = MSG_CLOSE,
 		.data = digest ? digest->bytes : NULL,
 		.data_length = digest ? digest->length : 0,
-		.reset = reset && stream->session.features & FEATURE_IBBFS,
+		.reset = tells,
+		.no_room = tells && stream->is_incoming &&
+			   condition_of_storage(stream->error) == CONDITION_RESOURCE_CONSTRAINT,
 		.size = !reset && stream->session.features & FEATURE_IBBFS
 				? (int64_t)stream->outgoing.sender.written
 				: -1,

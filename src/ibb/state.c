@@ -66,6 +66,7 @@ void stream_abort(struct stream *stream, int error)
 	/* The error that answers the peer's own <close/> says the same. A peer that has got ours
 	 * may still miss bytes. */
 	bool is_closed = stream->session.close_sent && stream_is_delivered(stream);
+	stream->error = error; /* which <reset/> may say */
 	if (stream->state != STREAM_NEW && !is_closed && !stream->session.close_received) {
 		/* Who waits for a sync learns why there is none, before the <reset/>. */
 		receiver_refuse_syncs(&stream->incoming.receiver, stream->peer,

@@ -83,7 +83,9 @@ enum condition codec_decode_close(struct codec *codec, xmpp_stanza_t *close, str
 	}
 	msg->size = sent ? (int64_t)bytes : -1;
 	msg->sid = element_sid(close, "sid");
-	msg->reset = element_child(close, "reset", MSG_NAMESPACE) != NULL;
+	xmpp_stanza_t *reset = element_child(close, "reset", MSG_NAMESPACE);
+	msg->reset = reset != NULL;
+	msg->no_room = reset && element_attribute_is(reset, "reason", "no-room");
 	xmpp_stanza_t *hash = element_child(close, "hash", NAMESPACE_HASHES);
 	if (hash && element_attribute_is(hash, "algo", hash_name(HASH_SHA_256))) {
 		decode_block(codec, hash, msg);
@@ -295,7 +297,8 @@ void codec_add_close(struct codec *codec, const struct msg *msg)
 	writer_add(writer, "<close xmlns='" NAMESPACE_IBB "'");
 	writer_add_attribute(writer, "sid", msg->sid);
 	if (msg->reset) {
-		writer_add(writer, "><reset xmlns='" MSG_NAMESPACE "'/></close>");
+		writer_add(writer, "><reset xmlns='" MSG_NAMESPACE "'");
+		writer_add(writer, msg->no_room ? " reason='no-room'/></close>" : "/></close>");
 	} else if (msg->size >= 0) {
 		writer_add(writer, "><sent xmlns='" MSG_NAMESPACE "' bytes='");
 		writer_add_number(writer, msg->size);

@@ -211,6 +211,23 @@ def test_disk_full(lab: Lab) -> None:
         receiver.stop()
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("limit", ["inbox_files=2", "inbox_quota=64K"])
+def test_inbox_full(lab: Lab, limit: str) -> None:
+    """The sender learns why, before it closes the file or then."""
+    sender, receiver, folder = keeping(lab, options=f",{limit}")
+    target = sender.contact(receiver)
+    done = lab.run("cp", lab.random_file(10_000), target / "before")
+    assert done.returncode == 0, done.stderr
+    for size in (0, 10, 100_000, 3_000_000):
+        if size < 64 * 1024 and limit.startswith("inbox_quota"):
+            continue
+        done = lab.run("cp", lab.random_file(size), target / f"f{size}")
+        assert done.returncode == 1
+        assert done.stderr.endswith(": No space left on device\n"), size
+    assert [path.name for path in folder.iterdir() if path.suffix != ".part"] == ["before"]
+
+
 # ---- what a sender may believe ----
 
 

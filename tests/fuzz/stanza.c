@@ -166,6 +166,7 @@ void stanza_check(const struct msg *msg)
 	}
 	FUZZ_CHECK(!msg->has_seq || msg->kind == MSG_RESUME || msg->kind == MSG_RESULT);
 	FUZZ_CHECK(!msg->reset || msg->kind == MSG_CLOSE);
+	FUZZ_CHECK(!msg->no_room || msg->reset);
 	FUZZ_CHECK(!msg->resumable || msg->kind == MSG_OPEN);
 	FUZZ_CHECK(!msg->features || msg->kind == MSG_RESULT);
 	FUZZ_CHECK((msg->features & ~(unsigned)ALL_FEATURES) == 0);
@@ -219,6 +220,7 @@ void stanza_check_equal(const struct msg *a, const struct msg *b)
 	FUZZ_CHECK(equal(a->folder, b->folder));
 	FUZZ_CHECK(a->block_size == b->block_size && a->stanza == b->stanza);
 	FUZZ_CHECK(a->size == b->size && a->seq == b->seq && a->reset == b->reset);
+	FUZZ_CHECK(a->no_room == b->no_room);
 	FUZZ_CHECK(a->data_length == b->data_length && !a->data == !b->data);
 	FUZZ_CHECK(!a->data || memcmp(a->data, b->data, a->data_length) == 0);
 	FUZZ_CHECK(a->pieces == b->pieces && a->first == b->first);

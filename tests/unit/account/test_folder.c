@@ -201,7 +201,7 @@ static void test_inbox(void **state)
 	assert_string_equal(arrival->folder, "p/q");
 	assert_string_equal(arrival->name, "a");
 	/* What is declined leaves no folder. */
-	inbox_file_decline(&scene.account, arrival->ino, scene.now_ms);
+	inbox_file_decline(&scene.account, arrival->ino, -EDQUOT, scene.now_ms);
 	free(arrival);
 	scene_settle(&scene);
 	assert_names(&scene, "a@x/in", "");

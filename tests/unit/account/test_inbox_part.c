@@ -192,7 +192,7 @@ static void test_does_not_go_on(void **state)
 	start(&scene);
 	restore(&scene, PART, 5, 1);
 	ino = arrives(&scene, "s1", true, true);
-	inbox_file_decline(&scene.account, ino, scene.now_ms);
+	inbox_file_decline(&scene.account, ino, -EDQUOT, scene.now_ms);
 	assert_names(&scene, "a@x/in", "f ");
 	assert_part(&scene, "a@x/in/f", 5);
 	scene_finish(&scene);

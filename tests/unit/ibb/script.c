@@ -328,8 +328,8 @@ static void put_message(struct script *script, const struct msg *msg)
 		put_data(script, msg);
 		break;
 	case MSG_CLOSE:
-		put(script, "%s close %s %s%s", msg->id, msg->peer, msg->sid,
-		    msg->reset ? " reset" : "");
+		put(script, "%s close %s %s%s%s", msg->id, msg->peer, msg->sid,
+		    msg->reset ? " reset" : "", msg->no_room ? " no-room" : "");
 		if (msg->size >= 0) {
 			size_t length = strlen(script->out);
 			snprintf(script->out + length, sizeof(script->out) - length,
@@ -468,6 +468,8 @@ static void receive(struct script *script, const char *peer, bool allowed, char 
 			msg.has_seq = true;
 		} else if (strcmp(words[i], "reset") == 0) {
 			msg.reset = true;
+		} else if (strcmp(words[i], "no-room") == 0) {
+			msg.no_room = true;
 		} else if (strcmp(words[i], "resume") == 0) {
 			msg.resumable = true;
 		} else if (strcmp(words[i], "pieces") == 0) {

@@ -332,6 +332,25 @@ static void test_reset(void **state)
 	PLAY(steps);
 }
 
+/* A writer learns why; a reader has nothing to do with it. */
+static void test_reset_for_lack_of_room(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{"dial s j ibbfs; j: result o1.0; write s a 17; flush s f",
+		 "o1.0 open j s 8; d1.0 data j s 0 8; d1.1 data j s 1 8"},
+		{"j: close s i1 reset no-room", "a=ENOSPC; f=ENOSPC; i1 result j"},
+		{"write s b 1; flush s g", "b=ENOSPC; g=ENOSPC"},
+		{"j: open t i2 8; take t; read t c 9; j: close t i3 reset no-room",
+		 "i2 result j; c=ECONNRESET; i3 result j"},
+		{"j: open u i4 8 name=n; take u; full u",
+		 "i4 result j; c3.0 close j u reset no-room"},
+		{"j: open v i5 8; take v; full v", "i5 result j; c4.0 close j v"},
+		{"dial w j ibbfs; j: result o5.0; full w", "o5.0 open j w 8; c5.0 close j w reset"},
+	};
+	PLAY(steps);
+}
+
 static void test_announced_size(void **state)
 {
 	(void)state;
@@ -893,6 +912,7 @@ int main(void)
 		cmocka_unit_test(test_verdict_without_close),
 		cmocka_unit_test(test_verdict_is_remembered),
 		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_reset_for_lack_of_room),
 		cmocka_unit_test(test_announced_size),
 		cmocka_unit_test(test_bytes_sent),
 		cmocka_unit_test(test_finish),

@@ -103,6 +103,7 @@ static void assert_msg(const struct msg *msg, const struct msg *expected, const 
 	assert_int_equal(msg->pieces, expected->pieces);
 	assert_int_equal(msg->first, expected->first);
 	assert_int_equal(msg->reset, expected->reset);
+	assert_int_equal(msg->no_room, expected->no_room);
 	assert_int_equal(msg->features, expected->features);
 	assert_string_same(msg->node, expected->node);
 	assert_false(msg->answers_info);
@@ -433,6 +434,11 @@ static const struct row others[] = {
 	 {.kind = MSG_UNKNOWN, .size = -1, .condition = CONDITION_BAD_REQUEST}},
 	{SET("<close xmlns='" IBB "' sid='s'><sent bytes='7'/></close>"),
 	 {.kind = MSG_CLOSE, .sid = "s", .size = -1}},
+	{SET("<close xmlns='" IBB
+	     "' sid='s'><reset xmlns='urn:ibbfs:0' reason='no-room'/></close>"),
+	 {.kind = MSG_CLOSE, .sid = "s", .size = -1, .reset = true, .no_room = true}},
+	{SET("<close xmlns='" IBB "' sid='s'><reset xmlns='urn:ibbfs:0' reason='x'/></close>"),
+	 {.kind = MSG_CLOSE, .sid = "s", .size = -1, .reset = true}},
 	{SET("<close xmlns='" IBB "' sid='s'><reset/></close>"),
 	 {.kind = MSG_CLOSE, .sid = "s", .size = -1}},
 	{SET("<close xmlns='" IBB "'><reset xmlns='urn:ibbfs:0'/></close>"), BAD_REQUEST},
@@ -798,6 +804,14 @@ static const struct row encodings[] = {
 	{"<iq type='set' id='1' to='a@b/c'><close xmlns='" IBB "' sid='s'>"
 	 "<reset xmlns='urn:ibbfs:0'/></close></iq>",
 	 {.kind = MSG_CLOSE, .peer = "a@b/c", .id = "1", .sid = "s", .reset = true}},
+	{"<iq type='set' id='1' to='a@b/c'><close xmlns='" IBB "' sid='s'>"
+	 "<reset xmlns='urn:ibbfs:0' reason='no-room'/></close></iq>",
+	 {.kind = MSG_CLOSE,
+	  .peer = "a@b/c",
+	  .id = "1",
+	  .sid = "s",
+	  .reset = true,
+	  .no_room = true}},
 	{"<iq type='get' id='1' to='a@b/c'><ping xmlns='urn:xmpp:ping'/></iq>",
 	 {.kind = MSG_PING, .peer = "a@b/c", .id = "1"}},
 	{"<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
