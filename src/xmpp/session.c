@@ -151,26 +151,47 @@ static bool was_reset(const struct session *session)
 	       info.tcpi_state == TCP_CLOSE;
 }
 
-static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
-			  xmpp_stream_error_t *stream_error, void *userdata)
+/* Whether the server has bound what can be a full JID of an account. libstrophe has checked
+ * nothing, and has none if the answer had none. */
+static bool is_bound(xmpp_conn_t *conn)
+{
+	const char *jid = xmpp_conn_get_bound_jid(conn);
+	const char *resource = jid != NULL ? jid_resource(jid) : NULL;
+
+	return resource != NULL && *resource != '\0' && jid_has_local(jid) &&
+	       strlen(jid) <= JID_MAX;
+}
+
+/* The server has let us in. */
+static void begin(struct session *session)
 {
 	static const char get[] = "<iq type='get' id='" SESSION_ID_ROSTER "'>"
 				  "<query xmlns='" XMPP_NS_ROSTER "'/></iq>";
+
+	session->state = SESSION_ROSTER;
+	session->logged_in = true;
+	session->has_traffic = true;
+	cause_forget(&session->cause);
+	negotiation_end(session);
+	reader_begin(&session->reader, session->socket.fd, session->config->tls != CLIENT_TLS_OFF);
+	session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
+	session->events->login(session->events->context, begin_write_buffer(session));
+	session->events->roster_reset(session->events->context);
+	session_send_text(session, get, sizeof(get) - 1);
+}
+
+static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
+			  xmpp_stream_error_t *stream_error, void *userdata)
+{
 	struct session *session = userdata;
 
-	(void)conn;
 	if (event == XMPP_CONN_CONNECT && session->state == SESSION_CONNECTING) {
-		session->state = SESSION_ROSTER;
-		session->logged_in = true;
-		session->has_traffic = true;
-		cause_forget(&session->cause);
-		negotiation_end(session);
-		reader_begin(&session->reader, session->socket.fd,
-			     session->config->tls != CLIENT_TLS_OFF);
-		session->codec.jid = xmpp_conn_get_bound_jid(session->conn);
-		session->events->login(session->events->context, begin_write_buffer(session));
-		session->events->roster_reset(session->events->context);
-		session_send_text(session, get, sizeof(get) - 1);
+		if (is_bound(conn)) {
+			begin(session);
+		} else {
+			cause_set(&session->cause, CAUSE_BIND, NULL);
+			xmpp_disconnect(conn);
+		}
 	} else if (event == XMPP_CONN_DISCONNECT || event == XMPP_CONN_FAIL) {
 		if (was_reset(session) && error != ETIMEDOUT) {
 			cause_set(&session->cause, CAUSE_LOST, NULL);

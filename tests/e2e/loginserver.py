@@ -70,6 +70,7 @@ class LoginServer:
         resets: bool = False,  # the connection, when it gets an <auth/>
         after_login: str = f"<bind xmlns='{NS_BIND}'/>",  # features
         roster: Iterable[str] = (),  # its items
+        bound: str | None = None,  # the content of the answer to <bind/>; None: the full JID
         host: str = HOST,
     ):
         self.host, self.starttls = host, starttls
@@ -79,7 +80,7 @@ class LoginServer:
         self.before_tls, self.with_proceed = before_tls, with_proceed
         self.resets = resets
         self.after_features, self.after_login, self.tls = after_features, after_login, tls
-        self.roster = roster
+        self.roster, self.bound = roster, bound
         self.client: Connection | None = None  # the last one that has logged in
         self.auths: list[str] = []
         self.headers: list[str] = []  # of SCRAM: "n", "y", "p=..."
@@ -208,6 +209,8 @@ class LoginServer:
                 if stanza.find(f"{{{NS_BIND}}}bind") is not None:
                     resource = stanza.findtext(f".//{{{NS_BIND}}}resource")
                     child = f"<bind xmlns='{NS_BIND}'><jid>{USER}@{self.host}/{resource}</jid></bind>"
+                    if self.bound is not None:
+                        child = self.bound
                 if stanza.find(f"{{{NS_ROSTER}}}query") is not None:
                     child = f"<query xmlns='{NS_ROSTER}'>{''.join(self.roster)}</query>"
                 client.send(f"<iq type='result' id={quoteattr(stanza.get('id'))}>{child}</iq>")

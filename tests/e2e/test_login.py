@@ -11,7 +11,7 @@ import pytest
 
 from daemon import Mount, is_mounted, poll_until
 from lab import Lab
-from loginserver import NS_SASL, PASSWORD, STARTTLS, USER, LoginServer, mechanisms
+from loginserver import NS_BIND, NS_SASL, PASSWORD, STARTTLS, USER, LoginServer, mechanisms
 from server import HOST, Account
 
 SCRAMS = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -290,6 +290,25 @@ def test_a_stream_without_bind_after_the_login(
     line = refusal(mount_at(lab, server))
     assert line == f"ibbfs: {USER}@{HOST}: the server refused the resource"
     assert "iq" not in server.stanzas
+
+
+NO_ADDRESS = {
+    "nothing": "",
+    "no address": f"<bind xmlns='{NS_BIND}'/>",
+    "an empty address": f"<bind xmlns='{NS_BIND}'><jid/></bind>",
+    "a bare address": f"<bind xmlns='{NS_BIND}'><jid>{USER}@{HOST}</jid></bind>",
+    "no local part": f"<bind xmlns='{NS_BIND}'><jid>{HOST}/x</jid></bind>",
+    "too long": f"<bind xmlns='{NS_BIND}'><jid>{USER}@{HOST}/{'x' * 4000}</jid></bind>",
+}
+
+
+@pytest.mark.parametrize("what", NO_ADDRESS)
+def test_a_server_that_binds_no_full_address(
+    lab: Lab, serve: Callable[..., LoginServer], what: str
+) -> None:
+    server = serve(bound=NO_ADDRESS[what])
+    line = refusal(mount_at(lab, server))
+    assert line == f"ibbfs: {USER}@{HOST}: the server refused the resource"
 
 
 STRANGERS = {
