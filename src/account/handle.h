@@ -52,6 +52,7 @@ struct handle {
 
 	/* OUTGOING, spooled (spool_file.h). */
 	char *peer;	     /* full JID to which it will be offered; else NULL */
+	bool peer_seen;	     /* its presence, when the file was opened */
 	enum format format;  /* FORMAT_SI or FORMAT_JINGLE */
 	bool unattended;     /* no process has it open: released when its offer is over */
 	struct spool *spool; /* main thread: what was written; NULL: nothing yet */

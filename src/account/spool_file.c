@@ -12,7 +12,6 @@ int spool_file_begin(struct account *account, struct handle *handle, const char 
 		     unsigned features, enum format format)
 {
 	struct node *node = handle->node;
-	(void)account;
 	if (stream_written(node->file.stream) > 0) {
 		return -EPROTONOSUPPORT;
 	}
@@ -20,6 +19,7 @@ int spool_file_begin(struct account *account, struct handle *handle, const char 
 	if (!handle->peer) {
 		return -ENOMEM;
 	}
+	handle->peer_seen = roster_find_resource(&account->roster, peer) != NULL;
 	handle->format = format;
 	node->file.spooled = true;
 	node->file.stream->session.features = features;
@@ -49,10 +49,10 @@ int spool_file_resize(struct handle *handle, uint64_t size)
 	return 0;
 }
 
-/* 0: `peer` can be sent an offer now; or why not. */
-static int check(const struct account *account, const struct stream *stream, const char *peer)
+/* 0: the peer of `handle` can be sent an offer now; or why not. */
+static int check(const struct account *account, const struct stream *stream,
+		 const struct handle *handle)
 {
-	const struct contact *contact = roster_find(&account->roster, peer);
 	if (stream_is_over(stream)) {
 		return stream_outcome(stream);
 	}
@@ -63,7 +63,7 @@ static int check(const struct account *account, const struct stream *stream, con
 		return -ENETDOWN;
 	}
 	/* The peer has become unavailable while the file was written. */
-	return contact && contact->listed && !roster_find_resource(&account->roster, peer)
+	return handle->peer_seen && !roster_find_resource(&account->roster, handle->peer)
 		       ? -EHOSTDOWN
 		       : 0;
 }
@@ -72,8 +72,7 @@ int spool_file_make_offer(struct account *account, struct handle *handle, uint64
 			  const struct digest *md5, int64_t now_ms)
 {
 	struct node *node = handle->node;
-	int error =
-		node->file.stream ? check(account, node->file.stream, handle->peer) : -ECONNRESET;
+	int error = node->file.stream ? check(account, node->file.stream, handle) : -ECONNRESET;
 	if (error) {
 		return error;
 	}

@@ -181,6 +181,26 @@ static void test_nonblock_open(void **state)
 	scene_finish(&scene);
 }
 
+/* A peer of the roster whose presence is not seen: it cannot have become unavailable. */
+static void test_unseen_peer(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {"bot.x/f", "b@y/R/f"};
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		struct scene scene;
+		start(&scene);
+		scene_contact(&scene, "bot.x");
+		scene_contact(&scene, "b@y");
+		assert_int_equal(scene_mkdir(&scene, "b@y%2FR"), 0);
+		struct handle *handle = spooled(&scene, paths[i]);
+		struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+		scene_play(&scene);
+		assert_result(close, 0);
+		assert_int_equal(scene.delivered, 12);
+		scene_finish(&scene);
+	}
+}
+
 /* ---- nobody waits ---- */
 
 /* The close did not seem to be the last one, so it did not offer the file. */
@@ -476,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_connection_breaks_while_it_is_written),
 		cmocka_unit_test(test_name_is_used_again),
 		cmocka_unit_test(test_nonblock_open),
+		cmocka_unit_test(test_unseen_peer),
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_left_and_lost),
 		cmocka_unit_test(test_end_with_an_error),
