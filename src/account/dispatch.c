@@ -13,6 +13,7 @@
 #include "xmpp/jid.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -68,6 +69,7 @@ void dispatch_roster_reset(struct account *account, int64_t now_ms)
 
 bool dispatch_roster_item(struct account *account, const char *jid, bool removed)
 {
+	char bare[JID_MAX + 1];
 	/* When memory is short, a contact is missing until the next connection. */
 	int error = roster_item(&account->roster, jid, removed);
 	if (error) {
@@ -75,11 +77,13 @@ bool dispatch_roster_item(struct account *account, const char *jid, bool removed
 		account->is_roster_full |= first;
 		return first;
 	}
+	/* Some gateways are on the roster under a full JID. */
+	snprintf(bare, sizeof(bare), "%.*s", (int)jid_bare_length(jid), jid);
 	if (!removed) {
-		directory_show_contact(account, jid, NULL);
+		directory_show_contact(account, bare, NULL);
 		return false;
 	}
-	struct node *contact = tree_contact(&account->tree, jid);
+	struct node *contact = tree_contact(&account->tree, bare);
 	if (contact) {
 		directory_tidy(account, contact);
 	}

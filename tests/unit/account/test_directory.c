@@ -39,6 +39,23 @@ static void test_contacts(void **state)
 	scene_finish(&scene);
 }
 
+/* A gateway may be on the roster under a full JID. */
+static void test_contact_with_a_resource(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start(&scene, ACCEPT_CONTACTS);
+	for (int i = 0; i < 2; i++) {
+		scene_contact(&scene, "gw.x/registered");
+		assert_names(&scene, "", "gw.x ");
+	}
+	scene_comes(&scene, "gw.x/registered", 0);
+	assert_names(&scene, "gw.x", "registered ");
+	scene_removed(&scene, "gw.x/registered");
+	assert_names(&scene, "", "");
+	scene_finish(&scene);
+}
+
 static void test_resources(void **state)
 {
 	(void)state;
@@ -232,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contacts),
+		cmocka_unit_test(test_contact_with_a_resource),
 		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_resource_like_a_file),
 		cmocka_unit_test(test_removed_while_open),
