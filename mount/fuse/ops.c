@@ -183,31 +183,67 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 /* ---- directories ---- */
 
+/* An open directory: what was there when it was opened or, if it was read since, rewound. */
+struct open_directory {
+	struct listing *listing;
+	bool is_begun; /* it was read from its beginning */
+};
+
+static struct open_directory *directory_of(const struct fuse_file_info *info)
+{
+	return (struct open_directory *)(uintptr_t)info->fh;
+}
+
+static void close_directory(struct open_directory *directory)
+{
+	listing_destroy(directory->listing);
+	free(directory);
+}
+
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	struct listing *listing;
-	int error = hub_list(call_hub_of(req), ino, &listing);
+	struct open_directory *directory = calloc(1, sizeof(*directory));
+	int error = directory ? hub_list(call_hub_of(req), ino, &directory->listing) : -ENOMEM;
 	if (error) {
+		free(directory);
 		fuse_reply_err(req, -error);
 		return;
 	}
-	info->fh = (uint64_t)(uintptr_t)listing;
+	info->fh = (uint64_t)(uintptr_t)directory;
 	if (fuse_reply_open(req, info) == -ENOENT) {
-		listing_destroy(listing);
+		close_directory(directory);
 	}
+}
+
+/* Reads begin. rewinddir(3): from now on they see the directory as it is now. */
+static int begin_directory(struct hub *hub, fuse_ino_t ino, struct open_directory *directory)
+{
+	struct listing *listing;
+	int error = directory->is_begun ? hub_list(hub, ino, &listing) : 0;
+	if (!error && directory->is_begun) {
+		listing_destroy(directory->listing);
+		directory->listing = listing;
+	}
+	directory->is_begun = true;
+	return error;
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		       struct fuse_file_info *info)
 {
-	const struct listing *listing = (const struct listing *)(uintptr_t)info->fh;
+	struct open_directory *directory = directory_of(info);
 	size_t used = 0;
-	(void)ino;
 	char *buffer = malloc(size);
-	if (!buffer) {
-		fuse_reply_err(req, ENOMEM);
+	int error = buffer ? 0 : -ENOMEM;
+	if (!error && offset == 0) {
+		error = begin_directory(call_hub_of(req), ino, directory);
+	}
+	if (error) {
+		free(buffer);
+		fuse_reply_err(req, -error);
 		return;
 	}
+	const struct listing *listing = directory->listing;
 	for (size_t i = (size_t)offset; i < listing->length; i++) {
 		const struct listing_entry *entry = &listing->entries[i];
 		struct stat attributes = {.st_ino = entry->ino, .st_mode = entry->mode};
@@ -225,7 +261,7 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	listing_destroy((struct listing *)(uintptr_t)info->fh);
+	close_directory(directory_of(info));
 	fuse_reply_err(req, 0);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listing - the entries of a directory when it was opened.
+ * listing - the entries of a directory at one moment.
  *
  * Threads: made under the hub's lock; then it belongs to one thread.
  */

@@ -139,3 +139,20 @@ def test_an_address_in_another_spelling(lab: Lab) -> None:
         spelled.mkdir()
     with pytest.raises(FileNotFoundError):
         (alice.path / f"No{bare(bob)}").stat()
+
+
+# ---- listings ----
+
+
+def test_a_directory_is_read_again(lab: Lab) -> None:
+    """os.listdir of a descriptor rewinds it: POSIX wants the directory as it is then."""
+    mount = lab.mount(*lab.accounts("alice"))
+    fd = os.open(mount.path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        before = os.listdir(fd)
+        (mount.path / "new@example.org").mkdir()
+        assert sorted(os.listdir(fd)) == sorted([*before, "new@example.org"])
+        (mount.path / "new@example.org").rmdir()
+        assert os.listdir(fd) == before
+    finally:
+        os.close(fd)
