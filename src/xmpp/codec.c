@@ -4,11 +4,13 @@
 #include "ibb/stream.h"
 #include "xmpp/element.h"
 #include "xmpp/features.h"
+#include "xmpp/jid.h"
 #include "xmpp/text.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -65,12 +67,22 @@ static const struct {
 	{"jingle", NAMESPACE_JINGLE, "set", MSG_JINGLE, codec_decode_jingle},
 };
 
+/* Whether it is short enough for a JID: our own server could let anything pass. */
+static bool is_address(const char *peer)
+{
+	return strlen(peer) <= JID_MAX;
+}
+
 static void decode_request(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 {
 	/* RFC 6120 section 8.4: a namespace that we do not know. */
 	enum condition condition = CONDITION_SERVICE_UNAVAILABLE;
 	xmpp_stanza_t *element = element_first(iq);
-	for (size_t i = 0; element && i < COUNT(requests); i++) {
+	bool has_peer = is_address(msg->peer);
+	if (!has_peer) {
+		condition = CONDITION_JID_MALFORMED;
+	}
+	for (size_t i = 0; element && has_peer && i < COUNT(requests); i++) {
 		if (!element_is(element, requests[i].name, requests[i].namespace)) {
 			continue;
 		}
@@ -118,6 +130,8 @@ static bool decode_iq(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 	}
 	if (text_equals(type, "get") || text_equals(type, "set")) {
 		decode_request(codec, iq, msg);
+	} else if (!is_address(msg->peer)) {
+		return false; /* we send nothing to such an address */
 	} else if (text_equals(type, "result")) {
 		msg->kind = MSG_RESULT;
 		decode_result(codec, iq, msg);
@@ -143,7 +157,7 @@ bool codec_decode(struct codec *codec, xmpp_stanza_t *stanza, struct msg *msg)
 	if (text_equals(xmpp_stanza_get_name(stanza), "iq")) {
 		return decode_iq(codec, stanza, msg);
 	}
-	return text_equals(xmpp_stanza_get_name(stanza), "message") &&
+	return text_equals(xmpp_stanza_get_name(stanza), "message") && is_address(msg->peer) &&
 	       codec_decode_message(codec, stanza, msg);
 }
 

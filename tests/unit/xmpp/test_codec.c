@@ -2,6 +2,7 @@
 #include "braced.h"
 #include "failing_malloc.h"
 #include "stanzas.h"
+#include "xmpp/jid.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -680,6 +681,38 @@ static void test_sid_length(void **state)
 	}
 }
 
+/* An address that is longer than one can be: of a server that limits nothing. */
+static void test_peer_length(void **state)
+{
+	static const struct {
+		const char *begin, *rest;
+		bool is_request;
+	} rows[] = {
+		{"<iq type='set' id='i'", "><close xmlns='" IBB "' sid='s'/></iq>", true},
+		{"<iq type='get' id='i'", "><ping xmlns='urn:xmpp:ping'/></iq>", true},
+		{"<iq type='result' id='i'", "/>", false},
+		{"<iq type='error' id='i'", "/>", false},
+		{"<message", "><data xmlns='" IBB "' sid='s' seq='0'>eA==</data></message>", false},
+	};
+	struct stanzas *stanzas = *state;
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		bool fits = i % 2 == 0, is_request = rows[i / 2].is_request;
+		char peer[JID_MAX + 2] = "a@x/", xml[JID_MAX + 200];
+		struct msg msg;
+		memset(peer + 4, 'r', JID_MAX - 4 + !fits);
+		snprintf(xml, sizeof(xml), "%s from='%s'%s", rows[i / 2].begin, peer,
+			 rows[i / 2].rest);
+		xmpp_stanza_t *stanza = stanzas_parse(stanzas, xml);
+		assert_int_equal(codec_decode(&stanzas->codec, stanza, &msg), fits || is_request);
+		if (!fits && is_request) {
+			assert_int_equal(msg.kind, MSG_UNKNOWN);
+			assert_int_equal(msg.condition, CONDITION_JID_MALFORMED);
+			assert_string_equal(msg.peer, peer);
+		}
+		xmpp_stanza_release(stanza);
+	}
+}
+
 static void test_block_length(void **state)
 {
 	static const struct {
@@ -1040,13 +1073,13 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fixtures),     cmocka_unit_test(test_xep_block),
-		cmocka_unit_test(test_requests),     cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_not_ours),     cmocka_unit_test(test_sid_length),
-		cmocka_unit_test(test_block_length), cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_encode),	     cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_own_features), cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_data_room),
+		cmocka_unit_test(test_fixtures),    cmocka_unit_test(test_xep_block),
+		cmocka_unit_test(test_requests),    cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_not_ours),    cmocka_unit_test(test_sid_length),
+		cmocka_unit_test(test_peer_length), cmocka_unit_test(test_block_length),
+		cmocka_unit_test(test_pieces),	    cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_own_features),
+		cmocka_unit_test(test_memory),	    cmocka_unit_test(test_data_room),
 	};
 	return cmocka_run_group_tests(tests, stanzas_set_up, stanzas_tear_down);
 }
