@@ -133,6 +133,16 @@ static int64_t with_jitter(int64_t delay_ms)
 	return delay_ms - delay_ms / 4 + random % (delay_ms / 2);
 }
 
+/* Whether the server ends the streams of clients that it has let in, perhaps again and again. A
+ * line that breaks does not show that. */
+static bool is_unwelcome(const struct client *client, int64_t began_ms, int64_t delay_ms)
+{
+	enum cause_kind kind = client->session.cause.kind;
+
+	return (kind == CAUSE_STREAM || kind == CAUSE_CLOSED) &&
+	       clock_now_ms() - began_ms < delay_ms;
+}
+
 /* Waits until then, or until the machine has slept: there may be a network now. */
 static void pause_until(struct loop *loop, int64_t until_ms)
 {
@@ -151,18 +161,19 @@ static void *run(void *argument)
 	struct session *session = &client->session;
 	struct loop *loop = &client->loop;
 	int64_t timeout_ms = client->config.connect_timeout_ms;
-	int64_t delay_ms = BACKOFF_MS;
+	int64_t delay_ms = FIRST_MS;
 	bool was_online = false;
 
 	for (;;) {
-		atomic_store(&loop->deadline_ms, clock_now_ms() + timeout_ms);
+		int64_t began_ms = clock_now_ms();
+		atomic_store(&loop->deadline_ms, began_ms + timeout_ms);
 		connect_and_serve(client);
 		if (atomic_load(&loop->stopping)) {
 			break;
 		}
 		if (atomic_load(&loop->deadline_ms) == INT64_MAX) {
 			was_online = true;
-			delay_ms = FIRST_MS;
+			delay_ms = is_unwelcome(client, began_ms, delay_ms) ? delay_ms : FIRST_MS;
 		}
 		/* A session that is not OFF cannot be connected again. */
 		bool final = !was_online || cause_is_final(&session->cause) ||

@@ -5,8 +5,9 @@
  * The thread connects, requires TLS, logs in, fetches the roster, sends presence and then pings the
  * server. It calls `online` at the answer to that ping: the server has sent the presence of our
  * contacts before. When the connection breaks, it calls `offline` and connects again, with a
- * back-off of 0.2, 1, 2, 4, 8, 10 s and jitter. If connecting fails before the first `online`, it
- * gives up.
+ * back-off of 0.2, 1, 2, 4, 8, 10 s and jitter. It begins anew after a connection that was made,
+ * unless the server has ended that before the next step's time. If connecting fails before the
+ * first `online`, it gives up.
  *
  * Stanzas to be sent are fetched one at a time (`next`), and only below a high-water mark of
  * libstrophe's queue. So the queue is bounded, and the core decides about fairness.

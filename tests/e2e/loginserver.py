@@ -33,6 +33,7 @@ NS_BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 NS_BINDINGS = "urn:xmpp:sasl-cb:0"
 NS_CLIENT = "jabber:client"
 NS_ROSTER = "jabber:iq:roster"
+NS_PING = "urn:xmpp:ping"
 
 USER, PASSWORD = "alice", "right"
 STARTTLS = f"<starttls xmlns='{NS_TLS}'><required/></starttls>"
@@ -71,6 +72,7 @@ class LoginServer:
         after_login: str = f"<bind xmlns='{NS_BIND}'/>",  # features
         roster: Iterable[str] = (),  # its items
         bound: str | None = None,  # the content of the answer to <bind/>; None: the full JID
+        kicks: str | None = None,  # ends the stream of each client that is online, after this
         host: str = HOST,
     ):
         self.host, self.starttls = host, starttls
@@ -80,7 +82,7 @@ class LoginServer:
         self.before_tls, self.with_proceed = before_tls, with_proceed
         self.resets = resets
         self.after_features, self.after_login, self.tls = after_features, after_login, tls
-        self.roster, self.bound = roster, bound
+        self.roster, self.bound, self.kicks = roster, bound, kicks
         self.client: Connection | None = None  # the last one that has logged in
         self.auths: list[str] = []
         self.headers: list[str] = []  # of SCRAM: "n", "y", "p=..."
@@ -214,6 +216,8 @@ class LoginServer:
                 if stanza.find(f"{{{NS_ROSTER}}}query") is not None:
                     child = f"<query xmlns='{NS_ROSTER}'>{''.join(self.roster)}</query>"
                 client.send(f"<iq type='result' id={quoteattr(stanza.get('id'))}>{child}</iq>")
+                if self.kicks is not None and stanza.find(f"{{{NS_PING}}}ping") is not None:
+                    client.send(f"{self.kicks}</stream:stream>")
         self.ends += 1
         client.send("</stream:stream>")
 

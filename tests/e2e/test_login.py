@@ -4,6 +4,7 @@
 import re
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -309,6 +310,25 @@ def test_a_server_that_binds_no_full_address(
     server = serve(bound=NO_ADDRESS[what])
     line = refusal(mount_at(lab, server))
     assert line == f"ibbfs: {USER}@{HOST}: the server refused the resource"
+
+
+@pytest.mark.parametrize("error", ["", "policy-violation"])
+def test_a_server_that_ends_each_stream_at_once(
+    lab: Lab, serve: Callable[..., LoginServer], error: str
+) -> None:
+    """Each login is a load for the server, and a reason to lock us out."""
+    namespace = "urn:ietf:params:xml:ns:xmpp-streams"
+    sent = error and f"<stream:error><{error} xmlns='{namespace}'/></stream:error>"
+    server = serve(kicks=sent)
+    mount = mount_at(lab, server)
+    try:
+        mount.start()
+        began = time.monotonic()
+        poll_until(lambda: server.logins >= 4, what="the fourth login")
+        assert time.monotonic() - began > 2  # 0.2, 1 and 2 s, and jitter
+    finally:
+        mount.stop()
+        mount.remove_left_over()
 
 
 STRANGERS = {
