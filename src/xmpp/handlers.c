@@ -110,10 +110,34 @@ static void report_items(struct session *session, xmpp_stanza_t *query)
 	}
 }
 
-/* `query` is NULL if the server answered with an error: it has no rosters. */
-static void handle_roster(struct session *session, xmpp_stanza_t *query)
+/* Whether the answer says that the server has a roster for us, but cannot give it now: a mount
+ * without contacts would be wrong. The condition, or NULL. */
+static const char *why_no_roster(struct session *session, xmpp_stanza_t *answer)
 {
-	report_items(session, query);
+	struct msg msg;
+
+	if (!codec_decode(&session->codec, answer, &msg) || msg.kind != MSG_ERROR) {
+		return NULL;
+	}
+	bool later = msg.error_type == ERROR_TYPE_WAIT ||
+		     msg.condition == CONDITION_INTERNAL_SERVER_ERROR ||
+		     msg.condition == CONDITION_RESOURCE_CONSTRAINT;
+	return later ? condition_name(msg.condition) : NULL;
+}
+
+/* Any other error says that the server has no rosters. */
+static void handle_roster(struct session *session, xmpp_stanza_t *answer)
+{
+	const char *condition = why_no_roster(session, answer);
+
+	if (condition != NULL) {
+		char detail[128];
+		snprintf(detail, sizeof(detail), "the server gives no roster: %s", condition);
+		cause_set(&session->cause, CAUSE_INTERNAL, detail);
+		xmpp_disconnect(session->conn);
+		return;
+	}
+	report_items(session, xmpp_stanza_get_child_by_ns(answer, XMPP_NS_ROSTER));
 	send_presence(session);
 	session_ping(session, SESSION_ID_READY);
 	session->state = SESSION_PRESENT;
@@ -141,7 +165,7 @@ static bool handle_answer(struct session *session, xmpp_stanza_t *stanza)
 	}
 	if (strcmp(id, SESSION_ID_ROSTER) == 0 && is_from_account(session, stanza)) {
 		if (session->state == SESSION_ROSTER) {
-			handle_roster(session, xmpp_stanza_get_child_by_ns(stanza, XMPP_NS_ROSTER));
+			handle_roster(session, stanza);
 		}
 		return true;
 	}

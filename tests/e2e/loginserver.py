@@ -33,6 +33,7 @@ NS_BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 NS_BINDINGS = "urn:xmpp:sasl-cb:0"
 NS_CLIENT = "jabber:client"
 NS_ROSTER = "jabber:iq:roster"
+NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 NS_PING = "urn:xmpp:ping"
 
 USER, PASSWORD = "alice", "right"
@@ -48,6 +49,10 @@ def mechanisms(names: tuple[str, ...]) -> str:
 def bindings(types: tuple[str, ...]) -> str:
     listed = "".join(f"<channel-binding type={quoteattr(t)}/>" for t in types)
     return f"<sasl-channel-binding xmlns='{NS_BINDINGS}'>{listed}</sasl-channel-binding>"
+
+
+def error(kind: str, condition: str) -> str:
+    return f"<error type='{kind}'><{condition} xmlns='{NS_STANZAS}'/></error>"
 
 
 class Refused(Exception):
@@ -71,6 +76,7 @@ class LoginServer:
         resets: bool = False,  # the connection, when it gets an <auth/>
         after_login: str = f"<bind xmlns='{NS_BIND}'/>",  # features
         roster: Iterable[str] = (),  # its items
+        roster_error: tuple[str, str] | None = None,  # type and condition, instead of the roster
         bound: str | None = None,  # the content of the answer to <bind/>; None: the full JID
         kicks: str | None = None,  # ends the stream of each client that is online, after this
         host: str = HOST,
@@ -83,6 +89,7 @@ class LoginServer:
         self.resets = resets
         self.after_features, self.after_login, self.tls = after_features, after_login, tls
         self.roster, self.bound, self.kicks = roster, bound, kicks
+        self.roster_error = roster_error
         self.client: Connection | None = None  # the last one that has logged in
         self.auths: list[str] = []
         self.headers: list[str] = []  # of SCRAM: "n", "y", "p=..."
@@ -207,7 +214,7 @@ class LoginServer:
         while (stanza := client.next()).tag != f"{{{NS_STREAM}}}end":
             self.stanzas.append(stanza.tag.split("}")[1])
             if stanza.tag == f"{{{NS_CLIENT}}}iq" and stanza.get("type") in ("get", "set"):
-                child = ""
+                kind, child = "result", ""
                 if stanza.find(f"{{{NS_BIND}}}bind") is not None:
                     resource = stanza.findtext(f".//{{{NS_BIND}}}resource")
                     child = f"<bind xmlns='{NS_BIND}'><jid>{USER}@{self.host}/{resource}</jid></bind>"
@@ -215,7 +222,9 @@ class LoginServer:
                         child = self.bound
                 if stanza.find(f"{{{NS_ROSTER}}}query") is not None:
                     child = f"<query xmlns='{NS_ROSTER}'>{''.join(self.roster)}</query>"
-                client.send(f"<iq type='result' id={quoteattr(stanza.get('id'))}>{child}</iq>")
+                    if self.roster_error:
+                        kind, child = "error", error(*self.roster_error)
+                client.send(f"<iq type='{kind}' id={quoteattr(stanza.get('id'))}>{child}</iq>")
                 if self.kicks is not None and stanza.find(f"{{{NS_PING}}}ping") is not None:
                     client.send(f"{self.kicks}</stream:stream>")
         self.ends += 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Logging in: the mechanism, the number of attempts, and the message of a refusal."""
 
+import contextlib
 import re
 import ssl
 import subprocess
@@ -310,6 +311,45 @@ def test_a_server_that_binds_no_full_address(
     server = serve(bound=NO_ADDRESS[what])
     line = refusal(mount_at(lab, server))
     assert line == f"ibbfs: {USER}@{HOST}: the server refused the resource"
+
+
+@pytest.mark.parametrize(
+    "kind, condition",
+    [("cancel", "internal-server-error"), ("wait", "undefined-condition")],
+)
+def test_a_server_that_cannot_give_the_roster_now(
+    lab: Lab, serve: Callable[..., LoginServer], kind: str, condition: str
+) -> None:
+    server = serve(roster_error=(kind, condition))
+    line = refusal(mount_at(lab, server))
+    assert line == f"ibbfs: 127.0.0.1:{server.port}: the server gives no roster: {condition}"
+
+
+@pytest.mark.parametrize("condition", ["service-unavailable", "feature-not-implemented"])
+def test_a_server_without_rosters(
+    lab: Lab, serve: Callable[..., LoginServer], condition: str
+) -> None:
+    expect_login(mount_at(lab, serve(roster_error=("cancel", condition))))
+
+
+def test_the_roster_outlives_an_error(lab: Lab, serve: Callable[..., LoginServer]) -> None:
+    """Of a server that is not quite up again."""
+    server = serve(roster=("<item jid='bob@example.org' subscription='both'/>",))
+    mount = mount_at(lab, server)
+    try:
+        mount.start()
+        assert (mount.path / "bob@example.org").is_dir()
+        server.roster_error = ("wait", "internal-server-error")
+        with contextlib.suppress(ConnectionResetError):
+            server.client.reset()
+        poll_until(lambda: server.logins >= 3, what="another login")
+        assert (mount.path / "bob@example.org").is_dir()
+        server.roster_error = None
+        mount.wait_connected()
+        assert (mount.path / "bob@example.org").is_dir()
+    finally:
+        mount.stop()
+        mount.remove_left_over()
 
 
 @pytest.mark.parametrize("error", ["", "policy-violation"])
