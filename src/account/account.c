@@ -11,7 +11,7 @@
 int account_init(struct account *account, const struct stream_config *config, unsigned max_streams,
 		 enum access accept, const char *jid, uid_t uid, gid_t gid)
 {
-	*account = (struct account){.accept = accept, .expiry_ms = NODE_NEVER};
+	*account = (struct account){.accept = accept, .expiry_ms = NODE_NEVER, .announced = 1};
 	ibb_init(&account->ibb, config, max_streams);
 	offers_init(&account->offers, &account->ibb);
 	account->jid = strdup(jid);

@@ -77,8 +77,9 @@ struct account {
 	struct inbox_arrival *arrivals; /* that the hub has not handed over yet */
 	bool present;			/* presence that the server had at our login has come */
 	uint64_t last_query, last_arrival;
-	int64_t expiry_ms; /* no name expires before this */
-	unsigned finished; /* files, since all names were checked */
+	uint64_t announced; /* changes when something may have come for `incoming` or `next` */
+	int64_t expiry_ms;  /* no name expires before this */
+	unsigned finished;  /* files, since all names were checked */
 };
 
 /* How long a name stays: that of a finished file, because install, mc and gio use it again; and

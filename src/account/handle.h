@@ -66,6 +66,7 @@ struct handle {
 	size_t text_length, text_position;
 	uint64_t last_line;  /* INCOMING: the arrival that was listed last */
 	uint64_t first_line; /* INCOMING: older arrivals are listed only if they are unopened */
+	uint64_t quiet;	     /* INCOMING, NEXT: account.announced when there was nothing for it */
 };
 
 /* Opens `node` with the flags of open(2); `sid` is copied. NULL when memory is short. */

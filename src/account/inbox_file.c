@@ -325,6 +325,7 @@ int inbox_file_end(struct account *account, uint64_t ino, const char *path, int 
 			free(node->inbox.path);
 			node->inbox.path = NULL;
 			node->inbox.state = INBOX_NONE;
+			account->announced++;
 		}
 		return wrong ? -EBADMSG : 0;
 	}

@@ -172,6 +172,7 @@ void inbox_part_remove(struct account *account, const char *path, int64_t now_ms
 	struct node *node = find_name(account, parts_find(account->parts, path));
 	if (node) {
 		node->inbox.state = INBOX_NONE;
+		account->announced++;
 		account_expire_at(account, node, now_ms + ACCOUNT_FINISHED_MS);
 	}
 	parts_remove(&account->parts, path);

@@ -85,9 +85,22 @@ static int fetch_line(const struct account *account, struct handle *handle, bool
 	return 0;
 }
 
-bool incoming_has_line(const struct account *account, const struct handle *handle)
+/* Whether there is still nothing for `handle`: whatever it may get is announced. */
+static bool is_quiet(const struct account *account, const struct handle *handle)
 {
-	return is_within_line(handle) || next_line(account, handle);
+	return handle->quiet == account->announced;
+}
+
+static struct node *note(const struct account *account, struct handle *handle, struct node *found)
+{
+	handle->quiet = found ? 0 : account->announced;
+	return found;
+}
+
+bool incoming_has_line(const struct account *account, struct handle *handle)
+{
+	return is_within_line(handle) ||
+	       (!is_quiet(account, handle) && note(account, handle, next_line(account, handle)));
 }
 
 void incoming_read(struct account *account, struct handle *handle, struct op *op)
@@ -130,9 +143,10 @@ static struct node *next_in(const struct node *in, struct node *found)
 	return found;
 }
 
-struct node *incoming_next(const struct node *next)
+struct node *incoming_next(const struct account *account, struct handle *handle)
 {
-	return next->parent ? next_in(next->parent, NULL) : NULL;
+	const struct node *in = handle->node->parent;
+	return in && !is_quiet(account, handle) ? note(account, handle, next_in(in, NULL)) : NULL;
 }
 
 void incoming_read_next(struct account *account, struct handle *handle, struct op *op,
@@ -145,7 +159,7 @@ void incoming_read_next(struct account *account, struct handle *handle, struct o
 		account_complete(account, op, -EACCES); /* its stream is over */
 		return;
 	}
-	struct node *node = incoming_next(handle->node);
+	struct node *node = incoming_next(account, handle);
 	int error = node ? account_accept(account, node, now_ms) : 0;
 	if (node && node->inbox.state) {
 		handle_attach_inbox_file(handle, node);
@@ -190,6 +204,7 @@ static struct op *next_waiter(struct op **waiters)
 void incoming_announce(struct account *account, struct node *node, int64_t now_ms)
 {
 	struct op *op, *waiters;
+	account->announced++;
 	/* The first reader of `next` gets the stream; further reads of the same open file are reads
 	 * of that stream then. Every reader of `incoming` gets the line. */
 	waiters = take_waiters(tree_only(node_above_folders(node->parent), NODE_NEXT));

@@ -16,16 +16,17 @@
  * none, unless op->nonblock. */
 void incoming_read(struct account *account, struct handle *handle, struct op *op);
 
-/* Whether such a read would complete at once. */
-bool incoming_has_line(const struct account *account, const struct handle *handle);
+/* Whether such a read would complete at once. Cheap while nothing is announced. */
+bool incoming_has_line(const struct account *account, struct handle *handle);
 
 /* A read of `next`: of the attached stream. If there is none, it attaches the oldest one, which may
  * accept an offer; or parks, unless op->nonblock. */
 void incoming_read_next(struct account *account, struct handle *handle, struct op *op,
 			int64_t now_ms);
 
-/* The oldest stream in the directory of `next` that nobody has opened, or NULL. */
-struct node *incoming_next(const struct node *next);
+/* The stream that a read of `next` would attach, or NULL: the oldest one in its directory that
+ * nobody has opened. Likewise. */
+struct node *incoming_next(const struct account *account, struct handle *handle);
 
 /* Hands `node` to the reads that are parked in `next` and `incoming`. It has just arrived, or was
  * released unread. */

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <utlist.h>
 
-static short ready(const struct account *account, const struct handle *handle)
+static short ready(const struct account *account, struct handle *handle)
 {
 	const struct stream *stream = handle_stream(handle);
 	if (stream && !handle_is_spooled(handle)) {
@@ -27,7 +27,7 @@ static short ready(const struct account *account, const struct handle *handle)
 	case NODE_INCOMING:
 		return incoming_has_line(account, handle) ? POLLIN : 0;
 	case NODE_NEXT:
-		next = incoming_next(handle->node);
+		next = incoming_next(account, handle);
 		/* A read accepts an offer. */
 		return next && (!next->file.stream || stream_can_read(next->file.stream)) ? POLLIN
 											  : 0;

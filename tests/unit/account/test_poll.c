@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* poll_start: the events of poll(2), and when it is notified of new ones. */
+#include "account/inbox_entry.h"
 #include "scene.h"
 
 #include <errno.h>
@@ -7,6 +8,8 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -193,9 +196,60 @@ static void test_asked_anew(void **state)
 	scene_finish(&scene);
 }
 
+/* Processor time of a thousand calls and stanzas, in us. */
+static int64_t time_of_a_thousand(struct scene *scene)
+{
+	struct timespec begin, end;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+	for (int i = 0; i < 1000; i++) {
+		scene_settle(scene);
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	return (int64_t)(end.tv_sec - begin.tv_sec) * 1000000 +
+	       (end.tv_nsec - begin.tv_nsec) / 1000;
+}
+
+/* Who waits for something to arrive costs nothing while other things happen, however full the inbox
+ * is. */
+static void test_a_full_inbox(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {"incoming", "a@x/in/next"};
+	for (size_t i = 0; i < 2; i++) {
+		struct scene scene;
+		struct call *call;
+		const struct timespec modified = {.tv_sec = 1};
+		scene_start_with_phone(&scene);
+		scene_arrives(&scene, "s", "old");
+		scene_release(&scene, scene_opened(&scene, "a@x/in/old", O_RDONLY));
+		scene_unlink(&scene, "a@x/in/old");
+		for (int n = 0; n < 5000; n++) {
+			char name[16];
+			const struct inbox_path path = {"a@x", "", name};
+			snprintf(name, sizeof(name), "%d", n);
+			assert_int_equal(inbox_entry_restore(&scene.account, &path, 1, &modified,
+							     scene.now_ms),
+					 0);
+		}
+		struct handle *handle = scene_opened(&scene, paths[i], O_RDONLY);
+		int64_t alone_us = time_of_a_thousand(&scene);
+		assert_int_equal(watch(&scene, handle, POLLIN, &call), 0);
+		int64_t watched_us = time_of_a_thousand(&scene);
+		if (watched_us > 5 * alone_us + 2000) {
+			fail_msg("%s: %lld us, %lld without a poll", paths[i],
+				 (long long)watched_us, (long long)alone_us);
+		}
+		scene_arrives(&scene, "t", "new");
+		scene_peer_sends(&scene, PHONE, "t", 0, "x");
+		assert_result(call, 0);
+		scene_finish(&scene);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_full_inbox),
 		cmocka_unit_test(test_a_reader),
 		cmocka_unit_test(test_a_reader_whose_stream_breaks),
 		cmocka_unit_test(test_a_writer),
