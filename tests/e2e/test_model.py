@@ -62,3 +62,10 @@ def test_a_gap_that_does_not_fit(lab: Lab) -> None:
             Step(0, "write", size=4096, how=4),
         ],
     )
+
+
+def test_an_incoming_stream_that_is_not_used(lab: Lab) -> None:
+    """A write that the kernel refuses is none: the stream waits to be opened again."""
+    steps = [Step(0, "open", how=1), Step(0, "write", size=4095), Step(1, "open", how=7)]
+    steps += [Step(1, "copy_file_range", size=100), Step(1, "kill"), Step(0, "read", size=100)]
+    Model(lab).run(SMALL, steps)

@@ -124,7 +124,7 @@ class Stream:
         self.pipes = (Pipe(0), Pipe(1))  # 0: from the side that opens
         self.descriptions: set[Description] = set()
         self.closed = [False, False]  # that side has opened it, and ended it
-        self.used = False  # side 1 has read or written
+        self.uses = 0  # reads and writes by side 1
         self.causes: list[str] = []  # why any call may fail from now on
         self.over = False  # nothing is waited for any more
 
@@ -146,7 +146,7 @@ class Stream:
         if any(d.side == description.side for d in self.descriptions):
             return
         side = description.side
-        if side == 1 and not self.used:
+        if side == 1 and not self.uses:
             return  # as by file(1): the next open is the first
         self.closed[side] = True
         if killed:

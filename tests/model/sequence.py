@@ -403,10 +403,12 @@ class Run:
         else:
             pipe.begin_write(gap, size)
         self.stream.began_write(actor.side)
-        self.stream.used |= actor.side == 1
+        self.stream.uses += actor.side == 1
 
         def finish(answer: dict[str, Any]) -> None:
             if "errno" in answer:
+                if answer["errno"] in REFUSED.get(step.call, ()):
+                    self.stream.uses -= actor.side == 1
                 if gap < 0 and answer["errno"] in BREAKS:
                     self.stream.causes.append(f"{step.call} backward")
                 else:
@@ -458,7 +460,7 @@ class Run:
         size = (end, end, end, end + 1, end + 5000, end + 100, end, max(0, end - 1))[step.how]
         pipe.begin_write(max(0, size - end), 0)
         self.stream.began_write(actor.side)
-        self.stream.used |= actor.side == 1
+        self.stream.uses += actor.side == 1
 
         def finish(answer: dict[str, Any]) -> None:
             if "errno" in answer:
@@ -500,7 +502,7 @@ class Run:
         if not description or not description.reads or self._busy(actor.side, READS + ("close",)):
             return
         pipe = self.stream.pipes[1 - actor.side]
-        self.stream.used |= actor.side == 1 and step.call == "read"
+        self.stream.uses += actor.side == 1 and step.call == "read"
 
         def success(data: str) -> None:
             if data:
@@ -664,7 +666,7 @@ class Run:
     def _read_on(self, actor: Process, slot: int) -> None:
         description = actor.slots[slot]
         pipe = self.stream.pipes[0]
-        self.stream.used = True
+        self.stream.uses += 1
 
         def finish(answer: dict[str, Any]) -> None:
             if answer.get("result"):
