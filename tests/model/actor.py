@@ -95,21 +95,20 @@ class Watch:
 
     slot: int
     seen: int  # the pipe's reading end
-    cancel: int = -1  # written to, it makes the thread go away
+    cancel: int  # the other pipe's writing end: a byte makes it go away
     thread: threading.Thread | None = None
 
     def end(self) -> None:
         if self.thread:
             os.write(self.cancel, b"x")
             self.thread.join()
-            os.close(self.cancel)
+        os.close(self.cancel)
         os.close(self.seen)
 
 
 def watch_file(fd: int, events: int, how: str, cancel: int, report: int) -> None:
     """Until there are events, or something is in the pipe `cancel`."""
-    files = {fd: events} if cancel < 0 else {fd: events, cancel: select.POLLIN}
-    found = WAITS[how](files, FOREVER)
+    found = WAITS[how]({fd: events, cancel: select.POLLIN}, FOREVER)
     os.write(report, b"%d\n" % found.get(fd, 0))
 
 
@@ -140,25 +139,25 @@ class Actor:
         return 0
 
     def fork(self, slot: int, events: int, how: str) -> int:
-        """A child that holds the files, polls one of them, and exits when SIGTERM tells it to."""
+        """A child that holds the files, polls one of them, and exits when it is told to."""
         seen, report = os.pipe()
-        # Before there is a handler, the signal would kill it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        other, cancel = os.pipe()
         child = os.fork()
         if child == 0:
-            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-            watch_file(self.files[slot], events, how, -1, report)
-            while True:
-                signal.pause()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            watch_file(self.files[slot], events, how, other, report)
+            os.read(other, 1)
+            os._exit(0)
         os.close(report)
-        self.watches[child] = Watch(slot, seen)
+        os.close(other)
+        self.watches[child] = Watch(slot, seen, cancel)
         return child
 
-    def end(self, child: int, how: int) -> int:
-        """`how`: SIGTERM or SIGKILL."""
-        os.kill(child, how)
+    def end(self, child: int, how: str) -> int:
+        """`how`: it exits, or is killed."""
+        if how == "exit":
+            os.write(self.watches[child].cancel, b"x")
+        else:
+            os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         self.unwatch(child)
         return 0

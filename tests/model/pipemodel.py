@@ -125,6 +125,7 @@ class Stream:
         self.descriptions: set[Description] = set()
         self.closed = [False, False]  # that side has opened it, and ended it
         self.uses = 0  # reads and writes by side 1
+        self.unsure = False  # whether there was one of them
         self.causes: list[str] = []  # why any call may fail from now on
         self.over = False  # nothing is waited for any more
 
@@ -151,7 +152,7 @@ class Stream:
         self.closed[side] = True
         if killed:
             self.causes.append(f"side {side} was killed")
-            self.over = True
+            self.over = not self.unsure
         elif description.refused:
             self.causes.append(f"side {side} has not written all that it wanted to")
         elif self.pipes[1 - side].unread or self.pipes[1 - side].pending:

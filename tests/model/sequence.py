@@ -343,12 +343,11 @@ class Run:
             return
         child, slots = actor.children.popitem()
         actor.watches.pop(child, None)
-        how = signal.SIGKILL if step.how == 7 else signal.SIGTERM
-        if how == signal.SIGTERM and any(d.holders == 1 for d in slots.values()):
-            how = signal.SIGKILL  # nobody would see whether its close was successful
+        # If it closed a file, nobody would see whether its close was successful.
+        killed = step.how == 7 or any(d.holders == 1 for d in slots.values())
         for description in slots.values():
-            self.stream.released(description, how == signal.SIGKILL)
-        actor.begin(step, lambda _: None, child=child, how=how)
+            self.stream.released(description, killed)
+        actor.begin(step, lambda _: None, child=child, how="kill" if killed else "exit")
 
     def _kill(self, number: int) -> None:
         actor = self.actors[number]
@@ -356,6 +355,8 @@ class Run:
             return
         if actor.call in BARRIERS:
             self.stream.causes.append(f"killed in {actor.call}")
+        if actor.side == 1 and actor.call in WRITES and actor.call in REFUSED:
+            self.stream.unsure = self.stream.uses == 1  # nobody sees whether it was refused
         actor.close()
         held = [d for slots in (actor.slots, *actor.children.values()) for d in slots.values()]
         for description in held:
