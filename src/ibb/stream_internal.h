@@ -120,7 +120,8 @@ void stream_probe_beginning(struct stream *stream);
 /* Queues <open/>. -ENOMEM. */
 int stream_send_open(struct stream *stream);
 
-/* Queues <close/>. A <reset/> says whether there is no room, by stream->error. When memory is short, the peer learns of it by our answer to its next request.
+/* Queues <close/>. A <reset/> says whether there is no room, by stream->error. When memory is
+ * short, the peer learns of it by our answer to its next request.
  */
 void stream_send_close(struct stream *stream, bool reset);
 
