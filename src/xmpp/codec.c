@@ -125,13 +125,15 @@ static void decode_result(struct codec *codec, xmpp_stanza_t *iq, struct msg *ms
 static bool decode_iq(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 {
 	const char *type = xmpp_stanza_get_type(iq);
+	bool is_request = text_equals(type, "get") || text_equals(type, "set");
 	if (!xmpp_stanza_get_id(iq)) {
 		return false; /* RFC 6120 section 8.1.3: nothing could be answered to it */
 	}
-	if (text_equals(type, "get") || text_equals(type, "set")) {
-		decode_request(codec, iq, msg);
-	} else if (!is_address(msg->peer)) {
+	if (!is_request && !is_address(msg->peer)) {
 		return false; /* we send nothing to such an address */
+	}
+	if (is_request) {
+		decode_request(codec, iq, msg);
 	} else if (text_equals(type, "result")) {
 		msg->kind = MSG_RESULT;
 		decode_result(codec, iq, msg);
