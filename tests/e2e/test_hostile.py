@@ -478,9 +478,28 @@ def test_answers_that_acknowledge_nothing(lab: Lab, stanza: str) -> None:
     before = len(peer.find(is_kind("open")))
     copy = lab.spawn("cp", path, mount.contact(bob) / "again")
     sid = payload(peer.wait_open(before + 1)).get("sid")
-    peer.wait_for(is_kind("data", sid=sid))
+    # Before ours, it would be asked for the bytes that it claims to have sent.
+    peer.wait_for(is_kind("close" if stanza == "iq" else "data", sid=sid))
     peer.close(mount.jid, sid, child=f"<sent xmlns='{NS_IBBFS}' bytes='100'/>")
     assert copy.wait(20) == 1
+
+
+def test_a_close_that_claims_bytes(lab: Lab) -> None:
+    """The peer has them, and nothing of ours is acknowledged: the writer does not succeed."""
+    alice, bob = lab.accounts("alice", "bob")
+    mount = lab.mount(alice, "timeout=2,reconnect=3")
+    peer = lab.raw(bob, features=(NS_INFO, NS_PING, NS_IBB, NS_IBBFS, NS_RESUME))
+    mount.wait_online(peer.jid)
+    peer.rules.update(data=silence, other=silence, close=silence)
+    fd = os.open(mount.contact(bob) / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, bytes(100))
+    sid = payload(peer.wait_open()).get("sid")
+    peer.wait_for(is_kind("data", sid=sid))
+    answer = peer.close(mount.jid, sid, child=f"<sent xmlns='{NS_IBBFS}' bytes='100'/>")
+    assert condition(answer) == "unexpected-request"
+    with pytest.raises(OSError) as caught:
+        os.close(fd)
+    assert caught.value.errno in (errno.ETIMEDOUT, errno.ECONNRESET)
 
 
 @pytest.mark.once
