@@ -895,7 +895,9 @@ static void read_all(struct world *world, struct session *session, unsigned end)
 		size_t offset = pipe->offset;
 		world_call(world, session, end, OP_READ, WORLD_MOST_BYTES, true);
 		world_run(world);
-		vain = pipe->at == at && pipe->offset == offset ? vain + 1 : 0;
+		bool vainly =
+			pipe->at == at && pipe->offset == offset && !session->ends[end].awaits_sync;
+		vain = vainly ? vain + 1 : 0;
 	}
 }
 
