@@ -77,16 +77,10 @@ static struct node *add_name(struct account *account, struct node *place, const 
 static struct node *add_arrival(struct account *account, const char *peer, const char *title,
 				const char *path, bool goes_on, int64_t now_ms)
 {
-	char bare[JID_MAX + 1];
-	size_t length = jid_bare_length(peer);
 	char folder[NAME_MAX_FOLDER_BYTES + 1] = "";
-	struct node *contact = NULL, *place = NULL, *node = NULL;
+	struct node *contact = directory_show_contact(account, peer, NULL);
+	struct node *place = NULL, *node = NULL;
 
-	if (length <= JID_MAX) {
-		memcpy(bare, peer, length);
-		bare[length] = '\0';
-		contact = directory_show_contact(account, bare, NULL);
-	}
 	if (contact && name_folder_from_wire(folder, path) == 0) {
 		place = folder_place(account, tree_only(contact, NODE_IN), folder, now_ms);
 	}

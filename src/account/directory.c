@@ -137,15 +137,18 @@ void directory_hide_resource(struct account *account, const char *jid, int64_t n
 	}
 }
 
-/* The directory of a bare JID, with those of its resources that are online. */
+/* With the directories of its resources that are online. */
 struct node *directory_show_contact(struct account *account, const char *jid, const char *name)
 {
+	char bare[JID_MAX + 1];
+	size_t length = jid_bare_length(jid);
 	struct node *contact = tree_contact(&account->tree, jid);
-	if (contact) {
+	if (contact || length > JID_MAX) {
 		return contact;
 	}
-	contact = name ? directory_add(account, account->tree.root, NODE_CONTACT, name, jid)
-		       : directory_add_jid(account, account->tree.root, NODE_CONTACT, jid, jid);
+	snprintf(bare, sizeof(bare), "%.*s", (int)length, jid);
+	contact = name ? directory_add(account, account->tree.root, NODE_CONTACT, name, bare)
+		       : directory_add_jid(account, account->tree.root, NODE_CONTACT, bare, bare);
 	const struct contact *known = roster_find(&account->roster, jid);
 	struct resource *resource;
 	if (contact && known) {
@@ -158,9 +161,7 @@ struct node *directory_show_contact(struct account *account, const char *jid, co
 
 void directory_show_own(struct account *account)
 {
-	char jid[JID_MAX + 1];
-	snprintf(jid, sizeof(jid), "%.*s", (int)jid_bare_length(account->jid), account->jid);
-	directory_show_contact(account, jid, NULL);
+	directory_show_contact(account, account->jid, NULL);
 }
 
 static bool has_made(const struct node *contact)

@@ -16,9 +16,9 @@
 
 #include "account/account.h"
 
-/* The directory of a bare JID. If there is none, it is made under `name`, or under the JID's own
- * name if that is NULL, with a directory for each resource that is online. NULL: memory is short,
- * or no name can hold the JID. */
+/* The directory of the bare or full JID's contact. If there is none, it is made under `name`, or
+ * under the bare JID's own name if that is NULL, with a directory for each resource that is online.
+ * NULL: memory is short, or no name can hold the JID. */
 struct node *directory_show_contact(struct account *account, const char *jid, const char *name);
 
 /* That of our own account. */

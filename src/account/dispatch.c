@@ -13,7 +13,6 @@
 #include "xmpp/jid.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -69,7 +68,6 @@ void dispatch_roster_reset(struct account *account, int64_t now_ms)
 
 bool dispatch_roster_item(struct account *account, const char *jid, bool removed)
 {
-	char bare[JID_MAX + 1];
 	/* When memory is short, a contact is missing until the next connection. */
 	int error = roster_item(&account->roster, jid, removed);
 	if (error) {
@@ -78,12 +76,11 @@ bool dispatch_roster_item(struct account *account, const char *jid, bool removed
 		return first;
 	}
 	/* Some gateways are on the roster under a full JID. */
-	snprintf(bare, sizeof(bare), "%.*s", (int)jid_bare_length(jid), jid);
 	if (!removed) {
-		directory_show_contact(account, bare, NULL);
+		directory_show_contact(account, jid, NULL);
 		return false;
 	}
-	struct node *contact = tree_contact(&account->tree, bare);
+	struct node *contact = tree_contact(&account->tree, jid);
 	if (contact) {
 		directory_tidy(account, contact);
 	}

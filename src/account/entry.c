@@ -7,7 +7,6 @@
 #include "xmpp/jid.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -76,14 +75,12 @@ int entry_mknod(struct account *account, struct node *parent, const char *name, 
 /* Makes the directory of a full JID, and that of its contact if there is none. */
 static int make_full(struct account *account, const char *jid, struct node **node)
 {
-	char bare[JID_MAX + 1];
-	snprintf(bare, sizeof(bare), "%.*s", (int)jid_bare_length(jid), jid);
-	struct node *contact = tree_contact(&account->tree, bare);
+	struct node *contact = tree_contact(&account->tree, jid);
 	if (tree_resource(&account->tree, jid)) {
 		return -EEXIST;
 	}
 	if (!contact) {
-		contact = directory_show_contact(account, bare, NULL);
+		contact = directory_show_contact(account, jid, NULL);
 		if (!contact) {
 			return -ENOMEM;
 		}
