@@ -218,14 +218,17 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 /* Reads begin. rewinddir(3): from now on they see the directory as it is now. */
 static int begin_directory(struct hub *hub, fuse_ino_t ino, struct open_directory *directory)
 {
-	struct listing *listing;
-	int error = directory->is_begun ? hub_list(hub, ino, &listing) : 0;
-	if (!error && directory->is_begun) {
+	if (directory->is_begun) {
+		struct listing *listing;
+		int error = hub_list(hub, ino, &listing);
+		if (error) {
+			return error;
+		}
 		listing_destroy(directory->listing);
 		directory->listing = listing;
 	}
 	directory->is_begun = true;
-	return error;
+	return 0;
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
