@@ -75,13 +75,11 @@ static bool is_address(const char *peer)
 
 static void decode_request(struct codec *codec, xmpp_stanza_t *iq, struct msg *msg)
 {
-	/* RFC 6120 section 8.4: a namespace that we do not know. */
-	enum condition condition = CONDITION_SERVICE_UNAVAILABLE;
-	xmpp_stanza_t *element = element_first(iq);
 	bool has_peer = is_address(msg->peer);
-	if (!has_peer) {
-		condition = CONDITION_JID_MALFORMED;
-	}
+	/* RFC 6120 section 8.4: a namespace that we do not know. */
+	enum condition condition =
+		has_peer ? CONDITION_SERVICE_UNAVAILABLE : CONDITION_JID_MALFORMED;
+	xmpp_stanza_t *element = element_first(iq);
 	for (size_t i = 0; element && has_peer && i < COUNT(requests); i++) {
 		if (!element_is(element, requests[i].name, requests[i].namespace)) {
 			continue;
