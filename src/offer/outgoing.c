@@ -142,13 +142,18 @@ static bool has_told_digest(const struct offer *offer)
 	return !offer->protocol->send_checksum || offer->checksum.digest.length > 0;
 }
 
+/* Whether the peer has said that it has the file, or its format has no word for that. */
+static bool is_confirmed(const struct offer *offer)
+{
+	return tells_by_close(offer) ? offer->stream->session.close_answered
+				     : offer->confirmed || !offer->protocol->confirms;
+}
+
+/* Our <close/> is not answered yet. */
 static void await_close(struct offers *offers, struct offer *offer)
 {
 	const struct stream *stream = offer->stream;
-	if (stream->session.close_answered) {
-		offer_finish(offers, offer);
-		offer->protocol->acknowledge(offers, offer);
-	} else if (stream->state == STREAM_BROKEN) {
+	if (stream->state == STREAM_BROKEN) {
 		offer_abort(offers, offer, stream->error);
 	} else if (stream_is_over(stream)) {
 		/* It was never answered, or the peer has closed the bytestream itself: it has
@@ -161,11 +166,11 @@ static void await_close(struct offers *offers, struct offer *offer)
 /* Everything is delivered. */
 static void await_confirmation(struct offers *offers, struct offer *offer, int64_t now_ms)
 {
-	if (tells_by_close(offer)) {
-		await_close(offers, offer);
-	} else if (offer->confirmed || !offer->protocol->confirms) {
+	if (is_confirmed(offer)) {
 		offer_finish(offers, offer);
 		offer->protocol->acknowledge(offers, offer);
+	} else if (tells_by_close(offer)) {
+		await_close(offers, offer);
 	} else if (offer->session.ended) {
 		fail_unconfirmed(offers, offer, -ECONNRESET); /* a connection is broken */
 	} else if (now_ms >= offer->deadline_ms) {

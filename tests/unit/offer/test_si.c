@@ -56,6 +56,16 @@ static struct handle *accepted(struct scene *scene, const char *path, const char
 	return call_handle(open);
 }
 
+/* The phone offers f as s1, with the MD5 of that text. */
+static struct handle *accept_with_md5(struct scene *scene, int64_t size, const char *of,
+				      uint32_t block_size)
+{
+	struct metadata metadata = scene_file("f", size);
+	metadata.file.digest = transfer_digest(HASH_MD5, of);
+	scene_peer_offers(scene, PHONE, "s1", &metadata);
+	return accepted(scene, "a@x/in/f", "s1", block_size);
+}
+
 static void offer_usual(struct scene *scene)
 {
 	offer(scene, "s1", "f", 12);
@@ -245,10 +255,7 @@ static void test_incoming_empty(void **state)
 	(void)state;
 	struct scene scene;
 	transfer_start(&scene, &format);
-	struct metadata metadata = scene_file("f", 0);
-	metadata.file.digest = transfer_digest(HASH_MD5, "");
-	scene_peer_offers(&scene, PHONE, "s1", &metadata);
-	struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 8);
+	struct handle *handle = accept_with_md5(&scene, 0, "", 8);
 	assert_result(scene_read(&scene, handle, 9), 0);
 	assert_state(&scene, "a@x/in/f", "finished");
 	scene_finish(&scene);
@@ -269,10 +276,7 @@ static void test_incoming_md5(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scene scene;
 		transfer_start(&scene, &format);
-		struct metadata metadata = scene_file("f", 12);
-		metadata.file.digest = transfer_digest(HASH_MD5, rows[i].of);
-		scene_peer_offers(&scene, PHONE, "s1", &metadata);
-		struct handle *handle = accepted(&scene, "a@x/in/f", "s1", 65535);
+		struct handle *handle = accept_with_md5(&scene, 12, rows[i].of, 65535);
 		transfer_block(&scene, "s1", 0, "Hello");
 		if (rows[i].closes) {
 			scene_peer_closes(&scene, PHONE, "s1", false);
@@ -297,10 +301,7 @@ static void test_incoming_closed_after_it_has_failed(void **state)
 	(void)state;
 	struct scene scene;
 	transfer_start(&scene, &format);
-	struct metadata metadata = scene_file("f", 12);
-	metadata.file.digest = transfer_digest(HASH_MD5, "Hello, World");
-	scene_peer_offers(&scene, PHONE, "s1", &metadata);
-	accepted(&scene, "a@x/in/f", "s1", 65535);
+	accept_with_md5(&scene, 12, "Hello, World", 65535);
 	transfer_block(&scene, "s1", 0, TEXT);
 	scene_peer_closes(&scene, PHONE, "s1", false);
 	scene_refused(&scene, PHONE, CONDITION_CONFLICT, DETAIL_NONE);
