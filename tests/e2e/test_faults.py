@@ -120,7 +120,7 @@ def test_a_daemon_that_is_stopped_for_a_while(lab: Lab, stopped: str) -> None:
     transfer.wait_progress(MEBIBYTE // 2)
     pid = (alice if stopped == "sender" else bob).pid
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(5)  # that is the fault
+    wait_blocked(transfer.copy.pid, transfer.cat.pid)
     os.kill(pid, signal.SIGCONT)
     transfer.expect_success(60)
 
