@@ -219,8 +219,9 @@ class PsiPlus(Windows):
         # It saves files in the folder from which it sent the last one.
         path = Path(shutil.copy(path, self.home.path))
         with self._sending:
+            before = self.windows("")  # a menu is a window without a name
             self.click("Psi\\+", 96, 153, button=3)  # the contact's menu
-            time.sleep(1)  # a menu is a window without a name
+            poll_until(lambda: self.windows("") != before, 30, "a menu")
             self.xdotool("key", "f")  # Send File
             poll_until(
                 lambda: self.windows("File Transfer") or self.windows("Send File"),
