@@ -108,8 +108,10 @@ class Terminal:
         self.wait_for(last + "\n")  # its echo
 
     def interrupt(self) -> None:
+        """Ctrl-C; what the command has started in the background comes to its end."""
         os.write(self.fd, b"\x03")
         self.wait_for(PROMPT)
+        self.run("wait")
 
     def end(self) -> str:
         """Waits for the command, which must exit with status 0; returns its output."""
