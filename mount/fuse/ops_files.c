@@ -265,10 +265,6 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_i
 {
 	(void)ino;
 	(void)data_only;
-	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), false)) {
-		fuse_reply_err(req, 0); /* nothing is sent before close */
-		return;
-	}
 	struct call *call = call_begin(req, OP_FLUSH, 0, false, call_deliver_status);
 	if (call) {
 		struct early_signal early = call_early_signal(call);

@@ -305,14 +305,18 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	}
 }
 
-void file_sync(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
+/* The call goes on without the handle, which may be another one than the writer's. */
+void file_sync(struct account *account, const struct handle *handle, struct op *op, int64_t now_ms)
 {
-	struct stream *stream = handle_stream(handle);
-	op->context = handle;
-	if (handle->writable && stream) {
+	const struct node *node = handle->attached ? handle->attached : handle->node;
+	struct stream *stream = node->file.stream;
+	bool is_sent = node->kind == NODE_OUTGOING;
+	if (node->file.spooled) {
+		account_complete(account, op, -EINVAL); /* nothing is sent before its close */
+	} else if (stream && (is_sent || handle->writable)) {
 		stream_flush(stream, op, now_ms);
 	} else {
-		account_complete(account, op, 0);
+		account_complete(account, op, is_sent ? node->file.summary.error : 0);
 	}
 }
 

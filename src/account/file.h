@@ -30,8 +30,13 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
 		int64_t now_ms);
 
-/* fsync: waits as file_flush does, but says nothing of the file's end. */
-void file_sync(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
+/*
+ * fsync: waits as file_flush does, but says nothing of the file's end. It is about the file,
+ * whatever `handle` was opened for; if its session is over, about that. -EINVAL, as of a pipe: the
+ * file is spooled, so the peer gets nothing before its close, which fsync cannot wait for. An offer
+ * now would be one of half a file.
+ */
+void file_sync(struct account *account, const struct handle *handle, struct op *op, int64_t now_ms);
 
 /* A signal ends the wait of `op`, which is parked. An interrupted flush counts as none. */
 void file_interrupt(struct account *account, struct op *op);

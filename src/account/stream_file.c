@@ -23,6 +23,7 @@ static struct summary summarize_offer(const struct offer *offer)
 {
 	return (struct summary){
 		.state = offer_state_name(offer),
+		.error = offer->error,
 		.sid = offer->sid,
 		.peer = offer->peer,
 		.block_size = offer->session.block_size,
@@ -40,6 +41,7 @@ struct summary stream_file_summarize(const struct stream_file *file)
 	const char *state = offer ? offer_state_name(offer) : NULL;
 	return (struct summary){
 		.state = state ? state : stream_state_name(stream),
+		.error = offer && offer_is_over(offer) ? offer->error : stream->error,
 		.sid = stream->sid,
 		.peer = offer ? offer->peer : stream->peer,
 		.format = format_of(offer),

@@ -18,6 +18,7 @@
 /* The values of attributes and of `status`; they stay when the session is over. */
 struct summary {
 	const char *state; /* static; NULL: there was none */
+	int error;	   /* the session has failed: a negative errno; or 0 */
 	char *sid, *peer;  /* NULL where they are not known */
 	uint32_t block_size;
 	enum stanza stanza;

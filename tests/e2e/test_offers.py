@@ -282,8 +282,34 @@ def test_digest(lab: Lab, form: str) -> None:
     """With offers, the peer reads what was written, with every tool."""
     sender, receiver = offering(lab, form)
     source = lab.random_file(300_000)
-    dd = lab.spawn("dd", f"if={source}", f"of={sender.contact(receiver)}/f", "bs=999", "conv=fsync")
+    dd = lab.spawn("dd", f"if={source}", f"of={sender.contact(receiver)}/f", "bs=999")
     path = wait_offered(receiver, sender, "f")
     done = lab.run("sha256sum", path)
     assert done.stdout.split()[0] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert dd.wait(20) == 0
+
+
+def test_fsync_is_none_without_a_delivery(lab: Lab, form: str) -> None:
+    """The file is sent after its close, which alone says what has become of it."""
+    sender, receiver = offering(lab, form)
+    path = sender.contact(receiver) / "f"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"content")
+    for sync in (os.fsync, os.fdatasync):
+        with pytest.raises(OSError) as caught:
+            sync(fd)
+        assert caught.value.errno == errno.EINVAL
+    done = lab.run("sync", path)
+    assert (done.returncode, done.stderr.split(": ")[-1]) == (1, "Invalid argument\n")
+    closing = lab.background(os.close, fd)
+    assert wait_offered(receiver, sender, "f").read_bytes() == b"content"
+    closing.result(20)
+    assert lab.run("sync", path).returncode == 0
+
+    source = lab.random_file(3000)
+    for name in ("fsync", "fdatasync"):
+        path = sender.contact(receiver) / name
+        dd = lab.spawn("dd", f"if={source}", f"of={path}", f"conv={name}", "status=none", text=True)
+        assert wait_offered(receiver, sender, name).read_bytes() == source.read_bytes()
+        _, message = dd.communicate(timeout=20)
+        assert (dd.returncode, message.split(":")[-1].strip()) == (1, "Invalid argument")

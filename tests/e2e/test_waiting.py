@@ -16,7 +16,7 @@ import pytest
 
 from daemon import poll_until
 from lab import Lab, wait_blocked
-from rawpeer import RawPeer, silence
+from rawpeer import RawPeer, is_kind, result, silence
 
 READERS = 200
 BLOCKED = Path(__file__).with_name("blocked.py")
@@ -152,6 +152,31 @@ def test_barrier(lab: Lab, call: str) -> None:
     mount, peer = lab.with_raw()
     peer.rules["data"] = silence
     assert interrupted(lab, peer, call, mount.contact(peer) / "file") == (-1, errno.EINTR)
+
+
+def test_sync_of_a_file_that_another_process_writes(lab: Lab) -> None:
+    """sync(1) opens it for reading only."""
+    mount, peer = lab.with_raw()
+    peer.rules["data"] = silence
+    path = mount.contact(peer) / "file"
+    writer = lab.spawn("sh", "-c", 'cat > "$0"', path, stdin=subprocess.PIPE)
+    writer.stdin.write(b"x")
+    writer.stdin.flush()
+    block = peer.wait_for(is_kind("data"))
+    sync = lab.spawn("sync", path)
+    wait_blocked(sync.pid)
+    peer.send(result(block))
+    assert sync.wait(20) == 0
+    writer.stdin.write(b"y")
+    writer.stdin.flush()
+    peer.wait_for(is_kind("data"), count=2)
+    sync = lab.spawn("sync", path, text=True)
+    wait_blocked(sync.pid)
+    peer.drop()
+    assert sync.communicate(timeout=20)[1].endswith(": Connection reset by peer\n")
+    writer.stdin.close()
+    assert writer.wait(20) == 1
+    assert lab.run("sync", path).returncode == 1  # also when the session is over
 
 
 def test_write_counts_as_taken(lab: Lab) -> None:

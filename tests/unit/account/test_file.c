@@ -450,6 +450,50 @@ static void test_peer_closes(void **state)
 	scene_finish(&scene);
 }
 
+/* fsync through any descriptor is about the file, as sync(1) opens it for reading only. */
+static void test_sync_of_another(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start_with_phone(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	struct handle *other = scene_opened(&scene, "a@x/f", O_RDONLY);
+	assert_result(scene_sync(&scene, other), 0); /* nothing was written */
+	scene_write(&scene, handle, "abc", 0);
+	struct call *sync = scene_sync(&scene, other);
+	struct call *interrupted = scene_sync(&scene, other);
+	assert_waits(sync);
+	scene_interrupt(&scene, interrupted);
+	assert_result(interrupted, -EINTR);
+	scene_play(&scene);
+	assert_result(sync, 0);
+	scene_write(&scene, handle, "d", 3);
+	sync = scene_sync(&scene, other);
+	scene_release(&scene, other); /* the mount is forced away, and its calls go on */
+	assert_waits(sync);
+	scene_goes(&scene, PHONE);
+	assert_result(sync, -ECONNRESET);
+	other = scene_opened(&scene, "a@x/f", O_RDONLY);
+	assert_result(scene_sync(&scene, other), -ECONNRESET);
+	assert_result(scene_flush(&scene, other), 0);
+	scene_release(&scene, handle);
+	assert_result(scene_sync(&scene, other), -ECONNRESET); /* the session is over */
+	assert_result(scene_sync(&scene, scene_opened(&scene, "status", O_RDONLY)), 0);
+
+	/* The name is used again. */
+	scene_comes(&scene, PHONE, 0);
+	handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	assert_result(scene_sync(&scene, other), 0);
+	scene_write(&scene, handle, "abc", 0);
+	struct call *flush = scene_flush(&scene, handle);
+	scene_play(&scene);
+	assert_result(flush, 0);
+	scene_release(&scene, handle);
+	scene_play(&scene);
+	assert_result(scene_sync(&scene, other), 0);
+	scene_finish(&scene);
+}
+
 static void test_interrupted_flush(void **state)
 {
 	(void)state;
@@ -802,6 +846,7 @@ int main(void)
 		cmocka_unit_test(test_truncate_elsewhere),
 		cmocka_unit_test(test_broken_while_written),
 		cmocka_unit_test(test_peer_closes),
+		cmocka_unit_test(test_sync_of_another),
 		cmocka_unit_test(test_interrupted_flush),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_read_of_broken),

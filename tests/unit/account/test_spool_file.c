@@ -95,6 +95,36 @@ static void test_while_it_is_written(void **state)
 	scene_finish(&scene);
 }
 
+/* Before its close, nothing is sent. So fsync cannot do what it promises. */
+static void test_sync(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = spooled(&scene, "a@x/f");
+	struct handle *other = scene_opened(&scene, "a@x/f", O_RDONLY);
+	assert_result(scene_sync(&scene, handle), -EINVAL); /* an empty file is offered, too */
+	assert_int_equal(spool_file_resize(handle, 12), 0);
+	assert_result(scene_sync(&scene, handle), -EINVAL);
+	assert_result(scene_sync(&scene, other), -EINVAL);
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	assert_result(scene_sync(&scene, handle), -EINVAL);
+	scene_play(&scene);
+	assert_result(close, 0);
+	scene_release(&scene, handle);
+	assert_result(scene_sync(&scene, other), 0);
+
+	/* What has become of a file is known after its end, too. */
+	handle = spooled(&scene, "a@x/f");
+	close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_sent(&scene, MSG_SI, PHONE);
+	scene_error(&scene, CONDITION_FORBIDDEN);
+	assert_result(close, -ECONNREFUSED);
+	scene_release(&scene, handle);
+	assert_result(scene_sync(&scene, other), -ECONNREFUSED);
+	scene_finish(&scene);
+}
+
 /* The connection breaks and comes back: the file was not offered yet, so it is unchanged. */
 static void test_connection_breaks_while_it_is_written(void **state)
 {
@@ -493,6 +523,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_while_it_is_written),
+		cmocka_unit_test(test_sync),
 		cmocka_unit_test(test_connection_breaks_while_it_is_written),
 		cmocka_unit_test(test_name_is_used_again),
 		cmocka_unit_test(test_nonblock_open),
