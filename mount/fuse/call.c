@@ -22,7 +22,7 @@ struct handle *call_handle_of(const struct fuse_file_info *info)
 /* No tool repeats such a call when it was interrupted. */
 static bool is_barrier(enum op_kind kind)
 {
-	return kind == OP_OPEN || kind == OP_FLUSH;
+	return kind == OP_OPEN || kind == OP_FLUSH || kind == OP_WRITE_SYNC;
 }
 
 /* A call that waits for a disk is not repeated either: other file systems do not interrupt it. */

@@ -221,13 +221,14 @@ static void write_spooled(fuse_req_t req, const char *bytes, size_t size, off_t 
 void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
 	       struct fuse_file_info *info)
 {
+	/* Of open(2) or pwritev2(2); or the file system is mounted with sync. */
+	enum op_kind kind = info->flags & O_DSYNC ? OP_WRITE_SYNC : OP_WRITE;
 	(void)ino;
-	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), true)) {
+	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), true) && kind == OP_WRITE) {
 		write_spooled(req, bytes, size, offset, info);
 		return;
 	}
-	struct call *call =
-		call_begin(req, OP_WRITE, size, info->flags & O_NONBLOCK, deliver_write);
+	struct call *call = call_begin(req, kind, size, info->flags & O_NONBLOCK, deliver_write);
 	if (call) {
 		struct early_signal early = call_early_signal(call);
 		hub_write(call->hub, call_handle_of(info), &call->request, bytes, (uint64_t)offset);

@@ -230,6 +230,10 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		account_complete(account, op, -ECONNRESET);
 		return;
 	}
+	if (handle_is_spooled(handle)) {
+		account_complete(account, op, fail_session(account, stream, -EINVAL));
+		return;
+	}
 	file_begin(account, handle, now_ms);
 	int64_t gap = handle->append ? 0 : gap_before(account, stream, offset);
 	if (gap < 0) {
@@ -355,5 +359,11 @@ void file_interrupt(struct account *account, struct op *op)
 		account_complete(account, op, -EINTR); /* nothing has happened yet */
 		return;
 	}
+	struct stream *stream = handle ? handle_stream(handle) : NULL;
+	bool is_queued = stream && op->list == &stream->outgoing.flushers;
 	op_interrupt(op, &account->ibb.effects.done);
+	if (op->kind == OP_WRITE_SYNC && is_queued) {
+		/* Its bytes may arrive, and would arrive twice if it were repeated. */
+		ibb_abort(&account->ibb, stream, -ECONNRESET);
+	}
 }

@@ -22,6 +22,7 @@ void file_open(struct account *account, struct node *node, int flags, const char
 /* Reads the next bytes: there are no offsets. A read of `next` may accept an offer. */
 void file_read(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
 
+/* Of a spooled file only an OP_WRITE_SYNC, which fails: the peer gets nothing before its close. */
 void file_write(struct account *account, struct handle *handle, struct op *op, const void *bytes,
 		uint64_t offset, int64_t now_ms);
 
@@ -38,7 +39,8 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
  */
 void file_sync(struct account *account, const struct handle *handle, struct op *op, int64_t now_ms);
 
-/* A signal ends the wait of `op`, which is parked. An interrupted flush counts as none. */
+/* A signal ends the wait of `op`, which is parked. An interrupted flush counts as none. An
+ * OP_WRITE_SYNC that has queued its bytes fails, and the stream with it. */
 void file_interrupt(struct account *account, struct op *op);
 
 /* As file_flush with `killed` false, by the last process that can write: the stream ends. */

@@ -50,6 +50,11 @@ void op_complete_all(struct op **list, ssize_t result, struct op **done)
 	}
 }
 
+ssize_t op_success(const struct op *op)
+{
+	return op->kind == OP_WRITE_SYNC ? (ssize_t)op->size : 0;
+}
+
 void op_interrupt(struct op *op, struct op **done)
 {
 	assert(op->list != NULL);

@@ -20,9 +20,10 @@
 #include <sys/types.h>
 
 enum op_kind {
-	OP_OPEN,  /* result: 0 */
-	OP_READ,  /* result: bytes, in op->data; 0 is the end in good order */
-	OP_WRITE, /* result: bytes, always all of them */
+	OP_OPEN,       /* result: 0 */
+	OP_READ,       /* result: bytes, in op->data; 0 is the end in good order */
+	OP_WRITE,      /* result: bytes, always all of them */
+	OP_WRITE_SYNC, /* likewise, when an OP_FLUSH after the write would be over, too */
 	OP_FLUSH, /* result: 0 when the peer has acknowledged everything, or has it on its disk */
 	OP_POLL,  /* result: 0 when the events may have changed; -ECANCELED: replaced by another */
 };
@@ -40,8 +41,9 @@ struct op {
 	struct op *prev, *next; /* *list, or effects.done */
 	struct op **list;	/* where it is parked; NULL while it is not */
 	short seen;		/* poll: the events that the submitter knows of */
-	uint64_t end;		/* flush: the offset that it waits for; read: how many blocks are
-				   read then, with deferred acknowledgements (stream.h) */
+	uint64_t end;		/* flush, and OP_WRITE_SYNC: the offset that it waits for; read: how
+				   many blocks are read then, with deferred acknowledgements
+				   (stream.h) */
 	uint64_t offset;	/* read: STREAM_SKIP or STREAM_PAGE, what is told with it */
 
 	/* The submitter's after completion. `data` also holds the bytes of a write that could not
@@ -67,9 +69,12 @@ void op_complete(struct op *op, ssize_t result, struct op **done);
 /* Completes every op of `list` with `result`. */
 void op_complete_all(struct op **list, ssize_t result, struct op **done);
 
+/* The result of a flush, or an OP_WRITE_SYNC, that is over and has succeeded. */
+ssize_t op_success(const struct op *op);
+
 /*
- * A signal ends the wait of a parked `op`: a write whose bytes were queued succeeds, anything else
- * ends in -EINTR.
+ * A signal ends the wait of a parked `op`: an OP_WRITE whose bytes were queued succeeds, anything
+ * else ends in -EINTR.
  */
 void op_interrupt(struct op *op, struct op **done);
 

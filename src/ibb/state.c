@@ -24,6 +24,14 @@ static void answer_held(struct stream *stream, enum stream_state before, int err
 	stream_release_acknowledgements(stream);
 }
 
+static void complete_flushes(struct stream *stream, int error)
+{
+	while (stream->outgoing.flushers) {
+		struct op *op = stream->outgoing.flushers;
+		op_complete(op, error ? error : op_success(op), &stream->effects->done);
+	}
+}
+
 void stream_end(struct stream *stream, enum stream_state state, int error)
 {
 	struct op **done = &stream->effects->done;
@@ -45,7 +53,7 @@ void stream_end(struct stream *stream, enum stream_state state, int error)
 	stream_forget_pieces(stream);
 	op_complete_all(&stream->session.openers, stream_outcome(stream), done);
 	op_complete_all(&stream->outgoing.writers, stream_outcome(stream), done);
-	op_complete_all(&stream->outgoing.flushers, error, done);
+	complete_flushes(stream, error);
 	op_complete_all(&stream->session.finishers, error, done);
 	/* The readers for whom no byte was left. */
 	op_complete_all(&stream->incoming.readers, error, done);
@@ -158,7 +166,7 @@ static void end_flushes(struct stream *stream)
 		if (stream_is_flushed(stream, op->end)) {
 			stream->outgoing.flushed = syncs ? stream->outgoing.synced
 							 : stream->outgoing.sender.acknowledged;
-			op_complete(op, 0, &stream->effects->done);
+			op_complete(op, op_success(op), &stream->effects->done);
 		}
 	}
 }

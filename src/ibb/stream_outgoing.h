@@ -65,8 +65,8 @@ struct stream_outgoing {
 
 /*
  * Queues op->size bytes (copied). Completes `op` when less than a window is unsent or
- * unacknowledged. Errors: -EAGAIN (nonblock; no byte was queued), -ECONNRESET (the peer has
- * closed), -ENOMEM, the stream's error.
+ * unacknowledged; an OP_WRITE_SYNC when a stream_flush after it would be over. Errors: -EAGAIN
+ * (nonblock; no byte was queued), -ECONNRESET (the peer has closed), -ENOMEM, the stream's error.
  */
 void stream_write(struct stream *stream, struct op *op, const void *bytes, int64_t now_ms);
 

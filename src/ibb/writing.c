@@ -101,6 +101,21 @@ void stream_write(struct stream *stream, struct op *op, const void *bytes, int64
 	stream_write_behind(stream, op, 0, bytes, now_ms);
 }
 
+/* All bytes of the write are queued, and nothing else keeps it waiting. */
+static void complete_write(struct stream *stream, struct op *op)
+{
+	if (op->kind == OP_WRITE) {
+		op_complete(op, (ssize_t)op->size, &stream->effects->done);
+		return;
+	}
+	if (op->list) {
+		op_unpark(op);
+	}
+	op->end = stream_written(stream);
+	op_park(op, &stream->outgoing.flushers);
+	stream_push(stream);
+}
+
 /* This happens only after interrupted writes, after a gap or behind another writer. */
 static void park_with_bytes(struct stream *stream, struct op *op, const void *bytes)
 {
@@ -147,10 +162,10 @@ void stream_write_behind(struct stream *stream, struct op *op, uint64_t gap, con
 		return;
 	}
 	await_delivery(stream, now_ms);
-	if (is_full(stream) && !op->nonblock) {
+	if (op->kind == OP_WRITE && is_full(stream) && !op->nonblock) {
 		op_park(op, &stream->outgoing.writers);
 	} else {
-		op_complete(op, (ssize_t)op->size, done);
+		complete_write(stream, op);
 	}
 }
 
@@ -164,14 +179,15 @@ void stream_release_writers(struct stream *stream)
 	fill_gap(stream);
 	while (stream->outgoing.writers && !is_full(stream)) {
 		struct op *op = stream->outgoing.writers;
-		ssize_t result = (ssize_t)op->size;
-		if (op->data && stream_append(stream, op->data, op->size)) {
-			result = -ENOMEM;
-		}
+		int error = op->data ? stream_append(stream, op->data, op->size) : 0;
 		if (stream_is_over(stream)) {
 			return; /* with all its calls */
 		}
-		op_complete(op, result, &stream->effects->done);
+		if (error) {
+			op_complete(op, error, &stream->effects->done);
+		} else {
+			complete_write(stream, op);
+		}
 	}
 	if (stream->outgoing.flushers || stream->session.finishers ||
 	    stream->session.close_pending || stream->state == STREAM_CLOSING) {

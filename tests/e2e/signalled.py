@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
 """System calls that wait, one after another, in a process that gets signals meanwhile.
 
-    signalled.py open|read|write|close|fsync|read_all|write_all  PATH  caught|restarted|default
+    signalled.py open|read|write|close|fsync|write_sync|read_all|write_all  PATH
+        caught|restarted|default
 
 "caught" and "restarted": SIGNALS and ENDING have handlers, without and with SA_RESTART. For each
-line that it reads, it makes the call once (of open and close on PATH and the line) and prints the
-result and errno; writes until a signal comes. "read_all" and "write_all" are a tool that goes on
-after each signal: the result is the length of ALL if that is what came, or could be written. The
-calls go straight through libc. Prints "ready"
+line that it reads, it makes the call once (of open, close and write_sync, which is a write with
+O_DSYNC, on PATH and the line) and prints the result and errno; writes until a signal comes.
+"read_all" and "write_all" are a tool that goes on after each signal: the result is the length of
+ALL if that is what came, or could be written. The calls go straight through libc. Prints "ready"
 first.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -85,6 +87,9 @@ def main() -> None:
             function, *values = libc.read, fd, buffer, len(buffer)
         elif call == "write":
             function, *values = write_until_interrupted, libc, fd
+        elif call == "write_sync":
+            fd = os.open(name, WRITE | os.O_DSYNC)
+            function, *values = libc.write, fd, CHUNK, len(CHUNK)
         elif call in ("read_all", "write_all"):
             function, *values = globals()[call], libc, fd
         else:
@@ -96,6 +101,9 @@ def main() -> None:
         print(result, ctypes.get_errno() if result < 0 else 0, flush=True)
         if call == "open" and result >= 0:
             os.close(result)
+        elif call == "write_sync":
+            with contextlib.suppress(ConnectionResetError):  # after a signal
+                os.close(fd)
 
 
 if __name__ == "__main__":

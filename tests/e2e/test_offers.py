@@ -313,3 +313,14 @@ def test_fsync_is_none_without_a_delivery(lab: Lab, form: str) -> None:
         assert wait_offered(receiver, sender, name).read_bytes() == source.read_bytes()
         _, message = dd.communicate(timeout=20)
         assert (dd.returncode, message.split(":")[-1].strip()) == (1, "Invalid argument")
+
+
+@pytest.mark.parametrize("flag", ["sync", "dsync"])
+def test_synchronous_writes_are_none_either(lab: Lab, form: str, flag: str) -> None:
+    sender, receiver = offering(lab, form)
+    path = sender.contact(receiver) / "f"
+    done = lab.run("dd", f"if={lab.random_file(3000)}", f"of={path}", f"oflag={flag}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].endswith(f"'{path}': Invalid argument")
+    assert not receiver.incoming(sender, "f").exists()
+    assert attribute(path, "state") == "broken"

@@ -25,10 +25,10 @@ import pytest
 from daemon import Build, poll_until
 from lab import Lab, fuse_call, wait_blocked
 from rawpeer import RawPeer, Stanza, accept, is_kind, payload, result
-from signalled import ALL, ENDING, LARGE, SIGNALS
+from signalled import ALL, CHUNK, ENDING, LARGE, SIGNALS
 
 PROGRAM = Path(__file__).with_name("signalled.py")
-BARRIERS = ("open", "close", "fsync")
+BARRIERS = ("open", "close", "fsync", "write_sync")
 LOOK_SECONDS = 0.15  # longer than the 100 ms in which a signal ends a call
 MACHINE_SECONDS = 1.0  # and the delay of a busy machine
 FAILURES = b"/sys/power/suspend_stats/failed_freeze"
@@ -86,7 +86,8 @@ class Caller:
 
     def succeeds(self) -> bool:
         number, error = self.result()
-        return error == 0 and (number >= 0 if self.call == "open" else number == 0)
+        wanted = {"open": number, "write_sync": len(CHUNK)}.get(self.call, 0)
+        return error == 0 and number == wanted
 
 
 def stay_in_call(callers: list[Caller]) -> None:

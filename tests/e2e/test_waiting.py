@@ -16,7 +16,7 @@ import pytest
 
 from daemon import poll_until
 from lab import Lab, wait_blocked
-from rawpeer import RawPeer, is_kind, result, silence
+from rawpeer import RawPeer, error, is_kind, payload, result, silence
 
 READERS = 200
 BLOCKED = Path(__file__).with_name("blocked.py")
@@ -177,6 +177,37 @@ def test_sync_of_a_file_that_another_process_writes(lab: Lab) -> None:
     writer.stdin.close()
     assert writer.wait(20) == 1
     assert lab.run("sync", path).returncode == 1  # also when the session is over
+
+
+@pytest.mark.parametrize("how", [os.O_SYNC, os.O_DSYNC, "pwritev2"])
+def test_synchronous_write(lab: Lab, how: int | str) -> None:
+    """It returns when the peer has acknowledged it, as every part of a write that is split."""
+    mount, peer = lab.with_raw()
+    flags = os.O_WRONLY | os.O_CREAT | (0 if how == "pwritev2" else how)
+    fd = os.open(mount.contact(peer) / "file", flags)
+
+    def write(content: bytes, offset: int) -> int:
+        flags = os.RWF_DSYNC if how == "pwritev2" else 0
+        return os.pwritev(fd, [content], offset, flags)
+
+    large = b"x" * 300_000
+    assert write(large, 0) == len(large)
+    opened_with = peer.wait_open()
+    assert peer.received(payload(opened_with).get("sid")) == large
+    before = len(peer.find(is_kind("data")))
+    peer.rules["data"] = silence
+    waiting = lab.background(write, b"y", len(large))
+    block = peer.wait_for(is_kind("data"), count=before + 1)
+    with pytest.raises(TimeoutError):
+        waiting.result(0.3)
+    peer.send(result(block))
+    assert waiting.result(20) == 1
+    waiting = lab.background(write, b"z", len(large) + 1)
+    peer.send(error(peer.wait_for(is_kind("data"), count=before + 2), "item-not-found"))
+    with pytest.raises(ConnectionResetError):
+        waiting.result(20)
+    with pytest.raises(ConnectionResetError):
+        os.close(fd)
 
 
 def test_write_counts_as_taken(lab: Lab) -> None:

@@ -437,13 +437,25 @@ struct call *scene_poll(struct scene *scene, struct handle *handle, size_t size)
 	return read_handle(scene, handle, size, true);
 }
 
-struct call *scene_write(struct scene *scene, struct handle *handle, const char *text,
-			 uint64_t offset)
+static struct call *write_handle(struct scene *scene, enum op_kind kind, struct handle *handle,
+				 const char *text, uint64_t offset)
 {
-	struct call *call = new_call(scene, OP_WRITE, strlen(text), false);
+	struct call *call = new_call(scene, kind, strlen(text), false);
 	file_write(&scene->account, handle, &call->op, text, offset, scene->now_ms);
 	scene_settle(scene);
 	return call;
+}
+
+struct call *scene_write(struct scene *scene, struct handle *handle, const char *text,
+			 uint64_t offset)
+{
+	return write_handle(scene, OP_WRITE, handle, text, offset);
+}
+
+struct call *scene_write_sync(struct scene *scene, struct handle *handle, const char *text,
+			      uint64_t offset)
+{
+	return write_handle(scene, OP_WRITE_SYNC, handle, text, offset);
 }
 
 static struct call *flush(struct scene *scene, struct handle *handle, bool killed)

@@ -188,6 +188,8 @@ struct call *scene_read(struct scene *scene, struct handle *handle, size_t size)
 struct call *scene_poll(struct scene *scene, struct handle *handle, size_t size); /* O_NONBLOCK */
 struct call *scene_write(struct scene *scene, struct handle *handle, const char *text,
 			 uint64_t offset);
+struct call *scene_write_sync(struct scene *scene, struct handle *handle, const char *text,
+			      uint64_t offset); /* O_DSYNC */
 struct call *scene_flush(struct scene *scene, struct handle *handle);
 struct call *scene_sync(struct scene *scene, struct handle *handle);   /* fsync */
 struct call *scene_killed(struct scene *scene, struct handle *handle); /* its flush */

@@ -494,6 +494,44 @@ static void test_sync_of_another(void **state)
 	scene_finish(&scene);
 }
 
+/* O_DSYNC */
+static void test_write_sync(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start_with_phone(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	struct call *write = scene_write_sync(&scene, handle, "abc", 0);
+	assert_waits(write);
+	scene_play(&scene);
+	assert_result(write, 3);
+	/* Nothing was sent of a write that has to wait for another one. */
+	struct call *fills = scene_write(&scene, handle, "0123456789abcdefghij", 7);
+	write = scene_write_sync(&scene, handle, "k", 27);
+	file_interrupt(&scene.account, &write->op);
+	scene_settle(&scene);
+	assert_result(write, -EINTR);
+	write = scene_write_sync(&scene, handle, "k", 27);
+	scene_play(&scene);
+	assert_result(fills, 20);
+	assert_result(write, 1);
+	/* If its bytes are sent, it must not be repeated. */
+	write = scene_write_sync(&scene, handle, "l", 28);
+	struct call *flush = scene_flush(&scene, handle);
+	file_interrupt(&scene.account, &write->op);
+	scene_settle(&scene);
+	assert_result(write, -EINTR);
+	assert_result(flush, -ECONNRESET);
+	assert_result(scene_write_sync(&scene, handle, "l", 28), -ECONNRESET);
+	scene_release(&scene, handle);
+
+	handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	write = scene_write_sync(&scene, handle, "abc", 0);
+	scene_release(&scene, handle); /* the mount is forced away */
+	assert_result(write, -ECONNRESET);
+	scene_finish(&scene);
+}
+
 static void test_interrupted_flush(void **state)
 {
 	(void)state;
@@ -847,6 +885,7 @@ int main(void)
 		cmocka_unit_test(test_broken_while_written),
 		cmocka_unit_test(test_peer_closes),
 		cmocka_unit_test(test_sync_of_another),
+		cmocka_unit_test(test_write_sync),
 		cmocka_unit_test(test_interrupted_flush),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_read_of_broken),

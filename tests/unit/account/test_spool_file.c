@@ -122,6 +122,13 @@ static void test_sync(void **state)
 	assert_result(close, -ECONNREFUSED);
 	scene_release(&scene, handle);
 	assert_result(scene_sync(&scene, other), -ECONNREFUSED);
+
+	/* As a write with O_DSYNC fails, not all of the file is there. */
+	handle = spooled(&scene, "a@x/f");
+	assert_result(scene_write_sync(&scene, handle, TEXT, 0), -EINVAL);
+	assert_int_equal(spool_file_resize(handle, 12), -EINVAL);
+	assert_result(scene_offer(&scene, handle, TEXT, 12, NULL), -EINVAL);
+	scene_is_quiet(&scene);
 	scene_finish(&scene);
 }
 

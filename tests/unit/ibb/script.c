@@ -228,7 +228,7 @@ static void take_done(struct script *script)
 				assert_int_equal(op->data[i], script_pattern(call->stream->read++));
 			}
 		}
-		if (op->kind == OP_WRITE && op->result >= 0) {
+		if ((op->kind == OP_WRITE || op->kind == OP_WRITE_SYNC) && op->result >= 0) {
 			assert_int_equal(op->result, op->size);
 		}
 		op_finish(op);
@@ -607,9 +607,9 @@ static void call_stream(struct script *script, char **words)
 		const char *word;
 		enum op_kind kind;
 	} kinds[] = {
-		{"open", OP_OPEN},     {"flush", OP_FLUSH},	{"finish", OP_FLUSH},
-		{"write", OP_WRITE},   {"try-write", OP_WRITE}, {"read", OP_READ},
-		{"try-read", OP_READ},
+		{"open", OP_OPEN},     {"flush", OP_FLUSH},	      {"finish", OP_FLUSH},
+		{"write", OP_WRITE},   {"try-write", OP_WRITE},	      {"read", OP_READ},
+		{"try-read", OP_READ}, {"sync-write", OP_WRITE_SYNC},
 	};
 	struct script_stream *stream = get_stream(script, words[1]);
 	for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -626,6 +626,7 @@ static void call_stream(struct script *script, char **words)
 				stream->stream, op, script->now_ms);
 			return;
 		case OP_WRITE:
+		case OP_WRITE_SYNC:
 			write_bytes(script, stream, op);
 			return;
 		default:

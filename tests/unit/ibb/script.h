@@ -16,6 +16,7 @@
  *     open S OP; flush S OP; write S OP BYTES; read S OP BYTES; zeros S BYTES
  *     finish S OP    the flush of the last writer
  *     try-write S OP BYTES; try-read S OP BYTES       O_NONBLOCK
+ *     sync-write S OP BYTES                           O_DSYNC
  *     interrupt OP; release S; reset S (releases it, not in good order); abort S
  *     defer S; commit S; keep S; full S      it is stored; its disk is full
  *     syncs S; synced S      it becomes durable when asked for

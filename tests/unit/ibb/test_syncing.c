@@ -47,6 +47,56 @@ static void test_flush(void **state)
 	PLAY(steps);
 }
 
+/* A write with O_DSYNC waits as a flush after it does. */
+static void test_write(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		SENT,
+		/* also a part of a block is sent at once */
+		{"sync-write s a 8; sync-write s b 3", "d1.1 data j s 1 8; d1.2 data j s 2 3"},
+		{"j: result d1.1", "s1.10 sync j s 16"},
+		{"j: result s1.10", "a=8"},
+		{"j: result d1.2; j: result s1.13", "s1.13 sync j s 19; b=3"},
+		/* behind another writer, and where the window is full */
+		{"write s c 40; sync-write s d 24; sync-write s e 5; can s",
+		 "d1.3 data j s 3 8; d1.4 data j s 4 8; can nothing"},
+		{"j: result d1.3; j: result d1.4; j: result d1.5; j: result d1.6",
+		 "d1.5 data j s 5 8; d1.6 data j s 6 8; c=40; d1.7 data j s 7 8; "
+		 "d1.8 data j s 8 8"},
+		{"j: result d1.7; j: result d1.8; j: result d1.9; j: result d1.a",
+		 "d1.9 data j s 9 8; d1.a data j s 10 8; d1.b data j s 11 5; s1.53 sync j s 83"},
+		{"j: result s1.53; j: result d1.b; j: result s1.58",
+		 "d=24; s1.58 sync j s 88; e=5"},
+		{"disconnect", ""},
+	};
+	PLAY(steps);
+}
+
+static void test_write_to_any_other(void **state)
+{
+	(void)state;
+	STEPS(steps) = {
+		/* the peer has acknowledged it */
+		{"dial a j; j: result o1.0; sync-write a w 3",
+		 "o1.0 open j a 8; d1.0 data j a 0 3"},
+		{"j: result d1.0; try-read a r 1", "w=3; r=EAGAIN"},
+		{"sync-write a v 3; j: close a i1", "d1.1 data j a 1 3; v=ECONNRESET; i1 result j"},
+		/* before the answer to <open/> */
+		{"dial b j; sync-write b u 3", "o2.0 open j b 8"},
+		{"j: result o2.0", "d2.0 data j b 0 3"},
+		{"interrupt u; j: result d2.0", "u=EINTR"},
+		{"sync-write b t 3; flush b f; j: error d2.1 item-not-found",
+		 "d2.1 data j b 1 3; t=ECONNRESET; f=ECONNRESET"},
+		{"sync-write b x 3", "x=ECONNRESET"},
+		/* the last bytes before our own <close/> */
+		{"dial c j ibbfs resume; j: result o3.0; sync-write c y 3; finish c g",
+		 "o3.0 open j c 8 resume; d3.0 data j c 0 3; c3.0 close j c size=3"},
+		{"j: result c3.0", "y=3; g=0"},
+	};
+	PLAY(steps);
+}
+
 static void test_who_is_asked(void **state)
 {
 	(void)state;
@@ -314,6 +364,8 @@ static void test_restart(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_write_to_any_other),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_who_is_asked),
 		cmocka_unit_test(test_refused),
