@@ -131,7 +131,8 @@ static void delivery_answered(struct stream *stream, const struct msg *answer, c
 	if (has_lost_message(stream, answer, id->count)) {
 		stream_abort(stream, -ECONNRESET);
 	} else if (answer->kind == MSG_RESULT) {
-		stream_delivered(stream, id->count, now_us);
+		/* A peer that names the next message has those before it. */
+		stream_delivered(stream, id->count, answer->has_seq, now_us);
 	} else if (!condition_means_away(answer->condition) ||
 		   !stream_suspend(stream, true, now_us / 1000)) {
 		/* Any client with IBB answers a probe; an error is from an ibbfs that has lost the

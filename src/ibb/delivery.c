@@ -14,12 +14,14 @@
 /*
  * Messages are not answered. But stanzas between two full JIDs stay in order (RFC 6120 section
  * 10.1). So any answer to a request that follows them says that the peer has received the blocks
- * before `end`.
+ * before `end`, back to the last request: if the peer was offline, that was lost with the blocks
+ * before it, and a peer that is back under the same full JID answers later ones.
  */
 static void probe_delivery(struct stream *stream, uint64_t end)
 {
 	stream->outgoing.unprobed = 0;
 	stream->outgoing.probed = end;
+	sender_note_question(&stream->outgoing.sender, end - 1);
 	if (stream_send_probe(stream, ID_DELIVERY, end)) {
 		stream_abort(stream, -ENOMEM);
 	}
@@ -240,7 +242,7 @@ void stream_acknowledged(struct stream *stream, uint64_t block, int64_t now_us)
 	}
 }
 
-void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
+void stream_delivered(struct stream *stream, uint64_t end, bool all, int64_t now_us)
 {
 	struct sender *sender = &stream->outgoing.sender;
 	uint64_t next = sender_next_number(sender);
@@ -251,13 +253,17 @@ void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us)
 	/* An answer to a probe that was not sent says nothing. */
 	end = end <= stream->outgoing.probed ? end : 0;
 	end = end < next ? end : next;
-	if (stream_is_over(stream) || sender->oldest >= end) {
+	if (stream_is_over(stream) || end == 0 || !sender_is_in_flight(sender, end - 1)) {
 		return;
 	}
 	/* Only the last one is sampled: earlier ones have waited for the probe. */
 	struct window_sample sample = begin_sample(stream, end - 1, now_us);
 	uint64_t before = sender_delivered(sender);
-	sender_acknowledge_before(sender, end);
+	if (all) {
+		sender_acknowledge_before(sender, end);
+	} else {
+		sender_acknowledge_asked(sender, end - 1);
+	}
 	end_sample(stream, &sample, before);
 	make_progress(stream, now_us / 1000);
 }

@@ -277,6 +277,25 @@ void sender_acknowledge_before(struct sender *sender, uint64_t end)
 	}
 }
 
+void sender_note_question(struct sender *sender, uint64_t number)
+{
+	struct sent_block *block = find_block(sender, number);
+	if (block) {
+		block->asked = true;
+	}
+}
+
+void sender_acknowledge_asked(struct sender *sender, uint64_t number)
+{
+	uint64_t first = number;
+	while (first > sender->oldest && !find_block(sender, first - 1)->asked) {
+		first--;
+	}
+	while (first <= number) {
+		sender_acknowledge(sender, first++);
+	}
+}
+
 void sender_retransmit(struct sender *sender, uint64_t number)
 {
 	assert(find_block(sender, number));

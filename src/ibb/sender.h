@@ -40,6 +40,7 @@ struct sent_block {
 	uint64_t skipped;   /* by a skip */
 	unsigned epoch;	    /* sender.epoch when it was cut */
 	bool acknowledged;  /* before an older block */
+	bool asked;	    /* sender_note_question */
 	int64_t sent_us;    /* or SENDER_RETRANSMITTED */
 	uint64_t delivered; /* sender_delivered when it was sent */
 };
@@ -112,6 +113,13 @@ bool sender_acknowledge(struct sender *sender, uint64_t number);
 
 /* So were all blocks before `end`, in flight or to be retransmitted. */
 void sender_acknowledge_before(struct sender *sender, uint64_t end);
+
+/* A question to the receiver follows block `number`, if that is in flight. */
+void sender_note_question(struct sender *sender, uint64_t number);
+
+/* The question behind block `number`, in flight, was answered: this block is acknowledged, and so
+ * are those before it, up to the last one with a question of its own. */
+void sender_acknowledge_asked(struct sender *sender, uint64_t number);
 
 /* Block `number`, in flight, and all later ones are to be retransmitted. */
 void sender_retransmit(struct sender *sender, uint64_t number);

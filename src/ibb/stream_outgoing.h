@@ -121,9 +121,9 @@ void stream_retransmit_acknowledged(struct stream *stream, uint64_t block, uint6
 void stream_data_refused(struct stream *stream, uint64_t block, uint64_t epoch,
 			 const struct msg *error, int64_t now_ms);
 
-/* A probe was answered: the blocks before `end` have arrived. If the peer stores them, they are
- * durable. 0: an empty file is. */
-void stream_delivered(struct stream *stream, uint64_t end, int64_t now_us);
+/* A probe was answered: the blocks before `end` have arrived, be it `all` of them, or those behind
+ * the probe before it. If the peer stores them, they are durable. 0: an empty file is. */
+void stream_delivered(struct stream *stream, uint64_t end, bool all, int64_t now_us);
 
 /* ---- syncing.c ---- */
 

@@ -273,3 +273,23 @@ def test_delivery_that_is_never_confirmed(
     with pytest.raises(TimeoutError):
         os.close(fd)
     peer.wait_for(is_kind("close"))
+
+
+@pytest.mark.parametrize("question, features", QUESTIONS, ids=["info", "ping"])
+def test_what_is_lost_with_its_question(
+    lab: Lab, question: str, features: tuple[str, ...]
+) -> None:
+    """The peer was offline for a moment. Its answers to later questions say nothing of it."""
+    mount, peer = lab.with_raw("stanza=message,timeout=2", features=features)
+    fd = os.open(mount.contact(peer) / "file", WRITE)
+    before = len(peer.find(is_kind(question)))
+    answers = peer.rules[question]
+    peer.rules[question] = silence
+    os.write(fd, b"lost")
+    peer.wait_for(is_kind(question), count=before + 1)
+    peer.rules[question] = answers
+    os.write(fd, b"not lost")
+    with pytest.raises((TimeoutError, ConnectionResetError)):
+        os.fsync(fd)
+    with pytest.raises((TimeoutError, ConnectionResetError)):
+        os.close(fd)

@@ -415,6 +415,31 @@ static void test_zeros(void **state)
 	sender_finish(&sender);
 }
 
+/* An answered question acknowledges the blocks behind the question before it. */
+static void test_questions(void **state)
+{
+	(void)state;
+	struct model model = {.written = 0};
+	struct sender *sender = &model.sender;
+	assert_int_equal(append(&model, 30), 0);
+	for (uint64_t number = 0; number < 6; number++) {
+		assert_int_equal(take(&model, 5), number);
+	}
+	sender_note_question(sender, 1);
+	sender_note_question(sender, 2);
+	sender_note_question(sender, 5);
+	sender_note_question(sender, 6); /* is not in flight */
+	sender_acknowledge_asked(sender, 5);
+	assert_int_equal(sender->acknowledged, 0);
+	assert_false(sender_is_in_flight(sender, 3));
+	assert_true(sender_is_in_flight(sender, 2));
+	sender_acknowledge_asked(sender, 1);
+	assert_int_equal(sender->acknowledged, 10);
+	sender_acknowledge_asked(sender, 2);
+	assert_true(sender_is_empty(sender));
+	sender_finish(sender);
+}
+
 static void test_finish(void **state)
 {
 	(void)state;
@@ -566,6 +591,7 @@ int main(void)
 		cmocka_unit_test(test_cut_anew),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_skips),
+		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_memory_is_short),
 	};
