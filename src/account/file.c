@@ -237,6 +237,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 	file_begin(account, handle, now_ms);
 	int64_t gap = handle->append ? 0 : gap_before(account, stream, offset);
 	if (gap < 0) {
+		handle->refused = (int)gap;
 		account_complete(account, op, gap);
 		return;
 	}
@@ -301,8 +302,9 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	note_flush(handle, op, killed);
 	if (killed) {
 		account_complete(account, op, -EINTR);
-	} else if (handle->refused && !stream_is_over(stream)) {
-		/* A release now would end the stream as a broken one. */
+	} else if (handle->refused && stream->state != STREAM_BROKEN) {
+		/* A release now would end the stream as a broken one, or the peer has closed it
+		 * before everything was written. */
 		account_complete(account, op, handle->refused == -EAGAIN ? -EIO : handle->refused);
 	} else {
 		stream_flush(stream, op, now_ms);

@@ -173,6 +173,9 @@ static void end_flushes(struct stream *stream)
 
 void stream_proceed(struct stream *stream, int64_t now_ms)
 {
+	if (stream_is_over(stream)) {
+		return; /* memory was short */
+	}
 	end_flushes(stream);
 	/* Flushes that are left when all is delivered wait for the answer to a question. */
 	if (stream_is_delivered(stream) && !stream->outgoing.flushers &&

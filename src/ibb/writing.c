@@ -180,14 +180,13 @@ void stream_release_writers(struct stream *stream)
 	while (stream->outgoing.writers && !is_full(stream)) {
 		struct op *op = stream->outgoing.writers;
 		int error = op->data ? stream_append(stream, op->data, op->size) : 0;
+		if (error) {
+			stream_abort(stream, error); /* a later write must not take its place */
+		}
 		if (stream_is_over(stream)) {
 			return; /* with all its calls */
 		}
-		if (error) {
-			op_complete(op, error, &stream->effects->done);
-		} else {
-			complete_write(stream, op);
-		}
+		complete_write(stream, op);
 	}
 	if (stream->outgoing.flushers || stream->session.finishers ||
 	    stream->session.close_pending || stream->state == STREAM_CLOSING) {

@@ -116,22 +116,24 @@ def test_who_closes_first_still_gets_what_was_written(lab: Lab) -> None:
     mount, peer = lab.with_raw()
     peer.open(mount.jid, "s1")
     content = os.urandom(20000)
-    with opened(mount.incoming(peer, "s1"), os.O_RDWR) as fd:
-        peer.rules["data"] = silence
-        os.write(fd, content)
-        first = peer.wait_for(is_kind("data"))
-        closing = lab.background(peer.close, mount.jid, "s1")
-        assert os.read(fd, 100) == b""
-        with pytest.raises(ConnectionResetError):
-            os.write(fd, b"too late")
-        assert not closing.done()
-        peer.rules["data"] = lambda _peer, stanza: result(stanza)
-        for stanza in peer.find(is_kind("data")):
-            peer.send(result(stanza))
-        assert closing.result(20).get("type") == "result"
-        assert payload(first).get("sid") == "s1"
-        assert peer.received("s1") == content
-        os.fsync(fd)
+    fd = os.open(mount.incoming(peer, "s1"), os.O_RDWR)
+    peer.rules["data"] = silence
+    os.write(fd, content)
+    first = peer.wait_for(is_kind("data"))
+    closing = lab.background(peer.close, mount.jid, "s1")
+    assert os.read(fd, 100) == b""
+    with pytest.raises(ConnectionResetError):
+        os.write(fd, b"too late")
+    assert not closing.done()
+    peer.rules["data"] = lambda _peer, stanza: result(stanza)
+    for stanza in peer.find(is_kind("data")):
+        peer.send(result(stanza))
+    assert closing.result(20).get("type") == "result"
+    assert payload(first).get("sid") == "s1"
+    assert peer.received("s1") == content
+    os.fsync(fd)
+    with pytest.raises(ConnectionResetError):
+        os.close(fd)  # not everything was written
 
 
 # ---- socat ----

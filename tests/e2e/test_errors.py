@@ -204,7 +204,8 @@ def test_the_peer_closes_and_we_write(lab: Lab) -> None:
     with pytest.raises(OSError) as failure:
         os.write(fd, b"x")
     assert failure.value.errno == errno.ECONNRESET
-    os.close(fd)  # nothing that was written is lost
+    with pytest.raises(ConnectionResetError):
+        os.close(fd)  # as the writer may have been told less: the kernel splits long writes
 
 
 def open_incoming(mount: Mount, peer: RawPeer, sid: str = "s1") -> Path:

@@ -243,6 +243,22 @@ static void test_no_memory_for_zeros(void **state)
 	script_finish(&script);
 }
 
+/* Later writes would take the place of one that is lost, and a flush would not miss it. */
+static void test_no_memory_for_a_write_that_waits(void **state)
+{
+	(void)state;
+	struct script script;
+	script_start(&script, &script_config, 1);
+	script_play(&script, "dial s j; j: result o1.0; write s a 40; write s b 200000; flush s f; "
+			     "j: result d1.0; j: result d1.1");
+	failing_malloc_arm(1);
+	assert_string_equal(script_play(&script, "j: result d1.2"),
+			    "a=40; b=ENOMEM; f=ENOMEM; c1.0 close j s");
+	assert_true(failing_malloc_disarm());
+	assert_string_equal(script_play(&script, "state s; write s c 1"), "broken; c=ENOMEM");
+	script_finish(&script);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_many_zeros),
 		cmocka_unit_test(test_flush_of_nothing),
 		cmocka_unit_test(test_no_memory_for_zeros),
+		cmocka_unit_test(test_no_memory_for_a_write_that_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
