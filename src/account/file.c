@@ -277,7 +277,11 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 	}
 	file_begin(account, handle, now_ms);
 	int64_t gap = gap_before(account, stream, size);
-	return gap > 0 ? stream_write_zeros(stream, (uint64_t)gap, now_ms) : (int)gap;
+	int error = gap > 0 ? stream_write_zeros(stream, (uint64_t)gap, now_ms) : (int)gap;
+	handle->used = true;
+	handle->flushed = false;
+	handle->refused = error;
+	return error;
 }
 
 /* ---- flush ---- */

@@ -231,6 +231,25 @@ static void test_released_without_a_flush(void **state)
 	scene_finish(&scene);
 }
 
+/* The zeros of ftruncate are written, too: the close of another process was before them. */
+static void test_released_after_a_truncation(void **state)
+{
+	(void)state;
+	struct scene scene;
+	scene_start_with_phone(&scene);
+	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	scene_write(&scene, handle, "abc", 0);
+	struct call *flush = scene_flush(&scene, handle);
+	scene_play(&scene);
+	assert_result(flush, 0);
+	assert_int_equal(file_truncate(&scene.account, handle->node, handle, 5, scene.now_ms), 0);
+	scene_settle(&scene);
+	scene_play(&scene);
+	scene_release(&scene, handle);
+	assert_true(scene_sent(&scene, MSG_CLOSE, PHONE)->reset);
+	scene_finish(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_interrupted_flush),
 		cmocka_unit_test(test_interrupted_flush_that_is_not_the_last),
 		cmocka_unit_test(test_released_without_a_flush),
+		cmocka_unit_test(test_released_after_a_truncation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
