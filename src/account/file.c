@@ -309,7 +309,7 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 	} else if (handle->refused && stream->state != STREAM_BROKEN) {
 		/* A release now would end the stream as a broken one, or the peer has closed it
 		 * before everything was written. */
-		account_complete(account, op, handle->refused == -EAGAIN ? -EIO : handle->refused);
+		account_complete(account, op, handle_refusal(handle));
 	} else {
 		stream_flush(stream, op, now_ms);
 	}
@@ -361,13 +361,17 @@ void file_interrupt(struct account *account, struct op *op)
 	if (op->kind == OP_FLUSH && handle && handle->last_flush == op->token) {
 		handle->killed = true;
 	}
-	if (op->list == &account->disk_waiters) {
-		account_complete(account, op, -EINTR); /* nothing has happened yet */
-		return;
-	}
+	bool writes = op->kind == OP_WRITE || op->kind == OP_WRITE_SYNC;
 	struct stream *stream = handle ? handle_stream(handle) : NULL;
 	bool is_queued = stream && op->list == &stream->outgoing.flushers;
-	op_interrupt(op, &account->ibb.effects.done);
+	if (op->list == &account->disk_waiters) {
+		account_complete(account, op, -EINTR); /* nothing has happened yet */
+	} else {
+		op_interrupt(op, &account->ibb.effects.done);
+	}
+	if (handle && writes && op->result == -EINTR) {
+		handle->refused = -EINTR;
+	}
 	if (op->kind == OP_WRITE_SYNC && is_queued) {
 		/* Its bytes may arrive, and would arrive twice if it were repeated. */
 		ibb_abort(&account->ibb, stream, -ECONNRESET);

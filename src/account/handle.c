@@ -44,6 +44,12 @@ struct stream *handle_stream(const struct handle *handle)
 	return handle->attached ? handle->attached->file.stream : NULL;
 }
 
+int handle_refusal(const struct handle *handle)
+{
+	bool may_repeat = handle->refused == -EAGAIN || handle->refused == -EINTR;
+	return may_repeat ? -EIO : handle->refused;
+}
+
 bool handle_is_spooled(const struct handle *handle)
 {
 	return handle->peer != NULL;

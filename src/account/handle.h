@@ -80,6 +80,10 @@ void handle_destroy(struct account *account, struct handle *handle);
 /* The stream that it reads or writes, or NULL. */
 struct stream *handle_stream(const struct handle *handle);
 
+/* What a close returns because of handle->refused: an error that nobody takes for success, or for a
+ * reason to repeat it. 0: there is none. */
+int handle_refusal(const struct handle *handle);
+
 /* Whether writes through it go to a spool, to be offered as a whole. */
 bool handle_is_spooled(const struct handle *handle);
 

@@ -45,16 +45,20 @@ int spool_file_resize(struct handle *handle, uint64_t size)
 	node->file.size = size;
 	handle->flushed = false;
 	handle->used = true;
+	handle->refused = 0;
 	node_touch(node);
 	return 0;
 }
 
-/* 0: the peer of `handle` can be sent an offer now; or why not. */
+/* 0: the peer of `handle` can be sent an offer now, and everything was written; or why not. */
 static int check(const struct account *account, const struct stream *stream,
 		 const struct handle *handle)
 {
 	if (stream_is_over(stream)) {
 		return stream_outcome(stream);
+	}
+	if (handle->refused) {
+		return handle_refusal(handle);
 	}
 	if (account->stopping) {
 		return -ECONNRESET;

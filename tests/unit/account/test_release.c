@@ -174,6 +174,35 @@ static void test_last_write_failed(void **state)
 	}
 }
 
+/* A signal ends a write that has sent nothing yet. The writer may be told of an earlier part only,
+ * as the kernel splits long writes. */
+static void test_last_write_interrupted(void **state)
+{
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		struct scene scene;
+		scene_start_with_phone(&scene);
+		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+		struct call *fills = scene_write(&scene, handle, "0123456789abcdefghijkl", 0);
+		struct call *write = scene_write(&scene, handle, "m", 22);
+		assert_waits(write);
+		file_interrupt(&scene.account, &write->op);
+		scene_settle(&scene);
+		assert_result(write, -EINTR);
+		scene_play(&scene);
+		assert_result(fills, 22);
+		assert_result(scene_flush(&scene, handle), -EIO);
+		if (again) {
+			assert_result(scene_write(&scene, handle, "m", 22), 1);
+			scene_play(&scene);
+			assert_result(scene_flush(&scene, handle), 0);
+		}
+		scene_release(&scene, handle);
+		assert_int_equal(scene_sent(&scene, MSG_CLOSE, PHONE)->reset, !again);
+		scene_finish(&scene);
+	}
+}
+
 /* A signal that ends a flush leaves nothing flushed, unless another flush succeeds. */
 static void test_interrupted_flush(void **state)
 {
@@ -258,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_reader_leaves_early),
 		cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_last_write_failed),
+		cmocka_unit_test(test_last_write_interrupted),
 		cmocka_unit_test(test_closed_before_the_features_are_known),
 		cmocka_unit_test(test_interrupted_flush),
 		cmocka_unit_test(test_interrupted_flush_that_is_not_the_last),

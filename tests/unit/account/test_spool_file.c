@@ -132,6 +132,31 @@ static void test_sync(void **state)
 	scene_finish(&scene);
 }
 
+/* Not everything was written, unless the write is repeated. */
+static void test_last_write_interrupted(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = spooled(&scene, "a@x/f");
+	assert_int_equal(spool_file_resize(handle, 5), 0);
+	struct call *write = &scene.calls[scene.calls_length++];
+	op_init(&write->op, OP_WRITE, 99, 7, false);
+	write->op.context = handle;
+	op_park(&write->op, &scene.account.disk_waiters);
+	file_interrupt(&scene.account, &write->op);
+	scene_settle(&scene);
+	assert_result(write, -EINTR);
+	assert_int_equal(spool_file_make_offer(&scene.account, handle, 5, NULL, scene.now_ms),
+			 -EIO);
+	scene_is_quiet(&scene);
+	assert_int_equal(spool_file_resize(handle, 12), 0);
+	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	scene_play(&scene);
+	assert_result(close, 0);
+	scene_finish(&scene);
+}
+
 /* The connection breaks and comes back: the file was not offered yet, so it is unchanged. */
 static void test_connection_breaks_while_it_is_written(void **state)
 {
@@ -531,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_while_it_is_written),
 		cmocka_unit_test(test_sync),
+		cmocka_unit_test(test_last_write_interrupted),
 		cmocka_unit_test(test_connection_breaks_while_it_is_written),
 		cmocka_unit_test(test_name_is_used_again),
 		cmocka_unit_test(test_nonblock_open),
