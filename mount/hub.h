@@ -159,7 +159,8 @@ int hub_remove_attribute(struct hub *hub, uint64_t ino, const char *name);
 /* file.c's calls. The request is the hub's until it is delivered. */
 void hub_open(struct hub *hub, uint64_t ino, int flags, const char *sid, struct request *request);
 void hub_read(struct hub *hub, struct handle *handle, struct request *request);
-void hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
+/* False: nothing was done, as an OP_WRITE of a spooled file goes to the spool. */
+bool hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
 	       uint64_t offset);
 void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed);
 void hub_sync(struct hub *hub, struct handle *handle, struct request *request);

@@ -193,12 +193,17 @@ void hub_read(struct hub *hub, struct handle *handle, struct request *request)
 	hub_end_with(hub, request, now_ms);
 }
 
-void hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
+bool hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
 	       uint64_t offset)
 {
 	int64_t now_ms = hub_begin(hub);
-	file_write(&hub->account, handle, &request->op, bytes, offset, now_ms);
+	file_begin(&hub->account, handle, now_ms);
+	bool writes = !handle_is_spooled(handle) || request->op.kind == OP_WRITE_SYNC;
+	if (writes) {
+		file_write(&hub->account, handle, &request->op, bytes, offset, now_ms);
+	}
 	hub_end_with(hub, request, now_ms);
+	return writes;
 }
 
 void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed)

@@ -194,28 +194,23 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	}
 }
 
-static void write_spooled(fuse_req_t req, const char *bytes, size_t size, off_t offset,
+static void write_spooled(struct call *call, const char *bytes, off_t offset,
 			  const struct fuse_file_info *info)
 {
-	const struct call_context *context = call_context_of(req);
+	const struct call_context *context = call_context_of(call->req);
 	struct handle *handle = call_handle_of(info);
-	struct call *call = call_begin_disk(req, OP_WRITE, size, deliver_write);
-	if (!call) {
-		return;
-	}
 	struct op *op = &call->request.op;
-	op->data = malloc(size);
-	if (!op->data && size > 0) {
+	op->data = malloc(op->size);
+	if (!op->data && op->size > 0) {
 		op->result = -ENOMEM;
 		deliver_write(&call->request);
 		return;
 	}
-	memcpy(op->data, bytes, size);
-	struct early_signal early = call_early_signal(call);
+	memcpy(op->data, bytes, op->size);
+	interrupts_prepare(context->interrupts, &call->request);
 	/* With O_NONBLOCK the format may be known only now: the kernel has no offsets. */
 	spool_ops_write(context->hub, &context->spool, handle, &call->request, (uint64_t)offset,
 			info->flags & O_APPEND || handle->is_stream);
-	call_apply(early);
 }
 
 void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
@@ -224,14 +219,13 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, o
 	/* Of open(2) or pwritev2(2); or the file system is mounted with sync. */
 	enum op_kind kind = info->flags & O_DSYNC ? OP_WRITE_SYNC : OP_WRITE;
 	(void)ino;
-	if (hub_is_spooled(call_hub_of(req), call_handle_of(info), true) && kind == OP_WRITE) {
-		write_spooled(req, bytes, size, offset, info);
-		return;
-	}
 	struct call *call = call_begin(req, kind, size, info->flags & O_NONBLOCK, deliver_write);
 	if (call) {
 		struct early_signal early = call_early_signal(call);
-		hub_write(call->hub, call_handle_of(info), &call->request, bytes, (uint64_t)offset);
+		if (!hub_write(call->hub, call_handle_of(info), &call->request, bytes,
+			       (uint64_t)offset)) {
+			write_spooled(call, bytes, offset, info);
+		}
 		call_apply(early);
 	}
 }

@@ -22,7 +22,8 @@ void file_open(struct account *account, struct node *node, int flags, const char
 /* Reads the next bytes: there are no offsets. A read of `next` may accept an offer. */
 void file_read(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
 
-/* Of a spooled file only an OP_WRITE_SYNC, which fails: the peer gets nothing before its close. */
+/* Of a spooled file: fails with -EINVAL, and the file with it. An OP_WRITE goes to the spool, and
+ * an OP_WRITE_SYNC cannot do what it promises, as the peer gets nothing before its close. */
 void file_write(struct account *account, struct handle *handle, struct op *op, const void *bytes,
 		uint64_t offset, int64_t now_ms);
 

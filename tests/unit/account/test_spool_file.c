@@ -132,6 +132,25 @@ static void test_sync(void **state)
 	scene_finish(&scene);
 }
 
+/* Opened with O_NONBLOCK, the file becomes spooled between the moment that a write looks and the
+ * write itself: bytes for the stream would never be sent. */
+static void test_becomes_spooled_before_a_write(void **state)
+{
+	(void)state;
+	struct scene scene;
+	start(&scene);
+	struct handle *handle = call_handle(scene_open(&scene, "a@x/f", O_WRONLY | O_NONBLOCK));
+	file_begin(&scene.account, handle, scene.now_ms);
+	assert_false(handle_is_spooled(handle));
+	scene_play(&scene);
+	assert_true(handle_is_spooled(handle));
+	assert_result(scene_write(&scene, handle, TEXT, 0), -EINVAL);
+	assert_int_equal(stream_written(handle->node->file.stream), 0);
+	assert_result(scene_offer(&scene, handle, "", 0, NULL), -EINVAL);
+	scene_is_quiet(&scene);
+	scene_finish(&scene);
+}
+
 /* Not everything was written, unless the write is repeated. */
 static void test_last_write_interrupted(void **state)
 {
@@ -556,6 +575,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_while_it_is_written),
 		cmocka_unit_test(test_sync),
+		cmocka_unit_test(test_becomes_spooled_before_a_write),
 		cmocka_unit_test(test_last_write_interrupted),
 		cmocka_unit_test(test_connection_breaks_while_it_is_written),
 		cmocka_unit_test(test_name_is_used_again),
