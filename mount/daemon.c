@@ -327,7 +327,7 @@ int daemon_run(struct options *options, char **password)
 		return EXIT_FAILURE;
 	}
 	struct interrupts interrupts;
-	struct closes closes = {0};
+	struct closes closes;
 	hub_set_umask(hub, options->umask);
 	hub_set_presets(hub, options->presets);
 	struct call_context context = {
@@ -338,6 +338,7 @@ int daemon_run(struct options *options, char **password)
 	};
 	proc_start();
 	interrupts_init(&interrupts, hub);
+	closes_init(&closes, hub);
 	int status = EXIT_FAILURE;
 	struct fuse_session *session =
 		fuse_session_new(&options->fuse, &ops_table, sizeof(ops_table), &context);
@@ -345,9 +346,13 @@ int daemon_run(struct options *options, char **password)
 		status = run_with_disks(options, password, session, &context, signal_fd, ready_fd);
 	}
 	interrupts_finish(&interrupts);
+	bool ended = closes_finish(&closes);
 	proc_stop();
 	if (!end_disks(options, &context)) {
 		leave(status == EXIT_SUCCESS ? -1 : ready_fd);
+	}
+	if (!ended) {
+		_exit(status); /* a thread waits for a process, and uses the hub */
 	}
 	if (session) {
 		fuse_session_destroy(session);

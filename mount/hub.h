@@ -99,6 +99,9 @@ void hub_set_presets(struct hub *hub, const struct preset *presets);
  */
 int hub_fd(const struct hub *hub);
 
+/* Makes it readable. */
+void hub_wake_main(struct hub *hub);
+
 /* Call before waiting; returns until when, INT64_MAX for ever. */
 int64_t hub_begin_wait(struct hub *hub);
 

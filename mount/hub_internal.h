@@ -43,9 +43,6 @@ void hub_end(struct hub *hub, int64_t now_ms);
 /* Likewise, for calls that may park `request`. */
 void hub_end_with(struct hub *hub, struct request *request, int64_t now_ms);
 
-/* Makes hub_fd readable. */
-void hub_wake_main(struct hub *hub);
-
 /* For calls that change nothing. */
 void hub_unlock(struct hub *hub);
 

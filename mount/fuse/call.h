@@ -12,6 +12,7 @@
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/interrupts.h"
 #include "mount/hub.h"
+#include "mount/process/caller.h"
 
 #include <fuse_lowlevel.h>
 
@@ -46,6 +47,7 @@ struct call {
 	uint64_t table;		  /* the kernel's number of the caller's descriptor table */
 	fuse_ino_t ino;
 	enum close_end ending;
+	enum caller_fate fate;
 	bool spooled; /* and not KILLED */
 };
 

@@ -1,80 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/fuse/closes.h"
 
+#include "clock.h"
+#include "mount/disk/pool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
 #include "mount/process/writers.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
+
+/* How long the other thread may take. A search takes some ms on a busy machine. */
+#define JUDGE_MS 1000
+
+/* How long the end waits for that thread: the kernel has ended all calls of the mount. */
+#define FINISH_MS 500
+
+/* Closes that are judged together, without their calls. */
+struct judging {
+	struct task task; /* first */
+	struct hub *hub;
+	enum {
+		JUDGING_RUNS,
+		JUDGING_ENDED, /* the main thread frees it */
+		JUDGING_LEFT,  /* the other thread does */
+	} _Atomic state;
+	struct writers_close closes[WRITERS_MOST];
+	uint64_t opened[WRITERS_MOST];
+	char names[WRITERS_MOST][NAME_MAX + 1];
+	size_t count;
+};
+
+void closes_init(struct closes *closes, struct hub *hub)
+{
+	*closes = (struct closes){.hub = hub};
+}
+
+bool closes_finish(struct closes *closes)
+{
+	if (closes->pool && pool_drain(closes->pool, clock_now_ms() + FINISH_MS) > 0) {
+		return false;
+	}
+	pool_destroy(closes->pool);
+	closes->pool = NULL;
+	return true;
+}
 
 void closes_add(struct closes *closes, struct call *call, bool killed)
 {
 	call->ending = killed ? CLOSE_KILLED : CLOSE_SHARED;
 	call->spooled = false;
 	DL_APPEND(closes->calls, call);
-}
-
-/* ---- which ones are the last ---- */
-
-/* Closes that are judged together. */
-struct judged {
-	struct call *calls[WRITERS_MOST];
-	struct writers_close closes[WRITERS_MOST];
-	char names[WRITERS_MOST][NAME_MAX + 1];
-	size_t count;
-};
-
-static void add(struct judged *judged, struct call *call)
-{
-	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
-	call->spooled = hub_is_spooled(call->hub, call->handle, false);
-	if (!call->spooled && !hub_can_finish(call->hub, call->handle)) {
-		return;
-	}
-	if (hub_path(call->hub, call->handle, path, sizeof(path)) < 0) {
-		/* It is removed: other writers cannot be found. */
-		call->ending = call->spooled ? CLOSE_LAST : CLOSE_SHARED;
-		return;
-	}
-	char *name = judged->names[judged->count];
-	snprintf(name, NAME_MAX + 1, "%s", strrchr(path, '/') + 1);
-	judged->calls[judged->count] = call;
-	judged->closes[judged->count++] = (struct writers_close){
-		.pid = call->pid,
-		.table = call->table,
-		.opener = call->handle->opener,
-		.opened = &call->handle->opened,
-		.name = name,
-		.ino = call->ino,
-		.searches = call->spooled,
-	};
-}
-
-/* If writers cannot be seen, a stream ends with the release, and no call waits for its end. A
- * spooled file is offered if something was written: a shell begins with two descriptors. */
-static bool is_last(const struct call *call, enum writers_left left)
-{
-	return left == WRITERS_NONE || (left == WRITERS_UNKNOWN && call->handle->spool);
-}
-
-static void judge(struct call *calls, size_t count)
-{
-	struct judged judged = {.count = 0};
-	struct call *call = calls;
-	for (size_t i = 0; i < count; i++, call = call->next) {
-		if (call->ending != CLOSE_KILLED) {
-			add(&judged, call);
-		}
-	}
-	writers_judge(judged.closes, judged.count);
-	for (size_t i = 0; i < judged.count; i++) {
-		if (is_last(judged.calls[i], judged.closes[i].left)) {
-			judged.calls[i]->ending = CLOSE_LAST;
-		}
-	}
 }
 
 /* ---- each one ---- */
@@ -99,19 +79,206 @@ static void begin(struct call *call)
 	call_apply(early);
 }
 
-void closes_begin(struct closes *closes)
+/* Whether it has to be known who else has the file open. */
+static bool is_judged(struct call *call)
 {
-	while (closes->calls) {
-		struct call *call;
-		size_t count = 0;
-		DL_FOREACH (closes->calls, call) {
-			count += count < WRITERS_MOST;
-		}
-		judge(closes->calls, count);
-		for (; count > 0; count--) {
-			call = closes->calls;
+	char path[PATH_MAX]; /* in the mount: a contact's directory is in it */
+	if (call->ending != CLOSE_SHARED) {
+		return false;
+	}
+	call->spooled = hub_is_spooled(call->hub, call->handle, false);
+	if (call->fate == CALLER_EXECUTES) {
+		return false; /* execve drops the result: the release ends the stream, or offers */
+	}
+	if (!call->spooled && !hub_can_finish(call->hub, call->handle)) {
+		return false;
+	}
+	if (hub_path(call->hub, call->handle, path, sizeof(path)) < 0) {
+		/* It is removed: other writers cannot be found. */
+		call->ending = call->spooled ? CLOSE_LAST : CLOSE_SHARED;
+		return false;
+	}
+	return true;
+}
+
+static bool has_handle(const struct call *from, const struct call *end, const struct handle *handle)
+{
+	while (from != end && from->handle != handle) {
+		from = from->next;
+	}
+	return from != end;
+}
+
+/* Whether a close of the same file that came before `call` waits to be judged. */
+static bool is_behind(const struct closes *closes, const struct call *call)
+{
+	return has_handle(closes->judged, NULL, call->handle) ||
+	       has_handle(closes->calls, call, call->handle);
+}
+
+/* Begins those that are not judged. One whose caller is in execve does not wait for one before it,
+ * which may be judged only when execve goes on. */
+static void begin_others(struct closes *closes)
+{
+	struct call *call, *next;
+	DL_FOREACH_SAFE (closes->calls, call, next) {
+		if (!is_judged(call) &&
+		    (call->fate == CALLER_EXECUTES || !is_behind(closes, call))) {
 			DL_DELETE(closes->calls, call);
 			begin(call); /* and it may be over */
+		}
+	}
+}
+
+/* ---- which ones are the last ---- */
+
+static void add(struct judging *judging, struct call *call)
+{
+	size_t at = judging->count++;
+	char path[PATH_MAX], *name = judging->names[at];
+	if (hub_path(call->hub, call->handle, path, sizeof(path)) < 0) {
+		strcpy(path, "/"); /* it was there just now */
+	}
+	snprintf(name, NAME_MAX + 1, "%s", strrchr(path, '/') + 1);
+	judging->opened[at] = call->handle->opened;
+	judging->closes[at] = (struct writers_close){
+		.pid = call->pid,
+		.table = call->table,
+		.opener = call->handle->opener,
+		.opened = &judging->opened[at],
+		.name = name,
+		.ino = call->ino,
+		.searches = call->spooled,
+	};
+}
+
+/* If writers cannot be seen, a stream ends with the release, and no call waits for its end. A
+ * spooled file is offered if something was written: a shell begins with two descriptors. */
+static bool is_last(const struct call *call, enum writers_left left)
+{
+	return left == WRITERS_NONE || (left == WRITERS_UNKNOWN && call->handle->spool);
+}
+
+static void begin_judged(struct call *call, enum writers_left left)
+{
+	if (is_last(call, left)) {
+		call->ending = CLOSE_LAST;
+	}
+	begin(call);
+}
+
+/* Begins closes->judged; NULL: there is no result. */
+static void begin_all_judged(struct closes *closes, const struct judging *judging)
+{
+	for (size_t i = 0; closes->judged; i++) {
+		struct call *call = closes->judged;
+		DL_DELETE(closes->judged, call);
+		if (judging) {
+			call->handle->opened = judging->opened[i];
+		}
+		begin_judged(call, judging ? judging->closes[i].left : WRITERS_UNKNOWN);
+	}
+}
+
+static void run(struct task *task)
+{
+	struct judging *judging = (struct judging *)task;
+	struct hub *hub = judging->hub;
+	writers_judge(judging->closes, judging->count);
+	if (atomic_exchange(&judging->state, JUDGING_ENDED) == JUDGING_LEFT) {
+		free(judging);
+	} else {
+		hub_wake_main(hub);
+	}
+}
+
+/* Has other processes looked at. False: there is no thread. */
+static bool submit(struct closes *closes, struct judging *judging)
+{
+	if (!closes->pool) {
+		closes->pool = pool_create();
+	}
+	if (!closes->pool) {
+		return false;
+	}
+	judging->task.run = run;
+	judging->hub = closes->hub;
+	atomic_init(&judging->state, JUDGING_RUNS);
+	closes->judging = judging;
+	closes->until_ms = clock_now_ms() + JUDGE_MS;
+	pool_submit(closes->pool, NULL, &judging->task);
+	return true;
+}
+
+/* Judges the oldest ones. */
+static void judge(struct closes *closes)
+{
+	struct judging *judging = calloc(1, sizeof(*judging));
+	bool seen = true;
+	struct call *call, *next;
+	DL_FOREACH_SAFE (closes->calls, call, next) {
+		if (!is_judged(call) || (judging && judging->count == WRITERS_MOST)) {
+			continue;
+		}
+		DL_DELETE(closes->calls, call);
+		DL_APPEND(closes->judged, call);
+		seen = seen && call->fate != CALLER_UNKNOWN;
+		if (judging) {
+			add(judging, call);
+		}
+	}
+	bool known = judging && seen && writers_judge_callers(judging->closes, judging->count);
+	if (known || !judging || !submit(closes, judging)) {
+		begin_all_judged(closes, known ? judging : NULL);
+		free(judging);
+	}
+}
+
+/* Begins those that are judged, with the result if there is one. */
+static void end_judging(struct closes *closes)
+{
+	struct judging *judging = closes->judging;
+	if (!judging) {
+		return;
+	}
+	bool known = atomic_exchange(&judging->state, JUDGING_LEFT) == JUDGING_ENDED;
+	closes->judging = NULL;
+	begin_all_judged(closes, known ? judging : NULL);
+	if (known) {
+		free(judging);
+	}
+}
+
+int64_t closes_deadline(const struct closes *closes)
+{
+	if (!closes->judging) {
+		return INT64_MAX;
+	}
+	return atomic_load(&closes->judging->state) == JUDGING_ENDED ? 0 : closes->until_ms;
+}
+
+void closes_begin(struct closes *closes)
+{
+	if (clock_now_ms() >= closes_deadline(closes)) {
+		end_judging(closes);
+	}
+	begin_others(closes);
+	while (closes->calls && !closes->judging) {
+		judge(closes);
+		begin_others(closes);
+	}
+}
+
+void closes_end(struct closes *closes)
+{
+	end_judging(closes);
+	while (closes->calls) {
+		struct call *call = closes->calls;
+		DL_DELETE(closes->calls, call);
+		if (is_judged(call)) {
+			begin_judged(call, WRITERS_UNKNOWN);
+		} else {
+			begin(call);
 		}
 	}
 }

@@ -4,28 +4,51 @@
  *
  * Whether a flush is the last one is found out for all flushes together that can be read from
  * /dev/fuse (writers.h). So a flush waits for the requests that are there already; these are few.
- * Flushes stay in order. A write may overtake a flush of another descriptor, as neither caller has
- * an answer yet. Then the flush waits for that write, too.
+ * Flushes of a file stay in order. A write may overtake a flush of another descriptor, as neither
+ * caller has an answer yet. Then the flush waits for that write, too.
  *
- * Threads: the main thread, without the hub's lock.
+ * If other processes have to be looked at, another thread does so: the kernel may let it wait for
+ * one that is in execve(2), and that one may wait for the answer to a flush. Requests are served
+ * meanwhile. If such a process does not go on soon, it is not known who has the files open.
+ *
+ * Units:   ms of CLOCK_MONOTONIC.
+ * Threads: the main thread, without the hub's lock; one more thread looks at processes.
  */
 #ifndef MOUNT_FUSE_CLOSES_H
 #define MOUNT_FUSE_CLOSES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct call;
+struct hub;
 
-/* Zeros: there are none. */
 struct closes {
-	struct call *calls; /* oldest first */
+	struct hub *hub;
+	struct call *calls;	 /* oldest first */
+	struct call *judged;	 /* likewise, those that the other thread judges */
+	struct judging *judging; /* what it does; or NULL */
+	int64_t until_ms;	 /* it may take so long */
+	struct pool *pool;	 /* the other thread; NULL: it was not needed yet */
 };
 
-/* Takes a flush, whose handle, pid, table and ino are known. `killed`: a signal kills its caller.
- * An interrupt that comes meanwhile is an early signal (call.h). */
+void closes_init(struct closes *closes, struct hub *hub);
+
+/* After closes_end, when the mount is gone. False: the thread waits for other processes, and the
+ * hub must stay. */
+bool closes_finish(struct closes *closes);
+
+/* Takes a flush, whose handle, pid, fate, table and ino are known. `killed`: a signal kills its
+ * caller. An interrupt that comes meanwhile is an early signal (call.h). */
 void closes_add(struct closes *closes, struct call *call, bool killed);
 
-/* Begins all of them. To be called before the main thread waits. */
+/* Begins those that can. To be called before the main thread waits, and at closes_deadline. */
 void closes_begin(struct closes *closes);
+
+/* INT64_MAX: never. */
+int64_t closes_deadline(const struct closes *closes);
+
+/* The mount ends: begins all of them, whoever else has the files open. */
+void closes_end(struct closes *closes);
 
 #endif

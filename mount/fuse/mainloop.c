@@ -174,16 +174,18 @@ static int64_t next_deadline(const struct mainloop *loop, int64_t *status_ms)
 {
 	int64_t deadline_ms = prepare(loop);
 	deadline_ms = min_ms(deadline_ms, interrupts_deadline(loop->interrupts));
+	deadline_ms = min_ms(deadline_ms, closes_deadline(loop->closes));
 	deadline_ms = min_ms(deadline_ms, inbox_ops_deadline(loop->inbox));
 	deadline_ms = min_ms(deadline_ms, memory_deadline());
 	return min_ms(deadline_ms, report_status(loop, status_ms));
 }
 
-/* Begins the closes that are held, of callers that are not visible. They count as killed. */
-static void end_held(const struct mainloop *loop)
+/* Begins the closes that wait. Those that are held, of callers that are not visible, count as
+ * killed. */
+static void end_closes(const struct mainloop *loop)
 {
 	interrupts_end_all(loop->interrupts);
-	closes_begin(loop->closes);
+	closes_end(loop->closes);
 }
 
 /* Begins the end; returns when it must be reached. */
@@ -192,7 +194,7 @@ static int64_t begin_end(const struct mainloop *loop, bool mounted)
 	int64_t until_ms = clock_now_ms() + DRAIN_MS;
 	notify_stopping();
 	if (!mounted) {
-		end_held(loop); /* hub_stop frees the handles */
+		end_closes(loop); /* hub_stop frees the handles */
 	}
 	/* What was closed just now is offered before nothing new is begun. */
 	pool_drain(loop->spool, clock_now_ms() + SPOOL_MS);
@@ -238,6 +240,6 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 			until_ms = begin_end(loop, mounted);
 		}
 	}
-	end_held(loop);
+	end_closes(loop);
 	free(buffer.mem);
 }

@@ -246,13 +246,13 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	call->pid = fuse_req_ctx(req)->pid;
 	call->table = info->lock_owner;
 	call->ino = ino;
-	enum caller_fate fate = call->handle->writable ? caller_fate(call->pid) : CALLER_STAYS;
-	if (fate == CALLER_UNKNOWN) {
+	call->fate = call->handle->writable ? caller_fate(call->pid) : CALLER_STAYS;
+	if (call->fate == CALLER_UNKNOWN) {
 		struct early_signal early = call_early_signal(call);
 		interrupts_hold(call_context_of(req)->interrupts, &call->request, add_close);
 		call_apply(early);
 	} else {
-		add_close(&call->request, fate == CALLER_ENDS);
+		add_close(&call->request, call->fate == CALLER_ENDS);
 	}
 }
 

@@ -40,9 +40,20 @@ static bool shows_exit_code(pid_t pid)
 	return readlink(path, target, sizeof(target)) >= 0;
 }
 
+/* The new memory has a stack, and no code before the files are closed. A process that exits has no
+ * memory when it closes them. */
+bool caller_executes(const char *statm)
+{
+	unsigned long size, text;
+	return sscanf(statm, "%lu %*u %*u %lu", &size, &text) == 2 && size > 0 && text == 0;
+}
+
 enum caller_fate caller_fate(pid_t pid)
 {
 	char text[1024];
+	if (read_of_process(pid, "statm", text, sizeof(text)) && caller_executes(text)) {
+		return CALLER_EXECUTES;
+	}
 	if (!read_of_process(pid, "stat", text, sizeof(text))) {
 		return CALLER_UNKNOWN;
 	}

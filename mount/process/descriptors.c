@@ -123,7 +123,17 @@ struct sight descriptors_look(pid_t pid, const struct wanted *wanted)
 	return sight;
 }
 
+static bool are_of_one_process(pid_t thread, pid_t other)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)thread, (int)other);
+	return access(path, F_OK) == 0;
+}
+
+/* kcmp waits while either process is in execve. That of `pid` is not: execve ends all threads of
+ * its process first. */
 bool descriptors_are_shared(pid_t pid, pid_t other)
 {
-	return pid == other || syscall(SYS_kcmp, pid, other, KCMP_FILES, 0, 0) == 0;
+	return pid == other || (are_of_one_process(pid, other) &&
+				syscall(SYS_kcmp, pid, other, KCMP_FILES, 0, 0) == 0);
 }

@@ -43,7 +43,8 @@ struct sight {
  * file was not found. */
 struct sight descriptors_look(pid_t pid, const struct wanted *wanted);
 
-/* Whether two threads have the same descriptors, as far as can be seen. */
+/* Whether two threads of a process have the same descriptors, as far as can be seen. `pid` waits in
+ * a close, and is not in execve(2) (caller.h). */
 bool descriptors_are_shared(pid_t pid, pid_t other);
 
 #endif

@@ -3,45 +3,56 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Three descriptors: /proc and a directory below it are open while a file there is read. -1: the
- * descriptor is in use, or could not be opened. */
-static int reserve[3] = {-1, -1, -1};
+/* Four descriptors: /proc and a directory below it are open while a thread reads a file there, and
+ * the other thread reads a file. -1: the descriptor is in use, or could not be opened. */
+static int reserve[4] = {-1, -1, -1, -1};
 static bool has_reserve;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of these */
 
 static void refill_reserve(void)
 {
+	pthread_mutex_lock(&mutex);
 	for (size_t i = 0; has_reserve && i < sizeof(reserve) / sizeof(reserve[0]); i++) {
 		if (reserve[i] < 0) {
 			reserve[i] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		}
 	}
+	pthread_mutex_unlock(&mutex);
 }
 
 static bool spend_reserve(void)
 {
-	for (size_t i = 0; i < sizeof(reserve) / sizeof(reserve[0]); i++) {
-		if (reserve[i] >= 0) {
-			close(reserve[i]);
-			reserve[i] = -1;
-			return true;
-		}
+	int fd = -1;
+	pthread_mutex_lock(&mutex);
+	for (size_t i = 0; fd < 0 && i < sizeof(reserve) / sizeof(reserve[0]); i++) {
+		fd = reserve[i];
+		reserve[i] = -1;
 	}
-	return false;
+	pthread_mutex_unlock(&mutex);
+	return fd >= 0 && close(fd) == 0;
+}
+
+static void set_reserve(bool has)
+{
+	pthread_mutex_lock(&mutex);
+	has_reserve = has;
+	pthread_mutex_unlock(&mutex);
 }
 
 void proc_start(void)
 {
-	has_reserve = true;
+	set_reserve(true);
 	refill_reserve();
 }
 
 void proc_stop(void)
 {
-	has_reserve = false;
+	set_reserve(false);
 	while (spend_reserve()) {
 	}
 }

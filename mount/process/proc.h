@@ -4,8 +4,8 @@
  *
  * Descriptors are kept in reserve, so that /proc can be read when the daemon has no other left.
  *
- * Threads: the main thread; makes system calls, so never under the hub's lock.
- * Source:  proc(5).
+ * Threads: the main thread, and one that searches (writers.h); makes system calls, so never under
+ * the hub's lock. Source:  proc(5).
  */
 #ifndef MOUNT_PROCESS_PROC_H
 #define MOUNT_PROCESS_PROC_H

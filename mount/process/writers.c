@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,10 +22,11 @@
 #define ERA_SHIFT 32
 #define PAUSE_MS  1000
 
-static uint64_t era, newest;
-static int64_t looked_ms;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t era, newest; /* under it */
+static int64_t looked_ms;    /* under it */
 
-uint64_t writers_look(void)
+static uint64_t look_locked(void)
 {
 	char text[128];
 	const char *last =
@@ -37,6 +39,14 @@ uint64_t writers_look(void)
 	newest = pid;
 	looked_ms = now_ms;
 	return pid > 0 ? era << ERA_SHIFT | pid : 0;
+}
+
+uint64_t writers_look(void)
+{
+	pthread_mutex_lock(&mutex);
+	uint64_t moment = look_locked();
+	pthread_mutex_unlock(&mutex);
+	return moment;
 }
 
 static bool is_of_era(uint64_t moment, uint64_t now)
@@ -69,6 +79,8 @@ struct batch {
 	} looks[2 * WRITERS_MOST];
 	size_t look_count;
 	uint64_t undecided; /* closes for which other processes are searched */
+	bool only_callers;  /* no other processes are looked at */
+	bool needs_others;  /* but they had to be */
 };
 
 static uint64_t bit(size_t index)
@@ -121,9 +133,12 @@ static void look_at_owners(struct batch *batch, size_t index)
 	if (close->left == WRITERS_SOME || (!closer.visible && !close->searches)) {
 		return;
 	}
-	struct sight opener = descriptors_are_shared(close->opener, close->pid)
-				      ? closer
-				      : look_once(batch, close->opener, 0);
+	bool has_opened = descriptors_are_shared(close->pid, close->opener);
+	if (batch->only_callers && (!has_opened || !closer.visible || closer.shares)) {
+		batch->needs_others = true;
+		return;
+	}
+	struct sight opener = has_opened ? closer : look_once(batch, close->opener, 0);
 	if (opener.writes & bit(index)) {
 		close->left = WRITERS_SOME;
 		return;
@@ -153,7 +168,8 @@ static uint64_t look_for(const struct batch *batch, uint64_t which, pid_t pid)
 
 /* Finds the closes among `heritable` whose file is open in a process that was started after
  * `first`. The numbers are tried in rising order, so that no process is missed that is started
- * meanwhile by one that then ends. False: there are too many numbers. */
+ * meanwhile by one that then ends. False: there are too many numbers, or a process that may not be
+ * looked at. */
 static bool search_numbers(const struct batch *batch, uint64_t heritable, uint64_t first,
 			   uint64_t now, uint64_t *found)
 {
@@ -162,6 +178,9 @@ static bool search_numbers(const struct batch *batch, uint64_t heritable, uint64
 			return false;
 		}
 		if (is_process(process_of(each))) {
+			if (batch->only_callers) {
+				return false;
+			}
 			*found |= look_for(batch, opened_before(batch, heritable, each),
 					   process_of(each));
 		}
@@ -193,7 +212,7 @@ static bool search_list(const struct batch *batch, uint64_t heritable, uint64_t 
 	return true;
 }
 
-/* Finds the undecided closes that have a writer. */
+/* Finds the undecided closes that have a writer. False: it cannot be known. */
 static bool search(const struct batch *batch, uint64_t *found)
 {
 	uint64_t now = writers_look(), first = now, heritable = 0;
@@ -208,24 +227,40 @@ static bool search(const struct batch *batch, uint64_t *found)
 	    search_numbers(batch, heritable, first, now, found)) {
 		return true;
 	}
-	return search_list(batch, heritable, now, found);
+	return !batch->only_callers && search_list(batch, heritable, now, found);
+}
+
+/* Whether all are known. */
+static bool judge(struct batch *batch)
+{
+	uint64_t found = 0;
+	assert(batch->count <= WRITERS_MOST);
+	want_all(batch);
+	for (size_t i = 0; i < batch->count; i++) {
+		look_at_owners(batch, i);
+	}
+	if (batch->needs_others) {
+		return false;
+	}
+	bool searched = !batch->undecided || search(batch, &found);
+	for (size_t i = 0; i < batch->count; i++) {
+		if (found & bit(i)) {
+			batch->closes[i].left = WRITERS_SOME;
+		} else if (batch->undecided & bit(i) && !searched) {
+			batch->closes[i].left = WRITERS_UNKNOWN;
+		}
+	}
+	return searched;
 }
 
 void writers_judge(struct writers_close *closes, size_t count)
 {
 	struct batch batch = {.closes = closes, .count = count};
-	uint64_t found = 0;
-	assert(count <= WRITERS_MOST);
-	want_all(&batch);
-	for (size_t i = 0; i < count; i++) {
-		look_at_owners(&batch, i);
-	}
-	bool searched = !batch.undecided || search(&batch, &found);
-	for (size_t i = 0; i < count; i++) {
-		if (found & bit(i)) {
-			closes[i].left = WRITERS_SOME;
-		} else if (batch.undecided & bit(i) && !searched) {
-			closes[i].left = WRITERS_UNKNOWN;
-		}
-	}
+	judge(&batch);
+}
+
+bool writers_judge_callers(struct writers_close *closes, size_t count)
+{
+	struct batch batch = {.closes = closes, .count = count, .only_callers = true};
+	return judge(&batch);
 }

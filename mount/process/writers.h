@@ -13,7 +13,11 @@
  * come together share one look at each process, as a look at a process with a thousand descriptors
  * takes milliseconds. No look is kept for a later close.
  *
- * Threads: the main thread; reads /proc, so never under the hub's lock.
+ * The kernel shows no open files of a process in execve(2), and whoever asks waits (caller.h). Such
+ * a process may wait for us, or for another file system. So nobody who serves requests may look at
+ * other processes than those that close.
+ *
+ * Threads: the main thread, and one that searches; reads /proc, so never under the hub's lock.
  * Source:  proc(5), /proc/loadavg; unix(7), SCM_RIGHTS; the kernel's filp_flush (fs/open.c).
  */
 #ifndef MOUNT_PROCESS_WRITERS_H
@@ -52,7 +56,11 @@ struct writers_close {
 
 #define WRITERS_MOST DESCRIPTORS_MOST
 
-/* Judges closes that have come together: WRITERS_MOST at most. */
+/* Judges closes that have come together: WRITERS_MOST at most. May wait for other processes. */
 void writers_judge(struct writers_close *closes, size_t count);
+
+/* The same, but looks only at the processes that close. None of them is in execve(2). False: others
+ * have to be looked at, and there is no result. */
+bool writers_judge_callers(struct writers_close *closes, size_t count);
 
 #endif

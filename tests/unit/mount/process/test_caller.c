@@ -67,6 +67,16 @@ static void test_threads_end_with_exit(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static void test_executes(void **state)
+{
+	(void)state;
+	assert_true(caller_executes("1 1 0 0 0 1 0\n"));
+	assert_true(caller_executes("34 0 0 0 0 34 0\n"));
+	assert_false(caller_executes("5683 2364 1508 664 0 1005 0\n"));
+	assert_false(caller_executes("0 0 0 0 0 0 0\n")); /* it exits */
+	assert_false(caller_executes(""));
+}
+
 static unsigned long long bit(int signal)
 {
 	return 1ULL << (signal - 1);
@@ -151,9 +161,8 @@ static void test_no_descriptor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_is_killed),
-		cmocka_unit_test(test_threads_end_with_exit),
-		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_is_killed),     cmocka_unit_test(test_threads_end_with_exit),
+		cmocka_unit_test(test_executes),      cmocka_unit_test(test_judge),
 		cmocka_unit_test(test_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -348,6 +348,54 @@ static void test_together(void **state)
 	child_stop(older, leashes[0]);
 }
 
+/* Judges by the processes that close alone, just after an open at `*opened`. */
+static bool judge_callers_soon(struct writers_close *close, uint64_t *opened)
+{
+	bool known = false;
+	for (int i = 0; i < 100 && !known; i++) {
+		*opened = writers_look();
+		known = writers_judge_callers(close, 1);
+	}
+	return known;
+}
+
+/* Others are not looked at, as any of them may be in execve. */
+static void test_callers(void **state)
+{
+	(void)state;
+	int leashes[3];
+	pid_t writer = child_start(path, O_WRONLY, &leashes[0]);
+	pid_t plain = child_start("", -1, &leashes[1]);
+	uint64_t opened, early;
+	struct writers_close close = close_of(writer, writer, &opened);
+	assert_true(judge_callers_soon(&close, &opened));
+	assert_int_equal(close.left, WRITERS_SOME);
+	close = close_of(plain, plain, &opened);
+	assert_true(judge_callers_soon(&close, &opened));
+	assert_int_equal(close.left, WRITERS_NONE);
+	/* Another process has opened the file, or may have got it, or nothing is known of them. */
+	uint64_t moment = writers_look(), unknown = 0;
+	close = close_of(plain, writer, &moment);
+	assert_false(writers_judge_callers(&close, 1));
+	assert_int_not_equal(moment, 0);
+	close = close_of(plain, plain, &unknown);
+	assert_false(writers_judge_callers(&close, 1));
+	early = writers_look();
+	pid_t heir = child_start(path, O_WRONLY, &leashes[2]);
+	close = close_of(plain, plain, &early);
+	assert_false(writers_judge_callers(&close, 1));
+	assert_int_equal(left_by(plain, plain, &early), WRITERS_SOME);
+	child_stop(heir, leashes[2]);
+	/* Of a process that is not visible, a stream ends with the release. */
+	close = close_of(0, plain, &moment);
+	assert_true(writers_judge_callers(&close, 1));
+	assert_int_equal(close.left, WRITERS_UNKNOWN);
+	close.searches = true;
+	assert_false(writers_judge_callers(&close, 1));
+	child_stop(plain, leashes[1]);
+	child_stop(writer, leashes[0]);
+}
+
 /* With the reserve, /proc can be read when no descriptor is left. */
 static void test_no_descriptor(void **state)
 {
@@ -384,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup(test_socket, leave_numbers),
 		cmocka_unit_test_setup(test_nothing_is_kept, leave_numbers),
 		cmocka_unit_test_setup(test_together, leave_numbers),
+		cmocka_unit_test_setup(test_callers, leave_numbers),
 		cmocka_unit_test_setup(test_no_descriptor, leave_numbers),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
