@@ -91,14 +91,16 @@ static uint64_t match(const struct wanted *wanted, pid_t pid, const char *fd, co
 
 /* ---- a process ---- */
 
-/* Links in /proc are read, not followed: they may lead into our own mount, and only this thread
+/* Of one thread. *has_any: it has descriptors.
+ * Links in /proc are read, not followed: they may lead into our own mount, and only the main thread
  * could answer. */
-struct sight descriptors_look(pid_t pid, const struct wanted *wanted)
+static struct sight look_at_thread(pid_t pid, const struct wanted *wanted, bool *has_any)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
 	struct sight sight = {0};
 
+	*has_any = false;
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	DIR *directory = proc_open_directory(path);
 	if (!directory) {
@@ -109,6 +111,7 @@ struct sight descriptors_look(pid_t pid, const struct wanted *wanted)
 		if (entry->d_name[0] == '.') {
 			continue;
 		}
+		*has_any = true;
 		ssize_t length =
 			/* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): a real dirfd */
 			readlinkat(dirfd(directory), entry->d_name, path, sizeof(path) - 1);
@@ -120,6 +123,36 @@ struct sight descriptors_look(pid_t pid, const struct wanted *wanted)
 		sight.shares = sight.shares || strncmp(path, "socket:", 7) == 0;
 	}
 	proc_close_directory(directory);
+	return sight;
+}
+
+/* A thread that has ended has no descriptors, and is not visible for users. If it was the main
+ * thread, it stands for the process all the same, whose other threads may still write. */
+struct sight descriptors_look(pid_t pid, const struct wanted *wanted)
+{
+	char path[64];
+	const struct dirent *entry;
+	bool has_any;
+	struct sight sight = look_at_thread(pid, wanted, &has_any);
+	if (has_any) {
+		return sight;
+	}
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *threads = proc_open_directory(path);
+	while (threads && !has_any && (entry = readdir(threads))) {
+		pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10); /* 0: it is none */
+		if (thread <= 0 || thread == pid) {
+			continue;
+		}
+		struct sight other = look_at_thread(thread, wanted, &has_any);
+		if (!other.visible) {
+			break;
+		}
+		sight = other;
+	}
+	if (threads) {
+		proc_close_directory(threads);
+	}
 	return sight;
 }
 

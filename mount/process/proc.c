@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Four descriptors: /proc and a directory below it are open while a thread reads a file there, and
- * the other thread reads a file. -1: the descriptor is in use, or could not be opened. */
-static int reserve[4] = {-1, -1, -1, -1};
+/* Five descriptors: /proc and two directories below it are open while a thread reads a file there,
+ * and the other thread reads a file. -1: the descriptor is in use, or could not be opened. */
+static int reserve[5] = {-1, -1, -1, -1, -1};
 static bool has_reserve;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of these */
 

@@ -3,10 +3,12 @@
 #define _GNU_SOURCE /* O_PATH */
 
 #include "mount/process/descriptors.h"
+#include "mount/process/proc.h"
 
 #include "child.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -89,6 +92,53 @@ static void test_flags(void **state)
 	}
 }
 
+/* Waits until the main thread has ended, then tells so, and goes on until the leash is let go. */
+struct worker {
+	int ready, hold;
+};
+
+static void *work(void *context)
+{
+	const struct worker *worker = context;
+	char text[1024], byte = 0;
+	do {
+		proc_read("/proc/self/status", text, sizeof(text));
+	} while (!strstr(text, "\nState:\tZ"));
+	_exit(write(worker->ready, &byte, 1) == 1 && read(worker->hold, &byte, 1) == 1 ? 0 : 1);
+}
+
+/* The main thread of a process may end before the others. */
+static void test_no_main_thread(void **state)
+{
+	(void)state;
+	static struct worker worker;
+	int ready[2], hold[2];
+	char byte;
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(hold), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pthread_t thread;
+		close(hold[1]);
+		worker = (struct worker){ready[1], hold[0]};
+		if (open(path, O_WRONLY) < 0 || pthread_create(&thread, NULL, work, &worker)) {
+			_exit(1);
+		}
+		syscall(SYS_exit, 0);
+	}
+	close(ready[1]);
+	close(hold[0]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	struct wanted wanted = {0};
+	descriptors_want(&wanted, "m", 0, 1);
+	struct sight sight = descriptors_look(pid, &wanted);
+	assert_true(sight.visible);
+	assert_int_equal(sight.writes, 1);
+	close(ready[0]);
+	child_stop(pid, hold[1]);
+}
+
 static void test_many_files(void **state)
 {
 	(void)state;
@@ -133,7 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files),	   cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_many_files), cmocka_unit_test(test_sockets),
-		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_shared),	   cmocka_unit_test(test_no_main_thread),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
