@@ -16,6 +16,7 @@
 
 #include "account/account.h"
 #include "account/attribute.h"
+#include "account/handle.h"
 #include "account/listing.h"
 #include "ibb/op.h"
 #include "xmpp/client.h"
@@ -25,7 +26,6 @@
 #include <sys/stat.h>
 #include <uthash.h>
 
-struct handle;
 struct inbox_reader; /* inbox_ops.h */
 struct inbox_path;   /* account/inbox_entry.h */
 
@@ -165,7 +165,8 @@ void hub_read(struct hub *hub, struct handle *handle, struct request *request);
 /* False: nothing was done, as an OP_WRITE of a spooled file goes to the spool. */
 bool hub_write(struct hub *hub, struct handle *handle, struct request *request, const void *bytes,
 	       uint64_t offset);
-void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed);
+void hub_flush(struct hub *hub, struct handle *handle, struct request *request,
+	       enum handle_close close);
 void hub_sync(struct hub *hub, struct handle *handle, struct request *request);
 bool hub_can_finish(struct hub *hub, const struct handle *handle);
 void hub_finish(struct hub *hub, struct handle *handle, struct request *request);

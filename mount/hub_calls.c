@@ -206,10 +206,11 @@ bool hub_write(struct hub *hub, struct handle *handle, struct request *request, 
 	return writes;
 }
 
-void hub_flush(struct hub *hub, struct handle *handle, struct request *request, bool killed)
+void hub_flush(struct hub *hub, struct handle *handle, struct request *request,
+	       enum handle_close close)
 {
 	int64_t now_ms = hub_begin(hub);
-	file_flush(&hub->account, handle, &request->op, killed, now_ms);
+	file_flush(&hub->account, handle, &request->op, close, now_ms);
 	hub_end_with(hub, request, now_ms);
 }
 

@@ -27,7 +27,7 @@ struct call_context {
 
 /* What a close does, besides waiting for what was written. */
 enum close_end {
-	CLOSE_SHARED, /* nothing: others may write */
+	CLOSE_SHARED, /* nothing: others may write, or do */
 	CLOSE_LAST,   /* ends the stream, or offers the file */
 	CLOSE_KILLED, /* breaks the stream, if it is the last one: a signal kills the process */
 };
@@ -48,7 +48,8 @@ struct call {
 	fuse_ino_t ino;
 	enum close_end ending;
 	enum caller_fate fate;
-	bool spooled; /* and not KILLED */
+	bool has_writers; /* SHARED: others do */
+	bool spooled;	  /* and not KILLED */
 };
 
 /* A signal may have come before the call: then libfuse has called on_interrupt in call_begin, when

@@ -61,7 +61,7 @@ void closes_add(struct closes *closes, struct call *call, bool killed)
 
 static void begin(struct call *call)
 {
-	bool killed = call->ending == CLOSE_KILLED, last = call->ending == CLOSE_LAST;
+	bool last = call->ending == CLOSE_LAST;
 	if (call->spooled && !last) {
 		call->request.op.result = 0;
 		call->request.deliver(&call->request);
@@ -74,7 +74,10 @@ static void begin(struct call *call)
 	} else if (last) {
 		hub_finish(call->hub, call->handle, &call->request);
 	} else {
-		hub_flush(call->hub, call->handle, &call->request, killed);
+		hub_flush(call->hub, call->handle, &call->request,
+			  call->ending == CLOSE_KILLED ? HANDLE_CLOSE_KILLED
+			  : call->has_writers	       ? HANDLE_CLOSE_SHARED
+						       : HANDLE_CLOSE);
 	}
 	call_apply(early);
 }
@@ -164,6 +167,7 @@ static void begin_judged(struct call *call, enum writers_left left)
 	if (is_last(call, left)) {
 		call->ending = CLOSE_LAST;
 	}
+	call->has_writers = left == WRITERS_SOME;
 	begin(call);
 }
 

@@ -287,15 +287,16 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 /* ---- flush ---- */
 
 /* If several processes share the file, the last close counts. */
-static void note_flush(struct handle *handle, const struct op *op, bool killed)
+static void note_flush(struct handle *handle, const struct op *op, enum handle_close close)
 {
-	handle->killed = killed;
+	handle->killed = close == HANDLE_CLOSE_KILLED;
+	handle->shared = close == HANDLE_CLOSE_SHARED;
 	handle->last_flush = op->token;
-	handle->flushed = !killed;
+	handle->flushed = !handle->killed;
 }
 
-void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
-		int64_t now_ms)
+void file_flush(struct account *account, struct handle *handle, struct op *op,
+		enum handle_close close, int64_t now_ms)
 {
 	struct stream *stream = handle_stream(handle);
 	op->context = handle;
@@ -303,8 +304,8 @@ void file_flush(struct account *account, struct handle *handle, struct op *op, b
 		account_complete(account, op, 0);
 		return;
 	}
-	note_flush(handle, op, killed);
-	if (killed) {
+	note_flush(handle, op, close);
+	if (handle->killed) {
 		account_complete(account, op, -EINTR);
 	} else if (handle->refused && stream->state != STREAM_BROKEN) {
 		/* A release now would end the stream as a broken one, or the peer has closed it
@@ -347,11 +348,11 @@ bool file_can_finish(const struct handle *handle)
 void file_finish(struct account *account, struct handle *handle, struct op *op, int64_t now_ms)
 {
 	if (!file_can_finish(handle)) {
-		file_flush(account, handle, op, false, now_ms);
+		file_flush(account, handle, op, HANDLE_CLOSE, now_ms);
 		return;
 	}
 	op->context = handle;
-	note_flush(handle, op, false);
+	note_flush(handle, op, HANDLE_CLOSE);
 	stream_finish_writing(handle_stream(handle), op, now_ms);
 }
 

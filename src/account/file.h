@@ -27,10 +27,9 @@ void file_read(struct account *account, struct handle *handle, struct op *op, in
 void file_write(struct account *account, struct handle *handle, struct op *op, const void *bytes,
 		uint64_t offset, int64_t now_ms);
 
-/* close(2) of a descriptor. `killed`: a signal is killing the caller, so its file is incomplete,
- * and the call does not wait. */
-void file_flush(struct account *account, struct handle *handle, struct op *op, bool killed,
-		int64_t now_ms);
+/* close(2) of a descriptor. HANDLE_CLOSE_KILLED does not wait. */
+void file_flush(struct account *account, struct handle *handle, struct op *op,
+		enum handle_close close, int64_t now_ms);
 
 /*
  * fsync: waits as file_flush does, but says nothing of the file's end. It is about the file,
@@ -44,7 +43,7 @@ void file_sync(struct account *account, const struct handle *handle, struct op *
  * OP_WRITE_SYNC that has queued its bytes fails, and the stream with it. */
 void file_interrupt(struct account *account, struct op *op);
 
-/* As file_flush with `killed` false, by the last process that can write: the stream ends. */
+/* As file_flush with HANDLE_CLOSE, by the last process that can write: the stream ends. */
 void file_finish(struct account *account, struct handle *handle, struct op *op, int64_t now_ms);
 
 /* Whether file_finish does more than file_flush. */

@@ -31,6 +31,13 @@ struct routing {
 	unsigned asked;	   /* how many resources of the contact were queried */
 };
 
+/* A close(2) of a descriptor. */
+enum handle_close {
+	HANDLE_CLOSE,	     /* whether others have the file open is not known, or nobody has */
+	HANDLE_CLOSE_SHARED, /* another process has the file open for writing */
+	HANDLE_CLOSE_KILLED, /* a signal is killing the caller: the file is incomplete */
+};
+
 /* An open file description. */
 struct handle {
 	struct handle *prev, *next; /* account.handles */
@@ -43,6 +50,7 @@ struct handle {
 	bool disk;	/* truncated beyond its end: the writer takes it for a disk file */
 	int refused;	/* why the last write failed, so that not everything was written; or 0 */
 	bool flushed;	/* a descriptor was closed, and there was no write since */
+	bool shared;	/* at the last close, another process had the file open */
 	bool killed;	/* a signal ended the last close, or was killing the process that sent it */
 	uint64_t last_flush; /* the token of the last close */
 	pid_t opener;	     /* main thread, and */

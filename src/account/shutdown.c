@@ -7,6 +7,12 @@
 #include <errno.h>
 #include <utlist.h>
 
+/* Whether no process has the file open any more, as far as is known: its release comes next. */
+static bool is_closed(const struct handle *handle)
+{
+	return handle->flushed && !handle->shared;
+}
+
 /* Closes every open file. A pending open fails, and so does every call that waits for a disk.
  * Unattended handles stay until their offer is over.
  */
@@ -23,6 +29,7 @@ static void close_files(struct account *account, int64_t now_ms)
 	release_failed_opens(account, now_ms);
 	DL_FOREACH_SAFE (account->handles, handle, next) {
 		if (!handle->unattended) {
+			handle->flushed = is_closed(handle);
 			release_handle(account, handle, now_ms);
 		}
 	}
@@ -33,7 +40,7 @@ void shutdown_break_delivered(struct account *account)
 	struct handle *handle;
 	DL_FOREACH (account->handles, handle) {
 		struct stream *stream = handle->attached ? handle->attached->file.stream : NULL;
-		if (stream && !handle->flushed &&
+		if (stream && !is_closed(handle) &&
 		    (!handle->writable || stream_is_delivered(stream))) {
 			ibb_abort(&account->ibb, stream, -ECONNRESET);
 		}

@@ -458,17 +458,17 @@ struct call *scene_write_sync(struct scene *scene, struct handle *handle, const 
 	return write_handle(scene, OP_WRITE_SYNC, handle, text, offset);
 }
 
-static struct call *flush(struct scene *scene, struct handle *handle, bool killed)
+static struct call *flush(struct scene *scene, struct handle *handle, enum handle_close close)
 {
 	struct call *call = new_call(scene, OP_FLUSH, 0, false);
-	file_flush(&scene->account, handle, &call->op, killed, scene->now_ms);
+	file_flush(&scene->account, handle, &call->op, close, scene->now_ms);
 	scene_settle(scene);
 	return call;
 }
 
 struct call *scene_flush(struct scene *scene, struct handle *handle)
 {
-	return flush(scene, handle, false);
+	return flush(scene, handle, HANDLE_CLOSE);
 }
 
 struct call *scene_sync(struct scene *scene, struct handle *handle)
@@ -481,7 +481,12 @@ struct call *scene_sync(struct scene *scene, struct handle *handle)
 
 struct call *scene_killed(struct scene *scene, struct handle *handle)
 {
-	return flush(scene, handle, true);
+	return flush(scene, handle, HANDLE_CLOSE_KILLED);
+}
+
+struct call *scene_flush_shared(struct scene *scene, struct handle *handle)
+{
+	return flush(scene, handle, HANDLE_CLOSE_SHARED);
 }
 
 void scene_release(struct scene *scene, struct handle *handle)

@@ -191,7 +191,8 @@ struct call *scene_write(struct scene *scene, struct handle *handle, const char 
 struct call *scene_write_sync(struct scene *scene, struct handle *handle, const char *text,
 			      uint64_t offset); /* O_DSYNC */
 struct call *scene_flush(struct scene *scene, struct handle *handle);
-struct call *scene_sync(struct scene *scene, struct handle *handle);   /* fsync */
+struct call *scene_sync(struct scene *scene, struct handle *handle); /* fsync */
+struct call *scene_flush_shared(struct scene *scene, struct handle *handle);
 struct call *scene_killed(struct scene *scene, struct handle *handle); /* its flush */
 void scene_release(struct scene *scene, struct handle *handle);
 

@@ -150,6 +150,34 @@ static void test_stop_when_forced_away(void **state)
 	}
 }
 
+/* A file that another process had open when the last one closed it is not closed. */
+static void test_stop_of_a_shared_file(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct scene scene;
+		bool forced = i & 1, closes = i & 2;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/r", 0);
+		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+		scene_write(&scene, handle, "abc", 0);
+		scene_play(&scene);
+		assert_result(scene_flush_shared(&scene, handle), 0);
+		if (closes) {
+			assert_result(scene_flush(&scene, handle), 0);
+		}
+		shutdown_begin(&scene.account, forced, scene.now_ms);
+		scene_settle(&scene);
+		if (closes && !forced) {
+			assert_false(shutdown_is_complete(&scene.account)); /* its release comes */
+			scene_release(&scene, handle);
+		}
+		assert_int_equal(scene_sent(&scene, MSG_CLOSE, "a@x/r")->reset, !closes);
+		scene_finish(&scene);
+	}
+}
+
 /* While the last close waits for the word of the peer. A signal for its process may come later. */
 static void test_stop_when_forced_away_during_a_close(void **state)
 {
@@ -322,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_heard),
 		cmocka_unit_test(test_stop_when_forced_away),
+		cmocka_unit_test(test_stop_of_a_shared_file),
 		cmocka_unit_test(test_stop_when_forced_away_during_a_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
