@@ -68,11 +68,16 @@ static bool is_for_writing(const char *fdinfo)
 }
 
 /* The bits of the files that descriptor `fd` of process `pid`, an open file with that path, writes
- * to. */
+ * to. What is no file has no slash, as "anon_inode:[eventpoll]": the kernel keeps an epoll locked
+ * while it asks us whether a file is ready, and the information about it has to wait then. */
 static uint64_t match(const struct wanted *wanted, pid_t pid, const char *fd, const char *path)
 {
 	char info_path[64], info[512];
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *slash = strrchr(path, '/');
+	if (!slash) {
+		return 0;
+	}
+	const char *name = slash + 1;
 	size_t at = find(wanted, name);
 	uint64_t bits = 0;
 

@@ -57,6 +57,24 @@ heir.communicate(b"line")
 here.send(b"x")
 os.wait()
 """
+
+POLLED = """
+import os, select, sys, threading
+poller = select.epoll()  # the first of the descriptors
+fd = os.open(sys.argv[1] + "/anon_inode:[eventpoll]", os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"x")
+poller.register(fd, select.EPOLLOUT)
+
+def poll():
+    while True:
+        poller.poll()
+
+threading.Thread(target=poll, daemon=True).start()
+for _ in range(100):
+    os.close(os.dup(fd))
+    os.write(fd, b"x")
+os._exit(0)
+"""
 ALONE = [f"alone-{n}" for n in range(3)]
 SHARED = ["twice", "inherited", "passed"]
 
@@ -109,3 +127,12 @@ def test_closes_together(lab: Lab) -> None:
     poll_until(lambda: ended(peer) == everything, what="the ends of all streams")
     for name, sid in sids(peer).items():
         assert peer.received(sid) == (b"one " if name in ALONE else b"one two"), name
+
+
+def test_a_name_of_what_is_no_file(lab: Lab) -> None:
+    """The kernel keeps an epoll locked while it asks the daemon, which must not ask for it then."""
+    mount, peer = lab.with_raw(features=FEATURES)
+    done = lab.run(sys.executable, "-c", POLLED, mount.contact(peer), timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    wanted = {"anon_inode:[eventpoll]": "whole"}
+    poll_until(lambda: ended(peer) == wanted, what="the end of the stream")

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -167,6 +168,18 @@ static void test_sockets(void **state)
 	close(fd);
 }
 
+/* What is no file has a name without a slash, and may wait when it is asked for more. */
+static void test_no_file(void **state)
+{
+	(void)state;
+	struct wanted wanted = {0};
+	descriptors_want(&wanted, "anon_inode:[eventfd]", 0, 1);
+	int fd = eventfd(0, EFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(descriptors_look(getpid(), &wanted).writes, 0);
+	close(fd);
+}
+
 static void test_shared(void **state)
 {
 	(void)state;
@@ -181,9 +194,10 @@ static void test_shared(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files),	   cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_many_files), cmocka_unit_test(test_sockets),
-		cmocka_unit_test(test_shared),	   cmocka_unit_test(test_no_main_thread),
+		cmocka_unit_test(test_files),	       cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_many_files),     cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_no_file),	       cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_no_main_thread),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
