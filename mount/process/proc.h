@@ -4,6 +4,9 @@
  *
  * Descriptors are kept in reserve, so that /proc can be read when the daemon has no other left.
  *
+ * The /proc of another pid name space has other processes under the numbers of ours. Then nothing of
+ * it is read.
+ *
  * Threads: the main thread, and one that searches (writers.h); makes system calls, so never under
  * the hub's lock. Source:  proc(5).
  */
@@ -14,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Takes the reserve; without this call there is none. */
+/* Takes the reserve, and looks whose /proc it is; without this call there is no reserve. */
 void proc_start(void);
 void proc_stop(void);
 

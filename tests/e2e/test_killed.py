@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import Mount, is_mounted, poll_until
 from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, RawPeer, Stanza, is_kind, payload
 from server import Account
@@ -237,3 +237,60 @@ def test_a_mount_that_is_forced_away_during_a_close(lab: Lab) -> None:
     assert done.returncode == 0, done.stderr
     mount.expect_exit(0)
     assert poll_until(lambda: ends(peer), what="the end of the stream") == {"held": "broken"}
+
+
+class EnclosedMount(Mount):
+    """In a pid name space of its own, and with the /proc of the one above."""
+
+    inner: int = 0  # the daemon's number
+
+    def start(self) -> EnclosedMount:
+        self.path.mkdir(exist_ok=True)
+        command = ["unshare", "--pid", "--fork", *self.command(), "-f"]
+        with open(self.beside(".err"), "wb") as err:
+            outer = subprocess.Popen(command, stdout=err, stderr=err)
+        poll_until(lambda: is_mounted(self.path), what=f"{self.path} mounted")
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+        self.inner, self.pid = int(children[0]), outer.pid
+        return self
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.pid:
+            os.kill(self.inner, how)
+            self.expect_exit(0)  # unshare has the same status
+
+
+CLOSED = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"all of it")
+os.close(fd)
+"""
+
+SELF_KILLED = """
+import os, signal, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"not all of it")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_proc_of_another_name_space(lab: Lab) -> None:
+    """Its numbers are those of other processes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a pid name space")
+    alice, bob = lab.accounts("alice", "bob")
+    mount = EnclosedMount(lab.build, lab.server, alice, "mount", lab.folder / alice.user).start()
+    lab.watch(mount)
+    peer = lab.raw(bob, features=FEATURES)
+    mount.wait_online(peer.jid)
+    enter = ["nsenter", "--pid", "-t", str(mount.inner), sys.executable, "-c"]
+    wanted = {}
+    for number in range(3):
+        lab.run(*enter, SELF_KILLED, mount.contact(peer) / f"killed{number}")
+        done = lab.run(*enter, CLOSED, mount.contact(peer) / f"closed{number}")
+        assert (done.returncode, done.stderr) == (0, "")
+        wanted |= {f"killed{number}": "broken", f"closed{number}": "whole"}
+    assert poll_until(lambda: ends(peer), what="the ends of all streams") == wanted
+    mount.stop()
+
