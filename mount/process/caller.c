@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* include/linux/sched.h: "Killed by a signal". */
+/* include/linux/sched.h: "Getting shut down", "Killed by a signal". */
+#define PF_EXITING  0x00000004
 #define PF_SIGNALED 0x00000400
 
 static bool read_of_process(pid_t pid, const char *name, char *text, size_t size)
@@ -57,13 +58,17 @@ enum caller_fate caller_fate(pid_t pid)
 	if (!read_of_process(pid, "stat", text, sizeof(text))) {
 		return CALLER_UNKNOWN;
 	}
-	if (!(field_of(text, 9) & PF_SIGNALED)) {
+	unsigned long long flags = field_of(text, 9);
+	if (!(flags & (PF_EXITING | PF_SIGNALED))) {
 		return CALLER_STAYS;
 	}
-	/* A thread that ends because another one has called exit_group has that flag, too. The exit
-	 * code makes the difference, as in wait(2). */
+	/* As in wait(2). The kernel also kills without a signal: seccomp(2), a fault of its own. */
 	unsigned long long code = field_of(text, 52);
-	bool is_exit = code != 0 ? (code & 0x7f) == 0 : shows_exit_code(pid);
+	if (code & 0x7f) {
+		return CALLER_ENDS;
+	}
+	/* A thread that ends because another one has called exit_group has the flag, too. */
+	bool is_exit = !(flags & PF_SIGNALED) || code != 0 || shows_exit_code(pid);
 	return is_exit ? CALLER_STAYS : CALLER_ENDS;
 }
 

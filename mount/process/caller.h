@@ -7,8 +7,8 @@
  * for our own answer. kcmp(2) does so and, in newer kernels, /proc/PID/stat.
  *
  * Threads: the main thread; reads /proc, so never under the hub's lock.
- * Source:  proc(5), /proc/PID/{stat,statm,status}; signal(7); the kernel's PF_SIGNALED; its
- *          begin_new_exec (fs/exec.c).
+ * Source:  proc(5), /proc/PID/{stat,statm,status}; signal(7); the kernel's PF_EXITING and
+ *          PF_SIGNALED, and its begin_new_exec (fs/exec.c).
  */
 #ifndef MOUNT_PROCESS_CALLER_H
 #define MOUNT_PROCESS_CALLER_H

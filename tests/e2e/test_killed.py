@@ -180,6 +180,23 @@ def test_a_process_with_threads_leaves(lab: Lab) -> None:
     assert found == dict.fromkeys(names, "whole")
 
 
+FORBIDDEN = """
+import ctypes, os, sys
+PR_SET_SECCOMP, SECCOMP_MODE_STRICT = 22, 1
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"not all of it")
+ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0)
+os.getppid()
+"""
+
+
+def test_a_process_that_seccomp_kills(lab: Lab) -> None:
+    mount, peer = visible(lab)
+    done = lab.run(sys.executable, "-c", FORBIDDEN, mount.contact(peer) / "f")
+    assert done.returncode == -signal.SIGKILL
+    assert poll_until(lambda: ends(peer), what="the end of the stream") == {"f": "broken"}
+
+
 OPENED = """
 import os, sys
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)

@@ -5,12 +5,14 @@
 
 #include "child.h"
 
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +40,23 @@ static void test_is_killed(void **state)
 	close(leash);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
 	assert_int_equal(caller_fate(pid), CALLER_STAYS);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* seccomp(2) ends a process by no signal that could be seen before. */
+static void test_seccomp(void **state)
+{
+	(void)state;
+	siginfo_t info;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+		_exit(0); /* exit_group, which is not allowed */
+	}
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(info.si_code, CLD_KILLED);
+	assert_int_equal(caller_fate(pid), CALLER_ENDS);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
@@ -161,8 +180,11 @@ static void test_no_descriptor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_is_killed),     cmocka_unit_test(test_threads_end_with_exit),
-		cmocka_unit_test(test_executes),      cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_is_killed),
+		cmocka_unit_test(test_seccomp),
+		cmocka_unit_test(test_threads_end_with_exit),
+		cmocka_unit_test(test_executes),
+		cmocka_unit_test(test_judge),
 		cmocka_unit_test(test_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
