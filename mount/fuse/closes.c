@@ -17,6 +17,10 @@
 /* How long the other thread may take. A search takes some ms on a busy machine. */
 #define JUDGE_MS 1000
 
+/* So many searches may wait for a process that stays in execve. Then it is not known at once who
+ * has a file open. */
+#define MOST_LEFT 4
+
 /* How long the end waits for that thread: the kernel has ended all calls of the mount. */
 #define FINISH_MS 500
 
@@ -34,6 +38,8 @@ struct judging {
 	char names[WRITERS_MOST][NAME_MAX + 1];
 	size_t count;
 };
+
+static atomic_uint left_searches; /* nobody wants their results any more */
 
 void closes_init(struct closes *closes, struct hub *hub)
 {
@@ -191,14 +197,18 @@ static void run(struct task *task)
 	writers_judge(judging->closes, judging->count);
 	if (atomic_exchange(&judging->state, JUDGING_ENDED) == JUDGING_LEFT) {
 		free(judging);
+		atomic_fetch_sub(&left_searches, 1);
 	} else {
 		hub_wake_main(hub);
 	}
 }
 
-/* Has other processes looked at. False: there is no thread. */
+/* Has other processes looked at. False: there is no thread for that. */
 static bool submit(struct closes *closes, struct judging *judging)
 {
+	if (atomic_load(&left_searches) >= MOST_LEFT) {
+		return false;
+	}
 	if (!closes->pool) {
 		closes->pool = pool_create();
 	}
@@ -245,7 +255,11 @@ static void end_judging(struct closes *closes)
 	if (!judging) {
 		return;
 	}
+	atomic_fetch_add(&left_searches, 1);
 	bool known = atomic_exchange(&judging->state, JUDGING_LEFT) == JUDGING_ENDED;
+	if (known) {
+		atomic_fetch_sub(&left_searches, 1);
+	}
 	closes->judging = NULL;
 	begin_all_judged(closes, known ? judging : NULL);
 	if (known) {
