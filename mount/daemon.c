@@ -351,6 +351,12 @@ int daemon_run(struct options *options, char **password)
 	if (!end_disks(options, &context)) {
 		leave(status == EXIT_SUCCESS ? -1 : ready_fd);
 	}
+	/* libfuse does not unmount what was severed, as by fuse(4)'s "abort". */
+	if (status == EXIT_SUCCESS && device_is_mounted(options->mountpoint)) {
+		log_error("%s: the mount was lost; fusermount3 -uz removes what is left of it",
+			  options->mountpoint);
+		status = EXIT_FAILURE;
+	}
 	if (!ended) {
 		_exit(status); /* a thread waits for a process, and uses the hub */
 	}

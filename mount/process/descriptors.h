@@ -2,7 +2,8 @@
 /*
  * descriptors - which of some files a process has open for writing.
  *
- * Threads: the main thread; reads /proc, so never under the hub's lock.
+ * Threads: the main thread, and one that searches (writers.h); reads /proc, so never under the
+ *          hub's lock.
  * Source:  proc(5), /proc/PID/{fd,fdinfo}.
  */
 #ifndef MOUNT_PROCESS_DESCRIPTORS_H

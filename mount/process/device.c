@@ -65,6 +65,18 @@ void device_set(const char *mountpoint)
 	proc_find_line("/proc/self/mountinfo", note_mount, (void *)mountpoint);
 }
 
+static bool is_ours_at(void *mountpoint, const char *line)
+{
+	struct mount mount;
+	return parse(line, &mount) && strcmp(mount.path, mountpoint) == 0 &&
+	       strcmp(mount.device, ours) == 0;
+}
+
+bool device_is_mounted(const char *mountpoint)
+{
+	return proc_find_line("/proc/self/mountinfo", is_ours_at, (void *)mountpoint);
+}
+
 /* ---- where another one is ---- */
 
 struct question {

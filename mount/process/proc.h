@@ -4,11 +4,12 @@
  *
  * Descriptors are kept in reserve, so that /proc can be read when the daemon has no other left.
  *
- * The /proc of another pid name space has other processes under the numbers of ours. Then nothing of
- * it is read.
+ * The /proc of another pid name space has other processes under the numbers of ours. Then nothing
+ * of it is read.
  *
  * Threads: the main thread, and one that searches (writers.h); makes system calls, so never under
- * the hub's lock. Source:  proc(5).
+ *          the hub's lock.
+ * Source:  proc(5).
  */
 #ifndef MOUNT_PROCESS_PROC_H
 #define MOUNT_PROCESS_PROC_H

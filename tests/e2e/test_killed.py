@@ -233,6 +233,30 @@ def test_a_mount_that_is_forced_away(lab: Lab) -> None:
     assert found == broken | {"closed": "whole"}
 
 
+def connection_of(mount: Mount) -> str:
+    """The kernel's number."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        words = line.split()
+        if words[4] == str(mount.path):
+            return words[2].split(":")[1]
+    raise ValueError(f"{mount.path} is not mounted")
+
+
+def test_a_connection_that_is_aborted(lab: Lab) -> None:
+    """The dead mount stays, so this is no end in good order."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a fusectl")
+    mount, peer = visible(lab)
+    connections = lab.folder / "connections"
+    connections.mkdir()
+    subprocess.run(["mount", "-t", "fusectl", "none", connections], check=True)
+    try:
+        (connections / connection_of(mount) / "abort").write_text("1")
+    finally:
+        subprocess.run(["umount", connections], check=True)
+    mount.expect_exit(1)
+
+
 HELD = """
 import ctypes, os, pathlib, sys, threading
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)

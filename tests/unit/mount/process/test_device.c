@@ -39,6 +39,16 @@ static void test_ours(void **state)
 	assert_true(device_is_ours(getpid(), other));
 }
 
+static void test_mounted(void **state)
+{
+	(void)state;
+	device_set("/proc");
+	assert_true(device_is_mounted("/proc"));
+	assert_false(device_is_mounted("/pro"));
+	device_set("/pro");
+	assert_false(device_is_mounted("/proc"));
+}
+
 /* A mount that is there no more, while ours is; a process that there is not. */
 static void test_unknown(void **state)
 {
@@ -52,6 +62,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ours),
+		cmocka_unit_test(test_mounted),
 		cmocka_unit_test(test_unknown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
