@@ -227,6 +227,7 @@ static bool go_on(struct download *download)
 static bool go_on_synced(struct download *download)
 {
 	int error = (int)download->transfer.request.op.result;
+	error = error ? error : download_check(download, false);
 	if (error) {
 		download_fail(download, error, true);
 		return false;

@@ -112,11 +112,25 @@ uint64_t download_size(const struct download *download)
 	return download->written > download->part_size ? download->written : download->part_size;
 }
 
+/* Somebody may have cut the file: what is written behind its end would have zeros before it. */
+static int check_uncut(const struct download *download)
+{
+	struct stat status;
+	int error = part_file_stat(&download->file, &status);
+	if (error) {
+		return error;
+	}
+	return (uint64_t)status.st_size < download->written ? -EIO : 0;
+}
+
 int download_write(struct download *download, const struct op *op)
 {
 	size_t length = (size_t)op->result, done = 0;
-	int error = room_reserve(download->location.inbox, download->hub, &download->claim,
-				 download->written + length);
+	int error = check_uncut(download);
+	if (!error) {
+		error = room_reserve(download->location.inbox, download->hub, &download->claim,
+				     download->written + length);
+	}
 	if (error) {
 		return error;
 	}
@@ -156,14 +170,28 @@ static struct download *download_of(struct sync *sync)
 	return (struct download *)((char *)sync - offsetof(struct download, sync));
 }
 
+int download_check(const struct download *download, bool whole)
+{
+	int64_t size = part_file_size(&download->file);
+	if (size < 0) {
+		return (int)size;
+	}
+	bool fits =
+		whole ? (uint64_t)size == download->written : (uint64_t)size >= download->written;
+	return fits ? 0 : -EIO;
+}
+
 /* Its bytes are durable, or need not be: the file gets its name, and readers find it there. 0 or
  * -errno. */
 static int name_file(struct sync *sync)
 {
 	struct download *download = download_of(sync);
 	char path[LOCATION_PATH_SIZE];
-	int error = part_file_close(&download->file);
-	sync->lost = error < 0;
+	int error = download_check(download, true);
+	if (!error) {
+		error = part_file_close(&download->file);
+		sync->lost = error < 0;
+	}
 	if (!error) {
 		journal_note_whole(&download->journal);
 		claim_begin_change(&download->claim);

@@ -89,6 +89,10 @@ void download_note(struct download *download, const struct op *op);
 /* Writes the bytes of a read, and notes them. */
 int download_write(struct download *download, const struct op *op);
 
+/* Whether the file still has its place in the inbox, and what was written: somebody may have
+ * removed, replaced or cut it. `whole`: and nothing else. 0 or -errno. */
+int download_check(const struct download *download, bool whole);
+
 /* Cuts the file on disk to that size. */
 int download_cut(struct download *download, uint64_t size);
 

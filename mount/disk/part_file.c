@@ -71,17 +71,27 @@ int part_file_create(struct part_file *file, const char *name)
 	return -EEXIST;
 }
 
-/* The size of the open file, if it may be written to: it is the regular file `part`, and nobody
- * else writes to it. Or -errno. */
+/* The status of the open file, if it is the one that is called `part_name`. 0 or -errno. */
+static int stat_named(const struct part_file *file, int fd, struct stat *status)
+{
+	struct stat named;
+	if (fstat(fd, status) ||
+	    fstatat(file->directory, file->part_name, &named, AT_SYMLINK_NOFOLLOW)) {
+		return -errno;
+	}
+	return named.st_ino == status->st_ino && named.st_dev == status->st_dev ? 0 : -ENOENT;
+}
+
+/* The size of the open file, if it may be written to: it is the regular file `part_name`, and
+ * nobody else writes to it. Or -errno. */
 static int64_t lock_part(const struct part_file *file, int fd)
 {
-	struct stat status, named;
-	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &status)) {
+	struct stat status;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		return -errno;
 	}
 	/* Before it was locked, it may have got its name. */
-	bool same = fstatat(file->directory, file->part_name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    named.st_ino == status.st_ino && named.st_dev == status.st_dev;
+	bool same = stat_named(file, fd, &status) == 0;
 	return same && S_ISREG(status.st_mode) && status.st_nlink == 1 ? status.st_size : -ENOENT;
 }
 
@@ -158,6 +168,13 @@ int part_file_cut(const struct part_file *file, uint64_t size)
 int part_file_stat(const struct part_file *file, struct stat *status)
 {
 	return fstat(any_descriptor(file), status) == 0 ? 0 : -errno;
+}
+
+int64_t part_file_size(const struct part_file *file)
+{
+	struct stat status;
+	int error = stat_named(file, any_descriptor(file), &status);
+	return error ? error : status.st_size;
 }
 
 /* Never replaces another file. 0 or -errno. */

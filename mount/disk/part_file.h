@@ -47,6 +47,10 @@ int part_file_cut(const struct part_file *file, uint64_t size);
 /* The status of the file. 0 or -errno. */
 int part_file_stat(const struct part_file *file, struct stat *status);
 
+/* The size of the file, which is being received. -ENOENT: somebody has removed it, or put another
+ * one in its place. */
+int64_t part_file_size(const struct part_file *file);
+
 /* Closes the file, which stays as it is. */
 void part_file_abandon(struct part_file *file);
 

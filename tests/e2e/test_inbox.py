@@ -10,7 +10,7 @@ import itertools
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -478,6 +478,44 @@ def test_removed_while_it_comes(lab: Lab, is_read: bool) -> None:
             with pytest.raises(ConnectionResetError):
                 reader.read(10)
     assert "streams     0" in receiver.status()
+
+
+def replace(part: Path) -> None:
+    """As an editor or a program that synchronises directories does."""
+    copy = part.with_name("copy")
+    copy.write_bytes(part.read_bytes())
+    copy.rename(part)
+
+
+def cut(part: Path) -> None:
+    os.truncate(part, 0)
+
+
+def append(part: Path) -> None:
+    with open(part, "ab") as file:
+        file.write(bytes(100))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("syncs", [True, False])
+@pytest.mark.parametrize("change", [Path.unlink, replace, cut, append])
+def test_part_that_others_change(lab: Lab, change: Callable[[Path], None], syncs: bool) -> None:
+    """Its sender is not told that all is there, and nothing else gets its name."""
+    sender, receiver, folder = keeping(lab)
+    stream = open(sender.contact(receiver) / "f", "wb", buffering=0)
+    stream.write(b"half of it")
+    os.fsync(stream.fileno())
+    change(folder / "f.part")
+    with pytest.raises(OSError):
+        stream.write(b", and the rest")
+        if syncs:
+            os.fsync(stream.fileno())
+            assert change is append  # whether there is more than was sent shows at the end
+        stream.close()
+    poll_until(lambda: "streams     0" in receiver.status(), what="the end of the stream")
+    assert not (folder / "f").exists()
+    with contextlib.suppress(OSError):
+        stream.close()
 
 
 def test_refused_on_the_command_line(lab: Lab) -> None:

@@ -174,6 +174,32 @@ static void test_unlock(void **state)
 	unlink("g");
 }
 
+/* Somebody removes the file that is being received, or puts another one in its place. */
+static void test_size(void **state)
+{
+	(void)state;
+	struct part_file file;
+	begin(&file);
+	assert_int_equal(part_file_create(&file, "f"), 0);
+	assert_int_equal(part_file_size(&file), 0);
+	assert_int_equal(write(file.fd, "Hello", 5), 5);
+	assert_int_equal(link("f.part", "g"), 0);
+	assert_int_equal(part_file_close(&file), 0);
+	assert_int_equal(part_file_size(&file), 5);
+	assert_int_equal(truncate("f.part", 3), 0);
+	assert_int_equal(part_file_size(&file), 3);
+	assert_int_equal(unlink("f.part"), 0);
+	assert_int_equal(part_file_size(&file), -ENOENT);
+	write_file("f.part", "Hello");
+	assert_int_equal(part_file_size(&file), -ENOENT);
+	assert_int_equal(unlink("f.part"), 0);
+	assert_int_equal(symlink("g", "f.part"), 0);
+	assert_int_equal(part_file_size(&file), -ENOENT);
+	part_file_finish(&file);
+	unlink("f.part");
+	unlink("g");
+}
+
 /* By the name of the part: while no stream writes it. */
 static void test_lock(void **state)
 {
@@ -297,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_one_writer),
 		cmocka_unit_test(test_unlock),
 		cmocka_unit_test(test_create_taken),
+		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_beginning),
 		cmocka_unit_test(test_beginning_that_shrinks),
