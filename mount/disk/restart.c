@@ -208,14 +208,17 @@ static void resume_without_part(struct inbox *inbox, struct hub *hub, struct jou
 	}
 }
 
-/* Takes `found` over. */
+/* Takes `found` over. `jid`: ours, bare or full; `login`: the address that streams are resumed at,
+ * or NULL. */
 static void resume(struct inbox *inbox, struct hub *hub, struct journal_found *found,
-		   const char *jid)
+		   const char *jid, const char *login)
 {
 	int error = 0;
 	if (!is_recent(found->written)) {
 		drop(inbox, found, "its stream is too old");
-	} else if (!jid || strcmp(found->head.own, jid) != 0) {
+	} else if (!jid_same_bare(found->head.own, jid)) {
+		journal_leave(&found->journal); /* another account has the same inbox */
+	} else if (!login || strcmp(found->head.own, login) != 0) {
 		drop(inbox, found, "its stream was sent to another address");
 	} else {
 		error = download_resume(inbox, hub, found);
@@ -246,7 +249,7 @@ char *restart_inbox(struct inbox *inbox, struct hub *hub, const char *jid, bool 
 	}
 	LL_FOREACH_SAFE (list, found, next) {
 		if (login) {
-			resume(inbox, hub, found, choice.last);
+			resume(inbox, hub, found, jid, choice.last);
 		} else {
 			journal_leave(&found->journal);
 			free(found);

@@ -17,7 +17,7 @@
 /*
  * After download_attach. `jid`: ours, bare or full. Returns the JID to log in with, the caller's:
  * if `jid` is bare and a stream is resumed, the full JID to which it was sent. NULL: memory is
- * short. Unless `resumes`, no stream is resumed.
+ * short. Unless `resumes`, no stream is resumed. The streams of other accounts are left to them.
  */
 char *restart_inbox(struct inbox *inbox, struct hub *hub, const char *jid, bool resumes);
 

@@ -278,6 +278,25 @@ def test_two_mounts_of_an_account(lab: Lab) -> None:
     assert all("\nconnection  online" in "\n" + mount.status() for mount in (bob, again))
 
 
+@pytest.mark.once
+def test_two_accounts_with_one_inbox(lab: Lab) -> None:
+    """Each leaves the streams of the other."""
+    first, second, third = lab.accounts("alice", "bob", "carol")
+    alice = lab.mount(first)
+    bob, carol = (lab.mount(account, f"inbox={lab.folder}/inbox") for account in (second, third))
+    alice.wait_online(bob.jid)
+    fd = os.open(alice.contact(bob) / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"one")
+    os.fsync(fd)
+    bob.kill()
+    carol.stop()
+    carol.start()
+    bob.start()
+    os.write(fd, b"two")
+    os.close(fd)
+    assert (lab.folder / "inbox" / alice.account.jid / "f").read_bytes() == b"onetwo"
+
+
 def test_the_resource_stays(lab: Lab) -> None:
     """The resource is random. It stays the same while a peer has a stream with it."""
     first, second = lab.accounts("alice", "bob")
