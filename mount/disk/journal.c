@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* dup3 */
+
 #include "mount/disk/journal.h"
 
 #include "mount/log.h"
@@ -81,10 +83,24 @@ static int open_directory(struct journals *journals)
 	return 0;
 }
 
-/* A new file, with the next name that is free. */
-static int create_locked(struct journals *journals, struct journal *journal)
+/* Another process has removed the directory, as nothing was in it: makes it again. The descriptor
+ * keeps its number, which other threads may be using. */
+static int renew_directory(const struct journals *journals)
 {
-	int error = open_directory(journals);
+	struct journals renewed = {.inbox = journals->inbox, .directory = -1};
+	int error = open_directory(&renewed);
+	if (error) {
+		return error;
+	}
+	error = dup3(renewed.directory, journals->directory, O_CLOEXEC) < 0 ? -errno : 0;
+	close(renewed.directory);
+	return error;
+}
+
+/* A new file, with the next name that is free. */
+static int create_in_directory_locked(struct journals *journals, struct journal *journal)
+{
+	int error = 0;
 	for (unsigned tries = 0; !error && tries < JOURNAL_NUMBERS; tries++) {
 		char name[NAME_SIZE];
 		journal->number = journals->next;
@@ -99,6 +115,16 @@ static int create_locked(struct journals *journals, struct journal *journal)
 		error = errno == EEXIST ? 0 : -errno;
 	}
 	return error ? error : -EEXIST;
+}
+
+static int create_locked(struct journals *journals, struct journal *journal)
+{
+	int error = open_directory(journals);
+	error = error ? error : create_in_directory_locked(journals, journal);
+	if (error == -ENOENT && renew_directory(journals) == 0) {
+		error = create_in_directory_locked(journals, journal);
+	}
+	return error;
 }
 
 static int take(struct journals *journals, struct journal *journal)

@@ -449,6 +449,31 @@ static void test_two_processes(void **state)
 	finish(&world);
 }
 
+/* The other process removes the directory at its end, as nothing is in it. */
+static void test_directory_is_removed(void **state)
+{
+	struct world world;
+	struct journals other;
+	struct journal journal, another;
+	(void)state;
+	start(&world);
+	assert_int_equal(journal_begin(&world.journals, &journal, &head), 0);
+	journals_init(&other, world.inbox);
+	assert_null(journals_find(&other));
+	journal_end(&world.journals, &journal);
+	restart(&world);
+	assert_int_equal(faccessat(world.inbox, JOURNAL_DIRECTORY, F_OK, 0), -1);
+	assert_int_equal(journal_begin(&other, &another, &head), 0);
+	journal_leave(&another);
+	struct journal_found *found = journals_find(&world.journals);
+	assert_non_null(found);
+	assert_false(journals_are_ours(&world.journals));
+	journal_end(&other, &found->journal);
+	free(found);
+	journals_finish(&other);
+	finish(&world);
+}
+
 /* Files that are none are removed, or left alone if they cannot be ours. */
 static void test_garbage(void **state)
 {
@@ -472,13 +497,20 @@ static void test_garbage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),	  cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_nonsense),	  cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_found_by_the_next), cmocka_unit_test(test_skip),
-		cmocka_unit_test(test_used_again),	  cmocka_unit_test(test_locked),
-		cmocka_unit_test(test_verdicts),	  cmocka_unit_test(test_damaged_verdict),
-		cmocka_unit_test(test_two_processes),	  cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_found_by_the_next),
+		cmocka_unit_test(test_skip),
+		cmocka_unit_test(test_used_again),
+		cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_damaged_verdict),
+		cmocka_unit_test(test_two_processes),
+		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_directory_is_removed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
