@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* caller, of processes that the test makes. */
+#define _GNU_SOURCE /* syscall */
+
 #include "mount/process/caller.h"
 #include "mount/process/proc.h"
 
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,12 +46,13 @@ static void test_is_killed(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-/* seccomp(2) ends a process by no signal that could be seen before. */
+/* seccomp(2) ends a process by no signal that could be seen before. It ends one thread: the thread
+ * sanitizer starts another one in a child of fork(3), which would stay. */
 static void test_seccomp(void **state)
 {
 	(void)state;
 	siginfo_t info;
-	pid_t pid = fork();
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
