@@ -23,8 +23,11 @@ bool text_to_number(const char *text, uint64_t max, uint64_t *number)
 		}
 		value = value * 10 + digit;
 	}
+	if (*text != '\0') {
+		return false;
+	}
 	*number = value;
-	return *text == '\0';
+	return true;
 }
 
 bool text_to_seq(const char *text, uint16_t *seq)
@@ -36,8 +39,11 @@ bool text_to_seq(const char *text, uint16_t *seq)
 	for (; *text >= '0' && *text <= '9'; text++) {
 		value = (value * 10 + (unsigned)(*text - '0')) & 0xffff;
 	}
+	if (*text != '\0') {
+		return false;
+	}
 	*seq = (uint16_t)value;
-	return *text == '\0';
+	return true;
 }
 
 /* -1: none. */

@@ -16,7 +16,8 @@
 /* False for NULL. */
 bool text_equals(const char *text, const char *expected);
 
-/* Parses digits. False if there is another character or no digit, above `max`, and for NULL. */
+/* Parses digits. False if there is another character or no digit, above `max`, and for NULL: then
+ * `number` is unchanged. */
 bool text_to_number(const char *text, uint64_t max, uint64_t *number);
 
 /* As text_to_number, but modulo 65536, and so without limit. */

@@ -533,6 +533,7 @@ static const struct row answers[] = {
 	{RESULT("<resume xmlns='" RESUME "' seq='0'/>"),
 	 {.kind = MSG_RESULT, .size = -1, .has_seq = true}},
 	{RESULT("<resume xmlns='" RESUME "' seq='-1'/>"), {.kind = MSG_RESULT, .size = -1}},
+	{RESULT("<resume xmlns='" RESUME "' seq='6,'/>"), {.kind = MSG_RESULT, .size = -1}},
 	{RESULT("<resume xmlns='" RESUME "'/>"), {.kind = MSG_RESULT, .size = -1}},
 	{RESULT("<resume seq='7'/>"), {.kind = MSG_RESULT, .size = -1}},
 	{RESULT("<query xmlns='" INFO "'/>"), CAPABLE(0)},

@@ -42,7 +42,9 @@ static void test_number(void **state)
 		"99999999999999999999999999999999999999999",
 	};
 	for (size_t i = 0; i < COUNT(wrong); i++) {
+		number = 3;
 		assert_false(text_to_number(wrong[i], 7, &number));
+		assert_int_equal(number, 3);
 	}
 	for (size_t i = 0; i < COUNT(too_long); i++) {
 		assert_false(text_to_number(too_long[i], INT64_MAX, &number));
@@ -50,6 +52,21 @@ static void test_number(void **state)
 	assert_true(text_to_number("18446744073709551615", UINT64_MAX, &number));
 	assert_true(number == UINT64_MAX);
 	assert_false(text_to_number("18446744073709551616", UINT64_MAX, &number));
+}
+
+static void test_seq(void **state)
+{
+	(void)state;
+	uint16_t seq = 0;
+	assert_true(text_to_seq("65535", &seq));
+	assert_int_equal(seq, 65535);
+	assert_true(text_to_seq("65543", &seq));
+	assert_int_equal(seq, 7);
+	static const char *const wrong[] = {NULL, "", "-1", "6,", "6 ", "x"};
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		assert_false(text_to_seq(wrong[i], &seq));
+		assert_int_equal(seq, 7);
+	}
 }
 
 static void test_bytes(void **state)
@@ -178,9 +195,9 @@ static void test_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_number),	   cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_dates),	   cmocka_unit_test(test_no_dates),
-		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_number),	 cmocka_unit_test(test_seq),
+		cmocka_unit_test(test_bytes),	 cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_no_dates), cmocka_unit_test(test_round_trip),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
