@@ -67,6 +67,7 @@ static inline void core_submit(struct stream *stream, struct op *op, const void 
 		stream_read(stream, op);
 		break;
 	case OP_WRITE:
+	case OP_WRITE_SYNC:
 		stream_write(stream, op, bytes, now_ms);
 		break;
 	default:
@@ -87,6 +88,12 @@ static inline void core_push(struct stream *stream)
 static inline void core_interrupt(struct core *core, struct op *op)
 {
 	op_interrupt(op, &core->ibb.effects.done);
+}
+
+/* Whether all bytes of the OP_WRITE_SYNC are queued, and it waits for their delivery. */
+static inline bool core_is_queued(const struct stream *stream, const struct op *op)
+{
+	return op->list == &stream->outgoing.flushers;
 }
 
 static inline void core_release(struct core *core, struct stream *stream, bool good_order,

@@ -11,7 +11,8 @@
  * outlive a connection), block of Bob's, streams
  *
  *     cF        opens a session; F: bits, see play_open. dS: dials it, if that has not dialled
- *     wSN rSN   writes, reads N; WSN, RSN with O_NONBLOCK; zSN: zeros
+ *     wSN rSN   writes, reads N; WSN, RSN with O_NONBLOCK; ySN, YSN: writes with O_DSYNC
+ *     zSN       zeros
  *     oS fS pS  waits for it to be open, flushes, pushes; iK: interrupts the K-th that waits
  *     xS XS aS  releases in good order, or not; aborts. eS: only so long for the answer
  *     DS uA     from its beginning, what comes is stored; the process restarts
@@ -34,7 +35,7 @@
 
 static const size_t sizes[] = {1,  2,	3,   7,	  8,	9,    16,   31,
 			       64, 127, 128, 500, 1024, 4096, 5000, 70000};
-static const char acts[] = "cdwrWRzofpixXaelm.q2kbtTgGNhsjFnDu";
+static const char acts[] = "cdwrWRzofpixXaelm.q2kbtTgGNhsjFnDuyY";
 
 struct schedule {
 	const uint8_t *at, *end;
@@ -264,7 +265,7 @@ static void play_call(struct schedule *schedule, char act)
 {
 	unsigned end;
 	struct session *session = take_session(schedule, &end);
-	bool has_size = strchr("wrWRz", act) != NULL;
+	bool has_size = strchr("wrWRyYz", act) != NULL;
 	size_t size = has_size ? take_size(schedule) : 0;
 	if (!session) {
 		return;
@@ -277,6 +278,10 @@ static void play_call(struct schedule *schedule, char act)
 	case 'w':
 	case 'W':
 		world_call(world, session, end, OP_WRITE, size, act == 'W');
+		break;
+	case 'y':
+	case 'Y':
+		world_call(world, session, end, OP_WRITE_SYNC, size, act == 'Y');
 		break;
 	case 'r':
 	case 'R':

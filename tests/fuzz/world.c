@@ -104,7 +104,8 @@ static void complete_write(struct call *call)
 	if (result >= 0) {
 		FUZZ_CHECK((size_t)result == call->op.size);
 		segment->state = SEGMENT_TAKEN;
-	} else if (result == -EAGAIN || result == -EINTR || (result == -ENOMEM && is_own_error)) {
+	} else if (!call->is_sent &&
+		   (result == -EAGAIN || result == -EINTR || (result == -ENOMEM && is_own_error))) {
 		FUZZ_CHECK(pipe->at < call->segment ||
 			   (pipe->at == call->segment && pipe->offset == 0));
 		segment->state = SEGMENT_UNDONE;
@@ -135,19 +136,27 @@ static void complete_read(struct world *world, struct call *call)
 	}
 }
 
-static void complete_flush(const struct world *world, const struct call *call)
+/* The first `segments` that the end has written are at the other one. */
+static void check_delivered(const struct world *world, const struct call *call, unsigned segments)
 {
 	const struct session *session = call->session;
 	/* A peer that is no ibbfs can only be pinged. It answers after its connection broke and
 	 * came back, but the messages that were in flight are lost. */
 	bool can_know = session->is_ibbfs || !session->is_messages || !world->is_faulty;
-	if (call->op.result == 0 && can_know && is_modelled(world, session)) {
-		uint64_t taken = count_taken(&session->ends[call->end].out, call->segment);
+	if (can_know && is_modelled(world, session)) {
+		uint64_t taken = count_taken(&session->ends[call->end].out, segments);
 		FUZZ_CHECK(session->ends[!call->end].received >= taken);
 		/* A good end by the receiver, of which no inbox is capable, ends flushes as well.
 		 */
 		bool syncs = session->is_ibbfs && session->ends[1].stores && !session->is_ended;
 		FUZZ_CHECK(call->end == 1 || !syncs || session->ends[1].synced >= taken);
+	}
+}
+
+static void complete_flush(const struct world *world, const struct call *call)
+{
+	if (call->op.result == 0) {
+		check_delivered(world, call, call->segment);
 	}
 	FUZZ_CHECK(call->op.result <= 0);
 }
@@ -167,6 +176,12 @@ static void complete(struct world *world, struct call *call)
 	switch (call->op.kind) {
 	case OP_WRITE:
 		complete_write(call);
+		break;
+	case OP_WRITE_SYNC:
+		complete_write(call);
+		if (call->op.result >= 0) {
+			check_delivered(world, call, call->segment + 1);
+		}
 		break;
 	case OP_READ:
 		complete_read(world, call);
@@ -371,6 +386,11 @@ static struct segment *add_segment(struct world *world, struct pipe *pipe, size_
 	return segment;
 }
 
+static bool is_write(enum op_kind kind)
+{
+	return kind == OP_WRITE || kind == OP_WRITE_SYNC;
+}
+
 static bool has_room(const struct world *world, const struct pipe *pipe, size_t length)
 {
 	return length > 0 && length <= WORLD_MOST_BYTES && pipe->length < WORLD_SEGMENTS &&
@@ -382,7 +402,7 @@ void world_call(struct world *world, struct session *session, unsigned end, enum
 {
 	struct end *at = &session->ends[end];
 	if (!at->stream || (kind == OP_READ && (!at->reads || size == 0)) ||
-	    (kind == OP_WRITE && !has_room(world, &at->out, size))) {
+	    (is_write(kind) && !has_room(world, &at->out, size))) {
 		return;
 	}
 	if (kind == OP_READ && at->stores) {
@@ -402,20 +422,20 @@ void world_call(struct world *world, struct session *session, unsigned end, enum
 	op_init(&call->op, kind, (uint64_t)(uintptr_t)call, size, nonblock);
 	DL_APPEND(world->calls, call);
 	uint8_t *bytes = NULL;
-	if (kind == OP_WRITE) {
+	if (is_write(kind)) {
 		const struct segment *segment = add_segment(world, &at->out, size);
 		bytes = allocate(size);
 		for (size_t i = 0; i < size; i++) {
 			bytes[i] = byte_of(segment, i);
 		}
 	}
-	bool is_ready = kind == OP_READ	   ? stream_can_read(at->stream)
-			: kind == OP_WRITE ? stream_can_write(at->stream)
-					   : true;
+	bool is_ready = kind == OP_READ	 ? stream_can_read(at->stream)
+			: is_write(kind) ? stream_can_write(at->stream)
+					 : true;
 	core_submit(at->stream, &call->op, bytes, world->now_ms);
 	free(bytes);
-	if (nonblock && (kind == OP_READ || kind == OP_WRITE)) {
-		FUZZ_CHECK(call->op.list == NULL);
+	if (nonblock && (kind == OP_READ || is_write(kind))) {
+		FUZZ_CHECK(call->op.list == NULL || kind == OP_WRITE_SYNC);
 		FUZZ_CHECK(is_ready == (call->op.result != -EAGAIN));
 	}
 	settle(world, at->who);
@@ -502,9 +522,16 @@ void world_interrupt(struct world *world, unsigned n)
 	for (n %= count; n > 0; n--) {
 		call = call->next;
 	}
-	enum who who = call->session->ends[call->end].who;
-	core_interrupt(core_of(world, who), &call->op);
-	settle(world, who);
+	struct session *session = call->session;
+	struct end *at = &session->ends[call->end];
+	bool is_sent = call->op.kind == OP_WRITE_SYNC && core_is_queued(at->stream, &call->op);
+	call->is_sent = is_sent;
+	core_interrupt(core_of(world, at->who), &call->op);
+	if (is_sent) { /* as the file system does */
+		session->is_ended = true;
+		core_abort(core_of(world, at->who), at->stream);
+	}
+	settle(world, at->who);
 }
 
 /* ---- the way ---- */
@@ -914,6 +941,7 @@ static void succeed(struct world *world, struct session *session)
 	for (unsigned end = 0; end < 2; end++) {
 		FUZZ_CHECK(is_read(&session->ends[end].out));
 		FUZZ_CHECK(!is_waiting(world, session, end, OP_WRITE));
+		FUZZ_CHECK(!is_waiting(world, session, end, OP_WRITE_SYNC));
 		FUZZ_CHECK(!is_waiting(world, session, end, OP_FLUSH));
 		FUZZ_CHECK(!is_waiting(world, session, end, OP_OPEN));
 	}

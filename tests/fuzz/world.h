@@ -11,7 +11,8 @@
  *
  *     - reads return the written bytes, each once and in order, up to some offset;
  *     - between two ibbfs, an end in good order comes only after the last accepted byte;
- *     - when a flush succeeds, the other side has every byte that was written before it;
+ *     - when a flush or a synchronous write succeeds, the other side has every byte that was
+ * written before its end;
  *     - a call is completed once; a call that must not wait is completed at once, and with -EAGAIN
  *       only if the stream said so;
  *     - without a fault everything arrives, and the session ends in good order;
@@ -96,6 +97,7 @@ struct call {
 	struct session *session;
 	unsigned end;
 	unsigned segment; /* of a write; of a flush: how many there were */
+	bool is_sent;	  /* a synchronous write is interrupted that may have been sent */
 };
 
 struct letter {
