@@ -180,6 +180,7 @@ void hub_release(struct hub *hub, struct handle *handle);
  * with O_NONBLOCK, hub_is_spooled is true only after a call with `begin`. */
 bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin);
 bool hub_is_unoffered(struct hub *hub, struct handle *handle);
+int hub_spool_error(struct hub *hub, const struct handle *handle);
 void hub_upload_wait(struct hub *hub, uint64_t number, struct request *request);
 int hub_upload_part(struct hub *hub, uint64_t number, struct offer_part *part);
 void hub_upload_set_digest(struct hub *hub, uint64_t number, const struct digest *digest);

@@ -262,6 +262,14 @@ bool hub_is_spooled(struct hub *hub, struct handle *handle, bool begin)
 	return spools;
 }
 
+int hub_spool_error(struct hub *hub, const struct handle *handle)
+{
+	hub_begin(hub);
+	int error = spool_file_error(handle);
+	hub_unlock(hub);
+	return error;
+}
+
 bool hub_is_unoffered(struct hub *hub, struct handle *handle)
 {
 	hub_begin(hub);

@@ -101,7 +101,9 @@ bool hub_spool_end(struct hub *hub, uint64_t token, ssize_t result, uint64_t siz
 	int64_t now_ms = hub_begin(hub);
 	struct request *request = find_locked(hub, token);
 	if (request) {
-		int error = result < 0 ? 0 : spool_file_resize(handle_of(request), size);
+		struct handle *handle = handle_of(request);
+		int error = result < 0 ? 0 : spool_file_resize(handle, size);
+		handle->refused = result < 0 ? (int)result : handle->refused;
 		account_complete(&hub->account, &request->op, error ? error : result);
 	}
 	hub_end(hub, now_ms);

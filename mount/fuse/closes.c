@@ -69,7 +69,7 @@ static void begin(struct call *call)
 {
 	bool last = call->ending == CLOSE_LAST;
 	if (call->spooled && !last) {
-		call->request.op.result = 0;
+		call->request.op.result = hub_spool_error(call->hub, call->handle);
 		call->request.deliver(&call->request);
 		return;
 	}

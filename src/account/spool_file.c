@@ -50,6 +50,16 @@ int spool_file_resize(struct handle *handle, uint64_t size)
 	return 0;
 }
 
+int spool_file_error(const struct handle *handle)
+{
+	const struct node *node = handle->node;
+	if (node->file.offer || !node->file.stream) {
+		return node->file.offer ? 0 : node->file.summary.error;
+	}
+	return stream_is_over(node->file.stream) ? stream_outcome(node->file.stream)
+						 : handle_refusal(handle);
+}
+
 /* 0: the peer of `handle` can be sent an offer now, and everything was written; or why not. */
 static int check(const struct account *account, const struct stream *stream,
 		 const struct handle *handle)

@@ -30,6 +30,10 @@ bool spool_file_is_unoffered(const struct handle *handle);
 /* Sets the size. -ECONNRESET, or the stream's error: it is offered already, or over. */
 int spool_file_resize(struct handle *handle, uint64_t size);
 
+/* A close that is not the last one: 0, or why a write before it has failed or the file cannot be
+ * offered. Once it is offered, the last close says what becomes of it. */
+int spool_file_error(const struct handle *handle);
+
 /* Close: offers the file, `size` bytes, with `md5` or NULL. `op` completes when the peer has all of
  * it, or with an error. If the file is offered already, `op` waits for its end. Returns the number
  * of a new offer, which wants an upload; else 0. */

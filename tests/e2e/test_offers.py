@@ -10,7 +10,9 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,6 +216,40 @@ def test_disk_full(lab: Lab, form: str) -> None:
         assert done.returncode == 1
         assert "No space left on device" in done.stderr
         assert not receiver.incoming(sender, "f").exists()
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+def fails(call: Callable[..., Any], *arguments: Any) -> int:
+    with pytest.raises(OSError) as caught:
+        call(*arguments)
+    return caught.value.errno
+
+
+def fill(fd: int) -> None:
+    while True:
+        os.write(fd, bytes(100_000))
+
+
+def test_a_write_that_failed_fails_each_close(lab: Lab, form: str) -> None:
+    """Also one that is not the last, as of the first program in `( a; b ) > file`."""
+    small = lab.folder / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
+    try:
+        sender, receiver = lab.pair(f"spool={small}")
+        folder = sender.contact(receiver)
+        os.setxattr(folder, "user.ibb.format", form.encode())
+        for name, write, error in (
+            ("sync", lambda fd: os.pwritev(fd, [b"text"], 0, os.RWF_DSYNC), errno.EINVAL),
+            ("full", fill, errno.ENOSPC),
+        ):
+            fd = os.open(folder / name, os.O_WRONLY | os.O_CREAT)
+            other = os.dup(fd)
+            os.close(os.dup(fd))
+            assert fails(write, fd) == error
+            assert [fails(os.close, other), fails(os.close, fd)] == [error, error]
+            assert not receiver.incoming(sender, name).exists()
     finally:
         subprocess.run(["umount", "-l", small], check=True)
 

@@ -146,6 +146,7 @@ static void test_becomes_spooled_before_a_write(void **state)
 	assert_true(handle_is_spooled(handle));
 	assert_result(scene_write(&scene, handle, TEXT, 0), -EINVAL);
 	assert_int_equal(stream_written(handle->node->file.stream), 0);
+	assert_int_equal(spool_file_error(handle), -EINVAL);
 	assert_result(scene_offer(&scene, handle, "", 0, NULL), -EINVAL);
 	scene_is_quiet(&scene);
 	scene_finish(&scene);
@@ -166,13 +167,17 @@ static void test_last_write_interrupted(void **state)
 	file_interrupt(&scene.account, &write->op);
 	scene_settle(&scene);
 	assert_result(write, -EINTR);
+	assert_int_equal(spool_file_error(handle), -EIO);
 	assert_int_equal(spool_file_make_offer(&scene.account, handle, 5, NULL, scene.now_ms),
 			 -EIO);
 	scene_is_quiet(&scene);
 	assert_int_equal(spool_file_resize(handle, 12), 0);
+	assert_int_equal(spool_file_error(handle), 0);
 	struct call *close = scene_offer(&scene, handle, TEXT, 12, NULL);
+	assert_int_equal(spool_file_error(handle), 0);
 	scene_play(&scene);
 	assert_result(close, 0);
+	assert_int_equal(spool_file_error(handle), 0);
 	scene_finish(&scene);
 }
 
