@@ -17,12 +17,61 @@ from model import INBOX, OPTIONS, SMALL, Model  # noqa: E402
 from sequence import HOWS, Step, generate  # noqa: E402
 
 
+SEEDS = 3
+
+
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("first", [0, 100])
 def test_random_calls(lab: Lab, options: str, first: int) -> None:
     model = Model(lab)
-    for seed in range(first, first + 4):
+    for seed in range(first, first + SEEDS):
         model.run(options, generate(seed), f"seed {seed}")
+
+
+# ---- calls that are rare in random sequences ----
+
+O_SYNC = HOWS  # added to `how` of an open
+OPENED = [Step(0, "open"), Step(0, "write", size=4096), Step(1, "open", how=2)]
+READ = Step(1, "read", size=100)
+RARE = {
+    # Of a file that will be offered, they fail.
+    "synced by another process": [
+        *OPENED,
+        *(Step(2, "sync"), READ, Step(2, "sync", how=3), Step(0, "close"), Step(2, "sync", how=1)),
+    ],
+    "written with O_SYNC": [
+        *(Step(0, "open", how=O_SYNC), Step(0, "write", size=100), Step(1, "open", how=2)),
+        *(READ, Step(0, "pwrite", how=4, size=9)),
+    ],
+    "written with RWF_DSYNC": [
+        *(*OPENED, Step(0, "dup"), Step(0, "write_sync", size=9), Step(0, "close", 1), READ),
+    ],
+    # The close fails.
+    "written in part": [
+        *(Step(0, "open", how=2), Step(0, "write", size=1), Step(1, "open")),
+        *(Step(0, "write", size=150000), Step(0, "write", size=150000)),
+        *(Step(0, "dup"), Step(0, "close", 1), READ, Step(0, "close")),
+    ],
+    # What it does not keep is closed.
+    "executed, and all is closed": [*OPENED, Step(0, "watch"), Step(0, "execve")],
+    "executed, and a file is kept": [
+        *(*OPENED, Step(0, "dup"), Step(0, "execve", how=1), Step(0, "write", size=9)),
+    ],
+    # It does not end well though one process has closed it.
+    "unmounted while a child has it": [
+        *(*OPENED, Step(0, "fork"), Step(0, "close"), Step(0, "unmount")),
+    ],
+    "forced away while a child has it": [
+        *(*OPENED, Step(0, "fork"), Step(0, "close"), Step(0, "unmount", how=1)),
+    ],
+}
+
+
+@pytest.mark.parametrize("options", [SMALL, f"{SMALL}{INBOX}", f"format=jingle{INBOX}"])
+def test_rare_calls(lab: Lab, options: str) -> None:
+    model = Model(lab)
+    for name, steps in RARE.items():
+        model.run(options, steps, name)
 
 
 # ---- found by scripts/model ----

@@ -87,6 +87,7 @@ WAITS = {
     "edge": functools.partial(by_epoll, mode=select.EPOLLET),
 }
 FOREVER = 10**6
+SYNCS = {"fsync": os.fsync, "fdatasync": os.fdatasync}
 
 
 @dataclass
@@ -113,8 +114,8 @@ def watch_file(fd: int, events: int, how: str, cancel: int, report: int) -> None
 
 
 class Actor:
-    def __init__(self) -> None:
-        self.files: dict[int, int] = {}
+    def __init__(self, files: dict[int, int]) -> None:
+        self.files = files
         self.watches: dict[int, Watch] = {}  # by the child, or a number that no process has
 
     # ---- files ----
@@ -137,6 +138,13 @@ class Actor:
             self.unwatch(number)
         os.close(self.files.pop(slot))
         return 0
+
+    def execve(self, kept: list[int]) -> int:
+        """The other files are closed, as Python opens with O_CLOEXEC, and all threads end."""
+        for slot in kept:
+            os.set_inheritable(self.files[slot], True)
+        files = json.dumps({slot: self.files[slot] for slot in kept})
+        os.execv(sys.executable, [sys.executable, __file__, files])
 
     def fork(self, slot: int, events: int, how: str) -> int:
         """A child that holds the files, polls one of them, and exits when it is told to."""
@@ -166,6 +174,11 @@ class Actor:
 
     def write(self, slot: int, direction: int, offset: int, size: int) -> int:
         return os.write(self.files[slot], content(direction, offset, size))
+
+    def write_sync(self, slot: int, direction: int, offset: int, size: int) -> int:
+        here = -1
+        data = content(direction, offset, size)
+        return os.pwritev(self.files[slot], [data], here, os.RWF_DSYNC)
 
     def pwrite(self, slot: int, direction: int, offset: int, size: int, at: int) -> int:
         return os.pwrite(self.files[slot], content(direction, offset, size), at)
@@ -210,8 +223,17 @@ class Actor:
             raise OSError(ctypes.get_errno(), "fallocate")
         return 0
 
-    def fsync(self, slot: int) -> int:
-        os.fsync(self.files[slot])
+    def fsync(self, slot: int, how: str) -> int:
+        SYNCS[how](self.files[slot])
+        return 0
+
+    def sync(self, path: str, flags: int, how: str) -> int:
+        """As sync(1) does."""
+        fd = os.open(path, flags)
+        try:
+            SYNCS[how](fd)
+        finally:
+            os.close(fd)
         return 0
 
     # ---- bytes in ----
@@ -288,7 +310,10 @@ def answer(call: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any
 
 
 def main() -> None:
-    actor = Actor()
+    """The argument, after execve: its files."""
+    actor = Actor({int(s): fd for s, fd in json.loads("".join(sys.argv[1:]) or "{}").items()})
+    if actor.files or sys.argv[1:]:
+        print(json.dumps({"result": 0}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         call = getattr(actor, request.pop("call"))

@@ -12,11 +12,12 @@ What is demanded beyond the model of two pipes:
 from __future__ import annotations
 
 import select
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from pipemodel import BARRIERS, READS, Description, Stream, Wrong
-from sequence import Process, Run, Step
+from sequence import LIMIT_S, Process, Run, Step
 
 
 class InboxStream(Stream):
@@ -66,11 +67,9 @@ class InboxRun(Run):
             raise Wrong("the file has its name, though its writer writes on, or was killed")
         if named and len(stored) != len(pipe.written):
             raise Wrong(f"{len(stored)} bytes have the file's name, of {len(pipe.written)}")
-        if self.stream.causes:
-            return
         if len(stored) < pipe.delivered:
             raise Wrong(f"{len(stored)} bytes are in the inbox, of {pipe.delivered} delivered")
-        if pipe.ended and self.stream.begun and not named:
+        if self.stream.confirmed and self.stream.begun and not named:
             raise Wrong("the last close was successful, and the file has no name")
 
     def _stored(self) -> bytes:
@@ -126,4 +125,15 @@ class InboxRun(Run):
                     self._end(actor, Step(0, "end"))
                 elif actor.slots:
                     self._close(actor, Step(0, "close", next(iter(actor.slots))))
+        self._check_kept()
+        if self.stream.unseen and self.stream.pipes[0].ended and self.stream.begun:
+            self._wait_named()
+
+    def _wait_named(self) -> None:
+        """After execve, no call waits for the end."""
+        deadline = time.monotonic() + LIMIT_S
+        while not (self._whole.exists() or self.stream.causes):
+            if time.monotonic() > deadline:
+                raise Wrong("the stream has ended well, and the file has no name")
+            time.sleep(0.02)
         self._check_kept()

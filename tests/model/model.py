@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections
 import itertools
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,12 +27,21 @@ from lab import Lab  # noqa: E402
 from inboxmodel import InboxRun  # noqa: E402
 from pipemodel import Wrong  # noqa: E402
 from prosody import Prosody  # noqa: E402
+from spoolmodel import SpoolRun  # noqa: E402
 from sequence import Run, Step, as_test, generate, shrink  # noqa: E402
 
 # Small, so that they are full soon. The receiver has an inbox where they end in that word.
 SMALL = "window=32K,buffer=32K"
 INBOX = ",inbox"
-OPTIONS = (SMALL, f"{SMALL},stanza=message", "", f"{SMALL}{INBOX}", f"stanza=message{INBOX}")
+OFFERS = ("format=si", "format=jingle")  # an attribute of the contact
+OPTIONS = (
+    SMALL,
+    f"{SMALL},stanza=message",
+    "",
+    f"{SMALL}{INBOX}",
+    f"stanza=message{INBOX}",
+    *(f"{offer}{INBOX}" for offer in OFFERS),
+)
 OVERFLOW = 24 * 1024  # a block, of those in flight, less than the buffer
 
 
@@ -48,26 +58,48 @@ class Model:
         """Wrong says all that is needed to find out why."""
         pair = self._pair(options)
         run = self._new_run(options, *pair)
+        run.end_mount = lambda side, forced: end_mount(pair[side], forced)
         try:
             run.run(steps)
         except Wrong as wrong:
             why = f"{name}: {wrong}" if name else str(wrong)
             raise Wrong(why + report(options, steps, run, pair)) from None
+        finally:
+            if any(run.stream.gone):
+                for mount in self._pairs.pop(options):
+                    mount.stop()
 
     def _pair(self, options: str) -> tuple[Mount, Mount]:
         if options not in self._pairs:
             common = options.removesuffix(INBOX)
             more = f",inbox={self._folder}" if options.endswith(INBOX) else ""
-            self._pairs[options] = self._lab.pair(common, common + more)
+            self._pairs[options] = self._new_pair(common, more)
         return self._pairs[options]
+
+    def _new_pair(self, common: str, more: str) -> tuple[Mount, Mount]:
+        if common not in OFFERS:
+            return self._lab.pair(common, common + more)
+        alice, bob = self._lab.pair(f"spool={self._lab.folder}/spool", more.removeprefix(","))
+        form = common.removeprefix("format=")
+        os.setxattr(alice.contact(bob), "user.ibb.format", form.encode())
+        return alice, bob
 
     def _new_run(self, options: str, alice: Mount, bob: Mount) -> Run:
         name = f"stream-{os.getpid()}-{next(self._numbers)}"
         paths = (alice.contact(bob) / name, bob.incoming(alice, name))
         if options.endswith(INBOX):
             folder = self._folder / alice.account.jid
-            return InboxRun(paths, folder / f"{name}.part", folder / name)
+            new = SpoolRun if options.startswith(OFFERS) else InboxRun
+            return new(paths, folder / f"{name}.part", folder / name)
         return Run(paths, OVERFLOW if "message" in options else None)
+
+
+def end_mount(mount: Mount, forced: bool) -> None:
+    if forced and os.geteuid() == 0:
+        subprocess.run(["umount", "-i", "-f", "-l", mount.path], check=True)
+        mount.expect_exit(0)
+    else:
+        mount.stop()
 
 
 def report(options: str, steps: list[Step], run: Run, pair: tuple[Mount, Mount]) -> str:

@@ -6,7 +6,10 @@ daemons. What it demands:
 
 * Bytes are read in the order of their writing: none lost, doubled or invented.
 * The end of a file is read only behind all its bytes, and only if the writer has ended well.
-* What fsync or close has reported as delivered can be read.
+* What fsync, close or a synchronous write has reported as delivered can be read, at once.
+* No close is successful after a write that has failed and was not repeated.
+* After an error the end of a file may be read, but not if its writer was killed, has a write that
+  failed, or was open when its mount ended.
 * An error has a cause: an end that was closed or killed, or a call that cannot be done.
 * A call waits only for the other side.
 """
@@ -34,13 +37,14 @@ REFUSED = {
     "splice_out": {errno.EINVAL, errno.ESPIPE},
     "open": {errno.ENOENT, errno.EBUSY},
     "mknod": {errno.EEXIST},
+    "sync": {errno.ENOENT},
 }
 
 # The session fails of these.
 BREAKS = {errno.ESPIPE, errno.EINVAL}
 
 READS = ("read", "splice_out")
-BARRIERS = ("fsync", "close", "end")
+BARRIERS = ("fsync", "close", "end", "execve")
 
 
 class Wrong(AssertionError):
@@ -70,6 +74,10 @@ class Description:
     def waits(self) -> bool:
         return not self.flags & os.O_NONBLOCK
 
+    @property
+    def syncs(self) -> bool:
+        return bool(self.flags & os.O_DSYNC)  # O_SYNC has that bit, too
+
 
 @dataclass
 class Pipe:
@@ -78,13 +86,21 @@ class Pipe:
     direction: int
     written: bytearray = field(default_factory=bytearray)
     pending: bytes = b""  # of a write that has not returned: any part may have left
+    abandoned: bool = False  # its process was killed: they may never leave
     read: int = 0
     delivered: int = 0
     ended: bool = False  # the writer has ended well
+    closed: bool = False  # it may have ended well, but there are causes of errors
 
     @property
     def unread(self) -> int:
         return len(self.written) + len(self.pending) - self.read
+
+    @property
+    def arrives(self) -> bool:
+        """Whether there are bytes that can be read now, or soon."""
+        pending = 0 if self.abandoned else len(self.pending)
+        return len(self.written) + pending > self.read
 
     def begin_write(self, gap: int, size: int) -> None:
         self.pending = bytes(gap) + content(self.direction, len(self.written) + gap, size)
@@ -110,10 +126,15 @@ class Pipe:
         if known[at : at + len(data)] != data:
             raise Wrong(f"{len(data)} bytes, read at offset {at}, were not written like that")
 
-    def take_end(self) -> None:
-        if not self.ended:
+    def deliver(self, end: int) -> None:
+        """A call has said so."""
+        self.delivered = max(self.delivered, end)
+
+    def take_end(self, certain: bool) -> None:
+        """`certain`: there are no causes of errors."""
+        if not (self.ended if certain else self.closed):
             raise Wrong(f"an end of the file, at {self.read}, though its writer has not ended well")
-        if self.unread:
+        if self.unread if certain else self.read < len(self.written):
             raise Wrong(f"an end of the file, {self.unread} bytes too early")
 
 
@@ -124,10 +145,13 @@ class Stream:
         self.pipes = (Pipe(0), Pipe(1))  # 0: from the side that opens
         self.descriptions: set[Description] = set()
         self.closed = [False, False]  # that side has opened it, and ended it
+        self.gone = [False, False]  # the mount of that side has ended
         self.uses = 0  # reads and writes by side 1
         self.unsure = False  # whether there was one of them
         self.causes: list[str] = []  # why any call may fail from now on
         self.over = False  # nothing is waited for any more
+        self.unseen = False  # nobody has seen whether the last close was successful
+        self.confirmed = False  # the last close of the side that opened it was
 
     # ---- descriptors ----
 
@@ -139,6 +163,7 @@ class Stream:
     def released(self, description: Description, killed: bool) -> None:
         """By close, or by the end of a process that held it."""
         description.holders -= 1
+        killed = killed or self.gone[description.side]
         if killed:
             description.lost_holder = True
         if description.holders:
@@ -150,6 +175,7 @@ class Stream:
         if side == 1 and not self.uses:
             return  # as by file(1): the next open is the first
         self.closed[side] = True
+        self.pipes[side].closed = not killed and not description.refused
         if killed:
             self.causes.append(f"side {side} was killed")
             self.over = not self.unsure
@@ -179,7 +205,8 @@ class Stream:
     def check_error(self, call: str, description: Description | None, number: int) -> None:
         if number in REFUSED.get(call, ()):
             return
-        if number == errno.EAGAIN and description and not description.waits:
+        is_barrier = call in BARRIERS or call == "sync"
+        if number == errno.EAGAIN and description and not description.waits and not is_barrier:
             return
         if self.causes:
             return
@@ -192,16 +219,16 @@ class Stream:
     def may_wait(self, call: str, side: int) -> bool:
         """Whether a call of that side may wait for the other side, for however long."""
         there, back = self.pipes[side], self.pipes[1 - side]
-        if self.over:
+        if self.over or any(self.gone):
             return False
         if call in READS:
-            return not back.unread and not back.ended
+            return not back.arrives and not back.ended
         return there.unread > LITTLE
 
     def is_ready(self, description: Description, events: int) -> bool:
         """Whether one of the events is there, or comes without the other side."""
         there, back = self.pipes[description.side], self.pipes[1 - description.side]
-        readable = bool(events & select.POLLIN) and (back.unread > 0 or back.ended)
+        readable = bool(events & select.POLLIN) and (back.arrives or back.ended)
         writable = bool(events & select.POLLOUT) and there.unread <= LITTLE
         return readable or writable
 

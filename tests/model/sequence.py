@@ -24,18 +24,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from actor import WAITS
+from actor import SYNCS, WAITS
 from pipemodel import BARRIERS, BREAKS, READS, REFUSED, Description, Pipe, Stream, Wrong
 
 # Only what is wrong takes as long as these; a busy machine must not.
 LIMIT_S = 45  # until a call that need not wait has returned
 POLL_S = 30  # until poll must have seen what is there
 DEADLOCK_S = 3
+# If it has taken longer until it was known who has the file open, as of a process in execve, a
+# close does not wait for the end (ibbfs.1). That may be a process of another search.
+JUDGED_S = 1
 ACTORS = 4  # the even ones use the mount that opens the stream, the odd ones the other
 SLOTS = 3
 HOME = 0  # the slot that open uses
 
-WRITES = ("write", "pwrite", "sendfile", "splice", "copy_file_range", "ftruncate")
+WRITES = ("write", "write_sync", "pwrite", "sendfile", "splice", "copy_file_range", "ftruncate")
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,16 @@ class Step:
 WEIGHTS = {
     "open": 6,
     "mknod": 1,
-    "write": 14,
+    "write": 12,
+    "write_sync": 3,
     "pwrite": 2,
     "sendfile": 2,
     "splice": 2,
     "copy_file_range": 2,
     "ftruncate": 1,
     "fallocate": 1,
-    "fsync": 4,
+    "fsync": 3,
+    "sync": 2,
     "read": 16,
     "pread": 1,
     "splice_out": 2,
@@ -75,6 +80,7 @@ WEIGHTS = {
     "unwatch": 1,
     "dup": 2,
     "fork": 1.5,
+    "execve": 0.5,
     "end": 1,
     "close": 3,
     "kill": 0.3,
@@ -88,17 +94,25 @@ WAITING = ("poll", "watch", "watched")
 # Who waits for both events of a file has company, and is seldom held up.
 TALK = {call: weight * (3 if call in WAITING else 1) for call, weight in WEIGHTS.items()}
 LITTLE_SIZES = (1, 100, 4096)
+SYNC_FLAGS = (0, os.O_SYNC, os.O_DSYNC, 0, 0, 0, 0, 0)  # by the higher bits of `how`
+UNMOUNTS = 0.03  # of the sequences: then other mounts are needed
 
 
 def generate(seed: int, length: int = 40) -> list[Step]:
     """The stream is opened at both sides at first, mostly; by one in three in both directions."""
     rng = random.Random(seed)
-    if rng.random() < 0.33:
-        return generate_talk(rng, length)
+    steps = generate_talk(rng, length) if rng.random() < 0.33 else generate_any(rng, length)
+    if rng.random() < UNMOUNTS:
+        at = rng.randrange(length // 2, len(steps) + 1)
+        steps.insert(at, Step(rng.choice((0, 0, 1)), "unmount", how=rng.randrange(HOWS)))
+    return steps
+
+
+def generate_any(rng: random.Random, length: int) -> list[Step]:
     calls, weights = zip(*WEIGHTS.items())
-    steps = [Step(0, "open", how=rng.randrange(HOWS))]
+    steps = [Step(0, "open", how=how_of(rng, "open"))]
     if rng.random() < 0.8:
-        steps += [Step(0, "write", size=size_of(rng)), Step(1, "open", how=rng.randrange(HOWS))]
+        steps += [Step(0, "write", size=size_of(rng)), Step(1, "open", how=how_of(rng, "open"))]
     for call in rng.choices(calls, weights, k=length):
         actor = rng.choice((0, 0, 0, 1, 1, 1, 2, 3))
         slot = rng.choice((HOME, HOME, HOME, 1, 2))
@@ -117,7 +131,8 @@ def generate_talk(rng: random.Random, length: int) -> list[Step]:
 
 
 def how_of(rng: random.Random, call: str) -> int:
-    return rng.randrange(HOWS * len(WAITS) if call in ("poll", "watch", "fork") else HOWS)
+    kinds = {"poll": WAITS, "watch": WAITS, "fork": WAITS, "open": SYNC_FLAGS}
+    return rng.randrange(HOWS * len(kinds.get(call, "1")))
 
 
 def size_of(rng: random.Random) -> int:
@@ -151,6 +166,7 @@ class Process:
         self.step: Step | None = None
         self.finish: Callable[[Any], None] = lambda answer: None
         self.answer: dict[str, Any] | None = None
+        self.answered = 0.0
         self._process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("actor.py")],
             stdin=subprocess.PIPE,
@@ -163,6 +179,7 @@ class Process:
 
     def _read(self) -> None:
         for line in self._process.stdout:
+            self.answered = time.monotonic()
             self.answer = json.loads(line)
             self._arrived.set()
         self._arrived.set()  # it has died
@@ -200,6 +217,10 @@ class Process:
             pipe.close()
 
 
+def sync_of(step: Step) -> str:
+    return list(SYNCS)[step.how & 1]
+
+
 def brief(answer: dict[str, Any]) -> str:
     """Without the bytes."""
     if "errno" in answer:
@@ -222,6 +243,8 @@ class Run:
         self.actors = [self._process(number) for number in range(ACTORS)]
         self._numbers = itertools.count(-1, -1)  # of threads that poll; children have their own
         self._at_end = False
+        # Of that side; by force, or by a signal.
+        self.end_mount: Callable[[int, bool], None] = lambda side, forced: None
 
     def _process(self, number: int) -> Process:
         def log(text: str) -> None:
@@ -289,8 +312,9 @@ class Run:
         if actor.side == 0:
             flags = (os.O_WRONLY, os.O_RDWR)[step.how & 1] | os.O_CREAT
         else:
-            flags = (os.O_RDONLY, os.O_RDWR)[step.how == 7]
+            flags = (os.O_RDONLY, os.O_RDWR)[step.how % HOWS == 7]
         flags |= os.O_NONBLOCK if step.how & 2 else 0
+        flags |= SYNC_FLAGS[step.how // HOWS]
 
         def success(_: int) -> None:
             actor.slots[HOME] = self.stream.opened(actor.side, flags)
@@ -337,6 +361,18 @@ class Run:
         actor.begin(step, success, **arguments)
         self._wait_long(actor)
 
+    def _execve(self, actor: Process, step: Step) -> None:
+        """It waits as close does, and nobody sees whether that was successful."""
+        if not actor.slots or actor.children or self._busy(actor.side, WRITES):
+            return
+        kept = {s: d for s, d in actor.slots.items() if step.how >> s & 1}
+        dropped = [d for s, d in actor.slots.items() if s not in kept]
+        actor.slots, actor.watches = kept, {}
+        for description in dropped:
+            self.stream.released(description, False)
+            self.stream.unseen |= not description.holders
+        actor.begin(step, lambda _: None, kept=list(kept))
+
     def _end(self, actor: Process, step: Step) -> None:
         """Of a child. Its exit closes its files, and waits as close does."""
         if not actor.children:
@@ -357,6 +393,7 @@ class Run:
             self.stream.causes.append(f"killed in {actor.call}")
         if actor.side == 1 and actor.call in WRITES and actor.call in REFUSED:
             self.stream.unsure = self.stream.uses == 1  # nobody sees whether it was refused
+        self.stream.pipes[actor.side].abandoned |= actor.call in WRITES
         actor.close()
         held = [d for slots in (actor.slots, *actor.children.values()) for d in slots.values()]
         for description in held:
@@ -371,19 +408,29 @@ class Run:
         actor.watches = {
             n: watch for n, watch in actor.watches.items() if watch.child or watch.slot != step.slot
         }
-        pipe = self.stream.pipes[actor.side]
-        end = len(pipe.written)
+        end = len(self.stream.pipes[actor.side].written)
+        began = time.monotonic()
 
         def finish(answer: dict[str, Any]) -> None:
             if "errno" in answer:
                 self.stream.check_error("close", description, answer["errno"])
-                self.stream.causes.append("close has failed")
+                if last or not description.refused:
+                    self.stream.causes.append("close has failed")
             elif description.writes:
-                pipe.delivered = end
+                self._closed_well(description, end)
+                judged = actor.answered < began + JUDGED_S
+                if last and actor.side == 0:
+                    self.stream.confirmed, self.stream.unseen = judged, not judged
 
         # From now on the other side may see the end.
         self.stream.released(description, False)
+        last = not description.holders
         actor.begin(step, finish, slot=step.slot)
+
+    def _closed_well(self, description: Description, end: int) -> None:
+        if description.refused:
+            raise Wrong("close is successful after a write that was not")
+        self.stream.pipes[description.side].deliver(end)
 
     # ---- bytes out ----
 
@@ -408,23 +455,26 @@ class Run:
 
         def finish(answer: dict[str, Any]) -> None:
             if "errno" in answer:
-                if answer["errno"] in REFUSED.get(step.call, ()):
+                by_kernel = answer["errno"] in REFUSED.get(step.call, ())
+                if by_kernel:
                     self.stream.uses -= actor.side == 1
                 if gap < 0 and answer["errno"] in BREAKS:
                     self.stream.causes.append(f"{step.call} backward")
                 else:
                     self.stream.check_error(step.call, description, answer["errno"])
-                description.refused = True
+                description.refused |= not by_kernel
                 self._failed_write(pipe, answer["errno"])
                 return
             count = answer["result"]
             description.refused = count < size
             if gap < 0:
                 raise Wrong(f"{step.call} at {at}, before the end at {end}, is successful")
-            in_full = step.call == "write" and description.waits and not self.stream.causes
-            if in_full and count < size:
+            all_fits = step.call in ("write", "write_sync") and description.waits
+            if all_fits and not self.stream.causes and count < size:
                 raise Wrong(f"write has taken {count} bytes of {size}")
             pipe.end_write(gap + count)
+            if description.syncs or step.call == "write_sync":
+                pipe.deliver(len(pipe.written))
             if "at" not in more:
                 description.position = len(pipe.written)
 
@@ -441,7 +491,7 @@ class Run:
     def _write(self, actor: Process, step: Step) -> None:
         self._out(actor, step)
 
-    _sendfile = _splice = _copy_file_range = _write
+    _write_sync = _sendfile = _splice = _copy_file_range = _write
 
     def _pwrite(self, actor: Process, step: Step) -> None:
         description = actor.slots.get(step.slot)
@@ -486,15 +536,22 @@ class Run:
 
     def _fsync(self, actor: Process, step: Step) -> None:
         description = actor.slots.get(step.slot)
-        if not description or not description.writes or self._busy(actor.side, WRITES):
+        if not description or self._busy(actor.side, WRITES):
             return
         pipe = self.stream.pipes[actor.side]
+        end = len(pipe.written) if description.writes else 0
+        finish = self._checked(step, description, lambda _: pipe.deliver(end))
+        actor.begin(step, finish, slot=step.slot, how=sync_of(step))
+
+    def _sync(self, actor: Process, step: Step) -> None:
+        """Of the file that is sent, by whatever process. It may be written meanwhile."""
+        if actor.side != 0:
+            return
+        pipe = self.stream.pipes[0]
         end = len(pipe.written)
-
-        def success(_: int) -> None:
-            pipe.delivered = max(pipe.delivered, end)
-
-        actor.begin(step, self._checked(step, description, success), slot=step.slot)
+        flags = os.O_RDONLY | (os.O_NONBLOCK if step.how & 2 else 0)
+        finish = self._checked(step, Description(0, flags), lambda _: pipe.deliver(end))
+        actor.begin(step, finish, path=str(self.paths[0]), flags=flags, how=sync_of(step))
 
     # ---- bytes in ----
 
@@ -503,19 +560,22 @@ class Run:
         if not description or not description.reads or self._busy(actor.side, READS + ("close",)):
             return
         pipe = self.stream.pipes[1 - actor.side]
+        known = pipe.delivered
         self.stream.uses += actor.side == 1 and step.call == "read"
 
-        def success(data: str) -> None:
-            if data:
-                pipe.take(bytes.fromhex(data))
-            elif step.call == "read" and not self.stream.causes:
-                pipe.take_end()
+        def finish(answer: dict[str, Any]) -> None:
+            if answer.get("errno") == errno.EAGAIN and pipe.read < known:
+                raise Wrong(f"EAGAIN at {pipe.read}, though {known} bytes were delivered")
+            if "errno" in answer:
+                self.stream.check_error(step.call, description, answer["errno"])
+            elif answer["result"]:
+                pipe.take(bytes.fromhex(answer["result"]))
+            elif step.call == "read":
+                pipe.take_end(not self.stream.causes)
             # Linux (6.5 and later) answers splice(2) by itself up to the size of stat(2), which is
             # 0: that is no end.
 
-        actor.begin(
-            step, self._checked(step, description, success), slot=step.slot, size=step.size
-        )
+        actor.begin(step, finish, slot=step.slot, size=step.size)
 
     _splice_out = _read
 
@@ -620,6 +680,13 @@ class Run:
 
     # ---- the end ----
 
+    def _unmount(self, actor: Process, step: Step) -> None:
+        """What is open on that side does not end well. Its unread bytes are lost."""
+        if not any(self.stream.gone):
+            self.stream.gone[actor.side] = True
+            self.stream.causes.append(f"the mount of side {actor.side} has ended")
+            self.end_mount(actor.side, bool(step.how & 1))
+
     def _finish(self) -> None:
         """All files are closed, while the side that did not open the stream reads what there is."""
         self._find_reader()
@@ -634,7 +701,7 @@ class Run:
             elif time.monotonic() > moved + DEADLOCK_S:
                 self._break_deadlock()
                 moved = time.monotonic()
-        if reads and self._at_end:
+        if reads and self._at_end and not self.stream.gone[1]:
             self.stream.check_delivered(1)
 
     def _find_reader(self) -> None:
@@ -673,8 +740,7 @@ class Run:
             if answer.get("result"):
                 pipe.take(bytes.fromhex(answer["result"]))
             elif "result" in answer:
-                if not self.stream.causes:
-                    pipe.take_end()
+                pipe.take_end(not self.stream.causes)
                 self._at_end = True
             else:
                 self.stream.check_error("read", description, answer["errno"])
