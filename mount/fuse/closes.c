@@ -80,9 +80,10 @@ static void begin(struct call *call)
 	} else if (last) {
 		hub_finish(call->hub, call->handle, &call->request);
 	} else {
+		bool shares = call->has_writers || call->fate == CALLER_EXECUTES;
 		hub_flush(call->hub, call->handle, &call->request,
 			  call->ending == CLOSE_KILLED ? HANDLE_CLOSE_KILLED
-			  : call->has_writers	       ? HANDLE_CLOSE_SHARED
+			  : shares		       ? HANDLE_CLOSE_SHARED
 						       : HANDLE_CLOSE);
 	}
 	call_apply(early);

@@ -34,7 +34,8 @@ struct routing {
 /* A close(2) of a descriptor. */
 enum handle_close {
 	HANDLE_CLOSE,	     /* whether others have the file open is not known, or nobody has */
-	HANDLE_CLOSE_SHARED, /* another process has the file open for writing */
+	HANDLE_CLOSE_SHARED, /* another process has the file open for writing; or it may have, and
+				nobody hears the result of this close */
 	HANDLE_CLOSE_KILLED, /* a signal is killing the caller: the file is incomplete */
 };
 
@@ -50,7 +51,7 @@ struct handle {
 	bool disk;	/* truncated beyond its end: the writer takes it for a disk file */
 	int refused;	/* why the last write failed, so that not everything was written; or 0 */
 	bool flushed;	/* a descriptor was closed, and there was no write since */
-	bool shared;	/* at the last close, another process had the file open */
+	bool shared;	/* the last close was a HANDLE_CLOSE_SHARED */
 	bool killed;	/* a signal ended the last close, or was killing the process that sent it */
 	uint64_t last_flush; /* the token of the last close */
 	pid_t opener;	     /* main thread, and */

@@ -208,6 +208,11 @@ if sys.argv[2] == "shared":
     if os.fork() == 0:
         os._exit(0)
     os.wait()
+if sys.argv[2] == "inherited":
+    os.write(fd, b"only the beginning")
+    if os.fork() == 0:
+        os.execlp("true", "true")  # and this closes the file
+    os.wait()
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -215,13 +220,13 @@ sys.stdin.read()
 
 def test_a_mount_that_is_forced_away(lab: Lab) -> None:
     """A file that was not closed does not end well: neither fsync nor an open is a close, nor is that
-    of another process that had the file, too."""
+    of another process that had the file, too, be it by execve."""
     if os.geteuid() != 0:
         pytest.skip("only root can force a file system away")
     mount, peer = visible(lab)
     folder = mount.contact(peer)
     (folder / "closed").write_bytes(b"all of it")
-    for kind in ("synced", "opened", "shared"):
+    for kind in ("synced", "opened", "shared", "inherited"):
         process = lab.spawn(
             sys.executable, "-c", OPENED, folder / kind, kind, stdin=subprocess.PIPE
         )
@@ -229,7 +234,7 @@ def test_a_mount_that_is_forced_away(lab: Lab) -> None:
     subprocess.run(["umount", "-i", "-f", "-l", mount.path], check=True)
     mount.expect_exit(0)
     found = poll_until(lambda: ends(peer), what="the ends of all streams")
-    broken = dict.fromkeys(["synced", "opened", "shared"], "broken")
+    broken = dict.fromkeys(["synced", "opened", "shared", "inherited"], "broken")
     assert found == broken | {"closed": "whole"}
 
 
