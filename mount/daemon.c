@@ -38,6 +38,9 @@
 #define UNMOUNT_MS	500
 #define LATE_UNMOUNT_MS 2000
 
+/* Beside EXIT_SUCCESS and EXIT_FAILURE: as EXIT_SUCCESS, unless the mount is left at the end. */
+#define SEVERED (-1)
+
 /* Blocks the signals that end the daemon, in this thread and those it starts, and gives a
  * descriptor that tells of them. */
 static int block_signals(void)
@@ -195,8 +198,7 @@ static int run_session(const struct options *options, const struct mainloop *loo
 	device_set(options->mountpoint);
 	int status = EXIT_FAILURE;
 	if (ready_fd < 0 || daemonize_finish(ready_fd)) {
-		mainloop_run(loop, session);
-		status = EXIT_SUCCESS;
+		status = mainloop_run(loop, session) ? EXIT_SUCCESS : SEVERED;
 	}
 	/* Pending calls are answered before the mount goes. */
 	hub_abandon(loop->hub);
@@ -217,6 +219,7 @@ static int run(const struct options *options, const char *jid, char **password,
 		.inbox = context->inbox,
 		.spool = context->spool.pool,
 		.signal_fd = signal_fd,
+		.mountpoint = options->mountpoint,
 	};
 	int status = EXIT_FAILURE;
 
@@ -349,13 +352,17 @@ int daemon_run(struct options *options, char **password)
 	bool ended = closes_finish(&closes);
 	proc_stop();
 	if (!end_disks(options, &context)) {
-		leave(status == EXIT_SUCCESS ? -1 : ready_fd);
+		leave(status == EXIT_FAILURE ? ready_fd : -1); /* or nobody waits any more */
 	}
 	/* libfuse does not unmount what was severed, as by fuse(4)'s "abort". */
-	if (status == EXIT_SUCCESS && device_is_mounted(options->mountpoint)) {
-		log_error("%s: the mount was lost; fusermount3 -uz removes what is left of it",
-			  options->mountpoint);
-		status = EXIT_FAILURE;
+	if (status == SEVERED) {
+		bool lost = device_is_mounted(options->mountpoint);
+		if (lost) {
+			log_error("%s: the mount was lost; fusermount3 -uz removes what is left "
+				  "of it",
+				  options->mountpoint);
+		}
+		status = lost ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
 	if (!ended) {
 		_exit(status); /* a thread waits for a process, and uses the hub */

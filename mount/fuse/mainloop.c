@@ -6,6 +6,7 @@
 #include "mount/log.h"
 #include "mount/memory.h"
 #include "mount/notify.h"
+#include "mount/process/device.h"
 #include "mount/process/writers.h"
 
 #include <errno.h>
@@ -202,10 +203,10 @@ static int64_t begin_end(const struct mainloop *loop, bool mounted)
 	return until_ms;
 }
 
-void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
+bool mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 {
 	struct fuse_buf buffer = {0};
-	bool mounted = true, stopping = false;
+	bool mounted = true, severed = false, stopping = false;
 	int64_t until_ms = INT64_MAX, status_ms = 0, look_ms = 0;
 	struct pollfd fds[] = {
 		{.fd = loop->signal_fd, .events = POLLIN},
@@ -229,6 +230,8 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 		}
 		if (mounted && fds[2].revents) {
 			mounted = serve(session, &buffer);
+			/* Later, another mount may have its place and its number. */
+			severed = !mounted && device_is_mounted(loop->mountpoint);
 			look_at_processes(&look_ms);
 		}
 		memory_tick(clock_now_ms());
@@ -242,4 +245,5 @@ void mainloop_run(const struct mainloop *loop, struct fuse_session *session)
 	}
 	end_closes(loop);
 	free(buffer.mem);
+	return !severed;
 }

@@ -27,6 +27,7 @@ struct mainloop {
 	struct inbox *inbox; /* or NULL */
 	struct pool *spool;  /* that of the spool */
 	int signal_fd;	     /* signalfd of those that end the daemon */
+	const char *mountpoint;
 };
 
 /* Waits until the account is online. False: connecting failed, or a signal came (*interrupted). */
@@ -34,8 +35,9 @@ bool mainloop_connect(const struct mainloop *loop, bool *interrupted);
 
 /*
  * Serves `session` until it is unmounted or a signal comes, then waits until closed streams have
- * delivered their bytes: a few seconds at most, or until a second signal.
+ * delivered their bytes: a few seconds at most, or until a second signal. False: the session
+ * ended while it was mounted. Either its connection was severed, or it is being unmounted by force.
  */
-void mainloop_run(const struct mainloop *loop, struct fuse_session *session);
+bool mainloop_run(const struct mainloop *loop, struct fuse_session *session);
 
 #endif

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, is_mounted, poll_until
+from daemon import Mount, is_mounted, poll_until, reap
 from lab import Lab
-from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, RawPeer, Stanza, is_kind, payload
+from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, RawPeer, Stanza, is_kind, payload, silence
 from server import Account
 from test_user import UserMount, user_mount
 
@@ -260,6 +260,22 @@ def test_a_connection_that_is_aborted(lab: Lab) -> None:
     finally:
         subprocess.run(["umount", connections], check=True)
     mount.expect_exit(1)
+
+
+def test_a_mount_that_another_one_has_replaced(lab: Lab) -> None:
+    """The kernel gives the next mount the number of the one that has ended."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a tmpfs")
+    mount, peer = lab.with_raw()
+    peer.rules["close"] = silence  # the daemon waits for the answer before it ends
+    (mount.contact(peer) / "f").write_bytes(b"all of it")
+    subprocess.run(["umount", "-i", mount.path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", mount.path], check=True)
+    try:
+        pid, mount.pid = mount.pid, 0
+        assert reap(pid, 20) == 0
+    finally:
+        subprocess.run(["umount", mount.path], check=True)
 
 
 HELD = """
