@@ -14,7 +14,8 @@
 #include <string.h>
 #include <utlist.h>
 
-/* How long the other thread may take. A search takes some ms on a busy machine. */
+/* How long the other thread may stand still. A search takes some ms, and seconds on a machine that
+ * is busy or has many open files. */
 #define JUDGE_MS 1000
 
 /* So many searches may wait for a process that stays in execve. Then it is not known at once who
@@ -33,6 +34,7 @@ struct judging {
 		JUDGING_ENDED, /* the main thread frees it */
 		JUDGING_LEFT,  /* the other thread does */
 	} _Atomic state;
+	atomic_uint looked; /* of writers_judge */
 	struct writers_close closes[WRITERS_MOST];
 	uint64_t opened[WRITERS_MOST];
 	char names[WRITERS_MOST][NAME_MAX + 1];
@@ -195,7 +197,7 @@ static void run(struct task *task)
 {
 	struct judging *judging = (struct judging *)task;
 	struct hub *hub = judging->hub;
-	writers_judge(judging->closes, judging->count);
+	writers_judge(judging->closes, judging->count, &judging->looked);
 	if (atomic_exchange(&judging->state, JUDGING_ENDED) == JUDGING_LEFT) {
 		free(judging);
 		atomic_fetch_sub(&left_searches, 1);
@@ -219,6 +221,8 @@ static bool submit(struct closes *closes, struct judging *judging)
 	judging->task.run = run;
 	judging->hub = closes->hub;
 	atomic_init(&judging->state, JUDGING_RUNS);
+	atomic_init(&judging->looked, 0);
+	closes->looked = 0;
 	closes->judging = judging;
 	closes->until_ms = clock_now_ms() + JUDGE_MS;
 	pool_submit(closes->pool, NULL, &judging->task);
@@ -247,6 +251,23 @@ static void judge(struct closes *closes)
 		begin_all_judged(closes, known ? judging : NULL);
 		free(judging);
 	}
+}
+
+/* Whether the other thread, whose time is over, gets more: it does not stand still, or the whole
+ * process has, as this thread comes late, too. */
+static bool goes_on(struct closes *closes, int64_t now_ms)
+{
+	const struct judging *judging = closes->judging;
+	if (!judging || atomic_load(&judging->state) == JUDGING_ENDED) {
+		return false;
+	}
+	unsigned looked = atomic_load(&judging->looked);
+	if (looked == closes->looked && now_ms - closes->until_ms < JUDGE_MS / 2) {
+		return false;
+	}
+	closes->looked = looked;
+	closes->until_ms = now_ms + JUDGE_MS;
+	return true;
 }
 
 /* Begins those that are judged, with the result if there is one. */
@@ -278,7 +299,8 @@ int64_t closes_deadline(const struct closes *closes)
 
 void closes_begin(struct closes *closes)
 {
-	if (clock_now_ms() >= closes_deadline(closes)) {
+	int64_t now_ms = clock_now_ms();
+	if (now_ms >= closes_deadline(closes) && !goes_on(closes, now_ms)) {
 		end_judging(closes);
 	}
 	begin_others(closes);

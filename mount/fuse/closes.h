@@ -9,7 +9,7 @@
  *
  * If other processes have to be looked at, another thread does so: the kernel may let it wait for
  * one that is in execve(2), and that one may wait for the answer to a flush. Requests are served
- * meanwhile. If such a process does not go on soon, it is not known who has the files open.
+ * meanwhile. If the other thread stands still for long, it is not known who has the files open.
  *
  * Units:   ms of CLOCK_MONOTONIC.
  * Threads: the main thread, without the hub's lock; one more thread looks at processes.
@@ -28,7 +28,8 @@ struct closes {
 	struct call *calls;	 /* oldest first */
 	struct call *judged;	 /* likewise, those that the other thread judges */
 	struct judging *judging; /* what it does; or NULL */
-	int64_t until_ms;	 /* it may take so long */
+	int64_t until_ms;	 /* it must have gone on until then, */
+	unsigned looked;	 /* from this state */
 	struct pool *pool;	 /* the other thread; NULL: it was not needed yet */
 };
 

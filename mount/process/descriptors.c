@@ -96,6 +96,13 @@ static uint64_t match(const struct wanted *wanted, pid_t pid, const char *fd, co
 
 /* ---- a process ---- */
 
+static void note_look(const struct wanted *wanted)
+{
+	if (wanted->looked) {
+		atomic_fetch_add(wanted->looked, 1);
+	}
+}
+
 /* Of one thread. *has_any: it has descriptors.
  * Links in /proc are read, not followed: they may lead into our own mount, and only the main thread
  * could answer. */
@@ -106,6 +113,7 @@ static struct sight look_at_thread(pid_t pid, const struct wanted *wanted, bool 
 	struct sight sight = {0};
 
 	*has_any = false;
+	note_look(wanted);
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	DIR *directory = proc_open_directory(path);
 	if (!directory) {
@@ -117,6 +125,7 @@ static struct sight look_at_thread(pid_t pid, const struct wanted *wanted, bool 
 			continue;
 		}
 		*has_any = true;
+		note_look(wanted);
 		ssize_t length =
 			/* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): a real dirfd */
 			readlinkat(dirfd(directory), entry->d_name, path, sizeof(path) - 1);

@@ -9,6 +9,7 @@
 #ifndef MOUNT_PROCESS_DESCRIPTORS_H
 #define MOUNT_PROCESS_DESCRIPTORS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,8 @@ struct wanted {
 		uint64_t bit;
 	} files[DESCRIPTORS_MOST]; /* by name */
 	size_t count;
-	uint64_t all; /* their bits */
+	uint64_t all;	     /* their bits */
+	atomic_uint *looked; /* rises with each descriptor that is looked at; or NULL */
 };
 
 /* Adds a file of our mount: the one with this name and inode, under whatever path, as a container's

@@ -253,9 +253,9 @@ static bool judge(struct batch *batch)
 	return searched;
 }
 
-void writers_judge(struct writers_close *closes, size_t count)
+void writers_judge(struct writers_close *closes, size_t count, atomic_uint *looked)
 {
-	struct batch batch = {.closes = closes, .count = count};
+	struct batch batch = {.closes = closes, .count = count, .wanted.looked = looked};
 	judge(&batch);
 }
 

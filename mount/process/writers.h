@@ -25,6 +25,7 @@
 
 #include "mount/process/descriptors.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,8 +57,9 @@ struct writers_close {
 
 #define WRITERS_MOST DESCRIPTORS_MOST
 
-/* Judges closes that have come together: WRITERS_MOST at most. May wait for other processes. */
-void writers_judge(struct writers_close *closes, size_t count);
+/* Judges closes that have come together: WRITERS_MOST at most. May wait for other processes: while
+ * it does not, *looked rises. NULL: nobody wants to know. */
+void writers_judge(struct writers_close *closes, size_t count, atomic_uint *looked);
 
 /* The same, but looks only at the processes that close. None of them is in execve(2). False: others
  * have to be looked at, and there is no result. */

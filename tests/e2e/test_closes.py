@@ -4,10 +4,13 @@ those who still have the file open, whatever the way that they have got it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from daemon import Mount, poll_until
 from lab import Lab, wait_blocked
 from rawpeer import RawPeer, is_kind, payload
 from test_killed import FEATURES, end, name_of
+from test_offers import offering, wait_offered
 
 PROGRAM = """
 import array, os, socket, subprocess, sys, threading
@@ -75,6 +79,35 @@ for _ in range(100):
     os.write(fd, b"x")
 os._exit(0)
 """
+
+CROWD = """
+import os, sys, time
+fds = [os.dup(0) for _ in range(900)]
+parent = os.getpid()
+for _ in range(60):
+    if os.fork() == 0:
+        while os.getppid() == parent:
+            time.sleep(0.1)
+        os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+HANDING_OVER = """
+import socket, subprocess, sys
+pair = socket.socketpair()  # any process may have got the file
+file = open(sys.argv[1], "wb", buffering=0)
+file.write(b"one ")
+heir = subprocess.Popen(
+    ["sh", "-c", "read -r line; printf two"], stdin=subprocess.PIPE, stdout=file
+)
+print("ready", flush=True)
+sys.stdin.readline()
+file.close()
+print("closed", flush=True)
+heir.communicate(b"line")
+sys.exit(heir.returncode)
+"""
 ALONE = [f"alone-{n}" for n in range(3)]
 SHARED = ["twice", "inherited", "passed"]
 
@@ -127,6 +160,43 @@ def test_closes_together(lab: Lab) -> None:
     poll_until(lambda: ended(peer) == everything, what="the ends of all streams")
     for name, sid in sids(peer).items():
         assert peer.received(sid) == (b"one " if name in ALONE else b"one two"), name
+
+
+@contextlib.contextmanager
+def busy_machine(mount: Mount) -> Iterator[None]:
+    """The daemon gets little of a processor."""
+    is_over = threading.Event()
+
+    def take_turns() -> None:
+        while not is_over.wait(0.002):
+            os.kill(mount.pid, signal.SIGSTOP)
+            is_over.wait(0.1)
+            os.kill(mount.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=take_turns)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def test_a_search_that_takes_long(lab: Lab) -> None:
+    """A file that another process still writes is not offered, however long it takes to see that."""
+    sender, receiver = offering(lab, "si")
+    pipes = {"stdin": subprocess.PIPE, "text": True}
+    crowd = lab.spawn(sys.executable, "-c", CROWD, **pipes)
+    assert crowd.stdout.readline() == "ready\n", crowd.communicate()
+    target = sender.contact(receiver) / "f"
+    program = lab.spawn(sys.executable, "-c", HANDING_OVER, target, **pipes)
+    assert program.stdout.readline() == "ready\n", program.communicate()
+    with busy_machine(sender):
+        program.stdin.write("\n")
+        program.stdin.flush()
+        assert program.stdout.readline() == "closed\n", program.communicate()
+    assert wait_offered(receiver, sender, "f").read_bytes() == b"one two"
+    assert program.wait(20) == 0
 
 
 def test_a_name_of_what_is_no_file(lab: Lab) -> None:

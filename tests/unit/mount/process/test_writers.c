@@ -56,7 +56,7 @@ static struct writers_close close_of(pid_t pid, pid_t opener, uint64_t *opened)
 static enum writers_left left_by(pid_t pid, pid_t opener, uint64_t *opened)
 {
 	struct writers_close close = close_of(pid, opener, opened);
-	writers_judge(&close, 1);
+	writers_judge(&close, 1, NULL);
 	return close.left;
 }
 
@@ -74,7 +74,7 @@ static void judge_soon(struct writers_close *closes, size_t count, uint64_t *ope
 	closes[0].left = WRITERS_SOME;
 	for (int i = 0; i < 100 && closes[0].left == WRITERS_SOME; i++) {
 		*opened = writers_look();
-		writers_judge(closes, count);
+		writers_judge(closes, count, NULL);
 	}
 }
 
@@ -177,7 +177,7 @@ static enum writers_left left_after_many(bool heir)
 	struct writers_close close = close_of(pid, pid, &opened);
 	spend_numbers();
 	pid_t younger = heir ? child_start(path, O_WRONLY, &leashes[2]) : 0;
-	writers_judge(&close, 1);
+	writers_judge(&close, 1, NULL);
 	if (heir) {
 		child_stop(younger, leashes[2]);
 	}
@@ -205,13 +205,13 @@ static void test_not_visible(void **state)
 	struct writers_close close = close_of(0, getpid(), &moment);
 	int leash;
 	pid_t pid = child_start(path, O_WRONLY, &leash);
-	writers_judge(&close, 1);
+	writers_judge(&close, 1, NULL);
 	assert_int_equal(close.left, WRITERS_UNKNOWN);
 	close.searches = true;
-	writers_judge(&close, 1);
+	writers_judge(&close, 1, NULL);
 	assert_int_equal(close.left, WRITERS_SOME);
 	child_stop(pid, leash);
-	writers_judge(&close, 1);
+	writers_judge(&close, 1, NULL);
 	assert_int_equal(close.left, WRITERS_UNKNOWN);
 }
 
