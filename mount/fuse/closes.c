@@ -144,7 +144,22 @@ static void begin_others(struct closes *closes)
 
 /* ---- which ones are the last ---- */
 
-static void add(struct judging *judging, struct call *call)
+/* When the file of close `at` was opened. What one of its closes tells counts for all of them.
+ * `before`: the calls of the closes before it. */
+static uint64_t *copy_opened(struct judging *judging, size_t at, const struct call *before,
+			     const struct handle *handle)
+{
+	for (size_t i = 0; i < at; i++, before = before->next) {
+		if (before->handle == handle) {
+			return judging->closes[i].opened;
+		}
+	}
+	judging->opened[at] = handle->opened;
+	return &judging->opened[at];
+}
+
+/* `before`: the calls that were added, oldest first. */
+static void add(struct judging *judging, const struct call *before, struct call *call)
 {
 	size_t at = judging->count++;
 	char path[PATH_MAX], *name = judging->names[at];
@@ -152,12 +167,11 @@ static void add(struct judging *judging, struct call *call)
 		strcpy(path, "/"); /* it was there just now */
 	}
 	snprintf(name, NAME_MAX + 1, "%s", strrchr(path, '/') + 1);
-	judging->opened[at] = call->handle->opened;
 	judging->closes[at] = (struct writers_close){
 		.pid = call->pid,
 		.table = call->table,
 		.opener = call->handle->opener,
-		.opened = &judging->opened[at],
+		.opened = copy_opened(judging, at, before, call->handle),
 		.name = name,
 		.ino = call->ino,
 		.searches = call->spooled,
@@ -186,9 +200,8 @@ static void begin_all_judged(struct closes *closes, const struct judging *judgin
 	for (size_t i = 0; closes->judged; i++) {
 		struct call *call = closes->judged;
 		DL_DELETE(closes->judged, call);
-		if (judging) {
-			call->handle->opened = judging->opened[i];
-		}
+		/* Without a result, it may have passed the file on through a socket. */
+		call->handle->opened = judging ? *judging->closes[i].opened : 0;
 		begin_judged(call, judging ? judging->closes[i].left : WRITERS_UNKNOWN);
 	}
 }
@@ -243,7 +256,7 @@ static void judge(struct closes *closes)
 		DL_APPEND(closes->judged, call);
 		seen = seen && call->fate != CALLER_UNKNOWN;
 		if (judging) {
-			add(judging, call);
+			add(judging, closes->judged, call);
 		}
 	}
 	bool known = judging && seen && writers_judge_callers(judging->closes, judging->count);

@@ -108,6 +108,58 @@ print("closed", flush=True)
 heir.communicate(b"line")
 sys.exit(heir.returncode)
 """
+
+PASSED_ON = """
+import array, os, socket, sys
+
+def child(*closed, work):
+    pid = os.fork()
+    if pid == 0:
+        for it in closed:
+            it.close()
+        work()
+        os._exit(0)
+    return pid
+
+def receive():  # older than the open
+    _, rights, _, _ = there.recvmsg(1, socket.CMSG_SPACE(4))
+    there.send(b"x")
+    there.close()
+    os.read(go_on, 1)
+    os.write(array.array("i", rights[0][2])[0], b"two")
+
+def pass_on():  # the only one that has a socket
+    here.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+    here.recv(1)
+    os.write(done, b"x")
+    leave()
+
+def leave():
+    os.read(may_close, 1)
+    os.close(fd)
+    os.write(done, b"x")
+    os.read(go_on, 1)
+
+(go_on, let_on), (may_close, let_close), (is_done, done) = os.pipe(), os.pipe(), os.pipe()
+here, there = socket.socketpair()
+children = [child(here, work=receive)]
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"one ")
+two = [child(there, work=pass_on), child(here, there, work=leave)]
+here.close(), there.close()
+os.close(fd)
+os.read(is_done, 1)
+print(*two, flush=True)
+sys.stdin.readline()
+os.write(let_close, b"xx")
+for _ in two:
+    os.read(is_done, 1)
+print("closed", flush=True)
+sys.stdin.readline()
+os.write(let_on, b"xxx")
+for pid in children + two:
+    assert os.waitpid(pid, 0)[1] == 0
+"""
 ALONE = [f"alone-{n}" for n in range(3)]
 SHARED = ["twice", "inherited", "passed"]
 
@@ -128,19 +180,29 @@ def ended(peer: RawPeer) -> dict[str, str]:
     return {names[close.get("sid")]: end(close) for close in closes}
 
 
-def close_together(mount: Mount, program: subprocess.Popen) -> None:
-    """Closes while the daemon is stopped, so that it reads all flushes at once."""
+@contextlib.contextmanager
+def stopped(mount: Mount) -> Iterator[None]:
+    """The daemon reads all flushes that are sent meanwhile at once."""
     os.kill(mount.pid, signal.SIGSTOP)
     try:
         poll_until(lambda: state(mount.pid) == "T", what="a stopped daemon")
-        program.stdin.write("\n")
-        program.stdin.flush()
+        yield
+    finally:
+        os.kill(mount.pid, signal.SIGCONT)
+
+
+def tell(program: subprocess.Popen) -> None:
+    program.stdin.write("\n")
+    program.stdin.flush()
+
+
+def close_together(mount: Mount, program: subprocess.Popen) -> None:
+    with stopped(mount):
+        tell(program)
         tasks = Path(f"/proc/{program.pid}/task")
         count = len(ALONE + SHARED) + 1  # and the main thread
         poll_until(lambda: len(list(tasks.iterdir())) == count, what="a thread per close")
         wait_blocked(*(int(t.name) for t in tasks.iterdir() if int(t.name) != program.pid))
-    finally:
-        os.kill(mount.pid, signal.SIGCONT)
 
 
 def test_closes_together(lab: Lab) -> None:
@@ -160,6 +222,26 @@ def test_closes_together(lab: Lab) -> None:
     poll_until(lambda: ended(peer) == everything, what="the ends of all streams")
     for name, sid in sids(peer).items():
         assert peer.received(sid) == (b"one " if name in ALONE else b"one two"), name
+
+
+def test_two_closes_of_a_file_that_one_has_passed_on(lab: Lab) -> None:
+    mount, peer = lab.with_raw(features=FEATURES)
+    program = lab.spawn(
+        *[sys.executable, "-c", PASSED_ON, mount.contact(peer) / "f"],
+        text=True, stdin=subprocess.PIPE,
+    )  # fmt: skip
+    line = program.stdout.readline()
+    assert line, program.communicate()
+    with stopped(mount):
+        tell(program)
+        wait_blocked(*map(int, line.split()))
+    assert program.stdout.readline() == "closed\n", program.communicate()
+    assert ended(peer) == {}
+
+    program.communicate("\n", timeout=60)
+    assert program.returncode == 0
+    poll_until(lambda: ended(peer) == {"f": "whole"}, what="the end of the stream")
+    assert peer.received(sids(peer)["f"]) == b"one two"
 
 
 @contextlib.contextmanager
@@ -192,8 +274,7 @@ def test_a_search_that_takes_long(lab: Lab) -> None:
     program = lab.spawn(sys.executable, "-c", HANDING_OVER, target, **pipes)
     assert program.stdout.readline() == "ready\n", program.communicate()
     with busy_machine(sender):
-        program.stdin.write("\n")
-        program.stdin.flush()
+        tell(program)
         assert program.stdout.readline() == "closed\n", program.communicate()
     assert wait_offered(receiver, sender, "f").read_bytes() == b"one two"
     assert program.wait(20) == 0
