@@ -48,6 +48,7 @@ struct call {
 	fuse_ino_t ino;
 	enum close_end ending;
 	enum caller_fate fate;
+	bool held;	  /* until it is known whether a signal kills the process */
 	bool has_writers; /* SHARED: others do */
 	bool spooled;	  /* and not KILLED */
 };

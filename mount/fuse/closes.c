@@ -58,11 +58,18 @@ bool closes_finish(struct closes *closes)
 	return true;
 }
 
-void closes_add(struct closes *closes, struct call *call, bool killed)
+void closes_add(struct closes *closes, struct call *call)
 {
-	call->ending = killed ? CLOSE_KILLED : CLOSE_SHARED;
+	call->ending = call->fate == CALLER_ENDS ? CLOSE_KILLED : CLOSE_SHARED;
+	call->held = call->fate == CALLER_UNKNOWN;
 	call->spooled = false;
 	DL_APPEND(closes->calls, call);
+}
+
+void closes_let(struct call *call, bool killed)
+{
+	call->held = false;
+	call->ending = killed ? CLOSE_KILLED : CLOSE_SHARED;
 }
 
 /* ---- each one ---- */
@@ -121,20 +128,20 @@ static bool has_handle(const struct call *from, const struct call *end, const st
 	return from != end;
 }
 
-/* Whether a close of the same file that came before `call` waits to be judged. */
+/* Whether a close of the same file that came before `call` waits. */
 static bool is_behind(const struct closes *closes, const struct call *call)
 {
 	return has_handle(closes->judged, NULL, call->handle) ||
 	       has_handle(closes->calls, call, call->handle);
 }
 
-/* Begins those that are not judged. One whose caller is in execve does not wait for one before it,
- * which may be judged only when execve goes on. */
+/* Begins those that are neither held nor judged. One whose caller is in execve does not wait for
+ * one before it, which may be judged only when execve goes on. */
 static void begin_others(struct closes *closes)
 {
 	struct call *call, *next;
 	DL_FOREACH_SAFE (closes->calls, call, next) {
-		if (!is_judged(call) &&
+		if (!call->held && !is_judged(call) &&
 		    (call->fate == CALLER_EXECUTES || !is_behind(closes, call))) {
 			DL_DELETE(closes->calls, call);
 			begin(call); /* and it may be over */
@@ -242,14 +249,15 @@ static bool submit(struct closes *closes, struct judging *judging)
 	return true;
 }
 
-/* Judges the oldest ones. */
-static void judge(struct closes *closes)
+/* Judges the oldest ones. False: there are none. */
+static bool judge(struct closes *closes)
 {
 	struct judging *judging = calloc(1, sizeof(*judging));
 	bool seen = true;
 	struct call *call, *next;
 	DL_FOREACH_SAFE (closes->calls, call, next) {
-		if (!is_judged(call) || (judging && judging->count == WRITERS_MOST)) {
+		if (call->held || !is_judged(call) || (judging && judging->count == WRITERS_MOST) ||
+		    has_handle(closes->calls, call, call->handle)) {
 			continue;
 		}
 		DL_DELETE(closes->calls, call);
@@ -259,11 +267,13 @@ static void judge(struct closes *closes)
 			add(judging, closes->judged, call);
 		}
 	}
+	bool any = closes->judged != NULL;
 	bool known = judging && seen && writers_judge_callers(judging->closes, judging->count);
 	if (known || !judging || !submit(closes, judging)) {
 		begin_all_judged(closes, known ? judging : NULL);
 		free(judging);
 	}
+	return any;
 }
 
 /* Whether the other thread, whose time is over, gets more: it does not stand still, or the whole
@@ -317,8 +327,7 @@ void closes_begin(struct closes *closes)
 		end_judging(closes);
 	}
 	begin_others(closes);
-	while (closes->calls && !closes->judging) {
-		judge(closes);
+	while (closes->calls && !closes->judging && judge(closes)) {
 		begin_others(closes);
 	}
 }

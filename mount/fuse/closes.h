@@ -39,9 +39,13 @@ void closes_init(struct closes *closes, struct hub *hub);
  * hub must stay. */
 bool closes_finish(struct closes *closes);
 
-/* Takes a flush, whose handle, pid, fate, table and ino are known. `killed`: a signal kills its
- * caller. An interrupt that comes meanwhile is an early signal (call.h). */
-void closes_add(struct closes *closes, struct call *call, bool killed);
+/* Takes a flush, whose handle, pid, fate, table and ino are known. An interrupt that comes
+ * meanwhile is an early signal (call.h). If the fate is CALLER_UNKNOWN, the flush is held until
+ * closes_let, and those of the same file that come later wait for it. */
+void closes_add(struct closes *closes, struct call *call);
+
+/* `killed`: a signal kills the caller of a flush that is held. */
+void closes_let(struct call *call, bool killed);
 
 /* Begins those that can. To be called before the main thread waits, and at closes_deadline. */
 void closes_begin(struct closes *closes);

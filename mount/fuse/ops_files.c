@@ -230,10 +230,9 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, o
 	}
 }
 
-static void add_close(struct request *request, bool killed)
+static void let_close(struct request *request, bool killed)
 {
-	struct call *call = call_of(request);
-	closes_add(call_context_of(call->req)->closes, call, killed);
+	closes_let(call_of(request), killed);
 }
 
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
@@ -247,12 +246,11 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	call->table = info->lock_owner;
 	call->ino = ino;
 	call->fate = call->handle->writable ? caller_fate(call->pid) : CALLER_STAYS;
+	closes_add(call_context_of(req)->closes, call);
 	if (call->fate == CALLER_UNKNOWN) {
 		struct early_signal early = call_early_signal(call);
-		interrupts_hold(call_context_of(req)->interrupts, &call->request, add_close);
+		interrupts_hold(call_context_of(req)->interrupts, &call->request, let_close);
 		call_apply(early);
-	} else {
-		add_close(&call->request, call->fate == CALLER_ENDS);
 	}
 }
 

@@ -10,12 +10,13 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from daemon import Mount, is_mounted, poll_until, reap
-from lab import Lab
+from lab import Lab, fuse_call, is_running
 from rawpeer import NS_IBB, NS_IBBFS, NS_INFO, NS_PING, RawPeer, Stanza, is_kind, payload, silence
 from server import Account
 from test_user import UserMount, user_mount
@@ -236,6 +237,43 @@ def test_a_mount_that_is_forced_away(lab: Lab) -> None:
     found = poll_until(lambda: ends(peer), what="the ends of all streams")
     broken = dict.fromkeys(["synced", "opened", "shared", "inherited"], "broken")
     assert found == broken | {"closed": "whole"}
+
+
+SHARED = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"only the beginning")
+os.fsync(fd)
+child = os.fork()
+if child == 0:
+    os._exit(0)
+print(child, flush=True)
+sys.stdin.read()
+"""
+
+
+def has_left(pid: int) -> bool:
+    """It is in its close, or has ended."""
+    return not is_running(pid) or bool(fuse_call(pid))
+
+
+@pytest.mark.parametrize("world", [visible, hidden])
+def test_a_process_is_killed_when_another_one_has_just_left(
+    lab: Lab, world: Callable[[Lab], tuple[Mount, RawPeer]]
+) -> None:
+    """The last close counts, though the daemon finds out sooner how it ended than about the first."""
+    mount, peer = world(lab)
+    names = [f"f{n}" for n in range(10)]
+    for name in names:
+        program = lab.spawn(
+            sys.executable, "-c", SHARED, mount.contact(peer) / name, stdin=subprocess.PIPE
+        )
+        child = int(program.stdout.readline())
+        poll_until(lambda: has_left(child), what="the first close")
+        program.kill()
+        program.wait()
+    found = poll_until(lambda: ends(peer), what="the ends of all streams")
+    assert found == dict.fromkeys(names, "broken")
 
 
 def connection_of(mount: Mount) -> str:
