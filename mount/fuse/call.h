@@ -43,7 +43,8 @@ struct call {
 	pid_t pid;	       /* open, flush */
 
 	/* flush */
-	struct call *prev, *next; /* closes.calls */
+	struct call *prev, *next; /* closes.calls, or closes.judged, */
+	size_t at;		  /* whose number it has there */
 	uint64_t table;		  /* the kernel's number of the caller's descriptor table */
 	fuse_ino_t ino;
 	enum close_end ending;

@@ -22,6 +22,9 @@
  * has a file open. */
 #define MOST_LEFT 4
 
+/* How often pending signals of callers are looked at, as in interrupts.c. */
+#define SIGNALS_MS 50
+
 /* How long the end waits for that thread: the kernel has ended all calls of the mount. */
 #define FINISH_MS 500
 
@@ -45,7 +48,7 @@ static atomic_uint left_searches; /* nobody wants their results any more */
 
 void closes_init(struct closes *closes, struct hub *hub)
 {
-	*closes = (struct closes){.hub = hub};
+	*closes = (struct closes){.hub = hub, .look_ms = INT64_MAX};
 }
 
 bool closes_finish(struct closes *closes)
@@ -168,7 +171,7 @@ static uint64_t *copy_opened(struct judging *judging, size_t at, const struct ca
 /* `before`: the calls that were added, oldest first. */
 static void add(struct judging *judging, const struct call *before, struct call *call)
 {
-	size_t at = judging->count++;
+	size_t at = call->at = judging->count++;
 	char path[PATH_MAX], *name = judging->names[at];
 	if (hub_path(call->hub, call->handle, path, sizeof(path)) < 0) {
 		strcpy(path, "/"); /* it was there just now */
@@ -194,7 +197,7 @@ static bool is_last(const struct call *call, enum writers_left left)
 
 static void begin_judged(struct call *call, enum writers_left left)
 {
-	if (is_last(call, left)) {
+	if (call->ending == CLOSE_SHARED && is_last(call, left)) {
 		call->ending = CLOSE_LAST;
 	}
 	call->has_writers = left == WRITERS_SOME;
@@ -204,12 +207,13 @@ static void begin_judged(struct call *call, enum writers_left left)
 /* Begins closes->judged; NULL: there is no result. */
 static void begin_all_judged(struct closes *closes, const struct judging *judging)
 {
-	for (size_t i = 0; closes->judged; i++) {
+	while (closes->judged) {
 		struct call *call = closes->judged;
+		const struct writers_close *close = judging ? &judging->closes[call->at] : NULL;
 		DL_DELETE(closes->judged, call);
 		/* Without a result, it may have passed the file on through a socket. */
-		call->handle->opened = judging ? *judging->closes[i].opened : 0;
-		begin_judged(call, judging ? judging->closes[i].left : WRITERS_UNKNOWN);
+		call->handle->opened = close ? *close->opened : 0;
+		begin_judged(call, close ? close->left : WRITERS_UNKNOWN);
 	}
 }
 
@@ -312,7 +316,45 @@ static void end_judging(struct closes *closes)
 	}
 }
 
-int64_t closes_deadline(const struct closes *closes)
+/* ---- signals ---- */
+
+/* As interrupts.h has it of a call that is begun. */
+static void look_for_signals(struct closes *closes, struct call *calls, int64_t now_ms)
+{
+	struct call *call;
+	DL_FOREACH (calls, call) {
+		if (call->held || call->ending != CLOSE_SHARED ||
+		    !fuse_req_interrupted(call->req)) {
+			continue;
+		}
+		if (caller_pending(call->pid) == CALLER_STAYS) {
+			closes->look_ms = now_ms + SIGNALS_MS;
+		} else {
+			call->ending = CLOSE_KILLED;
+			call->spooled = false;
+		}
+	}
+}
+
+/* Ends closes whose callers a signal ends: a search may take long. */
+static void end_interrupted(struct closes *closes, int64_t now_ms)
+{
+	struct call *call, *next;
+	closes->look_ms = INT64_MAX;
+	look_for_signals(closes, closes->calls, now_ms); /* begin_others begins them */
+	look_for_signals(closes, closes->judged, now_ms);
+	DL_FOREACH_SAFE (closes->judged, call, next) {
+		if (call->ending == CLOSE_KILLED &&
+		    !has_handle(closes->judged, call, call->handle)) {
+			DL_DELETE(closes->judged, call);
+			begin(call);
+		}
+	}
+}
+
+/* ---- all of them ---- */
+
+static int64_t judging_deadline(const struct closes *closes)
 {
 	if (!closes->judging) {
 		return INT64_MAX;
@@ -320,12 +362,19 @@ int64_t closes_deadline(const struct closes *closes)
 	return atomic_load(&closes->judging->state) == JUDGING_ENDED ? 0 : closes->until_ms;
 }
 
+int64_t closes_deadline(const struct closes *closes)
+{
+	int64_t deadline_ms = judging_deadline(closes);
+	return deadline_ms < closes->look_ms ? deadline_ms : closes->look_ms;
+}
+
 void closes_begin(struct closes *closes)
 {
 	int64_t now_ms = clock_now_ms();
-	if (now_ms >= closes_deadline(closes) && !goes_on(closes, now_ms)) {
+	if (now_ms >= judging_deadline(closes) && !goes_on(closes, now_ms)) {
 		end_judging(closes);
 	}
+	end_interrupted(closes, now_ms);
 	begin_others(closes);
 	while (closes->calls && !closes->judging && judge(closes)) {
 		begin_others(closes);

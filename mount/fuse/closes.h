@@ -9,7 +9,8 @@
  *
  * If other processes have to be looked at, another thread does so: the kernel may let it wait for
  * one that is in execve(2), and that one may wait for the answer to a flush. Requests are served
- * meanwhile. If the other thread stands still for long, it is not known who has the files open.
+ * meanwhile. If the other thread stands still for long, it is not known who has the files open. A
+ * signal ends the wait as that of any close (interrupts.h).
  *
  * Units:   ms of CLOCK_MONOTONIC.
  * Threads: the main thread, without the hub's lock; one more thread looks at processes.
@@ -30,6 +31,7 @@ struct closes {
 	struct judging *judging; /* what it does; or NULL */
 	int64_t until_ms;	 /* it must have gone on until then, */
 	unsigned looked;	 /* from this state */
+	int64_t look_ms;	 /* when signals of callers are looked at; INT64_MAX: not */
 	struct pool *pool;	 /* the other thread; NULL: it was not needed yet */
 };
 

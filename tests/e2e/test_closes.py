@@ -268,8 +268,7 @@ def test_a_search_that_takes_long(lab: Lab) -> None:
     """A file that another process still writes is not offered, however long it takes to see that."""
     sender, receiver = offering(lab, "si")
     pipes = {"stdin": subprocess.PIPE, "text": True}
-    crowd = lab.spawn(sys.executable, "-c", CROWD, **pipes)
-    assert crowd.stdout.readline() == "ready\n", crowd.communicate()
+    crowd(lab)
     target = sender.contact(receiver) / "f"
     program = lab.spawn(sys.executable, "-c", HANDING_OVER, target, **pipes)
     assert program.stdout.readline() == "ready\n", program.communicate()
@@ -278,6 +277,35 @@ def test_a_search_that_takes_long(lab: Lab) -> None:
         assert program.stdout.readline() == "closed\n", program.communicate()
     assert wait_offered(receiver, sender, "f").read_bytes() == b"one two"
     assert program.wait(20) == 0
+
+
+def crowd(lab: Lab) -> None:
+    """Many open files."""
+    process = lab.spawn(sys.executable, "-c", CROWD, stdin=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n", process.communicate()
+
+
+CLOSING = """
+import os, socket, sys
+pair = socket.socketpair()  # any process may have got the file
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"all of it")
+os.fsync(fd)
+print("ready", flush=True)
+os.close(fd)
+"""
+
+
+def test_a_signal_during_a_search_that_takes_long(lab: Lab) -> None:
+    mount, peer = lab.with_raw(features=FEATURES)
+    crowd(lab)
+    with busy_machine(mount):
+        program = lab.spawn(sys.executable, "-c", CLOSING, mount.contact(peer) / "f", text=True)
+        assert program.stdout.readline() == "ready\n", program.communicate()
+        wait_blocked(program.pid)
+        program.kill()
+        assert program.wait(3) == -signal.SIGKILL
+    poll_until(lambda: ended(peer) == {"f": "broken"}, what="the end of the stream")
 
 
 def test_a_name_of_what_is_no_file(lab: Lab) -> None:
