@@ -125,10 +125,10 @@ static bool is_judged(struct call *call)
 
 static bool has_handle(const struct call *from, const struct call *end, const struct handle *handle)
 {
-	while (from != end && from->handle != handle) {
+	while (from && from != end && from->handle != handle) {
 		from = from->next;
 	}
-	return from != end;
+	return from && from != end;
 }
 
 /* Whether a close of the same file that came before `call` waits. */
