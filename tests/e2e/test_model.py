@@ -56,6 +56,7 @@ RARE = {
     "executed, and all is closed": [*OPENED, Step(0, "watch"), Step(0, "execve")],
     "executed, and a file is kept": [
         *(*OPENED, Step(0, "dup"), Step(0, "execve", how=1), Step(0, "write", size=9)),
+        Step(0, "execve"),
     ],
     # It does not end well though one process has closed it.
     "unmounted while a child has it": [

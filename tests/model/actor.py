@@ -140,9 +140,9 @@ class Actor:
         return 0
 
     def execve(self, kept: list[int]) -> int:
-        """The other files are closed, as Python opens with O_CLOEXEC, and all threads end."""
-        for slot in kept:
-            os.set_inheritable(self.files[slot], True)
+        """The other files are closed, as they have O_CLOEXEC, and all threads end."""
+        for slot, fd in self.files.items():
+            os.set_inheritable(fd, slot in kept)
         files = json.dumps({slot: self.files[slot] for slot in kept})
         os.execv(sys.executable, [sys.executable, __file__, files])
 

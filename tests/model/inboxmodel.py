@@ -117,6 +117,11 @@ class InboxRun(Run):
 
     # ---- the end ----
 
+    def _unmount(self, actor: Process, step: Step) -> None:
+        """A stream into an inbox would go on at the next start, and its writer waits for that."""
+        if actor.side == 0:
+            super()._unmount(actor, step)
+
     def _finish(self) -> None:
         while any(actor.call or actor.slots or actor.children for actor in self.actors):
             for actor in self.actors:
