@@ -195,8 +195,24 @@ static bool is_last(const struct call *call, enum writers_left left)
 	return left == WRITERS_NONE || (left == WRITERS_UNKNOWN && call->handle->spool);
 }
 
-static void begin_judged(struct call *call, enum writers_left left)
+static bool has_killed(const struct call *calls, const struct handle *handle)
 {
+	const struct call *call;
+	DL_FOREACH (calls, call) {
+		if (call->handle == handle && (call->ending == CLOSE_KILLED || call->held)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The descriptor of a later close has gone, too, so no search has found its process. If that is
+ * being killed, or may be, the stream must not end in good order before. */
+static void begin_judged(const struct closes *closes, struct call *call, enum writers_left left)
+{
+	if (has_killed(closes->judged, call->handle) || has_killed(closes->calls, call->handle)) {
+		left = WRITERS_SOME;
+	}
 	if (call->ending == CLOSE_SHARED && is_last(call, left)) {
 		call->ending = CLOSE_LAST;
 	}
@@ -213,7 +229,7 @@ static void begin_all_judged(struct closes *closes, const struct judging *judgin
 		DL_DELETE(closes->judged, call);
 		/* Without a result, it may have passed the file on through a socket. */
 		call->handle->opened = close ? *close->opened : 0;
-		begin_judged(call, close ? close->left : WRITERS_UNKNOWN);
+		begin_judged(closes, call, close ? close->left : WRITERS_UNKNOWN);
 	}
 }
 
@@ -388,7 +404,7 @@ void closes_end(struct closes *closes)
 		struct call *call = closes->calls;
 		DL_DELETE(closes->calls, call);
 		if (is_judged(call)) {
-			begin_judged(call, WRITERS_UNKNOWN);
+			begin_judged(closes, call, WRITERS_UNKNOWN);
 		} else {
 			begin(call);
 		}
