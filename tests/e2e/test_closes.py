@@ -265,7 +265,7 @@ def busy_machine(mount: Mount) -> Iterator[None]:
 
 
 def test_a_search_that_takes_long(lab: Lab) -> None:
-    """A file that another process still writes is not offered, however long it takes to see that."""
+    """A file that another process still writes is not offered, however long it takes to see."""
     sender, receiver = offering(lab, "si")
     pipes = {"stdin": subprocess.PIPE, "text": True}
     crowd(lab)

@@ -220,8 +220,8 @@ sys.stdin.read()
 
 
 def test_a_mount_that_is_forced_away(lab: Lab) -> None:
-    """A file that was not closed does not end well: neither fsync nor an open is a close, nor is that
-    of another process that had the file, too, be it by execve."""
+    """A file that was not closed does not end well: neither fsync nor an open is a close, nor is
+    that of another process that had the file, too, be it by execve."""
     if os.geteuid() != 0:
         pytest.skip("only root can force a file system away")
     mount, peer = visible(lab)
@@ -261,7 +261,7 @@ def has_left(pid: int) -> bool:
 def test_a_process_is_killed_when_another_one_has_just_left(
     lab: Lab, world: Callable[[Lab], tuple[Mount, RawPeer]]
 ) -> None:
-    """The last close counts, though the daemon finds out sooner how it ended than about the first."""
+    """The last close counts, though it is known sooner how it ended than about the first."""
     mount, peer = world(lab)
     names = [f"f{n}" for n in range(10)]
     for name in names:
