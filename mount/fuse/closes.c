@@ -22,9 +22,6 @@
  * has a file open. */
 #define MOST_LEFT 4
 
-/* How often pending signals of callers are looked at, as in interrupts.c. */
-#define SIGNALS_MS 50
-
 /* How long the end waits for that thread: the kernel has ended all calls of the mount. */
 #define FINISH_MS 500
 
@@ -269,14 +266,15 @@ static bool submit(struct closes *closes, struct judging *judging)
 	return true;
 }
 
-/* Judges the oldest ones. False: there are none. */
+/* After begin_others: those that are left are judged, unless they are held, or behind one that is
+ * left. Judges the oldest ones. False: there are none. */
 static bool judge(struct closes *closes)
 {
 	struct judging *judging = calloc(1, sizeof(*judging));
 	bool seen = true;
 	struct call *call, *next;
 	DL_FOREACH_SAFE (closes->calls, call, next) {
-		if (call->held || !is_judged(call) || (judging && judging->count == WRITERS_MOST) ||
+		if (call->held || (judging && judging->count == WRITERS_MOST) ||
 		    has_handle(closes->calls, call, call->handle)) {
 			continue;
 		}
@@ -344,7 +342,7 @@ static void look_for_signals(struct closes *closes, struct call *calls, int64_t 
 			continue;
 		}
 		if (caller_pending(call->pid) == CALLER_STAYS) {
-			closes->look_ms = now_ms + SIGNALS_MS;
+			closes->look_ms = now_ms + INTERRUPTS_CHECK_MS;
 		} else {
 			call->ending = CLOSE_KILLED;
 			call->spooled = false;

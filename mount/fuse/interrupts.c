@@ -9,9 +9,6 @@
 #include <unistd.h>
 #include <utlist.h>
 
-/* How often pending signals are looked at: a call ends within 100 ms of a signal. */
-#define CHECK_MS 50
-
 /* How long the flush of a caller that is not visible is held. The kernel interrupts a flush within
  * microseconds if a processor is free. */
 #define HOLD_MS 30
@@ -120,7 +117,7 @@ static bool waits_on(const struct interrupts *interrupts, const struct waiting *
 static void check(struct interrupts *interrupts, struct waiting *waiting)
 {
 	if (waits_on(interrupts, waiting)) {
-		waiting->check_ms = clock_now_ms() + CHECK_MS;
+		waiting->check_ms = clock_now_ms() + INTERRUPTS_CHECK_MS;
 	} else {
 		remove_waiting(interrupts, waiting);
 	}

@@ -27,6 +27,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* How often pending signals are looked at: a call ends within 100 ms of a signal. */
+#define INTERRUPTS_CHECK_MS 50
+
 struct interrupts {
 	struct hub *hub;
 	int suspend_fd;		 /* suspend_open's */
