@@ -534,7 +534,7 @@ void scene_leave(struct scene *scene, struct handle *handle, const char *bytes, 
 
 void scene_interrupt(struct scene *scene, struct call *call)
 {
-	op_interrupt(&call->op, &scene->account.ibb.effects.done);
+	file_interrupt(&scene->account, &call->op);
 	scene_settle(scene);
 }
 

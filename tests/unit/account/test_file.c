@@ -510,8 +510,7 @@ static void test_write_sync(void **state)
 	/* Nothing was sent of a write that has to wait for another one. */
 	struct call *fills = scene_write(&scene, handle, "0123456789abcdefghij", 7);
 	write = scene_write_sync(&scene, handle, "k", 27);
-	file_interrupt(&scene.account, &write->op);
-	scene_settle(&scene);
+	scene_interrupt(&scene, write);
 	assert_result(write, -EINTR);
 	write = scene_write_sync(&scene, handle, "k", 27);
 	scene_play(&scene);
@@ -520,8 +519,7 @@ static void test_write_sync(void **state)
 	/* If its bytes are sent, it must not be repeated. */
 	write = scene_write_sync(&scene, handle, "l", 28);
 	struct call *flush = scene_flush(&scene, handle);
-	file_interrupt(&scene.account, &write->op);
-	scene_settle(&scene);
+	scene_interrupt(&scene, write);
 	assert_result(write, -EINTR);
 	assert_result(flush, -ECONNRESET);
 	assert_result(scene_write_sync(&scene, handle, "l", 28), -ECONNRESET);
@@ -723,8 +721,7 @@ static void test_interrupted_at_the_disk(void **state)
 	op_init(&calls[1].op, OP_FLUSH, 1001, 0, false);
 	for (size_t i = 0; i < COUNT(calls); i++) {
 		op_park(&calls[i].op, &scene.account.disk_waiters);
-		file_interrupt(&scene.account, &calls[i].op);
-		scene_settle(&scene);
+		scene_interrupt(&scene, &calls[i]);
 		assert_result(&calls[i], -EINTR);
 	}
 	assert_null(scene.account.disk_waiters);

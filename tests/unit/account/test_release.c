@@ -186,8 +186,7 @@ static void test_last_write_interrupted(void **state)
 		struct call *fills = scene_write(&scene, handle, "0123456789abcdefghijkl", 0);
 		struct call *write = scene_write(&scene, handle, "m", 22);
 		assert_waits(write);
-		file_interrupt(&scene.account, &write->op);
-		scene_settle(&scene);
+		scene_interrupt(&scene, write);
 		assert_result(write, -EINTR);
 		scene_play(&scene);
 		assert_result(fills, 22);
@@ -214,8 +213,7 @@ static void test_interrupted_flush(void **state)
 		scene_write(&scene, handle, "abc", 0);
 		struct call *flush = scene_flush(&scene, handle);
 		assert_waits(flush);
-		file_interrupt(&scene.account, &flush->op);
-		scene_settle(&scene);
+		scene_interrupt(&scene, flush);
 		assert_result(flush, -EINTR);
 		scene_play(&scene); /* the peer acknowledges all the same */
 		if (flushed_again) {

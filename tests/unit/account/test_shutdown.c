@@ -200,8 +200,7 @@ static void test_stop_when_forced_away_during_a_close(void **state)
 	assert_null(scene.account.handles);
 	assert_waits(&finish);
 	assert_null(finish.op.context); /* it has no handle any more */
-	file_interrupt(&scene.account, &finish.op);
-	scene_settle(&scene);
+	scene_interrupt(&scene, &finish);
 	assert_result(&finish, -EINTR);
 	scene_finish(&scene);
 }

@@ -164,8 +164,7 @@ static void test_last_write_interrupted(void **state)
 	op_init(&write->op, OP_WRITE, 99, 7, false);
 	write->op.context = handle;
 	op_park(&write->op, &scene.account.disk_waiters);
-	file_interrupt(&scene.account, &write->op);
-	scene_settle(&scene);
+	scene_interrupt(&scene, write);
 	assert_result(write, -EINTR);
 	assert_int_equal(spool_file_error(handle), -EIO);
 	assert_int_equal(spool_file_make_offer(&scene.account, handle, 5, NULL, scene.now_ms),
