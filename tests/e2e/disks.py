@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Disks of tests/disk/lossy.c, which lose, fail or hang as they are told."""
+"""Disks of tests/disk/lossy.c, which lose, fail or hang as they are told; and small ones."""
 
 from __future__ import annotations
 
@@ -72,3 +72,15 @@ def running_disk(lab: Lab, folder: Path | None = None) -> Iterator[Disk]:
     finally:
         subprocess.run(["fusermount3", "-u", "-z", disk.path], check=True)
         end_process(disk.process)
+
+
+@contextlib.contextmanager
+def small_disk(lab: Lab, name: str, options: str) -> Iterator[Path]:
+    """A file system with little room; the mounts that use it end before it."""
+    disk = lab.folder / name
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)

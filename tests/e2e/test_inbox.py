@@ -10,12 +10,13 @@ import itertools
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from daemon import Mount, bare, poll_until, wait_part
+from disks import small_disk
 from lab import Lab
 from rawpeer import NS_IBB, NS_IBBFS, RawPeer, Stanza, condition, is_kind
 from test_attributes import attribute
@@ -185,18 +186,6 @@ def test_sender_breaks_off(lab: Lab) -> None:
         assert caught.value.errno == errno.ECONNRESET
     assert (folder / "f.part").read_bytes() == b"half of it"
     assert not (folder / "f").exists()
-
-
-@contextlib.contextmanager
-def small_disk(lab: Lab, name: str, options: str) -> Iterator[Path]:
-    """A file system with little room; the mounts that use it end before it."""
-    disk = lab.folder / name
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", disk], check=True)
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_disk_full(lab: Lab) -> None:

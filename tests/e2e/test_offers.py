@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from daemon import Mount, poll_until
-from disks import running_disk
+from disks import running_disk, small_disk
 from lab import Lab, wait_blocked
 from test_attributes import attribute
 
@@ -206,18 +206,13 @@ def test_two_in_a_row_and_at_once(lab: Lab, form: str) -> None:
 
 
 def test_disk_full(lab: Lab, form: str) -> None:
-    small = lab.folder / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
-    try:
+    with small_disk(lab, "small", "size=1m") as small:
         sender, receiver = lab.pair(f"spool={small}")
         os.setxattr(sender.contact(receiver), "user.ibb.format", form.encode())
         done = lab.run("cp", lab.random_file(3_000_000), sender.contact(receiver) / "f")
         assert done.returncode == 1
         assert "No space left on device" in done.stderr
         assert not receiver.incoming(sender, "f").exists()
-    finally:
-        subprocess.run(["umount", "-l", small], check=True)
 
 
 def fails(call: Callable[..., Any], *arguments: Any) -> int:
@@ -233,10 +228,7 @@ def fill(fd: int) -> None:
 
 def test_a_write_that_failed_fails_each_close(lab: Lab, form: str) -> None:
     """Also one that is not the last, as of the first program in `( a; b ) > file`."""
-    small = lab.folder / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
-    try:
+    with small_disk(lab, "small", "size=1m") as small:
         sender, receiver = lab.pair(f"spool={small}")
         folder = sender.contact(receiver)
         os.setxattr(folder, "user.ibb.format", form.encode())
@@ -250,8 +242,6 @@ def test_a_write_that_failed_fails_each_close(lab: Lab, form: str) -> None:
             assert fails(write, fd) == error
             assert [fails(os.close, other), fails(os.close, fd)] == [error, error]
             assert not receiver.incoming(sender, name).exists()
-    finally:
-        subprocess.run(["umount", "-l", small], check=True)
 
 
 def test_disk_that_loses_what_it_took(lab: Lab, form: str) -> None:
