@@ -49,12 +49,14 @@ unbound = {{
 }}
 """
 
+# A setting, for `modules` of ours.
+OWN_MODULES = f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n'
+
 LARGEST_STANZA = 10_000  # Prosody's lowest limit
 # Arguments of a Prosody with that limit,
 SHORT_STANZAS = {
     "modules": ("stream_limits",),
-    "settings": f"c2s_stanza_size_limit = {LARGEST_STANZA}\n"
-    f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n',
+    "settings": f"c2s_stanza_size_limit = {LARGEST_STANZA}\n{OWN_MODULES}",
 }
 # and of one that says so: nothing is padded there (src/xmpp/session.c, begin_write_buffer).
 SAYS_SO = SHORT_STANZAS | {"settings": SHORT_STANZAS["settings"] + "stream_limits_said = true\n"}

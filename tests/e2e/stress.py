@@ -24,11 +24,10 @@ from typing import Any
 
 from daemon import Build, Mount, adopt_orphans, poll_until
 from lab import Lab
-from prosody import Prosody
+from prosody import OWN_MODULES, Prosody
 from soak import Sample, growth, sample
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "stress"
-SETTINGS = f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}'
 ROUNDS = 2
 STUCK_SECONDS = 90  # longer than any call may wait
 CLEANING_SECONDS = 300  # until stress-ng has removed what it has made
@@ -204,7 +203,7 @@ def main() -> int:
     grown = []
     for build in builds:
         with tempfile.TemporaryDirectory(prefix="ibbfs-stress.") as folder:
-            server = Prosody(Path(folder) / "server", modules=("sink",), settings=SETTINGS)
+            server = Prosody(Path(folder) / "server", modules=("sink",), settings=OWN_MODULES)
             server.start()
             lab = Lab(build, Path(folder), server)
             try:

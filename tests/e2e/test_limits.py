@@ -6,14 +6,13 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from daemon import KIBIBYTE, Mount
 from faultproxy import FaultProxy
 from lab import Lab
-from prosody import LARGEST_STANZA, SAYS_SO, SHORT_STANZAS
+from prosody import LARGEST_STANZA, OWN_MODULES, SAYS_SO, SHORT_STANZAS
 from rawpeer import is_kind
 from test_faults import Transfer, answers_quickly
 
@@ -70,8 +69,7 @@ def test_stanzas_that_are_not_carried(limited_lab: LimitedLab, how: str) -> None
     """The server goes on without these stanzas. Blocks get shorter until they pass, and stay so."""
     lab = limited_lab(
         modules=("long_stanzas",),
-        settings=f'long_stanzas = "{how}"\nlong_stanzas_limit = {LARGEST_STANZA}\n'
-        f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n',
+        settings=f'long_stanzas = "{how}"\nlong_stanzas_limit = {LARGEST_STANZA}\n' + OWN_MODULES,
     )
     alice, proxy, bob = via_proxy(lab, "block_size=65535")
     Transfer(lab, alice, bob, 200 * KIBIBYTE).expect_success(25)

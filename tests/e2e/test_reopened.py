@@ -13,6 +13,7 @@ import pytest
 import jinglepeer
 from daemon import KIBIBYTE, Mount, poll_until
 from lab import Lab
+from prosody import OWN_MODULES
 from rawpeer import NS_IBB, RawPeer, Stanza, is_kind, payload, result
 from slixpeer import SlixPeer
 from test_limits import SHORT_STANZAS, LimitedLab
@@ -26,7 +27,7 @@ def not_carried(how: str, longest_base64: int = LONGEST_BASE64) -> dict[str, Any
     return {
         "modules": ("long_stanzas",),
         "settings": f'long_stanzas = "{how}"\nlong_stanzas_limit = {longest_base64}\n'
-        f'plugin_paths = {{ "{Path(__file__).parent}/prosody_modules" }}\n',
+        + OWN_MODULES,
     }
 
 
