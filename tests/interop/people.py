@@ -71,6 +71,18 @@ class Windows(Person):
             self.xdotool("windowfocus", "--sync", window, *(("key", *keys) if keys else ()))
         return bool(found)
 
+    def insist(self, act: Callable[[], object], question: Callable[[], object], what: str) -> None:
+        """Acts until the client obeys: it may not be ready, and an answer can take seconds."""
+
+        def answer() -> object:
+            if not question():
+                act()
+                with contextlib.suppress(AssertionError):
+                    poll_until(question, 4)
+            return question()
+
+        poll_until(answer, 60, what)
+
     def click(self, title: str, x: int, y: int, button: int = 1) -> None:
         for window in self.windows(title):
             at = ("mousemove", "--window", window, str(x), str(y))
@@ -142,23 +154,21 @@ class Dino(Windows):
         question = "Select file"
         poll_until(lambda: self.windows("Dino"), 60, "a window")
         self.click("Dino", 100, 80)  # the chat
-        self._insist("Dino", "ctrl+u", lambda: self.windows(question), "a question for the file")
+        self.insist(
+            lambda: self.press("Dino", "ctrl+u"),
+            lambda: self.windows(question),
+            "a question for the file",
+        )
         self.press(question)
         self.xdotool("type", "--delay", "300", "~/x")
-        self._insist(question, "Return", lambda: not self.windows(question), "the file taken")
-        self._insist("Dino|Send a file", "Return", self._transfers, "the file sent")
-
-    def _insist(self, title: str, key: str, question: Callable[[], object], what: str) -> None:
-        """Presses the key until it is obeyed: an answer can take seconds."""
-
-        def answer() -> object:
-            if not question():
-                self.press(title, key)
-                with contextlib.suppress(AssertionError):
-                    poll_until(question, 4)
-            return question()
-
-        poll_until(answer, 60, what)
+        self.insist(
+            lambda: self.press(question, "Return"),
+            lambda: not self.windows(question),
+            "the file taken",
+        )
+        self.insist(
+            lambda: self.press("Dino|Send a file", "Return"), self._transfers, "the file sent"
+        )
 
     def _has_tables(self) -> bool:
         """The last thing that it writes into a new database is the version."""
@@ -220,8 +230,11 @@ class PsiPlus(Windows):
         path = Path(shutil.copy(path, self.home.path))
         with self._sending:
             before = self.windows("")  # a menu is a window without a name
-            self.click("Psi\\+", 96, 153, button=3)  # the contact's menu
-            poll_until(lambda: self.windows("") != before, 30, "a menu")
+            self.insist(
+                lambda: self.click("Psi\\+", 96, 153, button=3),
+                lambda: self.windows("") != before,
+                "the contact's menu",
+            )
             self.xdotool("key", "f")  # Send File
             poll_until(
                 lambda: self.windows("File Transfer") or self.windows("Send File"),

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,9 +120,11 @@ def take(mount: Mount, client: Person | Library, source: Path) -> tuple[str, str
         return form, f"`cp`: {why}"
     if digest(copy) != digest(source):
         return form, "**corrupt**"
-    time.sleep(2)  # for the client to be done with it
-    failed = client.says_sent() is False
-    return form, "arrives, though it says that it failed" if failed else "arrives"
+    try:
+        poll_until(lambda: client.says_sent() is not False, 10, "a word of the client")
+    except AssertionError:
+        return form, "arrives, though it says that it failed"
+    return form, "arrives"
 
 
 def trials_of(name: str, world: World) -> list[Result]:
@@ -150,7 +151,8 @@ def run_trials(name: str, version: str, world: World) -> list[Result]:
         client = kind(world, there, stack)
         client.meet(mount)
         poll_until((mount.path / client.jid).is_dir, 180, f"{name} online")
-        time.sleep(2)  # it has queried our features by then
+        with contextlib.suppress(AssertionError):  # some query features only when they send
+            poll_until(lambda: world.has_told_features(mount, client.jid), 5)
         out = world.random_file(f"from-{user}.bin", SIZE)
         form, text = take(mount, client, out)
         results.append(Result(name, version, True, form, False, text))

@@ -19,7 +19,7 @@ from pathlib import Path
 from daemon import Build, Mount, poll_until
 from lab import end_process
 from nameserver import NameServer
-from prosody import Prosody
+from prosody import OWN_MODULES, Prosody
 from server import HOST, Account
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -40,7 +40,9 @@ class World:
         self._numbers = itertools.count(1)
         self._connect()
         self._name()
-        self.server = Prosody(folder / "server", port=5222)
+        self.server = Prosody(
+            folder / "server", port=5222, modules=("told_features",), settings=OWN_MODULES
+        )
         self._trust()
         stack.callback(self.server.stop)
         self.server.start()
@@ -83,6 +85,11 @@ class World:
         poll_until(lambda: f"X11-unix/X{DISPLAY[1:]}" in sockets.read_text(), what="a screen")
 
     # ---- accounts and mounts ----
+
+    def has_told_features(self, mount: Mount, jid: str) -> bool:
+        """Whether a client at that address, be it bare or full, has got the mount's."""
+        return f"features of {mount.jid} told to {jid}" in self.server.log
+
 
     def accounts(self, *names: str) -> list[Account]:
         """New ones, each on the roster of all others."""
