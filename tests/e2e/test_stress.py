@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import stress
 from lab import Lab
+from prosody import OWN_MODULES
 
 
 def test_stressors(limited_lab: Callable[..., Lab]) -> None:
-    lab = limited_lab(modules=("sink",), settings=stress.SETTINGS)
+    lab = limited_lab(modules=("sink",), settings=OWN_MODULES)
     work = stress.Stress(lab, seed=1)
     work.round(2, with_stress_ng=False)
     work.deliver()
