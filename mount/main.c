@@ -36,6 +36,7 @@
  *     ops_names operations on names         ops_files operations on open files
  *     call      a request that may wait
  *     interrupts which signals end a wait   closes    flushes that come together
+ *     search    for other writers, in a thread of its own
  *   mount/disk/ files on disk
  *     spool     a file that will be offered spool_ops calls on it
  *     upload    sends a spool to the peer

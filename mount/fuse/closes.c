@@ -2,60 +2,24 @@
 #include "mount/fuse/closes.h"
 
 #include "clock.h"
-#include "mount/disk/pool.h"
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
 #include "mount/process/writers.h"
 
-#include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-/* How long the other thread may stand still. A search takes some ms, and seconds on a machine that
- * is busy or has many open files. */
-#define JUDGE_MS 1000
-
-/* So many searches may wait for a process that stays in execve. Then it is not known at once who
- * has a file open. */
-#define MOST_LEFT 4
-
-/* How long the end waits for that thread: the kernel has ended all calls of the mount. */
-#define FINISH_MS 500
-
-/* Closes that are judged together, without their calls. */
-struct judging {
-	struct task task; /* first */
-	struct hub *hub;
-	enum {
-		JUDGING_RUNS,
-		JUDGING_ENDED, /* the main thread frees it */
-		JUDGING_LEFT,  /* the other thread does */
-	} _Atomic state;
-	atomic_uint looked; /* of writers_judge */
-	struct writers_close closes[WRITERS_MOST];
-	uint64_t opened[WRITERS_MOST];
-	char names[WRITERS_MOST][NAME_MAX + 1];
-	size_t count;
-};
-
-static atomic_uint left_searches; /* nobody wants their results any more */
-
 void closes_init(struct closes *closes, struct hub *hub)
 {
-	*closes = (struct closes){.hub = hub, .look_ms = INT64_MAX};
+	*closes = (struct closes){.look_ms = INT64_MAX};
+	searcher_init(&closes->searcher, hub);
 }
 
 bool closes_finish(struct closes *closes)
 {
-	if (closes->pool && pool_drain(closes->pool, clock_now_ms() + FINISH_MS) > 0) {
-		return false;
-	}
-	pool_destroy(closes->pool);
-	closes->pool = NULL;
-	return true;
+	return searcher_finish(&closes->searcher);
 }
 
 void closes_add(struct closes *closes, struct call *call)
@@ -153,32 +117,32 @@ static void begin_others(struct closes *closes)
 
 /* When the file of close `at` was opened. What one of its closes tells counts for all of them.
  * `before`: the calls of the closes before it. */
-static uint64_t *copy_opened(struct judging *judging, size_t at, const struct call *before,
+static uint64_t *copy_opened(struct search *search, size_t at, const struct call *before,
 			     const struct handle *handle)
 {
 	for (size_t i = 0; i < at; i++, before = before->next) {
 		if (before->handle == handle) {
-			return judging->closes[i].opened;
+			return search->closes[i].opened;
 		}
 	}
-	judging->opened[at] = handle->opened;
-	return &judging->opened[at];
+	search->opened[at] = handle->opened;
+	return &search->opened[at];
 }
 
 /* `before`: the calls that were added, oldest first. */
-static void add(struct judging *judging, const struct call *before, struct call *call)
+static void add(struct search *search, const struct call *before, struct call *call)
 {
-	size_t at = call->at = judging->count++;
-	char path[PATH_MAX], *name = judging->names[at];
+	size_t at = call->at = search->count++;
+	char path[PATH_MAX], *name = search->names[at];
 	if (hub_path(call->hub, call->handle, path, sizeof(path)) < 0) {
 		strcpy(path, "/"); /* it was there just now */
 	}
 	snprintf(name, NAME_MAX + 1, "%s", strrchr(path, '/') + 1);
-	judging->closes[at] = (struct writers_close){
+	search->closes[at] = (struct writers_close){
 		.pid = call->pid,
 		.table = call->table,
 		.opener = call->handle->opener,
-		.opened = copy_opened(judging, at, before, call->handle),
+		.opened = copy_opened(search, at, before, call->handle),
 		.name = name,
 		.ino = call->ino,
 		.searches = call->spooled,
@@ -218,11 +182,11 @@ static void begin_judged(const struct closes *closes, struct call *call, enum wr
 }
 
 /* Begins closes->judged; NULL: there is no result. */
-static void begin_all_judged(struct closes *closes, const struct judging *judging)
+static void begin_all_judged(struct closes *closes, const struct search *search)
 {
 	while (closes->judged) {
 		struct call *call = closes->judged;
-		const struct writers_close *close = judging ? &judging->closes[call->at] : NULL;
+		const struct writers_close *close = search ? &search->closes[call->at] : NULL;
 		DL_DELETE(closes->judged, call);
 		/* Without a result, it may have passed the file on through a socket. */
 		call->handle->opened = close ? *close->opened : 0;
@@ -230,103 +194,41 @@ static void begin_all_judged(struct closes *closes, const struct judging *judgin
 	}
 }
 
-static void run(struct task *task)
-{
-	struct judging *judging = (struct judging *)task;
-	struct hub *hub = judging->hub;
-	writers_judge(judging->closes, judging->count, &judging->looked);
-	if (atomic_exchange(&judging->state, JUDGING_ENDED) == JUDGING_LEFT) {
-		free(judging);
-		atomic_fetch_sub(&left_searches, 1);
-	} else {
-		hub_wake_main(hub);
-	}
-}
-
-/* Has other processes looked at. False: there is no thread for that. */
-static bool submit(struct closes *closes, struct judging *judging)
-{
-	if (atomic_load(&left_searches) >= MOST_LEFT) {
-		return false;
-	}
-	if (!closes->pool) {
-		closes->pool = pool_create();
-	}
-	if (!closes->pool) {
-		return false;
-	}
-	judging->task.run = run;
-	judging->hub = closes->hub;
-	atomic_init(&judging->state, JUDGING_RUNS);
-	atomic_init(&judging->looked, 0);
-	closes->looked = 0;
-	closes->judging = judging;
-	closes->until_ms = clock_now_ms() + JUDGE_MS;
-	pool_submit(closes->pool, NULL, &judging->task);
-	return true;
-}
-
 /* After begin_others: those that are left are judged, unless they are held, or behind one that is
  * left. Judges the oldest ones. False: there are none. */
 static bool judge(struct closes *closes)
 {
-	struct judging *judging = calloc(1, sizeof(*judging));
+	struct search *search = calloc(1, sizeof(*search));
 	bool seen = true;
 	struct call *call, *next;
 	DL_FOREACH_SAFE (closes->calls, call, next) {
-		if (call->held || (judging && judging->count == WRITERS_MOST) ||
+		if (call->held || (search && search->count == WRITERS_MOST) ||
 		    has_handle(closes->calls, call, call->handle)) {
 			continue;
 		}
 		DL_DELETE(closes->calls, call);
 		DL_APPEND(closes->judged, call);
 		seen = seen && call->fate != CALLER_UNKNOWN;
-		if (judging) {
-			add(judging, closes->judged, call);
+		if (search) {
+			add(search, closes->judged, call);
 		}
 	}
 	bool any = closes->judged != NULL;
-	bool known = judging && seen && writers_judge_callers(judging->closes, judging->count);
-	if (known || !judging || !submit(closes, judging)) {
-		begin_all_judged(closes, known ? judging : NULL);
-		free(judging);
+	bool known = search && seen && writers_judge_callers(search->closes, search->count);
+	if (known || !search || !searcher_submit(&closes->searcher, search)) {
+		begin_all_judged(closes, known ? search : NULL);
+		free(search);
 	}
 	return any;
 }
 
-/* Whether the other thread, whose time is over, gets more: it does not stand still, or the whole
- * process has, as this thread comes late, too. */
-static bool goes_on(struct closes *closes, int64_t now_ms)
-{
-	const struct judging *judging = closes->judging;
-	if (!judging || atomic_load(&judging->state) == JUDGING_ENDED) {
-		return false;
-	}
-	unsigned looked = atomic_load(&judging->looked);
-	if (looked == closes->looked && now_ms - closes->until_ms < JUDGE_MS / 2) {
-		return false;
-	}
-	closes->looked = looked;
-	closes->until_ms = now_ms + JUDGE_MS;
-	return true;
-}
-
 /* Begins those that are judged, with the result if there is one. */
-static void end_judging(struct closes *closes)
+static void end_search(struct closes *closes)
 {
-	struct judging *judging = closes->judging;
-	if (!judging) {
-		return;
-	}
-	atomic_fetch_add(&left_searches, 1);
-	bool known = atomic_exchange(&judging->state, JUDGING_LEFT) == JUDGING_ENDED;
-	if (known) {
-		atomic_fetch_sub(&left_searches, 1);
-	}
-	closes->judging = NULL;
-	begin_all_judged(closes, known ? judging : NULL);
-	if (known) {
-		free(judging);
+	if (closes->searcher.search) {
+		struct search *search = searcher_take(&closes->searcher);
+		begin_all_judged(closes, search);
+		free(search);
 	}
 }
 
@@ -368,36 +270,28 @@ static void end_interrupted(struct closes *closes, int64_t now_ms)
 
 /* ---- all of them ---- */
 
-static int64_t judging_deadline(const struct closes *closes)
-{
-	if (!closes->judging) {
-		return INT64_MAX;
-	}
-	return atomic_load(&closes->judging->state) == JUDGING_ENDED ? 0 : closes->until_ms;
-}
-
 int64_t closes_deadline(const struct closes *closes)
 {
-	int64_t deadline_ms = judging_deadline(closes);
+	int64_t deadline_ms = searcher_deadline(&closes->searcher);
 	return deadline_ms < closes->look_ms ? deadline_ms : closes->look_ms;
 }
 
 void closes_begin(struct closes *closes)
 {
 	int64_t now_ms = clock_now_ms();
-	if (now_ms >= judging_deadline(closes) && !goes_on(closes, now_ms)) {
-		end_judging(closes);
+	if (searcher_is_over(&closes->searcher, now_ms)) {
+		end_search(closes);
 	}
 	end_interrupted(closes, now_ms);
 	begin_others(closes);
-	while (closes->calls && !closes->judging && judge(closes)) {
+	while (closes->calls && !closes->searcher.search && judge(closes)) {
 		begin_others(closes);
 	}
 }
 
 void closes_end(struct closes *closes)
 {
-	end_judging(closes);
+	end_search(closes);
 	while (closes->calls) {
 		struct call *call = closes->calls;
 		DL_DELETE(closes->calls, call);

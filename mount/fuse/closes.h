@@ -7,16 +7,16 @@
  * Flushes of a file stay in order. A write may overtake a flush of another descriptor, as neither
  * caller has an answer yet. Then the flush waits for that write, too.
  *
- * If other processes have to be looked at, another thread does so: the kernel may let it wait for
- * one that is in execve(2), and that one may wait for the answer to a flush. Requests are served
- * meanwhile. If the other thread stands still for long, it is not known who has the files open. A
- * signal ends the wait as that of any close (interrupts.h).
+ * If other processes have to be looked at, another thread does so (search.h), and requests are
+ * served meanwhile. A signal ends the wait as that of any close (interrupts.h).
  *
  * Units:   ms of CLOCK_MONOTONIC.
- * Threads: the main thread, without the hub's lock; one more thread looks at processes.
+ * Threads: the main thread, without the hub's lock.
  */
 #ifndef MOUNT_FUSE_CLOSES_H
 #define MOUNT_FUSE_CLOSES_H
+
+#include "mount/fuse/search.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,14 +25,10 @@ struct call;
 struct hub;
 
 struct closes {
-	struct hub *hub;
-	struct call *calls;	 /* oldest first */
-	struct call *judged;	 /* likewise, those that the other thread judges */
-	struct judging *judging; /* what it does; or NULL */
-	int64_t until_ms;	 /* it must have gone on until then, */
-	unsigned looked;	 /* from this state */
-	int64_t look_ms;	 /* when signals of callers are looked at; INT64_MAX: not */
-	struct pool *pool;	 /* the other thread; NULL: it was not needed yet */
+	struct call *calls;	  /* oldest first */
+	struct call *judged;	  /* likewise, those whose other writers are searched */
+	struct searcher searcher; /* for these */
+	int64_t look_ms;	  /* when signals of callers are looked at; INT64_MAX: not */
 };
 
 void closes_init(struct closes *closes, struct hub *hub);
