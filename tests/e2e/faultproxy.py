@@ -79,6 +79,15 @@ class FaultProxy:
 
         self._call(light())
 
+    def spare(self) -> bool:
+        """Nothing is cut any more. Returns whether a cut was still to come."""
+
+        async def spare() -> bool:
+            lit, self._fuse = self.will_cut, None
+            return lit
+
+        return self._call(spare())
+
     @property
     def will_cut(self) -> bool:
         """Whether the bytes before the cut have not gone through yet."""

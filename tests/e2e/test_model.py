@@ -13,7 +13,7 @@ from lab import Lab
 sys.path.append(str(Path(__file__).resolve().parents[1] / "model"))
 
 from actor import WAITS  # noqa: E402
-from model import INBOX, OPTIONS, SMALL, Model  # noqa: E402
+from model import FAULTS, INBOX, OPTIONS, SMALL, Model  # noqa: E402
 from sequence import HOWS, Step, generate  # noqa: E402
 
 
@@ -25,7 +25,7 @@ SEEDS = 3
 def test_random_calls(lab: Lab, options: str, first: int) -> None:
     model = Model(lab)
     for seed in range(first, first + SEEDS):
-        model.run(options, generate(seed), f"seed {seed}")
+        model.run(options, generate(seed, options.endswith(FAULTS)), f"seed {seed}")
 
 
 # ---- calls that are rare in random sequences ----
@@ -51,6 +51,11 @@ RARE = {
         *(Step(0, "open", how=2), Step(0, "write", size=1), Step(1, "open")),
         *(Step(0, "write", size=150000), Step(0, "write", size=150000)),
         *(Step(0, "dup"), Step(0, "close", 1), READ, Step(0, "close")),
+    ],
+    # The close is successful.
+    "written in part, and extended": [
+        *(Step(0, "open", how=2), Step(0, "write", size=150000), Step(0, "ftruncate", how=5)),
+        *(Step(1, "open"), Step(0, "close")),
     ],
     # What it does not keep is closed.
     "executed, and all is closed": [*OPENED, Step(0, "watch"), Step(0, "execve")],

@@ -7,6 +7,7 @@ What is demanded beyond the model of two pipes:
 * What fsync has reported as delivered is in the file, which is `.part` until it is complete.
 * The file has its name after the last close without an error, and not if its writer was killed.
 * Whoever reads it gets what is written there: never zeros, never other bytes.
+* All of this also if connections break, and the receiver is killed and starts anew.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from pair import Pair
 from pipemodel import BARRIERS, READS, Description, Stream, Wrong
 from sequence import LIMIT_S, Process, Run, Step
 
 
 class InboxStream(Stream):
-    def __init__(self) -> None:
-        super().__init__(None)
+    def __init__(self, resumes: bool) -> None:
+        super().__init__(None, resumes)
         self.begun = False  # without waiting, a stream begins with its first byte
 
     def released(self, description: Description, killed: bool) -> None:
@@ -44,9 +46,11 @@ class InboxStream(Stream):
 class InboxRun(Run):
     """`part` and `whole`: the file in the inbox, until it is complete and afterwards."""
 
-    def __init__(self, paths: tuple[Path, Path], part: Path, whole: Path):
-        super().__init__(paths, None)
-        self.stream = InboxStream()
+    def __init__(
+        self, pair: Pair, paths: tuple[Path, Path], part: Path, whole: Path, resumes: bool
+    ):
+        super().__init__(pair, paths, None)
+        self.stream = InboxStream(resumes)
         self._part, self._whole = part, whole
 
     def _make(self, step: Step) -> None:
@@ -114,6 +118,18 @@ class InboxRun(Run):
 
         finish = self._checked(step, description, success)
         actor.begin(step, finish, slot=step.slot, size=min(step.size, 4096))
+
+    # ---- faults ----
+
+    def _restart(self, actor: Process, step: Step) -> None:
+        """Of the receiver, in the middle of whatever it does. Its readers end before it."""
+        if self._may_break():
+            for number, reader in enumerate(self.actors):
+                if reader.side == 1:
+                    self._kill(number)
+            actor.log("the receiver restarts")
+            self.stream.cut()
+            self.pair.restart(1)
 
     # ---- the end ----
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import collections
 import itertools
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,17 +21,20 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "tests" / "e2e")]
 
-from daemon import Build, Mount, adopt_orphans  # noqa: E402
+from daemon import KNOWN_LEAK, Build, adopt_orphans  # noqa: E402
 from lab import Lab  # noqa: E402
 from inboxmodel import InboxRun  # noqa: E402
+from pair import Pair  # noqa: E402
 from pipemodel import Wrong  # noqa: E402
 from prosody import Prosody  # noqa: E402
 from spoolmodel import SpoolRun  # noqa: E402
 from sequence import Run, Step, as_test, generate, shrink  # noqa: E402
 
-# Small, so that they are full soon. The receiver has an inbox where they end in that word.
+# Small, so that they are full soon. The receiver has an inbox, and connections break, where they
+# end in these words.
 SMALL = "window=32K,buffer=32K"
 INBOX = ",inbox"
+FAULTS = ",faults"
 OFFERS = ("format=si", "format=jingle")  # an attribute of the contact
 OPTIONS = (
     SMALL,
@@ -41,6 +43,10 @@ OPTIONS = (
     f"{SMALL}{INBOX}",
     f"stanza=message{INBOX}",
     *(f"{offer}{INBOX}" for offer in OFFERS),
+    f"{SMALL}{FAULTS}",
+    f"{SMALL}{INBOX}{FAULTS}",
+    f"stanza=message{INBOX}{FAULTS}",
+    *(f"{offer}{INBOX}{FAULTS}" for offer in OFFERS),
 )
 OVERFLOW = 24 * 1024  # a block, of those in flight, less than the buffer
 
@@ -49,16 +55,16 @@ class Model:
     """Pairs of mounts, by their options; each sequence has a stream of its own."""
 
     def __init__(self, lab: Lab):
+        os.environ.update(KNOWN_LEAK)
         self._lab = lab
         self._folder = lab.folder / "inbox"
-        self._pairs: dict[str, tuple[Mount, Mount]] = {}
+        self._pairs: dict[str, Pair] = {}
         self._numbers = itertools.count(1)
 
     def run(self, options: str, steps: list[Step], name: str = "") -> None:
         """Wrong says all that is needed to find out why."""
         pair = self._pair(options)
-        run = self._new_run(options, *pair)
-        run.end_mount = lambda side, forced: end_mount(pair[side], forced)
+        run = self._new_run(options, pair)
         try:
             run.run(steps)
         except Wrong as wrong:
@@ -66,49 +72,47 @@ class Model:
             raise Wrong(why + report(options, steps, run, pair)) from None
         finally:
             if any(run.stream.gone):
-                for mount in self._pairs.pop(options):
+                for mount in self._pairs.pop(options).mounts:
                     mount.stop()
 
-    def _pair(self, options: str) -> tuple[Mount, Mount]:
+    def _pair(self, options: str) -> Pair:
+        """Where connections break, they are whole at first."""
         if options not in self._pairs:
-            common = options.removesuffix(INBOX)
-            more = f",inbox={self._folder}" if options.endswith(INBOX) else ""
-            self._pairs[options] = self._new_pair(common, more)
-        return self._pairs[options]
+            self._pairs[options] = self._new_pair(options)
+        pair = self._pairs[options]
+        if pair.can_break:
+            pair.settle()
+        return pair
 
-    def _new_pair(self, common: str, more: str) -> tuple[Mount, Mount]:
+    def _new_pair(self, options: str) -> Pair:
+        new = self._lab.pair_via_proxies if options.endswith(FAULTS) else self._lab.pair
+        common = options.removesuffix(FAULTS).removesuffix(INBOX)
+        inbox = f"inbox={self._folder}" if INBOX in options else ""
         if common not in OFFERS:
-            return self._lab.pair(common, common + more)
-        alice, bob = self._lab.pair(f"spool={self._lab.folder}/spool", more.removeprefix(","))
+            return Pair(new(common, f"{common},{inbox}".rstrip(",")))
+        alice, bob = new(f"spool={self._lab.folder}/spool", inbox)
         form = common.removeprefix("format=")
         os.setxattr(alice.contact(bob), "user.ibb.format", form.encode())
-        return alice, bob
+        return Pair((alice, bob))
 
-    def _new_run(self, options: str, alice: Mount, bob: Mount) -> Run:
+    def _new_run(self, options: str, pair: Pair) -> Run:
+        alice, bob = pair.mounts
         name = f"stream-{os.getpid()}-{next(self._numbers)}"
         paths = (alice.contact(bob) / name, bob.incoming(alice, name))
-        if options.endswith(INBOX):
-            folder = self._folder / alice.account.jid
-            new = SpoolRun if options.startswith(OFFERS) else InboxRun
-            return new(paths, folder / f"{name}.part", folder / name)
-        return Run(paths, OVERFLOW if "message" in options else None)
+        if INBOX not in options:
+            return Run(pair, paths, OVERFLOW if "message" in options else None)
+        folder = self._folder / alice.account.jid
+        new = SpoolRun if options.startswith(OFFERS) else InboxRun
+        return new(pair, paths, folder / f"{name}.part", folder / name, options.startswith(SMALL))
 
 
-def end_mount(mount: Mount, forced: bool) -> None:
-    if forced and os.geteuid() == 0:
-        subprocess.run(["umount", "-i", "-f", "-l", mount.path], check=True)
-        mount.expect_exit(0)
-    else:
-        mount.stop()
-
-
-def report(options: str, steps: list[Step], run: Run, pair: tuple[Mount, Mount]) -> str:
+def report(options: str, steps: list[Step], run: Run, pair: Pair) -> str:
     """Each line of calls has the seconds since the beginning."""
     lines = [
         f"\noptions {options!r}, load {os.getloadavg()}, causes of errors: {run.stream.causes}",
         as_test("again", options, steps, "the same sequence"),
         *run.log,
-        *(f"{mount.path.name}: {mount.stderr()}{mount.reports()}" for mount in pair),
+        *(f"{mount.path.name}: {mount.stderr()}{mount.reports()}" for mount in pair.mounts),
     ]
     return "\n".join(lines)
 
@@ -126,7 +130,8 @@ def search(model: Model, seconds: float, seed: int) -> int:
     calls: collections.Counter[str] = collections.Counter()
     sequences = 0
     while time.monotonic() < end:
-        options, steps = OPTIONS[seed % len(OPTIONS)], generate(seed)
+        options = OPTIONS[seed % len(OPTIONS)]
+        steps = generate(seed, options.endswith(FAULTS))
         if why := failure_of(model, options, steps):
             print(f"seed {seed}: {why}", flush=True)
             steps = shrink(steps, lambda part: bool(failure_of(model, options, part)))

@@ -7,7 +7,7 @@ daemons. What it demands:
 * Bytes are read in the order of their writing: none lost, doubled or invented.
 * The end of a file is read only behind all its bytes, and only if the writer has ended well.
 * What fsync, close or a synchronous write has reported as delivered can be read, at once.
-* No close is successful after a write that has failed and was not repeated.
+* No close is successful after a write that has failed, unless a later one is.
 * After an error the end of a file may be read, but not if its writer was killed, has a write that
   failed, or was open when its mount ended.
 * An error has a cause: an end that was closed or killed, or a call that cannot be done.
@@ -39,6 +39,9 @@ REFUSED = {
     "mknod": {errno.EEXIST},
     "sync": {errno.ENOENT},
 }
+
+# How it fails that a stream begins while the other side is away.
+AWAY = {errno.EHOSTDOWN, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ECONNRESET, errno.ETIMEDOUT}
 
 # The session fails of these.
 BREAKS = {errno.ESPIPE, errno.EINVAL}
@@ -139,9 +142,13 @@ class Pipe:
 
 
 class Stream:
-    def __init__(self, overflow: int | None):
-        """`overflow`: more unread bytes may break it; messages cannot wait."""
+    def __init__(self, overflow: int | None, resumes: bool = True):
+        """`overflow`: more unread bytes may break it; messages cannot wait. `resumes`: when a
+        connection has broken."""
         self._overflow = overflow
+        self._resumes = resumes
+        self.faults = False  # there may be some, of an earlier stream as well
+        self.arrived = False  # the other side knows of it
         self.pipes = (Pipe(0), Pipe(1))  # 0: from the side that opens
         self.descriptions: set[Description] = set()
         self.closed = [False, False]  # that side has opened it, and ended it
@@ -192,6 +199,12 @@ class Stream:
             if description.lost_holder:
                 self.causes.append(f"a process of side {side} was killed")
 
+    def cut(self) -> None:
+        """A connection breaks. The stream does not, if it resumes."""
+        self.arrived = True
+        if not self._resumes:
+            self.causes.append("a connection breaks")
+
     # ---- results ----
 
     def began_write(self, side: int) -> None:
@@ -211,6 +224,9 @@ class Stream:
         if self.causes:
             return
         if call == "close" and description and description.refused:
+            return
+        if self.faults and not self.arrived and number in AWAY:
+            self.causes.append("the other side was away")
             return
         if description and self.closed[1 - description.side] and call not in READS:
             return  # the other side has ended

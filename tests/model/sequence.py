@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from actor import SYNCS, WAITS
+from pair import Pair
 from pipemodel import BARRIERS, BREAKS, READS, REFUSED, Description, Pipe, Stream, Wrong
 
 # Only what is wrong takes as long as these; a busy machine must not.
@@ -96,15 +97,22 @@ TALK = {call: weight * (3 if call in WAITING else 1) for call, weight in WEIGHTS
 LITTLE_SIZES = (1, 100, 4096)
 SYNC_FLAGS = (0, os.O_SYNC, os.O_DSYNC, 0, 0, 0, 0, 0)  # by the higher bits of `how`
 UNMOUNTS = 0.03  # of the sequences: then other mounts are needed
+FAULTS = ("cut", "cut", "restart")  # of a connection, of a daemon
+MOST_CUT = 20000  # bytes before a cut
 
 
-def generate(seed: int, length: int = 40) -> list[Step]:
-    """The stream is opened at both sides at first, mostly; by one in three in both directions."""
+def generate(seed: int, faults: bool = False, length: int = 40) -> list[Step]:
+    """The stream is opened at both sides at first, mostly; by one in three in both directions.
+    `faults`: connections break, and the receiver restarts."""
     rng = random.Random(seed)
     steps = generate_talk(rng, length) if rng.random() < 0.33 else generate_any(rng, length)
     if rng.random() < UNMOUNTS:
         at = rng.randrange(length // 2, len(steps) + 1)
         steps.insert(at, Step(rng.choice((0, 0, 1)), "unmount", how=rng.randrange(HOWS)))
+    for _ in range(rng.randint(1, 3) if faults else 0):
+        call, at = rng.choice(FAULTS), rng.randrange(3, len(steps) + 1)
+        size, how = rng.randint(1, MOST_CUT), rng.randrange(HOWS)
+        steps.insert(at, Step(rng.randrange(2), call, size=size, how=how))
     return steps
 
 
@@ -235,16 +243,15 @@ def brief(answer: dict[str, Any]) -> str:
 class Run:
     """One sequence, at `paths`: the file that one side opens, and that which the other sees."""
 
-    def __init__(self, paths: tuple[Path, Path], overflow: int | None):
+    def __init__(self, pair: Pair, paths: tuple[Path, Path], overflow: int | None):
+        self.pair = pair
         self.paths = paths
-        self.stream = Stream(overflow)
+        self.stream = Stream(overflow, overflow is None)
         self.log: list[str] = []
         self._began = time.monotonic()
         self.actors = [self._process(number) for number in range(ACTORS)]
         self._numbers = itertools.count(-1, -1)  # of threads that poll; children have their own
         self._at_end = False
-        # Of that side; by force, or by a signal.
-        self.end_mount: Callable[[int, bool], None] = lambda side, forced: None
 
     def _process(self, number: int) -> Process:
         def log(text: str) -> None:
@@ -257,6 +264,7 @@ class Run:
             actor.close()
 
     def run(self, steps: list[Step]) -> None:
+        self.stream.faults = self.pair.can_break
         try:
             for step in steps:
                 self._make(step)
@@ -270,6 +278,9 @@ class Run:
         actor = self.actors[step.actor]
         if step.call == "kill":
             self._kill(step.actor)
+            return
+        if step.call in FAULTS:
+            getattr(self, f"_{step.call}")(actor, step)
             return
         if not self._settle(actor):
             return  # it rightly waits
@@ -519,10 +530,12 @@ class Run:
                     self.stream.causes.append("ftruncate backward")
                 else:
                     self.stream.check_error("ftruncate", description, answer["errno"])
+                    description.refused = True
                 self._failed_write(pipe, answer["errno"])
                 return
             if size < end:
                 raise Wrong(f"ftruncate to {size}, before the end at {end}, is successful")
+            description.refused &= size == end  # it is a write of zeros
             pipe.end_write(size - end)
 
         actor.begin(step, finish, slot=step.slot, size=size)
@@ -678,14 +691,35 @@ class Run:
             del actor.watches[number]
             actor.begin(step, lambda _: None, number=number)
 
+    # ---- faults ----
+
+    def _has_arrived(self) -> bool:
+        return self.stream.arrived or self.paths[1].exists()
+
+    def _may_break(self) -> bool:
+        return self.pair.can_break and self._has_arrived() and not any(self.stream.gone)
+
+    def _cut(self, actor: Process, step: Step) -> None:
+        """The stream goes on as soon as the connection is back."""
+        if self._may_break():
+            after = step.size if step.how & 1 else 0
+            actor.log(f"its connection breaks after {after} bytes")
+            self.stream.cut()
+            self.pair.cut(actor.side, after)
+
+    def _restart(self, actor: Process, step: Step) -> None:
+        """Only a stream into an inbox goes on."""
+
     # ---- the end ----
 
     def _unmount(self, actor: Process, step: Step) -> None:
         """What is open on that side does not end well. Its unread bytes are lost."""
         if not any(self.stream.gone):
+            if self.pair.can_break:
+                self.pair.settle()  # who is not online is not told of the end
             self.stream.gone[actor.side] = True
             self.stream.causes.append(f"the mount of side {actor.side} has ended")
-            self.end_mount(actor.side, bool(step.how & 1))
+            self.pair.end(actor.side, bool(step.how & 1))
 
     def _finish(self) -> None:
         """All files are closed, while the side that did not open the stream reads what there is."""

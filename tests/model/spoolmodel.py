@@ -45,6 +45,10 @@ class SpoolRun(InboxRun):
         """One that is not the last returns at once, and nothing is delivered."""
         super()._closed_well(description, 0)
 
+    def _has_arrived(self) -> bool:
+        """It need not: it is offered at the end."""
+        return True
+
     # ---- bytes out ----
 
     def _out(self, actor: Process, step: Step, **more: Any) -> None:
