@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "tests" / "e2e")]
 
-from daemon import KNOWN_LEAK, Build, adopt_orphans  # noqa: E402
+from daemon import KNOWN_LEAK, Build, Mount, adopt_orphans  # noqa: E402
 from lab import Lab  # noqa: E402
 from inboxmodel import InboxRun  # noqa: E402
 from pair import Pair  # noqa: E402
@@ -48,6 +48,7 @@ OPTIONS = (
     f"stanza=message{INBOX}{FAULTS}",
     *(f"{offer}{INBOX}{FAULTS}" for offer in OFFERS),
 )
+RATE = 500_000  # bytes a second: what was written is in flight for a moment, when a cut comes
 OVERFLOW = 24 * 1024  # a block, of those in flight, less than the buffer
 
 
@@ -85,7 +86,7 @@ class Model:
         return pair
 
     def _new_pair(self, options: str) -> Pair:
-        new = self._lab.pair_via_proxies if options.endswith(FAULTS) else self._lab.pair
+        new = self._slow_pair if options.endswith(FAULTS) else self._lab.pair
         common = options.removesuffix(FAULTS).removesuffix(INBOX)
         inbox = f"inbox={self._folder}" if INBOX in options else ""
         if common not in OFFERS:
@@ -94,6 +95,13 @@ class Model:
         form = common.removeprefix("format=")
         os.setxattr(alice.contact(bob), "user.ibb.format", form.encode())
         return Pair((alice, bob))
+
+    def _slow_pair(self, alice_options: str, bob_options: str) -> tuple[Mount, Mount]:
+        alice, bob = self._lab.pair_via_proxies(alice_options, bob_options)
+        for mount in (alice, bob):
+            assert mount.via
+            mount.via.rate = RATE
+        return alice, bob
 
     def _new_run(self, options: str, pair: Pair) -> Run:
         alice, bob = pair.mounts

@@ -110,10 +110,16 @@ def generate(seed: int, faults: bool = False, length: int = 40) -> list[Step]:
         at = rng.randrange(length // 2, len(steps) + 1)
         steps.insert(at, Step(rng.choice((0, 0, 1)), "unmount", how=rng.randrange(HOWS)))
     for _ in range(rng.randint(1, 3) if faults else 0):
-        call, at = rng.choice(FAULTS), rng.randrange(3, len(steps) + 1)
-        size, how = rng.randint(1, MOST_CUT), rng.randrange(HOWS)
-        steps.insert(at, Step(rng.randrange(2), call, size=size, how=how))
+        add_fault(rng, steps)
     return steps
+
+
+def add_fault(rng: random.Random, steps: list[Step]) -> None:
+    """Mostly while something is sent."""
+    sends = [at for at, step in enumerate(steps, 1) if step.call in WRITES + BARRIERS]
+    at = rng.choice(sends) if sends and rng.random() < 0.7 else rng.randrange(3, len(steps) + 1)
+    size, how = rng.randint(1, MOST_CUT), rng.randrange(HOWS)
+    steps.insert(at, Step(rng.randrange(2), rng.choice(FAULTS), size=size, how=how))
 
 
 def generate_any(rng: random.Random, length: int) -> list[Step]:
