@@ -86,6 +86,27 @@ static size_t size_of(const char *name, const char **attributes)
 	return size;
 }
 
+/* Whether the name of an attribute has no namespace. With one, expat puts the namespace and a
+ * separator before it. The names that are read here are ASCII. */
+static bool is_plain(const char *name)
+{
+	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789-._")] == '\0';
+}
+
+/* expat does not read the list again. */
+static void drop_qualified(const char **attributes)
+{
+	const char **kept = attributes;
+	for (; *attributes; attributes += 2) {
+		if (is_plain(attributes[0])) {
+			*kept++ = attributes[0];
+			*kept++ = attributes[1];
+		}
+	}
+	*kept = NULL;
+}
+
 /* Whether an element of so many bytes is to be dropped. */
 static bool is_too_much(const struct filter *filter, size_t bytes)
 {
@@ -151,6 +172,7 @@ static void on_start(void *context, const char *name, const char **attributes)
 	struct filter *filter = context;
 	filter->unparsed = 0;
 	size_t bytes = size_of(name, attributes);
+	drop_qualified(attributes);
 	if (filter->dropped > 0 ||
 	    (filter->roster &&
 	     roster_parser_begin_element(filter->roster, filter->depth, name, attributes)) ||

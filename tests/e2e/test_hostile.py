@@ -152,6 +152,40 @@ def test_foreign_sender_with_a_known_sid(lab: Lab) -> None:
     assert mount.incoming(peer, "s1").read_bytes() == b"good too"
 
 
+def test_foreign_sender_with_another_from(lab: Lab) -> None:
+    """An attribute of another namespace is not the `from` that the server vouches for."""
+    alice, bob, mallory = lab.accounts("alice", "bob", "mallory")
+    mount = lab.mount(alice)
+    peer, foreigner = lab.raw(bob), lab.raw(mallory)
+    for online in (peer, foreigner):
+        mount.wait_online(online.jid)
+    peer.open(mount.jid, "s1")
+    peer.data(mount.jid, "s1", 0, b"good")
+    # A server may write attributes in any order.
+    for number in range(10):
+        foreigner.send(
+            f"<iq type='set' to='{mount.jid}' id='evil-{number}' xmlns:n{number}='urn:n{number}'"
+            f" n{number}:from='{peer.jid}'><data xmlns='{NS_IBB}' sid='s1' seq='1'>ZXZpbA==</data>"
+            "</iq>"
+        )
+    peer.rules["data"] = silence
+    path = lab.random_file(100)
+    copy = lab.spawn("cp", path, mount.contact(peer))
+    request = peer.wait_for(is_kind("data"))
+    for number in range(10):
+        foreigner.send(
+            f"<iq type='result' to='{mount.jid}' id='{request.get('id')}'"
+            f" xmlns:n{number}='urn:n{number}' n{number}:from='{peer.jid}'/>"
+        )
+    foreigner.request(mount.jid, f"<ping xmlns='{NS_PING}'/>", type_="get")  # has arrived
+    wait_blocked(copy.pid)
+    peer.send(result(request))
+    assert copy.wait(20) == 0
+    peer.data(mount.jid, "s1", 1, b" too")
+    peer.close(mount.jid, "s1")
+    assert mount.incoming(peer, "s1").read_bytes() == b"good too"
+
+
 def test_the_same_sid_from_two_peers(lab: Lab) -> None:
     alice, bob, carol = lab.accounts("alice", "bob", "carol")
     mount = lab.mount(alice)

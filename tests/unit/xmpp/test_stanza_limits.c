@@ -132,6 +132,26 @@ static void test_what_is_left(void **state)
 	xmpp_stanza_release(stanza);
 }
 
+/* An attribute with a namespace takes no other's place, before or behind it. */
+static void test_qualified_attributes(void **state)
+{
+	(void)state;
+	static const char *const begins[] = {
+		"<iq xmlns:x='urn:x' x:from='bob' from='eve' xml:id='1' id='2'>",
+		"<iq xmlns:x='urn:x' from='eve' x:from='bob' id='2' xml:id='1'>",
+	};
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		xmpp_stanza_t *stanza =
+			parse(begins[i], 1, "<a x:seq='1' seq='2' x:sid='3'/>", "", "");
+		xmpp_stanza_t *child = xmpp_stanza_get_children(stanza);
+		assert_string_equal(xmpp_stanza_get_from(stanza), "eve");
+		assert_string_equal(xmpp_stanza_get_id(stanza), "2");
+		assert_string_equal(xmpp_stanza_get_attribute(child, "seq"), "2");
+		assert_null(xmpp_stanza_get_attribute(child, "sid"));
+		xmpp_stanza_release(stanza);
+	}
+}
+
 /* Text between elements that are left out becomes one text. */
 static void test_text_between(void **state)
 {
@@ -464,19 +484,13 @@ static void test_roster(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_elements),
-		cmocka_unit_test(test_what_is_left),
-		cmocka_unit_test(test_text_between),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_text_is_cut),
-		cmocka_unit_test(test_each_stanza),
-		cmocka_unit_test(test_long_tag),
-		cmocka_unit_test(test_nested_without_end),
-		cmocka_unit_test(test_text_of_blocks),
-		cmocka_unit_test(test_unparsed_text),
-		cmocka_unit_test(test_long_block),
-		cmocka_unit_test(test_roster),
+		cmocka_unit_test(test_depth),	       cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_what_is_left),   cmocka_unit_test(test_qualified_attributes),
+		cmocka_unit_test(test_text_between),   cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_text_is_cut),    cmocka_unit_test(test_each_stanza),
+		cmocka_unit_test(test_long_tag),       cmocka_unit_test(test_nested_without_end),
+		cmocka_unit_test(test_text_of_blocks), cmocka_unit_test(test_unparsed_text),
+		cmocka_unit_test(test_long_block),     cmocka_unit_test(test_roster),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
