@@ -85,8 +85,10 @@ static bool begin(struct download *download)
 	if (is_there || goes_on) {
 		download_use_part(download);
 	}
-	int error = room_reserve(download->location.inbox, download->hub, &download->claim,
-				 download->announced_size);
+	int error = download_forget_verdict(download);
+	error = error ? error
+		      : room_reserve(download->location.inbox, download->hub, &download->claim,
+				     download->announced_size);
 	if (!error && (is_there || goes_on)) {
 		error = location_sync(&download->location);
 	}

@@ -59,7 +59,7 @@ void download_begin_journal(struct download *download)
 		.name = download->file.name,
 		.part_name = download->file.part_name,
 	};
-	if (!arrival->own) {
+	if (!arrival->resumable) {
 		return;
 	}
 	verdict_name_set(&download->verdict, arrival->own, arrival->peer, arrival->sid);
@@ -69,6 +69,17 @@ void download_begin_journal(struct download *download)
 	} else {
 		hub_download_set_journaled(download->hub, download->ino, true);
 	}
+}
+
+int download_forget_verdict(const struct download *download)
+{
+	const struct inbox_arrival *arrival = download->arrival;
+	struct verdict_name name;
+	if (!arrival->own) {
+		return 0;
+	}
+	verdict_name_set(&name, arrival->own, arrival->peer, arrival->sid);
+	return verdict_file_forget(&download->location.inbox->journals, &name);
 }
 
 /* An earlier record must not stay: the bytes will be acknowledged. */

@@ -71,6 +71,9 @@ void download_warn(const struct download *download, const char *name, const char
 void download_step_again(struct download *download, enum stage stage);
 void download_read_on(struct download *download, bool synced);
 
+/* What the peer was told of an earlier stream with that sid is not about this one. 0 or -errno. */
+int download_forget_verdict(const struct download *download);
+
 /* The file is made. Without a journal, the stream ends with us. */
 void download_begin_journal(struct download *download);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount/disk/verdict_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,12 @@ static int open_file(const struct journals *journals, int flags)
 	return openat(journals->directory, NAME, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 }
 
+static off_t place_of(const struct verdict_name *name)
+{
+	uint64_t place = checksum_of(name->text, strlen(name->text)) % PLACES;
+	return (off_t)(place * sizeof(struct layout));
+}
+
 void verdict_file_note(const struct journals *journals, const struct verdict_name *name,
 		       enum condition verdict)
 {
@@ -60,12 +67,29 @@ void verdict_file_note(const struct journals *journals, const struct verdict_nam
 	if (fd < 0) {
 		return;
 	}
-	uint64_t place = checksum_of(name->text, strlen(name->text)) % PLACES;
 	layout.check = check_of(&layout);
 	/* If there is no room, nothing is known of the stream. */
-	ssize_t written = pwrite(fd, &layout, sizeof(layout), (off_t)(place * sizeof(layout)));
+	ssize_t written = pwrite(fd, &layout, sizeof(layout), place_of(name));
 	(void)written;
 	close(fd);
+}
+
+int verdict_file_forget(const struct journals *journals, const struct verdict_name *name)
+{
+	static const struct layout none;
+	struct layout layout;
+	int fd = name->text[0] != '\0' ? open_file(journals, O_RDWR) : -1;
+	if (fd < 0) {
+		return 0;
+	}
+	int error = 0;
+	if (pread(fd, &layout, sizeof(layout), place_of(name)) == (ssize_t)sizeof(layout) &&
+	    memcmp(&layout.name, name, sizeof(*name)) == 0 &&
+	    pwrite(fd, &none, sizeof(none), place_of(name)) < 0) {
+		error = -errno;
+	}
+	close(fd);
+	return error;
 }
 
 static bool is_verdict(uint64_t verdict)

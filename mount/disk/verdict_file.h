@@ -3,6 +3,7 @@
  * verdict_file - a file beside the journals that says how the last streams have ended, for the next
  * process: a <close/> that comes again gets the same answer from it (ibb/verdicts.h).
  *
+ *     inbox's pool    a stream begins; verdict_file_forget: a peer may use a sid again
  *     inbox's pool    the file is durable, or could not be stored; verdict_file_note; tell the hub,
  *                     which answers
  *     next process    verdict_file_read
@@ -12,7 +13,7 @@
  * Nothing is synced, as a record that is there is true: it is written after what it says. It is
  * about one stream, whose names it has, so several processes may use the file.
  *
- * Errors:  none are reported.
+ * Errors:  none are reported, but of verdict_file_forget.
  * Threads: any.
  */
 #ifndef MOUNT_DISK_VERDICT_FILE_H
@@ -43,6 +44,9 @@ void verdict_name_set(struct verdict_name *name, const char *own, const char *pe
 /* No effect if `name` is none, or if no journal was begun or found. */
 void verdict_file_note(const struct journals *journals, const struct verdict_name *name,
 		       enum condition verdict);
+
+/* Likewise; removes the record of that name, if there is one. 0, or -errno: it is still there. */
+int verdict_file_forget(const struct journals *journals, const struct verdict_name *name);
 
 /* Calls `visit` for each record. */
 void verdict_file_read(const struct journals *journals,

@@ -41,10 +41,10 @@ struct inbox_arrival {
 				     */
 	bool has_part;		    /* a stream: it completes NAME.part, if that is there */
 	const char *contact, *folder, *name; /* as in the tree; of no folder: "" */
-	/* Of a stream that can be resumed after a restart (stream_facts); else NULL. `own`: our
-	 * full JID. */
+	/* Of a stream that has begun; else NULL. `own`: our full JID. */
 	const char *own, *peer, *sid;
-	uint32_t block_size;
+	bool resumable;	     /* the stream, after a restart, with: */
+	uint32_t block_size; /* (stream_facts) */
 };
 
 struct handle;

@@ -47,14 +47,16 @@ static const char *put_string(char **at, const char *string)
 	return copy;
 }
 
-/* `facts`: of a stream that can be resumed after a restart; or NULL. */
 static struct inbox_arrival *make_arrival(const struct account *account, const struct node *node,
-					  const char *folder, const struct stream_facts *facts)
+					  const char *folder)
 {
+	const struct stream *stream = node->file.stream;
+	bool has_begun = stream && stream->peer;
+	struct stream_facts facts;
 	const char *contact = contact_of(node)->name;
 	size_t size = strlen(contact) + strlen(node->name) + strlen(folder) + 3;
-	if (facts) {
-		size += strlen(account->jid) + strlen(facts->peer) + strlen(facts->sid) + 3;
+	if (has_begun) {
+		size += strlen(account->jid) + strlen(stream->peer) + strlen(stream->sid) + 3;
 	}
 	struct inbox_arrival *arrival = calloc(1, sizeof(*arrival) + size);
 	if (!arrival) {
@@ -64,11 +66,12 @@ static struct inbox_arrival *make_arrival(const struct account *account, const s
 	arrival->contact = put_string(&at, contact);
 	arrival->name = put_string(&at, node->name);
 	arrival->folder = put_string(&at, folder);
-	if (facts) {
+	if (has_begun) {
 		arrival->own = put_string(&at, account->jid);
-		arrival->peer = put_string(&at, facts->peer);
-		arrival->sid = put_string(&at, facts->sid);
-		arrival->block_size = facts->block_size;
+		arrival->peer = put_string(&at, stream->peer);
+		arrival->sid = put_string(&at, stream->sid);
+		arrival->resumable = stream_describe(stream, &facts);
+		arrival->block_size = arrival->resumable ? facts.block_size : 0;
 	}
 	return arrival;
 }
@@ -97,14 +100,11 @@ static bool has_part(const struct account *account, const struct node *node)
 
 int inbox_file_add(struct account *account, struct node *node)
 {
-	struct stream_facts facts;
 	char folder[NAME_FOLDER_SIZE];
 	if (node_folder_path(node->parent, folder, sizeof(folder)) < 0) {
 		return -ENOMEM;
 	}
-	bool resumable = node->file.stream && stream_describe(node->file.stream, &facts);
-	struct inbox_arrival *arrival =
-		make_arrival(account, node, folder, resumable ? &facts : NULL);
+	struct inbox_arrival *arrival = make_arrival(account, node, folder);
 	if (!arrival) {
 		return -ENOMEM;
 	}

@@ -82,6 +82,8 @@ int ibb_add_key(struct ibb *ibb, struct stream *stream)
 		stream->links.key = NULL;
 		return -ENOMEM;
 	}
+	/* An earlier stream with that sid is not this one. */
+	verdicts_forget(&ibb->verdicts, key);
 	sharing_begin(&ibb->sharing);
 	return 0;
 }

@@ -129,6 +129,14 @@ void verdicts_note(struct verdicts *verdicts, const char *key, enum condition co
 	}
 }
 
+void verdicts_forget(struct verdicts *verdicts, const char *key)
+{
+	struct verdict *verdict = find(verdicts, key);
+	if (verdict) {
+		drop(verdicts, verdict);
+	}
+}
+
 void verdicts_restore(struct verdicts *verdicts, const char *key, enum condition condition)
 {
 	verdicts_note(verdicts, key, condition);

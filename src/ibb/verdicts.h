@@ -55,6 +55,9 @@ void verdicts_note(struct verdicts *verdicts, const char *key, enum condition co
 /* Likewise, one that an earlier process has noted: its peer may not have heard of it. */
 void verdicts_restore(struct verdicts *verdicts, const char *key, enum condition condition);
 
+/* Another stream begins that has the key: nothing is known any more. */
+void verdicts_forget(struct verdicts *verdicts, const char *key);
+
 /* The peer asks for it. False: nothing is known. */
 bool verdicts_find(struct verdicts *verdicts, const char *key, enum condition *condition);
 

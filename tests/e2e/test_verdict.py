@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount, poll_until
+from daemon import Mount, bare, poll_until
 from disks import Disk, running_disk
 from lab import Lab
+from rawpeer import NS_IBB, NS_IBBFS, NS_RESUME, RawPeer, condition
 
 CONTENT = b"bytes" * 4000
 
@@ -188,6 +189,35 @@ def test_without_an_inbox(lab: Lab, fault: Callable[[Mount], None], wanted: int)
     reader = lab.background(lambda: Path(bob.incoming(alice)).read_bytes())
     assert close_unheard(lab, alice, bob, reader.done, fault) == wanted
     assert reader.result() == CONTENT
+
+
+def open_again(peer: RawPeer, to: str, *, resumable: bool) -> None:
+    child = f"<resume xmlns='{NS_RESUME}'/>" if resumable else ""
+    opened = f"<open xmlns='{NS_IBB}' sid='s' block-size='16'>{child}</open>"
+    assert peer.request(to, opened).get("type") == "result"
+    assert peer.data(to, "s", 0, b"a" * 16).get("type") == "result"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("resumable", [False, True])
+def test_a_sid_that_is_used_again(lab: Lab, resumable: bool, restarts: bool) -> None:
+    """The answer of the first stream is not that of the second, which is broken."""
+    mount, peer = lab.with_raw(f"inbox={lab.folder}/inbox")
+    sent = f"<sent xmlns='{NS_IBBFS}' bytes='16'/>"
+    open_again(peer, mount.jid, resumable=True)
+    assert peer.close(mount.jid, "s", child=sent).get("type") == "result"
+    open_again(peer, mount.jid, resumable=resumable)
+    part = lab.folder / "inbox" / bare(peer) / "s (2).part"
+    assert part.exists()
+    if restarts:
+        mount.kill()
+        part.unlink()
+        mount.start()
+        mount.wait_online(peer.jid)
+    else:
+        assert condition(peer.data(mount.jid, "s", 1, "!")) == "bad-request"
+    answer = peer.close(mount.jid, "s", child=sent)
+    assert condition(answer) in ("item-not-found", "not-acceptable")
 
 
 def test_the_receiver_has_given_up(lab: Lab) -> None:

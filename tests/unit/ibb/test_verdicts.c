@@ -42,6 +42,10 @@ static void test_latest(void **state)
 	assert_true(verdicts_find(&verdicts, "a@x/r\n1", &condition));
 	assert_int_equal(condition, CONDITION_NONE);
 	assert_false(verdicts_find(&verdicts, "a@x/s\n1", &condition));
+	verdicts_forget(&verdicts, "a@x/s\n1");
+	verdicts_forget(&verdicts, "a@x/r\n1");
+	assert_false(verdicts_find(&verdicts, "a@x/r\n1", &condition));
+	note(&verdicts, "a@x/r", 1);
 	/* the oldest goes */
 	for (unsigned i = 2; i <= 5; i++) {
 		note(&verdicts, "a@x/r", i);
