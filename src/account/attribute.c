@@ -147,12 +147,22 @@ enum format attribute_format(const struct node *directory)
 	return FORMAT_AUTO;
 }
 
+/* The format of a spooled file may be decided when it is offered. */
+static struct summary summarize(const struct node *node)
+{
+	struct summary summary = stream_file_summarize(&node->file);
+	if (node->file.spooled && node->file.stream && !node->file.offer) {
+		summary.format = attribute_format(node->parent);
+	}
+	return summary;
+}
+
 ssize_t attribute_get(const struct account *account, const struct node *node, const char *name,
 		      char *value)
 {
 	size_t row = find(name);
 	if (row < COUNT && is_stream(node)) {
-		struct summary summary = stream_file_summarize(&node->file);
+		struct summary summary = summarize(node);
 		return attributes[row].get(&summary, value);
 	}
 	if (row < COUNT && has_defaults(node) && attributes[row].of_directories) {
@@ -166,11 +176,22 @@ ssize_t attribute_get(const struct account *account, const struct node *node, co
 	return -ENODATA;
 }
 
+/* Whether `node` has the attribute of `row`, with a value. */
+static bool has_attribute(const struct node *node, size_t row)
+{
+	char value[ATTRIBUTE_MAX_BYTES];
+	if (is_stream(node)) {
+		struct summary summary = summarize(node);
+		return attributes[row].get(&summary, value) >= 0;
+	}
+	return has_defaults(node) && attributes[row].of_directories;
+}
+
 ssize_t attribute_list(const struct node *node, char *names)
 {
 	size_t length = 0;
 	for (size_t row = 0; row < COUNT; row++) {
-		if (is_stream(node) || (has_defaults(node) && attributes[row].of_directories)) {
+		if (has_attribute(node, row)) {
 			length += (size_t)snprintf(names + length, ATTRIBUTE_MAX_BYTES - length,
 						   "%s%s", prefix, attributes[row].name) +
 				  1;

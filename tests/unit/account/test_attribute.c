@@ -206,10 +206,12 @@ static void test_list(void **state)
 		size_t names;
 	} rows[] = {
 		{"", 3}, {"a@x", 3}, {"a@x/phone", 3}, {"a@x/in", 0}, {"status", 0}, {"a@x/f", 9},
+		{"a@x/g", 8}, /* has no peer yet */
 	};
 	struct scene scene;
 	scene_start_with_phone(&scene);
 	struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY);
+	struct handle *waiting = scene_opened(&scene, "a@x/g", O_WRONLY | O_NONBLOCK);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char names[ATTRIBUTE_MAX_BYTES], value[ATTRIBUTE_MAX_BYTES];
 		const struct node *node = scene_find(&scene, rows[i].path);
@@ -221,6 +223,7 @@ static void test_list(void **state)
 		}
 		assert_int_equal(count, rows[i].names);
 	}
+	scene_release(&scene, waiting);
 	scene_release(&scene, handle);
 	scene_finish(&scene);
 }

@@ -74,6 +74,7 @@ static void test_while_it_is_written(void **state)
 	scene_is_quiet(&scene);
 	assert_int_equal(spool_file_resize(handle, 3), 0);
 	assert_string_equal(scene_attribute(&scene, "a@x/f", "state"), "new");
+	assert_string_equal(scene_attribute(&scene, "a@x/f", "format"), "auto");
 
 	/* It cannot be changed any more. */
 	struct call *close = scene_offer(&scene, handle, "Hel", 3, NULL);
@@ -82,6 +83,7 @@ static void test_while_it_is_written(void **state)
 	assert_result(close, 0);
 	assert_int_equal(spool_file_resize(handle, 4), -ECONNRESET);
 	assert_int_equal(size_of(&scene, "a@x/f"), 3);
+	assert_string_equal(scene_attribute(&scene, "a@x/f", "format"), "si");
 	scene_release(&scene, handle);
 	assert_int_equal(size_of(&scene, "a@x/f"), 3);
 	assert_int_equal(truncate_to(&scene, "a@x/f", 3), 0);
