@@ -220,7 +220,8 @@ def end_process(process: subprocess.Popen) -> None:
     process.wait(20)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe:
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):  # nobody reads the rest
+                pipe.close()
 
 
 def fuse_call(pid: int) -> str:

@@ -101,8 +101,9 @@ class Stress:
         """Lets the program work, a line at a time."""
         assert process.stdin is not None and process.stdout is not None
         while True:
-            process.stdin.write("\n")
-            process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # it has ended: there is no answer
+                process.stdin.write("\n")
+                process.stdin.flush()
             self._count(json.loads(self._answer(process)))
             if time.monotonic() > end:
                 break
