@@ -249,9 +249,10 @@ bool hub_disk_take(struct hub *hub, uint64_t token, uint8_t **bytes);
  * wait any more, and `bytes` is still the caller's. */
 bool hub_disk_end(struct hub *hub, uint64_t token, ssize_t result, uint8_t *bytes);
 
-/* Before the spool is written to: `size` is that of now. Takes op.data to *bytes. -ECANCELED: the
- * call does not wait any more; or spool_file_resize's errors. */
-int hub_spool_begin(struct hub *hub, uint64_t token, uint64_t size, uint8_t **bytes);
+/* Before the spool, of `size` bytes, is written to from `offset` on, or made as long. Takes op.data
+ * to *bytes. -ECANCELED: the call does not wait any more; or spool_file_begin_write's errors. */
+int hub_spool_begin(struct hub *hub, uint64_t token, uint64_t size, uint64_t offset,
+		    uint8_t **bytes);
 
 /* And after: the size is now `size`. As hub_disk_end. */
 bool hub_spool_end(struct hub *hub, uint64_t token, ssize_t result, uint64_t size);

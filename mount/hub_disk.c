@@ -83,11 +83,12 @@ bool hub_disk_end(struct hub *hub, uint64_t token, ssize_t result, uint8_t *byte
 
 /* ---- the spool ---- */
 
-int hub_spool_begin(struct hub *hub, uint64_t token, uint64_t size, uint8_t **bytes)
+int hub_spool_begin(struct hub *hub, uint64_t token, uint64_t size, uint64_t offset,
+		    uint8_t **bytes)
 {
 	int64_t now_ms = hub_begin(hub);
 	struct request *request = find_locked(hub, token);
-	int error = request ? spool_file_resize(handle_of(request), size) : -ECANCELED;
+	int error = request ? spool_file_begin_write(handle_of(request), size, offset) : -ECANCELED;
 	if (!error) {
 		*bytes = request->op.data;
 		request->op.data = NULL;

@@ -101,7 +101,7 @@ static void run_write(struct task *task)
 	struct spool *spool = job->spool;
 	uint8_t *bytes = NULL;
 	uint64_t before = spool_size(spool), at = job->append ? before : job->offset;
-	int error = hub_spool_begin(job->hub, job->token, before, &bytes);
+	int error = hub_spool_begin(job->hub, job->token, before, at, &bytes);
 	if (error != -ECANCELED) {
 		error = error ? error : spool_write(spool, bytes, job->length, at);
 		end_write(job, error, (ssize_t)job->length, before);
@@ -128,7 +128,7 @@ static void run_resize(struct task *task)
 	struct spool *spool = job->spool;
 	uint8_t *bytes = NULL;
 	uint64_t before = spool_size(spool);
-	int error = hub_spool_begin(job->hub, job->token, before, &bytes);
+	int error = hub_spool_begin(job->hub, job->token, before, job->offset, &bytes);
 	if (error != -ECANCELED) {
 		error = error ? error : spool_resize(spool, job->offset);
 		/* Bytes that a smaller size has cut off cannot come back. */

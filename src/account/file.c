@@ -46,6 +46,7 @@ static void open_outgoing(struct account *account, struct handle *handle, int fl
 		account_complete(account, op, 0); /* stat, chmod */
 		return;
 	}
+	handle->earlier = flags & O_TRUNC ? 0 : handle->node->file.size;
 	int error = begin_session(account, handle, now_ms);
 	if (error) {
 		account_complete(account, op, error);
@@ -187,13 +188,14 @@ static int fail_session(struct account *account, struct stream *stream, int erro
 }
 
 /* The length of the gap before `offset`; or a negative errno. */
-static int64_t gap_before(struct account *account, struct stream *stream, uint64_t offset)
+static int64_t gap_before(struct account *account, const struct handle *handle,
+			  struct stream *stream, uint64_t offset)
 {
 	uint64_t end = stream_written(stream);
 	if (stream_is_over(stream)) {
 		return stream_outcome(stream);
 	}
-	if (offset < end) {
+	if (offset < end || handle_hides_bytes(handle, end, offset)) {
 		return fail_session(account, stream, -ESPIPE);
 	}
 	if (offset - end > MAX_GAP) {
@@ -235,7 +237,7 @@ void file_write(struct account *account, struct handle *handle, struct op *op, c
 		return;
 	}
 	file_begin(account, handle, now_ms);
-	int64_t gap = handle->append ? 0 : gap_before(account, stream, offset);
+	int64_t gap = handle->append ? 0 : gap_before(account, handle, stream, offset);
 	if (gap < 0) {
 		handle->refused = (int)gap;
 		account_complete(account, op, gap);
@@ -263,6 +265,9 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 	}
 	uint64_t end = node->file.spooled ? node->file.size : stream_written(stream);
 	if (size == end) {
+		if (handle && size == 0) {
+			handle->earlier = 0;
+		}
 		return 0;
 	}
 	if (size < end || node->file.spooled) {
@@ -276,7 +281,7 @@ int file_truncate(struct account *account, struct node *node, struct handle *han
 		return -ESPIPE;
 	}
 	file_begin(account, handle, now_ms);
-	int64_t gap = gap_before(account, stream, size);
+	int64_t gap = gap_before(account, handle, stream, size);
 	int error = gap > 0 ? stream_write_zeros(stream, (uint64_t)gap, now_ms) : (int)gap;
 	handle->used = true;
 	handle->flushed = false;

@@ -50,6 +50,11 @@ int handle_refusal(const struct handle *handle)
 	return may_repeat ? -EIO : handle->refused;
 }
 
+bool handle_hides_bytes(const struct handle *handle, uint64_t end, uint64_t offset)
+{
+	return offset > end && end < handle->earlier;
+}
+
 bool handle_is_spooled(const struct handle *handle)
 {
 	return handle->peer != NULL;

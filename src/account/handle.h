@@ -56,6 +56,9 @@ struct handle {
 	uint64_t last_flush; /* the token of the last close */
 	pid_t opener;	     /* main thread, and */
 	uint64_t opened;     /* likewise: of the open(2), for mount/process/writers */
+	/* The size of the name's last stream, unless the open has truncated it: the writer may
+	 * believe that these bytes are still there. */
+	uint64_t earlier;
 	char sid[HANDLE_SID_SIZE];
 	struct routing routing;
 
@@ -92,6 +95,10 @@ struct stream *handle_stream(const struct handle *handle);
 /* What a close returns because of handle->refused: an error that nobody takes for success, or for a
  * reason to repeat it. 0: there is none. */
 int handle_refusal(const struct handle *handle);
+
+/* Whether a write at `offset` would fill a gap from `end` on with zeros where its writer believes
+ * that earlier bytes are. */
+bool handle_hides_bytes(const struct handle *handle, uint64_t end, uint64_t offset);
 
 /* Whether writes through it go to a spool, to be offered as a whole. */
 bool handle_is_spooled(const struct handle *handle);

@@ -50,6 +50,11 @@ int spool_file_resize(struct handle *handle, uint64_t size)
 	return 0;
 }
 
+int spool_file_begin_write(struct handle *handle, uint64_t size, uint64_t offset)
+{
+	return handle_hides_bytes(handle, size, offset) ? -ESPIPE : spool_file_resize(handle, size);
+}
+
 int spool_file_error(const struct handle *handle)
 {
 	const struct node *node = handle->node;

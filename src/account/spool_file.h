@@ -30,6 +30,10 @@ bool spool_file_is_unoffered(const struct handle *handle);
 /* Sets the size. -ECONNRESET, or the stream's error: it is offered already, or over. */
 int spool_file_resize(struct handle *handle, uint64_t size);
 
+/* Before a write at `offset` to the file, of `size` bytes: as spool_file_resize. -ESPIPE: the
+ * writer believes that an earlier file is there. */
+int spool_file_begin_write(struct handle *handle, uint64_t size, uint64_t offset);
+
 /* A close that is not the last one: 0, or why a write before it has failed or the file cannot be
  * offered. Once it is offered, the last close says what becomes of it. */
 int spool_file_error(const struct handle *handle);

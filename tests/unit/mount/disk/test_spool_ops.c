@@ -96,9 +96,10 @@ bool hub_disk_end(struct hub *unused, uint64_t token, ssize_t result, uint8_t *b
 	return end(result);
 }
 
-int hub_spool_begin(struct hub *unused, uint64_t token, uint64_t size, uint8_t **bytes)
+int hub_spool_begin(struct hub *unused, uint64_t token, uint64_t size, uint64_t offset,
+		    uint8_t **bytes)
 {
-	(void)unused;
+	(void)unused, (void)offset;
 	assert_int_equal(token, 1);
 	if (!hub.waiting || hub.resize_error) {
 		return hub.waiting ? hub.resize_error : -ECANCELED;
