@@ -72,6 +72,10 @@ void account_finish_file(struct account *account, struct node *node, bool good_o
 		offer_release(&account->offers, offer, now_ms);
 	}
 	if (stream) {
+		/* An ibbfs still says what has become of the file. */
+		bool tells =
+			node->kind == NODE_OUTGOING && stream->session.features & FEATURE_IBBFS;
+		stream_follow(tells ? stream : NULL, &node->file.ending);
 		ibb_release(&account->ibb, stream, good_order, now_ms);
 	}
 	account_expire_at(account, node, now_ms + ACCOUNT_FINISHED_MS);

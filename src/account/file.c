@@ -327,12 +327,16 @@ void file_sync(struct account *account, const struct handle *handle, struct op *
 	const struct node *node = handle->attached ? handle->attached : handle->node;
 	struct stream *stream = node->file.stream;
 	bool is_sent = node->kind == NODE_OUTGOING;
+	if (is_sent && !stream) {
+		stream = node->file.ending.stream;
+	}
 	if (node->file.spooled) {
 		account_complete(account, op, -EINVAL); /* nothing is sent before its close */
 	} else if (stream && (is_sent || handle->writable)) {
 		stream_flush(stream, op, now_ms);
 	} else {
-		account_complete(account, op, is_sent ? node->file.summary.error : 0);
+		account_complete(account, op,
+				 is_sent ? stream_file_summarize(&node->file).error : 0);
 	}
 }
 

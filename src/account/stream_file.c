@@ -6,6 +6,7 @@
 
 void stream_file_finish(struct stream_file *file)
 {
+	stream_follow(NULL, &file->ending);
 	free(file->summary.sid);
 	free(file->summary.peer);
 }
@@ -35,8 +36,16 @@ struct summary stream_file_summarize(const struct stream_file *file)
 {
 	const struct stream *stream = file->stream;
 	const struct offer *offer = file->offer;
+	if (!stream && offer) {
+		return summarize_offer(offer);
+	}
 	if (!stream) {
-		return offer ? summarize_offer(offer) : file->summary;
+		struct summary summary = file->summary;
+		if (file->ending.error) {
+			summary.state = "broken";
+			summary.error = file->ending.error;
+		}
+		return summary;
 	}
 	const char *state = offer ? offer_state_name(offer) : NULL;
 	return (struct summary){

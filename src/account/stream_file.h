@@ -43,10 +43,12 @@ struct stream_file {
 	uint64_t arrival;      /* an arrived file: 1, 2, 3 ... over all contacts */
 	int64_t expires_ms;    /* when its name expires, or NODE_NEVER */
 	struct sample sample;
-	struct summary summary; /* of the stream that it had */
+	struct summary summary;	     /* of the stream that it had */
+	struct stream_ending ending; /* of that stream, if an ibbfs gets it */
 };
 
-/* Frees the summary; stream and offer must be NULL. */
+/* Frees the summary, and does not follow the stream that it had any more; stream and offer must be
+ * NULL. */
 void stream_file_finish(struct stream_file *file);
 
 /* The state of its session, as far as it is known; strings are borrowed. */

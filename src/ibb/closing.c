@@ -213,7 +213,7 @@ static void close_later(struct stream *stream, int64_t now_ms)
 	if (!stream->resumption.suspended) {
 		stream->resumption.give_up_ms = 0; /* the peer knows the stream */
 	}
-	if (stream->session.finishers) {
+	if (stream->session.finishers && stream->owned) {
 		stream->state = STREAM_OPEN;
 	}
 	if (stream->timers.retry_ms == STREAM_NO_DEADLINE &&

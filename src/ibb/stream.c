@@ -328,11 +328,34 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 	return stream;
 }
 
+void stream_follow(struct stream *stream, struct stream_ending *ending)
+{
+	if (ending->stream) {
+		ending->stream->ending = NULL;
+	}
+	*ending = (struct stream_ending){.stream = stream};
+	if (stream) {
+		stream->ending = ending;
+	}
+}
+
+/* Without an answer to <close/>, nobody knows of bytes that were not acknowledged before. */
+static void tell_ending(struct stream *stream)
+{
+	struct stream_ending *ending = stream->ending;
+	if (ending) {
+		int error = stream_is_delivered(stream) ? 0 : -ETIMEDOUT;
+		stream_follow(NULL, ending);
+		ending->error = stream->error ? stream->error : error;
+	}
+}
+
 void stream_destroy(struct stream *stream)
 {
 	if (!stream) {
 		return;
 	}
+	tell_ending(stream);
 	assert(!stream->session.openers && !stream->incoming.readers && !stream->outgoing.writers &&
 	       !stream->outgoing.flushers);
 	stream_unschedule(stream);

@@ -97,6 +97,12 @@ struct stream_timers {
 	unsigned retries;      /* in a row */
 };
 
+/* How a stream ends that its owner has released. */
+struct stream_ending {
+	struct stream *stream; /* borrowed, while it is not freed; else NULL */
+	int error;	       /* then: a negative errno; or 0 */
+};
+
 struct stream {
 	/* Immutable; `peer`, `name` and `folder` once the stream is opened or accepted. */
 	const struct stream_config *config;
@@ -116,6 +122,7 @@ struct stream {
 	bool owned;		  /* somebody outside holds it: not to be freed */
 	bool consumed;		  /* it was released in good order, and had received something */
 	struct peer_quota *quota; /* incoming: counts it */
+	struct stream_ending *ending; /* of stream_follow; or NULL */
 
 	struct stream_session session;
 	struct stream_outgoing outgoing;
@@ -135,6 +142,10 @@ struct stream *stream_create(const struct stream_config *config, struct effects 
 
 /* No op may be parked on it; NULL-safe. */
 void stream_destroy(struct stream *stream);
+
+/* *ending says how the stream ends. It must outlive the stream, or follow another one or none
+ * (NULL). */
+void stream_follow(struct stream *stream, struct stream_ending *ending);
 
 /* NEW: another block size than the configuration's; STREAM_AUTO_BLOCK likewise. */
 void stream_set_block_size(struct stream *stream, uint32_t block_size);

@@ -496,6 +496,44 @@ static void test_sync_of_another(void **state)
 	scene_finish(&scene);
 }
 
+/* No close has waited for the end, as execve's does not. The peer has still to say how it was. */
+static void test_sync_after_the_release(void **state)
+{
+	(void)state;
+	static const struct {
+		enum condition condition;
+		int error;
+	} rows[] = {{CONDITION_NONE, 0}, {CONDITION_RESOURCE_CONSTRAINT, -ENOSPC}};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene scene;
+		scene_start(&scene, ACCEPT_CONTACTS);
+		scene_contact(&scene, "a@x");
+		scene_comes(&scene, "a@x/phone", 0);
+		struct handle *handle = scene_opened(&scene, "a@x/f", O_WRONLY | O_NONBLOCK);
+		struct handle *other = scene_opened(&scene, "a@x/f", O_RDONLY);
+		scene_write(&scene, handle, "abc", 0);
+		scene_sent(&scene, MSG_INFO, "a@x/phone");
+		scene_says(&scene, FEATURE_IBB | FEATURE_IBBFS);
+		scene_sent(&scene, MSG_OPEN, "a@x/phone");
+		scene_result(&scene);
+		scene_sent(&scene, MSG_DATA, "a@x/phone");
+		scene_result(&scene);
+		assert_result(scene_flush_shared(&scene, handle), 0);
+		scene_release(&scene, handle);
+		struct call *sync = scene_sync(&scene, other);
+		assert_waits(sync);
+		assert_false(scene_sent(&scene, MSG_CLOSE, "a@x/phone")->reset);
+		if (rows[i].error) {
+			scene_error(&scene, rows[i].condition);
+		} else {
+			scene_result(&scene);
+		}
+		assert_result(sync, rows[i].error);
+		assert_result(scene_sync(&scene, other), rows[i].error);
+		scene_finish(&scene);
+	}
+}
+
 /* O_DSYNC */
 static void test_write_sync(void **state)
 {
@@ -884,6 +922,7 @@ int main(void)
 		cmocka_unit_test(test_broken_while_written),
 		cmocka_unit_test(test_peer_closes),
 		cmocka_unit_test(test_sync_of_another),
+		cmocka_unit_test(test_sync_after_the_release),
 		cmocka_unit_test(test_write_sync),
 		cmocka_unit_test(test_interrupted_flush),
 		cmocka_unit_test(test_read),
