@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""fsync of a file whose writer has left before the peer has confirmed the end: it waits for that."""
+"""fsync of a file whose writer has left before the peer has confirmed the end waits for that."""
 
 from __future__ import annotations
 
