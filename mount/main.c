@@ -34,6 +34,7 @@
  *   mount/fuse/ what the kernel asks for; only here is libfuse
  *     mainloop  the main thread             ops       libfuse's operations
  *     ops_names operations on names         ops_files operations on open files
+ *     ops_directories                       operations on open directories
  *     call      a request that may wait
  *     interrupts which signals end a wait   closes    flushes that come together
  *     search    for other writers, in a thread of its own

@@ -16,13 +16,14 @@
 
 #include <fuse_lowlevel.h>
 
-/* The session's userdata, which every call needs; immutable. */
+/* The session's userdata, which every call needs; immutable, but for the directories. */
 struct call_context {
 	struct hub *hub;
 	struct spool_place spool;
 	struct inbox *inbox; /* or NULL */
 	struct interrupts *interrupts;
 	struct closes *closes;
+	struct open_directory *directories; /* ops_directories.c */
 };
 
 /* What a close does, besides waiting for what was written. */

@@ -3,6 +3,7 @@
 
 #include "mount/disk/spool_ops.h"
 #include "mount/fuse/call.h"
+#include "mount/fuse/ops_directories.h"
 #include "mount/fuse/ops_files.h"
 #include "mount/fuse/ops_names.h"
 
@@ -22,6 +23,11 @@ static void op_init_session(void *userdata, struct fuse_conn_info *connection)
 {
 	(void)userdata;
 	connection->max_write = MAX_WRITE;
+}
+
+static void op_end_session(void *userdata)
+{
+	ops_close_directories(userdata);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
@@ -181,95 +187,9 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	fuse_reply_err(req, -hub_remove_attribute(call_hub_of(req), ino, name));
 }
 
-/* ---- directories ---- */
-
-/* An open directory: what was there when it was opened or, if it was read since, rewound. */
-struct open_directory {
-	struct listing *listing;
-	bool is_begun; /* it was read from its beginning */
-};
-
-static struct open_directory *directory_of(const struct fuse_file_info *info)
-{
-	return (struct open_directory *)(uintptr_t)info->fh;
-}
-
-static void close_directory(struct open_directory *directory)
-{
-	listing_destroy(directory->listing);
-	free(directory);
-}
-
-static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
-{
-	struct open_directory *directory = calloc(1, sizeof(*directory));
-	int error = directory ? hub_list(call_hub_of(req), ino, &directory->listing) : -ENOMEM;
-	if (error) {
-		free(directory);
-		fuse_reply_err(req, -error);
-		return;
-	}
-	info->fh = (uint64_t)(uintptr_t)directory;
-	if (fuse_reply_open(req, info) == -ENOENT) {
-		close_directory(directory);
-	}
-}
-
-/* Reads begin. rewinddir(3): from now on they see the directory as it is now. */
-static int begin_directory(struct hub *hub, fuse_ino_t ino, struct open_directory *directory)
-{
-	if (directory->is_begun) {
-		struct listing *listing;
-		int error = hub_list(hub, ino, &listing);
-		if (error) {
-			return error;
-		}
-		listing_destroy(directory->listing);
-		directory->listing = listing;
-	}
-	directory->is_begun = true;
-	return 0;
-}
-
-static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-		       struct fuse_file_info *info)
-{
-	struct open_directory *directory = directory_of(info);
-	size_t used = 0;
-	char *buffer = malloc(size);
-	int error = buffer ? 0 : -ENOMEM;
-	if (!error && offset == 0) {
-		error = begin_directory(call_hub_of(req), ino, directory);
-	}
-	if (error) {
-		free(buffer);
-		fuse_reply_err(req, -error);
-		return;
-	}
-	const struct listing *listing = directory->listing;
-	for (size_t i = (size_t)offset; i < listing->length; i++) {
-		const struct listing_entry *entry = &listing->entries[i];
-		struct stat attributes = {.st_ino = entry->ino, .st_mode = entry->mode};
-		size_t length = fuse_add_direntry(req, buffer + used, size - used, entry->name,
-						  &attributes, (off_t)i + 1);
-		if (length > size - used) {
-			break;
-		}
-		used += length;
-	}
-	fuse_reply_buf(req, buffer, used);
-	free(buffer);
-}
-
-static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
-{
-	(void)ino;
-	close_directory(directory_of(info));
-	fuse_reply_err(req, 0);
-}
-
 const struct fuse_lowlevel_ops ops_table = {
 	.init = op_init_session,
+	.destroy = op_end_session,
 	.lookup = ops_lookup,
 	.forget = op_forget,
 	.getattr = op_getattr,
@@ -288,9 +208,9 @@ const struct fuse_lowlevel_ops ops_table = {
 	.release = ops_release,
 	.fsync = ops_fsync,
 	.poll = ops_poll,
-	.opendir = op_opendir,
-	.readdir = op_readdir,
-	.releasedir = op_releasedir,
+	.opendir = ops_opendir,
+	.readdir = ops_readdir,
+	.releasedir = ops_releasedir,
 	.statfs = op_statfs,
 	.getxattr = op_getxattr,
 	.listxattr = op_listxattr,

@@ -469,6 +469,17 @@ def test_signals_end_it_in_order(lab: Lab, how: signal.Signals) -> None:
     peer.wait_for(lambda s: s.get("type") == "unavailable" and s.get("from") == daemon.jid)
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_ends_while_directories_are_open(lab: Lab, how: signal.Signals) -> None:
+    """The kernel does not release them."""
+    daemon = lab.mount(lab.accounts("alice")[0])
+    read, unread = (os.open(daemon.path, os.O_RDONLY | os.O_DIRECTORY) for _ in range(2))
+    assert "status" in os.listdir(read)
+    daemon.stop(how)
+    os.close(read)
+    os.close(unread)
+
+
 def test_fusermount_ends_it_in_order(lab: Lab) -> None:
     daemon = lab.mount(lab.accounts("alice")[0])
     daemon.unmount()
