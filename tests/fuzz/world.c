@@ -473,7 +473,8 @@ void world_release(struct world *world, struct session *session, unsigned end, b
 {
 	struct end *at = &session->ends[end];
 	struct stream *stream = at->stream;
-	if (stream) {
+	/* The kernel releases no file while a call writes to it. */
+	if (stream && !is_waiting(world, session, end, OP_WRITE_SYNC)) {
 		session->is_ended = true;
 		at->stream = NULL;
 		core_release(core_of(world, at->who), stream, good_order, world->now_ms);
