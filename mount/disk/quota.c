@@ -124,11 +124,6 @@ static void count_locked(struct quota *quota)
 	quota->count_from_ms = clock_now_ms() + pause_ms(clock_now_ms() - begun_ms);
 }
 
-static bool may_count(const struct quota *quota)
-{
-	return !quota->is_counting && clock_now_ms() >= quota->count_from_ms;
-}
-
 unsigned quota_begun(struct quota *quota)
 {
 	pthread_mutex_lock(&quota->mutex);
@@ -143,6 +138,17 @@ static void await_count_locked(struct quota *quota)
 	unsigned counts = quota->counts;
 	while (quota->counts == counts) {
 		pthread_cond_wait(&quota->counted, &quota->mutex);
+	}
+}
+
+/* There may be more room than is known: another thread's count will say so, or a new one, but not
+ * at all times. */
+static void count_again_locked(struct quota *quota)
+{
+	if (quota->is_counting) {
+		await_count_locked(quota);
+	} else if (clock_now_ms() >= quota->count_from_ms) {
+		count_locked(quota);
 	}
 }
 
@@ -173,8 +179,8 @@ unsigned quota_counts(struct quota *quota)
 bool quota_reserve(struct quota *quota, struct usage usage)
 {
 	pthread_mutex_lock(&quota->mutex);
-	if (!fits(quota, quota->used, usage) && may_count(quota)) {
-		count_locked(quota);
+	if (!fits(quota, quota->used, usage)) {
+		count_again_locked(quota);
 	}
 	bool has_room = fits(quota, quota->used, usage);
 	if (has_room) {

@@ -52,7 +52,8 @@ void quota_finish(struct quota *quota);
 /* What a file of that size uses. */
 struct usage quota_file(const struct quota *quota, uint64_t size);
 
-/* Reserves it. False: there is no room, by a count that may be a minute old. */
+/* Reserves it. False: there is no room, by a count that may be a minute old. May count, or wait for
+ * the end of another thread's count. */
 bool quota_reserve(struct quota *quota, struct usage usage);
 
 /* How many counts have begun so far. */

@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -17,6 +19,9 @@ struct directory {
 	struct quota *quota;
 	struct usage reserved, cancelled, removed, renamed;
 	bool is_asked; /* another thread wants a count */
+	bool is_full;  /* another thread wants room */
+	bool has_room;
+	atomic_bool is_answered;
 	pthread_t asking;
 };
 
@@ -30,6 +35,25 @@ static void *ask(void *context)
 	struct directory *directory = context;
 	quota_count(directory->quota, 1);
 	return NULL;
+}
+
+static void *ask_for_room(void *context)
+{
+	struct directory *directory = context;
+	directory->has_room = quota_reserve(directory->quota, usage(1, 10));
+	directory->is_answered = true;
+	return NULL;
+}
+
+/* It must not be answered. */
+static void begin_ask_for_room(struct directory *directory)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	assert_int_equal(pthread_create(&directory->asking, NULL, ask_for_room, directory), 0);
+	for (int i = 0; i < 50 && !directory->is_answered; i++) {
+		nanosleep(&moment, NULL);
+	}
+	assert_false(directory->is_answered);
 }
 
 static void remove_file(struct quota *quota, struct usage usage)
@@ -61,6 +85,10 @@ static void count(void *context, struct usage *found)
 		directory->is_asked = false;
 		assert_int_equal(quota_begun(directory->quota), 1);
 		assert_int_equal(pthread_create(&directory->asking, NULL, ask, directory), 0);
+	}
+	if (directory->is_full) {
+		directory->is_full = false;
+		begin_ask_for_room(directory);
 	}
 }
 
@@ -380,6 +408,25 @@ static void test_counted_by_another_thread(void **state)
 	quota_finish(&quota);
 }
 
+/* It may find room, so nobody is refused before its end. */
+static void test_room_is_found_by_another_thread(void **state)
+{
+	struct directory directory = {.is_full = true};
+	struct quota quota;
+	(void)state;
+	quota_init(&quota, usage(10, 100), BLOCK, count_nothing, NULL);
+	quota.count = count;
+	quota.context = &directory;
+	directory.quota = &quota;
+	assert_true(quota_reserve(&quota, usage(1, 100)));
+	quota_write(&quota, usage(1, 100));
+	assert_true(quota_reserve(&quota, usage(1, 10)));
+	assert_int_equal(pthread_join(directory.asking, NULL), 0);
+	assert_true(directory.has_room);
+	assert_int_equal(directory.counted, 1);
+	quota_finish(&quota);
+}
+
 static void test_tell_once(void **state)
 {
 	struct directory directory = {0};
@@ -416,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_counted_now),
 		cmocka_unit_test(test_counted_now_while_renamed),
 		cmocka_unit_test(test_counted_by_another_thread),
+		cmocka_unit_test(test_room_is_found_by_another_thread),
 		cmocka_unit_test(test_tell_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
