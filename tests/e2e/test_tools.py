@@ -376,8 +376,10 @@ def test_writing_to_a_stream_that_breaks(desk: Desk, tool: Tool) -> None:
         place.link(name, desk.alice.contact(desk.dave))
     done = shell(tool.command, place.folder, URL=desk.url)
     assert desk.dave.find(is_kind("open")), "nothing was sent"
-    assert before.items() <= place.files().items(), "a source has gone"
-    note("Writing", tool, 1, expect_broken(tool, done))
+    lost = before.items() - place.files().items()
+    assert [name for name, _ in lost] == tool.loses.split(), "a source has gone"
+    found = expect_broken(tool, done)
+    note("Writing", tool, 1, found + (f"; but {tool.loses} is removed" if lost else ""))
     desk.dave.stanzas.clear()
 
 

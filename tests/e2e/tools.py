@@ -25,8 +25,8 @@ from pathlib import Path
 
 # Debian packages of the tools in the table, beyond what every Debian has.
 PACKAGES = (
-    "acl attr curl file gzip less libglib2.0-bin openssl pv python3 rsync socat unzip wget xz-utils"
-    " zip"
+    "acl attr curl file gzip less libglib2.0-bin lz4 openssl pv python3 rsync socat unzip wget"
+    " xz-utils zip"
 ).split()
 
 EMPTY = "empty"
@@ -79,6 +79,7 @@ class Tool:
     breaks: bool = True
     complaint: str | None = None
     unnoticed: str = ""
+    loses: str = ""  # the source that it removes all the same
 
     # Of two rows with the same command, one is `since` a change and one `before` it.
     since: Change | None = None
@@ -181,6 +182,8 @@ WRITING = [
     Tool("tar cf bob/x.tar tree"),
     Tool("tar czf bob/x.tar.gz tree"),
     Tool("tar cf - tree > bob/x.tar"),
+    Tool("timeout -v 3 tar rf bob/x.tar file", 0, "sending signal TERM", breaks=False),
+    Tool("tar cf bob/x.tar --remove-files few", loses="few"),
     Tool("tar xf flat.tar -C bob"),
     Tool("tar xf tree.tar -C bob", breaks=False),
     Tool(
@@ -191,11 +194,14 @@ WRITING = [
     ),
     Tool("zip -q - file > bob/x.zip", errno.ESPIPE, breaks=False),
     Tool("zip -qX - file | cat > bob/x.zip"),
+    Tool("unzip -p flat.zip file > bob/x", unnoticed="unzip ignores what write(2) says"),
+    Tool("lz4 -q --rm few bob/x.lz4", unnoticed="lz4 ignores what close(2) says", loses="few"),
     Tool("unzip -q flat.zip -d bob", complaint="write error (disk full?)"),
     Tool("rsync file bob/", errno.EPERM, breaks=False),
     Tool("rsync -a file bob/", errno.EPERM, breaks=False),
     Tool("rsync --inplace file bob/"),
     Tool("rsync -a --inplace file bob/"),
+    Tool("rsync --inplace --remove-source-files file bob/"),
     Tool("rsync --append file bob/"),
     Tool('curl -s -o bob/x "file://$PWD/file"', complaint=""),
     Tool("curl -sS -o bob/x $URL/file", complaint="Failure writing output to destination"),
@@ -203,6 +209,11 @@ WRITING = [
     Tool(
         'log=$(wget -nv -O bob/x $URL/file 2>&1) || { echo "$log" >&2; false; }',
         complaint="Cannot write to",
+    ),
+    Tool("wget -q -P bob $URL/few", unnoticed="wget ignores what close(2) says"),
+    Tool(
+        'curl -sS -T few "file://$PWD/bob/x"',
+        unnoticed="curl ignores what close(2) says",
     ),
     Tool("gio copy file bob/x"),
     Tool("socat -u OPEN:file OPEN:bob/x,creat,wronly"),
