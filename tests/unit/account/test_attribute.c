@@ -205,8 +205,8 @@ static void test_list(void **state)
 		const char *path;
 		size_t names;
 	} rows[] = {
-		{"", 3}, {"a@x", 3}, {"a@x/phone", 3}, {"a@x/in", 0}, {"status", 0}, {"a@x/f", 9},
-		{"a@x/g", 8}, /* has no peer yet */
+		{"", 3},       {"a@x", 3},   {"a@x/phone", 3}, {"a@x/in", 0},
+		{"status", 0}, {"a@x/f", 9}, {"a@x/g", 8}, /* has no peer yet */
 	};
 	struct scene scene;
 	scene_start_with_phone(&scene);
