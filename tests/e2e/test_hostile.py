@@ -118,6 +118,29 @@ def test_oversized_block(lab: Lab, size: int) -> None:
     still_serves(lab, mount, peer)
 
 
+BLOCKS = "".join(f"<data xmlns='{NS_IBB}' sid='s1' seq='{n}'>AAAA</data>" for n in (0, 1))
+
+
+def test_two_blocks_in_a_request(lab: Lab) -> None:
+    """Prosody does not even carry it (RFC 6120 section 8.2.3: exactly one child)."""
+    mount, peer = lab.with_raw()
+    peer.open(mount.jid, "s1")
+    assert condition(peer.request(mount.jid, BLOCKS)) == "bad-request"
+    still_serves(lab, mount, peer)
+
+
+def test_two_blocks_in_a_message(lab: Lab) -> None:
+    """Neither is taken: the second would be lost, and nobody would know."""
+    mount, peer = lab.with_raw()
+    peer.open(mount.jid, "s1", stanza="message")
+    peer.send(f"<message to={quoteattr(mount.jid)}>{BLOCKS}</message>")
+    peer.wait_for(is_kind("close", sid="s1"))
+    with pytest.raises(OSError) as caught:
+        mount.incoming(peer, "s1").read_bytes()
+    assert caught.value.errno == errno.EPROTO
+    still_serves(lab, mount, peer)
+
+
 def test_unknown_sid(lab: Lab) -> None:
     mount, peer = lab.with_raw()
     assert is_error(peer.data(mount.jid, "none", 0, b"x"), "item-not-found", "cancel")
