@@ -97,6 +97,7 @@
  *     srv       SRV records               socket    of libstrophe, duplicated
  *     readiness of the socket             keepalive when to ping the server
  *     sleep_watch whether the machine has slept
+ *     coalescing of what comes fast
  *     write_buffer coalesces stanzas      cause     why connecting failed, in one line
  *     codec     stanzas and messages, with one file each for
  *       codec_ibb bytestreams               codec_info disco#info

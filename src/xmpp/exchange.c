@@ -84,7 +84,8 @@ static bool run_directly(struct session *session)
 		if (result == READER_BLOCKED && !writes) {
 			return true; /* epoll reports what has come since */
 		}
-		if (writes || round == 0) {
+		bool is_timed = round == 0 && session->state != SESSION_ONLINE; /* by libstrophe */
+		if (writes || is_timed) {
 			session_run(session); /* which may also read: a read must follow */
 		}
 		if (session->state == SESSION_OFF) {

@@ -185,6 +185,7 @@ static void receive(struct session *session, xmpp_stanza_t *stanza)
 
 	if (codec_decode(&session->codec, stanza, &msg)) {
 		session->received = true;
+		session_note(session, &msg);
 		session->events->receive(session->events->context, &msg);
 	}
 }

@@ -140,21 +140,57 @@ static int64_t check(struct loop *loop, bool drained)
 	return next > now ? next - now : 0;
 }
 
-/* Sleeps until the socket is ready, or loop_wake or loop_stop is called. */
-void loop_sleep(struct loop *loop, int64_t timeout_ms)
+bool loop_sleep(struct loop *loop, int64_t timeout_ms)
 {
 	struct epoll_event events[3];
 	uint64_t count;
+	bool woken = false;
 
 	int number = epoll_wait(loop->epoll, events, 3, (int)timeout_ms);
 	for (int i = 0; i < number; i++) {
 		if (events[i].data.ptr == loop) {
 			ssize_t got = read(loop->wakeup, &count, sizeof(count));
 			(void)got;
+			woken = true;
 		} else if (events[i].data.ptr == &loop->sleep_watch) {
 			loop->slept = sleep_watch_take(&loop->sleep_watch) || loop->slept;
 		}
 	}
+	return woken;
+}
+
+/* What was read since the last sleep tells how many bytes the next one is for. */
+static void coalesce(struct loop *loop)
+{
+	struct session *session = loop->session;
+	size_t bytes = session->reader.received;
+
+	session->reader.received = 0;
+	if (session->has_other) {
+		session->has_other = false;
+		coalescing_interrupt(&loop->coalescing);
+	} else if (loop->waited_us >= COALESCING_US && bytes < loop->low_water) {
+		coalescing_late(&loop->coalescing, bytes);
+	} else if (loop->waited_us >= 0 && bytes > 0) {
+		coalescing_read(&loop->coalescing, bytes, loop->waited_us);
+	}
+	size_t low_water = session->reader.is_ready ? coalescing_low_water(&loop->coalescing) : 1;
+	if (low_water != loop->low_water) {
+		loop->low_water = low_water;
+		socket_set_low_water(&session->socket, low_water);
+	}
+}
+
+/* All is written and read: sleeps until the socket is ready, or there is something else to do. */
+static void wait_for_bytes(struct loop *loop, int64_t timeout_ms)
+{
+	coalesce(loop);
+	if (loop->low_water > 1 && timeout_ms > COALESCING_MS) {
+		timeout_ms = COALESCING_MS;
+	}
+	int64_t began_us = clock_now_us();
+	bool woken = loop_sleep(loop, timeout_ms);
+	loop->waited_us = woken ? -1 : clock_now_us() - began_us;
 }
 
 /* Runs a connection until it ends. */
@@ -192,7 +228,11 @@ static void serve(struct loop *loop)
 				drained = false;
 			}
 		}
-		loop_sleep(loop, drained ? timeout_ms : 0);
+		if (drained) {
+			wait_for_bytes(loop, timeout_ms);
+		} else {
+			loop_sleep(loop, 0);
+		}
 		atomic_store(&loop->asleep, false);
 	}
 }
@@ -209,6 +249,9 @@ void loop_run(struct loop *loop, const struct connection *connection)
 
 	loop->break_ms = -1;
 	keepalive_begin(&loop->keepalive, now);
+	coalescing_begin(&loop->coalescing);
+	loop->low_water = 1;
+	loop->waited_us = -1;
 	loop->no_answer = false;
 	if (session_connect(session, connection) < 0) {
 		return;

@@ -13,6 +13,7 @@
 #ifndef XMPP_LOOP_H
 #define XMPP_LOOP_H
 
+#include "xmpp/coalescing.h"
 #include "xmpp/keepalive.h"
 #include "xmpp/session.h"
 #include "xmpp/sleep_watch.h"
@@ -36,6 +37,9 @@ struct loop {
 	int64_t leave_ms; /* when this thread noticed loop_stop; -1: not yet */
 	int64_t break_ms; /* when this thread shut the socket down; -1: not yet */
 	struct keepalive keepalive;
+	struct coalescing coalescing;
+	size_t low_water;  /* of the socket */
+	int64_t waited_us; /* in the last sleep for bytes; -1: something else ended it */
 	struct sleep_watch sleep_watch;
 	bool slept;	/* the machine has slept, and loop_take_slept was not called since */
 	bool no_answer; /* the last connection ended because the server had sent nothing */
@@ -53,9 +57,9 @@ void loop_finish(struct loop *loop);
  */
 void loop_run(struct loop *loop, const struct connection *connection);
 
-/* Waits without a connection; loop_stop and loop_wake end it, and so does a sleep of the machine.
- */
-void loop_sleep(struct loop *loop, int64_t timeout_ms);
+/* Waits, without a connection as well; input ends it, loop_stop and loop_wake do, and so does a
+ * sleep of the machine. Whether loop_stop or loop_wake did. */
+bool loop_sleep(struct loop *loop, int64_t timeout_ms);
 
 /* Whether the machine has slept since the last call. */
 bool loop_take_slept(struct loop *loop);

@@ -27,6 +27,7 @@ static void set_read_ahead(void *ssl)
 void reader_begin(struct reader *reader, int fd, bool tls)
 {
 	reader->fd = fd;
+	reader->received = 0;
 	reader->ssl = tls ? tls_connection() : NULL;
 	interpose_find("SSL_read", (void **)&reader->ssl_read);
 	interpose_find("SSL_get_error", (void **)&reader->ssl_get_error);
@@ -70,6 +71,7 @@ enum reader_result reader_read(struct reader *reader)
 	if (length < 0) {
 		return length == -EAGAIN ? READER_BLOCKED : READER_FAILED;
 	}
+	reader->received += (size_t)length;
 	stanza_limits_parse(reader->bytes, (size_t)length);
 	return READER_READ;
 }

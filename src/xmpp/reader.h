@@ -15,6 +15,7 @@
 #define XMPP_READER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define READER_BYTES 16384
 
@@ -31,6 +32,7 @@ struct reader {
 	int (*ssl_read)(void *ssl, void *bytes, int size);
 	int (*ssl_get_error)(const void *ssl, int result);
 	void (*clear_errors)(void);
+	size_t received; /* bytes that were read; the caller resets it */
 	char bytes[READER_BYTES];
 };
 

@@ -22,6 +22,9 @@
  * one element of it at a time, and frees unsent ones at the next connect. */
 #define QUEUE_BYTES 49152
 
+/* A shorter block may be a line of a dialogue. */
+#define SHORT_BLOCK 1024
+
 /* Two callbacks of libstrophe have no user data. Each session connects in its own thread. */
 static _Thread_local struct session *current;
 
@@ -65,6 +68,12 @@ static bool is_request(const struct msg *msg)
 	return msg->kind < MSG_RESULT && !is_message;
 }
 
+void session_note(struct session *session, const struct msg *msg)
+{
+	bool is_block = msg->kind == MSG_DATA && msg->data_length >= SHORT_BLOCK;
+	session->has_other = session->has_other || !(is_block || msg->kind == MSG_RESULT);
+}
+
 int session_send(struct session *session, const struct msg *msg)
 {
 	size_t length = 0;
@@ -73,6 +82,7 @@ int session_send(struct session *session, const struct msg *msg)
 	if (text == NULL) {
 		return -ENOMEM;
 	}
+	session_note(session, msg);
 	add(session, text, length, is_request(msg));
 	return 0;
 }

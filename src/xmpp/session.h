@@ -74,6 +74,7 @@ struct session {
 	/* The caller resets these. */
 	bool has_input;	  /* something came */
 	bool has_traffic; /* a stanza came or was sent, other than our ping and its answer */
+	bool has_other;	  /* a stanza came or was sent that is no long block and no answer */
 	bool received;	  /* events->receive was called, and events->drained was not since */
 
 	struct reader reader;		  /* ready once logged in */
@@ -107,6 +108,9 @@ bool session_is_full(const struct session *session);
 
 /* Open, and not full: sends `msg`, at once or with session_flush. -ENOMEM: `msg` is lost. */
 int session_send(struct session *session, const struct msg *msg);
+
+/* `msg` came, or is sent. */
+void session_note(struct session *session, const struct msg *msg);
 
 /* Writes the stanzas that are still in the write buffer. */
 void session_flush(struct session *session);

@@ -138,6 +138,14 @@ void socket_acknowledge(const struct socket *socket)
 	}
 }
 
+void socket_set_low_water(const struct socket *socket, size_t bytes)
+{
+	if (socket->fd >= 0) {
+		int value = (int)bytes;
+		setsockopt(socket->fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value));
+	}
+}
+
 void socket_drop(struct socket *socket)
 {
 	drop_offer(socket);

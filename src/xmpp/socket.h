@@ -58,6 +58,10 @@ size_t socket_waiting(const struct socket *socket);
  * call this after every read. */
 void socket_acknowledge(const struct socket *socket);
 
+/* Makes epoll report input only when so many bytes can be read (SO_RCVLOWAT). If the kernel
+ * refuses, it reports it at once. */
+void socket_set_low_water(const struct socket *socket, size_t bytes);
+
 /* Closes the duplicate, and a socket that was offered. */
 void socket_drop(struct socket *socket);
 
