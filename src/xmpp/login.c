@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #define NS_STREAMS "http://etherx.jabber.org/streams"
+#define NS_ERRORS  "urn:ietf:params:xml:ns:xmpp-streams"
 #define NS_TLS	   "urn:ietf:params:xml:ns:xmpp-tls"
 #define NS_SASL	   "urn:ietf:params:xml:ns:xmpp-sasl"
 #define NS_BIND	   "urn:ietf:params:xml:ns:xmpp-bind"
@@ -87,6 +88,28 @@ static void tell_end(const struct login *login, const struct login_sink *sink, c
 	name[length + 1] = '\0';
 	add_text(name, sizeof(name), local, strlen(local));
 	sink->end(sink->context, name);
+}
+
+/* ---- stream errors ---- */
+
+/* An element begins. */
+static void note_element(struct login *login, const char *name)
+{
+	login->in_error = login->depth == 2 && is_named(name, NS_STREAMS, "error");
+}
+
+/* RFC 6120 section 4.9.2: there must be a condition. */
+static void end_error(struct login *login, const struct login_sink *sink, const char *error)
+{
+	static const char *none[] = {NULL};
+	char name[] = NS_ERRORS " undefined-condition";
+
+	if (login->in_error) {
+		name[sizeof(NS_ERRORS) - 1] = error[sizeof(NS_STREAMS) - 1];
+		sink->start(sink->context, name, none);
+		sink->end(sink->context, name);
+		login->in_error = false;
+	}
 }
 
 /* ---- stream features ---- */
@@ -242,6 +265,7 @@ void login_start(struct login *login, const struct login_sink *sink, const char 
 	if (login->is_dropping) {
 		return;
 	}
+	note_element(login, name);
 	if (!login->is_over) {
 		switch (login->depth) {
 		case 1:
@@ -310,6 +334,7 @@ void login_end(struct login *login, const struct login_sink *sink, const char *n
 	if (login->is_dropping) {
 		return;
 	}
+	end_error(login, sink, name);
 	if (login->is_over || depth < 2) {
 		sink->end(sink->context, name);
 		return;
@@ -336,6 +361,7 @@ void login_text(struct login *login, const struct login_sink *sink, const char *
 	if (login->is_dropping) {
 		return;
 	}
+	login->in_error = false;
 	if (!login->is_over && login->depth > 1 && login->in_mechanisms) {
 		add_text(login->text, sizeof(login->text), text, (size_t)length);
 	} else if (login->is_over || login->element != LOGIN_FAILURE) {
@@ -355,6 +381,7 @@ void login_open(struct login *login)
 	login->is_dropping = false;
 	login->depth = 0;
 	login->element = LOGIN_OTHER;
+	login->in_error = false;
 	login->in_mechanisms = false;
 	login->in_bindings = false;
 	login->has_offered = false;

@@ -20,6 +20,8 @@
  *   know that answer, and so ends the stream.
  * * Stream features after the login are not given if they have no <bind/>: libstrophe 0.12.2
  *   crashes at them.
+ * * A stream error without a condition, at any time, is given one: libstrophe 0.12.2 crashes at an
+ *   empty one.
  *
  * libstrophe's own order is that of strength: SCRAM-SHA-512-PLUS, -256-PLUS, -1-PLUS, the same
  * without -PLUS, DIGEST-MD5, and PLAIN only where the server offers nothing else that it knows.
@@ -89,6 +91,7 @@ struct login {
 		LOGIN_FAILURE,
 		LOGIN_SUCCESS,
 	} element;	    /* at depth 2 */
+	bool in_error;	    /* of the stream, which is empty so far */
 	bool in_mechanisms; /* at depth 3 */
 	bool in_bindings;
 	bool has_bind; /* the features have <bind/> */

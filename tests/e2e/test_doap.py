@@ -22,6 +22,7 @@ SOURCES = {
     "urn:ietf:params:xml:ns:xmpp-bind": None,
     "urn:ietf:params:xml:ns:xmpp-sasl": None,
     "urn:ietf:params:xml:ns:xmpp-stanzas": None,
+    "urn:ietf:params:xml:ns:xmpp-streams": None,
     "urn:ietf:params:xml:ns:xmpp-tls": None,
     "jabber:iq:auth": None,  # XEP-0078, which is filtered
     "jabber:iq:roster": None,  # RFC 6121

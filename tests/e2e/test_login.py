@@ -371,6 +371,27 @@ def test_a_server_that_ends_each_stream_at_once(
         mount.remove_left_over()
 
 
+@pytest.mark.parametrize("when", ["in the login", "online"])
+def test_a_stream_error_without_a_condition(
+    lab: Lab, serve: Callable[..., LoginServer], when: str
+) -> None:
+    error = "<stream:error/></stream:stream>"
+    server = serve(after_features=error) if when == "in the login" else serve()
+    mount = mount_at(lab, server)
+    if when == "in the login":
+        line = refusal(mount)
+        assert line.endswith(": the server closed the stream: undefined-condition")
+        return
+    try:
+        mount.start()
+        server.client.send(error)
+        poll_until(lambda: server.logins == 2, what="another login")
+        poll_until(lambda: "online" in mount.status(), what="the new connection")
+        mount.stop()
+    finally:
+        mount.remove_left_over()
+
+
 STRANGERS = {
     "success": f"<success xmlns='{NS_SASL}'/>",
     "failure": f"<failure xmlns='{NS_SASL}'><not-authorized/></failure>",

@@ -381,6 +381,44 @@ static void test_features_without_bind(void **state)
 	assert_null(strstr(scene.heard, "iq"));
 }
 
+static void test_stream_errors(void **state)
+{
+	static const char given[] = "<error><undefined-condition></undefined-condition></error>";
+	(void)state;
+
+	/* Before the login, and after it. */
+	ask();
+	empty(STREAMS "error");
+	assert_string_equal(scene.heard, given);
+	empty(SASL "success");
+	open_stream();
+	start(STREAMS "features");
+	empty(BIND "bind");
+	end(STREAMS "features");
+	scene.heard[0] = '\0';
+	empty(STREAMS "error");
+	assert_string_equal(scene.heard, given);
+
+	/* Any content is enough. */
+	scene.heard[0] = '\0';
+	start(STREAMS "error");
+	login_text(&scene.login, &sink, " ", 1);
+	end(STREAMS "error");
+	start(STREAMS "error");
+	empty("x\xffy");
+	end(STREAMS "error");
+	assert_string_equal(scene.heard, "<error> </error><error><y></y></error>");
+
+	/* These are none. */
+	scene.heard[0] = '\0';
+	empty("jabber:client\xff"
+	      "error");
+	start("jabber:client\xffiq");
+	empty(STREAMS "error");
+	end("jabber:client\xffiq");
+	assert_string_equal(scene.heard, "<error></error><iq><error></error></iq>");
+}
+
 static void test_much(void **state)
 {
 	char long_name[300];
@@ -417,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_success),
 		cmocka_unit_test(test_features_without_bind),
+		cmocka_unit_test(test_stream_errors),
 		cmocka_unit_test(test_much),
 	};
 
