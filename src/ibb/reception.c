@@ -85,9 +85,10 @@ static void notify_readers(struct stream *stream)
 void stream_receive_data(struct stream *stream, const struct msg *data, int64_t now_ms)
 {
 	stream->timers.last_heard_ms = now_ms;
-	/* Also in CLOSING: the block was read, and its acknowledgement was lost. */
-	if (stream->session.resumable && stream->state >= STREAM_OPEN &&
-	    !stream->session.close_pending &&
+	/* Also in CLOSING: the block was read, and its acknowledgement was lost. A message has no
+	 * answer, and so is never retransmitted. */
+	if (stream->session.resumable && data->stanza == STANZA_IQ &&
+	    stream->state >= STREAM_OPEN && !stream->session.close_pending &&
 	    receiver_is_duplicate(&stream->incoming.receiver, data, stream->effects)) {
 		return;
 	}

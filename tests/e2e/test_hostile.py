@@ -71,6 +71,21 @@ def test_wrong_seq(lab: Lab, seqs: list[int]) -> None:
     still_serves(lab, mount, peer)
 
 
+def test_a_message_that_repeats_a_block(lab: Lab) -> None:
+    """Only an <iq/> has an answer, also on a stream on which blocks may be retransmitted."""
+    mount, peer = lab.with_raw()
+    resume = f"<resume xmlns='{NS_RESUME}'/>"
+    peer.request(
+        mount.jid, f"<open xmlns='{NS_IBB}' sid='s1' block-size='100'>{resume}</open>"
+    )
+    peer.data(mount.jid, "s1", 0, b"x")
+    data = f"<data xmlns='{NS_IBB}' sid='s1' seq='0'>eA==</data>"
+    peer.send(f"<message to='{mount.jid}' id='m1'>{data}</message>")
+    peer.wait_for(is_kind("close", sid="s1"))
+    assert peer.find(lambda s: s.get("id") == "m1") == []
+    still_serves(lab, mount, peer)
+
+
 BAD_BASE64 = [
     "A", "AA", "AAA", "AAAAA", "AA=A", "A===", "====", "=", "AAA=AAAA", "AAAA=", "AB==", "AAB=",
     "AA A", "AAA\n", "AA==\nAA==", "AAA*", "-_-_", "éAAA", "AAAA!!!!", "AAAA\u00a0", "AAAA\u2028",
