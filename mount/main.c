@@ -92,6 +92,7 @@
  *     exchange  writes, and reads         reader    reads in libstrophe's place
  *     session   one connection            handlers  dispatch its stanzas
  *     negotiation of the stream           login     filters it for libstrophe
+ *     challenge of SASL: what libstrophe can answer
  *     connector connects a socket         candidates which address is tried, and when
  *     resolution of targets and addresses lookup    one query, in a thread
  *     srv       SRV records               socket    of libstrophe, duplicated

@@ -28,4 +28,10 @@ const char *channel_binding_type(void);
 /* Whether libstrophe is to say that the client does not support channel binding. */
 void channel_binding_give_up(bool given_up);
 
+/* Whether libstrophe has begun to log in by SCRAM, and the server has not refused that. */
+bool channel_binding_has_scram(void);
+
+/* The server has refused the login. */
+void channel_binding_refused(void);
+
 #endif

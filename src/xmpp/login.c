@@ -174,6 +174,7 @@ static void end_features(struct login *login, const struct login_sink *sink)
 			is_begun = true;
 		}
 		tell(login, sink, "mechanism", mechanisms[i].name);
+		login->has_digest |= strcmp(mechanisms[i].name, "DIGEST-MD5") == 0;
 	}
 	if (is_begun) {
 		tell_end(login, sink, "mechanisms");
@@ -191,6 +192,7 @@ static void end_failure(struct login *login, const struct login_sink *sink)
 	for (size_t i = 0; i < LENGTH(of_mechanism); i++) {
 		is_final &= strcmp(login->condition, of_mechanism[i]) != 0;
 	}
+	login->is_challenged = false;
 	login->events.refused(login->events.context, login->condition);
 	const char *name = is_final ? "final-failure" : "failure";
 	tell(login, sink, name, NULL);
@@ -198,6 +200,28 @@ static void end_failure(struct login *login, const struct login_sink *sink)
 		tell(login, sink, login->condition, "");
 	}
 	tell_end(login, sink, name);
+}
+
+/* libstrophe does not read a later challenge of DIGEST-MD5. SCRAM has only one, and PLAIN none. */
+static bool can_answer(const struct login *login)
+{
+	if (!login->has_digest || login->events.uses_scram(login->events.context)) {
+		return !login->is_challenged && challenge_is_of_scram(login->challenge);
+	}
+	return login->is_challenged ? strlen(login->challenge) <= CHALLENGE_MAX
+				    : challenge_is_of_digest(login->challenge);
+}
+
+static void end_challenge(struct login *login, const struct login_sink *sink)
+{
+	if (can_answer(login)) {
+		login->is_challenged = true;
+		tell(login, sink, "challenge", login->challenge);
+	} else {
+		login->events.misshapen(login->events.context);
+		tell(login, sink, "final-failure", "");
+		login->is_dropping = true;
+	}
 }
 
 /* ---- events of expat ---- */
@@ -217,6 +241,9 @@ static enum login_element element_of(const struct login *login, const char *name
 	if (login->has_offered && is_named(name, NS_SASL, "success")) {
 		return LOGIN_SUCCESS;
 	}
+	if (login->has_offered && is_named(name, NS_SASL, "challenge")) {
+		return LOGIN_CHALLENGE;
+	}
 	return LOGIN_OTHER;
 }
 
@@ -225,6 +252,7 @@ static void begin_element(struct login *login, const char *name)
 {
 	login->element = element_of(login, name);
 	login->condition[0] = '\0';
+	login->challenge[0] = '\0';
 	if (login->element == LOGIN_FEATURES) {
 		login->separator = name[sizeof(NS_STREAMS) - 1];
 		login->offered[0] = '\0';
@@ -253,7 +281,13 @@ static bool begin_child(struct login *login, const char *name)
 		}
 		return false;
 	}
-	return true;
+	return login->element != LOGIN_CHALLENGE;
+}
+
+/* Whether libstrophe gets the element, and what is in it, only at its end. */
+static bool is_withheld(const struct login *login)
+{
+	return login->element == LOGIN_FAILURE || login->element == LOGIN_CHALLENGE;
 }
 
 void login_start(struct login *login, const struct login_sink *sink, const char *name,
@@ -272,7 +306,7 @@ void login_start(struct login *login, const struct login_sink *sink, const char 
 			break;
 		case 2:
 			begin_element(login, name);
-			is_given = login->element != LOGIN_FAILURE;
+			is_given = !is_withheld(login);
 			break;
 		case 3:
 			is_given = begin_child(login, name);
@@ -282,7 +316,7 @@ void login_start(struct login *login, const struct login_sink *sink, const char 
 				take_binding(login, attributes);
 			}
 			login->text[0] = '\0';
-			is_given = !login->in_mechanisms && login->element != LOGIN_FAILURE;
+			is_given = !login->in_mechanisms && !is_withheld(login);
 			break;
 		}
 	}
@@ -300,6 +334,9 @@ static void end_element(struct login *login, const struct login_sink *sink, cons
 	switch (element) {
 	case LOGIN_FAILURE:
 		end_failure(login, sink);
+		return;
+	case LOGIN_CHALLENGE:
+		end_challenge(login, sink);
 		return;
 	case LOGIN_FEATURES:
 		if (!login->is_successful) {
@@ -347,7 +384,7 @@ void login_end(struct login *login, const struct login_sink *sink, const char *n
 		if (depth == 4 && is_named(name, NS_SASL, "mechanism")) {
 			take_mechanism(login);
 		}
-	} else if (login->element != LOGIN_FAILURE) {
+	} else if (!is_withheld(login)) {
 		sink->end(sink->context, name);
 	}
 	if (depth == 3) {
@@ -364,6 +401,10 @@ void login_text(struct login *login, const struct login_sink *sink, const char *
 	login->in_error = false;
 	if (!login->is_over && login->depth > 1 && login->in_mechanisms) {
 		add_text(login->text, sizeof(login->text), text, (size_t)length);
+	} else if (!login->is_over && login->element == LOGIN_CHALLENGE) {
+		if (login->depth == 2) {
+			add_text(login->challenge, sizeof(login->challenge), text, (size_t)length);
+		}
 	} else if (login->is_over || login->element != LOGIN_FAILURE) {
 		sink->text(sink->context, text, length);
 	}
@@ -385,4 +426,5 @@ void login_open(struct login *login)
 	login->in_mechanisms = false;
 	login->in_bindings = false;
 	login->has_offered = false;
+	login->is_challenged = false;
 }

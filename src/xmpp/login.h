@@ -20,6 +20,8 @@
  *   know that answer, and so ends the stream.
  * * Stream features after the login are not given if they have no <bind/>: libstrophe 0.12.2
  *   crashes at them.
+ * * A challenge is given when it has ended, and only if libstrophe can answer it (challenge.h).
+ *   <final-failure/> is given instead of any other, and nothing that follows.
  * * A stream error without a condition, at any time, is given one: libstrophe 0.12.2 crashes at an
  *   empty one.
  *
@@ -34,6 +36,8 @@
  */
 #ifndef XMPP_LOGIN_H
 #define XMPP_LOGIN_H
+
+#include "xmpp/challenge.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,6 +67,15 @@ struct login_events {
 	 * next. */
 	void (*offer)(void *context, const struct login *login);
 
+	/* Whether the mechanism that libstrophe uses is one of SCRAM. Only asked if it might be
+	 * DIGEST-MD5. */
+	bool (*uses_scram)(void *context);
+
+	/* The server has sent a challenge that libstrophe cannot answer. libstrophe ends the
+	 * stream.
+	 */
+	void (*misshapen)(void *context);
+
 	/* The server refused the login; `condition` is RFC 6120's, or "" if it gave none. */
 	void (*refused)(void *context, const char *condition);
 
@@ -82,6 +95,7 @@ struct login {
 	bool is_successful; /* the password was right; a resource is not bound yet */
 	bool is_over;
 	bool has_offered; /* libstrophe was given a mechanism */
+	bool has_digest;  /* and DIGEST-MD5, on this connection */
 	bool is_dropping; /* all events, until the stream begins anew */
 	unsigned depth;
 	enum login_element {
@@ -90,6 +104,7 @@ struct login {
 		LOGIN_PROCEED,
 		LOGIN_FAILURE,
 		LOGIN_SUCCESS,
+		LOGIN_CHALLENGE,
 	} element;	    /* at depth 2 */
 	bool in_error;	    /* of the stream, which is empty so far */
 	bool in_mechanisms; /* at depth 3 */
@@ -101,6 +116,8 @@ struct login {
 	bool has_exporter, has_unique;
 	char text[64]; /* in the <mechanism/> that is open */
 	char condition[64];
+	char challenge[CHALLENGE_MAX + 2]; /* too long if it is full */
+	bool is_challenged;		   /* not for the first time */
 };
 
 /* A connection begins. */

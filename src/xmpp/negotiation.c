@@ -48,7 +48,21 @@ static void on_refused(void *context, const char *condition)
 {
 	struct session *session = context;
 
+	channel_binding_refused();
 	cause_refused(&session->cause, condition);
+}
+
+static bool uses_scram(void *context)
+{
+	(void)context;
+	return channel_binding_has_scram();
+}
+
+static void on_misshapen(void *context)
+{
+	struct session *session = context;
+
+	cause_set(&session->cause, CAUSE_INTERNAL, "the server's challenge is malformed");
 }
 
 static void on_unbindable(void *context)
@@ -66,6 +80,8 @@ void negotiation_begin(struct session *session)
 		.is_secured = is_secured,
 		.binding = what_is_bound,
 		.offer = on_offer,
+		.uses_scram = uses_scram,
+		.misshapen = on_misshapen,
 		.refused = on_refused,
 		.unbindable = on_unbindable,
 	};

@@ -67,6 +67,7 @@ class LoginServer:
         offers: tuple[str, ...] = ("PLAIN",),
         binds: tuple[str, ...] | None = None,  # XEP-0440; None: does not say
         refuses: dict[str, str] | None = None,  # mechanism: condition, whatever the password is
+        challenges: dict[str, bytes] | None = None,  # mechanism: the challenge, and no more
         before_tls: str = STARTTLS,
         tls: bool = True,
         starttls: bool = True,  # False: TLS from the start
@@ -85,6 +86,7 @@ class LoginServer:
         self.names: list[str | None] = []  # that TLS asked for (SNI)
         self.domains: list[str | None] = []  # that streams were opened to
         self.offers, self.binds, self.refuses = offers, binds, refuses or {}
+        self.challenges = challenges or {}
         self.before_tls, self.with_proceed = before_tls, with_proceed
         self.resets = resets
         self.after_features, self.after_login, self.tls = after_features, after_login, tls
@@ -166,6 +168,11 @@ class LoginServer:
     def _check(self, client: Connection, name: str, first: bytes) -> bytes:
         if name not in self.offers:
             raise Refused("invalid-mechanism")
+        if name in self.challenges:
+            text = base64.b64encode(self.challenges[name]).decode()
+            client.send(f"<challenge xmlns='{NS_SASL}'>{text}</challenge>")
+            client.next()
+            raise OSError
         if name == "PLAIN":
             if first != f"\0{USER}\0{PASSWORD}".encode():
                 raise Refused("not-authorized")

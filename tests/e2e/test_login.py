@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Logging in: the mechanism, the number of attempts, and the message of a refusal."""
 
+import base64
 import contextlib
 import re
 import ssl
@@ -369,6 +370,24 @@ def test_a_server_that_ends_each_stream_at_once(
     finally:
         mount.stop()
         mount.remove_left_over()
+
+
+MISSHAPEN = {
+    "a long salt": ("SCRAM-SHA-1", b"r=x,s=%s,i=4096" % base64.b64encode(bytes(125))),
+    "rounds for an hour": ("SCRAM-SHA-1", b"r=x,s=c2FsdA==,i=2000000000"),
+    "negative rounds": ("SCRAM-SHA-512", b"r=x,s=c2FsdA==,i=-1"),
+    "no nonce": ("DIGEST-MD5", b'realm="x"'),
+    "nothing": ("DIGEST-MD5", b""),
+}
+
+
+@pytest.mark.parametrize("what", MISSHAPEN)
+def test_a_misshapen_challenge(lab: Lab, serve: Callable[..., LoginServer], what: str) -> None:
+    """libstrophe would crash, or compute for an hour."""
+    mechanism, challenge = MISSHAPEN[what]
+    server = serve(offers=(mechanism,), challenges={mechanism: challenge})
+    line = refusal(mount_at(lab, server))
+    assert line == f"ibbfs: 127.0.0.1:{server.port}: the server's challenge is malformed"
 
 
 @pytest.mark.parametrize("when", ["in the login", "online"])

@@ -24,7 +24,8 @@ static struct {
 	const char *binding;
 	char heard[2000];
 	char refused[100];
-	unsigned offers, unbindable;
+	unsigned offers, unbindable, misshapen;
+	bool uses_scram;
 } scene;
 
 static void hear(const char *before, const char *name, const char *after)
@@ -88,7 +89,28 @@ static void unbindable(void *context)
 	scene.unbindable++;
 }
 
-static const struct login_events events = {&scene, is_secured, binding, offer, refused, unbindable};
+static bool uses_scram(void *context)
+{
+	(void)context;
+	return scene.uses_scram;
+}
+
+static void misshapen(void *context)
+{
+	(void)context;
+	scene.misshapen++;
+}
+
+static const struct login_events events = {
+	.context = &scene,
+	.is_secured = is_secured,
+	.binding = binding,
+	.offer = offer,
+	.uses_scram = uses_scram,
+	.misshapen = misshapen,
+	.refused = refused,
+	.unbindable = unbindable,
+};
 
 static void start(const char *name)
 {
@@ -286,7 +308,7 @@ static void ask(void)
 {
 	begin(true, true);
 	start(STREAMS "features");
-	mechanisms("PLAIN SCRAM-SHA-1");
+	mechanisms("PLAIN SCRAM-SHA-1 DIGEST-MD5");
 	end(STREAMS "features");
 	scene.heard[0] = '\0';
 }
@@ -333,13 +355,89 @@ static void test_failures(void **state)
 	assert_string_equal(scene.refused, "[]");
 }
 
+/* r=abc,s=c2FsdA==,i=4096 */
+#define OF_SCRAM  "cj1hYmMscz1jMkZzZEE9PSxpPTQwOTY="
+/* nonce="abc" */
+#define OF_DIGEST "bm9uY2U9ImFiYyI="
+
+/* The text comes in two pieces, around an element whose text does not count. */
+static void challenge(const char *text)
+{
+	int half = (int)strlen(text) / 2;
+	start(SASL "challenge");
+	login_text(&scene.login, &sink, text, half);
+	start("x\xffmore");
+	login_text(&scene.login, &sink, "AAAA", 4);
+	end("x\xffmore");
+	login_text(&scene.login, &sink, text + half, (int)strlen(text) - half);
+	end(SASL "challenge");
+}
+
+static void test_challenges(void **state)
+{
+	(void)state;
+
+	/* None counts before a mechanism was offered. */
+	begin(true, true);
+	empty(SASL "challenge");
+	assert_string_equal(scene.heard, "<challenge></challenge>");
+
+	/* It can only be of SCRAM. */
+	begin(true, true);
+	start(STREAMS "features");
+	mechanisms("PLAIN SCRAM-SHA-1");
+	end(STREAMS "features");
+	scene.heard[0] = '\0';
+	challenge(OF_SCRAM);
+	assert_string_equal(scene.heard, "<challenge>" OF_SCRAM "</challenge>");
+	assert_int_equal(scene.misshapen, 0);
+
+	/* SCRAM has one, DIGEST-MD5 has two. */
+	ask();
+	scene.uses_scram = true;
+	challenge(OF_SCRAM);
+	assert_string_equal(scene.heard, "<challenge>" OF_SCRAM "</challenge>");
+	start(SASL "failure");
+	empty(SASL "invalid-mechanism");
+	end(SASL "failure");
+	scene.uses_scram = false;
+	scene.heard[0] = '\0';
+	challenge(OF_DIGEST);
+	challenge("AAAA");
+	assert_string_equal(scene.heard,
+			    "<challenge>" OF_DIGEST "</challenge><challenge>AAAA</challenge>");
+	assert_int_equal(scene.misshapen, 0);
+
+	/* A malformed one ends the login, whatever follows. */
+	for (unsigned i = 0; i < 4; i++) {
+		ask();
+		scene.uses_scram = i < 2;
+		if (i == 1) {
+			challenge(OF_SCRAM);
+		} else if (i == 3) {
+			challenge(OF_DIGEST);
+		}
+		scene.heard[0] = '\0';
+		start(SASL "challenge");
+		const char *text = i == 2 ? OF_SCRAM : OF_DIGEST;
+		for (unsigned n = 0; n < (i == 3 ? CHALLENGE_MAX : 1); n++) {
+			login_text(&scene.login, &sink, text, (int)strlen(text));
+		}
+		end(SASL "challenge");
+		empty(SASL "success");
+		assert_string_equal(scene.heard, "<final-failure></final-failure>");
+		assert_int_equal(scene.misshapen, 1);
+	}
+}
+
 static void test_success(void **state)
 {
 	(void)state;
 	ask();
-	empty(SASL "challenge");
+	scene.uses_scram = true;
+	challenge(OF_SCRAM);
 	empty(SASL "success");
-	assert_string_equal(scene.heard, "<challenge></challenge><success></success>");
+	assert_string_equal(scene.heard, "<challenge>" OF_SCRAM "</challenge><success></success>");
 
 	open_stream();
 	start(STREAMS "features");
@@ -453,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_given_that_was_said_before_tls),
 		cmocka_unit_test(test_proceed_means_nothing_where_tls_is_off),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_challenges),
 		cmocka_unit_test(test_success),
 		cmocka_unit_test(test_features_without_bind),
 		cmocka_unit_test(test_stream_errors),
