@@ -67,6 +67,27 @@ static const struct {
 	{"jingle", NAMESPACE_JINGLE, "set", MSG_JINGLE, codec_decode_jingle},
 };
 
+/* Its place in `requests`; their number if it is none. */
+static size_t find_request(xmpp_stanza_t *element)
+{
+	size_t i = 0;
+	while (i < COUNT(requests) &&
+	       !element_is(element, requests[i].name, requests[i].namespace)) {
+		i++;
+	}
+	return i;
+}
+
+/* RFC 6120 section 8.2.3: an <iq/> has one child. A second request would be lost. */
+static bool has_request_behind(xmpp_stanza_t *element)
+{
+	xmpp_stanza_t *next = xmpp_stanza_get_next(element);
+	while (next && find_request(next) == COUNT(requests)) {
+		next = xmpp_stanza_get_next(next);
+	}
+	return next != NULL;
+}
+
 /* Whether it is short enough for a JID: our own server could let anything pass. */
 static bool is_address(const char *peer)
 {
@@ -80,15 +101,13 @@ static void decode_request(struct codec *codec, xmpp_stanza_t *iq, struct msg *m
 	enum condition condition =
 		has_peer ? CONDITION_SERVICE_UNAVAILABLE : CONDITION_JID_MALFORMED;
 	xmpp_stanza_t *element = element_first(iq);
-	for (size_t i = 0; element && has_peer && i < COUNT(requests); i++) {
-		if (!element_is(element, requests[i].name, requests[i].namespace)) {
-			continue;
-		}
+	size_t i = element && has_peer ? find_request(element) : COUNT(requests);
+	if (i < COUNT(requests)) {
+		bool is_good = text_equals(xmpp_stanza_get_type(iq), requests[i].type) &&
+			       !has_request_behind(element);
 		msg->kind = requests[i].kind;
-		condition = text_equals(xmpp_stanza_get_type(iq), requests[i].type)
-				    ? requests[i].decode(codec, element, msg)
-				    : CONDITION_BAD_REQUEST;
-		break;
+		condition =
+			is_good ? requests[i].decode(codec, element, msg) : CONDITION_BAD_REQUEST;
 	}
 	if (condition != CONDITION_NONE) {
 		*msg = (struct msg){

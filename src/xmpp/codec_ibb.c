@@ -64,25 +64,13 @@ static void decode_block(struct codec *codec, xmpp_stanza_t *data, struct msg *m
 	}
 }
 
-/* A stanza carries one block (XEP-0047 section 2.2): what is behind it would be lost. */
-static bool is_only_block(xmpp_stanza_t *first)
-{
-	xmpp_stanza_t *next = xmpp_stanza_get_next(first);
-	while (next && !element_is(next, "data", NAMESPACE_IBB)) {
-		next = xmpp_stanza_get_next(next);
-	}
-	return !next;
-}
-
 enum condition codec_decode_data(struct codec *codec, xmpp_stanza_t *data, struct msg *msg)
 {
 	msg->sid = element_sid(data, "sid");
 	if (!msg->sid || !text_to_seq(xmpp_stanza_get_attribute(data, "seq"), &msg->seq)) {
 		return CONDITION_BAD_REQUEST;
 	}
-	if (is_only_block(data)) {
-		decode_block(codec, data, msg);
-	}
+	decode_block(codec, data, msg);
 	return CONDITION_NONE;
 }
 
@@ -163,6 +151,16 @@ enum condition codec_decode_sync(struct codec *codec, xmpp_stanza_t *sync, struc
 	}
 	msg->size = (int64_t)bytes;
 	return CONDITION_NONE;
+}
+
+/* A second block would be lost. */
+static bool is_only_block(xmpp_stanza_t *first)
+{
+	xmpp_stanza_t *next = xmpp_stanza_get_next(first);
+	while (next && !element_is(next, "data", NAMESPACE_IBB)) {
+		next = xmpp_stanza_get_next(next);
+	}
+	return !next;
 }
 
 bool codec_decode_message(struct codec *codec, xmpp_stanza_t *message, struct msg *msg)

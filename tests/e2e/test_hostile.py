@@ -136,11 +136,19 @@ def test_oversized_block(lab: Lab, size: int) -> None:
 BLOCKS = "".join(f"<data xmlns='{NS_IBB}' sid='s1' seq='{n}'>AAAA</data>" for n in (0, 1))
 
 
-def test_two_blocks_in_a_request(lab: Lab) -> None:
+@pytest.mark.parametrize("first", ["open", "data", "close"])
+def test_two_requests_in_one(lab: Lab, first: str) -> None:
     """Prosody does not even carry it (RFC 6120 section 8.2.3: exactly one child)."""
     mount, peer = lab.with_raw()
     peer.open(mount.jid, "s1")
-    assert condition(peer.request(mount.jid, BLOCKS)) == "bad-request"
+    block = f"<data xmlns='{NS_IBB}' sid='s1' seq='0'>AAAA</data>"
+    request = {
+        "open": f"<open xmlns='{NS_IBB}' sid='s2' block-size='100'/>",
+        "data": block,
+        "close": f"<close xmlns='{NS_IBB}' sid='s1'/>",
+    }[first]
+    assert condition(peer.request(mount.jid, request + block)) == "bad-request"
+    assert peer.data(mount.jid, "s1", 0, b"x").get("type") == "result"
     still_serves(lab, mount, peer)
 
 
