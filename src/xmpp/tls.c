@@ -63,6 +63,19 @@ static void set_name(void *ssl)
 	}
 }
 
+/* OpenSSL's own buffer holds one record. With read-ahead (reader.c), a read fills it. */
+#define READ_BUFFER_BYTES 65536
+
+static void set_read_buffer(void *ssl)
+{
+	void (*set)(void *, size_t);
+
+	interpose_find("SSL_set_default_read_buffer_len", (void **)&set);
+	if (set != NULL) {
+		set(ssl, READ_BUFFER_BYTES);
+	}
+}
+
 INTERPOSED int SSL_connect(void *ssl)
 {
 	int (*connect)(void *);
@@ -76,6 +89,7 @@ INTERPOSED int SSL_connect(void *ssl)
 	if (name != NULL) {
 		set_name(ssl);
 	}
+	set_read_buffer(ssl);
 	int result = connect != NULL ? connect(ssl) : -1;
 	if (result == 1) {
 		connection = ssl;

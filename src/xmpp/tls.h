@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls - ALPN and the server's name in libstrophe's TLS handshake, and what came of it.
+ * tls - ALPN and the server's name in libstrophe's TLS handshake, the size of the read buffer, and
+ * what came of it.
  *
  * libstrophe neither sets ALPN nor tells the version, and asks for an internationalized domain with
  * the JID's U-labels. Its call of SSL_connect is interposed.
  *
  * Threads: the XMPP thread.
- * Source:  XEP-0368 section 2 (ALPN, RFC 7301); SSL_set_alpn_protos(3), SSL_version(3). RFC 6066
+ * Source:  XEP-0368 section 2 (ALPN, RFC 7301); SSL_set_alpn_protos(3), SSL_version(3),
+ *          SSL_set_default_read_buffer_len(3). RFC 6066
  *          section 3 (SNI) and RFC 9525 section 6.3: A-labels; X509_VERIFY_PARAM_set1_host(3).
  */
 #ifndef XMPP_TLS_H
