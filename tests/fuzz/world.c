@@ -397,12 +397,18 @@ static bool has_room(const struct world *world, const struct pipe *pipe, size_t 
 	       world->written + length <= world->most_written;
 }
 
+/* Nobody writes to a stream that is stored: its name is that of the file. */
+static bool can_write(const struct world *world, const struct end *end, size_t length)
+{
+	return end->stream && !end->stores && has_room(world, &end->out, length);
+}
+
 void world_call(struct world *world, struct session *session, unsigned end, enum op_kind kind,
 		size_t size, bool nonblock)
 {
 	struct end *at = &session->ends[end];
 	if (!at->stream || (kind == OP_READ && (!at->reads || size == 0)) ||
-	    (is_write(kind) && !has_room(world, &at->out, size))) {
+	    (is_write(kind) && !can_write(world, at, size))) {
 		return;
 	}
 	if (kind == OP_READ && at->stores) {
@@ -444,7 +450,7 @@ void world_call(struct world *world, struct session *session, unsigned end, enum
 void world_zeros(struct world *world, struct session *session, unsigned end, size_t length)
 {
 	struct end *at = &session->ends[end];
-	if (!at->stream || !has_room(world, &at->out, length)) {
+	if (!can_write(world, at, length)) {
 		return;
 	}
 	/* The file system asks for zeros only while no other write waits. */
@@ -505,7 +511,8 @@ void world_await(struct world *world, struct session *session, unsigned end)
 void world_store(struct world *world, struct session *session, unsigned end)
 {
 	struct end *at = &session->ends[end];
-	if (at->stream && end == 1 && !at->stores && !is_waiting(world, session, end, OP_READ)) {
+	if (at->stream && end == 1 && !at->stores && at->out.length == 0 &&
+	    !is_waiting(world, session, end, OP_READ)) {
 		at->stores = core_store(at->stream);
 		settle(world, at->who);
 	}
